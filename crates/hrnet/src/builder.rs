@@ -1,0 +1,173 @@
+use crate::{Conv, Graph, Linear, Node, NodeId, Op, Shape};
+
+/// The only maker of graphs: gives each node its shape and refuses inputs that do not fit.
+#[derive(Debug)]
+pub struct GraphBuilder {
+    nodes: Vec<Node>,
+}
+
+/// Inputs that do not fit an op.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// A map has other channels than the layer was made for.
+    #[error("`{node}` takes {expected} channels, but its input has shape {actual}")]
+    Channels {
+        /// The layer.
+        node: String,
+        /// Channels of its weights.
+        expected: usize,
+        /// The input's shape.
+        actual: Shape,
+    },
+    /// Two maps that should be combined have shapes that do not go together.
+    #[error("`{node}` cannot combine shapes {left} and {right}")]
+    Mismatch {
+        /// The op.
+        node: String,
+        /// Shape of its first input.
+        left: Shape,
+        /// Shape of its second input.
+        right: Shape,
+    },
+}
+
+impl GraphBuilder {
+    /// Starts a graph with its input.
+    pub fn new(input: Shape) -> (Self, NodeId) {
+        let node = Node {
+            name: "input".into(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: input,
+        };
+        (Self { nodes: vec![node] }, NodeId(0))
+    }
+
+    /// The shape of a node made before.
+    pub fn shape(&self, id: NodeId) -> Shape {
+        self.nodes[id.0].shape
+    }
+
+    /// A convolution from the channels of `x` to `outputs`.
+    pub fn conv(&mut self, name: String, x: NodeId, outputs: usize, kernel: usize, stride: usize) -> NodeId {
+        let shape = self.shape(x);
+        let conv = Conv {
+            inputs: shape.c,
+            outputs,
+            kernel,
+            stride,
+        };
+        let side = |extent: usize| (extent + 2 * conv.padding() - kernel) / stride + 1;
+        let shape = Shape::new(shape.n, outputs, side(shape.h), side(shape.w));
+        self.push(name, Op::Conv(conv), vec![x], shape)
+    }
+
+    /// Batch norm over the channels of `x`.
+    pub fn batch_norm(&mut self, name: String, x: NodeId) -> NodeId {
+        self.same_shape(name, Op::BatchNorm, x)
+    }
+
+    /// ReLU of `x`.
+    pub fn relu(&mut self, name: String, x: NodeId) -> NodeId {
+        self.same_shape(name, Op::Relu, x)
+    }
+
+    /// Logistic function of `x`.
+    pub fn sigmoid(&mut self, name: String, x: NodeId) -> NodeId {
+        self.same_shape(name, Op::Sigmoid, x)
+    }
+
+    /// The sum of two maps.
+    ///
+    /// # Errors
+    /// If their shapes differ.
+    pub fn add(&mut self, name: String, a: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
+        let (left, right) = (self.shape(a), self.shape(b));
+        if left != right {
+            return Err(GraphError::Mismatch {
+                node: name,
+                left,
+                right,
+            });
+        }
+        Ok(self.push(name, Op::Add, vec![a, b], left))
+    }
+
+    /// The map `x` with each channel multiplied by its factor in `gate`.
+    ///
+    /// # Errors
+    /// If `gate` is not one factor a channel of each image.
+    pub fn scale(&mut self, name: String, x: NodeId, gate: NodeId) -> Result<NodeId, GraphError> {
+        let (left, right) = (self.shape(x), self.shape(gate));
+        if right != Shape::new(left.n, left.c, 1, 1) {
+            return Err(GraphError::Mismatch {
+                node: name,
+                left,
+                right,
+            });
+        }
+        Ok(self.push(name, Op::Scale, vec![x, gate], left))
+    }
+
+    /// `x` enlarged `factor` times in both directions.
+    pub fn upsample(&mut self, name: String, x: NodeId, factor: usize) -> NodeId {
+        let Shape { n, c, h, w } = self.shape(x);
+        self.push(
+            name,
+            Op::Upsample(factor),
+            vec![x],
+            Shape::new(n, c, h * factor, w * factor),
+        )
+    }
+
+    /// The mean of each channel of `x`.
+    pub fn global_avg_pool(&mut self, name: String, x: NodeId) -> NodeId {
+        let Shape { n, c, .. } = self.shape(x);
+        self.push(name, Op::GlobalAvgPool, vec![x], Shape::new(n, c, 1, 1))
+    }
+
+    /// A fully connected layer from the channels of the vector `x` to `outputs`.
+    ///
+    /// # Errors
+    /// If `x` is a map rather than a vector.
+    pub fn linear(&mut self, name: String, x: NodeId, outputs: usize) -> Result<NodeId, GraphError> {
+        let shape = self.shape(x);
+        if (shape.h, shape.w) != (1, 1) {
+            return Err(GraphError::Channels {
+                node: name,
+                expected: shape.c,
+                actual: shape,
+            });
+        }
+        let linear = Linear {
+            inputs: shape.c,
+            outputs,
+        };
+        Ok(self.push(
+            name,
+            Op::Linear(linear),
+            vec![x],
+            Shape::new(shape.n, outputs, 1, 1),
+        ))
+    }
+
+    /// The graph; its last node is the result.
+    pub fn finish(self) -> Graph {
+        Graph { nodes: self.nodes }
+    }
+
+    fn same_shape(&mut self, name: String, op: Op, x: NodeId) -> NodeId {
+        let shape = self.shape(x);
+        self.push(name, op, vec![x], shape)
+    }
+
+    fn push(&mut self, name: String, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+        self.nodes.push(Node {
+            name,
+            op,
+            inputs,
+            shape,
+        });
+        NodeId(self.nodes.len() - 1)
+    }
+}

@@ -1,0 +1,194 @@
+use crate::{Param, ParamKind, Shape};
+
+/// The position of a node in its graph; inputs always come before their users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// The index into [`Graph::nodes`].
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A square convolution without bias, padded by `(kernel - 1) / 2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv {
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Side of the kernel: 1 or 3 in an HRNet.
+    pub kernel: usize,
+    /// Step between output pixels.
+    pub stride: usize,
+}
+
+impl Conv {
+    /// Zero pixels added on each side.
+    pub const fn padding(&self) -> usize {
+        (self.kernel - 1) / 2
+    }
+}
+
+/// A fully connected layer with bias, `y = W x + b` with `W` of shape `[outputs, inputs]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Linear {
+    /// Input features.
+    pub inputs: usize,
+    /// Output features.
+    pub outputs: usize,
+}
+
+/// Everything an HRNet is made of. Walkers match it without a wildcard: a new op stops the build in each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// The batch of images; every graph has one, first.
+    Input,
+    /// Two-dimensional convolution.
+    Conv(Conv),
+    /// Batch norm in inference form, over channels, with [`Op::BATCH_NORM_EPSILON`].
+    BatchNorm,
+    /// `max(x, 0)`.
+    Relu,
+    /// Logistic function, in squeeze-and-excitation.
+    Sigmoid,
+    /// Sum of two equal shapes.
+    Add,
+    /// Product of a map (first input) with one factor a channel (second input, `h = w = 1`).
+    Scale,
+    /// Nearest-neighbour enlargement by an integer factor.
+    Upsample(usize),
+    /// Mean over rows and columns.
+    GlobalAvgPool,
+    /// Fully connected layer.
+    Linear(Linear),
+}
+
+impl Op {
+    /// Added to the variance by every batch norm, in Paddle as in PyTorch.
+    pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
+    /// The op's name in listings.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Conv(_) => "conv",
+            Self::BatchNorm => "batch_norm",
+            Self::Relu => "relu",
+            Self::Sigmoid => "sigmoid",
+            Self::Add => "add",
+            Self::Scale => "scale",
+            Self::Upsample(_) => "upsample",
+            Self::GlobalAvgPool => "global_avg_pool",
+            Self::Linear(_) => "linear",
+        }
+    }
+}
+
+/// One operation with its place in the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Unique; for nodes with parameters, the prefix of their names in an original checkpoint.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// What it computes on, in the op's order.
+    pub inputs: Vec<NodeId>,
+    /// What comes out.
+    pub shape: Shape,
+}
+
+impl Node {
+    /// The parameters this node reads, in checkpoint order.
+    pub fn params(&self) -> Vec<Param> {
+        let param = |suffix: &str, kind, shape: &[usize]| Param {
+            name: format!("{}.{suffix}", self.name),
+            kind,
+            shape: shape.to_vec(),
+        };
+        match self.op {
+            Op::Conv(conv) => {
+                let shape = [conv.outputs, conv.inputs, conv.kernel, conv.kernel];
+                vec![param("weight", ParamKind::ConvWeight, &shape)]
+            }
+            Op::BatchNorm => vec![
+                param("weight", ParamKind::BnWeight, &[self.shape.c]),
+                param("bias", ParamKind::BnBias, &[self.shape.c]),
+                param("running_mean", ParamKind::BnMean, &[self.shape.c]),
+                param("running_var", ParamKind::BnVariance, &[self.shape.c]),
+            ],
+            Op::Linear(linear) => vec![
+                param(
+                    "weight",
+                    ParamKind::LinearWeight,
+                    &[linear.outputs, linear.inputs],
+                ),
+                param("bias", ParamKind::LinearBias, &[linear.outputs]),
+            ],
+            Op::Input
+            | Op::Relu
+            | Op::Sigmoid
+            | Op::Add
+            | Op::Scale
+            | Op::Upsample(_)
+            | Op::GlobalAvgPool => Vec::new(),
+        }
+    }
+}
+
+/// A network for one input shape: nodes in an order in which they can run, the last one the logits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graph {
+    pub(crate) nodes: Vec<Node>,
+}
+
+impl Graph {
+    /// The nodes; inputs stand before their users.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Node ids with their nodes.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (NodeId(index), node))
+    }
+
+    /// The shape of the batch that goes in, `[n, 3, h, w]`.
+    pub fn input_shape(&self) -> Shape {
+        self.nodes[0].shape
+    }
+
+    /// The node whose value is the result.
+    pub fn output(&self) -> NodeId {
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// The shape of the logits, `[n, classes, 1, 1]`.
+    pub fn output_shape(&self) -> Shape {
+        self.nodes[self.nodes.len() - 1].shape
+    }
+
+    /// Every parameter of the network, in checkpoint order.
+    pub fn params(&self) -> impl Iterator<Item = Param> {
+        self.nodes.iter().flat_map(Node::params)
+    }
+
+    /// How many nodes read each node's value; the output counts as read once more.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.nodes.len()];
+        for input in self.nodes.iter().flat_map(|node| &node.inputs) {
+            uses[input.0] += 1;
+        }
+        uses[self.output().0] += 1;
+        uses
+    }
+}

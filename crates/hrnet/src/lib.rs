@@ -1,0 +1,29 @@
+//! The one definition of HRNet: a [`HrnetSpec`] in plain numbers becomes an immutable [`Graph`] that every other
+//! crate walks, to count, to run, to export or to print it.
+//!
+//! The graph is unfused: convolution, batch norm, ReLU and addition are nodes of their own, named as in the
+//! original HRNet checkpoints (which timm kept). Nothing here touches a file, a clock or the network.
+
+mod builder;
+mod counting;
+mod graph;
+mod network;
+mod param;
+mod precision;
+mod profile;
+mod seeded;
+mod shape;
+mod spec;
+mod weights;
+
+pub use builder::{GraphBuilder, GraphError};
+pub use counting::CountingRule;
+pub use graph::{Conv, Graph, Linear, Node, NodeId, Op};
+pub use network::SpecError;
+pub use param::{Param, ParamKind};
+pub use precision::{Precision, UnknownPrecision};
+pub use profile::{Macs, NodeProfile, OpCounts, Params, Profile};
+pub use seeded::SeededWeights;
+pub use shape::Shape;
+pub use spec::{HeadSpec, HrnetSpec, StageOneSpec};
+pub use weights::{WeightError, WeightSource};

@@ -1,0 +1,43 @@
+/// What a parameter does; tells a seeded source how to fill it and a checkpoint how to lay it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ParamKind {
+    /// `[out, in, k, k]`.
+    ConvWeight,
+    /// Batch norm's factor, `[c]`.
+    BnWeight,
+    /// Batch norm's offset, `[c]`.
+    BnBias,
+    /// Batch norm's running mean, `[c]`.
+    BnMean,
+    /// Batch norm's running variance, `[c]`.
+    BnVariance,
+    /// `[out, in]`.
+    LinearWeight,
+    /// `[out]`.
+    LinearBias,
+}
+
+impl ParamKind {
+    /// Whether training changes it by gradient: running statistics are state, not parameters, in PyTorch's count.
+    pub const fn trainable(self) -> bool {
+        !matches!(self, Self::BnMean | Self::BnVariance)
+    }
+}
+
+/// One named tensor of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Param {
+    /// The name in an original HRNet (and timm) checkpoint.
+    pub name: String,
+    /// What it does.
+    pub kind: ParamKind,
+    /// Its extents, outermost first.
+    pub shape: Vec<usize>,
+}
+
+impl Param {
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}

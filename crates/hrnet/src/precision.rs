@@ -1,0 +1,70 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The number format a network is run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE 754 binary32.
+    F32,
+    /// IEEE 754 binary16.
+    F16,
+    /// bfloat16: the upper half of a binary32.
+    Bf16,
+}
+
+impl Precision {
+    /// Every precision, widest first.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    /// The name used in case ids, options and the manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// Bits of one element.
+    pub const fn bits(self) -> u32 {
+        match self {
+            Self::F32 => 32,
+            Self::F16 | Self::Bf16 => 16,
+        }
+    }
+
+    /// The largest difference to f32 reference logits, as a share of the largest absolute logit, that a correct
+    /// network shows in this precision.
+    pub const fn tolerance(self) -> f32 {
+        match self {
+            Self::F32 => 1e-4,
+            Self::F16 => 1e-2,
+            Self::Bf16 => 5e-2,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A precision name that is none of [`Precision::ALL`].
+#[derive(Debug, thiserror::Error)]
+#[error("unknown precision `{0}`: expected f32, f16 or bf16")]
+pub struct UnknownPrecision(String);
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+        Self::ALL
+            .into_iter()
+            .find(|precision| precision.name() == name)
+            .ok_or_else(|| UnknownPrecision(name.to_owned()))
+    }
+}
