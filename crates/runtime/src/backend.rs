@@ -1,0 +1,158 @@
+use std::num::NonZeroUsize;
+
+use hrnet::{Graph, Precision, Shape, WeightError, WeightSource};
+
+use crate::candle;
+
+/// A way to run a network: one file a backend, one line in [`BACKENDS`].
+pub trait Backend: Sync {
+    /// The name used in case ids and options.
+    fn name(&self) -> &'static str;
+
+    /// One line on what runs where, with the version of the library behind it.
+    fn about(&self) -> &'static str;
+
+    /// How this backend computes in `precision`, or `None` if it cannot.
+    fn arithmetic(&self, precision: Precision) -> Option<&'static str>;
+
+    /// A session for the graph's input shape, with the weights converted and laid out.
+    ///
+    /// # Errors
+    /// If a weight is missing, the precision is not supported or the device fails.
+    fn prepare(
+        &self,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+        options: Options,
+    ) -> Result<Box<dyn Session>, RuntimeError>;
+}
+
+/// Every backend of this build; the first is the default.
+pub static BACKENDS: &[&dyn Backend] = &[
+    &candle::CPU,
+    #[cfg(feature = "cuda")]
+    &candle::CUDA,
+    #[cfg(feature = "metal")]
+    &candle::METAL,
+];
+
+/// A prepared network.
+pub trait Session: Send {
+    /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`.
+    ///
+    /// # Errors
+    /// If a slice does not have the length the session was prepared for, or the device fails.
+    fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError>;
+
+    /// The shape of the batch that [`Session::run`] takes.
+    fn input_shape(&self) -> Shape;
+
+    /// The shape of the logits, `[n, classes, 1, 1]`.
+    fn output_shape(&self) -> Shape;
+
+    /// Runs one batch into a new vector.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn logits(&mut self, images: &[f32]) -> Result<Vec<f32>, RuntimeError> {
+        let mut logits = vec![0.0; self.output_shape().elements()];
+        self.run(images, &mut logits)?;
+        Ok(logits)
+    }
+}
+
+/// How a network is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Number format of weights and activations.
+    pub precision: Precision,
+    /// Threads of the session's own pool.
+    pub threads: NonZeroUsize,
+}
+
+impl Options {
+    /// All hardware threads in `precision`.
+    pub fn new(precision: Precision) -> Self {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { precision, threads }
+    }
+}
+
+/// Why a network could not be prepared or run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The backend has no arithmetic for this precision.
+    #[error("backend {backend} does not run in {precision}")]
+    Precision {
+        /// The backend's name.
+        backend: &'static str,
+        /// The precision asked for.
+        precision: Precision,
+    },
+    /// The weights lack something the network needs.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// A slice of another length than the session's shapes.
+    #[error("{what} has {actual} elements; this session takes {expected} ({shape})")]
+    Length {
+        /// `images` or `logits`.
+        what: &'static str,
+        /// The shape that was prepared.
+        shape: Shape,
+        /// Its number of elements.
+        expected: usize,
+        /// The length of the slice.
+        actual: usize,
+    },
+    /// The library or device behind the backend failed.
+    #[error("backend {backend}: {reason}")]
+    Device {
+        /// The backend's name.
+        backend: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl RuntimeError {
+    /// Refuses a slice whose length is not that of `shape`.
+    pub(crate) fn check_length(what: &'static str, actual: usize, shape: Shape) -> Result<(), Self> {
+        let expected = shape.elements();
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(Self::Length {
+                what,
+                shape,
+                expected,
+                actual,
+            })
+        }
+    }
+}
+
+/// A backend name that this build does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown backend `{name}`: this build has {}", names().join(", "))]
+pub struct UnknownBackend {
+    /// The name asked for.
+    pub name: String,
+}
+
+fn names() -> Vec<&'static str> {
+    BACKENDS.iter().map(|backend| backend.name()).collect()
+}
+
+/// The backend of this name.
+///
+/// # Errors
+/// If this build has none of that name.
+pub fn backend(name: &str) -> Result<&'static dyn Backend, UnknownBackend> {
+    BACKENDS
+        .iter()
+        .copied()
+        .find(|backend| backend.name() == name)
+        .ok_or_else(|| UnknownBackend {
+            name: name.to_owned(),
+        })
+}

@@ -1,0 +1,386 @@
+//! The graph on candle's stock operations: the reference that other backends are measured against.
+
+use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
+use hrnet::{Conv, Graph, Linear, Node, NodeId, Op, Precision, Shape, WeightSource};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::fold::affine;
+use crate::{Backend, FoldedConv, Options, RuntimeError, Session};
+
+/// Candle on one kind of device.
+pub(crate) struct Candle {
+    name: &'static str,
+    about: &'static str,
+    device: fn() -> CandleResult<Device>,
+    /// Whether the device multiplies bf16 matrices; candle's CPU code does not.
+    native_bf16: bool,
+}
+
+pub(crate) static CPU: Candle = Candle {
+    name: "candle",
+    about: "candle-core 0.11 on the CPU",
+    device: || Ok(Device::Cpu),
+    native_bf16: false,
+};
+
+#[cfg(feature = "cuda")]
+pub(crate) static CUDA: Candle = Candle {
+    name: "candle-cuda",
+    about: "candle-core 0.11 on the first CUDA device",
+    device: || Device::new_cuda(0),
+    native_bf16: true,
+};
+
+#[cfg(feature = "metal")]
+pub(crate) static METAL: Candle = Candle {
+    name: "candle-metal",
+    about: "candle-core 0.11 on the first Metal device",
+    device: || Device::new_metal(0),
+    native_bf16: true,
+};
+
+impl Backend for Candle {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
+        Some(match precision {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16 storage, sums as the device's matrix product keeps them",
+            Precision::Bf16 if self.native_bf16 => {
+                "bf16 storage, sums as the device's matrix product keeps them"
+            }
+            Precision::Bf16 => "bf16 storage, f32 convolutions: candle's CPU matrix product has no bf16",
+        })
+    }
+
+    fn prepare(
+        &self,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+        options: Options,
+    ) -> Result<Box<dyn Session>, RuntimeError> {
+        let failed = |error: &dyn std::fmt::Display| RuntimeError::Device {
+            backend: self.name,
+            reason: error.to_string(),
+        };
+        let device = (self.device)().map_err(|error| failed(&error))?;
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(options.threads.get())
+            .build()
+            .map_err(|error| failed(&error))?;
+        let storage = dtype(options.precision);
+        let compute = if storage == DType::BF16 && !self.native_bf16 {
+            DType::F32
+        } else {
+            storage
+        };
+        let compiler = Compiler {
+            graph,
+            weights,
+            device: &device,
+            storage,
+            compute,
+            uses: graph.uses(),
+        };
+        let steps = compiler.steps().map_err(|error| match error {
+            StepError::Weights(error) => error.into(),
+            StepError::Candle(error) => failed(&error),
+        })?;
+        Ok(Box::new(CandleSession {
+            backend: self.name,
+            steps,
+            pool,
+            device,
+            storage,
+            compute,
+            input: graph.input_shape(),
+            output: graph.output_shape(),
+            values: vec![None; graph.nodes().len()],
+        }))
+    }
+}
+
+fn dtype(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::F16 => DType::F16,
+        Precision::Bf16 => DType::BF16,
+    }
+}
+
+/// One operation on values, which are numbered like the graph's nodes.
+struct Step {
+    kind: Kind,
+    inputs: Vec<NodeId>,
+    output: NodeId,
+    /// Values that no later step reads.
+    dies: Vec<NodeId>,
+}
+
+enum Kind {
+    Conv {
+        conv: Conv,
+        weight: Tensor,
+        bias: Option<Tensor>,
+    },
+    Affine {
+        scale: Tensor,
+        shift: Tensor,
+    },
+    Relu,
+    Sigmoid,
+    Add,
+    Scale,
+    Upsample(usize),
+    GlobalAvgPool,
+    Linear {
+        weight: Tensor,
+        bias: Tensor,
+    },
+}
+
+enum StepError {
+    Weights(hrnet::WeightError),
+    Candle(candle_core::Error),
+}
+
+impl From<hrnet::WeightError> for StepError {
+    fn from(error: hrnet::WeightError) -> Self {
+        Self::Weights(error)
+    }
+}
+
+impl From<candle_core::Error> for StepError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(error)
+    }
+}
+
+/// Turns the graph into steps, folding a batch norm into the convolution before it.
+struct Compiler<'a> {
+    graph: &'a Graph,
+    weights: &'a dyn WeightSource,
+    device: &'a Device,
+    storage: DType,
+    compute: DType,
+    uses: Vec<usize>,
+}
+
+impl Compiler<'_> {
+    fn steps(&self) -> Result<Vec<Step>, StepError> {
+        let mut steps = Vec::new();
+        for (id, node) in self.graph.iter() {
+            let Some((kind, inputs)) = self.step(id, node)? else {
+                continue;
+            };
+            steps.push(Step {
+                kind,
+                inputs,
+                output: id,
+                dies: Vec::new(),
+            });
+        }
+        let mut seen = vec![false; self.graph.nodes().len()];
+        seen[self.graph.output().index()] = true;
+        for step in steps.iter_mut().rev() {
+            for input in &step.inputs {
+                if !std::mem::replace(&mut seen[input.index()], true) {
+                    step.dies.push(*input);
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The node's step, or `None` if another step does its work.
+    fn step(&self, id: NodeId, node: &Node) -> Result<Option<(Kind, Vec<NodeId>)>, StepError> {
+        let kind = match node.op {
+            Op::Input => return Ok(None),
+            Op::Conv(_) if self.folds_into_next(id) => return Ok(None),
+            Op::Conv(conv) => {
+                let weight = self.weights.load(&node.params()[0])?;
+                Kind::Conv {
+                    conv,
+                    weight: self.conv_weight(conv, weight.into_owned())?,
+                    bias: None,
+                }
+            }
+            Op::BatchNorm => {
+                let before = self.graph.node(node.inputs[0]);
+                if let (Op::Conv(conv), true) = (before.op, self.folds_into_next(node.inputs[0])) {
+                    let folded = FoldedConv::new(before, node, self.weights)?;
+                    let bias = Some(self.tensor(folded.bias, (1, conv.outputs, 1, 1), self.storage)?);
+                    let weight = self.conv_weight(conv, folded.weight)?;
+                    return Ok(Some((Kind::Conv { conv, weight, bias }, before.inputs.clone())));
+                }
+                let (scale, shift) = affine(node, self.weights)?;
+                let channel = |values: Vec<f64>| {
+                    let values = values.iter().map(|value| *value as f32).collect();
+                    self.tensor(values, (1, node.shape.c, 1, 1), self.storage)
+                };
+                Kind::Affine {
+                    scale: channel(scale)?,
+                    shift: channel(shift)?,
+                }
+            }
+            Op::Relu => Kind::Relu,
+            Op::Sigmoid => Kind::Sigmoid,
+            Op::Add => Kind::Add,
+            Op::Scale => Kind::Scale,
+            Op::Upsample(factor) => Kind::Upsample(factor),
+            Op::GlobalAvgPool => Kind::GlobalAvgPool,
+            Op::Linear(linear) => self.linear(linear, node)?,
+        };
+        Ok(Some((kind, node.inputs.clone())))
+    }
+
+    /// Whether a convolution's only reader is the batch norm right after it.
+    fn folds_into_next(&self, conv: NodeId) -> bool {
+        let next = self.graph.nodes().get(conv.index() + 1);
+        self.uses[conv.index()] == 1
+            && next.is_some_and(|node| node.op == Op::BatchNorm && node.inputs == [conv])
+    }
+
+    fn linear(&self, linear: Linear, node: &Node) -> Result<Kind, StepError> {
+        let params = node.params();
+        let weight = self.weights.load(&params[0])?.into_owned();
+        let bias = self.weights.load(&params[1])?.into_owned();
+        let weight = self
+            .tensor(weight, (linear.outputs, linear.inputs), self.compute)?
+            .t()?
+            .contiguous()?;
+        Ok(Kind::Linear {
+            weight,
+            bias: self.tensor(bias, (1, linear.outputs), self.compute)?,
+        })
+    }
+
+    fn conv_weight(&self, conv: Conv, values: Vec<f32>) -> CandleResult<Tensor> {
+        // Rounded to the storage format even where the arithmetic is wider: the precision says what is kept.
+        let shape = (conv.outputs, conv.inputs, conv.kernel, conv.kernel);
+        self.tensor(values, shape, self.storage)?.to_dtype(self.compute)
+    }
+
+    fn tensor<S: Into<candle_core::Shape>>(
+        &self,
+        values: Vec<f32>,
+        shape: S,
+        dtype: DType,
+    ) -> CandleResult<Tensor> {
+        Tensor::from_vec(values, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(self.device)
+    }
+}
+
+struct CandleSession {
+    backend: &'static str,
+    steps: Vec<Step>,
+    pool: ThreadPool,
+    device: Device,
+    storage: DType,
+    compute: DType,
+    input: Shape,
+    output: Shape,
+    values: Vec<Option<Tensor>>,
+}
+
+impl Session for CandleSession {
+    fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
+        RuntimeError::check_length("images", images.len(), self.input)?;
+        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        let Self {
+            steps,
+            pool,
+            device,
+            storage,
+            compute,
+            values,
+            ..
+        } = self;
+        let shape = (self.input.n, self.input.c, self.input.h, self.input.w);
+        let result = pool.install(|| -> CandleResult<Vec<f32>> {
+            values[0] = Some(Tensor::from_slice(images, shape, device)?.to_dtype(*storage)?);
+            for step in steps.iter() {
+                let value = step.run(values, *storage, *compute)?;
+                values[step.output.index()] = Some(value);
+                for dead in &step.dies {
+                    values[dead.index()] = None;
+                }
+            }
+            let last = values
+                .last_mut()
+                .and_then(Option::take)
+                .expect("the last step has run");
+            last.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        });
+        let result = result.map_err(|error| {
+            self.values.fill(None);
+            RuntimeError::Device {
+                backend: self.backend,
+                reason: error.to_string(),
+            }
+        })?;
+        logits.copy_from_slice(&result);
+        Ok(())
+    }
+
+    fn input_shape(&self) -> Shape {
+        self.input
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+}
+
+impl Step {
+    fn run(&self, values: &[Option<Tensor>], storage: DType, compute: DType) -> CandleResult<Tensor> {
+        let input = |i: usize| {
+            values[self.inputs[i].index()]
+                .as_ref()
+                .expect("inputs run before their users")
+        };
+        let x = input(0);
+        match &self.kind {
+            Kind::Conv { conv, weight, bias } => {
+                let y = x
+                    .to_dtype(compute)?
+                    .conv2d(weight, conv.padding(), conv.stride, 1, 1)?
+                    .to_dtype(storage)?;
+                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+            }
+            Kind::Affine { scale, shift } => x.broadcast_mul(scale)?.broadcast_add(shift),
+            Kind::Relu => x.relu(),
+            Kind::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
+            Kind::Add => x + input(1),
+            Kind::Scale => x.broadcast_mul(input(1)),
+            Kind::Upsample(factor) => {
+                let (_, _, h, w) = x.dims4()?;
+                x.upsample_nearest2d(h * factor, w * factor)
+            }
+            // Sums of thousands of elements lose too much in 16 bits.
+            Kind::GlobalAvgPool => x
+                .to_dtype(DType::F32)?
+                .mean_keepdim(D::Minus1)?
+                .mean_keepdim(D::Minus2)?
+                .to_dtype(storage),
+            Kind::Linear { weight, bias } => {
+                let (n, c, _, _) = x.dims4()?;
+                let y = x
+                    .to_dtype(compute)?
+                    .reshape((n, c))?
+                    .matmul(weight)?
+                    .broadcast_add(bias)?;
+                let outputs = y.dim(1)?;
+                y.reshape((n, outputs, 1, 1))?.to_dtype(storage)
+            }
+        }
+    }
+}

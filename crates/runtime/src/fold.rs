@@ -1,0 +1,59 @@
+use hrnet::{Node, Op, WeightError, WeightSource};
+
+/// A convolution with the batch norm that follows it folded in: `y = W x + b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedConv {
+    /// `[out, in, k, k]`, row-major.
+    pub weight: Vec<f32>,
+    /// `[out]`.
+    pub bias: Vec<f32>,
+}
+
+impl FoldedConv {
+    /// The convolution `conv` followed by `batch_norm`, computed in f64 and rounded once.
+    ///
+    /// # Errors
+    /// If the weights lack a parameter of either node.
+    pub fn new(conv: &Node, batch_norm: &Node, weights: &dyn WeightSource) -> Result<Self, WeightError> {
+        let (scale, bias) = affine(batch_norm, weights)?;
+        let params = conv.params();
+        let weight = weights.load(&params[0])?;
+        let per_output = weight.len() / scale.len();
+        let scaled = weight
+            .chunks_exact(per_output)
+            .zip(&scale)
+            .flat_map(|(row, scale)| row.iter().map(move |w| (f64::from(*w) * scale) as f32));
+        Ok(Self {
+            weight: scaled.collect(),
+            bias: bias.iter().map(|b| *b as f32).collect(),
+        })
+    }
+}
+
+/// Batch norm in inference form as `y = scale x + shift`, one pair a channel.
+///
+/// # Errors
+/// If the weights lack one of its parameters.
+pub(crate) fn affine(
+    batch_norm: &Node,
+    weights: &dyn WeightSource,
+) -> Result<(Vec<f64>, Vec<f64>), WeightError> {
+    let params = batch_norm.params();
+    let [weight, bias, mean, variance] = params.as_slice() else {
+        unreachable!("batch norm has four parameters")
+    };
+    let (weight, bias) = (weights.load(weight)?, weights.load(bias)?);
+    let (mean, variance) = (weights.load(mean)?, weights.load(variance)?);
+    let scale: Vec<f64> = weight
+        .iter()
+        .zip(variance.iter())
+        .map(|(weight, variance)| f64::from(*weight) / (f64::from(*variance) + Op::BATCH_NORM_EPSILON).sqrt())
+        .collect();
+    let shift = bias
+        .iter()
+        .zip(mean.iter())
+        .zip(&scale)
+        .map(|((bias, mean), scale)| f64::from(*bias) - f64::from(*mean) * scale)
+        .collect();
+    Ok((scale, shift))
+}
