@@ -1,0 +1,65 @@
+//! Holds what is published against the networks, and publications against each other.
+//!
+//! The rules know no variant by name: what they find in the shipped manifest they would find in another.
+
+mod accuracy;
+mod counts;
+mod latency;
+mod rows;
+
+use serde::Serialize;
+
+use crate::{Variant, Zoo};
+
+/// How much a finding says against a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Checked and found right.
+    Ok,
+    /// Good to know when reading the figures.
+    Note,
+    /// Odd enough not to be relied on.
+    Warning,
+    /// Wrong.
+    Error,
+}
+
+/// One thing a rule has to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The rule that found it.
+    pub rule: &'static str,
+    /// The variants, columns or publications it is about.
+    pub subject: String,
+    /// The finding, in full sentences.
+    pub message: String,
+}
+
+/// Every finding, the weightiest first.
+pub fn lint(zoo: &Zoo) -> Vec<Finding> {
+    let rules: [fn(&Zoo) -> Vec<Finding>; 8] = [
+        counts::counts,
+        accuracy::second_figures,
+        accuracy::borrowed,
+        latency::precision_order,
+        latency::copied,
+        latency::size_order,
+        latency::missing,
+        rows::models_in_text,
+    ];
+    let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(zoo)).collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// The names of some variants, as a list.
+fn names<'a>(variants: impl IntoIterator<Item = &'a Variant>) -> String {
+    let names: Vec<&str> = variants
+        .into_iter()
+        .map(|variant| variant.name.as_str())
+        .collect();
+    names.join(", ")
+}

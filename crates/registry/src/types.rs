@@ -1,0 +1,310 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hrnet::{CountingRule, HrnetSpec, Precision};
+use serde::{Deserialize, Serialize};
+
+use crate::names::nearest;
+use crate::{Digest, DigestPrefix, UnknownVariant};
+
+/// The checked manifest.
+#[derive(Clone, Debug)]
+pub struct Zoo {
+    /// Who the figures come from, by id.
+    pub sources: BTreeMap<String, Source>,
+    /// The columns of the published tables, in the manifest's order.
+    pub columns: Vec<Column>,
+    /// The variants, in the manifest's order.
+    pub variants: Vec<Variant>,
+}
+
+impl Zoo {
+    /// The variant of this name.
+    ///
+    /// # Errors
+    /// If there is none; the error holds the name that comes nearest.
+    pub fn find(&self, name: &str) -> Result<&Variant, UnknownVariant> {
+        self.variants
+            .iter()
+            .find(|variant| variant.name == name)
+            .ok_or_else(|| {
+                let names = self.variants.iter().map(|variant| variant.name.as_str());
+                UnknownVariant {
+                    name: name.to_owned(),
+                    nearest: nearest(name, names).map(str::to_owned),
+                }
+            })
+    }
+
+    /// The column of this id.
+    pub fn column(&self, id: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == id)
+    }
+
+    /// The first variant with the same network: variants that share one are measured once, under this name.
+    pub fn network_of(&self, variant: &Variant) -> &Variant {
+        let first = self.variants.iter().find(|other| other.spec == variant.spec);
+        first.expect("a variant of the manifest has its own network")
+    }
+}
+
+/// A publication that figures come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// What it is.
+    pub title: String,
+    /// How many models its text says it lists, where it says so.
+    pub models_in_text: Option<usize>,
+}
+
+/// One column of a published table: what all its figures have in common.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Column {
+    /// The name that claims use.
+    pub id: String,
+    /// The id of the publication.
+    pub source: String,
+    /// What the figures say.
+    #[serde(flatten)]
+    pub metric: Metric,
+    /// The unit they are printed in.
+    pub unit: Unit,
+    /// Decimals that the table rounds to, where it pads with zeros; otherwise the digits printed tell.
+    pub decimals: Option<usize>,
+    /// The weight source that an accuracy belongs to.
+    pub weights: Option<String>,
+}
+
+/// What a figure is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "metric", rename_all = "kebab-case")]
+pub enum Metric {
+    /// Share of ImageNet's validation images whose class comes first.
+    Top1,
+    /// Share whose class is among the first five.
+    Top5,
+    /// One minus [`Metric::Top1`].
+    Top1Error,
+    /// One minus [`Metric::Top5`].
+    Top5Error,
+    /// Operations of one image, counted by a rule.
+    Flops {
+        /// How they are counted.
+        rule: CountingRule,
+    },
+    /// Parameters, counted by a rule.
+    Params {
+        /// How they are counted.
+        rule: CountingRule,
+    },
+    /// Time for one batch.
+    Latency {
+        /// What it ran on.
+        device: String,
+        /// Number format.
+        precision: Precision,
+        /// Images in the batch.
+        batch: usize,
+    },
+}
+
+impl Metric {
+    /// The rule of a count.
+    pub fn rule(&self) -> Option<CountingRule> {
+        match self {
+            Self::Flops { rule } | Self::Params { rule } => Some(*rule),
+            Self::Top1 | Self::Top5 | Self::Top1Error | Self::Top5Error | Self::Latency { .. } => None,
+        }
+    }
+}
+
+/// The unit of a printed figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// 0 to 1.
+    #[serde(rename = "fraction")]
+    Fraction,
+    /// 0 to 100.
+    #[serde(rename = "percent")]
+    Percent,
+    /// 10^6.
+    M,
+    /// 10^9.
+    G,
+    /// 2^30.
+    Gi,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Milliseconds,
+}
+
+impl Unit {
+    /// What one of this unit is: of fractions, operations, parameters or seconds.
+    pub const fn scale(self) -> f64 {
+        match self {
+            Self::Fraction => 1.0,
+            Self::Percent => 0.01,
+            Self::M => 1e6,
+            Self::G => 1e9,
+            Self::Gi => 1_073_741_824.0,
+            Self::Milliseconds => 1e-3,
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fraction => "",
+            Self::Percent => "%",
+            Self::M => "M",
+            Self::G => "G",
+            Self::Gi => "Gi",
+            Self::Milliseconds => "ms",
+        })
+    }
+}
+
+/// A trained network of the zoo.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name, fit for a file name.
+    pub name: String,
+    /// The variant whose network and preprocessing it takes over.
+    pub base: Option<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// The network.
+    pub spec: HrnetSpec,
+    /// The licence of the weights, as an SPDX expression.
+    pub licence: String,
+    /// How images are prepared for the published accuracy.
+    pub preprocess: Preprocess,
+    /// Where weights are to be had; the first is the default.
+    pub artifacts: Vec<Artifact>,
+    /// What is published about it, in the manifest's order.
+    pub claims: Vec<Claim>,
+}
+
+impl Variant {
+    /// The figure of this column.
+    pub fn claim(&self, column: &str) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.column == column)
+    }
+
+    /// The weight source of this id.
+    pub fn artifact(&self, id: &str) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.id == id)
+    }
+}
+
+/// From a decoded photo to a network's input.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Preprocess {
+    /// The short side after resizing, pixels.
+    pub resize_short: usize,
+    /// The side of the centre crop, pixels.
+    pub crop: usize,
+    /// How pixels are interpolated.
+    pub interpolation: Interpolation,
+    /// Subtracted from each channel of values in 0 to 1, red first.
+    pub mean: [f32; 3],
+    /// What each channel is then divided by.
+    pub std: [f32; 3],
+}
+
+/// How a resized pixel is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// OpenCV's `INTER_LINEAR` on 8-bit images.
+    Bilinear,
+}
+
+/// One file of weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Artifact {
+    /// The name of the source within its variant.
+    pub id: String,
+    /// Where it is.
+    pub url: String,
+    /// The last part of the URL, fit for a file name.
+    pub file_name: String,
+    /// What kind of file it is.
+    pub format: Format,
+    /// Whose tensor names it has.
+    pub naming: Naming,
+    /// The licence, as an SPDX expression.
+    pub licence: String,
+    /// Its exact size, where it is published.
+    pub bytes: Option<u64>,
+    /// What is published of its digest.
+    pub known: Known,
+}
+
+/// What is known of a file's SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "sha256")]
+pub enum Known {
+    /// All of it.
+    Full(Digest),
+    /// Its first digits.
+    Prefix(DigestPrefix),
+    /// Nothing: it is pinned at the first download.
+    Nothing,
+}
+
+/// A weight file's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A pickled dictionary of NumPy arrays, Paddle's.
+    Pdparams,
+    /// PyTorch's, zipped or legacy.
+    Pth,
+    /// Hugging Face's.
+    Safetensors,
+}
+
+/// Whose names the tensors in a file have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Naming {
+    /// PaddleClas's of today.
+    Paddle,
+    /// The original repository's and timm's.
+    Timm,
+    /// OpenMMLab's.
+    Mmpretrain,
+}
+
+/// A published figure, never mixed with what we counted or measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Claim {
+    /// The id of its column, which says what it is and who says so.
+    pub column: String,
+    /// The digits as printed.
+    pub printed: String,
+    /// Their value, in the column's unit.
+    pub value: f64,
+    /// The weights it belongs to, for an accuracy.
+    pub weights: Option<WeightsRef>,
+}
+
+impl Claim {
+    /// The decimals printed.
+    pub fn decimals(&self) -> usize {
+        self.printed
+            .split_once('.')
+            .map_or(0, |(_, fraction)| fraction.len())
+    }
+}
+
+/// One weight source of one variant: an `_ssld` row may repeat a figure of its base's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct WeightsRef {
+    /// The variant's name.
+    pub variant: String,
+    /// The source's id.
+    pub artifact: String,
+}

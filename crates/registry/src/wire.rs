@@ -1,0 +1,122 @@
+//! `zoo.toml` as it is written; nothing here is checked beyond types and key names.
+
+use std::collections::BTreeMap;
+
+use hrnet::{CountingRule, Precision};
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::types::{Format, Interpolation, Naming, Unit};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Zoo {
+    pub(crate) schema: Spanned<u32>,
+    #[serde(default)]
+    pub(crate) source: BTreeMap<String, Source>,
+    #[serde(default)]
+    pub(crate) preprocess: BTreeMap<String, Spanned<Preprocess>>,
+    #[serde(default)]
+    pub(crate) column: BTreeMap<String, Spanned<Column>>,
+    #[serde(default)]
+    pub(crate) variant: Vec<Spanned<Variant>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    pub(crate) title: String,
+    pub(crate) models_in_text: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Preprocess {
+    pub(crate) resize_short: usize,
+    pub(crate) crop: usize,
+    pub(crate) interpolation: Interpolation,
+    pub(crate) mean: [f32; 3],
+    pub(crate) std: [f32; 3],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Column {
+    pub(crate) source: Spanned<String>,
+    pub(crate) metric: Spanned<Metric>,
+    pub(crate) unit: Spanned<Unit>,
+    pub(crate) rule: Option<CountingRule>,
+    pub(crate) decimals: Option<usize>,
+    pub(crate) weights: Option<String>,
+    pub(crate) device: Option<String>,
+    pub(crate) precision: Option<Precision>,
+    pub(crate) batch: Option<usize>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Metric {
+    Top1,
+    Top5,
+    Top1Error,
+    Top5Error,
+    Flops,
+    Params,
+    Latency,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variant {
+    pub(crate) name: Spanned<String>,
+    pub(crate) base: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    pub(crate) network: Option<Spanned<Network>>,
+    pub(crate) preprocess: Option<Spanned<String>>,
+    pub(crate) licence: String,
+    #[serde(default)]
+    pub(crate) weights: Vec<Spanned<Weights>>,
+    #[serde(default)]
+    pub(crate) claims: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    pub(crate) widths: Vec<usize>,
+    pub(crate) se_reduction: Option<usize>,
+    pub(crate) stem: Option<usize>,
+    pub(crate) stage1: Option<StageOne>,
+    pub(crate) modules: Option<Vec<usize>>,
+    pub(crate) blocks: Option<usize>,
+    pub(crate) head: Option<Head>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageOne {
+    pub(crate) blocks: usize,
+    pub(crate) mid: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Head {
+    pub(crate) mids: Vec<usize>,
+    pub(crate) features: usize,
+    pub(crate) classes: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Weights {
+    pub(crate) id: Spanned<String>,
+    pub(crate) url: Spanned<String>,
+    pub(crate) format: Format,
+    pub(crate) naming: Naming,
+    pub(crate) licence: Option<String>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) sha256: Option<Spanned<String>>,
+    pub(crate) sha256_prefix: Option<Spanned<String>>,
+}

@@ -1,0 +1,179 @@
+//! What lint says of the shipped manifest, and that each finding goes when its cause does.
+
+use std::path::Path;
+
+use registry::lint::{Finding, Severity, lint};
+use registry::{EMBEDDED, Zoo};
+
+fn findings(text: &str) -> Vec<Finding> {
+    lint(&Zoo::parse(text, Path::new("zoo.toml")).expect("a valid manifest"))
+}
+
+fn of<'a>(findings: &'a [Finding], rule: &str, severity: Severity) -> Vec<&'a Finding> {
+    findings
+        .iter()
+        .filter(|finding| finding.rule == rule && finding.severity == severity)
+        .collect()
+}
+
+fn only<'a>(findings: &[&'a Finding]) -> &'a Finding {
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    findings[0]
+}
+
+#[test]
+fn w18_is_no_count_of_any_rule_while_the_others_agree() {
+    let found = findings(EMBEDDED);
+    let wrong = only(&of(&found, "counts", Severity::Error));
+    assert_eq!(wrong.subject, "HRNet_W18_C, HRNet_W18_C_ssld page-flops");
+    assert!(
+        wrong
+            .message
+            .contains("printed as 4.140 G; the network has 8.583 G"),
+        "{}",
+        wrong.message
+    );
+    assert!(wrong.message.contains("7 other networks"), "{}", wrong.message);
+    assert!(
+        wrong.message.contains("no count under any rule"),
+        "{}",
+        wrong.message
+    );
+    assert!(
+        wrong.message.contains("macs 4.284 (3.989 Gi)"),
+        "{}",
+        wrong.message
+    );
+
+    let agree = of(&found, "counts", Severity::Ok);
+    let line = |column: &str| {
+        &agree
+            .iter()
+            .find(|finding| finding.subject == column)
+            .expect(column)
+            .message
+    };
+    assert!(
+        line("page-flops").starts_with("7 of 8 networks"),
+        "{}",
+        line("page-flops")
+    );
+    assert!(
+        line("page-params").starts_with("8 of 8 networks"),
+        "{}",
+        line("page-params")
+    );
+    assert!(
+        line("readme-params").starts_with("8 of 8 networks"),
+        "{}",
+        line("readme-params")
+    );
+    assert!(
+        line("ms-macs").starts_with("7 of 7 networks"),
+        "{}",
+        line("ms-macs")
+    );
+}
+
+#[test]
+fn a_corrected_figure_is_no_longer_found_and_a_broken_one_is() {
+    let fixed = findings(&EMBEDDED.replace("page-flops = \"4.140\"", "page-flops = \"8.580\""));
+    assert!(of(&fixed, "counts", Severity::Error).is_empty(), "{fixed:#?}");
+    let other = findings(&EMBEDDED.replace("page-flops = \"4.140\"", "page-flops = \"4.320\""));
+    let known = only(&of(&other, "counts", Severity::Error));
+    assert!(
+        known
+            .message
+            .contains("It is the count under `paddle-flops` in units of G"),
+        "{}",
+        known.message
+    );
+    let broken = findings(&EMBEDDED.replace("page-params = \"41.230\"", "page-params = \"14.230\""));
+    assert!(
+        of(&broken, "counts", Severity::Error)
+            .iter()
+            .any(|f| f.subject == "HRNet_W32_C page-params")
+    );
+}
+
+#[test]
+fn one_published_count_is_off_by_a_little() {
+    let found = findings(EMBEDDED);
+    let off = only(&of(&found, "counts", Severity::Warning));
+    assert_eq!(off.subject, "SE_HRNet_W64_C_ssld readme-flops");
+    assert!(
+        off.message
+            .contains("printed as 29.00 G; the network has 28.982 G"),
+        "{}",
+        off.message
+    );
+}
+
+#[test]
+fn figures_of_the_same_weights_must_round_to_each_other() {
+    let found = findings(EMBEDDED);
+    let wrong = only(&of(&found, "second-figures", Severity::Error));
+    assert_eq!(wrong.subject, "HRNet_W18_C_ssld page-top1");
+    assert!(
+        wrong.message.contains("0.816") && wrong.message.contains("0.81162"),
+        "{}",
+        wrong.message
+    );
+    let cut = only(&of(&found, "second-figures", Severity::Note));
+    assert_eq!(cut.subject, "SE_HRNet_W64_C_ssld page-top1");
+    assert!(
+        cut.message
+            .contains("0.8475 is printed as 0.847, cut off, while HRNet_W48_C's 0.7895 became 0.790")
+    );
+
+    let fixed = findings(&EMBEDDED.replace("page-top1 = \"0.816\"", "page-top1 = \"0.812\""));
+    assert!(of(&fixed, "second-figures", Severity::Error).is_empty());
+    let error = findings(&EMBEDDED.replace("ms-top1-error = \"23.2\"", "ms-top1-error = \"23.4\""));
+    assert!(
+        of(&error, "second-figures", Severity::Error)
+            .iter()
+            .any(|f| f.subject.starts_with("HRNet_W18_C "))
+    );
+}
+
+#[test]
+fn copied_and_odd_latencies_are_told() {
+    let found = findings(EMBEDDED);
+    let copied: Vec<&str> = of(&found, "copied", Severity::Warning)
+        .iter()
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    assert_eq!(copied, ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld"]);
+    let slow = only(&of(&found, "precision-order", Severity::Warning));
+    assert_eq!(slow.subject, "SE_HRNet_W64_C_ssld page-t4-fp16-bs1");
+    assert!(
+        slow.message
+            .contains("32.33651 ms in f16 is slower than 31.69770 ms in f32"),
+        "{}",
+        slow.message
+    );
+    let order = only(&of(&found, "size-order", Severity::Note));
+    assert_eq!(order.subject, "HRNet_W30_C, HRNet_W32_C");
+    let missing = only(&of(&found, "missing", Severity::Note));
+    assert_eq!(missing.subject, "SE_HRNet_W64_C_ssld");
+    assert!(missing.message.contains("NVIDIA V100"), "{}", missing.message);
+
+    let measured =
+        findings(&EMBEDDED.replace("page-t4-fp16-bs1 = \"32.33651\"", "page-t4-fp16-bs1 = \"30.0\""));
+    assert!(of(&measured, "precision-order", Severity::Warning).is_empty());
+}
+
+#[test]
+fn the_text_counts_seven_and_the_table_ten() {
+    let found = findings(EMBEDDED);
+    let text = only(&of(&found, "models-in-text", Severity::Warning));
+    assert!(
+        text.message.contains("speaks of 7 models; its tables have 10"),
+        "{}",
+        text.message
+    );
+    let fixed = findings(&EMBEDDED.replace("models_in_text = 7", "models_in_text = 10"));
+    assert!(of(&fixed, "models-in-text", Severity::Warning).is_empty());
+    let borrowed = of(&found, "borrowed", Severity::Note);
+    assert_eq!(borrowed.len(), 2, "{borrowed:#?}");
+}

@@ -1,0 +1,217 @@
+//! The shipped manifest, and what is refused in others.
+
+use std::path::Path;
+
+use registry::{EMBEDDED, Known, Metric, Zoo};
+
+fn parse(text: &str) -> Result<Zoo, String> {
+    Zoo::parse(text, Path::new("zoo.toml")).map_err(|error| error.to_string())
+}
+
+fn shipped() -> Zoo {
+    parse(EMBEDDED).expect("the shipped manifest is valid")
+}
+
+/// The error for the shipped manifest with one piece of text replaced.
+fn refused(from: &str, to: &str) -> String {
+    assert!(EMBEDDED.contains(from), "{from} is not in the manifest");
+    parse(&EMBEDDED.replacen(from, to, 1)).expect_err("refused")
+}
+
+#[test]
+fn the_ten_rows_of_the_page_are_declared() {
+    let zoo = shipped();
+    let names: Vec<&str> = zoo.variants.iter().map(|variant| variant.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "HRNet_W18_C",
+            "HRNet_W18_C_ssld",
+            "HRNet_W30_C",
+            "HRNet_W32_C",
+            "HRNet_W40_C",
+            "HRNet_W44_C",
+            "HRNet_W48_C",
+            "HRNet_W48_C_ssld",
+            "HRNet_W64_C",
+            "SE_HRNet_W64_C_ssld"
+        ]
+    );
+    for variant in &zoo.variants {
+        assert_eq!(variant.artifacts[0].id, "paddle");
+        assert_eq!(
+            variant.artifacts[0].known,
+            Known::Nothing,
+            "no digest of a Paddle file is published"
+        );
+        assert_eq!(
+            (variant.preprocess.resize_short, variant.preprocess.crop),
+            (256, 224)
+        );
+        let latencies = variant.claims.iter().filter(|claim| {
+            let column = zoo.column(&claim.column).expect("a column");
+            column.source == "page" && matches!(column.metric, Metric::Latency { .. })
+        });
+        assert_eq!(
+            latencies.count(),
+            if variant.name.starts_with("SE_") { 6 } else { 7 },
+            "{}",
+            variant.name
+        );
+    }
+    let distinct: Vec<&str> = zoo
+        .variants
+        .iter()
+        .filter(|variant| zoo.network_of(variant).name == variant.name)
+        .map(|variant| variant.name.as_str())
+        .collect();
+    assert_eq!(distinct.len(), 8, "{distinct:?}");
+}
+
+#[test]
+fn an_ssld_row_takes_its_network_from_its_base_and_has_its_own_weights() {
+    let zoo = shipped();
+    let (base, ssld) = (
+        zoo.find("HRNet_W48_C").expect("W48"),
+        zoo.find("HRNet_W48_C_ssld").expect("W48 ssld"),
+    );
+    assert_eq!((&base.spec, &base.preprocess), (&ssld.spec, &ssld.preprocess));
+    assert_ne!(base.artifacts[0].url, ssld.artifacts[0].url);
+    let prefix = |known: &Known| match known {
+        Known::Prefix(prefix) => prefix.to_string(),
+        other => panic!("expected a prefix, found {other:?}"),
+    };
+    assert_eq!(prefix(&base.artifacts[1].known), "abd2e6ab");
+    assert_eq!(base.artifacts[1].bytes, Some(310_603_710));
+    assert_eq!(
+        (prefix(&ssld.artifacts[1].known).as_str(), ssld.artifacts[1].bytes),
+        ("d0459c38", None)
+    );
+    let reference = ssld
+        .claim("page-reference-top1")
+        .expect("a reference")
+        .weights
+        .clone()
+        .expect("weights");
+    assert_eq!(
+        (reference.variant.as_str(), reference.artifact.as_str()),
+        ("HRNet_W48_C", "ms")
+    );
+}
+
+#[test]
+fn digits_are_kept_as_printed() {
+    let zoo = shipped();
+    let w18 = zoo.find("HRNet_W18_C").expect("W18");
+    let flops = w18.claim("page-flops").expect("a figure");
+    assert_eq!(
+        (flops.printed.as_str(), flops.decimals(), flops.value),
+        ("4.140", 3, 4.14)
+    );
+    let se = zoo.find("SE_HRNet_W64_C_ssld").expect("SE");
+    assert_eq!(
+        se.claim("page-t4-fp32-bs1").expect("a figure").printed,
+        "31.69770"
+    );
+    assert!(se.claim("page-v100-fp32-bs1").is_none());
+}
+
+#[test]
+fn a_name_that_is_almost_right_is_suggested() {
+    let zoo = shipped();
+    assert_eq!(
+        zoo.find("hrnet_w48_c")
+            .expect_err("case matters")
+            .nearest
+            .as_deref(),
+        Some("HRNet_W48_C")
+    );
+    assert_eq!(zoo.find("vgg16").expect_err("no HRNet").nearest, None);
+}
+
+#[test]
+fn faults_are_refused_with_line_and_column() {
+    let line = |needle: &str| {
+        EMBEDDED
+            .lines()
+            .position(|line| line.contains(needle))
+            .expect(needle)
+            + 1
+    };
+    let name = r#"name = "HRNet_W30_C""#;
+    let at = line(name);
+
+    let error = refused(
+        name,
+        r#"name = "HRNet_W30_C" # c"#.replace("# c", "\ncolour = 1").as_str(),
+    );
+    assert!(
+        error.starts_with(&format!("zoo.toml:{}:1: unknown field `colour`", at + 1)),
+        "{error}"
+    );
+    let error = refused(name, r#"name = "hrnet_w18_c""#);
+    assert!(
+        error.starts_with(&format!("zoo.toml:{at}:8: ")) && error.contains("declared twice"),
+        "{error}"
+    );
+    for bad in ["../W30", "a/b", "CON", ""] {
+        let error = refused(name, &format!("name = {bad:?}"));
+        assert!(
+            error.starts_with(&format!("zoo.toml:{at}:8: the name `{bad}`")),
+            "{error}"
+        );
+    }
+    assert!(refused("schema = 1", "schema = 2").starts_with("zoo.toml:6:10: schema 2"));
+    assert!(refused("schema = 1", "schema = ").starts_with("zoo.toml:6:"));
+    assert!(refused("schema = 1", "schema = \"1\"").contains("invalid type"));
+    assert!(refused("licence = \"Apache-2.0\"\n", "").contains("missing field `licence`"));
+}
+
+#[test]
+fn bad_urls_and_digests_are_refused() {
+    let url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-hrnet/hrnetv2_w18-8cb57bb9.pth";
+    for (bad, why) in [
+        ("ftp://host/w.pth", "is not https"),
+        ("http://host/w.pth", "is not https"),
+        ("w.pth", "cannot be read"),
+        ("https://user:secret@host/w.pth", "credentials"),
+        ("https://host/dir/", "ends in ``"),
+        ("https://host/%2e%2e", "ends in `%2e%2e`"),
+        ("https://host/w.pth?token=1", "ends in"),
+    ] {
+        let error = refused(url, bad);
+        assert!(error.contains(why), "{bad}: {error}");
+    }
+    assert!(parse(&EMBEDDED.replacen(url, "http://127.0.0.1:8000/w.pth", 1)).is_ok());
+    let prefix = r#"sha256_prefix = "8cb57bb9""#;
+    for bad in ["8cb57bb", "8CB57BB9", "8cb57bbg"] {
+        let error = refused(prefix, &format!("sha256_prefix = {bad:?}"));
+        assert!(
+            error.contains(&format!("`{bad}` is no SHA-256 prefix")),
+            "{error}"
+        );
+    }
+    assert!(refused(prefix, r#"sha256 = "8cb57bb9""#).contains("64 lower-case hex digits"));
+    let both = format!("{prefix}\nsha256 = \"{}\"", "0".repeat(64));
+    assert!(refused(prefix, &both).contains("drop `sha256_prefix`"));
+}
+
+#[test]
+fn references_and_networks_are_checked() {
+    assert!(refused(r#"base = "HRNet_W18_C""#, r#"base = "HRNet_W64_C""#).contains("declared above"));
+    assert!(
+        refused(r#"preprocess = "paddle-224""#, r#"preprocess = "x""#).contains("expected one of paddle-224")
+    );
+    assert!(refused("page-top1 = \"0.769\"", "page-top2 = \"0.769\"").contains("unknown column `page-top2`"));
+    assert!(refused("page-top1 = \"0.769\"", "page-top1 = \"77 %\"").contains("`77 %` is no number"));
+    assert!(refused("source = \"page\"", "source = \"pages\"").contains("unknown source"));
+    assert!(refused("widths = [18, 36, 72, 144]", "widths = [18, 36, 0, 144]").contains("positive"));
+    assert!(refused("widths = [18, 36, 72, 144]", "widths = [18, 36]").contains("branch widths"));
+    assert!(refused("crop = 224", "crop = 230").contains("multiples of 32"));
+    assert!(refused("crop = 224", "crop = 288").contains("crop <= resize_short"));
+    assert!(refused("rule = \"model-stat-flops\"\n", "").contains("needs the `rule`"));
+    assert!(refused("rule = \"model-stat-flops\"", "rule = \"trainable\"").contains("counts something else"));
+    assert!(refused("unit = \"ms\"", "unit = \"G\"").contains("does not fit"));
+    assert!(refused("weights = \"paddle\"\n", "").contains("needs the `weights`"));
+    assert!(refused("id = \"ms\"", "id = \"paddle\"").contains("twice"));
+}
