@@ -1,0 +1,210 @@
+use std::fmt;
+use std::str::FromStr;
+
+use hrnet::Precision;
+use serde::{Deserialize, Serialize};
+
+/// What one benchmark cell measures. Its id, [`Case::to_string`], is stable: history is joined by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Case {
+    /// One pass of a network over a batch that is ready in memory.
+    Network(NetworkCase),
+    /// Work on images before the network.
+    Preprocess(PreprocessCase),
+}
+
+/// A network pass: `HRNet_W18_C/f32/bs1/crop224/candle/t2`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NetworkCase {
+    /// The variant whose network runs; variants that share a network are measured once, under the first's name.
+    pub variant: String,
+    /// Number format.
+    pub precision: Precision,
+    /// Images in the batch.
+    pub batch: usize,
+    /// Side of the square input, pixels.
+    pub crop: usize,
+    /// The backend's name.
+    pub backend: String,
+    /// Threads of the session.
+    pub threads: usize,
+}
+
+/// Work on images, on one thread: `preprocess/decode`, or `preprocess/resize256-crop224/f32/bs4`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PreprocessCase {
+    /// A JPEG file's bytes to pixels, one image.
+    Decode,
+    /// Decoded images to a batch: resize the short side, crop the centre, normalise.
+    Batch {
+        /// Short side after resizing, pixels.
+        resize: usize,
+        /// Side of the centre crop, pixels.
+        crop: usize,
+        /// Number format of the batch.
+        precision: Precision,
+        /// Images in the batch.
+        batch: usize,
+    },
+}
+
+/// The two parts of a run that are measured apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Photos to batches.
+    Preprocess,
+    /// Batches to logits.
+    Network,
+}
+
+impl Case {
+    /// Which part of a run the case measures.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Network(_) => Stage::Network,
+            Self::Preprocess(_) => Stage::Preprocess,
+        }
+    }
+
+    /// Images that one timed run handles.
+    pub fn images(&self) -> usize {
+        match self {
+            Self::Network(case) => case.batch,
+            Self::Preprocess(PreprocessCase::Decode) => 1,
+            Self::Preprocess(PreprocessCase::Batch { batch, .. }) => *batch,
+        }
+    }
+
+    /// The network case, if this is one.
+    pub fn network(&self) -> Option<&NetworkCase> {
+        match self {
+            Self::Network(case) => Some(case),
+            Self::Preprocess(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(NetworkCase {
+                variant,
+                precision,
+                batch,
+                crop,
+                backend,
+                threads,
+            }) => {
+                write!(
+                    f,
+                    "{variant}/{precision}/bs{batch}/crop{crop}/{backend}/t{threads}"
+                )
+            }
+            Self::Preprocess(PreprocessCase::Decode) => write!(f, "preprocess/decode"),
+            Self::Preprocess(PreprocessCase::Batch {
+                resize,
+                crop,
+                precision,
+                batch,
+            }) => {
+                write!(f, "preprocess/resize{resize}-crop{crop}/{precision}/bs{batch}")
+            }
+        }
+    }
+}
+
+/// A string that is no case id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no case id: expected VARIANT/PRECISION/bsN/cropN/BACKEND/tN, preprocess/decode or \
+     preprocess/resizeN-cropN/PRECISION/bsN"
+)]
+pub struct ParseCaseError(String);
+
+impl FromStr for Case {
+    type Err = ParseCaseError;
+
+    fn from_str(id: &str) -> Result<Self, ParseCaseError> {
+        parse(id).ok_or_else(|| ParseCaseError(id.to_owned()))
+    }
+}
+
+fn parse(id: &str) -> Option<Case> {
+    let number = |part: &str, prefix: &str| {
+        part.strip_prefix(prefix)?
+            .parse::<usize>()
+            .ok()
+            .filter(|n| *n > 0)
+    };
+    match id.split('/').collect::<Vec<_>>()[..] {
+        ["preprocess", "decode"] => Some(Case::Preprocess(PreprocessCase::Decode)),
+        ["preprocess", size, precision, batch] => {
+            let (resize, crop) = size.split_once('-')?;
+            Some(Case::Preprocess(PreprocessCase::Batch {
+                resize: number(resize, "resize")?,
+                crop: number(crop, "crop")?,
+                precision: precision.parse().ok()?,
+                batch: number(batch, "bs")?,
+            }))
+        }
+        [variant, precision, batch, crop, backend, threads] if !variant.is_empty() && !backend.is_empty() => {
+            Some(Case::Network(NetworkCase {
+                variant: variant.to_owned(),
+                precision: precision.parse().ok()?,
+                batch: number(batch, "bs")?,
+                crop: number(crop, "crop")?,
+                backend: backend.to_owned(),
+                threads: number(threads, "t")?,
+            }))
+        }
+        _ => None,
+    }
+}
+
+impl TryFrom<String> for Case {
+    type Error = ParseCaseError;
+
+    fn try_from(id: String) -> Result<Self, ParseCaseError> {
+        id.parse()
+    }
+}
+
+impl From<Case> for String {
+    fn from(case: Case) -> Self {
+        case.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_stable_and_parse_back() {
+        for id in [
+            "HRNet_W18_C/f32/bs1/crop224/candle/t2",
+            "SE_HRNet_W64_C_ssld/bf16/bs8/crop384/cpu/t16",
+            "preprocess/decode",
+            "preprocess/resize320-crop288/f16/bs4",
+        ] {
+            assert_eq!(id.parse::<Case>().expect(id).to_string(), id);
+        }
+    }
+
+    #[test]
+    fn other_strings_are_refused() {
+        for id in [
+            "",
+            "HRNet_W18_C",
+            "HRNet_W18_C/f64/bs1/crop224/candle/t2",
+            "HRNet_W18_C/f32/bs0/crop224/candle/t2",
+            "HRNet_W18_C/f32/1/crop224/candle/t2",
+            "/f32/bs1/crop224/candle/t2",
+            "preprocess/resize320/f16/bs4",
+        ] {
+            let error = id.parse::<Case>().expect_err(id);
+            assert!(error.to_string().contains("expected VARIANT"), "{error}");
+        }
+    }
+}
