@@ -1,0 +1,11 @@
+//! Kernels: slices in, slices out, and the CPU features they may use.
+//!
+//! Today these are the portable kernels of preprocessing. Code for one instruction set belongs here and nowhere else.
+
+mod features;
+mod normalize;
+mod resize;
+
+pub use features::cpu_features;
+pub use normalize::{Element, Normalize};
+pub use resize::{Bilinear, Extent, Window};

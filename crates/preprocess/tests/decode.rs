@@ -1,0 +1,105 @@
+//! Decoding: OpenCV's pixels, orientation, gray and transparency, and bytes that are no image.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat};
+use preprocess::{Interpolation, RgbImage, Transform, decode};
+
+const PHOTO: &[u8] = include_bytes!("../../../tests/golden/photo.jpg");
+const EXIF: &[u8] = include_bytes!("golden/exif.jpg");
+/// Made by `golden/make_photo.py` with OpenCV 4.14.
+const OPENCV: &[u8] = include_bytes!("golden/photo.rgb");
+
+fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("encoded");
+    bytes.into_inner()
+}
+
+#[test]
+fn the_photo_is_opencvs_but_for_the_decoder() {
+    let photo = decode(PHOTO).expect("a photo");
+    assert_eq!((photo.width, photo.height), (451, 300));
+    let transform =
+        Transform::new(256, 224, Interpolation::Bilinear, [0.0; 3], [1.0; 3]).expect("a transform");
+    let mut pixels = vec![0; transform.output_elements()];
+    transform.pixels(&photo, &mut pixels);
+    let sampled = pixels
+        .chunks_exact(224 * 3)
+        .step_by(8)
+        .flat_map(|row| row.chunks_exact(3).step_by(8))
+        .flatten();
+    let differences: Vec<u8> = sampled
+        .zip(OPENCV)
+        .map(|(ours, theirs)| ours.abs_diff(*theirs))
+        .collect();
+    assert_eq!(differences.len(), OPENCV.len());
+    let largest = differences.iter().max().expect("samples");
+    let mean = differences.iter().map(|d| f64::from(*d)).sum::<f64>() / differences.len() as f64;
+    // Measured: 2 and 0.21.
+    assert!(*largest <= 3 && mean < 0.25, "largest {largest}, mean {mean}");
+}
+
+#[test]
+fn exif_orientation_is_applied() {
+    let image = decode(EXIF).expect("a photo");
+    assert_eq!((image.width, image.height), (8, 16));
+    let pixel = |x: usize, y: usize| &image.pixels[(y * image.width + x) * 3..][..3];
+    assert!(
+        pixel(4, 2)[0] > 200 && pixel(4, 2)[2] < 60,
+        "red above: {:?}",
+        pixel(4, 2)
+    );
+    assert!(
+        pixel(4, 13)[2] > 200 && pixel(4, 13)[0] < 60,
+        "blue below: {:?}",
+        pixel(4, 13)
+    );
+}
+
+#[test]
+fn gray_becomes_rgb_and_transparency_is_dropped() {
+    let gray = image::GrayImage::from_fn(5, 4, |x, y| image::Luma([(40 * x + y) as u8]));
+    let gray = decode(&encode(&gray.into(), ImageFormat::Png)).expect("a PNG");
+    assert_eq!(
+        (gray.width, gray.height, &gray.pixels[3..6]),
+        (5, 4, [40, 40, 40].as_slice())
+    );
+    let clear = image::RgbaImage::from_pixel(3, 2, image::Rgba([10, 20, 30, 0]));
+    let clear = decode(&encode(&clear.into(), ImageFormat::Png)).expect("a PNG");
+    assert_eq!(
+        clear,
+        RgbImage {
+            width: 3,
+            height: 2,
+            pixels: [10, 20, 30].repeat(6)
+        }
+    );
+}
+
+#[test]
+fn other_bytes_are_an_error() {
+    for bytes in [
+        b"".as_slice(),
+        b"GIF89a",
+        b"\xff\xd8\xff",
+        &PHOTO[..300],
+        &[0; 4096],
+    ] {
+        let error = decode(bytes).expect_err("no image").to_string();
+        assert!(error.contains("cannot be read as a JPEG or PNG image"), "{error}");
+    }
+    let mut huge = encode(&DynamicImage::new_rgb8(4, 4), ImageFormat::Png);
+    huge[16..20].copy_from_slice(&0x7FFF_FFFF_u32.to_be_bytes());
+    assert!(decode(&huge).is_err(), "a header of two thousand million columns");
+}
+
+#[test]
+fn a_damaged_photo_never_panics() {
+    for cut in (0..PHOTO.len()).step_by(997) {
+        let _ = decode(&PHOTO[..cut]);
+        let mut damaged = PHOTO.to_vec();
+        damaged[cut] ^= 0x5A;
+        let _ = decode(&damaged);
+    }
+}
