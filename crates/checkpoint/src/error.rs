@@ -1,0 +1,51 @@
+use std::io;
+use std::path::PathBuf;
+
+/// A weight file that cannot be used; each error names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read from disk.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file's first bytes are those of no format that is read.
+    #[error("{path}: {found}; .pdparams and .safetensors files are read")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+    },
+    /// The file is damaged, or holds something that weights do not need.
+    #[error("{path}: {reason}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and at which byte where that is known.
+        reason: String,
+    },
+    /// The tensor names belong to no known scheme.
+    #[error("{path}: unknown tensor names such as {found}; expected {expected}")]
+    Naming {
+        /// The file.
+        path: PathBuf,
+        /// Some names that were found.
+        found: String,
+        /// A name that each known scheme has.
+        expected: String,
+    },
+    /// The tensors are not those of the network.
+    #[error("{path}: not the weights of this network ({naming} names): {differences}")]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The naming scheme.
+        naming: &'static str,
+        /// What is missing, extra or of another shape, with both sides.
+        differences: String,
+    },
+}

@@ -1,0 +1,11 @@
+//! A closed reader of pickles: it knows the opcodes and the few names that dictionaries of NumPy arrays need, builds
+//! plain values, calls nothing, and refuses everything else.
+//!
+//! Values are indices into arenas, so that a crafted file can neither nest deep enough to overflow the stack nor make
+//! a cycle; memory is bounded by the file, for no length is believed before the bytes are there.
+
+mod machine;
+mod opcode;
+mod reader;
+
+pub(crate) use machine::{Machine, Value};

@@ -1,0 +1,44 @@
+//! The opcodes of pickle protocols 2 to 4 that weight files use, and those Python 2 wrote in their place.
+
+pub(crate) const PROTO: u8 = 0x80;
+pub(crate) const FRAME: u8 = 0x95;
+pub(crate) const STOP: u8 = b'.';
+
+pub(crate) const NONE: u8 = b'N';
+pub(crate) const NEWTRUE: u8 = 0x88;
+pub(crate) const NEWFALSE: u8 = 0x89;
+pub(crate) const INT: u8 = b'I';
+pub(crate) const BININT: u8 = b'J';
+pub(crate) const BININT1: u8 = b'K';
+pub(crate) const BININT2: u8 = b'M';
+pub(crate) const LONG1: u8 = 0x8A;
+
+pub(crate) const BINUNICODE: u8 = b'X';
+pub(crate) const SHORT_BINUNICODE: u8 = 0x8C;
+pub(crate) const BINUNICODE8: u8 = 0x8D;
+pub(crate) const BINBYTES: u8 = b'B';
+pub(crate) const SHORT_BINBYTES: u8 = b'C';
+pub(crate) const BINBYTES8: u8 = 0x8E;
+pub(crate) const BINSTRING: u8 = b'T';
+pub(crate) const SHORT_BINSTRING: u8 = b'U';
+
+pub(crate) const MARK: u8 = b'(';
+pub(crate) const EMPTY_TUPLE: u8 = b')';
+pub(crate) const TUPLE: u8 = b't';
+pub(crate) const TUPLE1: u8 = 0x85;
+pub(crate) const TUPLE2: u8 = 0x86;
+pub(crate) const TUPLE3: u8 = 0x87;
+pub(crate) const EMPTY_DICT: u8 = b'}';
+pub(crate) const SETITEM: u8 = b's';
+pub(crate) const SETITEMS: u8 = b'u';
+
+pub(crate) const GLOBAL: u8 = b'c';
+pub(crate) const STACK_GLOBAL: u8 = 0x93;
+pub(crate) const REDUCE: u8 = b'R';
+pub(crate) const BUILD: u8 = b'b';
+
+pub(crate) const BINPUT: u8 = b'q';
+pub(crate) const LONG_BINPUT: u8 = b'r';
+pub(crate) const MEMOIZE: u8 = 0x94;
+pub(crate) const BINGET: u8 = b'h';
+pub(crate) const LONG_BINGET: u8 = b'j';

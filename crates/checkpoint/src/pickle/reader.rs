@@ -1,0 +1,62 @@
+/// Reads a byte slice from front to back; running out is an error, never a panic.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The offset of the next byte.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
+        let rest = &self.bytes[self.at..];
+        let taken = rest.get(..length).ok_or_else(|| {
+            format!(
+                "the file ends where {length} more bytes are declared, {} are left",
+                rest.len()
+            )
+        })?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        Ok(self.take(N)?.try_into().expect("as many bytes as were taken"))
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, String> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    /// A little-endian length of `N` bytes.
+    pub(crate) fn length<const N: usize>(&mut self) -> Result<usize, String> {
+        let bytes = self.array::<N>()?;
+        let value = bytes
+            .iter()
+            .rev()
+            .fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
+        usize::try_from(value).map_err(|_| format!("a length of {value} bytes"))
+    }
+
+    /// The bytes up to the next newline, which is passed over.
+    pub(crate) fn line(&mut self) -> Result<&'a str, String> {
+        let rest = &self.bytes[self.at..];
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or("the file ends within a line")?;
+        let line = text(self.take(end)?)?;
+        self.take(1)?;
+        Ok(line)
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| format!("text that is not UTF-8: {error}"))
+}

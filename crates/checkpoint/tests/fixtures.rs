@@ -1,0 +1,168 @@
+//! Genuine weight files of a tiny HRNet, written by PaddlePaddle 3.3.1, NumPy 1.26 and safetensors
+//! (`fixtures/make_fixtures.py`), read to exactly the values that were put in.
+
+use std::path::{Path, PathBuf};
+
+use checkpoint::{Dtype, Format, Naming, load, read};
+use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn graph(se_reduction: Option<usize>) -> Graph {
+    let spec = HrnetSpec {
+        stem: 4,
+        stage1: StageOneSpec { blocks: 1, mid: 4 },
+        widths: vec![16, 16],
+        modules: vec![1],
+        blocks: 1,
+        se_reduction,
+        head: HeadSpec {
+            mids: vec![4, 4],
+            features: 8,
+            classes: 5,
+        },
+    };
+    spec.graph(Shape::square(1, 32)).expect("a tiny graph")
+}
+
+/// Asserts that the source gives the seeded value of every parameter, to the bit.
+fn assert_seeded(weights: &dyn WeightSource, graph: &Graph, except: &[&str]) {
+    let seeded = SeededWeights::new(0);
+    for param in graph
+        .params()
+        .filter(|param| !except.contains(&param.name.as_str()))
+    {
+        let expected = seeded.load(&param).expect("seeded");
+        let found = weights.load(&param).expect("in the file");
+        assert_eq!(found, expected, "{}", param.name);
+    }
+}
+
+#[test]
+fn paddle_files_of_every_protocol_hold_the_seeded_values() {
+    for name in ["protocol2.pdparams", "protocol3.pdparams", "protocol4.pdparams"] {
+        let file = read(&fixture(name)).expect(name);
+        assert_eq!(
+            (file.format, file.naming().expect(name)),
+            (Format::Pdparams, Naming::Paddle)
+        );
+        assert!(file.tensors.values().all(|tensor| tensor.dtype == Dtype::F32));
+        assert!(!file.tensors.contains_key("StructuredToParameterName@@"));
+        let graph = graph(None);
+        assert_seeded(&file.bind(&graph).expect(name), &graph, &[]);
+    }
+}
+
+#[test]
+fn squeeze_and_excitation_is_read_with_its_matrices_transposed() {
+    let graph = graph(Some(16));
+    let weights = load(&fixture("se.pdparams"), &graph).expect("the file");
+    assert_eq!(
+        graph.params().filter(|param| param.name.contains(".se.")).count(),
+        5 * 4
+    );
+    assert_seeded(&weights, &graph, &[]);
+}
+
+#[test]
+fn numpy_1_and_python_2_files_are_read() {
+    let numpy1 = read(&fixture("numpy1.pdparams")).expect("the file");
+    let paddle = read(&fixture("protocol4.pdparams")).expect("the file");
+    assert_eq!(numpy1.tensors.len(), 20);
+    assert!(
+        numpy1
+            .tensors
+            .iter()
+            .all(|(name, tensor)| paddle.tensors[name] == *tensor)
+    );
+
+    let python2 = read(&fixture("python2.pdparams")).expect("the file").tensors;
+    assert_eq!(
+        (python2["a"].shape.as_slice(), python2["a"].values.as_slice()),
+        ([2].as_slice(), [1.5, -2.0].as_slice())
+    );
+    assert_eq!(
+        (python2["b"].shape.as_slice(), python2["b"].values.as_slice()),
+        ([2, 1].as_slice(), [3.0, 0.25].as_slice())
+    );
+}
+
+#[test]
+fn name_and_array_pairs_are_read_and_notes_passed_over() {
+    let pair = read(&fixture("pair.pdparams")).expect("the file").tensors;
+    assert_eq!(pair.keys().collect::<Vec<_>>(), ["fc.bias"]);
+    assert_eq!(
+        pair["fc.bias"],
+        read(&fixture("protocol4.pdparams")).expect("the file").tensors["fc.bias"]
+    );
+}
+
+#[test]
+fn timm_files_have_their_head_biases_folded() {
+    let graph = graph(None);
+    let file = read(&fixture("timm.safetensors")).expect("the file");
+    assert_eq!(
+        (file.format, file.naming().expect("timm")),
+        (Format::Safetensors, Naming::Timm)
+    );
+    assert_eq!(file.tensors["bn1.num_batches_tracked"].dtype, Dtype::I64);
+    let bias = file.tensors["final_layer.0.bias"].values.clone();
+    let weights = file.bind(&graph).expect("timm's tensors");
+    let folded = ["downsamp_modules.0.1.running_mean", "final_layer.1.running_mean"];
+    assert_seeded(&weights, &graph, &folded);
+    let mean = graph
+        .params()
+        .find(|param| param.name == folded[1])
+        .expect("a running mean");
+    let seeded = SeededWeights::new(0);
+    let plain = seeded.load(&mean).expect("seeded");
+    let expected: Vec<f32> = plain.iter().zip(&bias).map(|(mean, bias)| mean - bias).collect();
+    assert_eq!(weights.load(&mean).expect("in the file").as_ref(), expected);
+}
+
+#[test]
+fn tensors_that_are_not_the_networks_are_listed() {
+    let error = load(&fixture("protocol4.pdparams"), &graph(Some(16)))
+        .expect_err("no SE in the file")
+        .to_string();
+    assert!(
+        error.contains("20 missing (layer1.0.se.fc_squeeze.weight [1, 16]; "),
+        "{error}"
+    );
+    assert!(
+        error.contains("protocol4.pdparams") && error.contains("Paddle names"),
+        "{error}"
+    );
+    let error = load(&fixture("se.pdparams"), &graph(None))
+        .expect_err("SE in the file")
+        .to_string();
+    assert!(
+        error.contains("20 not expected (last_cls.func_list.0.se.fc_excitation.bias [16]"),
+        "{error}"
+    );
+    let wide = HrnetSpec::imagenet([18, 36, 72, 144])
+        .graph(Shape::square(1, 32))
+        .expect("a graph");
+    let error = load(&fixture("protocol4.pdparams"), &wide)
+        .expect_err("another network")
+        .to_string();
+    assert!(
+        error.contains("conv_layer1_1.conv.weight is [4, 3, 3, 3], expected [64, 3, 3, 3]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn unknown_names_are_told_with_what_is_known() {
+    let error = load(&fixture("python2.pdparams"), &graph(None))
+        .expect_err("no HRNet")
+        .to_string();
+    assert!(
+        error.contains("`a`, `b`") && error.contains("`conv_layer1_1.conv.weight` (Paddle)"),
+        "{error}"
+    );
+}
