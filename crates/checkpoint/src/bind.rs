@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 
 use hrnet::{Graph, Param, ParamKind, WeightError, WeightSource};
 
-use crate::{CheckpointError, Naming, Tensor, TensorFile};
+use crate::error::shown;
+use crate::{CheckpointError, Dtype, Naming, Tensor, TensorFile};
 
 /// How many names an error lists of each kind before it only counts.
 const LISTED: usize = 5;
@@ -43,7 +44,7 @@ impl TensorFile {
                 .tensors
                 .keys()
                 .take(3)
-                .map(|name| format!("`{name}`"))
+                .map(|name| format!("`{}`", shown(name.as_bytes())))
                 .collect();
             let expected = Naming::ALL.map(|naming| format!("`{}` ({})", naming.sign(), naming.name()));
             CheckpointError::Naming {
@@ -64,38 +65,50 @@ impl TensorFile {
     /// the batch norm behind them.
     ///
     /// # Errors
-    /// If the naming scheme is unknown, or a tensor is missing, surplus or of another shape.
+    /// If the naming scheme is unknown, or a tensor is missing, surplus, of another shape or of integers.
     pub fn bind(mut self, graph: &Graph) -> Result<Weights, CheckpointError> {
         let naming = self.naming()?;
-        let mut differences = Differences::default();
+        let mut differences = Differences {
+            found: self.tensors.len(),
+            ..Differences::default()
+        };
         let mut tensors = BTreeMap::new();
         for param in graph.params() {
+            differences.expected += 1;
             let name = naming.name_of(&param.name);
+            let transposed = param.kind == ParamKind::LinearWeight && naming.transposes_linear();
+            let mut expected = param.shape.clone();
+            if transposed {
+                expected.reverse();
+            }
             let Some(mut tensor) = self.tensors.remove(&name) else {
-                differences.missing.push(format!("{name} {:?}", param.shape));
+                differences.missing.push(format!("{name} {expected:?}"));
                 continue;
             };
-            if param.kind == ParamKind::LinearWeight && naming.transposes_linear() {
+            if tensor.shape != expected {
+                let shape = &tensor.shape;
+                differences
+                    .shapes
+                    .push(format!("{name} is {shape:?}, expected {expected:?}"));
+            } else if tensor.dtype == Dtype::I64 {
+                differences.integers.push(name);
+            } else if transposed {
                 tensor = tensor.transposed();
-            }
-            if tensor.shape != param.shape {
-                differences.shapes.push(format!(
-                    "{name} is {:?}, expected {:?}",
-                    tensor.shape, param.shape
-                ));
             }
             tensors.insert(param.name, tensor);
         }
         for (name, tensor) in self.tensors {
             let mean = naming.folded_bias(&name).and_then(|mean| tensors.get_mut(&mean));
-            match mean.filter(|mean| mean.shape == tensor.shape) {
+            match mean.filter(|mean| mean.shape == tensor.shape && tensor.dtype != Dtype::I64) {
                 Some(mean) => mean
                     .values
                     .iter_mut()
                     .zip(&tensor.values)
                     .for_each(|(mean, bias)| *mean -= bias),
                 None if naming.ignores(&name) => {}
-                None => differences.extra.push(format!("{name} {:?}", tensor.shape)),
+                None => differences
+                    .extra
+                    .push(format!("{} {:?}", shown(name.as_bytes()), tensor.shape)),
             }
         }
         match differences.describe() {
@@ -112,8 +125,13 @@ impl TensorFile {
 /// How a file's tensors differ from a network's.
 #[derive(Default)]
 struct Differences {
+    /// Tensors of the network.
+    expected: usize,
+    /// Tensors in the file.
+    found: usize,
     missing: Vec<String>,
     shapes: Vec<String>,
+    integers: Vec<String>,
     extra: Vec<String>,
 }
 
@@ -122,6 +140,7 @@ impl Differences {
         let kinds = [
             ("missing", &self.missing),
             ("of another shape", &self.shapes),
+            ("of integers", &self.integers),
             ("not expected", &self.extra),
         ];
         let parts: Vec<String> = kinds
@@ -133,6 +152,8 @@ impl Differences {
                 format!("{} {kind} ({listed}{more})", names.len())
             })
             .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
+        let (expected, found) = (self.expected, self.found);
+        (!parts.is_empty())
+            .then(|| format!("{expected} tensors expected, {found} found: {}", parts.join(", ")))
     }
 }

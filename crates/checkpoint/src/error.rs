@@ -49,3 +49,13 @@ pub enum CheckpointError {
         differences: String,
     },
 }
+
+/// How much of a name out of a file is shown.
+const SHOWN: usize = 100;
+
+/// A name out of a file as an error may print it: without control characters, cut where it is absurdly long.
+pub(crate) fn shown(name: &[u8]) -> String {
+    let head = String::from_utf8_lossy(&name[..name.len().min(SHOWN)]);
+    let more = if name.len() > SHOWN { "…" } else { "" };
+    format!("{}{more}", head.escape_debug())
+}

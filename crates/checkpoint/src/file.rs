@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::{CheckpointError, Tensor, pdparams, safetensors};
@@ -15,6 +16,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// How many first bytes tell every format.
+    const HEAD: u64 = 16;
+
     /// The format of a file that begins with these bytes.
     ///
     /// # Errors
@@ -62,14 +66,22 @@ pub struct TensorFile {
 /// # Errors
 /// If the file cannot be read, has no known format or is damaged.
 pub fn read(path: &Path) -> Result<TensorFile, CheckpointError> {
-    let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
+    let io = |source| CheckpointError::Io {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    // A large file of another kind is refused by its head, before the rest is read.
+    file.by_ref()
+        .take(Format::HEAD)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     let format = Format::detect(&bytes).map_err(|found| CheckpointError::Format {
         path: path.to_owned(),
         found,
     })?;
+    file.read_to_end(&mut bytes).map_err(io)?;
     let tensors = match format {
         Format::Pdparams => pdparams::tensors(&bytes),
         Format::Safetensors => safetensors::tensors(&bytes),

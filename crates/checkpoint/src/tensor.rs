@@ -36,6 +36,9 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// The most extents of a tensor: a convolution's weight has four.
+const MAX_RANK: usize = 8;
+
 /// A stored tensor, its elements converted to f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -43,7 +46,7 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// The extents, outermost first.
     pub shape: Vec<usize>,
-    /// The elements, row-major. Integers are converted too: weights have none that matter.
+    /// The elements, row-major; none of [`Dtype::I64`], for integers only count batches and are no weights.
     pub values: Vec<f32>,
 }
 
@@ -51,8 +54,11 @@ impl Tensor {
     /// A tensor from its little-endian bytes.
     ///
     /// # Errors
-    /// If there are not as many bytes as the shape needs.
+    /// If there are not as many bytes as the shape needs, or the shape has absurdly many extents.
     pub(crate) fn from_bytes(dtype: Dtype, shape: Vec<usize>, bytes: &[u8]) -> Result<Self, String> {
+        if shape.len() > MAX_RANK {
+            return Err(format!("{} extents; at most {MAX_RANK} are read", shape.len()));
+        }
         let needed = shape
             .iter()
             .try_fold(dtype.bytes(), |product, extent| product.checked_mul(*extent));
@@ -67,7 +73,7 @@ impl Tensor {
             Dtype::F32 => convert(bytes, f32::from_le_bytes),
             Dtype::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
             Dtype::Bf16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Dtype::I64 => convert(bytes, |b| i64::from_le_bytes(b) as f32),
+            Dtype::I64 => Vec::new(),
         };
         Ok(Self { dtype, shape, values })
     }
@@ -77,8 +83,10 @@ impl Tensor {
         let &[rows, columns] = self.shape.as_slice() else {
             return self;
         };
-        let values = (0..columns).flat_map(|c| (0..rows).map(move |r| (r, c)));
-        let values = values.map(|(r, c)| self.values[r * columns + c]).collect();
+        let mut values = Vec::with_capacity(self.values.len());
+        for column in 0..columns {
+            values.extend(self.values.iter().skip(column).step_by(columns));
+        }
         Self {
             dtype: self.dtype,
             shape: vec![columns, rows],

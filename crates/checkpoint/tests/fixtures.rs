@@ -1,9 +1,9 @@
-//! Genuine weight files of a tiny HRNet, written by PaddlePaddle 3.3.1, NumPy 1.26 and safetensors
-//! (`fixtures/make_fixtures.py`), read to exactly the values that were put in.
+//! Genuine weight files of a tiny HRNet, written by PaddlePaddle 3.3.1, NumPy 1.26 and safetensors, read to exactly
+//! the values that were put in. Python 2's alone is put together by hand; `fixtures/make_fixtures.py` tells how.
 
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Dtype, Format, Naming, load, read};
+use checkpoint::{CheckpointError, Dtype, Format, Naming, Tensor, TensorFile, load, read};
 use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
 
 fn fixture(name: &str) -> PathBuf {
@@ -12,11 +12,16 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn graph(se_reduction: Option<usize>) -> Graph {
+/// The network of every fixture but SE's.
+fn plain() -> Graph {
+    graph(8, None)
+}
+
+fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
     let spec = HrnetSpec {
         stem: 4,
         stage1: StageOneSpec { blocks: 1, mid: 4 },
-        widths: vec![16, 16],
+        widths: vec![width, width],
         modules: vec![1],
         blocks: 1,
         se_reduction,
@@ -52,14 +57,14 @@ fn paddle_files_of_every_protocol_hold_the_seeded_values() {
         );
         assert!(file.tensors.values().all(|tensor| tensor.dtype == Dtype::F32));
         assert!(!file.tensors.contains_key("StructuredToParameterName@@"));
-        let graph = graph(None);
+        let graph = plain();
         assert_seeded(&file.bind(&graph).expect(name), &graph, &[]);
     }
 }
 
 #[test]
 fn squeeze_and_excitation_is_read_with_its_matrices_transposed() {
-    let graph = graph(Some(16));
+    let graph = graph(16, Some(16));
     let weights = load(&fixture("se.pdparams"), &graph).expect("the file");
     assert_eq!(
         graph.params().filter(|param| param.name.contains(".se.")).count(),
@@ -103,41 +108,49 @@ fn name_and_array_pairs_are_read_and_notes_passed_over() {
 
 #[test]
 fn timm_files_have_their_head_biases_folded() {
-    let graph = graph(None);
+    let graph = plain();
     let file = read(&fixture("timm.safetensors")).expect("the file");
     assert_eq!(
         (file.format, file.naming().expect("timm")),
         (Format::Safetensors, Naming::Timm)
     );
     assert_eq!(file.tensors["bn1.num_batches_tracked"].dtype, Dtype::I64);
-    let bias = file.tensors["final_layer.0.bias"].values.clone();
+    let biases = file.tensors.clone();
     let weights = file.bind(&graph).expect("timm's tensors");
-    let folded = ["downsamp_modules.0.1.running_mean", "final_layer.1.running_mean"];
-    assert_seeded(&weights, &graph, &folded);
-    let mean = graph
-        .params()
-        .find(|param| param.name == folded[1])
-        .expect("a running mean");
-    let seeded = SeededWeights::new(0);
-    let plain = seeded.load(&mean).expect("seeded");
-    let expected: Vec<f32> = plain.iter().zip(&bias).map(|(mean, bias)| mean - bias).collect();
-    assert_eq!(weights.load(&mean).expect("in the file").as_ref(), expected);
+    let folded = [
+        ("downsamp_modules.0.0.bias", "downsamp_modules.0.1.running_mean"),
+        ("final_layer.0.bias", "final_layer.1.running_mean"),
+    ];
+    assert_seeded(&weights, &graph, &folded.map(|(_, mean)| mean));
+    for (bias, mean) in folded {
+        let mean = graph.params().find(|param| param.name == mean).expect(mean);
+        let seeded = SeededWeights::new(0);
+        let unfolded = seeded.load(&mean).expect("seeded");
+        let expected: Vec<f32> = unfolded
+            .iter()
+            .zip(&biases[bias].values)
+            .map(|(mean, bias)| mean - bias)
+            .collect();
+        assert_ne!(unfolded.as_ref(), expected);
+        assert_eq!(weights.load(&mean).expect("in the file").as_ref(), expected);
+    }
 }
 
 #[test]
 fn tensors_that_are_not_the_networks_are_listed() {
-    let error = load(&fixture("protocol4.pdparams"), &graph(Some(16)))
+    let error = load(&fixture("protocol4.pdparams"), &graph(8, Some(8)))
         .expect_err("no SE in the file")
         .to_string();
     assert!(
-        error.contains("20 missing (layer1.0.se.fc_squeeze.weight [1, 16]; "),
+        error
+            .contains("142 tensors expected, 122 found: 20 missing (layer1.0.se.fc_squeeze.weight [16, 2]; "),
         "{error}"
     );
     assert!(
         error.contains("protocol4.pdparams") && error.contains("Paddle names"),
         "{error}"
     );
-    let error = load(&fixture("se.pdparams"), &graph(None))
+    let error = load(&fixture("se.pdparams"), &graph(16, None))
         .expect_err("SE in the file")
         .to_string();
     assert!(
@@ -158,11 +171,63 @@ fn tensors_that_are_not_the_networks_are_listed() {
 
 #[test]
 fn unknown_names_are_told_with_what_is_known() {
-    let error = load(&fixture("python2.pdparams"), &graph(None))
+    let error = load(&fixture("python2.pdparams"), &plain())
         .expect_err("no HRNet")
         .to_string();
     assert!(
-        error.contains("`a`, `b`") && error.contains("`conv_layer1_1.conv.weight` (Paddle)"),
+        error.contains(
+            "names such as `a`, `b`; expected `conv_layer1_1.conv.weight` (Paddle) or `conv1.weight` (timm)"
+        ),
         "{error}"
     );
+}
+
+/// Binds a timm file after a change of its tensors.
+fn bind_changed(change: impl Fn(&mut TensorFile)) -> Result<(), CheckpointError> {
+    let mut file = read(&fixture("timm.safetensors")).expect("the file");
+    change(&mut file);
+    file.bind(&plain()).map(|_| ())
+}
+
+#[test]
+fn all_differences_are_in_one_error() {
+    assert!(bind_changed(|_| ()).is_ok());
+    let error = bind_changed(|file| {
+        file.tensors.remove("bn2.bias");
+        file.tensors.get_mut("classifier.bias").expect("a bias").shape = vec![1, 5];
+        file.tensors.get_mut("bn1.weight").expect("a weight").dtype = Dtype::I64;
+        let stray = file.tensors["conv1.weight"].clone();
+        file.tensors.insert("conv9.weight".into(), stray);
+    });
+    let error = error.expect_err("four differences").to_string();
+    assert!(
+        error.ends_with(
+            "(timm names): 122 tensors expected, 148 found: 1 missing (bn2.bias [4]), 1 of another shape \
+             (classifier.bias is [1, 5], expected [5]), 1 of integers (bn1.weight), 1 not expected (conv9.weight \
+             [4, 3, 3, 3])"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_bias_that_fits_no_mean_is_not_folded() {
+    for (name, shape) in [
+        ("final_layer.0.bias", vec![7]),
+        ("downsamp_modules.1.0.bias", vec![8]),
+        ("conv1.bias", vec![4]),
+    ] {
+        let values = vec![0.5; shape[0]];
+        let bias = Tensor {
+            dtype: Dtype::F32,
+            shape: shape.clone(),
+            values,
+        };
+        let error = bind_changed(|file| drop(file.tensors.insert(name.into(), bias.clone())));
+        let error = error.expect_err(name).to_string();
+        assert!(
+            error.contains(&format!("1 not expected ({name} {shape:?})")),
+            "{error}"
+        );
+    }
 }

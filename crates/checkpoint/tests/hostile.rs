@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use checkpoint::{CheckpointError, TensorFile, read};
+use hrnet::{Graph, HrnetSpec, Shape};
 
 fn read_bytes(bytes: &[u8]) -> Result<TensorFile, CheckpointError> {
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -10,8 +11,43 @@ fn read_bytes(bytes: &[u8]) -> Result<TensorFile, CheckpointError> {
     read(file.path())
 }
 
+/// What `pickle` protocol 3 writes for a dictionary with these, already pickled, values.
+fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = b"\x80\x03}(".to_vec();
+    for (name, value) in entries {
+        bytes.push(b'X');
+        bytes.extend(u32::try_from(name.len()).expect("a short name").to_le_bytes());
+        bytes.extend(name.as_bytes());
+        bytes.extend(value);
+    }
+    [&bytes, b"u.".as_slice()].concat()
+}
+
+/// What it writes for a float32 array.
+fn array(shape: &[u64], data: &[u8]) -> Vec<u8> {
+    let extents: Vec<u8> = shape
+        .iter()
+        .flat_map(|extent| [&[0x8A, 8], extent.to_le_bytes().as_slice()].concat())
+        .collect();
+    [
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01(".as_slice(),
+        &extents,
+        b"tcnumpy\ndtype\nX\x02\x00\x00\x00f4\x85R(K\x03X\x01\x00\x00\x00<tb\x89B",
+        &u32::try_from(data.len()).expect("short data").to_le_bytes(),
+        data,
+        b"tb",
+    ]
+    .concat()
+}
+
 fn refused(bytes: &[u8]) -> String {
     read_bytes(bytes).expect_err("refused").to_string()
+}
+
+fn w18() -> Graph {
+    HrnetSpec::imagenet([18, 36, 72, 144])
+        .graph(Shape::square(1, 32))
+        .expect("a graph")
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -38,11 +74,94 @@ fn code_is_refused_by_name() {
         "{}",
         refused(stacked)
     );
-    // EXT1, INST and OBJ make objects too; BINPERSID asks the reader for one.
-    for opcode in [0x82, b'i', b'o', b'Q', 0x81, 0x92] {
+}
+
+#[test]
+fn every_opcode_that_weights_do_not_need_is_refused() {
+    let known = b"\x80\x95.N\x88\x89IJKM\x8aX\x8c\x8dBC\x8eTU()t\x85\x86\x87}suc\x93Rbqr\x94hj";
+    for opcode in (0..=u8::MAX).filter(|opcode| !known.contains(opcode)) {
+        // Among them EXT1, INST, OBJ and NEWOBJ, which make objects too, and BINPERSID, which asks the reader for one.
         let error = refused(&[0x80, 2, b'}', opcode, b'.']);
         assert!(
             error.contains(&format!("pickle at byte 3: opcode 0x{opcode:02x}")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn arrays_of_the_wrong_size_are_refused() {
+    assert!(read_bytes(&dictionary(&[("a", array(&[1, 2], &[0; 8]))])).is_ok());
+    for (shape, length) in [
+        (vec![2], 4),
+        (vec![2], 12),
+        (vec![], 0),
+        (vec![1 << 62, 4], 0),
+        (vec![0, 1], 4),
+    ] {
+        let error = refused(&dictionary(&[("a", array(&shape, &vec![0; length]))]));
+        let expected = format!("tensor `a`: shape {shape:?} of f32 does not fit {length} bytes");
+        assert!(error.contains(&expected), "{error}");
+    }
+    let error = refused(&dictionary(&[("a", array(&[1; 9], &[0; 4]))]));
+    assert!(
+        error.contains("tensor `a`: 9 extents; at most 8 are read"),
+        "{error}"
+    );
+    let error = refused(&dictionary(&[("a", array(&[u64::MAX], &[]))]));
+    assert!(error.contains("tensor `a`: an extent of -1"), "{error}");
+}
+
+#[test]
+fn small_files_do_not_make_much_memory_or_work() {
+    let tuples = [b"\x80\x02".as_slice(), &[b')'; 1 << 20], b"."].concat();
+    assert!(
+        refused(&tuples).contains("pickle at byte 1048577: more than 1048576 opcodes"),
+        "{}",
+        refused(&tuples)
+    );
+    // One array under a hundred names, fetched from the memo.
+    let mut entries = vec![(
+        "0".to_owned(),
+        [array(&[4096], &[0; 4 * 4096]), b"q\x00".to_vec()].concat(),
+    )];
+    entries.extend((1..100).map(|name| (name.to_string(), b"h\x00".to_vec())));
+    let entries: Vec<(&str, Vec<u8>)> = entries
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    assert!(read_bytes(&dictionary(&entries[..2])).is_ok());
+    let error = refused(&dictionary(&entries));
+    assert!(error.contains("more elements than the file has bytes"), "{error}");
+    // A matrix without rows has no elements, but columns that a transposition would walk for years.
+    let columns = (1 << 62) - 1;
+    let hollow = dictionary(&[
+        ("conv_layer1_1.conv.weight", array(&[1], &[0; 4])),
+        ("fc.weight", array(&[0, columns], &[])),
+    ]);
+    let error = read_bytes(&hollow)
+        .expect("a file")
+        .bind(&w18())
+        .expect_err("no weights")
+        .to_string();
+    assert!(
+        error.contains(&format!("fc.weight is [0, {columns}], expected [2048, 1000]")),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_in_errors_are_short_and_harmless() {
+    let long = "\u{1b}[2J".repeat(100_000);
+    let module = format!("\x02c{long}\n{long}\n.");
+    for bytes in [
+        [b"\x80", module.as_bytes()].concat(),
+        dictionary(&[(&long, b")".to_vec())]),
+        [b"\x80\x02I", long.as_bytes(), b"\n."].concat(),
+    ] {
+        let error = refused(&bytes);
+        assert!(
+            error.len() < 1000 && error.contains("\\u{1b}[2J") && !error.contains('\u{1b}'),
             "{error}"
         );
     }
@@ -126,7 +245,12 @@ fn other_files_are_told_by_their_first_bytes() {
 
 #[test]
 fn every_cut_is_an_error() {
-    for name in ["python2.pdparams", "pair.pdparams"] {
+    for name in [
+        "python2.pdparams",
+        "pair.pdparams",
+        "numpy1.pdparams",
+        "dtypes.pdparams",
+    ] {
         let whole = fixture(name);
         for length in 0..whole.len() {
             assert!(
@@ -135,10 +259,18 @@ fn every_cut_is_an_error() {
             );
         }
     }
+    let whole = fixture("timm.safetensors");
+    for length in (0..whole.len()).step_by(61) {
+        assert!(
+            read_bytes(&whole[..length]).is_err(),
+            "safetensors cut to {length} bytes"
+        );
+    }
 }
 
 #[test]
 fn damaged_files_never_panic() {
+    let graph = w18();
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = |below: usize| {
         state ^= state << 13;
@@ -160,7 +292,7 @@ fn damaged_files_never_panic() {
                 damaged[at] = random(256) as u8;
             }
             // Damage in a tensor's numbers goes unnoticed here; digests are what finds it.
-            let _ = read_bytes(&damaged);
+            let _ = read_bytes(&damaged).and_then(|file| file.bind(&graph));
         }
     }
 }

@@ -44,6 +44,9 @@ impl Naming {
     }
 
     /// This scheme's name of the tensor with a canonical name.
+    ///
+    /// # Panics
+    /// If the name is none that an [`hrnet::Graph`] gives its parameters.
     pub fn name_of(self, canonical: &str) -> String {
         match self {
             Self::Paddle => paddle::name(canonical),

@@ -1,7 +1,12 @@
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::reader::{Reader, text};
+use super::reader::Reader;
+use crate::error::shown;
+
+/// The most opcodes a file may have, which bounds what the machine keeps; the 2,075 tensors of the largest HRNet
+/// take 70,053.
+const STEPS: usize = 1 << 20;
 
 /// A value on the pickle's stack; compound ones are indices into the machine's arenas.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,10 +14,11 @@ pub(crate) enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
-    Text(&'a str),
+    /// Text in UTF-8, which whoever reads it checks: most of a protocol 2 file is [`Value::Latin1`].
+    Text(&'a [u8]),
     Bytes(&'a [u8]),
-    /// Bytes written as text, each character one byte: protocol 2's way.
-    Latin1(&'a str),
+    /// Bytes written as UTF-8 text, each character one byte: protocol 2's way.
+    Latin1(&'a [u8]),
     Tuple(usize),
     Dict(usize),
     Dtype(usize),
@@ -38,17 +44,19 @@ pub(crate) enum Global {
 }
 
 impl Global {
-    fn find(module: &str, name: &str) -> Result<Self, String> {
+    fn find(module: &[u8], name: &[u8]) -> Result<Self, String> {
         Ok(match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::Reconstruct,
-            ("numpy", "ndarray") => Self::NdArray,
-            ("numpy", "dtype") => Self::Dtype,
-            ("_codecs", "encode") => Self::Encode,
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("builtins" | "__builtin__", "tuple") => Self::Tuple,
+            (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => Self::Reconstruct,
+            (b"numpy", b"ndarray") => Self::NdArray,
+            (b"numpy", b"dtype") => Self::Dtype,
+            (b"_codecs", b"encode") => Self::Encode,
+            (b"collections", b"OrderedDict") => Self::OrderedDict,
+            (b"builtins" | b"__builtin__", b"tuple") => Self::Tuple,
             _ => {
                 return Err(format!(
-                    "the file refers to `{module}.{name}`, which weights do not need: refused"
+                    "the file refers to `{}.{}`, which weights do not need: refused",
+                    shown(module),
+                    shown(name)
                 ));
             }
         })
@@ -59,9 +67,9 @@ impl Global {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DtypeParts<'a> {
     /// Kind and size, as in `f4`.
-    pub(crate) code: &'a str,
+    pub(crate) code: &'a [u8],
     /// `<`, `>`, `|` or `=`.
-    pub(crate) order: &'a str,
+    pub(crate) order: &'a [u8],
 }
 
 /// Runs a pickle.
@@ -82,7 +90,7 @@ impl<'a> Machine<'a> {
     pub(crate) fn run(bytes: &'a [u8]) -> Result<(Self, Value<'a>), String> {
         let mut machine = Self::default();
         let mut reader = Reader::new(bytes);
-        loop {
+        for _ in 0..STEPS {
             let offset = reader.offset();
             let at = |error: String| format!("pickle at byte {offset}: {error}");
             let opcode = reader.byte().map_err(at)?;
@@ -92,6 +100,10 @@ impl<'a> Machine<'a> {
             }
             machine.step(opcode, &mut reader).map_err(at)?;
         }
+        Err(format!(
+            "pickle at byte {}: more than {STEPS} opcodes, which no weights need: refused",
+            reader.offset()
+        ))
     }
 
     pub(crate) fn tuple(&self, index: usize) -> &[Value<'a>] {
@@ -124,7 +136,7 @@ impl<'a> Machine<'a> {
             op::INT | op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(opcode, reader),
             op::BINUNICODE | op::SHORT_BINUNICODE | op::BINUNICODE8 => {
                 let bytes = sized(opcode, reader)?;
-                self.push(Value::Text(text(bytes)?))
+                self.push(Value::Text(bytes))
             }
             op::BINBYTES | op::SHORT_BINBYTES | op::BINBYTES8 | op::BINSTRING | op::SHORT_BINSTRING => {
                 let bytes = sized(opcode, reader)?;
@@ -222,9 +234,12 @@ impl<'a> Machine<'a> {
             op::BININT1 => i64::from(reader.byte()?),
             op::BININT2 => i64::from(u16::from_le_bytes(reader.array()?)),
             op::INT => match reader.line()? {
-                "00" => return self.push(Value::Bool(false)),
-                "01" => return self.push(Value::Bool(true)),
-                digits => digits.parse().map_err(|_| format!("`{digits}` is no integer"))?,
+                b"00" => return self.push(Value::Bool(false)),
+                b"01" => return self.push(Value::Bool(true)),
+                digits => std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|digits| digits.parse().ok())
+                    .ok_or_else(|| format!("`{}` is no integer", shown(digits)))?,
             },
             _ => {
                 let length = reader.length::<1>()?;
@@ -287,17 +302,14 @@ impl<'a> Machine<'a> {
                 self.arrays.push(None);
                 self.push(Value::Array(self.arrays.len() - 1))
             }
-            (Global::Dtype, [Value::Text(code), ..]) => {
-                let code: &'a str = code;
-                self.make_dtype(code)
-            }
-            (Global::Dtype, [Value::Bytes(code), ..]) => {
+            (Global::Dtype, [Value::Text(code) | Value::Bytes(code), ..]) => {
                 let code: &'a [u8] = code;
-                self.make_dtype(text(code)?)
+                self.dtypes.push(DtypeParts { code, order: b"=" });
+                self.push(Value::Dtype(self.dtypes.len() - 1))
             }
-            (Global::Encode, [Value::Text(bytes), Value::Text("latin1" | "latin-1")]) => {
-                let bytes: &'a str = bytes;
-                self.push(Value::Latin1(bytes))
+            (Global::Encode, [Value::Text(text), Value::Text(b"latin1" | b"latin-1")]) => {
+                let text: &'a [u8] = text;
+                self.push(Value::Latin1(text))
             }
             (Global::OrderedDict, []) => self.make_dict(),
             (Global::Tuple, [Value::Tuple(items)]) => {
@@ -311,11 +323,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn make_dtype(&mut self, code: &'a str) -> Result<(), String> {
-        self.dtypes.push(DtypeParts { code, order: "=" });
-        self.push(Value::Dtype(self.dtypes.len() - 1))
-    }
-
     /// Gives the object on the stack its state.
     fn build(&mut self) -> Result<(), String> {
         let state = self.pop()?;
@@ -324,13 +331,9 @@ impl<'a> Machine<'a> {
         };
         match (object, self.tuple(state)) {
             (Value::Array(array), _) => self.arrays[array] = Some(state),
-            (Value::Dtype(dtype), [_, Value::Text(order), ..]) => {
-                let order: &'a str = order;
-                self.dtypes[dtype].order = order;
-            }
-            (Value::Dtype(dtype), [_, Value::Bytes(order), ..]) => {
+            (Value::Dtype(dtype), [_, Value::Text(order) | Value::Bytes(order), ..]) => {
                 let order: &'a [u8] = order;
-                self.dtypes[dtype].order = text(order)?;
+                self.dtypes[dtype].order = order;
             }
             _ => return Err("a state for what has none".into()),
         }

@@ -2,7 +2,8 @@
 //! plain values, calls nothing, and refuses everything else.
 //!
 //! Values are indices into arenas, so that a crafted file can neither nest deep enough to overflow the stack nor make
-//! a cycle; memory is bounded by the file, for no length is believed before the bytes are there.
+//! a cycle. What the machine keeps is bounded by the number of opcodes, and no length is believed before the bytes are
+//! there; text and bytes stay where they are, in the file.
 
 mod machine;
 mod opcode;

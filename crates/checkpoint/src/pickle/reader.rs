@@ -45,18 +45,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes up to the next newline, which is passed over.
-    pub(crate) fn line(&mut self) -> Result<&'a str, String> {
+    pub(crate) fn line(&mut self) -> Result<&'a [u8], String> {
         let rest = &self.bytes[self.at..];
         let end = rest
             .iter()
             .position(|byte| *byte == b'\n')
             .ok_or("the file ends within a line")?;
-        let line = text(self.take(end)?)?;
+        let line = self.take(end)?;
         self.take(1)?;
         Ok(line)
     }
-}
-
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|error| format!("text that is not UTF-8: {error}"))
 }
