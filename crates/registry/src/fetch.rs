@@ -1,15 +1,11 @@
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::blocking::Client;
-use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
-
-use crate::http::{Body, HttpError, client};
-use crate::verify::{check, expected_bytes, is_pinned, verify};
-use crate::{Artifact, Cache, Digest, Lock, Pin, Variant, Verified};
+use crate::download::{Download, Ready};
+use crate::http::client;
+use crate::verify::{check, is_pinned, verify};
+use crate::{Artifact, Cache, Lock, Pin, Variant, Verified};
 
 /// Brings weights into a cache.
 #[derive(Clone, Debug)]
@@ -24,6 +20,8 @@ pub struct Fetcher {
     pub attempts: u32,
     /// The pause before the second try; it doubles with each further one.
     pub pause: Duration,
+    /// How long a server may stay silent, before its answer and within it.
+    pub idle: Duration,
 }
 
 /// Is told how a download goes on.
@@ -99,6 +97,15 @@ pub enum FetchError {
     },
 }
 
+impl FetchError {
+    pub(crate) fn disk(path: &Path, source: io::Error) -> Self {
+        Self::Disk {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 /// What is to be done for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Action {
@@ -117,14 +124,15 @@ impl Fetcher {
             locked: false,
             attempts: 3,
             pause: Duration::from_millis(300),
+            idle: Duration::from_secs(30),
         }
     }
 
     /// Brings the file of one weight source and pins it if nobody vouched for it before.
     ///
     /// # Errors
-    /// If it can neither be found in the cache nor downloaded and verified. The cache and the lock are then as they
-    /// were before.
+    /// If it can neither be found in the cache nor downloaded and verified. Nothing is published then. A pin is
+    /// written before the file it is of, so that no crash in between leaves bytes that nobody vouches for.
     pub fn fetch(
         &self,
         variant: &Variant,
@@ -140,23 +148,27 @@ impl Fetcher {
             });
         }
         let present = path.exists().then(|| verify(&path, artifact, pin));
-        let (file, downloaded) = match self.plan(&path, present)? {
-            Action::Keep(file) => (file, false),
-            Action::Download => (self.download(&path, artifact, pin, progress)?, true),
+        let (found, ready) = match self.plan(&path, present)? {
+            Action::Keep(file) => (file.pin, None),
+            Action::Download => {
+                let ready = self.download(&path, artifact, pin, progress)?;
+                (ready.pin, Some(ready))
+            }
         };
-        let newly_pinned = pin.is_none() && !is_pinned(artifact, None);
         if pin.is_none() {
-            let lock_path = lock.path().to_owned();
-            lock.add(&artifact.url, file.pin)
-                .map_err(|source| FetchError::Disk {
-                    path: lock_path,
-                    source,
-                })?;
+            self.pin(&path, artifact, lock, found)?;
         }
+        let downloaded = ready.is_some();
+        ready.map_or(Ok(()), Ready::publish)?;
+        let pinned = is_pinned(artifact, pin);
         Ok(Fetched {
-            file,
+            file: Verified {
+                path,
+                pin: found,
+                pinned,
+            },
             downloaded,
-            newly_pinned,
+            newly_pinned: !pinned,
         })
     }
 
@@ -173,189 +185,54 @@ impl Fetcher {
         }
     }
 
-    fn download(
+    /// Has the lock vouch for these bytes, unless it has come to vouch for others meanwhile.
+    fn pin(&self, path: &Path, artifact: &Artifact, lock: &mut Lock, found: Pin) -> Result<(), FetchError> {
+        let lock_path = lock.path().to_owned();
+        let in_force = lock.add(&artifact.url, found);
+        let in_force = in_force.map_err(|source| FetchError::disk(&lock_path, source))?;
+        check(&path.display().to_string(), artifact, Some(in_force), found)
+    }
+
+    fn download<'a>(
         &self,
-        path: &Path,
-        artifact: &Artifact,
+        path: &'a Path,
+        artifact: &'a Artifact,
         pin: Option<Pin>,
-        progress: &dyn Progress,
-    ) -> Result<Verified, FetchError> {
-        let network = |error: HttpError| FetchError::Network {
+        progress: &'a dyn Progress,
+    ) -> Result<Ready<'a>, FetchError> {
+        let client = client(&artifact.url, self.idle).map_err(|reason| FetchError::Network {
             url: artifact.url.clone(),
-            reason: error.reason,
+            reason,
+        })?;
+        let download = Download {
+            path,
+            artifact,
+            pin,
+            progress,
         };
-        let client = client().map_err(network)?;
+        let mut tries = 1;
         let mut pause = self.pause;
-        for attempt in 1.. {
-            let download = Download {
-                path,
-                artifact,
-                pin,
-                progress,
-            };
+        loop {
             match download.run(&client) {
-                Ok(file) => return Ok(file),
-                Err(Stop::Http(error)) if error.passing && attempt < self.attempts => {
+                Ok(ready) => return Ok(ready),
+                Err(stop) if stop.passing && tries < self.attempts => {
                     std::thread::sleep(pause);
                     pause *= 2;
+                    tries += 1;
                 }
-                Err(Stop::Http(mut error)) => {
-                    if attempt > 1 {
-                        error.reason = format!("{} (after {attempt} tries)", error.reason);
-                    }
-                    return Err(network(error));
-                }
-                Err(Stop::Fetch(error)) => return Err(error),
+                Err(stop) => return Err(after(tries, stop.error)),
             }
         }
-        unreachable!("the last attempt returns")
     }
 }
 
-/// One try at one file.
-struct Download<'a> {
-    path: &'a Path,
-    artifact: &'a Artifact,
-    pin: Option<Pin>,
-    progress: &'a dyn Progress,
-}
-
-enum Stop {
-    Http(HttpError),
-    Fetch(FetchError),
-}
-
-impl From<HttpError> for Stop {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<FetchError> for Stop {
-    fn from(error: FetchError) -> Self {
-        Self::Fetch(error)
-    }
-}
-
-impl Download<'_> {
-    fn run(&self, client: &Client) -> Result<Verified, Stop> {
-        let mut body = Body::open(client, &self.artifact.url)?;
-        let expected = expected_bytes(self.artifact, self.pin);
-        if let (Some(expected), Some(length)) = (expected, body.length)
-            && expected != length
-        {
-            return Err(self
-                .wrong_size(expected, format!("{length} bytes announced"))
-                .into());
-        }
-        self.progress.started(expected.or(body.length));
-        let folder = NewFolders::create(self.path.parent().expect("a file lies in a folder"))?;
-        let disk = |source| FetchError::Disk {
-            path: self.path.to_owned(),
-            source,
-        };
-        let mut partial = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempfile_in(&folder.path)
-            .map_err(disk)?;
-        let found = self.stream(&mut body, &mut partial, expected)?;
-        check(&self.artifact.url, self.artifact, self.pin, found)?;
-        partial.as_file().sync_all().map_err(disk)?;
-        partial.persist(self.path).map_err(|error| disk(error.error))?;
-        sync_folder(&folder.path).map_err(disk)?;
-        folder.keep();
-        let pinned = is_pinned(self.artifact, self.pin);
-        Ok(Verified {
-            path: self.path.to_owned(),
-            pin: found,
-            pinned,
-        })
-    }
-
-    /// Writes the body and hashes it on the way, up to one byte more than expected.
-    fn stream(&self, body: &mut Body, file: &mut NamedTempFile, expected: Option<u64>) -> Result<Pin, Stop> {
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 18];
-        let mut bytes = 0;
-        loop {
-            let read = body.read(&mut buffer)?;
-            if read == 0 {
-                return Ok(Pin {
-                    bytes,
-                    sha256: Digest(hasher.finalize().into()),
-                });
-            }
-            bytes += read as u64;
-            if let Some(expected) = expected.filter(|expected| bytes > *expected) {
-                return Err(self.wrong_size(expected, "more".into()).into());
-            }
-            hasher.update(&buffer[..read]);
-            let write = file.write_all(&buffer[..read]);
-            write.map_err(|source| FetchError::Disk {
-                path: self.path.to_owned(),
-                source,
-            })?;
-            self.progress.advanced(read as u64);
-        }
-    }
-
-    fn wrong_size(&self, expected: u64, actual: String) -> FetchError {
-        FetchError::Mismatch {
-            subject: self.artifact.url.clone(),
-            said_by: if self.pin.is_some() {
-                "zoo.lock"
-            } else {
-                "zoo.toml"
-            },
-            expected: format!("{expected} bytes"),
-            actual,
-        }
-    }
-}
-
-/// Folders made for a file; those that were not there before are removed again unless the file is kept.
-struct NewFolders {
-    path: PathBuf,
-    made: Vec<PathBuf>,
-}
-
-impl NewFolders {
-    fn create(path: &Path) -> Result<Self, FetchError> {
-        let made = path
-            .ancestors()
-            .take_while(|folder| !folder.exists())
-            .map(Path::to_owned)
-            .collect();
-        let folders = Self {
-            path: path.to_owned(),
-            made,
-        };
-        fs::create_dir_all(path).map_err(|source| FetchError::Disk {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(folders)
-    }
-
-    fn keep(mut self) {
-        self.made.clear();
-    }
-}
-
-impl Drop for NewFolders {
-    fn drop(&mut self) {
-        // Innermost first; one that another process has begun to use is not empty and stays.
-        for folder in &self.made {
-            let _ = fs::remove_dir(folder);
-        }
-    }
-}
-
-/// Makes a rename in the folder survive a power failure; Windows has no such call.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)?.sync_all()
-    } else {
-        Ok(())
+/// The error, with how often it was tried before giving up.
+fn after(tries: u32, error: FetchError) -> FetchError {
+    match error {
+        FetchError::Network { url, reason } if tries > 1 => FetchError::Network {
+            url,
+            reason: format!("{reason} (after {tries} tries)"),
+        },
+        error => error,
     }
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{StatusCode, Url};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a read may go without a byte.
-const IDLE: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
 
@@ -28,7 +27,7 @@ impl HttpError {
         }
     }
 
-    fn lasting(reason: impl Into<String>) -> Self {
+    pub(crate) fn lasting(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             passing: false,
@@ -36,17 +35,31 @@ impl HttpError {
     }
 }
 
-/// A client for downloads: system proxies and certificates, no compression, no way back from https to http.
-pub(crate) fn client() -> Result<Client, HttpError> {
+/// Whether the URL leads to this machine itself.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+/// A client for `url`: system proxies and certificates, no compression, no way back from https to http. A server
+/// may be silent for `idle`, before its answer and between two reads.
+///
+/// # Errors
+/// With what stands in the way, in words: the system has no certificates, or a proxy's address makes no sense.
+pub(crate) fn client(url: &str, idle: Duration) -> Result<Client, String> {
     // Another part of the process may have chosen a provider before; either will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let mut builder = Client::builder();
+    if Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
+        // A proxy elsewhere cannot reach this machine's own servers.
+        builder = builder.no_proxy();
+    }
+    builder
         .user_agent(concat!("hrnet-zoo/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .timeout(IDLE)
+        .timeout(idle)
         .redirect(Policy::custom(follow))
         .build()
-        .map_err(|error| HttpError::lasting(chain(&error)))
+        .map_err(|error| chain(&error))
 }
 
 fn follow(attempt: Attempt) -> reqwest::redirect::Action {
@@ -74,10 +87,14 @@ impl Body {
     /// Opens the file at `url`.
     pub(crate) fn open(client: &Client, url: &str) -> Result<Self, HttpError> {
         let request = client.get(url).header(ACCEPT_ENCODING, "identity");
-        let response = request.send().map_err(|error| HttpError::passing(&error))?;
+        let response = request.send().map_err(|error| HttpError {
+            passing: !error.is_redirect(),
+            reason: chain(&error),
+        })?;
         let status = response.status();
-        if !status.is_success() {
-            let passing = status.is_server_error() || status.as_u16() == 429;
+        // Other codes of success come with a part of the file or with none.
+        if status != StatusCode::OK {
+            let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
             return Err(HttpError {
                 reason: format!("the server answers {status}"),
                 passing,
@@ -90,7 +107,7 @@ impl Body {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or("")
         };
-        if header(CONTENT_TYPE).starts_with("text/html") {
+        if header(CONTENT_TYPE).to_ascii_lowercase().starts_with("text/html") {
             return Err(HttpError::lasting(
                 "the server sends a web page instead of the file (content type text/html)",
             ));

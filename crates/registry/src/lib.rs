@@ -6,12 +6,14 @@
 mod cache;
 mod check;
 mod digest;
+mod download;
 mod error;
 mod fetch;
 mod http;
 pub mod lint;
 mod lock;
 mod names;
+mod partial;
 mod types;
 mod verify;
 mod wire;

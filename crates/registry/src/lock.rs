@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::partial::{Partial, folder_of};
 use crate::{Digest, ManifestError};
 
 /// What was seen at the first download of each URL; enforced from then on.
@@ -48,9 +51,9 @@ impl Lock {
     /// # Errors
     /// If the file cannot be read or is not valid.
     pub fn open(path: &Path) -> Result<Self, ManifestError> {
-        match std::fs::read_to_string(path) {
+        match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text, path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
                 path: path.to_owned(),
                 pins: BTreeMap::new(),
             }),
@@ -104,30 +107,43 @@ impl Lock {
         self.pins.get(url).copied()
     }
 
-    /// Pins a URL's content and writes the lock, whole or not at all.
+    /// Pins a URL's content and writes the lock, whole or not at all; returns the pin that is now in force. That is
+    /// another than the one given if the file has come to pin the URL since it was read: the first pin stands, and
+    /// pins that other processes wrote are kept.
     ///
     /// # Errors
-    /// If the file cannot be written; the lock in memory is then unchanged.
-    pub fn add(&mut self, url: &str, pin: Pin) -> std::io::Result<()> {
-        let mut pins = self.pins.clone();
-        if pins.insert(url.to_owned(), pin) == Some(pin) {
-            return Ok(());
+    /// If the file cannot be read or written; the lock in memory is then unchanged.
+    pub fn add(&mut self, url: &str, pin: Pin) -> io::Result<Pin> {
+        let folder = folder_of(&self.path);
+        fs::create_dir_all(folder)?;
+        let _alone = alone_in(folder);
+        let mut pins = Self::open(&self.path).map_err(io::Error::other)?.pins;
+        let first = pins.get(url).copied();
+        if first.is_none() {
+            pins.insert(url.to_owned(), pin);
+            let mut file = Partial::create(&self.path)?;
+            file.write_all(render(&pins).as_bytes())?;
+            file.publish()?;
         }
-        let folder = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".zoo.lock.")
-            .tempfile_in(folder)?;
-        file.write_all(render(&pins).as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
         self.pins = pins;
-        Ok(())
+        Ok(first.unwrap_or(pin))
     }
+}
+
+/// Keeps other processes from changing the lock in this folder, until dropped.
+///
+/// Waits a second at most: the folder may be locked for long by someone who does not mean us. Two that write at the
+/// same moment without this may lose one pin, which the next fetch writes again.
+fn alone_in(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    for _ in 0..100 {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 fn render(pins: &BTreeMap<String, Pin>) -> String {
@@ -159,13 +175,13 @@ mod tests {
         };
         lock.add("https://b/x\"y", pin(2)).expect("written");
         lock.add("https://a/x", pin(1)).expect("written");
-        let text = std::fs::read_to_string(&path).expect("the file");
+        let text = fs::read_to_string(&path).expect("the file");
         assert!(text.find("https://a/x") < text.find("https://b/x"), "{text}");
         let again = Lock::open(&path).expect("valid");
         assert_eq!(again, lock);
         assert_eq!(again.pin("https://a/x"), Some(pin(1)));
         assert_eq!(again.pin("https://c/x"), None);
-        let left: Vec<_> = std::fs::read_dir(path.parent().expect("a folder"))
+        let left: Vec<_> = fs::read_dir(path.parent().expect("a folder"))
             .expect("readable")
             .collect();
         assert_eq!(left.len(), 1, "no temporary file is left");

@@ -19,7 +19,7 @@ pub(crate) struct Zoo {
     #[serde(default)]
     pub(crate) column: BTreeMap<String, Spanned<Column>>,
     #[serde(default)]
-    pub(crate) variant: Vec<Spanned<Variant>>,
+    pub(crate) variant: Vec<Variant>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +76,7 @@ pub(crate) struct Variant {
     pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) licence: String,
     #[serde(default)]
-    pub(crate) weights: Vec<Spanned<Weights>>,
+    pub(crate) weights: Vec<Weights>,
     #[serde(default)]
     pub(crate) claims: BTreeMap<Spanned<String>, Spanned<String>>,
 }

@@ -18,8 +18,19 @@ struct Server {
     requests: Arc<AtomicUsize>,
 }
 
+/// What the server does with a connection once its answer is out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Close,
+    Stall,
+}
+
 impl Server {
     fn start(answers: Vec<Vec<u8>>) -> Self {
+        Self::with(answers, Then::Close)
+    }
+
+    fn with(answers: Vec<Vec<u8>>, then: Then) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!(
             "http://{}/weights.pdparams",
@@ -28,10 +39,14 @@ impl Server {
         let requests = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&requests);
         thread::spawn(move || {
+            let mut open = Vec::new();
             for stream in listener.incoming() {
                 let index = count.fetch_add(1, Ordering::SeqCst);
                 let answer = &answers[index.min(answers.len() - 1)];
-                serve(stream.expect("a connection"), answer);
+                let stream = serve(stream.expect("a connection"), answer);
+                if then == Then::Stall {
+                    open.push(stream);
+                }
             }
         });
         Self { url, requests }
@@ -42,8 +57,8 @@ impl Server {
     }
 }
 
-/// Reads one request's head, writes the raw answer and closes.
-fn serve(mut stream: TcpStream, answer: &[u8]) {
+/// Reads one request's head and writes the raw answer.
+fn serve(mut stream: TcpStream, answer: &[u8]) -> TcpStream {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
@@ -51,6 +66,7 @@ fn serve(mut stream: TcpStream, answer: &[u8]) {
     }
     // The client may have gone away: it stops reading a body that is too long.
     let _ = stream.write_all(answer);
+    stream
 }
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -207,11 +223,36 @@ fn every_failure_is_told_and_leaves_nothing_behind() {
             vec![answer("200 OK", "", &body[..900])],
             "bytes = 1000",
             "says 1000 bytes, found 900",
+            3,
+        ),
+        (
+            "empty",
+            vec![answer("200 OK", "Content-Length: 0\r\n", b"")],
+            "",
+            "an empty file",
+            1,
+        ),
+        (
+            "no content",
+            vec![answer("204 No Content", "", b"")],
+            "",
+            "204 No Content",
+            1,
+        ),
+        (
+            "a part, unasked",
+            vec![answer("206 Partial Content", "Content-Length: 3\r\n", b"abc")],
+            "",
+            "206 Partial Content",
             1,
         ),
         (
             "web page",
-            vec![answer("200 OK", "Content-Type: text/html\r\n", b"<p>")],
+            vec![answer(
+                "200 OK",
+                "Content-Type: Text/HTML; charset=utf-8\r\n",
+                b"<p>",
+            )],
             "",
             "a web page",
             1,
@@ -236,6 +277,48 @@ fn every_failure_is_told_and_leaves_nothing_behind() {
         assert_eq!(server.requests(), requests, "{name}");
         assert_eq!(bench.left(), 0, "{name}: nothing is left behind");
     }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let length = format!("Content-Length: {}\r\n", body().len());
+    for (name, sent) in [
+        ("before the head", Vec::new()),
+        ("within the body", answer("200 OK", &length, &body()[..5000])),
+    ] {
+        let server = Server::with(vec![sent], Then::Stall);
+        let mut bench = Bench::new(&server, "");
+        bench.fetcher.idle = Duration::from_millis(100);
+        bench.fetcher.attempts = 2;
+        let error = bench.fetch().expect_err(name);
+        assert!(matches!(&error, FetchError::Network { .. }), "{name}: {error}");
+        assert!(
+            error.to_string().contains("timed out (after 2 tries)"),
+            "{name}: {error}"
+        );
+        assert_eq!((server.requests(), bench.left()), (2, 0), "{name}");
+    }
+}
+
+#[test]
+fn redirects_are_followed_but_not_for_ever() {
+    let target = Server::start(vec![good(&body())]);
+    let redirect = format!("Location: {}\r\nContent-Length: 0\r\n", target.url);
+    let server = Server::start(vec![answer("302 Found", &redirect, b"")]);
+    let bench = Bench::new(&server, "");
+    assert!(bench.fetch().expect("at the other address").downloaded);
+    assert_eq!((server.requests(), target.requests()), (1, 1));
+
+    let again = "Location: /weights.pdparams\r\nContent-Length: 0\r\n";
+    let server = Server::start(vec![answer("302 Found", again, b"")]);
+    let bench = Bench::new(&server, "");
+    let error = bench.fetch().expect_err("it goes round").to_string();
+    assert!(error.contains("too many redirects"), "{error}");
+    assert_eq!(
+        (server.requests(), bench.left()),
+        (11, 0),
+        "a loop is not tried again"
+    );
 }
 
 #[test]
@@ -326,4 +409,116 @@ fn a_server_that_is_not_there_is_a_network_error() {
     assert!(matches!(&error, FetchError::Network { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
     assert_eq!(bench.left(), 0);
+}
+
+#[test]
+fn two_at_once_both_succeed_and_neither_loses_a_pin() {
+    let servers: Vec<Server> = (0..8).map(|_| Server::start(vec![good(&body())])).collect();
+    let bench = Bench::new(&servers[0], "");
+    let lock = bench.folder.path().join("zoo.lock");
+    // Each holds the lock as it was before any of the others wrote.
+    let locks: Vec<Lock> = servers
+        .iter()
+        .flat_map(|_| {
+            [
+                Lock::open(&lock).expect("a lock"),
+                Lock::open(&lock).expect("a lock"),
+            ]
+        })
+        .collect();
+    thread::scope(|scope| {
+        for (index, mut lock) in locks.into_iter().enumerate() {
+            let (bench, server) = (&bench, &servers[index / 2]);
+            scope.spawn(move || {
+                let variant = &bench.zoo.variants[0];
+                let mut artifact = variant.artifacts[0].clone();
+                artifact.url.clone_from(&server.url);
+                artifact.id = format!("s{}", index / 2);
+                bench
+                    .fetcher
+                    .fetch(variant, &artifact, &mut lock, &NoProgress)
+                    .expect("fetched");
+            });
+        }
+    });
+    let lock = Lock::open(&lock).expect("a valid lock");
+    for server in &servers {
+        assert!(lock.pin(&server.url).is_some(), "{} is pinned", server.url);
+    }
+    let weights = bench.folder.path().join("cache/weights/V");
+    for source in std::fs::read_dir(weights).expect("readable") {
+        let source = source.expect("readable").path();
+        assert_eq!(std::fs::read_dir(&source).expect("readable").count(), 1);
+        assert_eq!(
+            std::fs::read(source.join("weights.pdparams")).expect("the file"),
+            body()
+        );
+    }
+}
+
+#[test]
+fn a_pin_that_another_process_wrote_meanwhile_is_enforced() {
+    let server = Server::start(vec![good(&body())]);
+    let bench = Bench::new(&server, "");
+    let path = bench.folder.path().join("zoo.lock");
+    let mut stale = Lock::open(&path).expect("empty");
+    let theirs = Pin {
+        bytes: 3,
+        sha256: digest(b"abc"),
+    };
+    let held = Lock::open(&path)
+        .expect("empty")
+        .add(&server.url, theirs)
+        .expect("written");
+    assert_eq!(held, theirs);
+    let variant = &bench.zoo.variants[0];
+    let error = bench
+        .fetcher
+        .fetch(variant, &variant.artifacts[0], &mut stale, &NoProgress)
+        .expect_err("other bytes are pinned");
+    assert!(
+        error
+            .to_string()
+            .contains("zoo.lock says 3 bytes, found 1200000 bytes"),
+        "{error}"
+    );
+    assert_eq!(bench.left(), 1, "the lock alone: nothing was published");
+    assert_eq!(Lock::open(&path).expect("a lock").pin(&server.url), Some(theirs));
+}
+
+#[test]
+fn what_cannot_be_pinned_is_not_published() {
+    let server = Server::start(vec![good(&body())]);
+    let bench = Bench::new(&server, "");
+    // A folder stands where a file would have to be replaced.
+    let path = bench.folder.path().join("zoo.lock");
+    let mut lock = Lock::open(&path).expect("empty");
+    std::fs::create_dir(&path).expect("made");
+    let variant = &bench.zoo.variants[0];
+    let error = bench
+        .fetcher
+        .fetch(variant, &variant.artifacts[0], &mut lock, &NoProgress)
+        .expect_err("the lock cannot be written");
+    assert!(
+        matches!(&error, FetchError::Disk { path: at, .. } if *at == path),
+        "{error}"
+    );
+    assert_eq!(bench.left(), 1, "the folder alone");
+}
+
+#[cfg(unix)]
+#[test]
+fn published_files_have_the_mode_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start(vec![good(&body())]);
+    let bench = Bench::new(&server, "");
+    let weights = bench.fetch().expect("fetched").file.path;
+    let mode = |path: &Path| {
+        let permissions = std::fs::metadata(path).expect("there").permissions();
+        permissions.mode() & 0o777
+    };
+    let plain = bench.folder.path().join("plain");
+    std::fs::write(&plain, b"").expect("written");
+    assert_eq!(mode(&weights), mode(&plain));
+    assert_eq!(mode(&bench.folder.path().join("zoo.lock")), mode(&plain));
 }

@@ -29,18 +29,20 @@ fn w18_is_no_count_of_any_rule_while_the_others_agree() {
     assert!(
         wrong
             .message
-            .contains("printed as 4.140 G; the network has 8.583 G"),
+            .contains("The table prints 4.140 G, but the network has 8.583 G"),
         "{}",
         wrong.message
     );
     assert!(wrong.message.contains("7 other networks"), "{}", wrong.message);
     assert!(
-        wrong.message.contains("no count under any rule"),
+        wrong.message.contains("No rule known here gives 4.140"),
         "{}",
         wrong.message
     );
     assert!(
-        wrong.message.contains("macs 4.284 (3.989 Gi)"),
+        wrong
+            .message
+            .contains("macs gives 4.284 (3.989 in units of 2^30)"),
         "{}",
         wrong.message
     );
@@ -54,22 +56,23 @@ fn w18_is_no_count_of_any_rule_while_the_others_agree() {
             .message
     };
     assert!(
-        line("page-flops").starts_with("7 of 8 networks"),
+        line("page-flops").starts_with("7 of 8 distinct networks")
+            && line("page-flops").ends_with("; HRNet_W18_C does not."),
         "{}",
         line("page-flops")
     );
     assert!(
-        line("page-params").starts_with("8 of 8 networks"),
+        line("page-params").starts_with("8 of 8 distinct networks"),
         "{}",
         line("page-params")
     );
     assert!(
-        line("readme-params").starts_with("8 of 8 networks"),
+        line("readme-params").starts_with("8 of 8 distinct networks"),
         "{}",
         line("readme-params")
     );
     assert!(
-        line("ms-macs").starts_with("7 of 7 networks"),
+        line("ms-macs").starts_with("7 of 7 distinct networks"),
         "{}",
         line("ms-macs")
     );
@@ -79,12 +82,17 @@ fn w18_is_no_count_of_any_rule_while_the_others_agree() {
 fn a_corrected_figure_is_no_longer_found_and_a_broken_one_is() {
     let fixed = findings(&EMBEDDED.replace("page-flops = \"4.140\"", "page-flops = \"8.580\""));
     assert!(of(&fixed, "counts", Severity::Error).is_empty(), "{fixed:#?}");
+    assert!(
+        of(&fixed, "counts", Severity::Ok)
+            .iter()
+            .any(|f| f.subject == "page-flops" && f.message.starts_with("8 of 8 distinct networks"))
+    );
     let other = findings(&EMBEDDED.replace("page-flops = \"4.140\"", "page-flops = \"4.320\""));
     let known = only(&of(&other, "counts", Severity::Error));
     assert!(
         known
             .message
-            .contains("It is the count under `paddle-flops` in units of G"),
+            .contains("The figure is what `paddle-flops` counts, in units of G"),
         "{}",
         known.message
     );
@@ -97,13 +105,31 @@ fn a_corrected_figure_is_no_longer_found_and_a_broken_one_is() {
 }
 
 #[test]
+fn a_column_declared_by_the_wrong_rule_is_one_finding() {
+    let found = findings(&EMBEDDED.replace("rule = \"model-stat-flops\"", "rule = \"conv-macs\""));
+    let wrong = only(&of(&found, "counts", Severity::Error));
+    assert_eq!(wrong.subject, "page-flops");
+    assert!(
+        wrong.message.contains("None of 8 distinct networks")
+            && wrong.message.contains("7 do by `model-stat-flops` in units of G"),
+        "{}",
+        wrong.message
+    );
+    assert!(
+        of(&found, "counts", Severity::Ok)
+            .iter()
+            .all(|f| f.subject != "page-flops")
+    );
+}
+
+#[test]
 fn one_published_count_is_off_by_a_little() {
     let found = findings(EMBEDDED);
     let off = only(&of(&found, "counts", Severity::Warning));
     assert_eq!(off.subject, "SE_HRNet_W64_C_ssld readme-flops");
     assert!(
         off.message
-            .contains("printed as 29.00 G; the network has 28.982 G"),
+            .contains("The table prints 29.00 G, but the network has 28.982 G"),
         "{}",
         off.message
     );
@@ -123,7 +149,7 @@ fn figures_of_the_same_weights_must_round_to_each_other() {
     assert_eq!(cut.subject, "SE_HRNet_W64_C_ssld page-top1");
     assert!(
         cut.message
-            .contains("0.8475 is printed as 0.847, cut off, while HRNet_W48_C's 0.7895 became 0.790")
+            .contains("0.8475 is printed as 0.847, cut off, while HRNet_W48_C's 0.7895 is printed as 0.790")
     );
 
     let fixed = findings(&EMBEDDED.replace("page-top1 = \"0.816\"", "page-top1 = \"0.812\""));
@@ -161,6 +187,63 @@ fn copied_and_odd_latencies_are_told() {
     let measured =
         findings(&EMBEDDED.replace("page-t4-fp16-bs1 = \"32.33651\"", "page-t4-fp16-bs1 = \"30.0\""));
     assert!(of(&measured, "precision-order", Severity::Warning).is_empty());
+    let odd = findings(&EMBEDDED.replace(
+        "page-t4-fp16-bs8 = \"40.4198\"",
+        "page-t4-fp16-bs8 = \"140.4198\"",
+    ));
+    assert!(
+        of(&odd, "precision-order", Severity::Warning)
+            .iter()
+            .any(|f| f.subject == "HRNet_W64_C page-t4-fp16-bs8")
+    );
+}
+
+/// The manifest with a text replaced in one variant alone.
+fn in_variant(name: &str, from: &str, to: &str) -> String {
+    let start = EMBEDDED.find(&format!("name = \"{name}\"")).expect(name);
+    let (before, rest) = EMBEDDED.split_at(start);
+    let end = rest.find("[[variant]]").unwrap_or(rest.len());
+    let (own, after) = rest.split_at(end);
+    assert!(own.contains(from), "{name} has no {from}");
+    format!("{before}{}{after}", own.replace(from, to))
+}
+
+#[test]
+fn findings_on_rows_go_when_their_cause_does() {
+    let copied = findings(&in_variant(
+        "HRNet_W18_C_ssld",
+        "page-t4-fp16-bs4 = \"11.50986\"",
+        "page-t4-fp16-bs4 = \"11.50987\"",
+    ));
+    let partly = &of(&copied, "copied", Severity::Warning)[0].message;
+    assert!(
+        partly.starts_with("6 of 7 latencies repeat those of HRNet_W18_C"),
+        "{partly}"
+    );
+
+    let mut ordered = EMBEDDED.to_owned();
+    for (w30, faster) in [("8.98077", "8.5"), ("21.23527", "21.1"), ("9.57594", "9.4")] {
+        ordered = ordered.replace(&format!("\"{w30}\""), &format!("\"{faster}\""));
+    }
+    assert!(of(&findings(&ordered), "size-order", Severity::Note).is_empty());
+
+    let se = "page-t4-fp32-bs8 = \"174.45766\"";
+    let measured = in_variant(
+        "SE_HRNet_W64_C_ssld",
+        se,
+        &format!("{se}\npage-v100-fp32-bs1 = \"20.0\""),
+    );
+    assert!(of(&findings(&measured), "missing", Severity::Note).is_empty());
+
+    let own = in_variant("HRNet_W48_C_ssld", "page-reference-top1 = \"0.793\"\n", "");
+    let own = findings(&own);
+    let borrowed = of(&own, "borrowed", Severity::Note);
+    assert_eq!(borrowed.len(), 2);
+    assert!(
+        borrowed[1].message.starts_with("page-reference-top5 "),
+        "{}",
+        borrowed[1].message
+    );
 }
 
 #[test]
@@ -168,7 +251,7 @@ fn the_text_counts_seven_and_the_table_ten() {
     let found = findings(EMBEDDED);
     let text = only(&of(&found, "models-in-text", Severity::Warning));
     assert!(
-        text.message.contains("speaks of 7 models; its tables have 10"),
+        text.message.contains("speaks of 7 models; its tables list 10"),
         "{}",
         text.message
     );

@@ -214,4 +214,7 @@ fn references_and_networks_are_checked() {
     assert!(refused("unit = \"ms\"", "unit = \"G\"").contains("does not fit"));
     assert!(refused("weights = \"paddle\"\n", "").contains("needs the `weights`"));
     assert!(refused("id = \"ms\"", "id = \"paddle\"").contains("twice"));
+    assert!(refused("id = \"ms\"", "id = \"Paddle\"").contains("twice"));
+    assert!(refused("base = \"HRNet_W18_C\"", "base = \"HRNet_W18_C_ssld\"").contains("declared above"));
+    assert!(refused("std = [0.229,", "std = [inf,").contains("finite, positive std"));
 }

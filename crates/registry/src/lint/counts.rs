@@ -14,6 +14,12 @@ struct Row<'a> {
     profile: Profile,
 }
 
+impl Row<'_> {
+    fn count(&self, rule: CountingRule, unit: Unit) -> f64 {
+        rule.count(&self.profile) as f64 / unit.scale()
+    }
+}
+
 /// Holds every published count against the network's own, under the rule that its column was made by.
 pub(super) fn counts(zoo: &Zoo) -> Vec<Finding> {
     zoo.columns
@@ -30,25 +36,67 @@ fn column_findings(zoo: &Zoo, column: &Column, rule: CountingRule) -> Vec<Findin
     }
     let (right, wrong): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|row| fits(row, column, rule, column.unit));
-    let source = &zoo.sources[&column.source].title;
+    if right.is_empty() && wrong.len() > 1 {
+        return vec![wrong_rule(column, rule, &wrong)];
+    }
     let mut findings: Vec<Finding> = wrong
         .iter()
         .map(|row| wrong_count(row, column, rule, right.len()))
         .collect();
-    let verdict = if wrong.is_empty() { "all" } else { "the others" };
-    findings.push(Finding {
+    if !right.is_empty() {
+        findings.push(agreement(zoo, column, rule, right.len(), &wrong));
+    }
+    findings
+}
+
+/// What can be relied on in the column.
+fn agreement(zoo: &Zoo, column: &Column, rule: CountingRule, right: usize, wrong: &[&Row]) -> Finding {
+    let but = match wrong
+        .iter()
+        .map(|row| names([row.variants[0]]))
+        .collect::<Vec<_>>()
+    {
+        none if none.is_empty() => String::new(),
+        one if one.len() == 1 => format!("; {} does not", one[0]),
+        some => format!("; {} do not", some.join(" and ")),
+    };
+    Finding {
         severity: Severity::Ok,
         rule: RULE,
         subject: column.id.clone(),
         message: format!(
-            "{} of {} networks: {verdict} agree with the figures of \"{source}\" under the rule `{rule}`, in units of \
-             {}, to the digits printed.",
-            right.len(),
+            "{right} of {} distinct networks agree with \"{}\", counted by the rule `{rule}` in units of {} and \
+             rounded as the table rounds{but}.",
+            right + wrong.len(),
+            zoo.sources[&column.source].title,
+            column.unit
+        ),
+    }
+}
+
+/// A column that no network agrees with is not printed wrong but declared wrong.
+fn wrong_rule(column: &Column, rule: CountingRule, rows: &[&Row]) -> Finding {
+    let agreeing =
+        |(rule, unit): (CountingRule, Unit)| rows.iter().filter(|row| fits(row, column, rule, unit)).count();
+    let better = match tries(rule).max_by_key(|tried| agreeing(*tried)) {
+        Some(best) if agreeing(best) > 0 => format!(
+            "{} do by `{}` in units of {}: the column seems to be declared with the wrong rule or unit",
+            agreeing(best),
+            best.0,
+            best.1
+        ),
+        _ => "nor does any by another rule known here".into(),
+    };
+    Finding {
+        severity: Severity::Error,
+        rule: RULE,
+        subject: column.id.clone(),
+        message: format!(
+            "None of {} distinct networks has the printed figure when counted by `{rule}` in units of {}; {better}.",
             rows.len(),
             column.unit
         ),
-    });
-    findings
+    }
 }
 
 /// The column's figures, one a network and printed value.
@@ -84,60 +132,58 @@ fn profile(variant: &Variant) -> Profile {
 fn fits(row: &Row, column: &Column, rule: CountingRule, unit: Unit) -> bool {
     let decimals = column.decimals.unwrap_or_else(|| row.claim.decimals());
     let step = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
-    let count = rule.count(&row.profile) as f64 / unit.scale();
-    (count * step).round() == (row.claim.value * step).round()
+    (row.count(rule, unit) * step).round() == (row.claim.value * step).round()
+}
+
+/// Every rule of this kind with every unit that a table may mean.
+fn tries(rule: CountingRule) -> impl Iterator<Item = (CountingRule, Unit)> {
+    rule.alternatives()
+        .flat_map(|rule| [Unit::G, Unit::Gi, Unit::M].map(|unit| (rule, unit)))
 }
 
 fn wrong_count(row: &Row, column: &Column, rule: CountingRule, agreeing: usize) -> Finding {
-    let Row {
-        variants,
-        claim,
-        profile,
-    } = row;
-    let unit = column.unit;
-    let count = |rule: CountingRule, unit: Unit| rule.count(profile) as f64 / unit.scale();
-    let own = count(rule, unit);
-    let mut message = format!(
-        "printed as {} {unit}; the network has {own:.3} {unit} under `{rule}`, the rule that {agreeing} other networks \
-         of the column follow.",
-        claim.printed
-    );
-    let tries = || {
-        rule.alternatives()
-            .flat_map(|rule| [Unit::G, Unit::Gi, Unit::M].map(|unit| (rule, unit)))
+    let (printed, unit) = (&row.claim.printed, column.unit);
+    let own = row.count(rule, unit);
+    let followed = match agreeing {
+        0 => String::new(),
+        1 => ", the rule that one other network of this column follows".into(),
+        more => format!(", the rule that {more} other networks of this column follow"),
     };
-    match tries().find(|(rule, unit)| fits(row, column, *rule, *unit)) {
-        Some((rule, unit)) => {
-            message.push_str(&format!(" It is the count under `{rule}` in units of {unit}."))
-        }
-        None => {
-            let others: Vec<String> = rule
-                .alternatives()
-                .map(|rule| {
-                    let (plain, binary) = (count(rule, unit), count(rule, Unit::Gi));
-                    if unit == Unit::G {
-                        format!("{rule} {plain:.3} ({binary:.3} Gi)")
-                    } else {
-                        format!("{rule} {plain:.3}")
-                    }
-                })
-                .collect();
-            message.push_str(&format!(
-                " It is no count under any rule known here: {}.",
-                others.join(", ")
-            ));
-        }
-    }
-    let off = (claim.value / own - 1.0).abs();
-    let severity = if off > 0.005 {
-        Severity::Error
-    } else {
-        Severity::Warning
+    let explained = match tries(rule).find(|(rule, unit)| fits(row, column, *rule, *unit)) {
+        Some((rule, unit)) => format!("The figure is what `{rule}` counts, in units of {unit}"),
+        None => format!(
+            "No rule known here gives {printed}: {}",
+            every_count(row, rule, unit)
+        ),
     };
+    let off = (row.claim.value / own - 1.0).abs();
     Finding {
-        severity,
+        severity: if off > 0.005 {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
         rule: RULE,
-        subject: format!("{} {}", names(variants.iter().copied()), column.id),
-        message,
+        subject: format!("{} {}", names(row.variants.iter().copied()), column.id),
+        message: format!(
+            "The table prints {printed} {unit}, but the network has {own:.3} {unit} when counted by \
+             `{rule}`{followed}. {explained}."
+        ),
     }
+}
+
+/// What each rule counts, so that a reader can judge.
+fn every_count(row: &Row, rule: CountingRule, unit: Unit) -> String {
+    let counts = rule.alternatives().map(|rule| {
+        let plain = row.count(rule, unit);
+        if unit == Unit::G {
+            format!(
+                "{rule} gives {plain:.3} ({:.3} in units of 2^30)",
+                row.count(rule, Unit::Gi)
+            )
+        } else {
+            format!("{rule} gives {plain:.3}")
+        }
+    });
+    counts.collect::<Vec<_>>().join(", ")
 }

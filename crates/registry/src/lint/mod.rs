@@ -2,10 +2,15 @@
 //!
 //! The rules know no variant by name: what they find in the shipped manifest they would find in another.
 
-mod accuracy;
+mod borrowed;
+mod copied;
 mod counts;
 mod latency;
-mod rows;
+mod missing;
+mod models_in_text;
+mod precision_order;
+mod second_figures;
+mod size_order;
 
 use serde::Serialize;
 
@@ -42,13 +47,13 @@ pub struct Finding {
 pub fn lint(zoo: &Zoo) -> Vec<Finding> {
     let rules: [fn(&Zoo) -> Vec<Finding>; 8] = [
         counts::counts,
-        accuracy::second_figures,
-        accuracy::borrowed,
-        latency::precision_order,
-        latency::copied,
-        latency::size_order,
-        latency::missing,
-        rows::models_in_text,
+        second_figures::second_figures,
+        borrowed::borrowed,
+        precision_order::precision_order,
+        copied::copied,
+        size_order::size_order,
+        missing::missing,
+        models_in_text::models_in_text,
     ];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(zoo)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

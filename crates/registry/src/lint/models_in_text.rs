@@ -23,7 +23,7 @@ pub(super) fn models_in_text(zoo: &Zoo) -> Vec<Finding> {
                 rule: "models-in-text",
                 subject: id.clone(),
                 message: format!(
-                    "the text of \"{}\" speaks of {said} models; its tables have {rows}.",
+                    "The text of \"{}\" speaks of {said} models; its tables list {rows}.",
                     source.title
                 ),
             });

@@ -87,8 +87,8 @@ fn disagreement(variant: &Variant, coarse: &Figure, fine: &Figure) -> Finding {
         rule: "second-figures",
         subject: format!("{} {}", variant.name, coarse.column.id),
         message: format!(
-            "printed as {}, but the same weights are published with {}: {points:.2} percentage points apart, more \
-             than rounding explains.",
+            "The figure is printed as {}, but for the same weights also as {}: {points:.2} percentage points apart, \
+             more than rounding explains.",
             coarse.printed(),
             fine.printed()
         ),
@@ -126,38 +126,10 @@ fn uneven_ties(ties: &[Tie]) -> Vec<Finding> {
             rule: "second-figures",
             subject: format!("{} {}", down.variant, down.column),
             message: format!(
-                "{} is printed as {}, cut off, while {}'s {} became {}: the column does not round one way.",
+                "{} is printed as {}, cut off, while {}'s {} is printed as {}, rounded up: the column does not round one way.",
                 down.fine, down.coarse, up.variant, up.fine, up.coarse
             ),
         })
     })
     .collect()
-}
-
-/// Figures in a variant's row that belong to another variant's weights.
-pub(super) fn borrowed(zoo: &Zoo) -> Vec<Finding> {
-    let borrowed = |variant: &Variant| -> Option<Finding> {
-        let claims: Vec<&Claim> = variant
-            .claims
-            .iter()
-            .filter(|claim| {
-                claim
-                    .weights
-                    .as_ref()
-                    .is_some_and(|weights| weights.variant != variant.name)
-            })
-            .collect();
-        let owner = &claims.first()?.weights.as_ref()?.variant;
-        let columns: Vec<&str> = claims.iter().map(|claim| claim.column.as_str()).collect();
-        Some(Finding {
-            severity: Severity::Note,
-            rule: "borrowed",
-            subject: variant.name.clone(),
-            message: format!(
-                "{} are figures of {owner}'s weights: no reference of this variant's own is published.",
-                columns.join(" and ")
-            ),
-        })
-    };
-    zoo.variants.iter().filter_map(borrowed).collect()
 }

@@ -1,0 +1,84 @@
+use reqwest::Url;
+use toml::Spanned;
+
+use super::Check;
+use crate::http::is_loopback;
+use crate::types::{Artifact, Known};
+use crate::{ManifestError, names, wire};
+
+impl Check<'_> {
+    /// The weight sources of a variant: at least one, each with a name of its own.
+    pub(super) fn artifacts(
+        &self,
+        variant: &str,
+        wire: &wire::Variant,
+    ) -> Result<Vec<Artifact>, ManifestError> {
+        let mut artifacts: Vec<Artifact> = Vec::new();
+        for weights in &wire.weights {
+            let id = self.name(&weights.id)?;
+            if artifacts
+                .iter()
+                .any(|artifact| artifact.id.eq_ignore_ascii_case(&id))
+            {
+                let message = format!("`{variant}` declares the weight source `{id}` twice");
+                return self.fail(weights.id.span(), message);
+            }
+            let (url, file_name) = self.url(&weights.url)?;
+            let known = match (&weights.sha256, &weights.sha256_prefix) {
+                (None, None) => Known::Nothing,
+                (Some(full), None) => Known::Full(self.parsed(full)?),
+                (None, Some(prefix)) => Known::Prefix(self.parsed(prefix)?),
+                (Some(_), Some(prefix)) => {
+                    return self.fail(prefix.span(), "`sha256` says it all: drop `sha256_prefix`");
+                }
+            };
+            artifacts.push(Artifact {
+                id,
+                url,
+                file_name,
+                format: weights.format,
+                naming: weights.naming,
+                licence: weights.licence.clone().unwrap_or_else(|| wire.licence.clone()),
+                bytes: weights.bytes,
+                known,
+            });
+        }
+        if artifacts.is_empty() {
+            return self.fail(
+                wire.name.span(),
+                format!("`{variant}` has no [[variant.weights]]"),
+            );
+        }
+        Ok(artifacts)
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, written: &Spanned<String>) -> Result<T, ManifestError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        written
+            .get_ref()
+            .parse()
+            .map_err(|error: T::Err| self.error(written.span(), error.to_string()))
+    }
+
+    /// The URL and its last part.
+    fn url(&self, written: &Spanned<String>) -> Result<(String, String), ManifestError> {
+        let text = written.get_ref();
+        let fail = |why: &str| self.fail(written.span(), format!("the URL `{text}` {why}"));
+        let Ok(url) = Url::parse(text) else {
+            return fail("cannot be read: expected https://HOST/PATH/FILE");
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+            return fail("is not https; http is taken from this machine alone");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return fail("holds credentials, which do not belong in a manifest");
+        }
+        let file_name = text.rsplit('/').next().unwrap_or_default();
+        match names::fault(file_name) {
+            None => Ok((text.clone(), file_name.to_owned())),
+            Some(fault) => fail(&format!("ends in `{file_name}`, which {fault}")),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::Check;
+use crate::types::{Column, Metric, Source, Unit};
+use crate::{ManifestError, wire};
+
+impl Check<'_> {
+    /// The columns in the order in which they are written.
+    pub(super) fn columns(
+        &self,
+        written: BTreeMap<String, Spanned<wire::Column>>,
+        sources: &BTreeMap<String, Source>,
+    ) -> Result<Vec<Column>, ManifestError> {
+        let mut written: Vec<_> = written.into_iter().collect();
+        written.sort_by_key(|(_, column)| column.span().start);
+        written
+            .into_iter()
+            .map(|(id, spanned)| {
+                let span = spanned.span();
+                let column = spanned.into_inner();
+                let source = sources
+                    .get(column.source.get_ref())
+                    .map(|_| column.source.get_ref().clone());
+                let source = self.lookup("source", &column.source, source, sources.keys().cloned())?;
+                let metric = self.metric(&column, span)?;
+                self.unit(&column, &metric)?;
+                let unit = column.unit.into_inner();
+                Ok(Column {
+                    id,
+                    source,
+                    metric,
+                    unit,
+                    decimals: column.decimals,
+                    weights: column.weights,
+                })
+            })
+            .collect()
+    }
+
+    fn metric(&self, column: &wire::Column, span: Range<usize>) -> Result<Metric, ManifestError> {
+        let counted = |parameters: bool| match column.rule {
+            Some(rule) if rule.counts_parameters() == parameters => Ok(rule),
+            Some(rule) => self.fail(
+                column.metric.span(),
+                format!("the rule `{rule}` counts something else"),
+            ),
+            None => self.fail(span.clone(), "a count needs the `rule` it was made by"),
+        };
+        let metric = match column.metric.get_ref() {
+            wire::Metric::Top1 => Metric::Top1,
+            wire::Metric::Top5 => Metric::Top5,
+            wire::Metric::Top1Error => Metric::Top1Error,
+            wire::Metric::Top5Error => Metric::Top5Error,
+            wire::Metric::Flops => Metric::Flops {
+                rule: counted(false)?,
+            },
+            wire::Metric::Params => Metric::Params { rule: counted(true)? },
+            wire::Metric::Latency => match (&column.device, column.precision, column.batch) {
+                (Some(device), Some(precision), Some(batch)) => Metric::Latency {
+                    device: device.clone(),
+                    precision,
+                    batch,
+                },
+                _ => return self.fail(span, "a latency needs `device`, `precision` and `batch`"),
+            },
+        };
+        let accuracy = matches!(
+            metric,
+            Metric::Top1 | Metric::Top5 | Metric::Top1Error | Metric::Top5Error
+        );
+        if accuracy != column.weights.is_some() {
+            return self.fail(
+                span,
+                "an accuracy, and nothing else, needs the `weights` it belongs to",
+            );
+        }
+        Ok(metric)
+    }
+
+    fn unit(&self, column: &wire::Column, metric: &Metric) -> Result<(), ManifestError> {
+        let unit = *column.unit.get_ref();
+        let expected = match metric {
+            Metric::Top1 | Metric::Top5 | Metric::Top1Error | Metric::Top5Error => {
+                [Unit::Fraction, Unit::Percent].as_slice()
+            }
+            Metric::Flops { .. } | Metric::Params { .. } => &[Unit::M, Unit::G, Unit::Gi],
+            Metric::Latency { .. } => &[Unit::Milliseconds],
+        };
+        if expected.contains(&unit) {
+            return Ok(());
+        }
+        self.fail(
+            column.unit.span(),
+            format!("the unit does not fit the metric: expected one of {expected:?}"),
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! From the manifest as written to the manifest as checked; every fault is told with its place.
+
+mod artifact;
+mod claim;
+mod column;
+mod variant;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+
+use crate::types::{Preprocess, Source, Zoo};
+use crate::{ManifestError, names, wire};
+
+/// The version of `zoo.toml` that this program reads.
+const SCHEMA: u32 = 1;
+
+impl Zoo {
+    /// Reads a manifest; `origin` is the file name that errors show.
+    ///
+    /// # Errors
+    /// At the first fault, with its line and column.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, ManifestError> {
+        let wire: wire::Zoo =
+            toml::from_str(text).map_err(|error| ManifestError::toml(origin, text, &error))?;
+        let check = Check { text, origin };
+        if *wire.schema.get_ref() != SCHEMA {
+            let found = wire.schema.get_ref();
+            return check.fail(
+                wire.schema.span(),
+                format!("schema {found}: this program reads schema {SCHEMA}"),
+            );
+        }
+        let preprocess = wire
+            .preprocess
+            .iter()
+            .map(|(id, written)| Ok((id.as_str(), check.preprocess(written)?)))
+            .collect::<Result<BTreeMap<_, _>, ManifestError>>()?;
+        let sources: BTreeMap<String, Source> = wire
+            .source
+            .into_iter()
+            .map(|(id, source)| {
+                (
+                    id,
+                    Source {
+                        title: source.title,
+                        models_in_text: source.models_in_text,
+                    },
+                )
+            })
+            .collect();
+        let columns = check.columns(wire.column, &sources)?;
+        let mut zoo = Self {
+            sources,
+            columns,
+            variants: Vec::new(),
+        };
+        for written in &wire.variant {
+            let variant = check.variant(written, &zoo, &preprocess)?;
+            zoo.variants.push(variant);
+        }
+        if zoo.variants.is_empty() {
+            return check.fail(0..0, "no [[variant]]: a manifest declares at least one");
+        }
+        Ok(zoo)
+    }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    origin: &'a Path,
+}
+
+impl Check<'_> {
+    fn error(&self, span: Range<usize>, message: impl Into<String>) -> ManifestError {
+        ManifestError::new(self.origin, self.text, span, message)
+    }
+
+    fn fail<T>(&self, span: Range<usize>, message: impl Into<String>) -> Result<T, ManifestError> {
+        Err(self.error(span, message))
+    }
+
+    /// The value behind a written reference, or an error that names what there is.
+    fn lookup<T>(
+        &self,
+        kind: &str,
+        id: &Spanned<String>,
+        found: Option<T>,
+        known: impl Iterator<Item = String>,
+    ) -> Result<T, ManifestError> {
+        found.ok_or_else(|| {
+            let known: Vec<String> = known.collect();
+            let list = if known.is_empty() {
+                "none is declared".into()
+            } else {
+                known.join(", ")
+            };
+            self.error(
+                id.span(),
+                format!("unknown {kind} `{}`: expected one of {list}", id.get_ref()),
+            )
+        })
+    }
+
+    fn preprocess(&self, written: &Spanned<wire::Preprocess>) -> Result<Preprocess, ManifestError> {
+        let wire::Preprocess {
+            resize_short,
+            crop,
+            interpolation,
+            mean,
+            std,
+        } = *written.get_ref();
+        if crop == 0 || crop > resize_short {
+            return self.fail(
+                written.span(),
+                format!("crop {crop} with resize_short {resize_short}: expected 0 < crop <= resize_short"),
+            );
+        }
+        let positive = std.iter().all(|value| value.is_finite() && *value > 0.0);
+        if !positive || !mean.iter().all(|value| value.is_finite()) {
+            return self.fail(
+                written.span(),
+                "expected a finite mean and a finite, positive std for each channel",
+            );
+        }
+        Ok(Preprocess {
+            resize_short,
+            crop,
+            interpolation,
+            mean,
+            std,
+        })
+    }
+
+    fn name(&self, written: &Spanned<String>) -> Result<String, ManifestError> {
+        match names::fault(written.get_ref()) {
+            None => Ok(written.get_ref().clone()),
+            Some(fault) => self.fail(
+                written.span(),
+                format!("the name `{}` {fault}", written.get_ref()),
+            ),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+
+use hrnet::{HeadSpec, HrnetSpec, Shape, StageOneSpec};
+use toml::Spanned;
+
+use super::Check;
+use crate::types::{Preprocess, Variant, Zoo};
+use crate::{ManifestError, wire};
+
+impl Check<'_> {
+    /// The next variant after those that `zoo` has already.
+    pub(super) fn variant(
+        &self,
+        wire: &wire::Variant,
+        zoo: &Zoo,
+        preprocess: &BTreeMap<&str, Preprocess>,
+    ) -> Result<Variant, ManifestError> {
+        let name = self.new_name(&wire.name, zoo)?;
+        let base = self.base(wire, zoo)?;
+        let preprocess = self.preprocess_of(wire, base, preprocess)?;
+        let spec = self.spec(wire, base, &preprocess)?;
+        let artifacts = self.artifacts(&name, wire)?;
+        let mut variant = Variant {
+            base: base.map(|base| base.name.clone()),
+            tags: wire.tags.clone(),
+            spec,
+            licence: wire.licence.clone(),
+            preprocess,
+            artifacts,
+            claims: Vec::new(),
+            name,
+        };
+        variant.claims = self.claims(wire, &variant, base, zoo)?;
+        Ok(variant)
+    }
+
+    /// A name that no other variant has, on file systems that ignore case as well.
+    fn new_name(&self, written: &Spanned<String>, zoo: &Zoo) -> Result<String, ManifestError> {
+        let name = self.name(written)?;
+        let mut variants = zoo.variants.iter();
+        match variants.find(|variant| variant.name.eq_ignore_ascii_case(&name)) {
+            None => Ok(name),
+            Some(other) => self.fail(
+                written.span(),
+                format!(
+                    "variant `{name}` is declared twice: `{}` stands above",
+                    other.name
+                ),
+            ),
+        }
+    }
+
+    /// The variant this one takes over from; it stands above, so no chain of bases can close.
+    fn base<'z>(&self, wire: &wire::Variant, zoo: &'z Zoo) -> Result<Option<&'z Variant>, ManifestError> {
+        let Some(id) = &wire.base else {
+            return Ok(None);
+        };
+        let known = zoo.variants.iter().map(|variant| variant.name.clone());
+        let found = zoo.variants.iter().find(|variant| variant.name == *id.get_ref());
+        self.lookup("base (a variant declared above)", id, found, known)
+            .map(Some)
+    }
+
+    fn preprocess_of(
+        &self,
+        wire: &wire::Variant,
+        base: Option<&Variant>,
+        declared: &BTreeMap<&str, Preprocess>,
+    ) -> Result<Preprocess, ManifestError> {
+        match (&wire.preprocess, base) {
+            (Some(id), _) => {
+                let found = declared.get(id.get_ref().as_str()).cloned();
+                let known = declared.keys().map(|id| (*id).to_owned());
+                self.lookup("preprocess", id, found, known)
+            }
+            (None, Some(base)) => Ok(base.preprocess.clone()),
+            (None, None) => self.fail(
+                wire.name.span(),
+                format!("`{}` needs `preprocess` or a `base`", wire.name.get_ref()),
+            ),
+        }
+    }
+
+    /// The network, which must take images of the crop's size.
+    fn spec(
+        &self,
+        wire: &wire::Variant,
+        base: Option<&Variant>,
+        preprocess: &Preprocess,
+    ) -> Result<HrnetSpec, ManifestError> {
+        let spec = match (&wire.network, base) {
+            (Some(network), None) => declared(network.get_ref()),
+            (None, Some(base)) => base.spec.clone(),
+            _ => {
+                return self.fail(
+                    wire.name.span(),
+                    format!("`{}` needs either `network` or `base`", wire.name.get_ref()),
+                );
+            }
+        };
+        let span = wire.network.as_ref().map_or(wire.name.span(), Spanned::span);
+        match spec.graph(Shape::square(1, preprocess.crop)) {
+            Ok(_) => Ok(spec),
+            Err(error) => self.fail(span, error.to_string()),
+        }
+    }
+}
+
+/// The network as declared; what is left out is as in the published HRNet-C networks.
+fn declared(network: &wire::Network) -> HrnetSpec {
+    let usual = HrnetSpec::imagenet([1; 4]);
+    HrnetSpec {
+        stem: network.stem.unwrap_or(usual.stem),
+        stage1: match &network.stage1 {
+            Some(stage) => StageOneSpec {
+                blocks: stage.blocks,
+                mid: stage.mid,
+            },
+            None => usual.stage1,
+        },
+        widths: network.widths.clone(),
+        modules: network.modules.clone().unwrap_or(usual.modules),
+        blocks: network.blocks.unwrap_or(usual.blocks),
+        se_reduction: network.se_reduction,
+        head: match &network.head {
+            Some(head) => HeadSpec {
+                mids: head.mids.clone(),
+                features: head.features,
+                classes: head.classes,
+            },
+            None => usual.head,
+        },
+    }
+}
