@@ -1,0 +1,5 @@
+//! `cargo bench --bench network`: one pass of a network over a batch in memory.
+
+fn main() {
+    zoo::bench::network();
+}

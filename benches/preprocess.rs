@@ -1,0 +1,5 @@
+//! `cargo bench --bench preprocess`: photos to batches.
+
+fn main() {
+    zoo::bench::preprocess();
+}

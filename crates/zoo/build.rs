@@ -1,0 +1,28 @@
+//! Tells the program what it was built from: compiler, profile and commit.
+
+use std::env;
+use std::process::Command;
+
+fn main() {
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let compiler = output(&rustc, &["--version"]).unwrap_or_else(|| "unknown rustc".into());
+    let target = env::var("TARGET").unwrap_or_default();
+    let optimisation = env::var("PROFILE").unwrap_or_default();
+    println!("cargo::rustc-env=ZOO_BUILD={compiler}, {target}, {optimisation}");
+
+    // Outside a repository, as in a source archive, there is no commit to tell.
+    if let Some(hash) = output("git", &["rev-parse", "HEAD"]) {
+        let dirty = output("git", &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
+        println!("cargo::rustc-env=ZOO_COMMIT={hash}");
+        println!("cargo::rustc-env=ZOO_DIRTY={dirty}");
+    }
+    for path in ["../../.git/HEAD", "../../.git/index", "..", "../../zoo.toml"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

@@ -1,0 +1,101 @@
+//! What `zoo bench` and `cargo bench` share: which cells there are, and how a cell is made ready to be timed.
+
+mod prepare;
+mod runner;
+mod suite;
+
+use harness::{Case, NetworkCase, PreprocessCase};
+use hrnet::Precision;
+use registry::{Variant, Zoo};
+
+pub(crate) use prepare::{Workshop, transform};
+pub(crate) use runner::{measure, provenance};
+pub use suite::{network, preprocess};
+
+/// The sizes that preprocessing is timed at: short side after resizing, side of the crop.
+pub const SIZES: [(usize, usize); 3] = [(256, 224), (320, 288), (384, 352)];
+
+/// The batch sizes of the reference page.
+pub const BATCHES: [usize; 3] = [1, 4, 8];
+
+/// The axes whose product are the network cells.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// Variants, by name.
+    pub variants: Vec<String>,
+    /// Number formats.
+    pub precisions: Vec<Precision>,
+    /// Images a batch.
+    pub batches: Vec<usize>,
+    /// Sides of the square input.
+    pub crops: Vec<usize>,
+    /// Backends, by name.
+    pub backends: Vec<String>,
+    /// Threads of a session.
+    pub threads: Vec<usize>,
+}
+
+impl Matrix {
+    /// The cells, smallest batch first; variants that share a network are measured once.
+    pub fn cases(&self, zoo: &Zoo) -> Vec<Case> {
+        let variants = distinct(zoo, &self.variants);
+        let mut cases = Vec::new();
+        for batch in &self.batches {
+            for precision in &self.precisions {
+                for crop in &self.crops {
+                    for variant in &variants {
+                        for backend in &self.backends {
+                            cases.extend(self.threads.iter().map(|threads| {
+                                Case::Network(NetworkCase {
+                                    variant: variant.name.clone(),
+                                    precision: *precision,
+                                    batch: *batch,
+                                    crop: *crop,
+                                    backend: backend.clone(),
+                                    threads: *threads,
+                                })
+                            }));
+                        }
+                    }
+                }
+            }
+        }
+        cases
+    }
+}
+
+/// The variants of these names whose networks differ, the first name of each.
+fn distinct<'a>(zoo: &'a Zoo, names: &[String]) -> Vec<&'a Variant> {
+    let mut found: Vec<&Variant> = Vec::new();
+    for variant in zoo
+        .variants
+        .iter()
+        .filter(|variant| names.contains(&variant.name))
+    {
+        if found.iter().all(|other| other.spec != variant.spec) {
+            found.push(variant);
+        }
+    }
+    found
+}
+
+/// Every preprocessing cell: decoding, then each size, precision and batch.
+pub fn preprocess_cases() -> Vec<Case> {
+    let mut cases = vec![PreprocessCase::Decode];
+    for (resize, crop) in SIZES {
+        for precision in Precision::ALL {
+            cases.extend(BATCHES.map(|batch| PreprocessCase::Batch {
+                resize,
+                crop,
+                precision,
+                batch,
+            }));
+        }
+    }
+    cases.into_iter().map(Case::Preprocess).collect()
+}
+
+/// The machine's hardware threads.
+pub(crate) fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,106 @@
+use std::ffi::OsString;
+
+use harness::{Case, Suite};
+use hrnet::Precision;
+
+use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
+use crate::Failure;
+use crate::context::Context;
+
+/// The variable that picks the cells of `cargo bench`: `full` for all of them.
+const SELECTION: &str = "ZOO_BENCH";
+
+/// The preprocessing benchmarks, as `cargo bench --bench preprocess` runs them.
+///
+/// # Panics
+/// If a cell cannot be prepared.
+pub fn preprocess() {
+    let cx = Context::embedded();
+    run(&cx, preprocess_cases());
+}
+
+/// The network benchmarks, as `cargo bench --bench network` runs them: by default the networks and batches that end
+/// within minutes, with `ZOO_BENCH=full` every variant, size, precision and batch.
+///
+/// # Panics
+/// If a cell cannot be prepared.
+pub fn network() {
+    let cx = Context::embedded();
+    let cases = selection(&cx, std::env::var_os(SELECTION)).expect("the built-in manifest is valid");
+    run(&cx, cases);
+}
+
+fn selection(cx: &Context, choice: Option<OsString>) -> Result<Vec<Case>, Failure> {
+    let zoo = cx.zoo()?;
+    let every = Matrix {
+        variants: zoo.variants.iter().map(|variant| variant.name.clone()).collect(),
+        precisions: Precision::ALL.to_vec(),
+        batches: BATCHES.to_vec(),
+        crops: SIZES.map(|(_, crop)| crop).to_vec(),
+        backends: runtime::BACKENDS
+            .iter()
+            .map(|backend| backend.name().to_owned())
+            .collect(),
+        threads: vec![super::all_threads()],
+    };
+    if choice.is_some_and(|choice| choice == "full") {
+        return Ok(every.cases(zoo));
+    }
+    let all_networks = Matrix {
+        precisions: vec![Precision::F32],
+        batches: vec![1],
+        crops: vec![224],
+        ..every.clone()
+    };
+    let smallest = Matrix {
+        variants: vec![zoo.variants[0].name.clone()],
+        ..every
+    };
+    let mut cases = all_networks.cases(zoo);
+    for matrix in [
+        Matrix {
+            crops: vec![224],
+            ..smallest.clone()
+        },
+        Matrix {
+            batches: vec![1],
+            ..smallest
+        },
+    ] {
+        cases.extend(matrix.cases(zoo));
+    }
+    let mut seen = std::collections::HashSet::new();
+    cases.retain(|case| seen.insert(case.clone()));
+    Ok(cases)
+}
+
+fn run(cx: &Context, cases: Vec<Case>) {
+    let workshop = Workshop { cx, weights: None };
+    let mut suite = Suite::from_args();
+    for case in cases {
+        let prepare = || {
+            workshop
+                .prepare(&case)
+                .map(|prepared| prepared.cell)
+                .map_err(|failure| failure.message)
+        };
+        suite.bench(&case, prepare);
+    }
+    suite.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_has_every_cell_once_and_the_default_is_a_part_of_it() {
+        let cx = Context::embedded();
+        let full = selection(&cx, Some("full".into())).expect("cases");
+        // Eight distinct networks, three precisions, batches and sizes.
+        assert_eq!(full.len(), 8 * 27 * runtime::BACKENDS.len());
+        let default = selection(&cx, None).expect("cases");
+        assert!(default.iter().all(|case| full.contains(case)));
+        assert_eq!(default.len(), (8 + 8 + 6) * runtime::BACKENDS.len());
+    }
+}

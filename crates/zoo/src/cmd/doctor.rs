@@ -1,0 +1,93 @@
+use clap::Args;
+use hrnet::Precision;
+use serde::Serialize;
+
+use crate::Failure;
+use crate::bench::provenance;
+use crate::context::Context;
+
+/// Say what this program is, what it found on this machine, and where it looks
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Checkup {
+    version: String,
+    build: String,
+    commit: Option<String>,
+    manifest: String,
+    variants: usize,
+    cache: String,
+    lock: String,
+    offline: bool,
+    cpu: String,
+    threads: usize,
+    memory_gib: f64,
+    os: String,
+    cpu_features: Vec<String>,
+    backends: Vec<String>,
+}
+
+impl Doctor {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let about = provenance();
+        let backends = runtime::BACKENDS.iter().map(|backend| {
+            let runs = |precision: &Precision| {
+                backend
+                    .arithmetic(*precision)
+                    .map(|how| format!("{precision}: {how}"))
+            };
+            let precisions: Vec<String> = Precision::ALL.iter().filter_map(runs).collect();
+            format!(
+                "{} ({}) {}",
+                backend.name(),
+                backend.about(),
+                precisions.join("; ")
+            )
+        });
+        let checkup = Checkup {
+            version: about.zoo,
+            build: about.build,
+            commit: about
+                .commit
+                .map(|commit| commit.hash + if commit.dirty { ", with changes" } else { "" }),
+            manifest: cx.manifest_origin(),
+            variants: cx.zoo()?.variants.len(),
+            cache: cx.cache().root().display().to_string(),
+            lock: cx.lock()?.path().display().to_string(),
+            offline: cx.offline,
+            cpu: about.machine.cpu,
+            threads: about.machine.threads,
+            memory_gib: (about.machine.memory_bytes as f64 / f64::from(1 << 30) * 10.0).round() / 10.0,
+            os: about.machine.os,
+            cpu_features: about.machine.cpu_features,
+            backends: backends.collect(),
+        };
+        if self.json {
+            return cx.out.json(&checkup);
+        }
+        let commit = checkup.commit.as_deref().unwrap_or("unknown");
+        cx.out.data(&format!(
+            "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
+             network     {}\ncpu         {}, {} threads\nfeatures    {}\nmemory      {} GiB\nsystem      {}\n\
+             backends    {}",
+            checkup.version,
+            checkup.build,
+            checkup.manifest,
+            checkup.variants,
+            checkup.cache,
+            checkup.lock,
+            if checkup.offline { "off" } else { "allowed" },
+            checkup.cpu,
+            checkup.threads,
+            checkup.cpu_features.join(" "),
+            checkup.memory_gib,
+            checkup.os,
+            checkup.backends.join("\n            "),
+        ))
+    }
+}

@@ -1,0 +1,54 @@
+//! The subcommands, one file each.
+
+mod bench;
+mod classify;
+mod completions;
+mod doctor;
+mod fetch;
+mod infer;
+mod lint;
+mod list;
+mod nightly;
+mod report;
+mod show;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::Failure;
+use crate::context::Context;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    List(list::List),
+    Show(show::Show),
+    Lint(lint::Lint),
+    Fetch(fetch::Fetch),
+    Verify(verify::Verify),
+    Classify(classify::Classify),
+    Infer(infer::Infer),
+    Bench(bench::Bench),
+    Report(report::Report),
+    Nightly(nightly::Nightly),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        match self {
+            Self::List(command) => command.run(cx),
+            Self::Show(command) => command.run(cx),
+            Self::Lint(command) => command.run(cx),
+            Self::Fetch(command) => command.run(cx),
+            Self::Verify(command) => command.run(cx),
+            Self::Classify(command) => command.run(cx),
+            Self::Infer(command) => command.run(cx),
+            Self::Bench(command) => command.run(cx),
+            Self::Report(command) => command.run(cx),
+            Self::Nightly(command) => command.run(cx),
+            Self::Doctor(command) => command.run(cx),
+            Self::Completions(command) => command.run(cx),
+        }
+    }
+}

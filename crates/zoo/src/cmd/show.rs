@@ -1,0 +1,194 @@
+use clap::Args;
+use hrnet::{CountingRule, Graph, Shape};
+use registry::{Claim, Known, Metric, Preprocess, Variant, Zoo};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::context::Context;
+use crate::output::table;
+
+/// Show one variant: network, counts, weights and what is published about it
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The variant, as `zoo list` names it
+    name: String,
+    /// List every layer with its shape, parameters and multiply-accumulates
+    #[arg(long)]
+    layers: bool,
+    /// The side of the input; without it the published crop
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    base: Option<&'a str>,
+    licence: &'a str,
+    widths: &'a [usize],
+    se_reduction: Option<usize>,
+    preprocess: &'a Preprocess,
+    weights: &'a [registry::Artifact],
+    claims: &'a [Claim],
+    input: String,
+    counts: Vec<(CountingRule, u64)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<Layer<'a>>,
+}
+
+#[derive(Serialize)]
+struct Layer<'a> {
+    name: &'a str,
+    op: &'static str,
+    shape: String,
+    parameters: u64,
+    macs: u64,
+}
+
+impl Show {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let (zoo, variant) = (cx.zoo()?, cx.variant(&self.name)?);
+        let graph = variant
+            .spec
+            .graph(Shape::square(1, self.size.unwrap_or(variant.preprocess.crop)))?;
+        let profile = graph.profile();
+        let shown = Shown {
+            name: &variant.name,
+            base: variant.base.as_deref(),
+            licence: &variant.licence,
+            widths: &variant.spec.widths,
+            se_reduction: variant.spec.se_reduction,
+            preprocess: &variant.preprocess,
+            weights: &variant.artifacts,
+            claims: &variant.claims,
+            input: graph.input_shape().to_string(),
+            counts: CountingRule::ALL
+                .map(|rule| (rule, rule.count(&profile)))
+                .to_vec(),
+            layers: if self.layers { layers(&graph) } else { Vec::new() },
+        };
+        if self.json {
+            cx.out.json(&shown)
+        } else {
+            cx.out.data(&human(cx, zoo, variant, &shown))
+        }
+    }
+}
+
+fn layers(graph: &Graph) -> Vec<Layer<'_>> {
+    graph
+        .node_profiles()
+        .map(|(_, node, profile)| Layer {
+            name: &node.name,
+            op: node.op.name(),
+            shape: node.shape.to_string(),
+            parameters: (profile.trainable + profile.state).0,
+            macs: profile.macs.0,
+        })
+        .collect()
+}
+
+fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
+    let mut text = variant.name.clone();
+    if let Some(base) = &variant.base {
+        text.push_str(&format!(", the network of {base}"));
+    }
+    let se = shown
+        .se_reduction
+        .map_or(String::new(), |r| format!(", squeeze-and-excitation 1/{r}"));
+    let widths = shown
+        .widths
+        .iter()
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let Preprocess {
+        resize_short, crop, ..
+    } = shown.preprocess;
+    text.push_str(&format!(
+        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  short side {resize_short}, centre crop {crop}, bilinear\n",
+        shown.licence
+    ));
+    text.push_str(&format!("\nCounted from the network, {}\n", shown.input));
+    let counts = shown
+        .counts
+        .iter()
+        .map(|(rule, count)| vec![rule.to_string(), grouped(*count)]);
+    text.push_str(&table(&["rule", ">count"], counts));
+    text.push_str("\nWeights\n");
+    let weights = variant.artifacts.iter().map(|artifact| {
+        let known = match (&artifact.known, artifact.bytes) {
+            (Known::Full(digest), _) => format!("sha256 {digest}"),
+            (Known::Prefix(prefix), Some(bytes)) => format!("sha256 {prefix}…, {bytes} bytes"),
+            (Known::Prefix(prefix), None) => format!("sha256 {prefix}…"),
+            (Known::Nothing, _) => "no published digest".into(),
+        };
+        let state = if cx.cache().path(variant, artifact).is_file() {
+            "cached"
+        } else {
+            "not fetched"
+        };
+        vec![artifact.id.clone(), state.into(), known, artifact.url.clone()]
+    });
+    text.push_str(&table(&["source", "state", "known", "url"], weights));
+    text.push_str("\nPublished\n");
+    let claims = variant.claims.iter().map(|claim| {
+        let column = zoo.column(&claim.column).expect("claims are checked");
+        let figure = format!("{} {}", claim.printed, column.unit);
+        vec![
+            column.id.clone(),
+            figure.trim_end().to_owned(),
+            about(&column.metric, claim),
+        ]
+    });
+    text.push_str(&table(&["column", ">figure", "what"], claims));
+    if !shown.layers.is_empty() {
+        text.push_str("\nLayers\n");
+        let rows = shown.layers.iter().map(|layer| {
+            let count = |n: u64| if n == 0 { String::new() } else { grouped(n) };
+            vec![
+                layer.name.into(),
+                layer.op.into(),
+                layer.shape.clone(),
+                count(layer.parameters),
+                count(layer.macs),
+            ]
+        });
+        text.push_str(&table(&["name", "op", ">output", ">parameters", ">MACs"], rows));
+    }
+    text
+}
+
+fn about(metric: &Metric, claim: &Claim) -> String {
+    let of = claim.weights.as_ref().map_or(String::new(), |w| {
+        format!(" of {}'s {} weights", w.variant, w.artifact)
+    });
+    match metric {
+        Metric::Top1 => format!("top-1{of}"),
+        Metric::Top5 => format!("top-5{of}"),
+        Metric::Top1Error => format!("top-1 error{of}"),
+        Metric::Top5Error => format!("top-5 error{of}"),
+        Metric::Flops { rule } => format!("operations by {rule}"),
+        Metric::Params { rule } => format!("parameters by {rule}"),
+        Metric::Latency {
+            device,
+            precision,
+            batch,
+        } => format!("latency on {device}, {precision}, batch {batch}"),
+    }
+}
+
+/// A count with its digits in groups of three.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|g| std::str::from_utf8(g).unwrap_or(""))
+        .collect();
+    groups.join(" ")
+}

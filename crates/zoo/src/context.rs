@@ -1,0 +1,112 @@
+//! What the global options stand for: the manifest, the cache, the terminal.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anstream::ColorChoice;
+use registry::{Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
+
+use crate::cli::Global;
+use crate::output::Output;
+use crate::{Exit, Failure};
+
+/// The manifest's name in the current folder, and the lock's beside it.
+const MANIFEST: &str = "zoo.toml";
+const LOCK: &str = "zoo.lock";
+
+/// One run of the program.
+pub(crate) struct Context {
+    pub(crate) out: Output,
+    pub(crate) offline: bool,
+    /// The manifest's file; without one the manifest is the one built in.
+    manifest: Option<PathBuf>,
+    cache: Cache,
+    zoo: OnceCell<Zoo>,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Self {
+        let color = match global.color {
+            clap::ColorChoice::Auto => ColorChoice::Auto,
+            clap::ColorChoice::Always => ColorChoice::Always,
+            clap::ColorChoice::Never => ColorChoice::Never,
+        };
+        let here = || Path::new(MANIFEST).is_file().then(|| PathBuf::from(MANIFEST));
+        let cache = global.cache_dir.clone().or_else(Cache::platform_root);
+        Self {
+            out: Output::new(global.quiet, global.verbose > 0, color),
+            offline: global.offline,
+            manifest: global.manifest.clone().or_else(here),
+            cache: Cache::new(cache.unwrap_or_else(|| PathBuf::from(".zoo-cache"))),
+            zoo: OnceCell::new(),
+        }
+    }
+
+    /// A run on the built-in manifest that says nothing, for benchmarks.
+    pub(crate) fn embedded() -> Self {
+        Self {
+            out: Output::new(true, false, ColorChoice::Never),
+            offline: true,
+            manifest: None,
+            cache: Cache::new(Cache::platform_root().unwrap_or_else(|| PathBuf::from(".zoo-cache"))),
+            zoo: OnceCell::new(),
+        }
+    }
+
+    /// The manifest, read at the first call.
+    pub(crate) fn zoo(&self) -> Result<&Zoo, Failure> {
+        if let Some(zoo) = self.zoo.get() {
+            return Ok(zoo);
+        }
+        let zoo = match &self.manifest {
+            None => Zoo::parse(EMBEDDED, Path::new("the built-in zoo.toml"))?,
+            Some(path) => {
+                let text = fs::read_to_string(path)
+                    .map_err(|error| Failure::new(Exit::Manifest, format!("{}: {error}", path.display())))?;
+                Zoo::parse(&text, path)?
+            }
+        };
+        Ok(self.zoo.get_or_init(|| zoo))
+    }
+
+    /// Where the manifest comes from, in words.
+    pub(crate) fn manifest_origin(&self) -> String {
+        self.manifest
+            .as_ref()
+            .map_or_else(|| "built in".into(), |path| path.display().to_string())
+    }
+
+    /// The variant of this name.
+    pub(crate) fn variant(&self, name: &str) -> Result<&Variant, Failure> {
+        Ok(self.zoo()?.find(name)?)
+    }
+
+    /// The variants of these names; `all` stands for every one.
+    pub(crate) fn variants(&self, names: &[String]) -> Result<Vec<&Variant>, Failure> {
+        let zoo = self.zoo()?;
+        if names.iter().any(|name| name == "all") {
+            return Ok(zoo.variants.iter().collect());
+        }
+        names.iter().map(|name| Ok(zoo.find(name)?)).collect()
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(crate) fn fetcher(&self) -> Fetcher {
+        let mut fetcher = Fetcher::new(self.cache.clone());
+        fetcher.offline = self.offline;
+        fetcher
+    }
+
+    /// The lock beside the manifest; for the built-in manifest it lies in the cache.
+    pub(crate) fn lock(&self) -> Result<Lock, Failure> {
+        let path = match &self.manifest {
+            Some(manifest) => manifest.with_file_name(LOCK),
+            None => self.cache.root().join(LOCK),
+        };
+        Ok(Lock::open(&path)?)
+    }
+}

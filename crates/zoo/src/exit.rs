@@ -1,0 +1,175 @@
+use std::fmt;
+
+use checkpoint::CheckpointError;
+use harness::StoreError;
+use hrnet::SpecError;
+use preprocess::PreprocessError;
+use registry::{FetchError, ManifestError, UnknownVariant};
+use report::ReportError;
+use runtime::{RuntimeError, UnknownBackend};
+
+/// The program's exit codes; they are part of its interface and stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Any failure without a code of its own.
+    Other,
+    /// The arguments make no sense.
+    Usage,
+    /// `zoo.toml` or `zoo.lock` is invalid.
+    Manifest,
+    /// No variant of that name.
+    NotFound,
+    /// The network failed, or the server did.
+    Network,
+    /// A file does not have the digest or size it should.
+    Checksum,
+    /// The file is not in the cache, and may not be or was not fetched.
+    Missing,
+    /// The disk is full, or a file may not be read or written.
+    Disk,
+    /// Some of several failed.
+    Some,
+    /// Nothing was measured, or there are no records.
+    NoData,
+}
+
+impl Exit {
+    /// Every code with its meaning, for `--help`.
+    pub const ALL: [(Self, &str); 10] = [
+        (Self::Other, "other failure"),
+        (Self::Usage, "usage"),
+        (Self::Manifest, "zoo.toml or zoo.lock is invalid"),
+        (Self::NotFound, "no variant of that name"),
+        (Self::Network, "network failed"),
+        (Self::Checksum, "checksum or size mismatch"),
+        (Self::Missing, "weights not in the cache"),
+        (Self::Disk, "disk or permission"),
+        (Self::Some, "some of several failed"),
+        (Self::NoData, "no data: nothing measured"),
+    ];
+
+    /// The number the process exits with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Manifest => 3,
+            Self::NotFound => 4,
+            Self::Network => 5,
+            Self::Checksum => 6,
+            Self::Missing => 7,
+            Self::Disk => 8,
+            Self::Some => 9,
+            Self::NoData => 12,
+        }
+    }
+
+    /// The code for several failures of `total` attempts: the common one if all failed alike, else [`Exit::Some`].
+    pub fn of_many(failures: &[Self], total: usize) -> Option<Self> {
+        let first = *failures.first()?;
+        let alike = failures.len() == total && failures.iter().all(|exit| *exit == first);
+        Some(if alike { first } else { Self::Some })
+    }
+}
+
+/// An error with its exit code and, where there is one, advice.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the process exits with.
+    pub exit: Exit,
+    /// What went wrong, where and why.
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure without advice.
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self {
+            exit,
+            message: message.to_string(),
+            help: None,
+        }
+    }
+
+    /// The same with advice.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// A file that could not be read or written.
+    pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(Exit::Disk, format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::new(Exit::Manifest, error)
+    }
+}
+
+impl From<UnknownVariant> for Failure {
+    fn from(error: UnknownVariant) -> Self {
+        let help = match &error.nearest {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`zoo list` names them all".into(),
+        };
+        Self::new(Exit::NotFound, error).help(help)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let (exit, help) = match &error {
+            FetchError::Network { .. } => (Exit::Network, None),
+            FetchError::Mismatch { .. } => (
+                Exit::Checksum,
+                Some("the publisher replaced the file, or someone else did"),
+            ),
+            FetchError::NotPinned { .. } => (
+                Exit::Checksum,
+                Some("without --locked the first download pins it"),
+            ),
+            FetchError::Offline { .. } => (Exit::Missing, Some("without --offline it is downloaded")),
+            FetchError::Disk { .. } => (Exit::Disk, None),
+        };
+        Self {
+            help: help.map(str::to_owned),
+            ..Self::new(exit, error)
+        }
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        let exit = if matches!(error, CheckpointError::Io { .. }) {
+            Exit::Disk
+        } else {
+            Exit::Other
+        };
+        Self::new(exit, error)
+    }
+}
+
+macro_rules! failure {
+    ($($error:ty => $exit:expr),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new($exit, error)
+            }
+        })*
+    };
+}
+failure! {
+    PreprocessError => Exit::Other,
+    ReportError => Exit::Disk,
+    RuntimeError => Exit::Other,
+    SpecError => Exit::Usage,
+    StoreError => Exit::Disk,
+    UnknownBackend => Exit::Usage,
+}

@@ -1,0 +1,43 @@
+//! The command line of the zoo: [`run`] is the `zoo` program, [`bench`] what `zoo bench` and `cargo bench` share.
+
+pub mod bench;
+mod cli;
+mod cmd;
+mod context;
+mod exit;
+mod labels;
+mod model;
+mod npy;
+mod output;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use exit::{Exit, Failure};
+
+/// Runs the program with these arguments, the first being its own name, and gives its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap too; their exit code is 0.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let cx = context::Context::new(&cli.global);
+    match cli.command.run(&cx) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            cx.out.failure(&failure);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+/// The command line as clap knows it, for completions and the documentation test.
+pub fn command() -> clap::Command {
+    cli::Cli::command()
+}

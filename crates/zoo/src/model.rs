@@ -1,0 +1,177 @@
+//! From a variant's name to something that runs: which weights, on which backend.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
+use registry::{Artifact, Variant};
+use runtime::{Options, Session};
+
+use crate::context::Context;
+use crate::{Exit, Failure};
+
+/// Options of every subcommand that runs one network.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// The variant, as `zoo list` names it
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) model: String,
+    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
+    #[arg(long, value_name = "FILE|seeded:N")]
+    pub(crate) weights: Option<WeightsArg>,
+    /// Which of the variant's weight sources, where it has several
+    #[arg(long, value_name = "ID", conflicts_with = "weights")]
+    pub(crate) source: Option<String>,
+    /// What runs the network
+    #[arg(long, value_name = "NAME", default_value = "candle")]
+    pub(crate) backend: String,
+    /// Number format: f32, f16 or bf16
+    #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
+    pub(crate) precision: Precision,
+    /// Threads; without it all of the machine's
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+impl ModelArgs {
+    /// A session of the model for batches of `input`.
+    pub(crate) fn session(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        input: Shape,
+    ) -> Result<Box<dyn Session>, Failure> {
+        let graph = variant.spec.graph(input)?;
+        let choice = match (&self.weights, &self.source) {
+            (Some(weights), _) => Choice::Given(weights.clone()),
+            (None, source) => Choice::Cached(source.as_deref()),
+        };
+        let weights = Weights::load(cx, variant, &graph, &choice)?;
+        cx.out.detail(&format!("weights: {}", weights.about));
+        let backend = runtime::backend(&self.backend)?;
+        let mut options = Options::new(self.precision);
+        options.threads = self.threads.unwrap_or(options.threads);
+        Ok(backend.prepare(&graph, weights.source.as_ref(), options)?)
+    }
+}
+
+/// `--weights`: a file or a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WeightsArg {
+    Seeded(u64),
+    File(PathBuf),
+}
+
+impl FromStr for WeightsArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("seeded:") {
+            Some(seed) => {
+                let seed = seed
+                    .parse()
+                    .map_err(|_| format!("`{seed}` is no seed: expected a number, as in seeded:0"))?;
+                Ok(Self::Seeded(seed))
+            }
+            None => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+/// Where a network's weights are to come from.
+pub(crate) enum Choice<'a> {
+    /// What the user named.
+    Given(WeightsArg),
+    /// The fetched file of this source, or of the first one in the cache.
+    Cached(Option<&'a str>),
+    /// The fetched file, or seeded ones: latencies do not depend on the values.
+    CachedOrSeeded,
+}
+
+/// Weights with the words that a record says about them.
+pub(crate) struct Weights {
+    pub(crate) source: Box<dyn WeightSource>,
+    pub(crate) about: String,
+}
+
+impl Weights {
+    pub(crate) fn load(
+        cx: &Context,
+        variant: &Variant,
+        graph: &Graph,
+        choice: &Choice,
+    ) -> Result<Self, Failure> {
+        match choice {
+            Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
+            Choice::Given(WeightsArg::File(path)) => Self::read(path, graph),
+            Choice::Cached(source) => {
+                let artifact = pick(variant, *source, cx)?;
+                let path = cx.cache().path(variant, artifact);
+                if !path.is_file() {
+                    return Err(missing(variant, artifact));
+                }
+                Self::read(&path, graph)
+            }
+            Choice::CachedOrSeeded => {
+                match pick(variant, None, cx).map(|artifact| cx.cache().path(variant, artifact)) {
+                    Ok(path) if path.is_file() => Self::read(&path, graph),
+                    _ => Ok(Self::seeded(0)),
+                }
+            }
+        }
+    }
+
+    fn seeded(seed: u64) -> Self {
+        Self {
+            source: Box::new(SeededWeights::new(seed)),
+            about: format!("seeded:{seed}"),
+        }
+    }
+
+    fn read(path: &Path, graph: &Graph) -> Result<Self, Failure> {
+        let weights = checkpoint::load(path, graph)?;
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        Ok(Self {
+            source: Box::new(weights),
+            about: name,
+        })
+    }
+}
+
+/// The source of this id; without an id the first one that is in the cache, else the first.
+fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<&'a Artifact, Failure> {
+    let artifacts = &variant.artifacts;
+    match id {
+        Some(id) => artifacts
+            .iter()
+            .find(|artifact| artifact.id == id)
+            .ok_or_else(|| {
+                let known: Vec<&str> = artifacts.iter().map(|artifact| artifact.id.as_str()).collect();
+                Failure::new(
+                    Exit::NotFound,
+                    format!(
+                        "{} has no weight source `{id}`: it has {}",
+                        variant.name,
+                        known.join(", ")
+                    ),
+                )
+            }),
+        None => Ok(artifacts
+            .iter()
+            .find(|artifact| cx.cache().path(variant, artifact).is_file())
+            .unwrap_or(&artifacts[0])),
+    }
+}
+
+fn missing(variant: &Variant, artifact: &Artifact) -> Failure {
+    let name = &variant.name;
+    Failure::new(Exit::Missing, format!("the {} weights of {name} are not in the cache", artifact.id)).help(format!(
+        "`zoo fetch {name}` brings them; `--weights FILE` takes another file, `--weights seeded:0` made-up ones"
+    ))
+}
