@@ -21,15 +21,26 @@ impl SeededWeights {
     pub const fn new(seed: u64) -> Self {
         Self { seed }
     }
+
+    /// `count` numbers in `[0, 1)` with 24 bits, made for this name: what every tensor of that name is scaled from.
+    pub fn uniform(self, name: &str, count: usize) -> impl Iterator<Item = f64> {
+        let start = self.start(name);
+        (0..count).map(move |i| uniform(start, i as u64))
+    }
+
+    fn start(self, name: &str) -> u64 {
+        fnv1a64(name.as_bytes()) ^ self.seed.wrapping_mul(GOLDEN)
+    }
 }
 
 impl WeightSource for SeededWeights {
     fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
-        let start = fnv1a64(param.name.as_bytes()) ^ self.seed.wrapping_mul(GOLDEN);
-        let uniform = |i: usize| uniform(start, i as u64);
-        let fill = |value: fn(f64) -> f64| (0..param.elements()).map(|i| value(uniform(i)) as f32).collect();
+        let fill = |value: fn(f64) -> f64| {
+            let uniform = self.uniform(&param.name, param.elements());
+            uniform.map(|u| value(u) as f32).collect()
+        };
         Ok(Cow::Owned(match param.kind {
-            ParamKind::ConvWeight | ParamKind::LinearWeight => paired(&param.shape, uniform),
+            ParamKind::ConvWeight | ParamKind::LinearWeight => paired(&param.shape, self.start(&param.name)),
             ParamKind::BnWeight => fill(|u| 0.3 + 0.6 * u),
             ParamKind::BnVariance => fill(|u| 0.5 + u),
             ParamKind::BnBias | ParamKind::BnMean | ParamKind::LinearBias => fill(|u| (2.0 * u - 1.0) * 0.02),
@@ -38,7 +49,7 @@ impl WeightSource for SeededWeights {
 }
 
 /// A weight of shape `[out, in, ...]` in which odd input channels mirror the even ones before them.
-fn paired(shape: &[usize], uniform: impl Fn(usize) -> f64) -> Vec<f32> {
+fn paired(shape: &[usize], start: u64) -> Vec<f32> {
     let inputs = shape[1];
     let positions: usize = shape[2..].iter().product();
     let scale = (6.0 / (inputs * positions) as f64).sqrt();
@@ -48,7 +59,7 @@ fn paired(shape: &[usize], uniform: impl Fn(usize) -> f64) -> Vec<f32> {
         values.push(if channel % 2 == 1 {
             -values[i - positions]
         } else {
-            ((2.0 * uniform(i) - 1.0) * scale) as f32
+            ((2.0 * uniform(start, i as u64) - 1.0) * scale) as f32
         });
     }
     values

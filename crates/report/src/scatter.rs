@@ -8,13 +8,13 @@ use crate::axis::Axis;
 use crate::labels::{Area, place};
 use crate::series::{Point, Series};
 
-const WIDTH: u32 = 880;
-const HEIGHT: u32 = 560;
+const WIDTH: u32 = 660;
+const HEIGHT: u32 = 460;
 const PLOT: Area = Area {
     left: 72.0,
     top: 96.0,
-    width: 780.0,
-    height: 396.0,
+    width: 564.0,
+    height: 300.0,
 };
 const RADIUS: f64 = 5.5;
 const LABEL_SIZE: f64 = 13.0;

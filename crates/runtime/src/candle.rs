@@ -12,15 +12,16 @@ pub(crate) struct Candle {
     name: &'static str,
     about: &'static str,
     device: fn() -> CandleResult<Device>,
-    /// Whether the device multiplies bf16 matrices; candle's CPU code does not.
-    native_bf16: bool,
+    /// Whether the device's matrix product takes 16-bit numbers and keeps their sums in f32. Candle's CPU code has no
+    /// bf16 product, and sums f16 products in f16, which costs twice the error that rounding the operands does.
+    wide_sums: bool,
 }
 
 pub(crate) static CPU: Candle = Candle {
     name: "candle",
     about: "candle-core 0.11 on the CPU",
     device: || Ok(Device::Cpu),
-    native_bf16: false,
+    wide_sums: false,
 };
 
 #[cfg(feature = "cuda")]
@@ -28,7 +29,7 @@ pub(crate) static CUDA: Candle = Candle {
     name: "candle-cuda",
     about: "candle-core 0.11 on the first CUDA device",
     device: || Device::new_cuda(0),
-    native_bf16: true,
+    wide_sums: true,
 };
 
 #[cfg(feature = "metal")]
@@ -36,7 +37,7 @@ pub(crate) static METAL: Candle = Candle {
     name: "candle-metal",
     about: "candle-core 0.11 on the first Metal device",
     device: || Device::new_metal(0),
-    native_bf16: true,
+    wide_sums: true,
 };
 
 impl Backend for Candle {
@@ -51,11 +52,10 @@ impl Backend for Candle {
     fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
         Some(match precision {
             Precision::F32 => "f32",
-            Precision::F16 => "f16 storage, sums as the device's matrix product keeps them",
-            Precision::Bf16 if self.native_bf16 => {
-                "bf16 storage, sums as the device's matrix product keeps them"
-            }
-            Precision::Bf16 => "bf16 storage, f32 convolutions: candle's CPU matrix product has no bf16",
+            Precision::F16 if self.wide_sums => "f16",
+            Precision::F16 => "f16 storage, f32 arithmetic in convolutions",
+            Precision::Bf16 if self.wide_sums => "bf16",
+            Precision::Bf16 => "bf16 storage, f32 arithmetic in convolutions",
         })
     }
 
@@ -75,11 +75,7 @@ impl Backend for Candle {
             .build()
             .map_err(|error| failed(&error))?;
         let storage = dtype(options.precision);
-        let compute = if storage == DType::BF16 && !self.native_bf16 {
-            DType::F32
-        } else {
-            storage
-        };
+        let compute = if self.wide_sums { storage } else { DType::F32 };
         let compiler = Compiler {
             graph,
             weights,
@@ -215,7 +211,7 @@ impl Compiler<'_> {
                 let before = self.graph.node(node.inputs[0]);
                 if let (Op::Conv(conv), true) = (before.op, self.folds_into_next(node.inputs[0])) {
                     let folded = FoldedConv::new(before, node, self.weights)?;
-                    let bias = Some(self.tensor(folded.bias, (1, conv.outputs, 1, 1), self.storage)?);
+                    let bias = Some(self.tensor(folded.bias, (1, conv.outputs, 1, 1), self.compute)?);
                     let weight = self.conv_weight(conv, folded.weight)?;
                     return Ok(Some((Kind::Conv { conv, weight, bias }, before.inputs.clone())));
                 }
@@ -352,9 +348,12 @@ impl Step {
             Kind::Conv { conv, weight, bias } => {
                 let y = x
                     .to_dtype(compute)?
-                    .conv2d(weight, conv.padding(), conv.stride, 1, 1)?
-                    .to_dtype(storage)?;
-                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+                    .conv2d(weight, conv.padding(), conv.stride, 1, 1)?;
+                let y = match bias {
+                    Some(bias) => y.broadcast_add(bias)?,
+                    None => y,
+                };
+                y.to_dtype(storage)
             }
             Kind::Affine { scale, shift } => x.broadcast_mul(scale)?.broadcast_add(shift),
             Kind::Relu => x.relu(),
