@@ -1,5 +1,7 @@
 //! Logits of timm's own networks on seeded weights (`tests/golden/make_logits.py`) against every backend's.
 
+#![expect(clippy::print_stdout, reason = "the errors seen, for --nocapture")]
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};

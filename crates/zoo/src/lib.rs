@@ -1,4 +1,4 @@
-//! The command line of the zoo: [`run`] is the `zoo` program, [`bench`] what `zoo bench` and `cargo bench` share.
+//! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] what `zoo bench` and `cargo bench` share.
 
 pub mod bench;
 mod cli;
