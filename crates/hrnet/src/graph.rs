@@ -182,6 +182,39 @@ impl Graph {
         self.nodes.iter().flat_map(Node::params)
     }
 
+    /// The node of this name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.name == name).map(NodeId)
+    }
+
+    /// The part of the network that `last` is computed by, with `last` as its result: a backbone's features.
+    pub fn up_to(&self, last: NodeId) -> Self {
+        let mut needed = vec![false; last.0 + 1];
+        needed[last.0] = true;
+        for index in (0..=last.0).rev() {
+            if needed[index] {
+                self.nodes[index]
+                    .inputs
+                    .iter()
+                    .for_each(|input| needed[input.0] = true);
+            }
+        }
+        let mut place = vec![NodeId(0); last.0 + 1];
+        let mut nodes = Vec::new();
+        for (index, node) in self.nodes[..=last.0].iter().enumerate() {
+            // The input stays first even where a part would not read it.
+            if needed[index] || index == 0 {
+                place[index] = NodeId(nodes.len());
+                let inputs = node.inputs.iter().map(|input| place[input.0]).collect();
+                nodes.push(Node {
+                    inputs,
+                    ..node.clone()
+                });
+            }
+        }
+        Self { nodes }
+    }
+
     /// How many nodes read each node's value; the output counts as read once more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];

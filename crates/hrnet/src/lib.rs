@@ -6,6 +6,7 @@
 
 mod builder;
 mod counting;
+mod fold;
 mod graph;
 mod network;
 mod param;
@@ -18,6 +19,7 @@ mod weights;
 
 pub use builder::{GraphBuilder, GraphError};
 pub use counting::CountingRule;
+pub use fold::{FoldedConv, affine};
 pub use graph::{Conv, Graph, Linear, Node, NodeId, Op};
 pub use network::SpecError;
 pub use param::{Param, ParamKind};

@@ -235,3 +235,27 @@ fn tiny_networks_and_odd_sizes() {
     .expect_err("3 < 16");
     assert!(error.to_string().contains("reduction"), "{error}");
 }
+
+#[test]
+fn a_part_of_a_network_is_a_network() {
+    let graph = spec("W18").graph(Shape::square(1, 64)).expect("a graph");
+    for (branch, side) in [(0, 16), (1, 8), (2, 4), (3, 2)] {
+        let last = graph
+            .find(&format!("stage4.2.fuse_layers.{branch}.relu"))
+            .expect("an output of stage 4");
+        let part = graph.up_to(last);
+        assert_eq!(part.output_shape(), Shape::new(1, 18 << branch, side, side));
+        assert_eq!(part.input_shape(), graph.input_shape());
+        for other in (0..4).filter(|other| *other != branch) {
+            let other = format!("stage4.2.fuse_layers.{other}.relu");
+            assert_eq!(part.find(&other), None, "not needed for branch {branch}");
+        }
+        for (id, node) in part.iter().skip(1) {
+            assert!(node.inputs.iter().all(|input| *input < id), "{}", node.name);
+            let whole = graph.node(graph.find(&node.name).expect("a node of the whole"));
+            assert_eq!((node.op, node.shape), (whole.op, whole.shape));
+        }
+    }
+    assert_eq!(graph.up_to(graph.output()), graph);
+    assert_eq!(graph.find("stage5"), None);
+}

@@ -1,11 +1,12 @@
-//! A graph with its weights as an ONNX model: the same nodes under the same names, in f32, with a free batch size.
+//! A graph with its weights as an ONNX model: the same nodes under the same names, in f32, with a free batch size, and
+//! by choice with free height and width and with batch norms folded into the convolutions before them.
 //!
 //! A linear layer becomes a 1x1 convolution on a `1 x 1` map, which is the same arithmetic and keeps every value
 //! four-dimensional; the logits are flattened to `[n, classes]` at the end.
 
 mod proto;
 
-use hrnet::{Graph, Node, Op, Param, WeightError, WeightSource};
+use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Param, WeightError, WeightSource};
 use prost::Message;
 
 use proto::{
@@ -17,17 +18,26 @@ use proto::{
 const OPSET: i64 = 17;
 /// The version of the file format that goes with it.
 const IR_VERSION: i64 = 8;
-/// The name of the batch dimension, which stays free.
-const BATCH: &str = "batch";
+
+/// What may differ between two models of one network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Leave height and width free; they must be multiples of [`hrnet::HrnetSpec::stride`] all the same.
+    pub dynamic_size: bool,
+    /// Fold each batch norm into the convolution before it.
+    pub fold: bool,
+}
 
 /// The bytes of an ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph.
-pub fn encode(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<u8>, WeightError> {
+pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Result<Vec<u8>, WeightError> {
     let mut writer = Writer {
         graph,
         weights,
+        fold: options.fold,
+        uses: graph.uses(),
         nodes: Vec::new(),
         initializers: Vec::new(),
     };
@@ -37,7 +47,7 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<u8>, Weig
             .iter()
             .map(|input| writer.value(input.index()))
             .collect();
-        writer.node(node, inputs, writer.value(id.index()))?;
+        writer.node(id, node, inputs)?;
     }
     let last = writer.value(graph.output().index());
     writer.push(
@@ -49,6 +59,17 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<u8>, Weig
     );
 
     let input = graph.input_shape();
+    let side = |name, extent| match options.dynamic_size {
+        true => Extent::Free(name),
+        false => Extent::Fixed(extent),
+    };
+    let images = [
+        Extent::Free("batch"),
+        Extent::Fixed(input.c),
+        side("height", input.h),
+        side("width", input.w),
+    ];
+    let logits = [Extent::Free("batch"), Extent::Fixed(graph.output_shape().c)];
     let model = ModelProto {
         ir_version: IR_VERSION,
         producer_name: "hrnet-zoo".into(),
@@ -61,8 +82,8 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<u8>, Weig
             name: "HRNet".into(),
             node: writer.nodes,
             initializer: writer.initializers,
-            input: vec![value_info("images", &[input.c, input.h, input.w])],
-            output: vec![value_info("logits", &[graph.output_shape().c])],
+            input: vec![value_info("images", &images)],
+            output: vec![value_info("logits", &logits)],
         }),
     };
     Ok(model.encode_to_vec())
@@ -71,6 +92,8 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<u8>, Weig
 struct Writer<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
+    fold: bool,
+    uses: Vec<usize>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
 }
@@ -83,7 +106,15 @@ impl Writer<'_> {
         }
     }
 
-    fn node(&mut self, node: &Node, mut inputs: Vec<String>, output: String) -> Result<(), WeightError> {
+    fn node(&mut self, id: NodeId, node: &Node, mut inputs: Vec<String>) -> Result<(), WeightError> {
+        let folds = |conv| self.fold && self.graph.folds_into_next(conv, &self.uses);
+        if folds(id) {
+            return Ok(());
+        }
+        let output = self.value(id.index());
+        if node.op == Op::BatchNorm && folds(node.inputs[0]) {
+            return self.folded(self.graph.node(node.inputs[0]), node, output);
+        }
         let (op, attributes) = match node.op {
             Op::Input => return Ok(()),
             Op::Conv(conv) => ("Conv", window(conv.kernel, conv.stride, conv.padding())),
@@ -106,6 +137,25 @@ impl Writer<'_> {
             inputs.push(self.initializer(&param, node.op)?);
         }
         self.push(op, &node.name, inputs, output, attributes);
+        Ok(())
+    }
+
+    /// A convolution and the batch norm behind it as one convolution with bias, named after the first.
+    fn folded(&mut self, conv: &Node, batch_norm: &Node, output: String) -> Result<(), WeightError> {
+        let Op::Conv(shape) = conv.op else {
+            unreachable!("only convolutions fold into the batch norm behind them")
+        };
+        let folded = FoldedConv::new(conv, batch_norm, self.weights)?;
+        let (weight, bias) = (format!("{}.weight", conv.name), format!("{}.bias", conv.name));
+        let extents = [shape.outputs, shape.inputs, shape.kernel, shape.kernel];
+        let tensors = [
+            TensorProto::float(weight.clone(), &extents, &folded.weight),
+            TensorProto::float(bias.clone(), &[shape.outputs], &folded.bias),
+        ];
+        self.initializers.extend(tensors);
+        let inputs = vec![self.value(conv.inputs[0].index()), weight, bias];
+        let attributes = window(shape.kernel, shape.stride, shape.padding());
+        self.push("Conv", &conv.name, inputs, output, attributes);
         Ok(())
     }
 
@@ -158,17 +208,26 @@ fn nearest() -> Vec<Attribute> {
     ]
 }
 
-fn value_info(name: &str, extents: &[usize]) -> ValueInfo {
-    let batch = Dimension {
-        value: None,
-        param: Some(BATCH.into()),
+/// One extent of an input or output.
+enum Extent {
+    /// Any, under this name.
+    Free(&'static str),
+    Fixed(usize),
+}
+
+fn value_info(name: &str, extents: &[Extent]) -> ValueInfo {
+    let dimension = |extent: &Extent| match extent {
+        Extent::Free(name) => Dimension {
+            value: None,
+            param: Some((*name).into()),
+        },
+        Extent::Fixed(extent) => Dimension {
+            value: i64::try_from(*extent).ok(),
+            param: None,
+        },
     };
-    let fixed = extents.iter().map(|extent| Dimension {
-        value: i64::try_from(*extent).ok(),
-        param: None,
-    });
     let shape = TensorShape {
-        dim: std::iter::once(batch).chain(fixed).collect(),
+        dim: extents.iter().map(dimension).collect(),
     };
     let tensor_type = Some(TensorType {
         elem_type: proto::FLOAT,
@@ -185,9 +244,9 @@ mod tests {
     use super::*;
     use hrnet::{HrnetSpec, SeededWeights, Shape};
 
-    fn model(spec: &HrnetSpec) -> ModelProto {
+    fn model(spec: &HrnetSpec, options: Options) -> ModelProto {
         let graph = spec.graph(Shape::square(1, 64)).expect("a graph");
-        let bytes = encode(&graph, &SeededWeights::new(0)).expect("seeded weights");
+        let bytes = encode(&graph, &SeededWeights::new(0), options).expect("seeded weights");
         ModelProto::decode(bytes.as_slice()).expect("our own bytes")
     }
 
@@ -198,7 +257,7 @@ mod tests {
     #[test]
     fn the_model_has_the_graphs_nodes_and_weights() {
         let spec = HrnetSpec::imagenet([18, 36, 72, 144]);
-        let graph = model(&spec).graph.expect("a graph");
+        let graph = model(&spec, Options::default()).graph.expect("a graph");
         // 325 convolutions and the classifier.
         assert_eq!(count(&graph, "Conv"), 326);
         let ops = [
@@ -223,10 +282,46 @@ mod tests {
     }
 
     #[test]
-    fn every_input_is_made_before_it_is_read() {
-        let graph = model(&HrnetSpec::imagenet([18, 36, 72, 144]).with_se())
+    fn folding_leaves_convolutions_with_bias() {
+        let options = Options {
+            fold: true,
+            dynamic_size: true,
+        };
+        let graph = model(&HrnetSpec::imagenet([18, 36, 72, 144]), options)
             .graph
             .expect("a graph");
+        assert_eq!(count(&graph, "Conv"), 326);
+        assert_eq!(count(&graph, "BatchNormalization"), 0);
+        assert!(
+            graph
+                .node
+                .iter()
+                .filter(|node| node.op_type == "Conv")
+                .all(|node| node.input.len() == 3)
+        );
+        let tensor = graph.input[0]
+            .r#type
+            .as_ref()
+            .and_then(|t| t.tensor_type.as_ref())
+            .expect("a type");
+        let dims = &tensor.shape.as_ref().expect("a shape").dim;
+        let free: Vec<Option<&str>> = dims.iter().map(|dim| dim.param.as_deref()).collect();
+        assert_eq!(free, [Some("batch"), None, Some("height"), Some("width")]);
+    }
+
+    #[test]
+    fn every_input_is_made_before_it_is_read() {
+        let spec = HrnetSpec::imagenet([18, 36, 72, 144]).with_se();
+        for fold in [false, true] {
+            let options = Options {
+                fold,
+                dynamic_size: false,
+            };
+            inputs_are_made_first(&model(&spec, options).graph.expect("a graph"));
+        }
+    }
+
+    fn inputs_are_made_first(graph: &GraphProto) {
         let mut known: std::collections::BTreeSet<&str> =
             graph.initializer.iter().map(|t| t.name.as_str()).collect();
         known.extend(["", "images"]);

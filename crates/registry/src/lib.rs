@@ -23,6 +23,7 @@ pub use digest::{Digest, DigestPrefix, ParseDigestError};
 pub use error::{ManifestError, UnknownVariant};
 pub use fetch::{FetchError, Fetched, Fetcher, NoProgress, Progress};
 pub use lock::{Lock, Pin};
+pub use names::nearest;
 pub use types::{
     Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Source, Unit, Variant,
     WeightsRef, Zoo,

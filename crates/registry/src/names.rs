@@ -27,7 +27,7 @@ pub(crate) fn fault(name: &str) -> Option<&'static str> {
 }
 
 /// The candidate whose name comes nearest, if it is near enough to be what was meant.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     candidates
         .map(|candidate| {

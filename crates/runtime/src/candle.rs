@@ -1,11 +1,10 @@
 //! The graph on candle's stock operations: the reference that other backends are measured against.
 
 use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
-use hrnet::{Conv, Graph, Linear, Node, NodeId, Op, Precision, Shape, WeightSource};
+use hrnet::{Conv, FoldedConv, Graph, Linear, Node, NodeId, Op, Precision, Shape, WeightSource, affine};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::fold::affine;
-use crate::{Backend, FoldedConv, Options, RuntimeError, Session};
+use crate::{Backend, Options, RuntimeError, Session};
 
 /// Candle on one kind of device.
 pub(crate) struct Candle {
@@ -198,7 +197,7 @@ impl Compiler<'_> {
     fn step(&self, id: NodeId, node: &Node) -> Result<Option<(Kind, Vec<NodeId>)>, StepError> {
         let kind = match node.op {
             Op::Input => return Ok(None),
-            Op::Conv(_) if self.folds_into_next(id) => return Ok(None),
+            Op::Conv(_) if self.graph.folds_into_next(id, &self.uses) => return Ok(None),
             Op::Conv(conv) => {
                 let weight = self.weights.load(&node.params()[0])?;
                 Kind::Conv {
@@ -209,7 +208,9 @@ impl Compiler<'_> {
             }
             Op::BatchNorm => {
                 let before = self.graph.node(node.inputs[0]);
-                if let (Op::Conv(conv), true) = (before.op, self.folds_into_next(node.inputs[0])) {
+                if let (Op::Conv(conv), true) =
+                    (before.op, self.graph.folds_into_next(node.inputs[0], &self.uses))
+                {
                     let folded = FoldedConv::new(before, node, self.weights)?;
                     let bias = Some(self.tensor(folded.bias, (1, conv.outputs, 1, 1), self.compute)?);
                     let weight = self.conv_weight(conv, folded.weight)?;
@@ -234,13 +235,6 @@ impl Compiler<'_> {
             Op::Linear(linear) => self.linear(linear, node)?,
         };
         Ok(Some((kind, node.inputs.clone())))
-    }
-
-    /// Whether a convolution's only reader is the batch norm right after it.
-    fn folds_into_next(&self, conv: NodeId) -> bool {
-        let next = self.graph.nodes().get(conv.index() + 1);
-        self.uses[conv.index()] == 1
-            && next.is_some_and(|node| node.op == Op::BatchNorm && node.inputs == [conv])
     }
 
     fn linear(&self, linear: Linear, node: &Node) -> Result<Kind, StepError> {

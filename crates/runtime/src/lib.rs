@@ -6,7 +6,5 @@
 
 mod backend;
 mod candle;
-mod fold;
 
 pub use backend::{BACKENDS, Backend, Options, RuntimeError, Session, UnknownBackend, backend};
-pub use fold::FoldedConv;

@@ -5,6 +5,7 @@ mod cli;
 mod cmd;
 mod context;
 mod exit;
+mod files;
 mod labels;
 mod model;
 mod npy;

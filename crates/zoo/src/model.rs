@@ -18,12 +18,8 @@ pub(crate) struct ModelArgs {
     /// The variant, as `zoo list` names it
     #[arg(short, long, value_name = "NAME")]
     pub(crate) model: String,
-    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
-    #[arg(long, value_name = "FILE|seeded:N")]
-    pub(crate) weights: Option<WeightsArg>,
-    /// Which of the variant's weight sources, where it has several
-    #[arg(long, value_name = "ID", conflicts_with = "weights")]
-    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) weights: WeightArgs,
     /// What runs the network
     #[arg(long, value_name = "NAME", default_value = "candle")]
     pub(crate) backend: String,
@@ -44,16 +40,45 @@ impl ModelArgs {
         input: Shape,
     ) -> Result<Box<dyn Session>, Failure> {
         let graph = variant.spec.graph(input)?;
+        let weights = self.weights.load(cx, variant, &graph)?;
+        self.prepare(&graph, &weights)
+    }
+
+    /// A session of the graph, which may be a part of the one the weights were loaded for.
+    pub(crate) fn prepare(&self, graph: &Graph, weights: &Weights) -> Result<Box<dyn Session>, Failure> {
+        let backend = runtime::backend(&self.backend)?;
+        let mut options = Options::new(self.precision);
+        options.threads = self.threads.unwrap_or(options.threads);
+        Ok(backend.prepare(graph, weights.source.as_ref(), options)?)
+    }
+}
+
+/// Which weights of a variant.
+#[derive(Debug, Args)]
+pub(crate) struct WeightArgs {
+    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
+    #[arg(long, value_name = "FILE|seeded:N")]
+    pub(crate) weights: Option<WeightsArg>,
+    /// Which of the variant's weight sources, where it has several
+    #[arg(long, value_name = "ID", conflicts_with = "weights")]
+    pub(crate) source: Option<String>,
+}
+
+impl WeightArgs {
+    /// The weights, fitted to the graph of the whole network.
+    pub(crate) fn load(&self, cx: &Context, variant: &Variant, graph: &Graph) -> Result<Weights, Failure> {
         let choice = match (&self.weights, &self.source) {
             (Some(weights), _) => Choice::Given(weights.clone()),
             (None, source) => Choice::Cached(source.as_deref()),
         };
-        let weights = Weights::load(cx, variant, &graph, &choice)?;
+        let weights = Weights::load(cx, variant, graph, &choice)?;
         cx.out.detail(&format!("weights: {}", weights.about));
-        let backend = runtime::backend(&self.backend)?;
-        let mut options = Options::new(self.precision);
-        options.threads = self.threads.unwrap_or(options.threads);
-        Ok(backend.prepare(&graph, weights.source.as_ref(), options)?)
+        Ok(weights)
+    }
+
+    /// Whether the weights are made up.
+    pub(crate) fn are_seeded(&self) -> bool {
+        matches!(self.weights, Some(WeightsArg::Seeded(_)))
     }
 }
 

@@ -1,10 +1,10 @@
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufReader;
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, WriterBuilder};
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, files};
 
 /// A NumPy array of f32, row-major.
 pub(crate) struct Array {
@@ -37,26 +37,20 @@ pub(crate) fn read(path: &Path) -> Result<Array, Failure> {
     Ok(Array { shape, values })
 }
 
-/// Writes an array of f32 to a temporary file beside `path` and renames it, so that no half file is ever seen.
+/// Writes an array of f32, whole or not at all.
 pub(crate) fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Failure> {
-    let partial = path.with_extension("npy.partial");
     let extents: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
-    let write = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(&partial)?);
+    let encode = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(values.len() * 4 + 128);
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
             .shape(&extents)
-            .writer(&mut file)
+            .writer(&mut bytes)
             .begin_nd()?;
         writer.extend(values.iter().copied())?;
         writer.finish()?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        std::fs::rename(&partial, path)
+        Ok(bytes)
     };
-    write().map_err(|error| {
-        // The partial file is of no use; that it cannot be removed is not what failed.
-        let _ = std::fs::remove_file(&partial);
-        Failure::file(path, &error)
-    })
+    let bytes = encode().map_err(|error| Failure::file(path, &error))?;
+    files::write_whole(path, &bytes)
 }

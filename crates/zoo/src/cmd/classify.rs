@@ -7,7 +7,7 @@ use preprocess::RgbImage;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::model::{ModelArgs, WeightsArg};
+use crate::model::ModelArgs;
 use crate::output::table;
 use crate::{Exit, Failure, labels};
 
@@ -54,7 +54,7 @@ impl Classify {
         let transform = crate::bench::transform(&variant.preprocess)?;
         let crop = transform.crop();
         let mut session = self.model.session(cx, variant, Shape::square(1, crop))?;
-        if matches!(self.model.weights, Some(WeightsArg::Seeded(_))) {
+        if self.model.weights.are_seeded() {
             cx.out
                 .warn("seeded weights were never trained: the classes mean nothing");
         }

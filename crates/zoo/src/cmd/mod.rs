@@ -4,6 +4,7 @@ mod bench;
 mod classify;
 mod completions;
 mod doctor;
+mod export;
 mod fetch;
 mod infer;
 mod lint;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     Classify(classify::Classify),
     Infer(infer::Infer),
+    Export(export::Export),
     Bench(bench::Bench),
     Report(report::Report),
     Nightly(nightly::Nightly),
@@ -44,6 +46,7 @@ impl Command {
             Self::Verify(command) => command.run(cx),
             Self::Classify(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
+            Self::Export(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),

@@ -1,4 +1,4 @@
-use hrnet::{Node, Op, WeightError, WeightSource};
+use crate::{Graph, Node, NodeId, Op, WeightError, WeightSource};
 
 /// A convolution with the batch norm that follows it folded in: `y = W x + b`.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,14 +30,21 @@ impl FoldedConv {
     }
 }
 
+impl Graph {
+    /// Whether nothing but the batch norm right behind it reads this convolution, so that the two can be one.
+    pub fn folds_into_next(&self, conv: NodeId, uses: &[usize]) -> bool {
+        let next = self.nodes.get(conv.0 + 1);
+        matches!(self.node(conv).op, Op::Conv(_))
+            && uses[conv.0] == 1
+            && next.is_some_and(|node| node.op == Op::BatchNorm && node.inputs == [conv])
+    }
+}
+
 /// Batch norm in inference form as `y = scale x + shift`, one pair a channel.
 ///
 /// # Errors
 /// If the weights lack one of its parameters.
-pub(crate) fn affine(
-    batch_norm: &Node,
-    weights: &dyn WeightSource,
-) -> Result<(Vec<f64>, Vec<f64>), WeightError> {
+pub fn affine(batch_norm: &Node, weights: &dyn WeightSource) -> Result<(Vec<f64>, Vec<f64>), WeightError> {
     let params = batch_norm.params();
     let [weight, bias, mean, variance] = params.as_slice() else {
         unreachable!("batch norm has four parameters")
