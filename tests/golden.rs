@@ -1,4 +1,5 @@
-//! Logits of timm's own networks on seeded weights (`tests/golden/make_logits.py`) against every backend's.
+//! Logits of timm's and PaddlePaddle's own networks on seeded weights (`tests/golden/README.md`) against every backend's.
+//! The tests walk the manifest: a variant whose network has no golden fails.
 
 #![expect(clippy::print_stdout, reason = "the errors seen, for --nocapture")]
 
@@ -6,9 +7,10 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use hrnet::{HrnetSpec, Precision, SeededWeights, Shape};
+use hrnet::{Graph, Precision, SeededWeights, Shape};
 use npyz::NpyFile;
 use preprocess::{Interpolation, Transform};
+use registry::{EMBEDDED, Variant, Zoo};
 use runtime::{BACKENDS, Options};
 
 fn folder() -> PathBuf {
@@ -20,6 +22,18 @@ fn golden(case: &str) -> Vec<f32> {
     let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let array = NpyFile::new(BufReader::new(file)).expect("a NumPy file");
     array.into_vec().expect("float32")
+}
+
+/// The distinct networks of the manifest with the names of their golden files: `HRNet_W18_C` is `w18`.
+fn networks() -> Vec<(String, Variant)> {
+    let zoo = Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the manifest");
+    let first = |variant: &&Variant| zoo.network_of(variant).name == variant.name;
+    let named = |variant: &Variant| {
+        let name = variant.name.to_lowercase().replace("hrnet_", "");
+        let name = name.trim_end_matches("_ssld").trim_end_matches("_c").to_owned();
+        (name, variant.clone())
+    };
+    zoo.variants.iter().filter(first).map(named).collect()
 }
 
 /// `seeded.images`: the tensor named `input`, from -2 to 2.
@@ -46,39 +60,34 @@ fn top1(logits: &[f32]) -> usize {
         .expect("logits")
 }
 
-/// Runs every backend and precision on the case and compares with what timm gave.
-fn agrees(case: &str, width: usize, shape: Shape, images: &[f32]) {
+/// Runs the graph on every backend in these precisions and compares with the golden values.
+fn agrees(case: &str, graph: &Graph, images: &[f32], precisions: &[Precision]) {
     let expected = golden(case);
-    let spec = HrnetSpec::imagenet([width, 2 * width, 4 * width, 8 * width]);
-    let graph = spec.graph(shape).expect("a graph");
     let scale = expected
         .iter()
-        .fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
-    let classes = graph.output_shape().c;
+        .fold(0.0_f32, |largest, value| largest.max(value.abs()));
     for backend in BACKENDS {
-        for precision in Precision::ALL {
+        for precision in precisions.iter().copied() {
             if backend.arithmetic(precision).is_none() {
                 continue;
             }
             let mut session = backend
-                .prepare(&graph, &SeededWeights::new(0), Options::new(precision))
+                .prepare(graph, &SeededWeights::new(0), Options::new(precision))
                 .expect("a session");
-            let logits = session.logits(images).expect("logits");
-            assert_eq!(logits.len(), expected.len());
-            let error = logits
+            let values = session.logits(images).expect("values");
+            assert_eq!(values.len(), expected.len());
+            let error = values
                 .iter()
                 .zip(&expected)
                 .fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()))
                 / scale;
             let what = format!("{case} on {} in {precision}", backend.name());
-            println!("{what}: largest error {error:.1e} of the largest logit");
-            assert!(
-                error <= precision.tolerance(),
-                "{what}: {error:e} is over {:e}",
-                precision.tolerance()
-            );
-            if precision == Precision::F32 {
-                for (ours, theirs) in logits.chunks(classes).zip(expected.chunks(classes)) {
+            println!("{what}: largest error {error:.1e} of the largest value");
+            let tolerance = precision.tolerance();
+            assert!(error <= tolerance, "{what}: {error:e} is over {tolerance:e}");
+            let out = graph.output_shape();
+            if precision == Precision::F32 && (out.h, out.w) == (1, 1) {
+                for (ours, theirs) in values.chunks(out.c).zip(expected.chunks(out.c)) {
                     assert_eq!(top1(ours), top1(theirs), "{what}: top-1 differs");
                 }
             }
@@ -86,31 +95,62 @@ fn agrees(case: &str, width: usize, shape: Shape, images: &[f32]) {
     }
 }
 
-#[test]
-fn w18_gives_timms_logits() {
-    let shape = Shape::square(1, 224);
-    agrees("w18_1x224x224", 18, shape, &images(shape));
+/// Every network on a made-up batch of this shape.
+fn all_agree(shape: Shape, precisions: &[Precision]) {
+    let images = images(shape);
+    for (name, variant) in networks() {
+        let graph = variant.spec.graph(shape).expect("a graph");
+        let case = format!("{name}_{}x{}x{}", shape.n, shape.h, shape.w);
+        agrees(&case, &graph, &images, precisions);
+    }
 }
 
 #[test]
-fn w32_gives_timms_logits() {
-    let shape = Shape::square(1, 224);
-    agrees("w32_1x224x224", 32, shape, &images(shape));
+fn every_network_at_the_published_size() {
+    all_agree(Shape::square(1, 224), &[Precision::F32]);
 }
 
 #[test]
-fn w48_gives_timms_logits() {
-    let shape = Shape::square(1, 224);
-    agrees("w48_1x224x224", 48, shape, &images(shape));
+fn every_network_at_another_shape_in_every_precision() {
+    all_agree(Shape::new(1, 3, 192, 160), &Precision::ALL);
 }
 
 #[test]
-fn two_images_of_another_size_give_timms_logits() {
+fn every_network_on_three_images_in_every_precision() {
+    all_agree(Shape::new(3, 3, 64, 96), &Precision::ALL);
+}
+
+#[test]
+fn every_network_on_a_photo() {
+    let photo = photo();
+    for (name, variant) in networks() {
+        let graph = variant.spec.graph(Shape::square(1, 224)).expect("a graph");
+        agrees(&format!("{name}_photo"), &graph, &photo, &[Precision::F32]);
+    }
+}
+
+#[test]
+fn two_images_have_their_own_logits() {
+    let (name, variant) = networks().swap_remove(0);
     let shape = Shape::new(2, 3, 192, 160);
-    agrees("w18_2x192x160", 18, shape, &images(shape));
+    let graph = variant.spec.graph(shape).expect("a graph");
+    agrees(
+        &format!("{name}_2x192x160"),
+        &graph,
+        &images(shape),
+        &[Precision::F32],
+    );
 }
 
 #[test]
-fn a_photo_gives_timms_logits() {
-    agrees("w18_photo", 18, Shape::square(1, 224), &photo());
+fn the_features_of_stage_4_are_timms() {
+    let (name, variant) = networks().swap_remove(0);
+    let shape = Shape::square(1, 64);
+    let graph = variant.spec.graph(shape).expect("a graph");
+    for branch in 0..4 {
+        let node = format!("stage4.2.fuse_layers.{branch}.relu");
+        let part = graph.up_to(graph.find(&node).expect("an output of stage 4"));
+        let case = format!("{name}_features_{branch}_1x64x64");
+        agrees(&case, &part, &images(shape), &[Precision::F32]);
+    }
 }

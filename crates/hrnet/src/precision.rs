@@ -39,13 +39,13 @@ impl Precision {
     /// The largest difference to f32 reference logits, as a share of the largest absolute logit, that a correct
     /// network shows in this precision on seeded weights.
     ///
-    /// Seeded networks magnify rounding: in 16 bits timm itself differs from its own f32 logits by up to 1.9e-2
-    /// (float16) and 1.4e-1 (bfloat16), and rounding nothing but the weights costs half of that.
+    /// Seeded networks magnify rounding: in 16 bits timm itself differs from its own f32 logits by up to 2.8e-2
+    /// (float16) and 1.8e-1 (bfloat16), and rounding nothing but the weights costs half of that.
     pub const fn tolerance(self) -> f32 {
         match self {
             Self::F32 => 2e-5,
-            Self::F16 => 2e-2,
-            Self::Bf16 => 1.5e-1,
+            Self::F16 => 3e-2,
+            Self::Bf16 => 2e-1,
         }
     }
 }

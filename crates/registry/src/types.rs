@@ -41,6 +41,15 @@ impl Zoo {
         self.columns.iter().find(|column| column.id == id)
     }
 
+    /// Whether a publication says anything about this variant.
+    pub fn lists(&self, source: &str, variant: &Variant) -> bool {
+        let theirs = |claim: &Claim| {
+            self.column(&claim.column)
+                .is_some_and(|column| column.source == source)
+        };
+        variant.claims.iter().any(theirs)
+    }
+
     /// The first variant with the same network: variants that share one are measured once, under this name.
     pub fn network_of(&self, variant: &Variant) -> &Variant {
         let first = self.variants.iter().find(|other| other.spec == variant.spec);

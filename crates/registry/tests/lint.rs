@@ -72,7 +72,7 @@ fn w18_is_no_count_of_any_rule_while_the_others_agree() {
         line("readme-params")
     );
     assert!(
-        line("ms-macs").starts_with("7 of 7 distinct networks"),
+        line("ms-macs").starts_with("9 of 9 distinct networks"),
         "{}",
         line("ms-macs")
     );

@@ -96,7 +96,7 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
     let place = Place::new();
     let list = place.zoo(&["list", "--json"]).json();
     let rows = list.as_array().expect("rows");
-    assert_eq!(rows.len(), 10);
+    assert_eq!(rows.len(), 12);
     assert_eq!(rows[0]["name"], "HRNet_W18_C");
     assert_eq!(rows[0]["parameters"], 21_295_164);
     assert_eq!(rows[0]["macs"], 4_283_537_072_u64);
@@ -328,7 +328,7 @@ fn help_documents_every_exit_code_and_completions_are_printed() {
 fn doctor_names_what_it_found() {
     let doctor = Place::new().zoo(&["doctor", "--json"]).json();
     assert_eq!(doctor["manifest"], "built in");
-    assert_eq!(doctor["variants"], 10);
+    assert_eq!(doctor["variants"], 12);
     assert!(doctor["threads"].as_u64().expect("threads") > 0);
 }
 
@@ -348,4 +348,59 @@ fn write_npy(path: &Path, shape: &[u64]) {
     let values = (0..shape.iter().product()).map(|i| (i % 7) as f32 / 7.0 - 0.5);
     writer.extend(values).expect("written");
     writer.finish().expect("finished");
+}
+
+#[test]
+fn infer_writes_the_features_of_a_node() {
+    let place = Place::new();
+    write_npy(&place.path().join("x.npy"), &[1, 3, 64, 64]);
+    let infer = |node: &str| {
+        let fixed = [
+            "infer",
+            "--model",
+            "HRNet_W18_C",
+            "--weights",
+            "seeded:0",
+            "--input",
+            "x.npy",
+        ];
+        place.zoo(&[&fixed[..], &["--output", "y.npy", "--at", node]].concat())
+    };
+    let error = infer("stage4.2.fuse_layers.3.rel").failed(4);
+    assert!(
+        error.contains("did you mean `stage4.2.fuse_layers.3.relu`?"),
+        "{error}"
+    );
+    infer("stage4.2.fuse_layers.1.relu").good();
+    let (shape, values) = read_npy(&place.path().join("y.npy"));
+    assert_eq!(shape, [1, 36, 8, 8]);
+    assert!(values.iter().all(|value| *value >= 0.0) && values.iter().any(|value| *value > 0.0));
+}
+
+#[test]
+fn a_network_is_exported_as_onnx() {
+    let place = Place::new();
+    let export = [
+        "export",
+        "hrnet_w18_small",
+        "--weights",
+        "seeded:0",
+        "--fold",
+        "--output",
+        "small.onnx",
+    ];
+    place.zoo(&export).good();
+    let bytes = std::fs::read(place.path().join("small.onnx")).expect("the model");
+    // 13.2 million parameters of four bytes.
+    assert!(bytes.len() > 52_000_000 && bytes.windows(4).any(|window| window == b"Conv"));
+    assert_eq!(place.files(), ["small.onnx"]);
+    let nowhere = [
+        "export",
+        "hrnet_w18_small",
+        "--weights",
+        "seeded:0",
+        "--output",
+        "none/small.onnx",
+    ];
+    assert!(place.zoo(&nowhere).failed(8).contains("none/small.onnx"));
 }

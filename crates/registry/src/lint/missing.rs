@@ -4,7 +4,7 @@ use super::latency::latencies;
 use super::{Finding, Severity};
 use crate::Zoo;
 
-/// Variants without a figure where others of the same publication and device have one.
+/// Variants of a publication without a figure where others have one for the same device.
 pub(super) fn missing(zoo: &Zoo) -> Vec<Finding> {
     let mut devices: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for variant in &zoo.variants {
@@ -22,7 +22,7 @@ pub(super) fn missing(zoo: &Zoo) -> Vec<Finding> {
         let missing = zoo
             .variants
             .iter()
-            .filter(|variant| !rows.contains(&variant.name.as_str()));
+            .filter(|variant| zoo.lists(source, variant) && !rows.contains(&variant.name.as_str()));
         findings.extend(missing.map(|variant| Finding {
             severity: Severity::Note,
             rule: "missing",

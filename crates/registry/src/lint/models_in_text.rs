@@ -1,5 +1,5 @@
 use super::{Finding, Severity};
-use crate::{Claim, Zoo};
+use crate::Zoo;
 
 /// The number of models a text speaks of against the rows of its tables.
 pub(super) fn models_in_text(zoo: &Zoo) -> Vec<Finding> {
@@ -8,14 +8,10 @@ pub(super) fn models_in_text(zoo: &Zoo) -> Vec<Finding> {
         let Some(said) = source.models_in_text else {
             continue;
         };
-        let theirs = |claim: &Claim| {
-            zoo.column(&claim.column)
-                .is_some_and(|column| column.source == *id)
-        };
         let rows = zoo
             .variants
             .iter()
-            .filter(|variant| variant.claims.iter().any(theirs))
+            .filter(|variant| zoo.lists(id, variant))
             .count();
         if rows != said {
             findings.push(Finding {

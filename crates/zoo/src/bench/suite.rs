@@ -97,10 +97,10 @@ mod tests {
     fn full_has_every_cell_once_and_the_default_is_a_part_of_it() {
         let cx = Context::embedded();
         let full = selection(&cx, Some("full".into())).expect("cases");
-        // Eight distinct networks, three precisions, batches and sizes.
-        assert_eq!(full.len(), 8 * 27 * runtime::BACKENDS.len());
+        // Ten distinct networks, three precisions, batches and sizes.
+        assert_eq!(full.len(), 10 * 27 * runtime::BACKENDS.len());
         let default = selection(&cx, None).expect("cases");
         assert!(default.iter().all(|case| full.contains(case)));
-        assert_eq!(default.len(), (8 + 8 + 6) * runtime::BACKENDS.len());
+        assert_eq!(default.len(), (10 + 8 + 6) * runtime::BACKENDS.len());
     }
 }
