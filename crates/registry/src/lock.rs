@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::partial::{Partial, folder_of};
+use crate::whole::{Whole, folder_of};
 use crate::{Digest, ManifestError};
 
 /// What was seen at the first download of each URL; enforced from then on.
@@ -102,9 +102,21 @@ impl Lock {
         &self.path
     }
 
+    /// Takes up what other processes wrote since; what can no longer be read stays as it was.
+    pub fn reload(&mut self) {
+        if let Ok(now) = Self::open(&self.path) {
+            self.pins = now.pins;
+        }
+    }
+
     /// What is pinned for this URL.
     pub fn pin(&self, url: &str) -> Option<Pin> {
         self.pins.get(url).copied()
+    }
+
+    /// Every URL with what is pinned for it, in order.
+    pub fn pins(&self) -> impl Iterator<Item = (&str, Pin)> {
+        self.pins.iter().map(|(url, pin)| (url.as_str(), *pin))
     }
 
     /// Pins a URL's content and writes the lock, whole or not at all; returns the pin that is now in force. That is
@@ -121,7 +133,7 @@ impl Lock {
         let first = pins.get(url).copied();
         if first.is_none() {
             pins.insert(url.to_owned(), pin);
-            let mut file = Partial::create(&self.path)?;
+            let mut file = Whole::create(&self.path)?;
             file.write_all(render(&pins).as_bytes())?;
             file.publish()?;
         }
@@ -134,7 +146,7 @@ impl Lock {
 ///
 /// Waits a second at most: the folder may be locked for long by someone who does not mean us. Two that write at the
 /// same moment without this may lose one pin, which the next fetch writes again.
-fn alone_in(folder: &Path) -> Option<File> {
+pub(crate) fn alone_in(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     for _ in 0..100 {
         match folder.try_lock() {

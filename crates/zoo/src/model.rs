@@ -130,19 +130,22 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(path)) => Self::read(path, graph),
+            Choice::Given(WeightsArg::File(path)) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                Self::read(path, &name, graph)
+            }
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
-                let path = cx.cache().path(variant, artifact);
-                if !path.is_file() {
-                    return Err(missing(variant, artifact));
+                match cx.cached(artifact)? {
+                    Some(path) => Self::read(&path, &artifact.file_name, graph),
+                    None => Err(missing(variant, artifact)),
                 }
-                Self::read(&path, graph)
             }
             Choice::CachedOrSeeded => {
-                match pick(variant, None, cx).map(|artifact| cx.cache().path(variant, artifact)) {
-                    Ok(path) if path.is_file() => Self::read(&path, graph),
-                    _ => Ok(Self::seeded(0)),
+                let artifact = pick(variant, None, cx)?;
+                match cx.cached(artifact)? {
+                    Some(path) => Self::read(&path, &artifact.file_name, graph),
+                    None => Ok(Self::seeded(0)),
                 }
             }
         }
@@ -155,16 +158,11 @@ impl Weights {
         }
     }
 
-    fn read(path: &Path, graph: &Graph) -> Result<Self, Failure> {
+    fn read(path: &Path, name: &str, graph: &Graph) -> Result<Self, Failure> {
         let weights = checkpoint::load(path, graph)?;
-        let name = path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
         Ok(Self {
             source: Box::new(weights),
-            about: name,
+            about: name.to_owned(),
         })
     }
 }
@@ -189,7 +187,7 @@ fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<&'a 
             }),
         None => Ok(artifacts
             .iter()
-            .find(|artifact| cx.cache().path(variant, artifact).is_file())
+            .find(|artifact| matches!(cx.cached(artifact), Ok(Some(_))))
             .unwrap_or(&artifacts[0])),
     }
 }
