@@ -32,6 +32,8 @@ pub(crate) struct SideFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
+    /// The digest of that content.
+    pub sha256: String,
     /// Its version, as the server names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
@@ -86,9 +88,13 @@ impl SideFile {
         fits.then_some(list)
     }
 
-    /// What was first seen of this URL.
-    pub(crate) fn seen(&self, url: &str) -> Option<&Seen> {
-        self.urls.get(url)
+    /// The version of this URL's content, as its server named it at the first download.
+    pub(crate) fn etag(&self, url: &str, content: Digest) -> Option<&str> {
+        let seen = self
+            .urls
+            .get(url)
+            .filter(|seen| seen.sha256 == content.to_string());
+        seen?.etag.as_deref()
     }
 
     /// Keeps a block list and what the server said, unless they are kept already.
@@ -103,8 +109,9 @@ impl SideFile {
         fs::create_dir_all(folder)?;
         let _alone = alone_in(folder);
         let mut side = Self::beside(lock);
+        let sha256 = pin.sha256.to_string();
         let listed = side.list(pin).is_some();
-        if listed && side.urls.contains_key(url) {
+        if listed && side.urls.get(url).is_some_and(|seen| seen.sha256 == sha256) {
             return Ok(());
         }
         let file = WireFile {
@@ -112,9 +119,19 @@ impl SideFile {
             block_bytes: list.block_bytes,
             blocks: list.blocks.iter().map(Digest::to_string).collect(),
         };
-        side.files.insert(pin.sha256.to_string(), file);
+        side.files.insert(sha256.clone(), file);
         let etag = etag.map(str::to_owned);
-        side.urls.entry(url.to_owned()).or_insert(Seen { etag });
+        side.urls.insert(url.to_owned(), Seen { sha256, etag });
+        side.write()
+    }
+
+    /// Adds what the side file of another lock holds.
+    pub(crate) fn merge(lock: &Path, other: &Path) -> io::Result<()> {
+        let other = Self::beside(other);
+        let _alone = alone_in(folder_of(lock));
+        let mut side = Self::beside(lock);
+        side.files.extend(other.files);
+        side.urls.extend(other.urls);
         side.write()
     }
 
@@ -154,8 +171,13 @@ mod tests {
         assert_eq!(side.list(pin(1, 15)), Some(list));
         assert_eq!(side.list(pin(1, 25)), None, "another size");
         assert_eq!(side.list(pin(3, 15)), None, "another content");
-        let first = side.seen("https://a/\"x").and_then(|seen| seen.etag.as_deref());
+        let first = side.etag("https://a/\"x", Digest([1; 32]));
         assert_eq!(first, Some("\"v1\""), "the first one stays");
+        assert_eq!(
+            side.etag("https://a/\"x", Digest([2; 32])),
+            None,
+            "of other content"
+        );
         fs::write(folder.path().join("zoo.blocks"), "version = 1\n[file]\nnonsense").expect("written");
         assert!(SideFile::beside(&lock).list(pin(1, 15)).is_none());
     }

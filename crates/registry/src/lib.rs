@@ -42,7 +42,7 @@ pub use fetch::{Fetched, Fetcher, Plan};
 pub use http::{Token, Tokens};
 pub use links::{Link, probe};
 pub use lock::{Lock, Pin};
-pub use mirror::{Mirror, ParseMirrorError};
+pub use mirror::{Mirror, Mirrored, ParseMirrorError, mirror_to_folder};
 pub use names::nearest;
 pub use settings::{Limits, Sizes};
 pub use types::{

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::blocks::SideFile;
 use crate::expect::Expected;
-use crate::http::{Http, Wanted};
+use crate::http::{Http, HttpError, Next, Wanted};
 use crate::source::Source;
 use crate::{Artifact, Limits, Lock, Tokens};
 
@@ -67,7 +67,9 @@ pub fn probe(
                 return;
             };
             let expected = Expected::of(artifact, lock.pin(&artifact.url)).ok();
-            let link = look(&http, url, expected.and_then(|expected| expected.bytes), &side);
+            let mut link = look(&http, url, expected.and_then(|expected| expected.bytes));
+            let pin = lock.pin(&artifact.url);
+            link.first_etag = pin.and_then(|pin| side.etag(url, pin.sha256).map(str::to_owned));
             let _ = links[index].set(link);
         }
     };
@@ -81,12 +83,25 @@ pub fn probe(
     links.into_iter().map(link).collect()
 }
 
-fn look(http: &Http, url: &str, expected_bytes: Option<u64>, side: &SideFile) -> Link {
+fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
     let wanted = Wanted {
         range: Some(0..1),
         if_range: None,
     };
-    let answer = Source::web(url).open(http, &wanted);
+    let source = Source::web(url);
+    let mut tries = 1;
+    let answer = loop {
+        match source.open(http, &wanted) {
+            Err(HttpError {
+                next: Next::Again(pause),
+                ..
+            }) if tries < http.limits.attempts => {
+                tries += 1;
+                thread::sleep(pause.unwrap_or_default().max(http.limits.pause));
+            }
+            answer => break answer,
+        }
+    };
     let (part, error) = match answer {
         Ok(part) => (Some(part), None),
         Err(error) => (None, Some(error.reason)),
@@ -98,6 +113,6 @@ fn look(http: &Http, url: &str, expected_bytes: Option<u64>, side: &SideFile) ->
         bytes: part.as_ref().and_then(|part| part.total),
         expected_bytes,
         etag: part.and_then(|part| part.etag),
-        first_etag: side.seen(url).and_then(|seen| seen.etag.clone()),
+        first_etag: None,
     }
 }

@@ -1,13 +1,18 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::download::Offer;
+use crate::expect::check;
+use crate::hashing::hash;
 use crate::http::{Http, is_loopback};
 use crate::source::{Source, read_small, shown};
-use crate::{Artifact, Digest, Pin};
+use crate::whole::{Whole, folder_of, open_regular};
+use crate::{Artifact, Cache, Digest, FetchError, Lock, Pin};
 
 /// A copy of weights elsewhere: `sha256/<digest>` as in the cache, and an `index.json` that names them.
 ///
@@ -147,4 +152,107 @@ impl Mirror {
 /// Where a mirror has this content.
 pub(crate) fn path_of(content: Digest) -> String {
     format!("sha256/{content}")
+}
+
+/// One file that a mirror was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirrored {
+    /// Where the publisher has it.
+    pub url: String,
+    /// What it is.
+    pub pin: Pin,
+    /// Whether it was copied now; otherwise the mirror had it.
+    pub copied: bool,
+}
+
+/// Copies the cached files of these weight sources into a folder, verified on the way, and tells of them in the
+/// folder's index beside what that named already. Sources that are not in the cache are left out.
+///
+/// # Errors
+/// If a cached file is not what it should be, or the folder cannot be written; each of its files is whole even then.
+pub fn mirror_to_folder(
+    cache: &Cache,
+    artifacts: &[&Artifact],
+    lock: &Lock,
+    folder: &Path,
+) -> Result<Vec<Mirrored>, FetchError> {
+    let mut mirrored = Vec::new();
+    for artifact in artifacts {
+        let Some(file) = cache.verify(artifact, lock, false)? else {
+            continue;
+        };
+        let path = folder.join(path_of(file.pin.sha256));
+        let disk = |source| FetchError::disk(&path, source);
+        let copied = !holds(&path, file.pin).map_err(disk)?;
+        if copied {
+            let found = copy(&file.path, &path).map_err(disk)?;
+            check(
+                &file.path.display().to_string(),
+                artifact,
+                lock.pin(&artifact.url),
+                found,
+            )?;
+        }
+        mirrored.push(Mirrored {
+            url: artifact.url.clone(),
+            pin: file.pin,
+            copied,
+        });
+    }
+    let path = folder.join("index.json");
+    write_index(&path, &mirrored).map_err(|source| FetchError::disk(&path, source))?;
+    Ok(mirrored)
+}
+
+/// Whether the file is there with these bytes.
+fn holds(path: &Path, pin: Pin) -> io::Result<bool> {
+    match open_regular(path) {
+        Ok(mut file) => Ok(hash(&mut file)? == pin),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies a file, whole or not at all, if its name says what its bytes are; returns what they are.
+fn copy(from: &Path, to: &Path) -> io::Result<Pin> {
+    let mut source = open_regular(from)?;
+    fs::create_dir_all(folder_of(to))?;
+    let mut target = Whole::create(to)?;
+    io::copy(&mut source, &mut target)?;
+    let found = target.read_back()?;
+    if to.ends_with(found.sha256.to_string()) {
+        target.publish()?;
+    }
+    Ok(found)
+}
+
+/// Adds entries to an index; one that cannot be understood is made anew.
+fn write_index(path: &Path, mirrored: &[Mirrored]) -> io::Result<()> {
+    let text = fs::read(path).unwrap_or_default();
+    let old = serde_json::from_slice(&text).ok();
+    let text = index_with(old, mirrored);
+    fs::create_dir_all(folder_of(path))?;
+    let mut file = Whole::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.publish()
+}
+
+/// The text of an index with these files in place of what it said of the same URLs.
+pub(crate) fn index_with(old: Option<Index>, mirrored: &[Mirrored]) -> String {
+    let old = old.filter(|index| index.schema == SCHEMA && index.version == VERSION);
+    let mut files = old.map(|index| index.files).unwrap_or_default();
+    files.retain(|entry| mirrored.iter().all(|file| file.url != entry.url));
+    files.extend(mirrored.iter().map(|file| Entry {
+        url: file.url.clone(),
+        bytes: file.pin.bytes,
+        sha256: file.pin.sha256.to_string(),
+        path: path_of(file.pin.sha256),
+    }));
+    files.sort_by(|a, b| a.url.cmp(&b.url));
+    let index = Index {
+        schema: SCHEMA.into(),
+        version: VERSION,
+        files,
+    };
+    serde_json::to_string_pretty(&index).expect("strings and numbers") + "\n"
 }

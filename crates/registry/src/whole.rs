@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::Pin;
+use crate::hashing::hash;
+
 /// A file being written beside the path it is to have. Dropped without [`publish`](Self::publish) it is removed.
 pub(crate) struct Whole {
     file: NamedTempFile,
@@ -31,6 +34,12 @@ impl Whole {
         self.file.as_file().sync_all()?;
         self.file.persist(&self.path)?;
         sync_folder(folder_of(&self.path))
+    }
+
+    /// What was written, read again from the disk.
+    pub(crate) fn read_back(&mut self) -> io::Result<Pin> {
+        let mut file = self.file.reopen()?;
+        hash(&mut file)
     }
 
     /// Gives the file its path without waiting for the disk: for what can be made again.

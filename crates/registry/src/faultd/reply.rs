@@ -127,14 +127,7 @@ impl State {
                 copy(&mut body.bytes.take(at), stream, untouched)?;
                 self.linger(stream);
             }
-            Fault::Drip(speed) => {
-                let pause = Duration::from_secs(1).div_f64(speed.max(1) as f64);
-                let mut byte = [0];
-                while body.bytes.read(&mut byte)? == 1 && !self.stopped.load(Ordering::SeqCst) {
-                    send(stream, &byte)?;
-                    thread::sleep(pause);
-                }
-            }
+            Fault::Drip(speed) => self.drip(stream, &mut body.bytes, speed.max(1))?,
             Fault::Extra(bytes) => copy(
                 &mut body.bytes.chain(io::repeat(0x55).take(bytes)),
                 stream,
@@ -156,6 +149,21 @@ impl State {
             _ => false,
         };
         Ok(!cut)
+    }
+
+    /// Sends so many bytes a second: one at a time, or those of ten milliseconds.
+    fn drip(&self, stream: &TcpStream, bytes: &mut dyn Read, speed: u64) -> io::Result<()> {
+        let piece = (speed / 100).max(1);
+        let pause = Duration::from_secs_f64(piece as f64 / speed as f64);
+        while !self.stopped.load(Ordering::SeqCst) {
+            let mut buffer = Vec::new();
+            if bytes.take(piece).read_to_end(&mut buffer)? == 0 {
+                break;
+            }
+            send(stream, &buffer)?;
+            thread::sleep(pause);
+        }
+        Ok(())
     }
 
     /// Waits until the client goes away.
