@@ -80,15 +80,20 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_zoo"))
+        self.command(arguments).output().expect("the program starts")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zoo"));
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("ZOO_CACHE", self.path("cache"))
             .env("HF_TOKEN", "hf_never_shown")
             .env_remove("ZOO_MANIFEST")
             .env_remove("ZOO_MIRROR")
-            .output()
-            .expect("the program starts")
+            .env_remove("NO_PROXY");
+        command
     }
 
     fn published(&self, seed: usize) -> PathBuf {
@@ -311,4 +316,63 @@ fn two_fetches_at_once_download_once() {
         thread.join().expect("fetched");
     }
     assert_eq!(place.server.requests().len(), 2, "each file was asked for once");
+}
+
+#[test]
+fn proxies_are_used_unless_told_not_to_and_their_password_is_not_shown() {
+    let place = Place::new(&[]);
+    place.zoo(&["fetch", "all"], 0);
+    place.zoo(&["mirror", "stick"], 0);
+    fs::remove_dir_all(place.path("cache")).expect("removed");
+    let gone = Server::start("127.0.0.1:0", Content::Folder(place.path("none")), Vec::new()).expect("a port");
+    let pins = fs::read_to_string(place.path("zoo.lock")).expect("pins");
+    fs::write(
+        place.path("zoo.lock"),
+        pins.replace(&place.server.url(""), &gone.url("")),
+    )
+    .expect("written");
+    place.manifest(&gone);
+    // A server that is sent whole URLs hands out files as a proxy would.
+    let proxy =
+        Server::start("127.0.0.1:0", Content::Folder(place.path("stick")), Vec::new()).expect("a port");
+    let address = format!("http://user:sesame@{}", proxy.address());
+    let fetch = [
+        "fetch",
+        "all",
+        "-v",
+        "--retries",
+        "1",
+        "--mirror",
+        "http://mirror.invalid/",
+    ];
+    let through = place
+        .command(&fetch)
+        .env("HTTP_PROXY", &address)
+        .env("http_proxy", &address)
+        .output();
+    let through = through.expect("the program starts");
+    let told = text(&through.stdout) + &text(&through.stderr);
+    assert_eq!(through.status.code(), Some(0), "{told}");
+    assert!(!told.contains("sesame"), "{told}");
+    let seen = proxy.requests().concat();
+    assert!(
+        seen.contains("GET http://mirror.invalid/sha256/") && seen.contains("proxy-authorization: Basic"),
+        "{seen}"
+    );
+
+    fs::remove_dir_all(place.path("cache")).expect("removed");
+    let before = proxy.requests().len();
+    let mut around = place.command(&fetch);
+    around
+        .env("HTTP_PROXY", &address)
+        .env("http_proxy", &address)
+        .env("NO_PROXY", "mirror.invalid");
+    let around = around.output().expect("the program starts");
+    assert_eq!(
+        (around.status.code(), proxy.requests().len()),
+        (Some(5), before),
+        "{}",
+        text(&around.stderr)
+    );
+    assert!(!text(&around.stderr).contains("sesame"));
 }
