@@ -34,12 +34,13 @@ fn every_fault_has_a_treatment_and_a_test() {
             row.len() == 3 && row.iter().all(|cell| !cell.is_empty()),
             "{row:?}"
         );
-        let named = row[2].split('`').skip(1).step_by(2);
+        let named = row[2]
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| !name.starts_with("--"));
         for test in named.map(|name| name.rsplit(' ').next().unwrap_or(name)) {
-            assert!(
-                code.contains(&format!("fn {test}(")),
-                "there is no test `{test}`"
-            );
+            assert!(code.contains(&format!("fn {test}(")), "there is no test `{test}`");
         }
         assert!(
             row[2].contains('`') || row[2].starts_with("by construction"),
