@@ -87,11 +87,11 @@ fn numpy_1_and_python_2_files_are_read() {
 
     let python2 = read(&fixture("python2.pdparams")).expect("the file").tensors;
     assert_eq!(
-        (python2["a"].shape.as_slice(), python2["a"].values.as_slice()),
+        (python2["a"].shape.as_slice(), python2["a"].values().as_ref()),
         ([2].as_slice(), [1.5, -2.0].as_slice())
     );
     assert_eq!(
-        (python2["b"].shape.as_slice(), python2["b"].values.as_slice()),
+        (python2["b"].shape.as_slice(), python2["b"].values().as_ref()),
         ([2, 1].as_slice(), [3.0, 0.25].as_slice())
     );
 }
@@ -128,7 +128,7 @@ fn timm_files_have_their_head_biases_folded() {
         let unfolded = seeded.load(&mean).expect("seeded");
         let expected: Vec<f32> = unfolded
             .iter()
-            .zip(&biases[bias].values)
+            .zip(biases[bias].values().iter())
             .map(|(mean, bias)| mean - bias)
             .collect();
         assert_ne!(unfolded.as_ref(), expected);
@@ -176,7 +176,9 @@ fn unknown_names_are_told_with_what_is_known() {
         .to_string();
     assert!(
         error.contains(
-            "names such as `a`, `b`; expected `conv_layer1_1.conv.weight` (Paddle) or `conv1.weight` (timm)"
+            "names such as `a`, `b`; expected `conv_layer1_1.conv.weight` (Paddle) or `conv_layer1_1._conv.weight` \
+             (Paddle of 2020) or `layer1_1_weights` (static Paddle) or `conv1.weight` (timm) or \
+             `backbone.conv1.weight` (mmpretrain)"
         ),
         "{error}"
     );
@@ -217,12 +219,7 @@ fn a_bias_that_fits_no_mean_is_not_folded() {
         ("downsamp_modules.1.0.bias", vec![8]),
         ("conv1.bias", vec![4]),
     ] {
-        let values = vec![0.5; shape[0]];
-        let bias = Tensor {
-            dtype: Dtype::F32,
-            shape: shape.clone(),
-            values,
-        };
+        let bias = Tensor::from_values(shape.clone(), &vec![0.5; shape[0]]);
         let error = bind_changed(|file| drop(file.tensors.insert(name.into(), bias.clone())));
         let error = error.expect_err(name).to_string();
         assert!(
