@@ -11,9 +11,10 @@ use crate::{CheckpointError, Dtype, Layout, Naming, Weights, load, read, write_s
 const SHOWN_DIGEST: usize = 16;
 
 /// Where the prepared weights of a source file with this digest are: beside it, under a name of the digest and the
-/// layout's version.
+/// layout's version. What is before a colon in the digest tells its kind, and is left out.
 pub fn prepared_path(source: &Path, digest: &str) -> PathBuf {
-    let digest: String = digest
+    let hexadecimal = digest.rsplit(':').next().unwrap_or(digest);
+    let digest: String = hexadecimal
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .take(SHOWN_DIGEST)

@@ -1,51 +1,11 @@
 //! Genuine weight files of a tiny HRNet, written by PaddlePaddle 3.3.1, NumPy 1.26 and safetensors, read to exactly
 //! the values that were put in. Python 2's alone is put together by hand; `fixtures/make_fixtures.py` tells how.
 
-use std::path::{Path, PathBuf};
+mod common;
 
 use checkpoint::{CheckpointError, Dtype, Format, Naming, Tensor, TensorFile, load, read};
-use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-/// The network of every fixture but SE's.
-fn plain() -> Graph {
-    graph(8, None)
-}
-
-fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
-    let spec = HrnetSpec {
-        stem: 4,
-        stage1: StageOneSpec { blocks: 1, mid: 4 },
-        widths: vec![width, width],
-        modules: vec![1],
-        blocks: 1,
-        se_reduction,
-        head: HeadSpec {
-            mids: vec![4, 4],
-            features: 8,
-            classes: 5,
-        },
-    };
-    spec.graph(Shape::square(1, 32)).expect("a tiny graph")
-}
-
-/// Asserts that the source gives the seeded value of every parameter, to the bit.
-fn assert_seeded(weights: &dyn WeightSource, graph: &Graph, except: &[&str]) {
-    let seeded = SeededWeights::new(0);
-    for param in graph
-        .params()
-        .filter(|param| !except.contains(&param.name.as_str()))
-    {
-        let expected = seeded.load(&param).expect("seeded");
-        let found = weights.load(&param).expect("in the file");
-        assert_eq!(found, expected, "{}", param.name);
-    }
-}
+use common::{assert_seeded, fixture, graph, plain};
+use hrnet::{HrnetSpec, SeededWeights, Shape, WeightSource};
 
 #[test]
 fn paddle_files_of_every_protocol_hold_the_seeded_values() {
@@ -104,6 +64,37 @@ fn name_and_array_pairs_are_read_and_notes_passed_over() {
         pair["fc.bias"],
         read(&fixture("protocol4.pdparams")).expect("the file").tensors["fc.bias"]
     );
+}
+
+#[test]
+fn older_names_of_paddles_are_known() {
+    for (name, naming) in [
+        ("paddle2020.pdparams", Naming::Paddle2020),
+        ("paddle_static.pdparams", Naming::PaddleStatic),
+    ] {
+        let file = read(&fixture(name)).expect(name);
+        assert_eq!(
+            (file.format, file.naming().expect(name)),
+            (Format::Pdparams, naming)
+        );
+        let graph = plain();
+        assert_seeded(&file.bind(&graph).expect(name), &graph, &[]);
+    }
+}
+
+#[test]
+fn split_tensors_are_joined() {
+    let split = read(&fixture("split.pdparams")).expect("the file").tensors;
+    let whole = read(&fixture("protocol2.pdparams")).expect("the file").tensors;
+    let names = [
+        "fc.bias",
+        "layer1.0.conv1.conv.weight",
+        "layer1.0.conv2.conv.weight",
+    ];
+    assert_eq!(split.keys().collect::<Vec<_>>(), names);
+    for name in names {
+        assert_eq!(split[name], whole[name], "{name}");
+    }
 }
 
 #[test]
