@@ -1,12 +1,11 @@
-use std::collections::BTreeMap;
-
 use crate::Tensor;
 use crate::error::shown;
+use crate::file::Tensors;
 use crate::pickle::Value;
 
 /// The tensors of a pickle by name, as they are found.
 pub(crate) struct Collection {
-    tensors: BTreeMap<String, Tensor>,
+    tensors: Tensors,
     /// What is left of the elements that a file of its size may hold: one array under many names would make much
     /// work of a small file.
     elements_left: usize,
@@ -16,7 +15,7 @@ impl Collection {
     /// An empty one, for a file of this many bytes.
     pub(crate) fn new(file_bytes: usize) -> Self {
         Self {
-            tensors: BTreeMap::new(),
+            tensors: Tensors::new(),
             elements_left: file_bytes,
         }
     }
@@ -48,7 +47,7 @@ impl Collection {
         Ok(())
     }
 
-    pub(crate) fn into_tensors(self) -> BTreeMap<String, Tensor> {
+    pub(crate) fn into_tensors(self) -> Tensors {
         self.tensors
     }
 }

@@ -60,6 +60,11 @@ impl fmt::Display for Format {
     }
 }
 
+/// Tensors by their names in a file.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;
+/// What a file notes beside its tensors.
+pub(crate) type Notes = BTreeMap<String, String>;
+
 /// What a weight file holds.
 #[derive(Clone, Debug)]
 pub struct TensorFile {

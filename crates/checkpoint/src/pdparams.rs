@@ -1,12 +1,11 @@
 //! Paddle's `.pdparams`: a pickled dictionary from names to arrays, or to `(name, array)` pairs.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use crate::Tensor;
 use crate::collection::Collection;
 use crate::error::shown;
+use crate::file::Tensors;
 use crate::numpy;
 use crate::pickle::{Machine, Run, Value};
 
@@ -16,7 +15,7 @@ const NAME_TABLE: &[u8] = b"StructuredToParameterName@@";
 const SPLIT_TABLE: &[u8] = b"UnpackBigParamInfor@@";
 
 /// The tensors of a `.pdparams` file.
-pub(crate) fn tensors(file: &Bytes) -> Result<BTreeMap<String, Tensor>, String> {
+pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
     let Run {
         machine,
         result: Value::Dict(dict),
@@ -55,7 +54,7 @@ fn tensor(file: &Bytes, machine: &Machine, value: Value) -> Result<Tensor, Strin
 }
 
 /// Joins the tensors that Paddle split: the table has, by name, the shape and the names of the parts in order.
-fn join(tensors: &mut BTreeMap<String, Tensor>, machine: &Machine, table: Value) -> Result<(), String> {
+fn join(tensors: &mut Tensors, machine: &Machine, table: Value) -> Result<(), String> {
     let Value::Dict(table) = table else {
         return Err("no dictionary".into());
     };
@@ -86,11 +85,7 @@ fn join(tensors: &mut BTreeMap<String, Tensor>, machine: &Machine, table: Value)
 }
 
 /// The parts, each of which is taken and so can be used but once, one behind the other.
-fn joined(
-    tensors: &mut BTreeMap<String, Tensor>,
-    parts: &[Value],
-    shape: Vec<usize>,
-) -> Result<Tensor, String> {
+fn joined(tensors: &mut Tensors, parts: &[Value], shape: Vec<usize>) -> Result<Tensor, String> {
     let (mut dtype, mut bytes) = (None, Vec::new());
     for part in parts {
         let name = text(*part)?;

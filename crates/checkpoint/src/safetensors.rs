@@ -1,20 +1,19 @@
 //! Hugging Face's safetensors: a header and raw data, which stays in the file's map.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use safetensors::{Dtype as Stored, SafeTensors};
 
 use crate::error::shown;
+use crate::file::{Notes, Tensors};
 use crate::{Dtype, Tensor};
 
 /// The tensors of a safetensors file, and the notes in its header.
-pub(crate) fn tensors(file: &Bytes) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), String> {
+pub(crate) fn tensors(file: &Bytes) -> Result<(Tensors, Notes), String> {
     let (length, header) = SafeTensors::read_metadata(file)
         .map_err(|error| format!("not a safetensors file: {}", shown(error.to_string().as_bytes())))?;
     // The header's own length is in the first eight bytes; that the data fits the file has been checked.
     let data = file.slice(8 + length..);
-    let mut tensors = BTreeMap::new();
+    let mut tensors = Tensors::new();
     for (name, info) in header.tensors() {
         let (start, end) = info.data_offsets;
         let tensor = dtype(info.dtype)

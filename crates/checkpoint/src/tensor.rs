@@ -74,11 +74,18 @@ pub struct Tensor {
 }
 
 /// How the elements are kept, row-major, little-endian.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Data {
     Raw(Bytes),
     /// As text of valid latin-1 characters.
     Latin1(Bytes),
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Raw(bytes) | Self::Latin1(bytes)) = self;
+        write!(f, "{} bytes", bytes.len())
+    }
 }
 
 impl Tensor {

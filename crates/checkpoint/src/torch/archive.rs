@@ -7,12 +7,12 @@ use bytes::Bytes;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{Storages, state_dict};
-use crate::Tensor;
 use crate::error::shown;
+use crate::file::Tensors;
 use crate::pickle::Machine;
 
 /// The tensors of such an archive; their elements stay in the file's map.
-pub(crate) fn tensors(file: &Bytes) -> Result<BTreeMap<String, Tensor>, String> {
+pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
     let entries = entries(file)?;
     let (folder, pickle) = pickle(&entries)?;
     if let Some(order) = entries.get([folder, b"byteorder"].concat().as_slice())
@@ -70,7 +70,7 @@ fn entries(file: &Bytes) -> Result<BTreeMap<Vec<u8>, Bytes>, String> {
             let end = start.checked_add(usize::try_from(entry.size()).ok()?)?;
             (entry.size() == entry.compressed_size() && end <= file.len()).then_some(start..end)
         });
-        let range = range.ok_or_else(|| at("its data reaches beyond the file"))?;
+        let range = range.ok_or_else(|| at("its sizes disagree, or reach beyond the file"))?;
         entries.insert(name.to_vec(), file.slice(range));
     }
     Ok(entries)

@@ -1,13 +1,14 @@
 //! `.pth` before PyTorch 1.6: five pickles in a row, then each storage with its length before it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use super::{Storages, state_dict};
+use crate::Dtype;
 use crate::error::shown;
+use crate::file::Tensors;
 use crate::pickle::{Machine, Reader, Run, Value};
-use crate::{Dtype, Tensor};
 
 /// The first pickle: PyTorch's magic number.
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
@@ -15,7 +16,7 @@ const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 const VERSION: i64 = 1001;
 
 /// The tensors of such a file; their elements stay in its map.
-pub(crate) fn tensors(file: &Bytes) -> Result<BTreeMap<String, Tensor>, String> {
+pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
     if !file.starts_with(MAGIC) {
         return Err("PyTorch's magic number is damaged".into());
     }

@@ -4,13 +4,14 @@ pub(crate) mod archive;
 pub(crate) mod legacy;
 mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use crate::Tensor;
 use crate::collection::Collection;
 use crate::error::shown;
+use crate::file::Tensors;
 use crate::numpy::extents;
 use crate::pickle::{Machine, Run, TensorParts, Value};
 
@@ -21,7 +22,7 @@ const WRAPPERS: [&[u8]; 2] = [b"state_dict", b"model"];
 type Storages = HashMap<Vec<u8>, Bytes>;
 
 /// The tensors of the dictionary that was pickled, or of the one within it that holds them.
-fn state_dict(file_bytes: usize, run: &Run, storages: &Storages) -> Result<BTreeMap<String, Tensor>, String> {
+fn state_dict(file_bytes: usize, run: &Run, storages: &Storages) -> Result<Tensors, String> {
     let machine = &run.machine;
     let Value::Dict(top) = run.result else {
         return Err("the pickle holds no dictionary of tensors".into());
