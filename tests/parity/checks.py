@@ -32,7 +32,7 @@ class Check:
 
     def __str__(self) -> str:
         verdict = "ok" if self.passed else f"FAILED: {self.problem}"
-        return f"{self.network:20} {self.precision:4} {self.what:44} {self.error:8.1e}  {verdict}"
+        return f"{self.network:20} {self.precision:4} {self.what:50} {self.error:8.1e}  {verdict}"
 
 
 def compare(network: str, what: str, precision: str, ours, theirs, classes: bool = True) -> Check:
@@ -42,7 +42,7 @@ def compare(network: str, what: str, precision: str, ours, theirs, classes: bool
     try:
         got, expected = ours(), theirs()
     except Exception as error:  # A check that cannot run is a failed one; the others still run.
-        check.problem = f"{type(error).__name__}: {error}"
+        check.problem = " ".join(f"{type(error).__name__}: {error}".split())
         return check
     if got.shape != expected.shape:
         check.problem = f"the shape is {got.shape}, not {expected.shape}"

@@ -1,6 +1,7 @@
 """The real frameworks' networks: weight files as the frameworks write them, logits, features, and loading."""
 
 import dataclasses
+import logging
 import pathlib
 import sys
 import typing
@@ -15,6 +16,8 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "golden"))
 import paddle_logits
 import timm_logits
+
+logging.getLogger("timm").setLevel(logging.WARNING)
 
 
 @dataclasses.dataclass
@@ -45,19 +48,19 @@ class Timm:
         yield WeightFile(".pth, ZIP", ".pth", self.model, lambda path: torch.save(state, path))
         yield WeightFile(".pth, legacy", ".pth", self.model, lambda path: torch.save(state, path, **legacy))
         yield WeightFile(".pth, module. in state_dict", ".pth", self.model, lambda path: torch.save(parallel, path))
-        yield self.safetensors()
+        yield self.favourite()
         biased = timm_logits.network(self.name, head_conv_bias=True)
-        state = biased.state_dict()
+        biased_state = biased.state_dict()
         yield WeightFile(".safetensors, head biases", ".safetensors", biased,
-                         lambda path: safetensors.torch.save_file(state, path))
-        yield WeightFile(".pth, legacy, head biases", ".pth", biased, lambda path: torch.save(state, path, **legacy))
+                         lambda path: safetensors.torch.save_file(biased_state, path))
+        yield WeightFile(".pth, legacy, head biases", ".pth", biased,
+                         lambda path: torch.save(biased_state, path, **legacy))
 
-    def safetensors(self) -> WeightFile:
+    def favourite(self) -> WeightFile:
+        """The file that people pass on today."""
         state = self.model.state_dict()
         return WeightFile(".safetensors", ".safetensors", self.model,
                           lambda path: safetensors.torch.save_file(state, path))
-
-    favourite = safetensors
 
     def load(self, path: pathlib.Path):
         """A new network with an exported file's weights; raises where a tensor is missing or not its own."""
@@ -91,6 +94,7 @@ class Paddle:
                           lambda path: paddle.save(state, str(path), protocol=protocol))
 
     def favourite(self) -> WeightFile:
+        """The file that people pass on today."""
         return self.pdparams(4)
 
     def load(self, path: pathlib.Path):
