@@ -137,12 +137,15 @@ impl Weights {
                 if !path.is_file() {
                     return Err(missing(variant, artifact));
                 }
-                Self::read(&path, graph)
+                Self::prepared(cx, &path, artifact, graph)
             }
             Choice::CachedOrSeeded => {
-                match pick(variant, None, cx).map(|artifact| cx.cache().path(variant, artifact)) {
-                    Ok(path) if path.is_file() => Self::read(&path, graph),
-                    _ => Ok(Self::seeded(0)),
+                let artifact = pick(variant, None, cx)?;
+                let path = cx.cache().path(variant, artifact);
+                if path.is_file() {
+                    Self::prepared(cx, &path, artifact, graph)
+                } else {
+                    Ok(Self::seeded(0))
                 }
             }
         }
@@ -155,17 +158,29 @@ impl Weights {
         }
     }
 
+    /// A cached file's weights, mapped from the prepared copy beside it, which the first use writes.
+    fn prepared(cx: &Context, path: &Path, artifact: &Artifact, graph: &Graph) -> Result<Self, Failure> {
+        let digest = cx.lock()?.pin(&artifact.url).map(|pin| pin.sha256.to_string());
+        Ok(Self::named(
+            path,
+            checkpoint::load_prepared(path, digest.as_deref(), graph)?,
+        ))
+    }
+
     fn read(path: &Path, graph: &Graph) -> Result<Self, Failure> {
-        let weights = checkpoint::load(path, graph)?;
+        Ok(Self::named(path, checkpoint::load(path, graph)?))
+    }
+
+    fn named(path: &Path, weights: checkpoint::Weights) -> Self {
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned();
-        Ok(Self {
+        Self {
             source: Box::new(weights),
             about: name,
-        })
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod fetch;
 mod infer;
+mod inspect;
 mod lint;
 mod list;
 mod nightly;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Classify(classify::Classify),
     Infer(infer::Infer),
     Export(export::Export),
+    Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Report(report::Report),
     Nightly(nightly::Nightly),
@@ -47,6 +49,7 @@ impl Command {
             Self::Classify(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
+            Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
