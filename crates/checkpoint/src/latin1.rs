@@ -1,24 +1,27 @@
 //! Bytes written as text, one character each, U+0000 to U+00FF in UTF-8: pickle protocol 2's way.
 //!
 //! There, bytes from 0x80 on take two: `C2` and the byte itself, or `C3` and the byte less 0x40. Half the bytes of
-//! trained weights do, in no order that a branch predictor could learn, so the loops here have no branch.
+//! trained weights do, in no order that a branch predictor could learn, so no loop here has a branch.
 
 /// How many bytes the text stands for.
 ///
 /// # Errors
 /// If it has other characters.
 pub(crate) fn count(text: &[u8]) -> Result<usize, String> {
-    let (mut count, mut previous, mut valid) = (0, 0, true);
-    for &byte in text {
-        let (leads, continues) = (byte >= 0xC0, byte & 0xC0 == 0x80);
-        valid &= (continues == (previous >= 0xC0)) & (!leads | (byte & 0xFE == 0xC2));
-        count += usize::from(!leads);
-        previous = byte;
-    }
-    if !valid || previous >= 0xC0 {
+    let leads = |byte: u8| byte >= 0xC0;
+    let continues = |byte: u8| byte & 0xC0 == 0x80;
+    let (first, last) = (text.first().copied(), text.last().copied());
+    // Both loops compare neighbours and carry nothing from one byte to the next, so they run many bytes at a time.
+    let broken = text
+        .iter()
+        .zip(text.iter().skip(1))
+        .fold(false, |broken, (byte, next)| {
+            broken | (leads(*byte) != continues(*next)) | (leads(*byte) & (byte & 0xFE != 0xC2))
+        });
+    if broken || first.is_some_and(continues) || last.is_some_and(leads) {
         return Err("array data that is no text of the characters U+0000 to U+00FF".into());
     }
-    Ok(count)
+    Ok(text.iter().filter(|byte| !leads(**byte)).count())
 }
 
 /// The bytes that a text stands for which [`count`] has found valid.
