@@ -1,11 +1,17 @@
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Artifact, Variant};
+use crate::expect::Expected;
+use crate::{Artifact, Digest, Lock};
 
-/// The folder weights are kept in: `<root>/weights/<variant>/<source>/<file>`, one file a folder.
+/// The folder weights are kept in, addressed by content.
 ///
-/// Each part of a path is a checked name of the manifest, so a path never leaves the root; a file is there only once
-/// its bytes have been verified.
+/// `sha256/<64 hex digits>` is a published file: its name is the digest of its bytes, so no file can be taken for
+/// another, and sources with the same bytes share one. `checked/<digest>` notes size, times and inode of that file
+/// when it was last read and found right. `partial/<key>/` is a download that stopped, its bytes in `data` and what of
+/// them is there in `journal`; `partial/<key>.<owner>/` is one that a process works on. Everything but `sha256/` may be
+/// deleted at any time; links that someone plants in these folders are never followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     root: PathBuf,
@@ -41,12 +47,78 @@ impl Cache {
         &self.root
     }
 
-    /// Where a variant's weights of one source lie once they are fetched.
-    pub fn path(&self, variant: &Variant, artifact: &Artifact) -> PathBuf {
-        self.root
-            .join("weights")
-            .join(&variant.name)
-            .join(&artifact.id)
-            .join(&artifact.file_name)
+    /// Where the file with this content is published.
+    pub fn path(&self, content: Digest) -> PathBuf {
+        self.published().join(content.to_string())
+    }
+
+    /// The published file of a weight source, if its content is known and it is there. Its bytes are not read:
+    /// [`verify`](Self::verify) does that.
+    pub fn find(&self, artifact: &Artifact, lock: &Lock) -> Option<PathBuf> {
+        let expected = Expected::of(artifact, lock.pin(&artifact.url)).ok()?;
+        let path = self.path(expected.sha256?);
+        fs::symlink_metadata(&path).ok()?.is_file().then_some(path)
+    }
+
+    pub(crate) fn published(&self) -> PathBuf {
+        self.root.join("sha256")
+    }
+
+    pub(crate) fn partials(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    pub(crate) fn checked(&self) -> PathBuf {
+        self.root.join("checked")
+    }
+
+    /// Removes the folders that a failed download made. Folders in use are not empty, and stay.
+    pub(crate) fn leave_no_empty_folder(&self) {
+        for folder in [&self.partials(), &self.root] {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+
+    /// Every published file with its digest and size, by digest.
+    ///
+    /// # Errors
+    /// If the folder is there and cannot be read.
+    pub fn files(&self) -> io::Result<Vec<CachedFile>> {
+        let mut files = Vec::new();
+        for entry in entries(&self.published())? {
+            let name = entry.file_name();
+            let metadata = fs::symlink_metadata(entry.path())?;
+            if let Some(digest) = name.to_str().and_then(|name| name.parse().ok())
+                && metadata.is_file()
+            {
+                files.push(CachedFile {
+                    digest,
+                    bytes: metadata.len(),
+                    path: entry.path(),
+                });
+            }
+        }
+        files.sort_by_key(|file| file.digest.0);
+        Ok(files)
+    }
+}
+
+/// A published file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedFile {
+    /// What its name says of its content.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// What a folder holds; nothing if it is not there.
+pub(crate) fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }

@@ -2,9 +2,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+use sha2::Digest as _;
 
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 /// The first hex digits of a SHA-256 digest, as file names carry them: eight at least.
@@ -21,6 +22,11 @@ pub struct ParseDigestError {
 }
 
 impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
     /// Whether this digest begins with the prefix.
     pub fn starts_with(&self, prefix: &DigestPrefix) -> bool {
         self.to_string().starts_with(&prefix.0)

@@ -1,136 +1,223 @@
-use std::io::Write;
-use std::path::Path;
+//! One file: its sources in order, each tried until it is hopeless.
 
-use reqwest::blocking::Client;
-use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 
-use crate::http::{Body, HttpError};
-use crate::partial::{NewFolders, Partial, folder_of};
-use crate::verify::{check, expected_bytes};
-use crate::{Artifact, Digest, FetchError, Pin, Progress};
+use crate::blocks::BlockList;
+use crate::cache::Cache;
+use crate::expect::{Expected, check};
+use crate::hashing::Hashing;
+use crate::http::{Http, Next};
+use crate::partial::Partial;
+use crate::source::Source;
+use crate::space::Ledger;
+use crate::stamp::Stamp;
+use crate::transfer::{Stop, Transfer};
+use crate::{Artifact, Event, FetchError, Fetcher, Pin};
 
-/// One try at one file.
+/// A place and what it says of the file, where it says anything.
+pub(crate) struct Offer {
+    pub(crate) source: Source,
+    pub(crate) content: Option<Pin>,
+}
+
+/// What a download needs to know.
 pub(crate) struct Download<'a> {
-    pub(crate) path: &'a Path,
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) http: &'a Http,
+    pub(crate) ledger: &'a Ledger,
     pub(crate) artifact: &'a Artifact,
     pub(crate) pin: Option<Pin>,
-    pub(crate) progress: &'a dyn Progress,
+    pub(crate) expected: &'a Expected,
+    pub(crate) tell: &'a (dyn Fn(Event<'_>) + Sync),
 }
 
-/// Why a try failed, and whether another may help.
-pub(crate) struct Stop {
-    pub(crate) error: FetchError,
-    pub(crate) passing: bool,
-}
-
-impl From<FetchError> for Stop {
-    fn from(error: FetchError) -> Self {
-        Self {
-            error,
-            passing: false,
-        }
-    }
-}
-
-/// Verified bytes that wait beside their path. Dropped, they leave nothing behind.
-pub(crate) struct Ready<'a> {
+/// Verified bytes that wait to be published. Dropped, they stay a partial.
+pub(crate) struct Ready {
     /// What the bytes are.
     pub(crate) pin: Pin,
-    path: &'a Path,
-    // Dropped in this order: a folder must be empty to be removed.
+    pub(crate) blocks: BlockList,
+    /// The version, as the server names it.
+    pub(crate) etag: Option<String>,
+    pub(crate) source: String,
     partial: Partial,
-    folders: NewFolders,
 }
 
-impl Ready<'_> {
+impl Ready {
     /// Makes the file what the cache holds.
-    pub(crate) fn publish(self) -> Result<(), FetchError> {
-        let published = self.partial.publish();
-        published.map_err(|source| FetchError::disk(self.path, source))?;
-        self.folders.keep();
+    pub(crate) fn publish(self, cache: &Cache) -> Result<(), FetchError> {
+        let path = cache.path(self.pin.sha256);
+        let published = self.partial.publish(&path, self.pin.bytes);
+        let looks = published.and_then(|()| std::fs::symlink_metadata(&path));
+        let looks = looks.map_err(|source| FetchError::disk(&path, source))?;
+        cache.stamp(self.pin.sha256, &Stamp::of(&looks));
         Ok(())
     }
 }
 
-impl<'a> Download<'a> {
-    /// Brings the bytes next to where they are to lie, and checks them.
-    pub(crate) fn run(&self, client: &Client) -> Result<Ready<'a>, Stop> {
-        let mut body = Body::open(client, &self.artifact.url).map_err(|error| self.http(error))?;
-        let expected = expected_bytes(self.artifact, self.pin);
-        if let (Some(expected), Some(length)) = (expected, body.length)
-            && expected != length
-        {
-            return Err(self
-                .wrong_size(expected, format!("{length} bytes announced"))
-                .into());
-        }
-        self.progress.started(expected.or(body.length));
-        let disk = |source| FetchError::disk(self.path, source);
-        let folders = NewFolders::create(folder_of(self.path)).map_err(disk)?;
-        let mut partial = Partial::create(self.path).map_err(disk)?;
-        let pin = self.stream(&mut body, &mut partial, expected)?;
-        check(&self.artifact.url, self.artifact, self.pin, pin)?;
-        Ok(Ready {
-            pin,
-            path: self.path,
-            partial,
-            folders,
-        })
-    }
-
-    /// Writes the body and hashes it on the way, stopping where it grows longer than expected.
-    fn stream(&self, body: &mut Body, file: &mut Partial, expected: Option<u64>) -> Result<Pin, Stop> {
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 18];
-        let mut bytes = 0;
-        loop {
-            let read = body.read(&mut buffer).map_err(|error| self.http(error))?;
-            if read == 0 {
-                break;
+impl Download<'_> {
+    /// Brings the bytes into the partial and checks them.
+    pub(crate) fn run(
+        &self,
+        offers: &[Offer],
+        mut partial: Partial,
+        list: Option<BlockList>,
+    ) -> Result<Ready, FetchError> {
+        let mut hashing = Hashing::new(self.fetcher.sizes.block, list);
+        let mut failures = Vec::new();
+        for offer in offers {
+            let source = offer.source.to_string();
+            (self.tell)(Event::Asking { source: &source });
+            match self.from(offer, &mut partial, &mut hashing) {
+                Ok((pin, blocks)) => {
+                    return Ok(Ready {
+                        pin,
+                        blocks,
+                        etag: partial.origin.take().and_then(|origin| origin.etag),
+                        source,
+                        partial,
+                    });
+                }
+                Err(error @ FetchError::Disk { .. }) => return Err(error),
+                Err(error) => {
+                    (self.tell)(Event::SourceFailed {
+                        source: &source,
+                        error: &error,
+                    });
+                    failures.push(error);
+                }
             }
-            bytes += read as u64;
-            if let Some(expected) = expected.filter(|expected| bytes > *expected) {
-                return Err(self.wrong_size(expected, "more".into()).into());
+        }
+        match failures.pop() {
+            Some(only) if failures.is_empty() => Err(only),
+            Some(last) => {
+                failures.push(last);
+                Err(FetchError::Sources {
+                    url: self.artifact.url.clone(),
+                    failures,
+                })
             }
-            hasher.update(&buffer[..read]);
-            let written = file.write_all(&buffer[..read]);
-            written.map_err(|source| FetchError::disk(self.path, source))?;
-            self.progress.advanced(read as u64);
-        }
-        match expected.filter(|expected| bytes < *expected) {
-            // Without an announced length a connection that broke looks like the end of the file.
-            Some(expected) => Err(Stop {
-                error: self.wrong_size(expected, format!("{bytes} bytes")),
-                passing: true,
-            }),
-            None if bytes == 0 => Err(self.http(HttpError::lasting("the server sends an empty file"))),
-            None => Ok(Pin {
-                bytes,
-                sha256: Digest(hasher.finalize().into()),
-            }),
-        }
-    }
-
-    fn http(&self, error: HttpError) -> Stop {
-        Stop {
-            error: FetchError::Network {
+            None => Err(FetchError::Network {
                 url: self.artifact.url.clone(),
-                reason: error.reason,
-            },
-            passing: error.passing,
+                reason: "there is no source to ask".into(),
+            }),
         }
     }
 
-    fn wrong_size(&self, expected: u64, actual: String) -> FetchError {
-        FetchError::Mismatch {
-            subject: self.artifact.url.clone(),
-            said_by: if self.pin.is_some() {
-                "zoo.lock"
-            } else {
-                "zoo.toml"
-            },
-            expected: format!("{expected} bytes"),
-            actual,
+    /// Tries one source until it has brought the file or is hopeless.
+    fn from(
+        &self,
+        offer: &Offer,
+        partial: &mut Partial,
+        hashing: &mut Hashing,
+    ) -> Result<(Pin, BlockList), FetchError> {
+        let limits = &self.fetcher.limits;
+        let (mut failed, mut whole_only) = (0, false);
+        let mut inherited = partial.filled.len() > 0;
+        let watch = |done, total| (self.tell)(Event::Progress { done, total });
+        loop {
+            let before = partial.filled.len();
+            let stop = match self.transfer(offer, whole_only, &watch).run(partial, hashing) {
+                Ok(_) => match self.judge(offer, hashing) {
+                    Ok(found) => return Ok(found),
+                    Err(error) => {
+                        self.begin_anew(partial, hashing)?;
+                        // Bytes of an earlier run may have been the bad ones.
+                        let next = if inherited {
+                            Next::Again(None)
+                        } else {
+                            Next::GiveUp
+                        };
+                        Stop { error, next }
+                    }
+                },
+                Err(stop) => stop,
+            };
+            if partial.filled.len() >= before + self.fetcher.sizes.progress {
+                failed = 0;
+            }
+            failed += 1;
+            inherited = inherited && partial.filled.len() > 0;
+            whole_only |= stop.next == Next::Whole;
+            let pause = match stop.next {
+                Next::GiveUp => return Err(after(failed, stop.error)),
+                _ if failed >= limits.attempts => return Err(after(failed, stop.error)),
+                Next::Whole => Duration::ZERO,
+                Next::Again(pause) => self.backoff(failed).max(pause.unwrap_or_default()),
+            };
+            (self.tell)(Event::Retrying {
+                error: &stop.error,
+                pause,
+            });
+            std::thread::sleep(pause);
         }
+    }
+
+    fn transfer<'t>(
+        &'t self,
+        offer: &'t Offer,
+        whole_only: bool,
+        watch: &'t (dyn Fn(u64, Option<u64>) + Sync),
+    ) -> Transfer<'t> {
+        let stated = |content: Option<Pin>, by| content.map(|pin| (pin.bytes, by));
+        let declared = self.artifact.bytes.map(|bytes| (bytes, "zoo.toml"));
+        Transfer {
+            source: &offer.source,
+            http: self.http,
+            ledger: self.ledger,
+            sizes: self.fetcher.sizes,
+            connections: self.fetcher.connections,
+            size: stated(self.pin, "zoo.lock")
+                .or(declared)
+                .or(stated(offer.content, "the mirror")),
+            content_known: self.expected.sha256.is_some() || offer.content.is_some(),
+            vouched: self.expected.vouches() || offer.content.is_some(),
+            whole_only,
+            watch,
+        }
+    }
+
+    /// Holds the bytes against everything that is said of them.
+    fn judge(&self, offer: &Offer, hashing: &mut Hashing) -> Result<(Pin, BlockList), FetchError> {
+        let fresh = Hashing::new(self.fetcher.sizes.block, None);
+        let (found, blocks) = std::mem::replace(hashing, fresh).finish();
+        let subject = offer.source.to_string();
+        check(&subject, self.artifact, self.pin, found)?;
+        match offer.content.filter(|content| *content != found) {
+            None => Ok((found, blocks)),
+            Some(content) => Err(FetchError::Mismatch {
+                subject,
+                said_by: "the mirror",
+                expected: format!("sha256 {}", content.sha256),
+                actual: format!("sha256 {}", found.sha256),
+            }),
+        }
+    }
+
+    fn begin_anew(&self, partial: &mut Partial, hashing: &mut Hashing) -> Result<(), FetchError> {
+        hashing.restart();
+        let folder = partial.folder().to_owned();
+        let restarted = partial.restart(None);
+        restarted.map_err(|source| FetchError::disk(&folder, source))
+    }
+
+    /// The pause before the next try, less up to a half at random, so that many who failed together do not return
+    /// together.
+    fn backoff(&self, failed: u32) -> Duration {
+        let limits = &self.fetcher.limits;
+        let doubled = limits.pause.saturating_mul(1 << (failed - 1).min(16));
+        doubled
+            .min(limits.longest_pause)
+            .mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+/// The error, with how often it was tried before giving up.
+fn after(tries: u32, error: FetchError) -> FetchError {
+    match error {
+        FetchError::Network { url, reason } if tries > 1 => FetchError::Network {
+            url,
+            reason: format!("{reason} (after {tries} tries)"),
+        },
+        error => error,
     }
 }

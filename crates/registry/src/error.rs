@@ -1,3 +1,4 @@
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -42,4 +43,80 @@ pub struct UnknownVariant {
     pub name: String,
     /// The variant whose name comes nearest, if any comes near.
     pub nearest: Option<String>,
+}
+
+/// Why a file is not there, or not to be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The network or the server failed.
+    #[error("{url}: {reason}")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// What happened, with its causes.
+        reason: String,
+    },
+    /// Several sources were asked, and none has the file.
+    #[error("{url}: none of {} sources has it:{}", failures.len(), listed(failures))]
+    Sources {
+        /// The file's first URL in the manifest.
+        url: String,
+        /// What happened at each source, in the order they were asked.
+        failures: Vec<FetchError>,
+    },
+    /// The bytes are not those that were declared or pinned.
+    #[error("{subject}: {said_by} says {expected}, found {actual}")]
+    Mismatch {
+        /// The file or URL.
+        subject: String,
+        /// `zoo.toml`, `zoo.lock` or the mirror.
+        said_by: &'static str,
+        /// What it says.
+        expected: String,
+        /// What was found.
+        actual: String,
+    },
+    /// A published file is damaged and the network may not be used.
+    #[error("{reason}")]
+    Damaged {
+        /// Where it lies.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is missing and the network may not be used.
+    #[error("{url}: not in the cache {}, and offline", cache.display())]
+    Offline {
+        /// The file's URL.
+        url: String,
+        /// The cache's folder.
+        cache: PathBuf,
+    },
+    /// Nobody vouches for the file's full digest, and `locked` was asked for.
+    #[error("{url}: zoo.lock does not pin it")]
+    NotPinned {
+        /// The file's URL.
+        url: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FetchError {
+    pub(crate) fn disk(path: &Path, source: io::Error) -> Self {
+        Self::Disk {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+fn listed(failures: &[FetchError]) -> String {
+    failures.iter().map(|failure| format!("\n  {failure}")).collect()
 }

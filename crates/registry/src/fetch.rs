@@ -1,11 +1,22 @@
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use crate::download::{Download, Ready};
-use crate::http::client;
-use crate::verify::{check, is_pinned, verify};
-use crate::{Artifact, Cache, Lock, Pin, Variant, Verified};
+use crate::blocks::SideFile;
+use crate::download::{Download, Offer, Ready};
+use crate::expect::{Expected, check, is_pinned};
+use crate::http::{Http, Tokens};
+use crate::mirror::Mirror;
+use crate::owner::Turn;
+use crate::partial::{self, Partial};
+use crate::source::Source;
+use crate::space::Ledger;
+use crate::whole::open_regular;
+use crate::{Artifact, Cache, Digest, Event, FetchError, Limits, Lock, Pin, Sizes, Verified, Watch};
 
 /// Brings weights into a cache.
 #[derive(Clone, Debug)]
@@ -16,29 +27,20 @@ pub struct Fetcher {
     pub offline: bool,
     /// Take only what the lock or a full digest in the manifest vouches for.
     pub locked: bool,
-    /// How often a download is tried when what failed may pass.
-    pub attempts: u32,
-    /// The pause before the second try; it doubles with each further one.
-    pub pause: Duration,
-    /// How long a server may stay silent, before its answer and within it.
-    pub idle: Duration,
-}
-
-/// Is told how a download goes on.
-pub trait Progress {
-    /// A download begins, or begins anew; `bytes` is its size, where that is known.
-    fn started(&self, bytes: Option<u64>);
-    /// Some bytes have come.
-    fn advanced(&self, bytes: u64);
-}
-
-/// Tells nobody.
-#[derive(Clone, Copy, Debug)]
-pub struct NoProgress;
-
-impl Progress for NoProgress {
-    fn started(&self, _bytes: Option<u64>) {}
-    fn advanced(&self, _bytes: u64) {}
+    /// Asked before the sources of the manifest, in this order.
+    pub mirrors: Vec<Mirror>,
+    /// What servers are told to let us in.
+    pub tokens: Tokens,
+    /// How many files are fetched at a time.
+    pub files: usize,
+    /// How many connections one file is fetched over, where the server sends parts.
+    pub connections: usize,
+    /// What servers may do before they are given up.
+    pub limits: Limits,
+    /// What files are cut into.
+    pub sizes: Sizes,
+    /// How long a process may be silent before its download is taken over.
+    pub lease: Duration,
 }
 
 /// A file that is in the cache.
@@ -46,85 +48,80 @@ impl Progress for NoProgress {
 pub struct Fetched {
     /// The file, as verified.
     pub file: Verified,
-    /// Whether it came over the network now.
-    pub downloaded: bool,
+    /// Where it came from now; nothing if it was there.
+    pub source: Option<String>,
     /// Whether the lock took it up now, because nobody vouched for its full digest before.
     pub newly_pinned: bool,
 }
 
-/// Why a file is not there, or not to be trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The network or the server failed.
-    #[error("{url}: {reason}")]
-    Network {
-        /// What was asked for.
-        url: String,
-        /// What happened, with its causes.
-        reason: String,
-    },
-    /// The bytes are not those that were declared or pinned.
-    #[error("{subject}: {said_by} says {expected}, found {actual}")]
-    Mismatch {
-        /// The file or URL.
-        subject: String,
-        /// `zoo.toml` or `zoo.lock`.
-        said_by: &'static str,
-        /// What it says.
-        expected: String,
-        /// What was found.
-        actual: String,
-    },
-    /// The file is missing and the network may not be used.
-    #[error("{path}: not in the cache, and offline")]
-    Offline {
-        /// Where it would lie.
-        path: PathBuf,
-    },
-    /// Nobody vouches for the file's full digest, and `locked` was asked for.
-    #[error("{url}: zoo.lock does not pin it")]
-    NotPinned {
-        /// The file's URL.
-        url: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+/// What a fetch would do for one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: it is there and right.
+    Keep(Pin),
+    /// Download it.
+    Download {
+        /// Its size, where that is known.
+        bytes: Option<u64>,
+        /// How many bytes an earlier download left.
+        kept: u64,
+        /// The places that would be asked, in order.
+        sources: Vec<String>,
     },
 }
 
-impl FetchError {
-    pub(crate) fn disk(path: &Path, source: io::Error) -> Self {
-        Self::Disk {
-            path: path.to_owned(),
-            source,
-        }
+/// What is known of a file, and how the cache has it.
+struct Known {
+    pin: Option<Pin>,
+    expected: Expected,
+    state: State,
+}
+
+enum State {
+    Missing,
+    Right(Pin),
+    /// What is published at the path is not what it should be, which the error tells.
+    Damaged(PathBuf, FetchError),
+}
+
+/// What a run of several files shares.
+struct Session<'a> {
+    lock: Mutex<&'a mut Lock>,
+    lock_path: PathBuf,
+    side: OnceLock<SideFile>,
+    ledger: Ledger,
+    watch: &'a dyn Watch,
+}
+
+impl Session<'_> {
+    fn pin(&self, url: &str) -> Option<Pin> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).pin(url)
+    }
+
+    /// Takes up what other processes pinned.
+    fn reload(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).reload();
+    }
+
+    fn side(&self) -> &SideFile {
+        self.side.get_or_init(|| SideFile::beside(&self.lock_path))
     }
 }
 
-/// What is to be done for one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Action {
-    /// It is there and right.
-    Keep(Verified),
-    /// It is missing or wrong.
-    Download,
-}
-
 impl Fetcher {
-    /// A fetcher with three tries a file.
+    /// A fetcher with the usual limits.
     pub fn new(cache: Cache) -> Self {
         Self {
             cache,
             offline: false,
             locked: false,
-            attempts: 3,
-            pause: Duration::from_millis(300),
-            idle: Duration::from_secs(30),
+            mirrors: Vec::new(),
+            tokens: Tokens::default(),
+            files: 4,
+            connections: 4,
+            limits: Limits::default(),
+            sizes: Sizes::default(),
+            lease: Duration::from_secs(120),
         }
     }
 
@@ -135,104 +132,251 @@ impl Fetcher {
     /// written before the file it is of, so that no crash in between leaves bytes that nobody vouches for.
     pub fn fetch(
         &self,
-        variant: &Variant,
         artifact: &Artifact,
         lock: &mut Lock,
-        progress: &dyn Progress,
+        watch: &dyn Watch,
     ) -> Result<Fetched, FetchError> {
-        let pin = lock.pin(&artifact.url);
-        let path = self.cache.path(variant, artifact);
-        if self.locked && !is_pinned(artifact, pin) {
+        let mut results = self.fetch_all(&[artifact], lock, watch);
+        results.pop().expect("one result a file")
+    }
+
+    /// Brings the files of several weight sources, some at a time; the results are in the order of the files.
+    pub fn fetch_all(
+        &self,
+        artifacts: &[&Artifact],
+        lock: &mut Lock,
+        watch: &dyn Watch,
+    ) -> Vec<Result<Fetched, FetchError>> {
+        let session = Session {
+            lock_path: lock.path().to_owned(),
+            lock: Mutex::new(lock),
+            side: OnceLock::new(),
+            ledger: Ledger::default(),
+            watch,
+        };
+        let results: Vec<OnceLock<_>> = artifacts.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let http = Http::new(self.limits, self.tokens.clone());
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(artifact) = artifacts.get(index) else {
+                    return;
+                };
+                let tell = |event: Event<'_>| watch.happened(index, event);
+                let result = self.bring(&session, &http, artifact, &tell);
+                session.watch.happened(index, Event::Done { result: &result });
+                let _ = results[index].set(result);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..self.files.min(artifacts.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        self.cache.leave_no_empty_folder();
+        let result = |slot: OnceLock<_>| slot.into_inner().expect("every index was taken");
+        results.into_iter().map(result).collect()
+    }
+
+    /// What [`fetch`](Self::fetch) would do, without a network and without changing anything.
+    ///
+    /// # Errors
+    /// If the cache cannot be read, or the manifest and the lock contradict each other.
+    pub fn plan(&self, artifact: &Artifact, lock: &Lock) -> Result<Plan, FetchError> {
+        let known = self.look(lock.pin(&artifact.url), artifact)?;
+        let bytes = known.expected.bytes;
+        if let State::Right(found) = known.state {
+            return Ok(Plan::Keep(found));
+        }
+        let key = key(artifact, known.expected.sha256);
+        let mirrors = self
+            .mirrors
+            .iter()
+            .filter(|mirror| !self.offline || mirror.is_folder());
+        let declared = std::iter::once(&artifact.url).chain(&artifact.mirrors);
+        let declared = declared.filter(|_| !self.offline).cloned();
+        Ok(Plan::Download {
+            bytes,
+            kept: partial::kept(&self.cache, &key),
+            sources: mirrors.map(Mirror::to_string).chain(declared).collect(),
+        })
+    }
+
+    fn bring(
+        &self,
+        session: &Session<'_>,
+        http: &Http,
+        artifact: &Artifact,
+        tell: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Fetched, FetchError> {
+        let known = self.look(session.pin(&artifact.url), artifact)?;
+        if self.locked && !is_pinned(artifact, known.pin) {
             return Err(FetchError::NotPinned {
                 url: artifact.url.clone(),
             });
         }
-        let present = path.exists().then(|| verify(&path, artifact, pin));
-        let (found, ready) = match self.plan(&path, present)? {
-            Action::Keep(file) => (file.pin, None),
-            Action::Download => {
-                let ready = self.download(&path, artifact, pin, progress)?;
-                (ready.pin, Some(ready))
-            }
-        };
-        if pin.is_none() {
-            self.pin(&path, artifact, lock, found)?;
+        if let State::Right(found) = known.state {
+            return self.keep(session, artifact, known.pin, found);
         }
-        let downloaded = ready.is_some();
-        ready.map_or(Ok(()), Ready::publish)?;
+        let offers = self.offers(http, artifact, &known)?;
+        let key = key(artifact, known.expected.sha256);
+        tell(Event::Waiting);
+        let _turn = Turn::wait(&self.cache, &key, self.lease);
+        // Somebody else may have brought and pinned it while we waited.
+        session.reload();
+        let known = self.look(session.pin(&artifact.url), artifact)?;
+        if let State::Right(found) = known.state {
+            return self.keep(session, artifact, known.pin, found);
+        }
+        let list = known.pin.and_then(|pin| session.side().list(pin));
+        let download = Download {
+            fetcher: self,
+            http,
+            ledger: &session.ledger,
+            artifact,
+            pin: known.pin,
+            expected: &known.expected,
+            tell,
+        };
+        let mut partial = self.claim(&key, &known, list.is_some())?;
+        loop {
+            let (folder, is_shared) = (partial.folder().to_owned(), partial.is_shared());
+            let ready = download.run(&offers, partial, list.clone());
+            let result = ready.and_then(|ready| self.publish(session, artifact, known.pin, ready));
+            match result {
+                // Somebody took us for dead and our partial with it. What follows nobody can take.
+                Err(FetchError::Disk { .. }) if is_shared && !folder.exists() => {
+                    let begun = Partial::alone(&self.cache);
+                    partial = begun.map_err(|source| FetchError::disk(&folder, source))?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// What is known of a file, and how the cache has it.
+    fn look(&self, pin: Option<Pin>, artifact: &Artifact) -> Result<Known, FetchError> {
+        let expected = Expected::of(artifact, pin)?;
+        let digest = expected.sha256.or_else(|| {
+            // Content that fits what the manifest says of it may have come by another lock's pin.
+            self.cache.with_prefix(expected.prefix.as_ref()?)
+        });
+        let found = digest.map_or(Ok(None), |digest| self.cache.read(digest, false))?;
+        let state = match (found, digest.map(|digest| self.cache.path(digest))) {
+            (Some(found), Some(path)) => match check(&path.display().to_string(), artifact, pin, found) {
+                Ok(()) => State::Right(found),
+                Err(error) => State::Damaged(path, error),
+            },
+            _ => State::Missing,
+        };
+        Ok(Known { pin, expected, state })
+    }
+
+    fn keep(
+        &self,
+        session: &Session<'_>,
+        artifact: &Artifact,
+        pin: Option<Pin>,
+        found: Pin,
+    ) -> Result<Fetched, FetchError> {
+        if pin.is_none() {
+            self.pin(session, artifact, found)?;
+        }
+        Ok(self.fetched(artifact, pin, found, None))
+    }
+
+    fn publish(
+        &self,
+        session: &Session<'_>,
+        artifact: &Artifact,
+        pin: Option<Pin>,
+        ready: Ready,
+    ) -> Result<Fetched, FetchError> {
+        let found = ready.pin;
+        if pin.is_none() {
+            self.pin(session, artifact, found)?;
+        }
+        let etag = ready.etag.as_deref().filter(|_| ready.source == artifact.url);
+        // Without it a repair brings the whole file: no reason to fail.
+        let _ = SideFile::keep(&session.lock_path, found, &ready.blocks, &artifact.url, etag);
+        let source = ready.source.clone();
+        ready.publish(&self.cache)?;
+        Ok(self.fetched(artifact, pin, found, Some(source)))
+    }
+
+    fn fetched(&self, artifact: &Artifact, pin: Option<Pin>, found: Pin, source: Option<String>) -> Fetched {
         let pinned = is_pinned(artifact, pin);
-        Ok(Fetched {
+        Fetched {
             file: Verified {
-                path,
+                path: self.cache.path(found.sha256),
                 pin: found,
                 pinned,
             },
-            downloaded,
+            source,
             newly_pinned: !pinned,
-        })
-    }
-
-    /// Decides without doing: a right file stays, a wrong one is replaced unless that needs a forbidden network.
-    fn plan(&self, path: &Path, present: Option<Result<Verified, FetchError>>) -> Result<Action, FetchError> {
-        match present {
-            Some(Ok(file)) => Ok(Action::Keep(file)),
-            Some(Err(error)) if self.offline => Err(error),
-            Some(Err(error @ FetchError::Disk { .. })) => Err(error),
-            None if self.offline => Err(FetchError::Offline {
-                path: path.to_owned(),
-            }),
-            Some(Err(_)) | None => Ok(Action::Download),
         }
     }
 
     /// Has the lock vouch for these bytes, unless it has come to vouch for others meanwhile.
-    fn pin(&self, path: &Path, artifact: &Artifact, lock: &mut Lock, found: Pin) -> Result<(), FetchError> {
-        let lock_path = lock.path().to_owned();
+    fn pin(&self, session: &Session<'_>, artifact: &Artifact, found: Pin) -> Result<(), FetchError> {
+        let mut lock = session.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = lock.add(&artifact.url, found);
-        let in_force = in_force.map_err(|source| FetchError::disk(&lock_path, source))?;
-        check(&path.display().to_string(), artifact, Some(in_force), found)
+        let in_force = in_force.map_err(|source| FetchError::disk(&session.lock_path, source))?;
+        check(&artifact.url, artifact, Some(in_force), found)
     }
 
-    fn download<'a>(
-        &self,
-        path: &'a Path,
-        artifact: &'a Artifact,
-        pin: Option<Pin>,
-        progress: &'a dyn Progress,
-    ) -> Result<Ready<'a>, FetchError> {
-        let client = client(&artifact.url, self.idle).map_err(|reason| FetchError::Network {
-            url: artifact.url.clone(),
-            reason,
-        })?;
-        let download = Download {
-            path,
-            artifact,
-            pin,
-            progress,
-        };
-        let mut tries = 1;
-        let mut pause = self.pause;
-        loop {
-            match download.run(&client) {
-                Ok(ready) => return Ok(ready),
-                Err(stop) if stop.passing && tries < self.attempts => {
-                    std::thread::sleep(pause);
-                    pause *= 2;
-                    tries += 1;
-                }
-                Err(stop) => return Err(after(tries, stop.error)),
-            }
+    /// The places to ask, in order.
+    fn offers(&self, http: &Http, artifact: &Artifact, known: &Known) -> Result<Vec<Offer>, FetchError> {
+        let mirrors = self
+            .mirrors
+            .iter()
+            .filter(|mirror| !self.offline || mirror.is_folder());
+        let mut offers: Vec<Offer> = mirrors
+            .filter_map(|mirror| mirror.offer(http, artifact, known.expected.sha256))
+            .collect();
+        if !self.offline {
+            let declared = std::iter::once(&artifact.url).chain(&artifact.mirrors);
+            offers.extend(declared.map(|url| Offer {
+                source: Source::web(url),
+                content: None,
+            }));
         }
+        match &known.state {
+            State::Damaged(path, error) if offers.is_empty() => Err(FetchError::Damaged {
+                path: path.clone(),
+                reason: error.to_string(),
+            }),
+            _ if offers.is_empty() => Err(FetchError::Offline {
+                url: artifact.url.clone(),
+                cache: self.cache.root().to_owned(),
+            }),
+            _ => Ok(offers),
+        }
+    }
+
+    /// Takes up or begins the download. A damaged file is withdrawn; where its blocks can be told apart, the good ones
+    /// are a beginning.
+    fn claim(&self, key: &str, known: &Known, blocks_known: bool) -> Result<Partial, FetchError> {
+        let claim = || -> io::Result<Partial> {
+            let mut partial = Partial::claim(&self.cache, key, self.lease)?;
+            if let State::Damaged(path, _) = &known.state {
+                if blocks_known && partial.filled.len() == 0 {
+                    partial.seed(&mut open_regular(path)?)?;
+                }
+                fs::remove_file(path)?;
+            }
+            Ok(partial)
+        };
+        claim().map_err(|source| FetchError::disk(&self.cache.partials(), source))
     }
 }
 
-/// The error, with how often it was tried before giving up.
-fn after(tries: u32, error: FetchError) -> FetchError {
-    match error {
-        FetchError::Network { url, reason } if tries > 1 => FetchError::Network {
-            url,
-            reason: format!("{reason} (after {tries} tries)"),
-        },
-        error => error,
+/// What a file's partial is called: by its content, where that is known.
+fn key(artifact: &Artifact, content: Option<Digest>) -> String {
+    match content {
+        Some(digest) => digest.to_string(),
+        None => format!("url-{}", Digest::of(artifact.url.as_bytes())),
     }
 }

@@ -3,32 +3,54 @@
 //!
 //! One invariant rules the cache: a published path either does not exist or holds the bytes that were verified.
 
+mod blocks;
 mod cache;
 mod check;
+mod cleanup;
 mod digest;
 mod download;
 mod error;
+mod expect;
+pub mod faultd;
 mod fetch;
+mod hashing;
 mod http;
+mod links;
 pub mod lint;
 mod lock;
+mod mirror;
 mod names;
+mod owner;
 mod partial;
+mod ranges;
+mod settings;
+mod source;
+mod space;
+mod stamp;
+mod transfer;
 mod types;
 mod verify;
+mod watch;
+mod whole;
 mod wire;
 
-pub use cache::Cache;
+pub use cache::{Cache, CachedFile};
+pub use cleanup::Removed;
 pub use digest::{Digest, DigestPrefix, ParseDigestError};
-pub use error::{ManifestError, UnknownVariant};
-pub use fetch::{FetchError, Fetched, Fetcher, NoProgress, Progress};
+pub use error::{FetchError, ManifestError, UnknownVariant};
+pub use fetch::{Fetched, Fetcher, Plan};
+pub use http::{Token, Tokens};
+pub use links::{Link, probe};
 pub use lock::{Lock, Pin};
+pub use mirror::{Mirror, Mirrored, ParseMirrorError, mirror_to_folder};
 pub use names::nearest;
+pub use settings::{Limits, Sizes};
 pub use types::{
     Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Source, Unit, Variant,
     WeightsRef, Zoo,
 };
-pub use verify::{Verified, verify};
+pub use verify::Verified;
+pub use watch::{Event, Silent, Watch};
 
 /// The manifest that is built into the program.
 pub const EMBEDDED: &str = include_str!("../../../zoo.toml");

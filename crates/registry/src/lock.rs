@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TomlError, Value, value};
 
-use crate::partial::{Partial, folder_of};
+use crate::blocks::SideFile;
+use crate::whole::{Whole, folder_of};
 use crate::{Digest, ManifestError};
 
 /// What was seen at the first download of each URL; enforced from then on.
@@ -102,31 +104,75 @@ impl Lock {
         &self.path
     }
 
+    /// Takes up what other processes wrote since; what can no longer be read stays as it was.
+    pub fn reload(&mut self) {
+        if let Ok(now) = Self::open(&self.path) {
+            self.pins = now.pins;
+        }
+    }
+
     /// What is pinned for this URL.
     pub fn pin(&self, url: &str) -> Option<Pin> {
         self.pins.get(url).copied()
     }
 
+    /// Every URL with what is pinned for it, in order.
+    pub fn pins(&self) -> impl Iterator<Item = (&str, Pin)> {
+        self.pins.iter().map(|(url, pin)| (url.as_str(), *pin))
+    }
+
     /// Pins a URL's content and writes the lock, whole or not at all; returns the pin that is now in force. That is
     /// another than the one given if the file has come to pin the URL since it was read: the first pin stands, and
-    /// pins that other processes wrote are kept.
+    /// pins that other processes wrote are kept. So are comments and the order of what is there.
     ///
     /// # Errors
     /// If the file cannot be read or written; the lock in memory is then unchanged.
     pub fn add(&mut self, url: &str, pin: Pin) -> io::Result<Pin> {
+        self.change(|pins| {
+            let first = pins.get(url).copied();
+            let change = first.is_none().then(|| (url.to_owned(), pin));
+            (first.unwrap_or(pin), change)
+        })
+    }
+
+    /// Pins a URL's content in place of whatever was pinned for it, and writes the lock, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written; the lock in memory is then unchanged.
+    pub fn replace(&mut self, url: &str, pin: Pin) -> io::Result<()> {
+        self.change(|_| ((), Some((url.to_owned(), pin))))
+    }
+
+    /// Takes over what was noted at downloads under another lock: block digests and the servers' versions.
+    ///
+    /// # Errors
+    /// If the side file cannot be written.
+    pub fn take_notes(&self, other: &Self) -> io::Result<()> {
+        SideFile::merge(&self.path, &other.path)
+    }
+
+    /// Has `decide` see the pins as they are on disk now, and writes the change it wants.
+    fn change<T>(
+        &mut self,
+        decide: impl FnOnce(&BTreeMap<String, Pin>) -> (T, Option<(String, Pin)>),
+    ) -> io::Result<T> {
         let folder = folder_of(&self.path);
         fs::create_dir_all(folder)?;
         let _alone = alone_in(folder);
-        let mut pins = Self::open(&self.path).map_err(io::Error::other)?.pins;
-        let first = pins.get(url).copied();
-        if first.is_none() {
-            pins.insert(url.to_owned(), pin);
-            let mut file = Partial::create(&self.path)?;
-            file.write_all(render(&pins).as_bytes())?;
+        let mut now = Self::open(&self.path).map_err(io::Error::other)?;
+        let (answer, change) = decide(&now.pins);
+        if let Some((url, pin)) = change {
+            let text = match fs::read_to_string(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
+                text => text?,
+            };
+            let mut file = Whole::create(&self.path)?;
+            file.write_all(with_pin(&text, &url, pin).map_err(io::Error::other)?.as_bytes())?;
             file.publish()?;
+            now.pins.insert(url, pin);
         }
-        self.pins = pins;
-        Ok(first.unwrap_or(pin))
+        self.pins = now.pins;
+        Ok(answer)
     }
 }
 
@@ -134,7 +180,7 @@ impl Lock {
 ///
 /// Waits a second at most: the folder may be locked for long by someone who does not mean us. Two that write at the
 /// same moment without this may lose one pin, which the next fetch writes again.
-fn alone_in(folder: &Path) -> Option<File> {
+pub(crate) fn alone_in(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     for _ in 0..100 {
         match folder.try_lock() {
@@ -146,18 +192,58 @@ fn alone_in(folder: &Path) -> Option<File> {
     None
 }
 
-fn render(pins: &BTreeMap<String, Pin>) -> String {
-    let mut text = format!(
-        "# Written by `zoo fetch`: what each URL held when it was first downloaded. Keep it under version control.\n\
-         version = {VERSION}\n"
+/// What a new lock begins with.
+const HEAD: &str = "# Written by `zoo fetch`: what each URL held when it was first downloaded. Keep it under version \
+                    control.\nversion = 1\n";
+
+/// The text of a lock with one pin changed in its place, or put before the first URL that sorts after it.
+fn with_pin(text: &str, url: &str, pin: Pin) -> Result<String, TomlError> {
+    let mut document: DocumentMut = text.parse()?;
+    let item = document
+        .entry("artifact")
+        .or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let Some(tables) = item.as_array_of_tables_mut() else {
+        return Ok(text.to_owned());
+    };
+    let url_of = |table: &Table| {
+        table
+            .get("url")
+            .and_then(Item::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (bytes, sha256) = (
+        i64::try_from(pin.bytes).unwrap_or(i64::MAX),
+        pin.sha256.to_string(),
     );
-    for (url, Pin { bytes, sha256 }) in pins {
-        let url = toml::Value::String(url.clone());
-        text.push_str(&format!(
-            "\n[[artifact]]\nurl = {url}\nbytes = {bytes}\nsha256 = \"{sha256}\"\n"
-        ));
+    let held = tables.iter().position(|table| url_of(table) == url);
+    if let Some(table) = held.and_then(|index| tables.get_mut(index)) {
+        for (key, new) in [("bytes", Value::from(bytes)), ("sha256", Value::from(sha256))] {
+            if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut) {
+                let decor = value.decor().clone();
+                *value = new;
+                *value.decor_mut() = decor;
+            }
+        }
+        return Ok(document.to_string());
     }
-    text
+    let mut table = Table::new();
+    table.insert("url", value(url));
+    table.insert("bytes", value(bytes));
+    table.insert("sha256", value(sha256));
+    table.decor_mut().set_prefix("\n");
+    let mut all: Vec<Table> = tables.iter().cloned().collect();
+    let place = all
+        .iter()
+        .position(|table| url_of(table).as_str() > url)
+        .unwrap_or(all.len());
+    all.insert(place, table);
+    *tables = ArrayOfTables::new();
+    for (index, mut table) in all.into_iter().enumerate() {
+        table.set_position(Some(isize::try_from(index).unwrap_or(isize::MAX)));
+        tables.push(table);
+    }
+    Ok(document.to_string())
 }
 
 #[cfg(test)]
@@ -185,6 +271,32 @@ mod tests {
             .expect("readable")
             .collect();
         assert_eq!(left.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn comments_and_order_outlive_every_change() {
+        let pin = |byte| Pin {
+            bytes: u64::from(byte),
+            sha256: Digest([byte; 32]),
+        };
+        let entry = |url: &str, byte, comment: &str| {
+            let Pin { bytes, sha256 } = pin(byte);
+            format!("\n[[artifact]]\nurl = \"{url}\"\nbytes = {bytes} # {comment}\nsha256 = \"{sha256}\"\n")
+        };
+        let text = format!(
+            "# Ours.\nversion = 1\n\n# About c.{}# About a.{}# The end.\n",
+            entry("c", 1, "c"),
+            entry("a", 2, "a")
+        );
+        let changed = with_pin(&text, "a", pin(3)).expect("valid");
+        assert_eq!(changed, text.replace(&entry("a", 2, "a"), &entry("a", 3, "a")));
+        let added = with_pin(&text, "b", pin(4)).expect("valid");
+        for comment in ["# Ours.", "# About c.", "# About a.", "# The end.", "# c\n"] {
+            assert!(added.contains(comment), "{comment} is lost: {added}");
+        }
+        let lock = Lock::parse(&added, Path::new("zoo.lock")).expect("valid");
+        let pins: Vec<_> = lock.pins().collect();
+        assert_eq!(pins, [("a", pin(2)), ("b", pin(4)), ("c", pin(1))]);
     }
 
     #[test]

@@ -237,6 +237,8 @@ pub struct Artifact {
     pub id: String,
     /// Where it is.
     pub url: String,
+    /// Other places that have the same bytes, asked in this order when the first fails.
+    pub mirrors: Vec<String>,
     /// The last part of the URL, fit for a file name.
     pub file_name: String,
     /// What kind of file it is.

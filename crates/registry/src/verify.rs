@@ -1,109 +1,118 @@
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use sha2::{Digest as _, Sha256};
+use crate::cache::Cache;
+use crate::expect::{Expected, check, is_pinned};
+use crate::hashing::hash;
+use crate::stamp::Stamp;
+use crate::whole::open_regular;
+use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin};
 
-use crate::{Artifact, Digest, FetchError, Known, Pin};
-
-/// A file whose bytes were read and found to be what is known of them.
+/// A file whose bytes were found to be what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Where it lies.
     pub path: PathBuf,
     /// Its size and digest.
     pub pin: Pin,
-    /// Whether a full digest vouches for it, the lock's or the manifest's.
+    /// Whether a full digest vouched for it before, the lock's or the manifest's.
     pub pinned: bool,
 }
 
-/// Reads the file and holds it against the manifest and the lock's pin.
-///
-/// # Errors
-/// If the file cannot be read, or is not what either of them says.
-pub fn verify(path: &Path, artifact: &Artifact, pin: Option<Pin>) -> Result<Verified, FetchError> {
-    let found = hash(path)?;
-    check(&path.display().to_string(), artifact, pin, found)?;
-    Ok(Verified {
-        path: path.to_owned(),
-        pin: found,
-        pinned: is_pinned(artifact, pin),
-    })
-}
+impl Cache {
+    /// Holds the published file of a weight source against the manifest and the lock; nothing if it is not there.
+    ///
+    /// Unless `deep` is asked for, a file that looks as it did when it was last read is not read again: its size,
+    /// times and inode are compared.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not what either of them says.
+    pub fn verify(
+        &self,
+        artifact: &Artifact,
+        lock: &Lock,
+        deep: bool,
+    ) -> Result<Option<Verified>, FetchError> {
+        let pin = lock.pin(&artifact.url);
+        let Some(digest) = Expected::of(artifact, pin)?.sha256 else {
+            return Ok(None);
+        };
+        let Some(found) = self.read(digest, deep)? else {
+            return Ok(None);
+        };
+        let path = self.path(digest);
+        check(&path.display().to_string(), artifact, pin, found)?;
+        let pinned = is_pinned(artifact, pin);
+        Ok(Some(Verified {
+            path,
+            pin: found,
+            pinned,
+        }))
+    }
 
-/// Whether a full digest of the file is known.
-pub(crate) fn is_pinned(artifact: &Artifact, pin: Option<Pin>) -> bool {
-    pin.is_some() || matches!(artifact.known, Known::Full(_))
-}
+    /// The same for several sources at a time, on as many threads; results are in the order of the sources.
+    pub fn verify_all(
+        &self,
+        artifacts: &[&Artifact],
+        lock: &Lock,
+        deep: bool,
+        threads: usize,
+    ) -> Vec<Result<Option<Verified>, FetchError>> {
+        let results: Vec<OnceLock<_>> = artifacts.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(artifact) = artifacts.get(index) else {
+                    return;
+                };
+                let _ = results[index].set(self.verify(artifact, lock, deep));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads.min(artifacts.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let result = |slot: OnceLock<_>| slot.into_inner().expect("every index was taken");
+        results.into_iter().map(result).collect()
+    }
 
-/// The exact size the file must have, where it is known.
-pub(crate) fn expected_bytes(artifact: &Artifact, pin: Option<Pin>) -> Option<u64> {
-    pin.map(|pin| pin.bytes).or(artifact.bytes)
-}
-
-/// Refuses bytes that are not what the manifest or the lock says.
-pub(crate) fn check(
-    subject: &str,
-    artifact: &Artifact,
-    pin: Option<Pin>,
-    found: Pin,
-) -> Result<(), FetchError> {
-    let mismatch = |said_by, expected: String, actual: String| {
-        Err(FetchError::Mismatch {
-            subject: subject.to_owned(),
-            said_by,
-            expected,
-            actual,
-        })
-    };
-    let sha256 = |digest: Digest| format!("sha256 {digest}");
-    for (said_by, bytes) in [
-        ("zoo.toml", artifact.bytes),
-        ("zoo.lock", pin.map(|pin| pin.bytes)),
-    ] {
-        if let Some(bytes) = bytes.filter(|bytes| *bytes != found.bytes) {
-            return mismatch(
-                said_by,
-                format!("{bytes} bytes"),
-                format!("{} bytes", found.bytes),
-            );
+    /// Size and digest of what is published under this digest, which its bytes may not have.
+    pub(crate) fn read(&self, digest: Digest, deep: bool) -> Result<Option<Pin>, FetchError> {
+        if !deep && let Some(pin) = self.stamped(digest) {
+            return Ok(Some(pin));
+        }
+        let path = self.path(digest);
+        let read = || -> io::Result<(Pin, Option<Stamp>)> {
+            let mut file = open_regular(&path)?;
+            let before = Stamp::of(&file.metadata()?);
+            let pin = hash(&mut file)?;
+            let same = Stamp::of(&file.metadata()?) == before;
+            Ok((pin, same.then_some(before)))
+        };
+        match read() {
+            Ok((pin, stamp)) => {
+                if let Some(stamp) = stamp.filter(|_| pin.sha256 == digest) {
+                    self.stamp(digest, &stamp);
+                }
+                Ok(Some(pin))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FetchError::disk(&path, error)),
         }
     }
-    match &artifact.known {
-        Known::Full(digest) if *digest != found.sha256 => {
-            return mismatch("zoo.toml", sha256(*digest), sha256(found.sha256));
-        }
-        Known::Prefix(prefix) if !found.sha256.starts_with(prefix) => {
-            return mismatch("zoo.toml", format!("sha256 {prefix}…"), sha256(found.sha256));
-        }
-        Known::Full(_) | Known::Prefix(_) | Known::Nothing => {}
-    }
-    match pin.filter(|pin| pin.sha256 != found.sha256) {
-        Some(pin) => mismatch("zoo.lock", sha256(pin.sha256), sha256(found.sha256)),
-        None => Ok(()),
-    }
-}
 
-/// Size and digest of a file.
-fn hash(path: &Path) -> Result<Pin, FetchError> {
-    let disk = |source| FetchError::Disk {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = File::open(path).map_err(disk)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut buffer).map_err(disk)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
+    /// A published file whose name begins like this.
+    pub(crate) fn with_prefix(&self, prefix: &DigestPrefix) -> Option<Digest> {
+        let files = self.files().unwrap_or_default();
+        files
+            .into_iter()
+            .map(|file| file.digest)
+            .find(|digest| digest.starts_with(prefix))
     }
-    Ok(Pin {
-        bytes,
-        sha256: Digest(hasher.finalize().into()),
-    })
 }

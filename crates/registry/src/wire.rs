@@ -113,6 +113,8 @@ pub(crate) struct Head {
 pub(crate) struct Weights {
     pub(crate) id: Spanned<String>,
     pub(crate) url: Spanned<String>,
+    #[serde(default)]
+    pub(crate) mirrors: Vec<Spanned<String>>,
     pub(crate) format: Format,
     pub(crate) naming: Naming,
     pub(crate) licence: Option<String>,

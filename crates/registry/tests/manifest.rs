@@ -21,7 +21,11 @@ fn refused(from: &str, to: &str) -> String {
 #[test]
 fn the_ten_rows_of_the_page_are_declared() {
     let zoo = shipped();
-    let names: Vec<&str> = zoo.variants.iter().map(|variant| variant.name.as_str()).collect();
+    let of_page = zoo
+        .variants
+        .iter()
+        .filter(|variant| variant.claim("page-top1").is_some());
+    let names: Vec<&str> = of_page.map(|variant| variant.name.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -37,7 +41,11 @@ fn the_ten_rows_of_the_page_are_declared() {
             "SE_HRNet_W64_C_ssld"
         ]
     );
-    for variant in &zoo.variants {
+    for variant in zoo
+        .variants
+        .iter()
+        .filter(|variant| names.contains(&variant.name.as_str()))
+    {
         assert_eq!(variant.artifacts[0].id, "paddle");
         assert_eq!(
             variant.artifacts[0].known,
@@ -64,6 +72,7 @@ fn the_ten_rows_of_the_page_are_declared() {
         .iter()
         .filter(|variant| zoo.network_of(variant).name == variant.name)
         .map(|variant| variant.name.as_str())
+        .filter(|name| names.contains(name))
         .collect();
     assert_eq!(distinct.len(), 8, "{distinct:?}");
 }

@@ -1,6 +1,7 @@
 //! What lint can say once weights are there: whether cached files are the networks they are declared as.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use hrnet::Shape;
 use registry::lint::{Finding, Severity};
@@ -14,8 +15,8 @@ pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
     let mut findings = shared_digests(cx)?;
     for variant in &cx.zoo()?.variants {
         for artifact in &variant.artifacts {
-            if cx.cache().path(variant, artifact).is_file() {
-                findings.push(file(cx, variant, artifact)?);
+            if let Some(path) = cx.cached(artifact)? {
+                findings.push(file(&path, variant, artifact)?);
             }
         }
     }
@@ -23,10 +24,9 @@ pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Every tensor there, of the right shape, finite and plausible; or what is not.
-fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Finding, Failure> {
+fn file(path: &Path, variant: &Variant, artifact: &Artifact) -> Result<Finding, Failure> {
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-    let path = cx.cache().path(variant, artifact);
-    let wrong = match checkpoint::read(&path).and_then(|file| file.bind(&graph)) {
+    let wrong = match checkpoint::read(path).and_then(|file| file.bind(&graph)) {
         Err(error) => vec![error.to_string()],
         Ok(weights) => {
             let ailments = checkpoint::health(&graph, &weights);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
-use registry::{Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
+use registry::{Artifact, Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
 
 use crate::cli::Global;
 use crate::output::Output;
@@ -82,17 +82,13 @@ impl Context {
         Ok(self.zoo()?.find(name)?)
     }
 
-    /// The variants of these names; `all` stands for every one.
-    pub(crate) fn variants(&self, names: &[String]) -> Result<Vec<&Variant>, Failure> {
-        let zoo = self.zoo()?;
-        if names.iter().any(|name| name == "all") {
-            return Ok(zoo.variants.iter().collect());
-        }
-        names.iter().map(|name| Ok(zoo.find(name)?)).collect()
-    }
-
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The weights of a source, if they are in the cache.
+    pub(crate) fn cached(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Failure> {
+        Ok(self.cache.find(artifact, &self.lock()?))
     }
 
     pub(crate) fn fetcher(&self) -> Fetcher {

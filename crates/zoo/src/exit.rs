@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 
 use checkpoint::CheckpointError;
 use harness::StoreError;
@@ -102,7 +103,7 @@ impl Failure {
     }
 
     /// A file that could not be read or written.
-    pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub fn file(path: &std::path::Path, error: &io::Error) -> Self {
         Self::new(Exit::Disk, format!("{}: {error}", path.display()))
     }
 }
@@ -123,25 +124,61 @@ impl From<UnknownVariant> for Failure {
     }
 }
 
-impl From<FetchError> for Failure {
-    fn from(error: FetchError) -> Self {
-        let (exit, help) = match &error {
-            FetchError::Network { .. } => (Exit::Network, None),
-            FetchError::Mismatch { .. } => (
-                Exit::Checksum,
-                Some("the publisher replaced the file, or someone else did"),
+impl From<&FetchError> for Exit {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            FetchError::Network { .. } => Self::Network,
+            FetchError::Sources { failures, .. } => {
+                let exits: Vec<Self> = failures.iter().map(Self::from).collect();
+                // Where one source has other bytes and another is gone, the network is what may get better.
+                Self::of_many(&exits, exits.len()).map_or(Self::Network, |exit| match exit {
+                    Self::Some => Self::Network,
+                    exit => exit,
+                })
+            }
+            FetchError::Mismatch { .. } | FetchError::Damaged { .. } | FetchError::NotPinned { .. } => {
+                Self::Checksum
+            }
+            FetchError::Offline { .. } => Self::Missing,
+            FetchError::Disk { .. } => Self::Disk,
+        }
+    }
+}
+
+impl From<&FetchError> for Failure {
+    fn from(error: &FetchError) -> Self {
+        let help = match error {
+            FetchError::Network { .. } => None,
+            FetchError::Sources { .. } => {
+                Some("`zoo links` tells which URLs are dead; `--mirror` names another place")
+            }
+            FetchError::Mismatch {
+                said_by: "zoo.blocks",
+                ..
+            } => Some(
+                "the server sends damaged bytes; if it does not, delete zoo.blocks, which can be made again",
             ),
-            FetchError::NotPinned { .. } => (
-                Exit::Checksum,
-                Some("without --locked the first download pins it"),
+            FetchError::Mismatch { .. } => Some("the publisher replaced the file, or someone else did"),
+            FetchError::Damaged { .. } => Some("`zoo verify --repair` without --offline brings it back"),
+            FetchError::NotPinned { .. } => Some("without --locked the first download pins it"),
+            FetchError::Offline { .. } => {
+                Some("without --offline it is downloaded; `--mirror FOLDER` needs no network")
+            }
+            FetchError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "`zoo cache gc` and `zoo cache prune` make room; the next fetch goes on where this one stopped",
             ),
-            FetchError::Offline { .. } => (Exit::Missing, Some("without --offline it is downloaded")),
-            FetchError::Disk { .. } => (Exit::Disk, None),
+            FetchError::Disk { .. } => None,
         };
         Self {
             help: help.map(str::to_owned),
-            ..Self::new(exit, error)
+            ..Self::new(Exit::from(error), error)
         }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::from(&error)
     }
 }
 

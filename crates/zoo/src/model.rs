@@ -130,22 +130,22 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(path)) => Self::read(path, graph),
+            Choice::Given(WeightsArg::File(path)) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                Self::read(path, &name, graph)
+            }
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
-                let path = cx.cache().path(variant, artifact);
-                if !path.is_file() {
-                    return Err(missing(variant, artifact));
+                match cx.cached(artifact)? {
+                    Some(path) => Self::prepared(cx, &path, artifact, graph),
+                    None => Err(missing(variant, artifact)),
                 }
-                Self::prepared(cx, &path, artifact, graph)
             }
             Choice::CachedOrSeeded => {
                 let artifact = pick(variant, None, cx)?;
-                let path = cx.cache().path(variant, artifact);
-                if path.is_file() {
-                    Self::prepared(cx, &path, artifact, graph)
-                } else {
-                    Ok(Self::seeded(0))
+                match cx.cached(artifact)? {
+                    Some(path) => Self::prepared(cx, &path, artifact, graph),
+                    None => Ok(Self::seeded(0)),
                 }
             }
         }
@@ -161,26 +161,19 @@ impl Weights {
     /// A cached file's weights, mapped from the prepared copy beside it, which the first use writes.
     fn prepared(cx: &Context, path: &Path, artifact: &Artifact, graph: &Graph) -> Result<Self, Failure> {
         let digest = cx.lock()?.pin(&artifact.url).map(|pin| pin.sha256.to_string());
-        Ok(Self::named(
-            path,
-            checkpoint::load_prepared(path, digest.as_deref(), graph)?,
-        ))
-    }
-
-    fn read(path: &Path, graph: &Graph) -> Result<Self, Failure> {
-        Ok(Self::named(path, checkpoint::load(path, graph)?))
-    }
-
-    fn named(path: &Path, weights: checkpoint::Weights) -> Self {
-        let name = path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
-        Self {
+        let weights = checkpoint::load_prepared(path, digest.as_deref(), graph)?;
+        Ok(Self {
             source: Box::new(weights),
-            about: name,
-        }
+            about: artifact.file_name.clone(),
+        })
+    }
+
+    fn read(path: &Path, name: &str, graph: &Graph) -> Result<Self, Failure> {
+        let weights = checkpoint::load(path, graph)?;
+        Ok(Self {
+            source: Box::new(weights),
+            about: name.to_owned(),
+        })
     }
 }
 
@@ -204,7 +197,7 @@ fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<&'a 
             }),
         None => Ok(artifacts
             .iter()
-            .find(|artifact| cx.cache().path(variant, artifact).is_file())
+            .find(|artifact| matches!(cx.cached(artifact), Ok(Some(_))))
             .unwrap_or(&artifacts[0])),
     }
 }

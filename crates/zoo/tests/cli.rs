@@ -269,7 +269,7 @@ fn missing_weights_say_how_to_get_them() {
 #[test]
 fn fetching_without_a_network_tells_each_file_and_leaves_nothing_behind() {
     let place = Place::new();
-    let run = place.zoo(&["fetch", "all"]);
+    let run = place.zoo(&["fetch", "all", "--retries", "1"]);
     let told = run.stdout() + &run.stderr();
     run.failed(5);
     for name in ["HRNet_W18_C_pretrained", "SE_HRNet_W64_C_ssld_pretrained"] {

@@ -24,6 +24,8 @@ impl Check<'_> {
                 return self.fail(weights.id.span(), message);
             }
             let (url, file_name) = self.url(&weights.url)?;
+            let mirrors = weights.mirrors.iter().map(|mirror| Ok(self.url(mirror)?.0));
+            let mirrors = mirrors.collect::<Result<Vec<_>, _>>()?;
             let known = match (&weights.sha256, &weights.sha256_prefix) {
                 (None, None) => Known::Nothing,
                 (Some(full), None) => Known::Full(self.parsed(full)?),
@@ -35,6 +37,7 @@ impl Check<'_> {
             artifacts.push(Artifact {
                 id,
                 url,
+                mirrors,
                 file_name,
                 format: weights.format,
                 naming: weights.naming,

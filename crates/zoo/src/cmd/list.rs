@@ -90,9 +90,9 @@ fn row<'a>(cx: &Context, zoo: &'a Zoo, variant: &'a Variant) -> Result<Row<'a>, 
         .spec
         .graph(Shape::square(1, variant.preprocess.crop))?
         .profile();
-    let weights = variant.artifacts.iter().map(|artifact| Weights {
-        artifact,
-        cached: cx.cache().path(variant, artifact).is_file(),
+    let weights = variant.artifacts.iter().map(|artifact| {
+        let cached = cx.cached(artifact)?.is_some();
+        Ok(Weights { artifact, cached })
     });
     Ok(Row {
         name: &variant.name,
@@ -103,7 +103,7 @@ fn row<'a>(cx: &Context, zoo: &'a Zoo, variant: &'a Variant) -> Result<Row<'a>, 
         top1: top1(zoo, variant),
         licence: &variant.licence,
         tags: &variant.tags,
-        weights: weights.collect(),
+        weights: weights.collect::<Result<_, Failure>>()?,
     })
 }
 

@@ -1,16 +1,22 @@
 //! The subcommands, one file each.
 
 mod bench;
+mod cache;
 mod classify;
 mod completions;
 mod doctor;
 mod export;
+mod faultd;
 mod fetch;
+mod files;
 mod infer;
 mod inspect;
+mod links;
 mod lint;
 mod list;
+mod net;
 mod nightly;
+mod progress;
 mod report;
 mod show;
 mod verify;
@@ -27,6 +33,8 @@ pub(crate) enum Command {
     Lint(lint::Lint),
     Fetch(fetch::Fetch),
     Verify(verify::Verify),
+    Links(links::Links),
+    Cache(cache::Cache),
     Classify(classify::Classify),
     Infer(infer::Infer),
     Export(export::Export),
@@ -34,6 +42,7 @@ pub(crate) enum Command {
     Bench(bench::Bench),
     Report(report::Report),
     Nightly(nightly::Nightly),
+    Faultd(faultd::Faultd),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
 }
@@ -46,6 +55,8 @@ impl Command {
             Self::Lint(command) => command.run(cx),
             Self::Fetch(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
+            Self::Links(command) => command.run(cx),
+            Self::Cache(command) => command.run(cx),
             Self::Classify(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
@@ -53,6 +64,7 @@ impl Command {
             Self::Bench(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
+            Self::Faultd(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
         }

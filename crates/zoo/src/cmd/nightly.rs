@@ -4,7 +4,6 @@ use clap::Args;
 use harness::{Budget, Case};
 use hrnet::Precision;
 use registry::lint::{Severity, lint};
-use registry::verify;
 
 use super::bench::line;
 use super::report::{new_folder, render};
@@ -124,13 +123,9 @@ impl Nightly {
 fn check_cache(cx: &Context) -> Result<(), Failure> {
     let lock = cx.lock()?;
     let mut files = 0;
-    for variant in &cx.zoo()?.variants {
-        for artifact in &variant.artifacts {
-            let path = cx.cache().path(variant, artifact);
-            if path.is_file() {
-                verify(&path, artifact, lock.pin(&artifact.url))?;
-                files += 1;
-            }
+    for artifact in cx.zoo()?.variants.iter().flat_map(|variant| &variant.artifacts) {
+        if cx.cache().verify(artifact, &lock, true)?.is_some() {
+            files += 1;
         }
     }
     match files {

@@ -126,7 +126,7 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
             (Known::Prefix(prefix), None) => format!("sha256 {prefix}…"),
             (Known::Nothing, _) => "no published digest".into(),
         };
-        let state = if cx.cache().path(variant, artifact).is_file() {
+        let state = if matches!(cx.cached(artifact), Ok(Some(_))) {
             "cached"
         } else {
             "not fetched"

@@ -1,0 +1,76 @@
+//! What of the cache may go.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cache::{Cache, entries};
+use crate::{Digest, owner};
+
+/// Something that was, or would be, removed from a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Where it lay.
+    pub path: PathBuf,
+    /// The bytes that are free again.
+    pub bytes: u64,
+}
+
+impl Cache {
+    /// Removes published files whose content none of these digests names; with `dry_run` only tells of them.
+    ///
+    /// # Errors
+    /// If a folder cannot be read or a file not be removed.
+    pub fn prune(&self, keep: &BTreeSet<Digest>, dry_run: bool) -> io::Result<Vec<Removed>> {
+        let mut removed = Vec::new();
+        for file in self
+            .files()?
+            .into_iter()
+            .filter(|file| !keep.contains(&file.digest))
+        {
+            if !dry_run {
+                fs::remove_file(&file.path)?;
+            }
+            removed.push(Removed {
+                path: file.path,
+                bytes: file.bytes,
+            });
+        }
+        Ok(removed)
+    }
+
+    /// Removes what no download needs: partials and temporary files that nobody has touched for `age`, and notes on
+    /// files that are gone; with `dry_run` only tells of them.
+    ///
+    /// # Errors
+    /// If a folder cannot be read or something not be removed.
+    pub fn collect_garbage(&self, age: Duration, dry_run: bool) -> io::Result<Vec<Removed>> {
+        let mut garbage = Vec::new();
+        for entry in entries(&self.partials())? {
+            if owner::idle_for(&entry.path()) >= age {
+                garbage.push(entry.path());
+            }
+        }
+        for entry in entries(&self.checked())? {
+            let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if !digest.is_some_and(|digest| self.path(digest).is_file()) {
+                garbage.push(entry.path());
+            }
+        }
+        let mut removed = Vec::new();
+        for path in garbage {
+            let metadata = fs::symlink_metadata(&path)?;
+            let data = fs::symlink_metadata(path.join("data")).map_or(0, |data| data.len());
+            let bytes = if metadata.is_dir() { data } else { metadata.len() };
+            match (dry_run, metadata.is_dir()) {
+                (true, _) => {}
+                (false, true) => fs::remove_dir_all(&path)?,
+                (false, false) => fs::remove_file(&path)?,
+            }
+            removed.push(Removed { path, bytes });
+        }
+        Ok(removed)
+    }
+}

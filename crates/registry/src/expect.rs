@@ -1,0 +1,89 @@
+use crate::{Artifact, Digest, DigestPrefix, FetchError, Known, Pin};
+
+/// What is known of a file's bytes, from the manifest and the lock together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The exact size.
+    pub(crate) bytes: Option<u64>,
+    /// The whole digest.
+    pub(crate) sha256: Option<Digest>,
+    /// The first digits of the digest.
+    pub(crate) prefix: Option<DigestPrefix>,
+}
+
+impl Expected {
+    /// What the two say of this weight source.
+    ///
+    /// # Errors
+    /// If they contradict each other: no bytes could be right.
+    pub(crate) fn of(artifact: &Artifact, pin: Option<Pin>) -> Result<Self, FetchError> {
+        if let Some(pin) = pin {
+            check(&format!("the pin of {}", artifact.url), artifact, None, pin)?;
+        }
+        let declared = match &artifact.known {
+            Known::Full(digest) => Some(*digest),
+            Known::Prefix(_) | Known::Nothing => None,
+        };
+        Ok(Self {
+            bytes: pin.map(|pin| pin.bytes).or(artifact.bytes),
+            sha256: pin.map(|pin| pin.sha256).or(declared),
+            prefix: match &artifact.known {
+                Known::Prefix(prefix) => Some(prefix.clone()),
+                Known::Full(_) | Known::Nothing => None,
+            },
+        })
+    }
+
+    /// Whether the bytes will be told right from wrong whatever the server says of them.
+    pub(crate) fn vouches(&self) -> bool {
+        self.bytes.is_some() || self.sha256.is_some() || self.prefix.is_some()
+    }
+}
+
+/// Whether a full digest of the file is known.
+pub(crate) fn is_pinned(artifact: &Artifact, pin: Option<Pin>) -> bool {
+    pin.is_some() || matches!(artifact.known, Known::Full(_))
+}
+
+/// Refuses bytes that are not what the manifest or the lock says.
+pub(crate) fn check(
+    subject: &str,
+    artifact: &Artifact,
+    pin: Option<Pin>,
+    found: Pin,
+) -> Result<(), FetchError> {
+    let mismatch = |said_by, expected: String, actual: String| {
+        Err(FetchError::Mismatch {
+            subject: subject.to_owned(),
+            said_by,
+            expected,
+            actual,
+        })
+    };
+    let sha256 = |digest: Digest| format!("sha256 {digest}");
+    for (said_by, bytes) in [
+        ("zoo.toml", artifact.bytes),
+        ("zoo.lock", pin.map(|pin| pin.bytes)),
+    ] {
+        if let Some(bytes) = bytes.filter(|bytes| *bytes != found.bytes) {
+            return mismatch(
+                said_by,
+                format!("{bytes} bytes"),
+                format!("{} bytes", found.bytes),
+            );
+        }
+    }
+    match &artifact.known {
+        Known::Full(digest) if *digest != found.sha256 => {
+            return mismatch("zoo.toml", sha256(*digest), sha256(found.sha256));
+        }
+        Known::Prefix(prefix) if !found.sha256.starts_with(prefix) => {
+            return mismatch("zoo.toml", format!("sha256 {prefix}…"), sha256(found.sha256));
+        }
+        Known::Full(_) | Known::Prefix(_) | Known::Nothing => {}
+    }
+    match pin.filter(|pin| pin.sha256 != found.sha256) {
+        Some(pin) => mismatch("zoo.lock", sha256(pin.sha256), sha256(found.sha256)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,145 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What goes wrong with one request. Places are offsets in the body of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    Good,
+    /// The connection closes without an answer.
+    Close,
+    /// A status instead of the file.
+    Status {
+        /// The code.
+        code: u16,
+        /// The pause it asks for.
+        wait: Option<Wait>,
+    },
+    /// The connection closes in an orderly way after so many bytes.
+    Truncate(u64),
+    /// The connection is reset after so many bytes.
+    Reset(u64),
+    /// Nothing more comes after so many bytes, and the connection stays open.
+    Stall(u64),
+    /// So many bytes a second.
+    Drip(u64),
+    /// So many bytes follow the file; no length is announced.
+    Extra(u64),
+    /// The byte at this offset is wrong.
+    Flip(u64),
+    /// The whole file, whatever part was asked for.
+    IgnoreRange,
+    /// A part that starts one byte later than asked for, and says so.
+    WrongContentRange,
+    /// From this request on the file is another version: other bytes, another entity tag.
+    NewVersion,
+    /// A redirect to the same address.
+    RedirectLoop,
+    /// A redirect to another address.
+    Redirect(String),
+    /// No length is announced; the end of the connection is the end of the file.
+    NoLength,
+    /// No entity tag.
+    NoEtag,
+    /// Said to be compressed.
+    Gzip,
+    /// The head of the answer comes a byte at a time, with this pause between two.
+    SlowHead(Duration),
+    /// An error page with status 200; `true` says what it is, `false` calls it a file.
+    Html(bool),
+}
+
+/// A pause that a server asks for in `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// In seconds.
+    Seconds(u64),
+    /// As the date so many seconds from now.
+    Date(u64),
+}
+
+/// Text that is no fault.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no fault: expected one of {list}", list = Fault::NAMES)]
+pub struct ParseFaultError(String);
+
+impl Fault {
+    /// The forms that [`Fault::from_str`] takes.
+    pub const NAMES: &'static str = "good, close, status=CODE, status=CODE,SECONDS, status=CODE,date,SECONDS, truncate=N, reset=N, \
+        stall=N, drip=BYTES_A_SECOND, extra=N, flip=N, ignore-range, wrong-content-range, new-version, redirect-loop, \
+        redirect=URL, no-length, no-etag, gzip, slow-head=MS, html, disguised-html";
+}
+
+impl FromStr for Fault {
+    type Err = ParseFaultError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFaultError> {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let number = || value.parse::<u64>().map_err(|_| ParseFaultError(text.to_owned()));
+        Ok(match (name, value) {
+            ("good", "") => Self::Good,
+            ("close", "") => Self::Close,
+            ("ignore-range", "") => Self::IgnoreRange,
+            ("wrong-content-range", "") => Self::WrongContentRange,
+            ("new-version", "") => Self::NewVersion,
+            ("redirect-loop", "") => Self::RedirectLoop,
+            ("no-length", "") => Self::NoLength,
+            ("no-etag", "") => Self::NoEtag,
+            ("gzip", "") => Self::Gzip,
+            ("html", "") => Self::Html(true),
+            ("disguised-html", "") => Self::Html(false),
+            ("redirect", url) if !url.is_empty() => Self::Redirect(url.to_owned()),
+            ("truncate", _) => Self::Truncate(number()?),
+            ("reset", _) => Self::Reset(number()?),
+            ("stall", _) => Self::Stall(number()?),
+            ("drip", _) => Self::Drip(number()?),
+            ("extra", _) => Self::Extra(number()?),
+            ("flip", _) => Self::Flip(number()?),
+            ("slow-head", _) => Self::SlowHead(Duration::from_millis(number()?)),
+            ("status", _) => status(value).ok_or_else(|| ParseFaultError(text.to_owned()))?,
+            _ => return Err(ParseFaultError(text.to_owned())),
+        })
+    }
+}
+
+fn status(value: &str) -> Option<Fault> {
+    let mut parts = value.split(',');
+    let code = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|code| (300..600).contains(code))?;
+    let wait = match (parts.next(), parts.next()) {
+        (None, _) => None,
+        (Some("date"), Some(seconds)) => Some(Wait::Date(seconds.parse().ok()?)),
+        (Some(seconds), None) => Some(Wait::Seconds(seconds.parse().ok()?)),
+        (Some(_), Some(_)) => return None,
+    };
+    parts.next().is_none().then_some(Fault::Status { code, wait })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_from_their_names() {
+        let read = |text: &str| text.parse::<Fault>();
+        assert_eq!(read("truncate=100"), Ok(Fault::Truncate(100)));
+        let waits = |code, wait| Ok(Fault::Status { code, wait });
+        assert_eq!(read("status=404"), waits(404, None));
+        assert_eq!(read("status=503,2"), waits(503, Some(Wait::Seconds(2))));
+        assert_eq!(read("status=429,date,5"), waits(429, Some(Wait::Date(5))));
+        for wrong in [
+            "",
+            "truncate",
+            "truncate=x",
+            "status=99",
+            "status=503,date",
+            "status=503,1,2",
+            "good=1",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

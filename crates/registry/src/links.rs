@@ -1,0 +1,118 @@
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde::Serialize;
+
+use crate::blocks::SideFile;
+use crate::expect::Expected;
+use crate::http::{Http, HttpError, Next, Wanted};
+use crate::source::Source;
+use crate::{Artifact, Limits, Lock, Tokens};
+
+/// What a URL of the manifest looks like from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// The URL.
+    pub url: String,
+    /// Whether the file is there.
+    pub alive: bool,
+    /// What the server answers, if that is an error.
+    pub error: Option<String>,
+    /// The size the server announces.
+    pub bytes: Option<u64>,
+    /// The size that the manifest or the lock states.
+    pub expected_bytes: Option<u64>,
+    /// The version, as the server names it now.
+    pub etag: Option<String>,
+    /// The version when the file was first downloaded.
+    pub first_etag: Option<String>,
+}
+
+impl Link {
+    /// Whether the server has another file than the one that was pinned, as far as its head tells.
+    pub fn has_drifted(&self) -> bool {
+        let differs =
+            |now: Option<&String>, then: Option<&String>| now.is_some() && then.is_some() && now != then;
+        let resized =
+            self.bytes.is_some() && self.expected_bytes.is_some() && self.bytes != self.expected_bytes;
+        resized || differs(self.etag.as_ref(), self.first_etag.as_ref())
+    }
+}
+
+/// Asks for the first byte of every URL of these sources, their mirrors included, and downloads nothing.
+pub fn probe(
+    artifacts: &[&Artifact],
+    lock: &Lock,
+    limits: Limits,
+    tokens: &Tokens,
+    threads: usize,
+) -> Vec<Link> {
+    let side = SideFile::beside(lock.path());
+    let urls: Vec<(&Artifact, &String)> = artifacts
+        .iter()
+        .flat_map(|artifact| {
+            std::iter::once(&artifact.url)
+                .chain(&artifact.mirrors)
+                .map(|url| (*artifact, url))
+        })
+        .collect();
+    let links: Vec<OnceLock<Link>> = urls.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let http = Http::new(limits, tokens.clone());
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((artifact, url)) = urls.get(index) else {
+                return;
+            };
+            let expected = Expected::of(artifact, lock.pin(&artifact.url)).ok();
+            let mut link = look(&http, url, expected.and_then(|expected| expected.bytes));
+            let pin = lock.pin(&artifact.url);
+            link.first_etag = pin.and_then(|pin| side.etag(url, pin.sha256).map(str::to_owned));
+            let _ = links[index].set(link);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(urls.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let link = |slot: OnceLock<_>| slot.into_inner().expect("every index was taken");
+    links.into_iter().map(link).collect()
+}
+
+fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
+    let wanted = Wanted {
+        range: Some(0..1),
+        if_range: None,
+    };
+    let source = Source::web(url);
+    let mut tries = 1;
+    let answer = loop {
+        match source.open(http, &wanted) {
+            Err(HttpError {
+                next: Next::Again(pause),
+                ..
+            }) if tries < http.limits.attempts => {
+                tries += 1;
+                thread::sleep(pause.unwrap_or_default().max(http.limits.pause));
+            }
+            answer => break answer,
+        }
+    };
+    let (part, error) = match answer {
+        Ok(part) => (Some(part), None),
+        Err(error) => (None, Some(error.reason)),
+    };
+    Link {
+        url: url.to_owned(),
+        alive: part.is_some(),
+        error,
+        bytes: part.as_ref().and_then(|part| part.total),
+        expected_bytes,
+        etag: part.and_then(|part| part.etag),
+        first_etag: None,
+    }
+}

@@ -1,0 +1,168 @@
+//! Fetching processes that are killed, that race, and that run out of room.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::{Bench, body, fetcher, known, serve};
+use registry::faultd::Fault;
+use registry::{Cache, Digest, FetchError, Lock, Silent};
+
+const SIZE: usize = 400_000;
+const URL: &str = "REGISTRY_TEST_URL";
+const FOLDER: &str = "REGISTRY_TEST_FOLDER";
+
+/// What a child process does: fetches one file to a folder. Run as a test of its own it has nothing to do.
+#[test]
+fn child() {
+    let (Ok(url), Ok(folder)) = (std::env::var(URL), std::env::var(FOLDER)) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let artifact = common::artifact(&url, &known(&body(SIZE)));
+    let mut lock = Lock::open(&folder.join("zoo.lock")).expect("a lock");
+    let result = fetcher(Cache::new(folder.join("cache"))).fetch(&artifact, &mut lock, &Silent);
+    std::process::exit(match result {
+        Ok(_) => 0,
+        Err(FetchError::Disk { .. }) => 8,
+        Err(_) => 1,
+    });
+}
+
+/// Starts a child; `shell` may set limits before it becomes the child.
+fn start(bench: &Bench, shell: &str) -> Child {
+    let program = std::env::current_exe().expect("this program");
+    Command::new("sh")
+        .args([
+            "-c",
+            &format!("{shell} exec \"$0\" --exact child"),
+            &program.to_string_lossy(),
+        ])
+        .env(URL, &bench.artifact.url)
+        .env(FOLDER, bench.folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a child")
+}
+
+fn run(bench: &Bench, shell: &str) -> Option<i32> {
+    start(bench, shell).wait().expect("a status").code()
+}
+
+/// Numbers that are spread evenly, the same in each run.
+fn spread(index: u64, below: u64) -> u64 {
+    (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % below
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_killed_at_any_moment_leaves_a_download_that_goes_on() {
+    let server = serve(&body(SIZE), &[Fault::Drip(1_500_000)]);
+    let bench = Bench::of(&server, &known(&body(SIZE)));
+    let path = bench.fetcher.cache.path(Digest::of(&body(SIZE)));
+    let (mut killed, mut went_on) = (0, 0);
+    for round in 0..400 {
+        if killed == 50 {
+            break;
+        }
+        let mut child = start(&bench, "");
+        thread::sleep(Duration::from_millis(5 + spread(round, 120)));
+        child.kill().expect("kill -9");
+        if child.wait().expect("a status").success() {
+            std::fs::remove_file(&path).expect("it was done: once more");
+            continue;
+        }
+        killed += 1;
+        if !bench.published().is_empty() {
+            // Published, and killed before it ended.
+            std::fs::remove_file(&path).expect("removed");
+        }
+        went_on += usize::from(!bench.partials().is_empty());
+    }
+    assert_eq!(killed, 50);
+    assert!(
+        went_on > 10,
+        "most were killed with something to go on with: {went_on}"
+    );
+    assert_eq!(run(&bench, ""), Some(0));
+    assert_eq!((bench.published(), bench.partials().len()), (vec![path], 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_download_goes_on_where_it_was() {
+    let server = serve(&body(SIZE), &[Fault::Drip(400_000)]);
+    let bench = Bench::of(&server, &known(&body(SIZE)));
+    let mut child = start(&bench, "");
+    // Killed once each of the four connections has noted something.
+    for _ in 0..500 {
+        thread::sleep(Duration::from_millis(5));
+        if server.requests().len() >= 4 {
+            break;
+        }
+    }
+    thread::sleep(Duration::from_millis(60));
+    child.kill().expect("kill -9");
+    child.wait().expect("a status");
+    let before = server.requests().len();
+    assert_eq!(run(&bench, ""), Some(0));
+    let asked: u64 = server.requests()[before..]
+        .iter()
+        .map(|head| bytes_asked_for(head))
+        .sum();
+    assert!(
+        asked < SIZE as u64 - 40_000,
+        "asked for {asked} of {SIZE} bytes again"
+    );
+    assert_eq!(bench.published().len(), 1);
+}
+
+fn bytes_asked_for(head: &str) -> u64 {
+    let range = head.lines().find_map(|line| line.strip_prefix("range: bytes="));
+    let (first, last) = range.and_then(|range| range.split_once('-')).expect("a part");
+    let [first, last] = [first, last].map(|place| place.parse::<u64>().expect("a number"));
+    last + 1 - first
+}
+
+#[cfg(unix)]
+#[test]
+fn of_two_processes_one_downloads_and_both_succeed() {
+    for _ in 0..5 {
+        let server = serve(&body(SIZE), &[Fault::Drip(4_000_000)]);
+        let bench = Bench::of(&server, &known(&body(SIZE)));
+        let children: Vec<Child> = (0..3).map(|_| start(&bench, "")).collect();
+        for mut child in children {
+            assert!(child.wait().expect("a status").success());
+        }
+        assert_eq!(
+            server.requests().len(),
+            SIZE.div_ceil(1 << 16),
+            "each part was asked for once"
+        );
+        assert_eq!((bench.published().len(), bench.partials().len()), (1, 0));
+    }
+}
+
+/// No file may grow beyond a limit, as on a full disk: writing fails in the middle of the download.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_keeps_what_came_and_the_next_run_goes_on() {
+    let server = serve(&body(SIZE), &[]);
+    let bench = Bench::of(&server, &known(&body(SIZE)));
+    assert_eq!(run(&bench, "trap '' XFSZ; ulimit -f 200;"), Some(8));
+    assert!(bench.published().is_empty());
+    let registry::Plan::Download { kept, .. } = bench
+        .fetcher
+        .plan(&bench.artifact, &bench.lock())
+        .expect("a plan")
+    else {
+        panic!("nothing is published")
+    };
+    assert!(kept > 0, "what came is kept");
+    assert_eq!(run(&bench, ""), Some(0));
+    assert_eq!((bench.published().len(), bench.partials().len()), (1, 0));
+}

@@ -1,0 +1,78 @@
+use clap::Args;
+use registry::{Link, Tokens, probe};
+use std::time::Duration;
+
+use super::files::Files;
+use crate::context::Context;
+use crate::output::table;
+use crate::{Exit, Failure};
+
+/// Probe every URL of the manifest without downloading: is it there, has it changed
+#[derive(Debug, Args)]
+pub(crate) struct Links {
+    #[command(flatten)]
+    files: Files,
+    /// URLs at a time
+    #[arg(short, long, value_name = "N", default_value_t = 8)]
+    jobs: usize,
+    /// How long a server may be silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    timeout: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Links {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let files = self.files.choose_or_all(cx)?;
+        if cx.offline {
+            return Err(Failure::new(Exit::Usage, "links are probed over the network").help("drop --offline"));
+        }
+        let artifacts: Vec<_> = files.iter().map(|(_, artifact)| *artifact).collect();
+        let mut limits = cx.fetcher().limits;
+        limits.idle = Duration::from_secs(self.timeout.max(1));
+        let links = probe(&artifacts, &cx.lock()?, limits, &Tokens::from_env(), self.jobs);
+        if self.json {
+            cx.out.json(&links)?;
+        } else {
+            cx.out
+                .data(&table(&["state", ">bytes", "url", "why"], links.iter().map(row)))?;
+        }
+        let dead = vec![Exit::Network; links.iter().filter(|link| !link.alive).count()];
+        let drifted = vec![Exit::Checksum; links.iter().filter(|link| link.has_drifted()).count()];
+        let message = format!(
+            "{} of {} links are dead, {} have changed",
+            dead.len(),
+            links.len(),
+            drifted.len()
+        );
+        match (dead.is_empty(), drifted.is_empty()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(Failure::new(Exit::Network, message)),
+            (true, false) => Err(Failure::new(Exit::Checksum, message)
+                .help("the publisher replaced the file, or someone else did; a fetch would refuse it")),
+        }
+    }
+}
+
+fn row(link: &Link) -> Vec<String> {
+    let state = match (link.alive, link.has_drifted()) {
+        (false, _) => "dead",
+        (true, true) => "changed",
+        (true, false) => "alive",
+    };
+    let mut why: Vec<String> = link.error.iter().cloned().collect();
+    if let (Some(now), Some(expected)) = (link.bytes, link.expected_bytes)
+        && now != expected
+    {
+        why.push(format!("expected {expected} bytes"));
+    }
+    if let (Some(now), Some(first)) = (&link.etag, &link.first_etag)
+        && now != first
+    {
+        why.push(format!("version {now}, first seen as {first}"));
+    }
+    let bytes = link.bytes.map_or_else(|| "-".into(), |bytes| bytes.to_string());
+    vec![state.into(), bytes, link.url.clone(), why.join("; ")]
+}
