@@ -3,6 +3,7 @@
 //!
 //! Today these are the portable kernels of preprocessing. Code for one instruction set belongs here and nowhere else.
 
+pub mod engine;
 mod features;
 mod map;
 mod normalize;

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use hrnet::{Graph, Precision, Shape, WeightError, WeightSource};
 
-use crate::candle;
+use crate::{candle, cpu};
 
 /// A way to run a network: one file a backend, one line in [`BACKENDS`].
 pub trait Backend: Sync {
@@ -14,6 +14,12 @@ pub trait Backend: Sync {
 
     /// How this backend computes in `precision`, or `None` if it cannot.
     fn arithmetic(&self, precision: Precision) -> Option<&'static str>;
+
+    /// The largest difference to reference values, as a share of the largest absolute one, that a correct network shows
+    /// on seeded weights.
+    fn tolerance(&self, precision: Precision) -> f32 {
+        precision.tolerance()
+    }
 
     /// A session for the graph's input shape, with the weights converted and laid out.
     ///
@@ -29,6 +35,8 @@ pub trait Backend: Sync {
 
 /// Every backend of this build; the first is the default.
 pub static BACKENDS: &[&dyn Backend] = &[
+    &cpu::FAST,
+    &cpu::EXACT,
     &candle::CPU,
     #[cfg(feature = "cuda")]
     &candle::CUDA,
@@ -49,6 +57,11 @@ pub trait Session: Send {
 
     /// The shape of the logits, `[n, classes, 1, 1]`.
     fn output_shape(&self) -> Shape;
+
+    /// The fused program as text, one step a line, if the backend makes one.
+    fn plan(&self) -> Option<String> {
+        None
+    }
 
     /// Runs one batch into a new vector.
     ///

@@ -6,5 +6,6 @@
 
 mod backend;
 mod candle;
+mod cpu;
 
 pub use backend::{BACKENDS, Backend, Options, RuntimeError, Session, UnknownBackend, backend};
