@@ -100,11 +100,14 @@ mod planted {
         }
     }
 
+    /// Puts something in the place of a partial that leads to a victim.
+    type Plant<'a> = &'a dyn Fn(&Path, &Path);
+
     #[test]
     fn links_in_a_partial_are_thrown_away() {
         let key = Digest::of(&body(SIZE)).to_string();
         let journal = "null\n0 200000\n";
-        let plants: [&dyn Fn(&Path, &Path); 4] = [
+        let plants: [Plant; 4] = [
             &|partial, victim| symlink(victim.parent().expect("a folder"), partial).expect("planted"),
             &|partial, victim| {
                 fs::create_dir(partial).expect("made");

@@ -227,3 +227,37 @@ fn references_and_networks_are_checked() {
     assert!(refused("base = \"HRNet_W18_C\"", "base = \"HRNet_W18_C_ssld\"").contains("declared above"));
     assert!(refused("std = [0.229,", "std = [inf,").contains("finite, positive std"));
 }
+
+#[test]
+fn names_that_would_leave_their_folder_are_refused() {
+    let name = "name = \"HRNet_W30_C\"";
+    for bad in [
+        "..",
+        "../x",
+        "/etc/passwd",
+        "C:x",
+        "C:\\\\x",
+        "a\\u0000b",
+        "nul",
+        "COM1.pth",
+        "a/b",
+        "",
+    ] {
+        let told = refused(name, &format!("name = \"{bad}\""));
+        assert!(told.contains("the name `"), "{bad}: {told}");
+    }
+    let url = "hrnetv2_w30-8d7f8dab.pth";
+    for bad in ["..", "", "nul", "C:", ".hidden", "a%2f..%2fb", "x?y", "a b"] {
+        let told = refused(url, bad);
+        assert!(told.contains("the URL `"), "{bad}: {told}");
+    }
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_refused() {
+    let told = refused("name = \"HRNet_W30_C\"", "name = \"hrnet_w18_c\"");
+    assert!(
+        told.contains("is declared twice: `HRNet_W18_C` stands above"),
+        "{told}"
+    );
+}

@@ -41,7 +41,7 @@ impl Request {
             Some((first.parse().ok()?, last.parse().ok()))
         });
         Some(Self {
-            path: path.trim_start_matches('/').to_owned(),
+            path: below_root(path).to_owned(),
             range,
             if_range: header("if-range"),
             head,
@@ -64,4 +64,12 @@ impl Request {
             Err(())
         }
     }
+}
+
+/// The path without its leading slash; a proxy is sent the whole URL.
+fn below_root(target: &str) -> &str {
+    let path = target
+        .strip_prefix("http://")
+        .map_or(target, |rest| rest.split_once('/').map_or("", |(_, path)| path));
+    path.trim_start_matches('/')
 }

@@ -14,8 +14,10 @@ mod inspect;
 mod links;
 mod lint;
 mod list;
+mod mirror;
 mod net;
 mod nightly;
+mod pin;
 mod progress;
 mod report;
 mod show;
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     Links(links::Links),
     Cache(cache::Cache),
+    Mirror(mirror::Mirror),
+    Pin(pin::Pin),
     Classify(classify::Classify),
     Infer(infer::Infer),
     Export(export::Export),
@@ -57,6 +61,8 @@ impl Command {
             Self::Verify(command) => command.run(cx),
             Self::Links(command) => command.run(cx),
             Self::Cache(command) => command.run(cx),
+            Self::Mirror(command) => command.run(cx),
+            Self::Pin(command) => command.run(cx),
             Self::Classify(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),

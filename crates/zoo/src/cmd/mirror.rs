@@ -1,0 +1,70 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use registry::{Artifact, mirror_to_folder};
+use serde::Serialize;
+
+use super::files::Files;
+use crate::context::Context;
+use crate::{Exit, Failure};
+
+/// Copy cached weights and an index to a folder that others can fetch from
+///
+/// The folder, or any web server that hands out its files, is a complete mirror: `zoo fetch all --mirror DIR|URL`.
+/// A machine without a network is served by a USB stick with it: `zoo fetch all --offline --mirror /mnt/stick`.
+#[derive(Debug, Args)]
+pub(crate) struct Mirror {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    target: PathBuf,
+    #[command(flatten)]
+    files: Files,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    url: &'a str,
+    bytes: u64,
+    sha256: String,
+    copied: bool,
+}
+
+impl Mirror {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let files = self.files.choose_or_all(cx)?;
+        let artifacts: Vec<&Artifact> = files.iter().map(|(_, artifact)| *artifact).collect();
+        let made = mirror_to_folder(cx.cache(), &artifacts, &cx.lock()?, &self.target)?;
+        let lines: Vec<Line<'_>> = made
+            .iter()
+            .map(|file| Line {
+                url: &file.url,
+                bytes: file.pin.bytes,
+                sha256: file.pin.sha256.to_string(),
+                copied: file.copied,
+            })
+            .collect();
+        if self.json {
+            cx.out.json(&lines)?;
+        } else {
+            for line in &lines {
+                let state = if line.copied { "copied" } else { "there" };
+                cx.out
+                    .data(&format!("{state:<8}  {} ({} bytes)", line.url, line.bytes))?;
+            }
+        }
+        let missing = files.len() - made.len();
+        if made.is_empty() || (missing > 0 && !self.files.is_empty()) {
+            let exit = if made.is_empty() {
+                Exit::Missing
+            } else {
+                Exit::Some
+            };
+            let message = format!("{missing} of {} files are not in the cache", files.len());
+            return Err(Failure::new(exit, message).help("`zoo fetch` brings them"));
+        }
+        Ok(())
+    }
+}
