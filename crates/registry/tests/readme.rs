@@ -36,10 +36,7 @@ fn every_fault_has_a_treatment_and_a_test() {
         );
         let named = row[2].split('`').skip(1).step_by(2);
         for test in named.map(|name| name.rsplit(' ').next().unwrap_or(name)) {
-            assert!(
-                code.contains(&format!("fn {test}(")),
-                "there is no test `{test}`"
-            );
+            assert!(code.contains(&format!("fn {test}(")), "there is no test `{test}`");
         }
         assert!(
             row[2].contains('`') || row[2].starts_with("by construction"),

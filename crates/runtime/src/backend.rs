@@ -44,6 +44,16 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &candle::METAL,
 ];
 
+/// The backend that runs a precision when none is named: the first of [`BACKENDS`] that can.
+pub fn default_backend(precision: Precision) -> &'static dyn Backend {
+    let can = |backend: &&dyn Backend| backend.arithmetic(precision).is_some();
+    BACKENDS
+        .iter()
+        .copied()
+        .find(|backend| can(backend))
+        .expect("candle runs every precision")
+}
+
 /// A prepared network.
 pub trait Session: Send {
     /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`.

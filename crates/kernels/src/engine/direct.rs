@@ -283,11 +283,11 @@ fn phase_slots(natural: Grid, lanes: usize) -> Vec<Slot> {
 
 /// For each output phase, where each element of the kernel finds its pixels on the input's grid.
 fn taps(input: Grid, phases: usize, (kernel, stride): (usize, usize), lanes: usize) -> Vec<Vec<Tap>> {
-    let p = input.p as isize;
-    let pad = (kernel as isize - 1) / 2;
-    let columns = input.tile_columns() as isize;
+    let p = input.p.cast_signed();
+    let pad = (kernel.cast_signed() - 1) / 2;
+    let columns = input.tile_columns().cast_signed();
     let along = |phase: usize, i: usize| {
-        let pixel = (stride * phase + i) as isize - pad;
+        let pixel = (stride * phase + i).cast_signed() - pad;
         (pixel.rem_euclid(p), pixel.div_euclid(p))
     };
     (0..phases * phases)

@@ -112,7 +112,6 @@ impl Program {
             result: result.as_mut_ptr(),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
-            let context = context;
             // SAFETY: the memory holds `threads` scratch areas behind the maps.
             let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
             let _guard = barrier.map(Barrier::guard);

@@ -85,7 +85,7 @@ enum Op {
         to: Map,
     },
     Conv {
-        conv: Convolution,
+        conv: Box<Convolution>,
         from: Map,
         to: Map,
         residual: Option<Map>,
@@ -150,7 +150,7 @@ impl Step {
     /// A convolution, with `residual` added before its ReLU.
     pub fn conv(conv: Convolution, from: Map, to: Map, residual: Option<Map>) -> Self {
         Self(Op::Conv {
-            conv,
+            conv: Box::new(conv),
             from,
             to,
             residual,

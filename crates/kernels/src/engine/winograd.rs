@@ -40,7 +40,7 @@ impl Winograd {
     ) -> Self {
         let vectors = grid.tiles().div_ceil(lanes);
         let (rows, most) = gemm::rows(outputs, vectors, wide);
-        let shift = |i: usize| (i as isize / 3 - 1, i as isize % 3 - 1);
+        let shift = |i: usize| (i.cast_signed() / 3 - 1, i.cast_signed() % 3 - 1);
         Self {
             grid,
             inputs,
@@ -137,7 +137,7 @@ impl Winograd {
         scratch: *mut f32,
     ) {
         let (stride, tiles) = (self.grid.stride(), self.grid.tiles());
-        let columns = self.grid.tile_columns() as isize;
+        let columns = self.grid.tile_columns().cast_signed();
         let width = nv * S::LANES;
         let plane = self.plane(width);
         for v in 0..nv {
@@ -153,8 +153,8 @@ impl Winograd {
                         let mut d = [S::splat(0.0); 6];
                         for i in 0..side(M) {
                             let (pi, di) = place::<M>(i);
-                            let at = ((pi * M + pj) * tiles) as isize + di * columns + dj;
-                            let mask = masks[((di + 1) * 3 + dj + 1) as usize];
+                            let at = ((pi * M + pj) * tiles).cast_signed() + di * columns + dj;
+                            let mask = masks[((di + 1) * 3 + dj + 1).cast_unsigned()];
                             d[i] = S::load_masked(from.wrapping_offset(at), mask);
                         }
                         let t = forward::<S, M>(d);
