@@ -59,6 +59,9 @@ struct Tap {
     masks: Vec<u32>,
 }
 
+/// The longest sum that is kept in one register: a sum of sums rounds less than one long sum.
+const RUN: usize = 288;
+
 /// A place that is not stored.
 const NOWHERE: u32 = u32::MAX;
 
@@ -160,7 +163,16 @@ impl Direct {
                 };
                 for block in blocks.clone() {
                     let a = self.weights.as_ptr().add(block * self.depth() * self.rows);
-                    gemm::product::<S>((self.rows, nv), a, panel, self.depth(), (sums, width));
+                    for at in (0..self.depth()).step_by(RUN) {
+                        gemm::product::<S>(
+                            (self.rows, nv),
+                            a.add(at * self.rows),
+                            (panel.0.add(at * panel.1), panel.1),
+                            RUN.min(self.depth() - at),
+                            (sums, width),
+                            at > 0,
+                        );
+                    }
                     self.finish::<S>(io, epilogue, block, start, nv, sums);
                 }
             }

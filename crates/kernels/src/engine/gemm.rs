@@ -10,7 +10,7 @@ pub(super) const SHAPES: [(usize, usize, usize); 5] =
 /// How far ahead of use weights are asked for, elements: they stream through once a block.
 const AHEAD: usize = 192;
 
-/// `c[r][v] = sum over i of a[i][r] * b[i][v]` for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
+/// `c[r][v] = sum over i of a[i][r] * b[i][v]`, or with `more` that much more than it was, for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
 ///
 /// # Safety
 /// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of `b_stride`, `c` as many at
@@ -22,21 +22,22 @@ pub(super) unsafe fn product<S: Simd>(
     (b, b_stride): (*const f32, usize),
     depth: usize,
     (c, c_stride): (*mut f32, usize),
+    more: bool,
 ) {
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (rows, vectors) {
-            (6, 1) => tile::<S, 6, 1>(a, b, b_stride, depth, c, c_stride),
-            (6, 2) => tile::<S, 6, 2>(a, b, b_stride, depth, c, c_stride),
-            (6, 3) if S::WIDE => tile::<S, 6, 3>(a, b, b_stride, depth, c, c_stride),
-            (6, 4) if S::WIDE => tile::<S, 6, 4>(a, b, b_stride, depth, c, c_stride),
-            (8, 1) => tile::<S, 8, 1>(a, b, b_stride, depth, c, c_stride),
-            (8, 2) if S::WIDE => tile::<S, 8, 2>(a, b, b_stride, depth, c, c_stride),
-            (8, 3) if S::WIDE => tile::<S, 8, 3>(a, b, b_stride, depth, c, c_stride),
-            (12, 1) => tile::<S, 12, 1>(a, b, b_stride, depth, c, c_stride),
-            (12, 2) if S::WIDE => tile::<S, 12, 2>(a, b, b_stride, depth, c, c_stride),
-            (16, 1) if S::WIDE => tile::<S, 16, 1>(a, b, b_stride, depth, c, c_stride),
-            (24, 1) if S::WIDE => tile::<S, 24, 1>(a, b, b_stride, depth, c, c_stride),
+            (6, 1) => tile::<S, 6, 1>(a, b, b_stride, depth, c, c_stride, more),
+            (6, 2) => tile::<S, 6, 2>(a, b, b_stride, depth, c, c_stride, more),
+            (6, 3) if S::WIDE => tile::<S, 6, 3>(a, b, b_stride, depth, c, c_stride, more),
+            (6, 4) if S::WIDE => tile::<S, 6, 4>(a, b, b_stride, depth, c, c_stride, more),
+            (8, 1) => tile::<S, 8, 1>(a, b, b_stride, depth, c, c_stride, more),
+            (8, 2) if S::WIDE => tile::<S, 8, 2>(a, b, b_stride, depth, c, c_stride, more),
+            (8, 3) if S::WIDE => tile::<S, 8, 3>(a, b, b_stride, depth, c, c_stride, more),
+            (12, 1) => tile::<S, 12, 1>(a, b, b_stride, depth, c, c_stride, more),
+            (12, 2) if S::WIDE => tile::<S, 12, 2>(a, b, b_stride, depth, c, c_stride, more),
+            (16, 1) if S::WIDE => tile::<S, 16, 1>(a, b, b_stride, depth, c, c_stride, more),
+            (24, 1) if S::WIDE => tile::<S, 24, 1>(a, b, b_stride, depth, c, c_stride, more),
             _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
         }
     }
@@ -50,6 +51,7 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     depth: usize,
     c: *mut f32,
     c_stride: usize,
+    more: bool,
 ) {
     // SAFETY: the caller's, see `product`.
     unsafe {
@@ -70,7 +72,13 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(
         }
         for r in 0..R {
             for v in 0..V {
-                S::store(c.add(r * c_stride + v * S::LANES), sums[r][v]);
+                let to = c.add(r * c_stride + v * S::LANES);
+                let sum = if more {
+                    S::add(S::load(to), sums[r][v])
+                } else {
+                    sums[r][v]
+                };
+                S::store(to, sum);
             }
         }
     }

@@ -119,6 +119,7 @@ impl Winograd {
                             (scratch.add(xi * self.plane(width)), width),
                             self.inputs,
                             (products.add(xi * self.rows * width), width),
+                            false,
                         );
                     }
                     self.transform_output::<S, M>(io, epilogue, block, start, nv, products);
