@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Zoo:
-    """Runs one binary; `folder` takes the arrays that pass in and out."""
+    """Runs one binary; `folder` takes the arrays that pass in and out. Without a backend the zoo chooses."""
 
-    def __init__(self, binary: pathlib.Path, folder: pathlib.Path):
-        self.binary, self.folder = binary, folder
+    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, backend: str = None):
+        self.binary, self.folder, self.backend = binary, folder, backend
 
     def infer(self, network: str, weights, batch: np.ndarray, precision: str = "f32", at: str = None) -> np.ndarray:
         """The logits, or what the node `at` gives."""
@@ -19,6 +19,8 @@ class Zoo:
         np.save(given, batch)
         made.unlink(missing_ok=True)
         options = ["--at", at] if at else []
+        if self.backend:
+            options += ["--backend", self.backend]
         if threads := os.environ.get("OMP_NUM_THREADS"):
             options += ["--threads", threads]
         self.run("infer", "--model", network, "--weights", weights, "--precision", precision, "--input", given,

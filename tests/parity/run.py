@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
     several = functools.partial(parser.add_argument, action="append")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"any of {', '.join(NETWORKS)}; without it all")
     parser.add_argument("--zoo", type=pathlib.Path, default=ROOT / "target/release/zoo", help="the program")
+    parser.add_argument("--backend", help="what runs the networks, as `zoo infer` names it; without it the zoo's choice")
     several("--part", choices=PARTS, help="only this part; may be given again")
     several("--precision", choices=list(checks.TOLERANCES), help="for files only this; may be given again")
     given = parser.parse_args()
@@ -58,7 +59,7 @@ def main() -> int:
     given = arguments()
     done = []
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-        zoo = Zoo(given.zoo.resolve(), pathlib.Path(folder))
+        zoo = Zoo(given.zoo.resolve(), pathlib.Path(folder), given.backend)
         for network in given.networks or NETWORKS:
             for check in run(network, given.part or PARTS, given.precision or list(checks.TOLERANCES), zoo):
                 print(check, flush=True)
