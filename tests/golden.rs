@@ -83,7 +83,7 @@ fn agrees(case: &str, graph: &Graph, images: &[f32], precisions: &[Precision]) {
                 / scale;
             let what = format!("{case} on {} in {precision}", backend.name());
             println!("{what}: largest error {error:.1e} of the largest value");
-            let tolerance = precision.tolerance();
+            let tolerance = backend.tolerance(precision);
             assert!(error <= tolerance, "{what}: {error:e} is over {tolerance:e}");
             let out = graph.output_shape();
             if precision == Precision::F32 && (out.h, out.w) == (1, 1) {

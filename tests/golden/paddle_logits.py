@@ -113,6 +113,16 @@ def logits(model: paddle.nn.Layer, batch: np.ndarray) -> np.ndarray:
     return model(paddle.to_tensor(batch)).numpy()
 
 
+@paddle.no_grad()
+def features(model: paddle.nn.Layer, batch: np.ndarray) -> list:
+    """The outputs of the branches of stage 4, finest first."""
+    kept = []
+    hook = model.st4.register_forward_post_hook(lambda layer, args, output: kept.extend(output))
+    model(paddle.to_tensor(batch))
+    hook.remove()
+    return [branch.numpy() for branch in kept]
+
+
 def main():
     for name, width in cases.PADDLE_SE.items():
         model = network(width, has_se=True)

@@ -1,18 +1,53 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use hrnet::{Graph, Param, ParamKind, WeightError, WeightSource};
 
+use crate::differences::{Differences, listed};
 use crate::error::shown;
-use crate::{CheckpointError, Dtype, Naming, Tensor, TensorFile};
-
-/// How many names an error lists of each kind before it only counts.
-const LISTED: usize = 5;
+use crate::tensor::transposed;
+use crate::{AilmentKind, CheckpointError, Dtype, Naming, Tensor, TensorFile, health, naming};
 
 /// A file's weights under the canonical names, each with the graph's shape.
+///
+/// Values stay in the file's map until they are loaded, and are borrowed from it where it has them as they are needed.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    tensors: BTreeMap<String, Tensor>,
+    tensors: BTreeMap<String, Bound>,
+}
+
+/// A tensor of the file, and how it becomes a parameter.
+#[derive(Clone, Debug)]
+struct Bound {
+    tensor: Tensor,
+    /// Whether rows and columns are to be exchanged.
+    transposed: bool,
+    /// What is to be taken off.
+    bias: Option<Tensor>,
+}
+
+impl Bound {
+    fn shape(&self) -> Vec<usize> {
+        let mut shape = self.tensor.shape.clone();
+        if self.transposed {
+            shape.reverse();
+        }
+        shape
+    }
+
+    fn values(&self) -> Cow<'_, [f32]> {
+        let mut values = self.tensor.values();
+        if let (true, [_, columns]) = (self.transposed, self.tensor.shape.as_slice()) {
+            values = Cow::Owned(transposed(&values, *columns));
+        }
+        if let Some(bias) = &self.bias {
+            let bias = bias.values();
+            let pairs = values.to_mut().iter_mut().zip(bias.iter());
+            pairs.for_each(|(value, bias)| *value -= bias);
+        }
+        values
+    }
 }
 
 impl WeightSource for Weights {
@@ -23,13 +58,35 @@ impl WeightSource for Weights {
                 name: param.name.clone(),
                 shape: shape(),
             }),
-            Some(tensor) if tensor.shape != param.shape => Err(WeightError::Shape {
+            Some(bound) if bound.shape() != param.shape => Err(WeightError::Shape {
                 name: param.name.clone(),
                 expected: shape(),
-                actual: tensor.shape.clone(),
+                actual: bound.shape(),
             }),
-            Some(tensor) => Ok(Cow::Borrowed(&tensor.values)),
+            Some(bound) => Ok(bound.values()),
         }
+    }
+}
+
+impl Weights {
+    /// Refuses values that are not finite, by name; `path` is the file that is to blame.
+    pub(crate) fn check_finite(&self, path: &Path, graph: &Graph) -> Result<(), CheckpointError> {
+        let ailments = health(graph, self).map_err(|source| CheckpointError::Source {
+            path: path.to_owned(),
+            source,
+        })?;
+        let infinite: Vec<String> = ailments
+            .iter()
+            .filter(|ailment| matches!(ailment.kind, AilmentKind::NonFinite { .. }))
+            .map(ToString::to_string)
+            .collect();
+        if infinite.is_empty() {
+            return Ok(());
+        }
+        Err(CheckpointError::Values {
+            path: path.to_owned(),
+            ailments: listed(&infinite),
+        })
     }
 }
 
@@ -39,7 +96,9 @@ impl TensorFile {
     /// # Errors
     /// If they are those of no known scheme.
     pub fn naming(&self) -> Result<Naming, CheckpointError> {
-        Naming::detect(&self.tensors).ok_or_else(|| {
+        let prefix = self.prefix();
+        let has = |name: &str| self.tensors.contains_key(&format!("{prefix}{name}"));
+        Naming::detect(has).ok_or_else(|| {
             let found: Vec<String> = self
                 .tensors
                 .keys()
@@ -59,6 +118,11 @@ impl TensorFile {
         })
     }
 
+    /// What is before every name: `module.` where a wrapper for several devices was saved, else nothing.
+    fn prefix(&self) -> &'static str {
+        naming::prefix(self.tensors.keys())
+    }
+
     /// The tensors under the canonical names.
     ///
     /// Bookkeeping is passed over, and biases of head convolutions, which Microsoft's networks have, are folded into
@@ -68,6 +132,7 @@ impl TensorFile {
     /// If the naming scheme is unknown, or a tensor is missing, surplus, of another shape or of integers.
     pub fn bind(mut self, graph: &Graph) -> Result<Weights, CheckpointError> {
         let naming = self.naming()?;
+        let prefix = self.prefix();
         let mut differences = Differences {
             found: self.tensors.len(),
             ..Differences::default()
@@ -75,13 +140,13 @@ impl TensorFile {
         let mut tensors = BTreeMap::new();
         for param in graph.params() {
             differences.expected += 1;
-            let name = naming.name_of(&param.name);
+            let name = format!("{prefix}{}", naming.name_of(&param.name));
             let transposed = param.kind == ParamKind::LinearWeight && naming.transposes_linear();
             let mut expected = param.shape.clone();
             if transposed {
                 expected.reverse();
             }
-            let Some(mut tensor) = self.tensors.remove(&name) else {
+            let Some(tensor) = self.tensors.remove(&name) else {
                 differences.missing.push(format!("{name} {expected:?}"));
                 continue;
             };
@@ -92,20 +157,21 @@ impl TensorFile {
                     .push(format!("{name} is {shape:?}, expected {expected:?}"));
             } else if tensor.dtype == Dtype::I64 {
                 differences.integers.push(name);
-            } else if transposed {
-                tensor = tensor.transposed();
             }
-            tensors.insert(param.name, tensor);
+            let bound = Bound {
+                tensor,
+                transposed,
+                bias: None,
+            };
+            tensors.insert(param.name, bound);
         }
         for (name, tensor) in self.tensors {
-            let mean = naming.folded_bias(&name).and_then(|mean| tensors.get_mut(&mean));
-            match mean.filter(|mean| mean.shape == tensor.shape && tensor.dtype != Dtype::I64) {
-                Some(mean) => mean
-                    .values
-                    .iter_mut()
-                    .zip(&tensor.values)
-                    .for_each(|(mean, bias)| *mean -= bias),
-                None if naming.ignores(&name) => {}
+            let bare = &name[prefix.len()..];
+            let mean = naming.folded_bias(bare).and_then(|mean| tensors.get_mut(&mean));
+            let fits = |mean: &&mut Bound| mean.tensor.shape == tensor.shape && tensor.dtype != Dtype::I64;
+            match mean.filter(fits) {
+                Some(mean) => mean.bias = Some(tensor),
+                None if naming.ignores(bare) => {}
                 None => differences
                     .extra
                     .push(format!("{} {:?}", shown(name.as_bytes()), tensor.shape)),
@@ -119,41 +185,5 @@ impl TensorFile {
                 differences,
             }),
         }
-    }
-}
-
-/// How a file's tensors differ from a network's.
-#[derive(Default)]
-struct Differences {
-    /// Tensors of the network.
-    expected: usize,
-    /// Tensors in the file.
-    found: usize,
-    missing: Vec<String>,
-    shapes: Vec<String>,
-    integers: Vec<String>,
-    extra: Vec<String>,
-}
-
-impl Differences {
-    fn describe(&self) -> Option<String> {
-        let kinds = [
-            ("missing", &self.missing),
-            ("of another shape", &self.shapes),
-            ("of integers", &self.integers),
-            ("not expected", &self.extra),
-        ];
-        let parts: Vec<String> = kinds
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(kind, names)| {
-                let listed = names[..names.len().min(LISTED)].join("; ");
-                let more = if names.len() > LISTED { "; …" } else { "" };
-                format!("{} {kind} ({listed}{more})", names.len())
-            })
-            .collect();
-        let (expected, found) = (self.expected, self.found);
-        (!parts.is_empty())
-            .then(|| format!("{expected} tensors expected, {found} found: {}", parts.join(", ")))
     }
 }

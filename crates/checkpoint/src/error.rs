@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use hrnet::WeightError;
+
 /// A weight file that cannot be used; each error names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -13,7 +15,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// The file's first bytes are those of no format that is read.
-    #[error("{path}: {found}; .pdparams and .safetensors files are read")]
+    #[error("{path}: {found}; .pdparams, .pth and .safetensors files are read")]
     Format {
         /// The file.
         path: PathBuf,
@@ -47,6 +49,22 @@ pub enum CheckpointError {
         naming: &'static str,
         /// What is missing, extra or of another shape, with both sides.
         differences: String,
+    },
+    /// Weights that no network can run on.
+    #[error("{path}: damaged weights: {ailments}")]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// Which tensors have values that are not finite, and how many.
+        ailments: String,
+    },
+    /// Weights that were to be written lack a tensor of the network.
+    #[error("{path} is not written: {source}")]
+    Source {
+        /// The file that was to be.
+        path: PathBuf,
+        /// What is missing.
+        source: WeightError,
     },
 }
 

@@ -1,16 +1,25 @@
 //! Weight files as named tensors, without executing anything: [`read`] gives what a file holds, [`TensorFile::bind`]
-//! fits it to a graph, [`load`] does both.
+//! fits it to a graph, [`load`] does both, [`load_prepared`] does so once and maps the result from then on.
+//! [`write_safetensors`] is the way back.
 //!
 //! One file a format ([`Format`]), one file a naming scheme ([`Naming`]).
 
 mod bind;
+mod collection;
+mod differences;
 mod error;
 mod file;
+mod health;
+mod latin1;
 mod naming;
+mod numpy;
 mod pdparams;
 mod pickle;
+mod prepared;
 mod safetensors;
 mod tensor;
+mod torch;
+mod write;
 
 use std::path::Path;
 
@@ -18,14 +27,20 @@ use hrnet::Graph;
 
 pub use bind::Weights;
 pub use error::CheckpointError;
-pub use file::{Format, TensorFile, read};
+pub use file::{Format, TensorFile, parse, read};
+pub use health::{Ailment, AilmentKind, health};
 pub use naming::Naming;
+pub use prepared::{load_prepared, prepared_path};
 pub use tensor::{Dtype, Tensor};
+pub use write::{Layout, write_safetensors};
 
-/// The weights in a file, fitted to the parameters of a graph.
+/// The weights in a file, fitted to the parameters of a graph, all of them finite.
 ///
 /// # Errors
-/// If the file cannot be read, its format or naming scheme is not known, or its tensors are not the graph's.
+/// If the file cannot be read, its format or naming scheme is not known, its tensors are not the graph's, or some of
+/// their values are not finite.
 pub fn load(path: &Path, graph: &Graph) -> Result<Weights, CheckpointError> {
-    read(path)?.bind(graph)
+    let weights = read(path)?.bind(graph)?;
+    weights.check_finite(path, graph)?;
+    Ok(weights)
 }

@@ -1,54 +1,47 @@
-use std::collections::BTreeMap;
+//! Paddle's `.pdparams`: a pickled dictionary from names to arrays, or to `(name, array)` pairs.
 
+use bytes::Bytes;
+
+use crate::Tensor;
+use crate::collection::Collection;
 use crate::error::shown;
-use crate::pickle::{Machine, Value};
-use crate::{Dtype, Tensor};
+use crate::file::Tensors;
+use crate::numpy;
+use crate::pickle::{Machine, Run, Value};
 
 /// Paddle's table of parameter names, kept beside the tensors.
 const NAME_TABLE: &[u8] = b"StructuredToParameterName@@";
-/// Paddle's table of tensors that were too large for one array.
+/// Paddle's table of tensors that were too large for one array in protocols 2 and 3.
 const SPLIT_TABLE: &[u8] = b"UnpackBigParamInfor@@";
 
-/// The tensors of a `.pdparams` file: a pickled dictionary from names to arrays, or to `(name, array)` pairs.
-pub(crate) fn tensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
-    let (machine, result) = Machine::run(bytes)?;
-    let Value::Dict(dict) = result else {
+/// The tensors of a `.pdparams` file.
+pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
+    let Run {
+        machine,
+        result: Value::Dict(dict),
+        ..
+    } = Machine::run(file, 0)?
+    else {
         return Err("the pickle holds no dictionary of tensors".into());
     };
-    let mut tensors = BTreeMap::new();
-    // One array under many names would make much memory of a small file.
-    let mut elements_left = bytes.len();
+    let mut collection = Collection::new(file.len());
+    let mut split = None;
     for (key, value) in machine.dict(dict) {
-        let (Value::Text(name) | Value::Bytes(name)) = key else {
-            return Err("a tensor name that is no text".into());
-        };
-        if *name == NAME_TABLE {
-            continue;
+        match key {
+            Value::Text(NAME_TABLE) | Value::Bytes(NAME_TABLE) => {}
+            Value::Text(SPLIT_TABLE) | Value::Bytes(SPLIT_TABLE) => split = Some(*value),
+            _ => collection.add(*key, *value, |value| tensor(file, &machine, value))?,
         }
-        if *name == SPLIT_TABLE {
-            return Err("tensors split over several arrays, which no HRNet needs: refused".into());
-        }
-        // What a training run noted beside its tensors, such as the epoch.
-        if matches!(
-            value,
-            Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_)
-        ) {
-            continue;
-        }
-        let at = |reason| format!("tensor `{}`: {reason}", shown(name));
-        let text = std::str::from_utf8(name).map_err(|_| at("a name that is not UTF-8".to_owned()))?;
-        let tensor = tensor(&machine, *value).map_err(at)?;
-        elements_left = elements_left
-            .checked_sub(tensor.values.len())
-            .ok_or_else(|| at("more elements than the file has bytes".into()))?;
-        if tensors.insert(text.to_owned(), tensor).is_some() {
-            return Err(at("there are two of that name".into()));
-        }
+    }
+    let mut tensors = collection.into_tensors();
+    if let Some(table) = split {
+        let at = |reason| format!("the table of split tensors: {reason}");
+        join(&mut tensors, &machine, table).map_err(at)?;
     }
     Ok(tensors)
 }
 
-fn tensor(machine: &Machine, value: Value) -> Result<Tensor, String> {
+fn tensor(file: &Bytes, machine: &Machine, value: Value) -> Result<Tensor, String> {
     let array = match value {
         Value::Array(array) => array,
         Value::Tuple(pair) => match machine.tuple(pair) {
@@ -57,90 +50,61 @@ fn tensor(machine: &Machine, value: Value) -> Result<Tensor, String> {
         },
         _ => return Err("neither an array nor a (name, array) pair".into()),
     };
-    let state = machine.array(array).ok_or("an array without data")?;
-    let [_, Value::Tuple(shape), Value::Dtype(dtype), fortran, data] = state else {
-        return Err("an array whose state is not (version, shape, dtype, order, data)".into());
-    };
-    let shape = shape_of(machine.tuple(*shape))?;
-    if !matches!(fortran, Value::Bool(false) | Value::Int(0)) && shape.len() > 1 {
-        return Err("Fortran order, which Paddle does not write".into());
-    }
-    let parts = machine.dtype(*dtype);
-    let dtype = match (parts.order, parts.code) {
-        (b"<" | b"=", b"f4") => Dtype::F32,
-        (b"<" | b"=", b"f8") => Dtype::F64,
-        (b"<" | b"=", b"f2") => Dtype::F16,
-        (b"<" | b"=", b"i8") => Dtype::I64,
-        (order, code) => {
-            return Err(format!(
-                "dtype {}{}; <f4, <f8, <f2 and <i8 are read",
-                shown(order),
-                shown(code)
-            ));
-        }
-    };
-    match data {
-        Value::Bytes(bytes) => Tensor::from_bytes(dtype, shape, bytes),
-        Value::Latin1(text) => Tensor::from_bytes(dtype, shape, &latin1(text)?),
-        _ => Err("array data that is no bytes".into()),
-    }
+    numpy::tensor(file, machine, array)
 }
 
-fn shape_of(extents: &[Value]) -> Result<Vec<usize>, String> {
-    let extent = |value: &Value| match value {
-        Value::Int(extent) => usize::try_from(*extent).map_err(|_| format!("an extent of {extent}")),
-        _ => Err("an extent that is no integer".into()),
+/// Joins the tensors that Paddle split: the table has, by name, the shape and the names of the parts in order.
+fn join(tensors: &mut Tensors, machine: &Machine, table: Value) -> Result<(), String> {
+    let Value::Dict(table) = table else {
+        return Err("no dictionary".into());
     };
-    extents.iter().map(extent).collect()
-}
-
-/// The bytes that were written as one character each, U+0000 to U+00FF in UTF-8.
-///
-/// There, bytes from 0x80 on take two: `C2` and the byte itself, or `C3` and the byte less 0x40. Half the bytes of
-/// trained weights do, in no order that a branch predictor could learn, so the loop has no branch: a lead byte is
-/// written too, and overwritten by what follows it.
-fn latin1(text: &[u8]) -> Result<Vec<u8>, String> {
-    let mut bytes = vec![0; text.len()];
-    let (mut count, mut previous, mut valid) = (0, 0, true);
-    for &byte in text {
-        let (leads, continues) = (byte >= 0xC0, byte & 0xC0 == 0x80);
-        valid &= (continues == (previous >= 0xC0)) & (!leads | (byte & 0xFE == 0xC2));
-        bytes[count] = byte | u8::from(previous == 0xC3) << 6;
-        count += usize::from(!leads);
-        previous = byte;
-    }
-    if !valid || previous >= 0xC0 {
-        return Err("array data that is no text of the characters U+0000 to U+00FF".into());
-    }
-    bytes.truncate(count);
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_byte_comes_back_from_its_character() {
-        let text: String = (0..=u8::MAX).chain((0..=u8::MAX).rev()).map(char::from).collect();
-        let bytes: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
-        assert_eq!(latin1(text.as_bytes()), Ok(bytes));
-        assert_eq!(latin1(b""), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn text_is_refused_exactly_where_it_stands_for_no_bytes() {
-        for first in 0..=u8::MAX {
-            for second in 0..=u8::MAX {
-                let pair = [first, second];
-                let expected = std::str::from_utf8(&pair)
-                    .ok()
-                    .and_then(|text| text.chars().map(|c| u8::try_from(c).ok()).collect());
-                assert_eq!(latin1(&pair).ok(), expected, "{pair:02x?}");
-            }
-        }
-        for text in ["Ā", "€", "a😀"] {
-            assert!(latin1(text.as_bytes()).is_err(), "{text}");
+    for (key, entry) in machine.dict(table) {
+        let (name, Value::Dict(entry)) = (text(*key)?, entry) else {
+            return Err("an entry that is no dictionary".into());
+        };
+        let at = |reason: String| format!("`{}`: {reason}", shown(name.as_bytes()));
+        let field = |field: &[u8]| {
+            let fields = machine.dict(*entry).iter().take(2);
+            fields.clone().find_map(|(key, value)| match key {
+                Value::Text(key) | Value::Bytes(key) if *key == field => Some(*value),
+                _ => None,
+            })
+        };
+        let (Some(Value::Tuple(shape)), Some(Value::List(slices))) =
+            (field(b"OriginShape"), field(b"slices"))
+        else {
+            return Err(at("no shape or no parts".into()));
+        };
+        let shape = numpy::extents(machine.tuple(shape)).map_err(at)?;
+        let whole = joined(tensors, machine.list(slices), shape).map_err(at)?;
+        if tensors.insert(name.to_owned(), whole).is_some() {
+            return Err(at("there is one tensor of that name already".into()));
         }
     }
+    Ok(())
+}
+
+/// The parts, each of which is taken and so can be used but once, one behind the other.
+fn joined(tensors: &mut Tensors, parts: &[Value], shape: Vec<usize>) -> Result<Tensor, String> {
+    let (mut dtype, mut bytes) = (None, Vec::new());
+    for part in parts {
+        let name = text(*part)?;
+        let part = tensors
+            .remove(name)
+            .ok_or_else(|| format!("no part `{}`", shown(name.as_bytes())))?;
+        if *dtype.get_or_insert(part.dtype) != part.dtype {
+            return Err("parts of several number formats".into());
+        }
+        bytes.extend_from_slice(&part.bytes());
+    }
+    let dtype = dtype.ok_or("no parts at all")?;
+    Tensor::from_bytes(dtype, shape, bytes.into())
+}
+
+fn text<'a>(value: Value<'a>) -> Result<&'a str, String> {
+    match value {
+        Value::Text(name) | Value::Bytes(name) => std::str::from_utf8(name).ok(),
+        _ => None,
+    }
+    .ok_or_else(|| "a name that is no text".into())
 }

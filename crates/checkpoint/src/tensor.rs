@@ -1,6 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
 use half::{bf16, f16};
+
+use crate::latin1;
 
 /// The number format of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,26 @@ impl Dtype {
             Self::F16 | Self::Bf16 => 2,
         }
     }
+
+    /// The elements of little-endian bytes; none of integers.
+    fn convert(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+            Self::F32 => each(bytes, f32::from_le_bytes),
+            Self::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::I64 => Vec::new(),
+        }
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|chunk| element(*chunk))
+        .collect()
 }
 
 impl fmt::Display for Dtype {
@@ -37,69 +61,123 @@ impl fmt::Display for Dtype {
 }
 
 /// The most extents of a tensor: a convolution's weight has four.
-const MAX_RANK: usize = 8;
+pub(crate) const MAX_RANK: usize = 8;
 
-/// A stored tensor, its elements converted to f32.
-#[derive(Clone, Debug, PartialEq)]
+/// A stored tensor: its elements stay as they are in the file, mostly in its map, until they are asked for.
+#[derive(Clone, Debug)]
 pub struct Tensor {
     /// The format in the file.
     pub dtype: Dtype,
     /// The extents, outermost first.
     pub shape: Vec<usize>,
-    /// The elements, row-major; none of [`Dtype::I64`], for integers only count batches and are no weights.
-    pub values: Vec<f32>,
+    data: Data,
+}
+
+/// How the elements are kept, row-major, little-endian.
+#[derive(Clone)]
+enum Data {
+    Raw(Bytes),
+    /// As text of valid latin-1 characters.
+    Latin1(Bytes),
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Raw(bytes) | Self::Latin1(bytes)) = self;
+        write!(f, "{} bytes", bytes.len())
+    }
 }
 
 impl Tensor {
-    /// A tensor from its little-endian bytes.
+    /// A tensor of these bytes, little-endian and row-major.
     ///
     /// # Errors
     /// If there are not as many bytes as the shape needs, or the shape has absurdly many extents.
-    pub(crate) fn from_bytes(dtype: Dtype, shape: Vec<usize>, bytes: &[u8]) -> Result<Self, String> {
-        if shape.len() > MAX_RANK {
-            return Err(format!("{} extents; at most {MAX_RANK} are read", shape.len()));
-        }
-        let needed = shape
-            .iter()
-            .try_fold(dtype.bytes(), |product, extent| product.checked_mul(*extent));
-        if needed != Some(bytes.len()) {
-            return Err(format!(
-                "shape {shape:?} of {dtype} does not fit {} bytes",
-                bytes.len()
-            ));
-        }
-        let values = match dtype {
-            Dtype::F64 => convert(bytes, |b| f64::from_le_bytes(b) as f32),
-            Dtype::F32 => convert(bytes, f32::from_le_bytes),
-            Dtype::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::Bf16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Dtype::I64 => Vec::new(),
-        };
-        Ok(Self { dtype, shape, values })
+    pub(crate) fn from_bytes(dtype: Dtype, shape: Vec<usize>, bytes: Bytes) -> Result<Self, String> {
+        fits(dtype, &shape, bytes.len())?;
+        Ok(Self {
+            dtype,
+            shape,
+            data: Data::Raw(bytes),
+        })
     }
 
-    /// A matrix with rows and columns exchanged.
-    pub(crate) fn transposed(self) -> Self {
-        let &[rows, columns] = self.shape.as_slice() else {
-            return self;
-        };
-        let mut values = Vec::with_capacity(self.values.len());
-        for column in 0..columns {
-            values.extend(self.values.iter().skip(column).step_by(columns));
+    /// A tensor of bytes that were written as text, each a character.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`], and if the text has other characters.
+    pub(crate) fn from_latin1(dtype: Dtype, shape: Vec<usize>, text: Bytes) -> Result<Self, String> {
+        fits(dtype, &shape, latin1::count(&text)?)?;
+        Ok(Self {
+            dtype,
+            shape,
+            data: Data::Latin1(text),
+        })
+    }
+
+    /// A tensor of f32 elements, row-major.
+    ///
+    /// # Panics
+    /// If there are not as many elements as the shape needs.
+    pub fn from_values(shape: Vec<usize>, values: &[f32]) -> Self {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::from_bytes(Dtype::F32, shape, bytes.into()).expect("as many elements as the shape needs")
+    }
+
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        // No overflow: as many elements are stored.
+        self.shape.iter().product()
+    }
+
+    /// The elements as f32, row-major: borrowed from the file's map where it has them so, converted otherwise.
+    ///
+    /// There are none of [`Dtype::I64`], for integers only count batches and are no weights.
+    pub fn values(&self) -> Cow<'_, [f32]> {
+        match &self.data {
+            Data::Raw(bytes) => match (self.dtype, bytemuck::try_cast_slice(bytes)) {
+                (Dtype::F32, Ok(values)) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+                _ => Cow::Owned(self.dtype.convert(bytes)),
+            },
+            Data::Latin1(text) => Cow::Owned(self.dtype.convert(&latin1::decode(text))),
         }
-        Self {
-            dtype: self.dtype,
-            shape: vec![columns, rows],
-            values,
+    }
+
+    /// The elements' bytes, little-endian and row-major.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.data {
+            Data::Raw(bytes) => Cow::Borrowed(bytes),
+            Data::Latin1(text) => Cow::Owned(latin1::decode(text)),
         }
     }
 }
 
-fn convert<const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes
-        .as_chunks::<N>()
-        .0
+impl PartialEq for Tensor {
+    /// Whether format, shape and values are the same, however they are kept.
+    fn eq(&self, other: &Self) -> bool {
+        (self.dtype, &self.shape) == (other.dtype, &other.shape) && self.bytes() == other.bytes()
+    }
+}
+
+/// Whether a tensor of this shape has `length` bytes.
+fn fits(dtype: Dtype, shape: &[usize], length: usize) -> Result<(), String> {
+    if shape.len() > MAX_RANK {
+        return Err(format!("{} extents; at most {MAX_RANK} are read", shape.len()));
+    }
+    let needed = shape
         .iter()
-        .map(|chunk| element(*chunk))
-        .collect()
+        .try_fold(dtype.bytes(), |product, extent| product.checked_mul(*extent));
+    if needed != Some(length) {
+        return Err(format!("shape {shape:?} of {dtype} does not fit {length} bytes"));
+    }
+    Ok(())
+}
+
+/// A row-major matrix with its rows and columns exchanged.
+pub(crate) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let mut exchanged = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        exchanged.extend(values.iter().skip(column).step_by(columns));
+    }
+    exchanged
 }

@@ -22,14 +22,14 @@ fn numpys_formats_are_read() {
             (tensor.dtype, tensor.shape.as_slice()),
             (dtype, [3, 4].as_slice())
         );
-        assert_eq!(tensor.values, values, "{name}");
+        assert_eq!(tensor.values(), values, "{name}");
     }
     let integers = &tensors["i64"];
     assert_eq!(
         (integers.dtype, integers.shape.as_slice()),
         (Dtype::I64, [3, 4].as_slice())
     );
-    assert!(integers.values.is_empty());
+    assert!(integers.values().is_empty());
 }
 
 #[test]
@@ -41,8 +41,7 @@ fn arrays_that_no_weights_need_are_refused() {
         ),
         ("complex", "tensor `a`: dtype <c8"),
         ("fortran", "tensor `a`: Fortran order"),
-        // NumPy pickles the elements of an object array as a list.
-        ("objects", "opcode 0x5d"),
+        ("objects", "tensor `a`: dtype |O8"),
     ] {
         let error = read(&fixture(&format!("refused_{name}.pdparams")))
             .expect_err(name)
@@ -91,7 +90,7 @@ fn the_formats_of_safetensors_are_read() {
             (tensor.dtype, tensor.shape.as_slice()),
             (dtype, [1, 3].as_slice())
         );
-        assert_eq!(tensor.values, [1.0, -2.5, smallest], "{dtype}");
+        assert_eq!(tensor.values().as_ref(), [1.0, -2.5, smallest], "{dtype}");
     }
 }
 

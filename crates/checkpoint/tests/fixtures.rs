@@ -1,51 +1,11 @@
 //! Genuine weight files of a tiny HRNet, written by PaddlePaddle 3.3.1, NumPy 1.26 and safetensors, read to exactly
 //! the values that were put in. Python 2's alone is put together by hand; `fixtures/make_fixtures.py` tells how.
 
-use std::path::{Path, PathBuf};
+mod common;
 
 use checkpoint::{CheckpointError, Dtype, Format, Naming, Tensor, TensorFile, load, read};
-use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-/// The network of every fixture but SE's.
-fn plain() -> Graph {
-    graph(8, None)
-}
-
-fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
-    let spec = HrnetSpec {
-        stem: 4,
-        stage1: StageOneSpec { blocks: 1, mid: 4 },
-        widths: vec![width, width],
-        modules: vec![1],
-        blocks: 1,
-        se_reduction,
-        head: HeadSpec {
-            mids: vec![4, 4],
-            features: 8,
-            classes: 5,
-        },
-    };
-    spec.graph(Shape::square(1, 32)).expect("a tiny graph")
-}
-
-/// Asserts that the source gives the seeded value of every parameter, to the bit.
-fn assert_seeded(weights: &dyn WeightSource, graph: &Graph, except: &[&str]) {
-    let seeded = SeededWeights::new(0);
-    for param in graph
-        .params()
-        .filter(|param| !except.contains(&param.name.as_str()))
-    {
-        let expected = seeded.load(&param).expect("seeded");
-        let found = weights.load(&param).expect("in the file");
-        assert_eq!(found, expected, "{}", param.name);
-    }
-}
+use common::{assert_seeded, fixture, graph, plain};
+use hrnet::{HrnetSpec, SeededWeights, Shape, WeightSource};
 
 #[test]
 fn paddle_files_of_every_protocol_hold_the_seeded_values() {
@@ -87,11 +47,11 @@ fn numpy_1_and_python_2_files_are_read() {
 
     let python2 = read(&fixture("python2.pdparams")).expect("the file").tensors;
     assert_eq!(
-        (python2["a"].shape.as_slice(), python2["a"].values.as_slice()),
+        (python2["a"].shape.as_slice(), python2["a"].values().as_ref()),
         ([2].as_slice(), [1.5, -2.0].as_slice())
     );
     assert_eq!(
-        (python2["b"].shape.as_slice(), python2["b"].values.as_slice()),
+        (python2["b"].shape.as_slice(), python2["b"].values().as_ref()),
         ([2, 1].as_slice(), [3.0, 0.25].as_slice())
     );
 }
@@ -104,6 +64,37 @@ fn name_and_array_pairs_are_read_and_notes_passed_over() {
         pair["fc.bias"],
         read(&fixture("protocol4.pdparams")).expect("the file").tensors["fc.bias"]
     );
+}
+
+#[test]
+fn older_names_of_paddles_are_known() {
+    for (name, naming) in [
+        ("paddle2020.pdparams", Naming::Paddle2020),
+        ("paddle_static.pdparams", Naming::PaddleStatic),
+    ] {
+        let file = read(&fixture(name)).expect(name);
+        assert_eq!(
+            (file.format, file.naming().expect(name)),
+            (Format::Pdparams, naming)
+        );
+        let graph = plain();
+        assert_seeded(&file.bind(&graph).expect(name), &graph, &[]);
+    }
+}
+
+#[test]
+fn split_tensors_are_joined() {
+    let split = read(&fixture("split.pdparams")).expect("the file").tensors;
+    let whole = read(&fixture("protocol2.pdparams")).expect("the file").tensors;
+    let names = [
+        "fc.bias",
+        "layer1.0.conv1.conv.weight",
+        "layer1.0.conv2.conv.weight",
+    ];
+    assert_eq!(split.keys().collect::<Vec<_>>(), names);
+    for name in names {
+        assert_eq!(split[name], whole[name], "{name}");
+    }
 }
 
 #[test]
@@ -128,7 +119,7 @@ fn timm_files_have_their_head_biases_folded() {
         let unfolded = seeded.load(&mean).expect("seeded");
         let expected: Vec<f32> = unfolded
             .iter()
-            .zip(&biases[bias].values)
+            .zip(biases[bias].values().iter())
             .map(|(mean, bias)| mean - bias)
             .collect();
         assert_ne!(unfolded.as_ref(), expected);
@@ -176,7 +167,9 @@ fn unknown_names_are_told_with_what_is_known() {
         .to_string();
     assert!(
         error.contains(
-            "names such as `a`, `b`; expected `conv_layer1_1.conv.weight` (Paddle) or `conv1.weight` (timm)"
+            "names such as `a`, `b`; expected `conv_layer1_1.conv.weight` (Paddle) or `conv_layer1_1._conv.weight` \
+             (Paddle of 2020) or `layer1_1_weights` (static Paddle) or `conv1.weight` (timm) or \
+             `backbone.conv1.weight` (mmpretrain)"
         ),
         "{error}"
     );
@@ -217,12 +210,7 @@ fn a_bias_that_fits_no_mean_is_not_folded() {
         ("downsamp_modules.1.0.bias", vec![8]),
         ("conv1.bias", vec![4]),
     ] {
-        let values = vec![0.5; shape[0]];
-        let bias = Tensor {
-            dtype: Dtype::F32,
-            shape: shape.clone(),
-            values,
-        };
+        let bias = Tensor::from_values(shape.clone(), &vec![0.5; shape[0]]);
         let error = bind_changed(|file| drop(file.tensors.insert(name.into(), bias.clone())));
         let error = error.expect_err(name).to_string();
         assert!(

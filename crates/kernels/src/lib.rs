@@ -1,11 +1,15 @@
-//! Kernels: slices in, slices out, and the CPU features they may use.
+//! Kernels: slices in, slices out, and the CPU features they may use; and [`FileMap`], the other thing that takes
+//! `unsafe`.
 //!
 //! Today these are the portable kernels of preprocessing. Code for one instruction set belongs here and nowhere else.
 
+pub mod engine;
 mod features;
+mod map;
 mod normalize;
 mod resize;
 
 pub use features::cpu_features;
+pub use map::FileMap;
 pub use normalize::{Element, Normalize};
 pub use resize::{Bilinear, Extent, Window};

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use hrnet::{Graph, Precision, Shape, WeightError, WeightSource};
 
-use crate::candle;
+use crate::{candle, cpu};
 
 /// A way to run a network: one file a backend, one line in [`BACKENDS`].
 pub trait Backend: Sync {
@@ -14,6 +14,12 @@ pub trait Backend: Sync {
 
     /// How this backend computes in `precision`, or `None` if it cannot.
     fn arithmetic(&self, precision: Precision) -> Option<&'static str>;
+
+    /// The largest difference to reference values, as a share of the largest absolute one, that a correct network shows
+    /// on seeded weights.
+    fn tolerance(&self, precision: Precision) -> f32 {
+        precision.tolerance()
+    }
 
     /// A session for the graph's input shape, with the weights converted and laid out.
     ///
@@ -29,12 +35,24 @@ pub trait Backend: Sync {
 
 /// Every backend of this build; the first is the default.
 pub static BACKENDS: &[&dyn Backend] = &[
+    &cpu::FAST,
+    &cpu::EXACT,
     &candle::CPU,
     #[cfg(feature = "cuda")]
     &candle::CUDA,
     #[cfg(feature = "metal")]
     &candle::METAL,
 ];
+
+/// The backend that runs a precision when none is named: the first of [`BACKENDS`] that can.
+pub fn default_backend(precision: Precision) -> &'static dyn Backend {
+    let can = |backend: &&dyn Backend| backend.arithmetic(precision).is_some();
+    BACKENDS
+        .iter()
+        .copied()
+        .find(|backend| can(backend))
+        .expect("candle runs every precision")
+}
 
 /// A prepared network.
 pub trait Session: Send {
@@ -49,6 +67,11 @@ pub trait Session: Send {
 
     /// The shape of the logits, `[n, classes, 1, 1]`.
     fn output_shape(&self) -> Shape;
+
+    /// The fused program as text, one step a line, if the backend makes one.
+    fn plan(&self) -> Option<String> {
+        None
+    }
 
     /// Runs one batch into a new vector.
     ///

@@ -6,5 +6,8 @@
 
 mod backend;
 mod candle;
+mod cpu;
 
-pub use backend::{BACKENDS, Backend, Options, RuntimeError, Session, UnknownBackend, backend};
+pub use backend::{
+    BACKENDS, Backend, Options, RuntimeError, Session, UnknownBackend, backend, default_backend,
+};

@@ -142,7 +142,7 @@ fn every_backend_gives_the_reference_logits_in_every_precision() {
                     .iter()
                     .zip(&expected)
                     .fold(0.0_f64, |max, (a, b)| max.max((f64::from(*a) - b).abs()));
-                let allowed = f64::from(precision.tolerance()) * largest;
+                let allowed = f64::from(backend.tolerance(precision)) * largest;
                 assert!(
                     error <= allowed,
                     "{} {precision}: error {error:e} of largest logit {largest}, allowed {allowed:e}",

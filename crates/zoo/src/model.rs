@@ -20,9 +20,9 @@ pub(crate) struct ModelArgs {
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) weights: WeightArgs,
-    /// What runs the network
-    #[arg(long, value_name = "NAME", default_value = "candle")]
-    pub(crate) backend: String,
+    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
     /// Number format: f32, f16 or bf16
     #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
@@ -46,7 +46,10 @@ impl ModelArgs {
 
     /// A session of the graph, which may be a part of the one the weights were loaded for.
     pub(crate) fn prepare(&self, graph: &Graph, weights: &Weights) -> Result<Box<dyn Session>, Failure> {
-        let backend = runtime::backend(&self.backend)?;
+        let backend = match &self.backend {
+            Some(name) => runtime::backend(name)?,
+            None => runtime::default_backend(self.precision),
+        };
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
         Ok(backend.prepare(graph, weights.source.as_ref(), options)?)
@@ -137,14 +140,14 @@ impl Weights {
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
                 match cx.cached(artifact)? {
-                    Some(path) => Self::read(&path, &artifact.file_name, graph),
+                    Some(path) => Self::prepared(cx, &path, artifact, graph),
                     None => Err(missing(variant, artifact)),
                 }
             }
             Choice::CachedOrSeeded => {
                 let artifact = pick(variant, None, cx)?;
                 match cx.cached(artifact)? {
-                    Some(path) => Self::read(&path, &artifact.file_name, graph),
+                    Some(path) => Self::prepared(cx, &path, artifact, graph),
                     None => Ok(Self::seeded(0)),
                 }
             }
@@ -156,6 +159,16 @@ impl Weights {
             source: Box::new(SeededWeights::new(seed)),
             about: format!("seeded:{seed}"),
         }
+    }
+
+    /// A cached file's weights, mapped from the prepared copy beside it, which the first use writes.
+    fn prepared(cx: &Context, path: &Path, artifact: &Artifact, graph: &Graph) -> Result<Self, Failure> {
+        let digest = cx.lock()?.pin(&artifact.url).map(|pin| pin.sha256.to_string());
+        let weights = checkpoint::load_prepared(path, digest.as_deref(), graph)?;
+        Ok(Self {
+            source: Box::new(weights),
+            about: artifact.file_name.clone(),
+        })
     }
 
     fn read(path: &Path, name: &str, graph: &Graph) -> Result<Self, Failure> {

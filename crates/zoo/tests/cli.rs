@@ -404,3 +404,72 @@ fn a_network_is_exported_as_onnx() {
     ];
     assert!(place.zoo(&nowhere).failed(8).contains("none/small.onnx"));
 }
+
+#[test]
+fn exported_weights_are_inspected_and_run_as_they_are() {
+    let place = Place::new();
+    for names in ["timm", "paddle"] {
+        let file = format!("{names}.safetensors");
+        let export = [
+            "export",
+            "hrnet_w18_small",
+            "--weights",
+            "seeded:0",
+            "--format",
+            "safetensors",
+        ];
+        place
+            .zoo(&[&export[..], &["--names", names, "--output", &file]].concat())
+            .good();
+        let inspected = place.zoo(&["inspect", &file, "--json"]).json();
+        assert_eq!(inspected["format"], "safetensors");
+        assert_eq!(
+            inspected["fits"],
+            serde_json::json!(["hrnet_w18_small"]),
+            "{names}"
+        );
+        assert_eq!(inspected["ailments"], serde_json::json!([]));
+    }
+    write_npy(&place.path().join("x.npy"), &[1, 3, 64, 64]);
+    let logits = |weights: &str| {
+        let infer = [
+            "infer",
+            "--model",
+            "hrnet_w18_small",
+            "--input",
+            "x.npy",
+            "--output",
+            "y.npy",
+            "--weights",
+            weights,
+        ];
+        place.zoo(&infer).good();
+        read_npy(&place.path().join("y.npy")).1
+    };
+    let seeded = logits("seeded:0");
+    assert_eq!(logits("timm.safetensors"), seeded);
+    assert_eq!(logits("paddle.safetensors"), seeded);
+    let other = [
+        "infer",
+        "--model",
+        "HRNet_W18_C",
+        "--input",
+        "x.npy",
+        "--output",
+        "z.npy",
+    ];
+    let error = place
+        .zoo(&[&other[..], &["--weights", "timm.safetensors"]].concat())
+        .failed(1);
+    assert!(error.contains("not the weights of this network"), "{error}");
+    let folded = [
+        "export",
+        "hrnet_w18_small",
+        "--format",
+        "safetensors",
+        "--fold",
+        "--output",
+        "f",
+    ];
+    assert!(place.zoo(&folded).failed(2).contains("--fold"));
+}

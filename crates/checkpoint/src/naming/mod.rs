@@ -1,46 +1,59 @@
 //! Whose names the tensors have: one file a scheme, each a function from the canonical name to the scheme's.
 
+mod mmpretrain;
 mod paddle;
+mod paddle_2020;
+mod paddle_static;
+mod place;
 mod timm;
-
-use std::collections::BTreeMap;
-
-use crate::Tensor;
 
 /// A naming scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// PaddleClas's of 2021 and since (`legendary_models`).
     Paddle,
+    /// PaddleClas's of 2020, which PaddleHub's copies have.
+    Paddle2020,
+    /// Those of Paddle's static graphs of 2019.
+    PaddleStatic,
     /// The original repository's, which timm kept; our canonical names.
     Timm,
+    /// OpenMMLab's, in `mmpretrain` and the older `mmcls`.
+    Mmpretrain,
 }
+
+/// What is before every name where a network was saved from within PyTorch's or Paddle's wrapper for several devices.
+const PARALLEL: &str = "module.";
 
 impl Naming {
     /// Every scheme known.
-    pub const ALL: [Self; 2] = [Self::Paddle, Self::Timm];
+    pub const ALL: [Self; 5] = [
+        Self::Paddle,
+        Self::Paddle2020,
+        Self::PaddleStatic,
+        Self::Timm,
+        Self::Mmpretrain,
+    ];
 
     /// The scheme's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Paddle => "Paddle",
+            Self::Paddle2020 => "Paddle of 2020",
+            Self::PaddleStatic => "static Paddle",
             Self::Timm => "timm",
+            Self::Mmpretrain => "mmpretrain",
         }
     }
 
     /// The tensor that tells the scheme: the first convolution's weight.
-    pub(crate) const fn sign(self) -> &'static str {
-        match self {
-            Self::Paddle => "conv_layer1_1.conv.weight",
-            Self::Timm => "conv1.weight",
-        }
+    pub(crate) fn sign(self) -> String {
+        self.name_of("conv1.weight")
     }
 
     /// The scheme whose sign is among the names.
-    pub(crate) fn detect(tensors: &BTreeMap<String, Tensor>) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|naming| tensors.contains_key(naming.sign()))
+    pub(crate) fn detect(has: impl Fn(&str) -> bool) -> Option<Self> {
+        Self::ALL.into_iter().find(|naming| has(&naming.sign()))
     }
 
     /// This scheme's name of the tensor with a canonical name.
@@ -48,27 +61,226 @@ impl Naming {
     /// # Panics
     /// If the name is none that an [`hrnet::Graph`] gives its parameters.
     pub fn name_of(self, canonical: &str) -> String {
+        let (place, layer, parameter) =
+            place::parse(canonical).unwrap_or_else(|| panic!("`{canonical}` is a name that no graph gives"));
         match self {
-            Self::Paddle => paddle::name(canonical),
+            Self::Paddle => paddle::name(place, layer, parameter),
+            Self::Paddle2020 => paddle_2020::name(place, layer, parameter),
+            Self::PaddleStatic => paddle_static::name(place, layer, parameter),
             Self::Timm => canonical.to_owned(),
+            Self::Mmpretrain => mmpretrain::name(canonical, place, parameter),
         }
     }
 
     /// Whether linear weights are stored `[in, out]` rather than `[out, in]`.
-    pub(crate) const fn transposes_linear(self) -> bool {
-        matches!(self, Self::Paddle)
+    pub const fn transposes_linear(self) -> bool {
+        match self {
+            Self::Paddle | Self::Paddle2020 | Self::PaddleStatic => true,
+            Self::Timm | Self::Mmpretrain => false,
+        }
     }
 
     /// The batch norm's running mean that a surplus tensor is to be taken off, if it is a head convolution's bias.
     pub(crate) fn folded_bias(self, name: &str) -> Option<String> {
         match self {
             Self::Timm => timm::folded_bias(name),
-            Self::Paddle => None,
+            _ => None,
         }
+    }
+
+    /// The bias that Microsoft's networks have at the head convolution with this canonical weight.
+    pub(crate) fn head_bias_of(self, weight: &str) -> Option<String> {
+        let bias = weight.strip_suffix("weight").map(|conv| format!("{conv}bias"))?;
+        self.folded_bias(&bias).map(|_| bias)
     }
 
     /// Whether a surplus tensor is bookkeeping that no network reads.
     pub(crate) fn ignores(self, name: &str) -> bool {
-        matches!(self, Self::Timm) && name.ends_with(".num_batches_tracked")
+        matches!(self, Self::Timm | Self::Mmpretrain) && name.ends_with(".num_batches_tracked")
+    }
+}
+
+/// What is before all of the names: that of a wrapper for several devices, or nothing.
+pub(crate) fn prefix<'a>(mut names: impl Iterator<Item = &'a String>) -> &'static str {
+    if names.all(|name| name.starts_with(PARALLEL)) {
+        PARALLEL
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use hrnet::{HrnetSpec, Shape};
+
+    /// Canonical names, and what PaddleClas (today, in 2020, in its static graphs) and OpenMMLab call them.
+    const NAMES: &[[&str; 5]] = &[
+        [
+            "conv1.weight",
+            "conv_layer1_1.conv.weight",
+            "conv_layer1_1._conv.weight",
+            "layer1_1_weights",
+            "backbone.conv1.weight",
+        ],
+        [
+            "bn2.running_mean",
+            "conv_layer1_2.bn._mean",
+            "conv_layer1_2._batch_norm._mean",
+            "layer1_2_bn_mean",
+            "backbone.bn2.running_mean",
+        ],
+        [
+            "layer1.3.conv2.weight",
+            "layer1.3.conv2.conv.weight",
+            "la1.bb_layer2_4.conv2._conv.weight",
+            "layer2_4_conv2_weights",
+            "backbone.layer1.3.conv2.weight",
+        ],
+        [
+            "layer1.0.downsample.0.weight",
+            "layer1.0.conv_down.conv.weight",
+            "la1.bb_layer2_1.conv_down._conv.weight",
+            "layer2_1_downsample_weights",
+            "backbone.layer1.0.downsample.0.weight",
+        ],
+        [
+            "layer1.0.downsample.1.bias",
+            "layer1.0.conv_down.bn.bias",
+            "la1.bb_layer2_1.conv_down._batch_norm.bias",
+            "layer2_1_downsample_bn_offset",
+            "backbone.layer1.0.downsample.1.bias",
+        ],
+        [
+            "transition1.0.0.weight",
+            "conv_tr1_1.conv.weight",
+            "tr1.transition_tr1_layer_1._conv.weight",
+            "tr1_layer_1_weights",
+            "backbone.transition1.0.0.weight",
+        ],
+        [
+            "transition1.1.0.1.running_var",
+            "conv_tr1_2.bn._variance",
+            "tr1.transition_tr1_layer_2._batch_norm._variance",
+            "tr1_layer_2_bn_variance",
+            "backbone.transition1.1.0.1.running_var",
+        ],
+        [
+            "transition2.2.0.0.weight",
+            "conv_tr2.conv.weight",
+            "tr2.transition_tr2_layer_3._conv.weight",
+            "tr2_layer_3_weights",
+            "backbone.transition2.2.0.0.weight",
+        ],
+        [
+            "transition3.3.0.1.weight",
+            "conv_tr3.bn.weight",
+            "tr3.transition_tr3_layer_4._batch_norm.weight",
+            "tr3_layer_4_bn_scale",
+            "backbone.transition3.3.0.1.weight",
+        ],
+        [
+            "stage2.0.fuse_layers.0.1.0.weight",
+            "st2.stage_func_list.0.fuse_func.residual_func_list.0.conv.weight",
+            "st2.stage_st2_1.fuse_func.residual_st2_1_layer_1_2._conv.weight",
+            "st2_1_layer_1_2_weights",
+            "backbone.stage2.0.fuse_layers.0.1.0.weight",
+        ],
+        [
+            "stage4.2.fuse_layers.3.0.2.0.weight",
+            "st4.stage_func_list.2.fuse_func.residual_func_list.12.conv.weight",
+            "st4.stage_st4_3.fuse_func.residual_st4_3_layer_4_1_3._conv.weight",
+            "st4_3_layer_4_1_3_weights",
+            "backbone.stage4.2.fuse_layers.3.0.2.0.weight",
+        ],
+        [
+            "stage3.1.branches.2.3.bn2.running_var",
+            "st3.stage_func_list.1.basic_block_list.2.3.conv2.bn._variance",
+            "st3.stage_st3_2.branches_func.bb_st3_2_branch_layer_3_4.conv2._batch_norm._variance",
+            "st3_2_branch_layer_3_4_conv2_bn_variance",
+            "backbone.stage3.1.branches.2.3.bn2.running_var",
+        ],
+        [
+            "incre_modules.0.0.downsample.1.running_mean",
+            "last_cls.func_list.0.conv_down.bn._mean",
+            "last_cls.conv_cls_head_conv_1.conv_down._batch_norm._mean",
+            "cls_headconv_1_downsample_bn_mean",
+            "neck.increase_layers.0.0.downsample.1.running_mean",
+        ],
+        [
+            "downsamp_modules.2.0.weight",
+            "cls_head_conv_list.2.conv.weight",
+            "cls_head_add3._conv.weight",
+            "cls_head_add3_weights",
+            "neck.downsample_layers.2.conv.weight",
+        ],
+        [
+            "final_layer.1.bias",
+            "conv_last.bn.bias",
+            "conv_last._batch_norm.bias",
+            "cls_head_last_conv_bn_offset",
+            "neck.final_layer.bn.bias",
+        ],
+        [
+            "classifier.weight",
+            "fc.weight",
+            "out.weight",
+            "fc_weights",
+            "head.fc.weight",
+        ],
+        [
+            "classifier.bias",
+            "fc.bias",
+            "out.bias",
+            "fc_offset",
+            "head.fc.bias",
+        ],
+        [
+            "stage2.0.branches.1.0.se.fc1.bias",
+            "st2.stage_func_list.0.basic_block_list.1.0.se.fc_squeeze.bias",
+            "st2.stage_st2_1.branches_func.bb_st2_1_branch_layer_2_1.se.squeeze.bias",
+            "fcst2_1_branch_layer_2_1_sqz_offset",
+            "backbone.stage2.0.branches.1.0.se.fc1.bias",
+        ],
+        [
+            "incre_modules.3.0.se.fc2.weight",
+            "last_cls.func_list.3.se.fc_excitation.weight",
+            "last_cls.conv_cls_head_conv_4.se.excitation.weight",
+            "fccls_headconv_4_exc_weights",
+            "neck.increase_layers.3.0.se.fc2.weight",
+        ],
+    ];
+
+    #[test]
+    fn names_are_those_of_the_frameworks() {
+        let schemes = [
+            Naming::Timm,
+            Naming::Paddle,
+            Naming::Paddle2020,
+            Naming::PaddleStatic,
+            Naming::Mmpretrain,
+        ];
+        for names in NAMES {
+            for (naming, name) in schemes.into_iter().zip(names) {
+                assert_eq!(naming.name_of(names[0]), *name);
+            }
+        }
+    }
+
+    #[test]
+    fn whole_networks_map_to_distinct_names() {
+        let plain = HrnetSpec::imagenet([18, 36, 72, 144]);
+        let se = HrnetSpec::imagenet([64, 128, 256, 512]).with_se();
+        for (spec, count) in [(plain, 1627), (se, 2075)] {
+            let graph = spec.graph(Shape::square(1, 224)).expect("a graph");
+            for naming in Naming::ALL {
+                let names: BTreeSet<String> =
+                    graph.params().map(|param| naming.name_of(&param.name)).collect();
+                assert_eq!(names.len(), count, "{naming:?}");
+                assert_eq!(Naming::detect(|name| names.contains(name)), Some(naming));
+            }
+        }
     }
 }

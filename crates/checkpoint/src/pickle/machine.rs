@@ -2,74 +2,19 @@ use std::collections::HashMap;
 
 use super::opcode as op;
 use super::reader::Reader;
+use super::value::{DtypeParts, Global, StorageParts, TensorParts, Value};
 use crate::error::shown;
 
 /// The most opcodes a file may have, which bounds what the machine keeps; the 2,075 tensors of the largest HRNet
 /// take 70,053.
 const STEPS: usize = 1 << 20;
 
-/// A value on the pickle's stack; compound ones are indices into the machine's arenas.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Value<'a> {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// Text in UTF-8, which whoever reads it checks: most of a protocol 2 file is [`Value::Latin1`].
-    Text(&'a [u8]),
-    Bytes(&'a [u8]),
-    /// Bytes written as UTF-8 text, each character one byte: protocol 2's way.
-    Latin1(&'a [u8]),
-    Tuple(usize),
-    Dict(usize),
-    Dtype(usize),
-    Array(usize),
-    Global(Global),
-}
-
-/// The names a weight file may refer to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Global {
-    /// `numpy.core.multiarray._reconstruct`: an array to be filled.
-    Reconstruct,
-    /// `numpy.ndarray`, the class it makes.
-    NdArray,
-    /// `numpy.dtype`.
-    Dtype,
-    /// `_codecs.encode`: text to bytes.
-    Encode,
-    /// `collections.OrderedDict`.
-    OrderedDict,
-    /// `builtins.tuple`, in which Paddle wraps a tensor's name and array.
-    Tuple,
-}
-
-impl Global {
-    fn find(module: &[u8], name: &[u8]) -> Result<Self, String> {
-        Ok(match (module, name) {
-            (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => Self::Reconstruct,
-            (b"numpy", b"ndarray") => Self::NdArray,
-            (b"numpy", b"dtype") => Self::Dtype,
-            (b"_codecs", b"encode") => Self::Encode,
-            (b"collections", b"OrderedDict") => Self::OrderedDict,
-            (b"builtins" | b"__builtin__", b"tuple") => Self::Tuple,
-            _ => {
-                return Err(format!(
-                    "the file refers to `{}.{}`, which weights do not need: refused",
-                    shown(module),
-                    shown(name)
-                ));
-            }
-        })
-    }
-}
-
-/// What NumPy's `dtype` was made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DtypeParts<'a> {
-    /// Kind and size, as in `f4`.
-    pub(crate) code: &'a [u8],
-    /// `<`, `>`, `|` or `=`.
-    pub(crate) order: &'a [u8],
+/// A pickle that has run.
+pub(crate) struct Run<'a> {
+    pub(crate) machine: Machine<'a>,
+    pub(crate) result: Value<'a>,
+    /// The offset behind its last byte.
+    pub(crate) end: usize,
 }
 
 /// Runs a pickle.
@@ -79,24 +24,31 @@ pub(crate) struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<usize, Value<'a>>,
     tuples: Vec<Vec<Value<'a>>>,
+    pub(super) lists: Vec<Vec<Value<'a>>>,
     dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
-    dtypes: Vec<DtypeParts<'a>>,
+    pub(super) dtypes: Vec<DtypeParts<'a>>,
     /// The state of each array, a tuple, once it is filled.
-    arrays: Vec<Option<usize>>,
+    pub(super) arrays: Vec<Option<usize>>,
+    pub(super) storages: Vec<StorageParts<'a>>,
+    pub(super) tensors: Vec<TensorParts>,
 }
 
 impl<'a> Machine<'a> {
-    /// Runs the pickle in these bytes and gives the machine with its one result.
-    pub(crate) fn run(bytes: &'a [u8]) -> Result<(Self, Value<'a>), String> {
+    /// Runs the pickle that begins at byte `start` and gives the machine with its one result, and where it ends.
+    pub(crate) fn run(bytes: &'a [u8], start: usize) -> Result<Run<'a>, String> {
         let mut machine = Self::default();
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(bytes, start);
         for _ in 0..STEPS {
             let offset = reader.offset();
             let at = |error: String| format!("pickle at byte {offset}: {error}");
             let opcode = reader.byte().map_err(at)?;
             if opcode == op::STOP {
                 let result = machine.pop().map_err(at)?;
-                return Ok((machine, result));
+                return Ok(Run {
+                    machine,
+                    result,
+                    end: reader.offset(),
+                });
             }
             machine.step(opcode, &mut reader).map_err(at)?;
         }
@@ -110,12 +62,29 @@ impl<'a> Machine<'a> {
         &self.tuples[index]
     }
 
+    pub(crate) fn list(&self, index: usize) -> &[Value<'a>] {
+        &self.lists[index]
+    }
+
     pub(crate) fn dict(&self, index: usize) -> &[(Value<'a>, Value<'a>)] {
         &self.dicts[index]
     }
 
     pub(crate) fn dtype(&self, index: usize) -> DtypeParts<'a> {
         self.dtypes[index]
+    }
+
+    pub(crate) fn storage(&self, index: usize) -> StorageParts<'a> {
+        self.storages[index]
+    }
+
+    /// The storages the pickle refers to, each time it does.
+    pub(crate) fn storages(&self) -> &[StorageParts<'a>] {
+        &self.storages
+    }
+
+    pub(crate) fn tensor(&self, index: usize) -> TensorParts {
+        self.tensors[index]
     }
 
     /// The state tuple an array was filled with.
@@ -133,6 +102,7 @@ impl<'a> Machine<'a> {
             op::NONE => self.push(Value::None),
             op::NEWTRUE => self.push(Value::Bool(true)),
             op::NEWFALSE => self.push(Value::Bool(false)),
+            op::BINFLOAT => reader.take(8).and_then(|_| self.push(Value::Note)),
             op::INT | op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(opcode, reader),
             op::BINUNICODE | op::SHORT_BINUNICODE | op::BINUNICODE8 => {
                 let bytes = sized(opcode, reader)?;
@@ -149,24 +119,31 @@ impl<'a> Machine<'a> {
             op::EMPTY_TUPLE => self.make_tuple(self.stack.len()),
             op::TUPLE1 | op::TUPLE2 | op::TUPLE3 => {
                 let count = usize::from(opcode - op::TUPLE1) + 1;
-                let start = self
-                    .stack
-                    .len()
-                    .checked_sub(count)
-                    .ok_or("a tuple of more than the stack holds")?;
+                let start = self.below_top(count)?;
                 self.make_tuple(start)
             }
             op::TUPLE => {
                 let start = self.pop_mark()?;
                 self.make_tuple(start)
             }
-            op::EMPTY_DICT => self.make_dict(),
+            op::EMPTY_LIST => {
+                self.lists.push(Vec::new());
+                self.push(Value::List(self.lists.len() - 1))
+            }
+            op::APPEND => {
+                let start = self.below_top(1)?;
+                self.append(start)
+            }
+            op::APPENDS => {
+                let start = self.pop_mark()?;
+                self.append(start)
+            }
+            op::EMPTY_DICT => {
+                let dict = self.new_dict(Vec::new());
+                self.push(dict)
+            }
             op::SETITEM => {
-                let start = self
-                    .stack
-                    .len()
-                    .checked_sub(2)
-                    .ok_or("an item of more than the stack holds")?;
+                let start = self.below_top(2)?;
                 self.set_items(start)
             }
             op::SETITEMS => {
@@ -186,6 +163,7 @@ impl<'a> Machine<'a> {
             }
             op::REDUCE => self.reduce(),
             op::BUILD => self.build(),
+            op::BINPERSID => self.persistent(),
             op::BINPUT => reader.length::<1>().and_then(|index| self.memoize(index)),
             op::LONG_BINPUT => reader.length::<4>().and_then(|index| self.memoize(index)),
             op::MEMOIZE => self.memoize(self.memo.len()),
@@ -197,12 +175,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<(), String> {
+    pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), String> {
         self.stack.push(value);
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Value<'a>, String> {
+    pub(super) fn pop(&mut self) -> Result<Value<'a>, String> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
             return Err("the stack is empty".into());
@@ -210,12 +188,25 @@ impl<'a> Machine<'a> {
         Ok(self.stack.pop().expect("not empty, checked above"))
     }
 
+    pub(super) fn top(&self) -> Result<Value<'a>, String> {
+        self.stack
+            .last()
+            .copied()
+            .ok_or_else(|| "the stack is empty".into())
+    }
+
+    /// The height of the stack below its topmost values.
+    fn below_top(&self, count: usize) -> Result<usize, String> {
+        let height = self.stack.len().checked_sub(count);
+        height.ok_or_else(|| format!("{count} values of more than the stack holds"))
+    }
+
     fn pop_mark(&mut self) -> Result<usize, String> {
         self.marks.pop().ok_or_else(|| "no mark on the stack".into())
     }
 
     fn memoize(&mut self, index: usize) -> Result<(), String> {
-        let top = *self.stack.last().ok_or("the stack is empty")?;
+        let top = self.top()?;
         self.memo.insert(index, top);
         Ok(())
     }
@@ -261,82 +252,44 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(value))
     }
 
-    fn make_tuple(&mut self, start: usize) -> Result<(), String> {
+    /// The values from `start` up, taken off the stack.
+    fn take_from(&mut self, start: usize) -> Result<Vec<Value<'a>>, String> {
         if start < self.marks.last().copied().unwrap_or(0) {
-            return Err("a tuple that reaches below a mark".into());
+            return Err("values that reach below a mark".into());
         }
-        let items = self.stack.split_off(start);
+        Ok(self.stack.split_off(start))
+    }
+
+    fn make_tuple(&mut self, start: usize) -> Result<(), String> {
+        let items = self.take_from(start)?;
         self.tuples.push(items);
         self.push(Value::Tuple(self.tuples.len() - 1))
     }
 
-    fn make_dict(&mut self) -> Result<(), String> {
-        self.dicts.push(Vec::new());
-        self.push(Value::Dict(self.dicts.len() - 1))
+    pub(super) fn new_dict(&mut self, items: Vec<(Value<'a>, Value<'a>)>) -> Value<'a> {
+        self.dicts.push(items);
+        Value::Dict(self.dicts.len() - 1)
+    }
+
+    fn append(&mut self, start: usize) -> Result<(), String> {
+        let items = self.take_from(start)?;
+        let Value::List(list) = self.top()? else {
+            return Err("items for what is no list".into());
+        };
+        self.lists[list].extend(items);
+        Ok(())
     }
 
     fn set_items(&mut self, start: usize) -> Result<(), String> {
-        if start < self.marks.last().copied().unwrap_or(0) {
-            return Err("items that reach below a mark".into());
-        }
-        let items = self.stack.split_off(start);
-        let Some(Value::Dict(dict)) = self.stack.last() else {
+        let items = self.take_from(start)?;
+        let Value::Dict(dict) = self.top()? else {
             return Err("items for what is no dictionary".into());
         };
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
             return Err("a key without a value".into());
         }
-        self.dicts[*dict].extend(pairs.iter().map(|[key, value]| (*key, *value)));
-        Ok(())
-    }
-
-    /// Makes what a call would have given, for the calls that are known.
-    fn reduce(&mut self) -> Result<(), String> {
-        let (arguments, callable) = (self.pop()?, self.pop()?);
-        let (Value::Global(callable), Value::Tuple(arguments)) = (callable, arguments) else {
-            return Err("a call of what is no known name, or without arguments".into());
-        };
-        match (callable, self.tuple(arguments)) {
-            (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => {
-                self.arrays.push(None);
-                self.push(Value::Array(self.arrays.len() - 1))
-            }
-            (Global::Dtype, [Value::Text(code) | Value::Bytes(code), ..]) => {
-                let code: &'a [u8] = code;
-                self.dtypes.push(DtypeParts { code, order: b"=" });
-                self.push(Value::Dtype(self.dtypes.len() - 1))
-            }
-            (Global::Encode, [Value::Text(text), Value::Text(b"latin1" | b"latin-1")]) => {
-                let text: &'a [u8] = text;
-                self.push(Value::Latin1(text))
-            }
-            (Global::OrderedDict, []) => self.make_dict(),
-            (Global::Tuple, [Value::Tuple(items)]) => {
-                let items = *items;
-                self.push(Value::Tuple(items))
-            }
-            (callable, arguments) => Err(format!(
-                "a call of {callable:?} with {} other arguments",
-                arguments.len()
-            )),
-        }
-    }
-
-    /// Gives the object on the stack its state.
-    fn build(&mut self) -> Result<(), String> {
-        let state = self.pop()?;
-        let (Some(object), Value::Tuple(state)) = (self.stack.last().copied(), state) else {
-            return Err("a state that is no tuple".into());
-        };
-        match (object, self.tuple(state)) {
-            (Value::Array(array), _) => self.arrays[array] = Some(state),
-            (Value::Dtype(dtype), [_, Value::Text(order) | Value::Bytes(order), ..]) => {
-                let order: &'a [u8] = order;
-                self.dtypes[dtype].order = order;
-            }
-            _ => return Err("a state for what has none".into()),
-        }
+        self.dicts[dict].extend(pairs.iter().map(|[key, value]| (*key, *value)));
         Ok(())
     }
 }

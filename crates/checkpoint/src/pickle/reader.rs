@@ -5,8 +5,9 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    /// Reads from the byte at `start`, which must not be past the end.
+    pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
+        Self { bytes, at: start }
     }
 
     /// The offset of the next byte.

@@ -7,6 +7,7 @@ mod suite;
 use harness::{Case, NetworkCase, PreprocessCase};
 use hrnet::Precision;
 use registry::{Variant, Zoo};
+use runtime::Backend;
 
 pub(crate) use prepare::{Workshop, transform};
 pub(crate) use runner::{measure, provenance};
@@ -29,7 +30,7 @@ pub struct Matrix {
     pub batches: Vec<usize>,
     /// Sides of the square input.
     pub crops: Vec<usize>,
-    /// Backends, by name.
+    /// Backends, by name, each for the precisions it takes; none for the default of each precision.
     pub backends: Vec<String>,
     /// Threads of a session.
     pub threads: Vec<usize>,
@@ -44,14 +45,14 @@ impl Matrix {
             for precision in &self.precisions {
                 for crop in &self.crops {
                     for variant in &variants {
-                        for backend in &self.backends {
+                        for backend in self.backends_for(*precision) {
                             cases.extend(self.threads.iter().map(|threads| {
                                 Case::Network(NetworkCase {
                                     variant: variant.name.clone(),
                                     precision: *precision,
                                     batch: *batch,
                                     crop: *crop,
-                                    backend: backend.clone(),
+                                    backend: backend.name().to_owned(),
                                     threads: *threads,
                                 })
                             }));
@@ -61,6 +62,19 @@ impl Matrix {
             }
         }
         cases
+    }
+
+    fn backends_for(&self, precision: Precision) -> Vec<&'static dyn Backend> {
+        if self.backends.is_empty() {
+            return vec![runtime::default_backend(precision)];
+        }
+        let named = self
+            .backends
+            .iter()
+            .filter_map(|name| runtime::backend(name).ok());
+        named
+            .filter(|backend| backend.arithmetic(precision).is_some())
+            .collect()
     }
 }
 

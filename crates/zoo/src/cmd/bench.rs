@@ -36,8 +36,8 @@ pub(crate) struct Bench {
     /// Sides of the input, as CROP or CROP/RESIZE
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "224/256", value_parser = crop)]
     size: Vec<usize>,
-    /// What runs the networks
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "candle")]
+    /// What runs the networks, each in the precisions it takes; without it the fastest that takes each
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     backend: Vec<String>,
     /// Thread counts; without it all of the machine's
     #[arg(long, value_name = "LIST", value_delimiter = ',')]

@@ -2,9 +2,9 @@ use clap::Args;
 use registry::lint::{Severity, lint};
 
 use crate::context::Context;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, audit};
 
-/// Hold the published figures against the networks and each other
+/// Hold the published figures against the networks and each other, and cached weights against their networks
 ///
 /// Findings are about what others published: they are no failure unless --strict is given.
 #[derive(Debug, Args)]
@@ -19,7 +19,8 @@ pub(crate) struct Lint {
 
 impl Lint {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let findings = lint(cx.zoo()?);
+        let mut findings = lint(cx.zoo()?);
+        findings.extend(audit::weights(cx)?);
         if self.json {
             cx.out.json(&findings)?;
         } else {

@@ -10,6 +10,7 @@ mod faultd;
 mod fetch;
 mod files;
 mod infer;
+mod inspect;
 mod links;
 mod lint;
 mod list;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Classify(classify::Classify),
     Infer(infer::Infer),
     Export(export::Export),
+    Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Report(report::Report),
     Nightly(nightly::Nightly),
@@ -64,6 +66,7 @@ impl Command {
             Self::Classify(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
+            Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),

@@ -93,10 +93,7 @@ impl Nightly {
             precisions: Precision::ALL.to_vec(),
             batches: BATCHES.to_vec(),
             crops: vec![224],
-            backends: runtime::BACKENDS
-                .iter()
-                .map(|backend| backend.name().to_owned())
-                .collect(),
+            backends: Vec::new(),
             threads: vec![all_threads()],
         };
         let networks = if self.quick {

@@ -1,0 +1,41 @@
+/// How many names an error lists of each kind before it only counts.
+const LISTED: usize = 5;
+
+/// How a file's tensors differ from a network's.
+#[derive(Default)]
+pub(crate) struct Differences {
+    /// Tensors of the network.
+    pub(crate) expected: usize,
+    /// Tensors in the file.
+    pub(crate) found: usize,
+    pub(crate) missing: Vec<String>,
+    pub(crate) shapes: Vec<String>,
+    pub(crate) integers: Vec<String>,
+    pub(crate) extra: Vec<String>,
+}
+
+impl Differences {
+    /// All of them in words, or `None` if there are none.
+    pub(crate) fn describe(&self) -> Option<String> {
+        let kinds = [
+            ("missing", &self.missing),
+            ("of another shape", &self.shapes),
+            ("of integers", &self.integers),
+            ("not expected", &self.extra),
+        ];
+        let parts: Vec<String> = kinds
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(kind, names)| format!("{} {kind} ({})", names.len(), listed(names)))
+            .collect();
+        let (expected, found) = (self.expected, self.found);
+        (!parts.is_empty())
+            .then(|| format!("{expected} tensors expected, {found} found: {}", parts.join(", ")))
+    }
+}
+
+/// The first of what an error has to tell.
+pub(crate) fn listed(items: &[String]) -> String {
+    let more = if items.len() > LISTED { "; …" } else { "" };
+    format!("{}{more}", items[..items.len().min(LISTED)].join("; "))
+}

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use hrnet::{Graph, Param, ParamKind, WeightSource};
+use serde_json::{Value, json};
+
+use crate::tensor::transposed;
+use crate::{CheckpointError, Dtype, Naming};
+
+/// How a network's weights are laid out in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    naming: Naming,
+    head_biases: bool,
+    source: Option<&'a str>,
+}
+
+/// The note of the digest of the file that weights come from.
+pub(crate) const SOURCE: &str = "hrnet-zoo.source";
+/// The note of the layout's version.
+pub(crate) const VERSION: &str = "hrnet-zoo.version";
+/// The version of what is written; a change of meaning raises it.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+impl<'a> Layout<'a> {
+    /// A scheme's names; linear weights are `[in, out]` where the scheme has them so.
+    pub const fn new(naming: Naming) -> Self {
+        Self {
+            naming,
+            head_biases: false,
+            source: None,
+        }
+    }
+
+    /// With biases of zero on the head's convolutions, which timm's networks want, but for those named `_ssld`.
+    #[must_use]
+    pub const fn with_head_biases(self) -> Self {
+        Self {
+            head_biases: true,
+            ..self
+        }
+    }
+
+    /// With a note of the digest of the file that the weights come from.
+    #[must_use]
+    pub const fn with_source(self, digest: &'a str) -> Self {
+        Self {
+            source: Some(digest),
+            ..self
+        }
+    }
+
+    fn notes(&self) -> Value {
+        let mut notes = BTreeMap::from([(VERSION, LAYOUT_VERSION.to_string())]);
+        // Readers of PyTorch's files look for this note.
+        if !self.naming.transposes_linear() {
+            notes.insert("format", "pt".into());
+        }
+        if let Some(digest) = self.source {
+            notes.insert(SOURCE, digest.to_owned());
+        }
+        json!(notes)
+    }
+}
+
+/// A tensor of the file to be.
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+    content: Content,
+}
+
+enum Content {
+    Param(Param),
+    /// As many zeros as the shape has.
+    Zeros,
+}
+
+/// Writes a network's weights as f32 safetensors; the file appears whole or not at all, in place of what was there.
+///
+/// The same weights make the same bytes. Values are written one tensor at a time.
+///
+/// # Errors
+/// If the source lacks a parameter of the graph, or the file cannot be written.
+pub fn write_safetensors(
+    path: &Path,
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    layout: &Layout<'_>,
+) -> Result<(), CheckpointError> {
+    let io = |source| CheckpointError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let entries: Vec<Entry> = graph.params().flat_map(|param| entries(param, layout)).collect();
+    let mut file = new_beside(path).map_err(io)?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    out.write_all(&header(&entries, layout)).map_err(io)?;
+    for entry in &entries {
+        match &entry.content {
+            Content::Zeros => write_values(&mut out, &vec![0.0; entry.shape.iter().product()]),
+            Content::Param(param) => {
+                let values = weights.load(param).map_err(|source| CheckpointError::Source {
+                    path: path.to_owned(),
+                    source,
+                })?;
+                if layout.transposes(param.kind) {
+                    write_values(&mut out, &transposed(&values, param.shape[1]))
+                } else {
+                    write_values(&mut out, &values)
+                }
+            }
+        }
+        .map_err(io)?;
+    }
+    out.flush().map_err(io)?;
+    drop(out);
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+impl Layout<'_> {
+    fn transposes(&self, kind: ParamKind) -> bool {
+        kind == ParamKind::LinearWeight && self.naming.transposes_linear()
+    }
+}
+
+/// The tensors that a parameter becomes: itself, and behind a head convolution's weight the bias asked for.
+fn entries(param: Param, layout: &Layout<'_>) -> impl Iterator<Item = Entry> {
+    let mut shape = param.shape.clone();
+    if layout.transposes(param.kind) {
+        shape.reverse();
+    }
+    let bias = layout
+        .head_biases
+        .then(|| layout.naming.head_bias_of(&param.name))
+        .flatten();
+    let bias = bias.map(|name| Entry {
+        name,
+        shape: shape[..1].to_vec(),
+        content: Content::Zeros,
+    });
+    let entry = Entry {
+        name: layout.naming.name_of(&param.name),
+        shape,
+        content: Content::Param(param),
+    };
+    [Some(entry), bias].into_iter().flatten()
+}
+
+/// The header with its length before it, filled up so that the data begins at a multiple of eight bytes.
+fn header(entries: &[Entry], layout: &Layout<'_>) -> Vec<u8> {
+    let mut fields = BTreeMap::from([("__metadata__", layout.notes())]);
+    let mut start = 0;
+    for entry in entries {
+        let end = start + entry.shape.iter().product::<usize>() * Dtype::F32.bytes();
+        let field = json!({"dtype": "F32", "shape": entry.shape, "data_offsets": [start, end]});
+        fields.insert(&entry.name, field);
+        start = end;
+    }
+    let mut header = json!(fields).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut header);
+    bytes
+}
+
+fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
+    if cfg!(target_endian = "little") {
+        return out.write_all(bytemuck::cast_slice(values));
+    }
+    values
+        .iter()
+        .try_for_each(|value| out.write_all(&value.to_le_bytes()))
+}
+
+/// An empty file in the folder of `path`, which is gone when it is dropped before it has its path.
+fn new_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    // As any new file: the umask decides who may read it. Temporary files are the owner's alone by default.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+}

@@ -1,0 +1,48 @@
+//! What the tests of fixtures share: their paths, the networks they are of, and the values they hold.
+
+use std::path::{Path, PathBuf};
+
+use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
+
+/// The path of a file of `fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// The network of every fixture but SE's.
+pub fn plain() -> Graph {
+    graph(8, None)
+}
+
+/// A tiny network with two branches, this wide.
+pub fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
+    let spec = HrnetSpec {
+        stem: 4,
+        stage1: StageOneSpec { blocks: 1, mid: 4 },
+        widths: vec![width, width],
+        modules: vec![1],
+        blocks: 1,
+        se_reduction,
+        head: HeadSpec {
+            mids: vec![4, 4],
+            features: 8,
+            classes: 5,
+        },
+    };
+    spec.graph(Shape::square(1, 32)).expect("a tiny graph")
+}
+
+/// Asserts that the source gives the seeded value of every parameter, to the bit.
+pub fn assert_seeded(weights: &dyn WeightSource, graph: &Graph, except: &[&str]) {
+    let seeded = SeededWeights::new(0);
+    for param in graph
+        .params()
+        .filter(|param| !except.contains(&param.name.as_str()))
+    {
+        let expected = seeded.load(&param).expect("seeded");
+        let found = weights.load(&param).expect("in the file");
+        assert_eq!(found, expected, "{}", param.name);
+    }
+}

@@ -1,0 +1,258 @@
+//! A convolution with all that is fused into it, ready to run.
+
+use std::ops::Range;
+
+use super::direct::Direct;
+use super::grid::Grid;
+use super::isa::Isa;
+use super::simd::Simd;
+use super::winograd::Winograd;
+
+/// What a convolution is, whatever computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Side of the kernel, 1 or 3; padded by `(kernel - 1) / 2`.
+    pub kernel: usize,
+    /// 1 or 2.
+    pub stride: usize,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// One multiplication for each of the definition's.
+    Direct,
+    /// Winograd's minimal filtering on tiles as wide as the grid's: 3x3 of stride 1 on tiles of 2 or 4.
+    Winograd,
+}
+
+/// A convolution with bias, and by choice a sum with another map and a ReLU, on prepared weights.
+#[derive(Debug)]
+pub struct Convolution {
+    shape: ConvShape,
+    grids: (Grid, Grid),
+    kind: Kind,
+    bias: Vec<f32>,
+    relu: bool,
+    isa: Isa,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Direct(Direct),
+    Winograd(Winograd),
+}
+
+/// The maps a convolution works on; `residual` is null where nothing is added.
+#[derive(Clone, Copy)]
+pub(super) struct Io {
+    pub(super) input: *const f32,
+    pub(super) output: *mut f32,
+    pub(super) residual: *const f32,
+}
+
+/// What happens to a sum of products before it is stored.
+#[derive(Clone, Copy)]
+pub(super) struct Epilogue {
+    bias: *const f32,
+    relu: bool,
+}
+
+impl Epilogue {
+    /// Bias, residual at `at`, ReLU, for a vector of one channel.
+    ///
+    /// # Safety
+    /// `residual` is null or holds the lanes of `there` at `at`; the channel has a bias; the CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn apply<S: Simd>(
+        self,
+        sum: S::V,
+        channel: usize,
+        residual: *const f32,
+        at: usize,
+        there: u32,
+    ) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut y = S::add(sum, S::splat(*self.bias.add(channel)));
+            if !residual.is_null() {
+                y = S::add(y, S::load_masked(residual.add(at), there));
+            }
+            if self.relu { S::max(y, S::splat(0.0)) } else { y }
+        }
+    }
+
+    /// The same for one element.
+    ///
+    /// # Safety
+    /// As [`Epilogue::apply`].
+    #[inline(always)]
+    pub(super) unsafe fn apply_one(self, sum: f32, channel: usize, residual: *const f32, at: usize) -> f32 {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut y = sum + *self.bias.add(channel);
+            if !residual.is_null() {
+                y += *residual.add(at);
+            }
+            if self.relu { y.max(0.0) } else { y }
+        }
+    }
+}
+
+impl Convolution {
+    /// A convolution from maps on `input` to maps on `output`, with weights `[outputs, inputs, kernel, kernel]` and
+    /// one bias an output.
+    ///
+    /// # Panics
+    /// If the weights or biases are not as many as the shape says, the grids' sizes do not go together, a stride of 2
+    /// meets odd tiles, or [`Algorithm::Winograd`] is asked for where it is not defined.
+    pub fn new(
+        shape: ConvShape,
+        (input, output): (Grid, Grid),
+        algorithm: Algorithm,
+        (weights, bias): (&[f32], &[f32]),
+        relu: bool,
+        isa: Isa,
+    ) -> Self {
+        let ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        } = shape;
+        assert_eq!(
+            weights.len(),
+            outputs * inputs * kernel * kernel,
+            "weights of {shape:?}"
+        );
+        assert_eq!(bias.len(), outputs, "biases of {shape:?}");
+        assert_eq!(
+            (output.n, output.h, output.w),
+            (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride)),
+            "sizes of {shape:?}"
+        );
+        assert!(input.p % stride == 0, "stride {stride} on tiles of {}", input.p);
+        assert!(matches!(kernel, 1 | 3) && matches!(stride, 1 | 2), "{shape:?}");
+        assert!(
+            kernel == 3 || (stride == 1 && input == output),
+            "a 1x1 convolution keeps its grid"
+        );
+        let (lanes, wide) = (isa.lanes(), isa.wide());
+        let kind = match algorithm {
+            Algorithm::Direct => Kind::Direct(Direct::new(
+                (input, output),
+                (inputs, outputs),
+                (kernel, stride),
+                weights,
+                lanes,
+                wide,
+            )),
+            Algorithm::Winograd => {
+                assert!(
+                    (kernel, stride) == (3, 1) && input == output && matches!(input.p, 2 | 4),
+                    "no Winograd for {shape:?} on {input:?}"
+                );
+                Kind::Winograd(Winograd::new(input, (inputs, outputs), weights, lanes, wide))
+            }
+        };
+        Self {
+            shape,
+            grids: (input, output),
+            kind,
+            bias: bias.to_vec(),
+            relu,
+            isa,
+        }
+    }
+
+    /// Channels in and out, kernel and stride.
+    pub fn shape(&self) -> ConvShape {
+        self.shape
+    }
+
+    /// Whether it takes maps on `input` to maps on `output`.
+    pub(super) fn joins(&self, input: Grid, output: Grid) -> bool {
+        self.grids == (input, output)
+    }
+
+    /// Whether a ReLU follows.
+    pub fn relu(&self) -> bool {
+        self.relu
+    }
+
+    /// The kernel that runs it: `conv3x3s1_f32_avx512_winograd4`.
+    pub fn name(&self) -> String {
+        let ConvShape { kernel, stride, .. } = self.shape;
+        let algorithm = match &self.kind {
+            Kind::Direct(_) => "direct".to_owned(),
+            Kind::Winograd(winograd) => format!("winograd{}", winograd.m()),
+        };
+        format!(
+            "conv{kernel}x{kernel}s{stride}_f32_{}_{algorithm}",
+            self.isa.name()
+        )
+    }
+
+    /// Bytes of prepared weights and biases.
+    pub fn weight_bytes(&self) -> usize {
+        let weights = match &self.kind {
+            Kind::Direct(direct) => direct.weight_elements(),
+            Kind::Winograd(winograd) => winograd.weight_elements(),
+        };
+        (weights + self.bias.len()) * size_of::<f32>()
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(super) fn scratch(&self) -> usize {
+        match &self.kind {
+            Kind::Direct(direct) => direct.scratch(self.isa.lanes()),
+            Kind::Winograd(winograd) => winograd.scratch(self.isa.lanes()),
+        }
+    }
+
+    /// Computes one part of `parts` of the output.
+    ///
+    /// # Safety
+    /// `io` points to maps of this convolution's grids and channels, `scratch` to as much as [`Convolution::scratch`]
+    /// says; nobody else writes the output's part; the CPU has the unit of `S`, which is this convolution's.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(&self, io: Io, (part, parts): (usize, usize), scratch: *mut f32) {
+        let epilogue = Epilogue {
+            bias: self.bias.as_ptr(),
+            relu: self.relu,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            match &self.kind {
+                Kind::Direct(direct) => {
+                    let share = share((direct.vectors(), direct.blocks()), part, parts);
+                    direct.run::<S>(io, epilogue, share, scratch);
+                }
+                Kind::Winograd(winograd) => {
+                    let share = share((winograd.vectors(), winograd.blocks()), part, parts);
+                    match winograd.m() {
+                        2 => winograd.run::<S, 2>(io, epilogue, share, scratch),
+                        _ => winograd.run::<S, 4>(io, epilogue, share, scratch),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One part of a convolution's vectors or of its blocks of channels, whichever can be shared out more evenly; among
+/// equals vectors, for each is transformed or gathered once.
+fn share((vectors, blocks): (usize, usize), part: usize, parts: usize) -> (Range<usize>, Range<usize>) {
+    let cut = |count: usize| count * part / parts..count * (part + 1) / parts;
+    let largest = |count: usize| count.div_ceil(parts) as f64 / count as f64;
+    // Sharing channels repeats the transform or the gathering in each part.
+    if largest(vectors) <= largest(blocks) + 0.1 {
+        (cut(vectors), 0..blocks)
+    } else {
+        (0..vectors, cut(blocks))
+    }
+}

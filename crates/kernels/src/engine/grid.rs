@@ -1,0 +1,158 @@
+//! How a map lies in memory: by channel, and within a channel by phase, so that a convolution's neighbours and a
+//! Winograd tile's pixels are whole vectors.
+
+use super::simd::MAX_LANES;
+
+/// The place of every pixel of a batch of maps.
+///
+/// Pixel `(y, x)` of image `n` belongs to the tile `(y / p, x / p)`, `p` pixels wide, and to the phase
+/// `(y % p, x % p)`. A channel holds its phases one after the other, each with the tiles of all images in order;
+/// channels lie [`Grid::stride`] elements apart. Pixels of a tile that lie outside the map are kept at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Grid {
+    /// Images.
+    pub n: usize,
+    /// Rows of a map.
+    pub h: usize,
+    /// Columns of a map.
+    pub w: usize,
+    /// Side of a tile, pixels.
+    pub p: usize,
+}
+
+impl Grid {
+    /// Rows of tiles of one image.
+    pub fn tile_rows(&self) -> usize {
+        self.h.div_ceil(self.p)
+    }
+
+    /// Columns of tiles of one image.
+    pub fn tile_columns(&self) -> usize {
+        self.w.div_ceil(self.p)
+    }
+
+    /// Tiles of all images: the length of a phase.
+    pub fn tiles(&self) -> usize {
+        self.n * self.tile_rows() * self.tile_columns()
+    }
+
+    /// Elements of a channel, those outside the map included.
+    pub fn positions(&self) -> usize {
+        self.p * self.p * self.tiles()
+    }
+
+    /// Elements from one channel to the next: an odd number of cache lines, so that the same pixel of many channels
+    /// does not crowd few cache sets.
+    pub fn stride(&self) -> usize {
+        (self.positions().div_ceil(MAX_LANES) | 1) * MAX_LANES
+    }
+
+    /// Elements that loads may reach outside of a channel's own: a row of tiles and a vector.
+    pub fn reach(&self) -> usize {
+        self.tile_columns() + 1 + 2 * MAX_LANES
+    }
+
+    /// The place of a pixel in its channel.
+    pub fn place(&self, n: usize, y: usize, x: usize) -> usize {
+        let (p, rows, columns) = (self.p, self.tile_rows(), self.tile_columns());
+        ((y % p) * p + x % p) * self.tiles() + (n * rows + y / p) * columns + x / p
+    }
+
+    /// The pixel at a place of a channel, or `None` where it lies outside the map.
+    pub fn pixel(&self, place: usize) -> Option<(usize, usize, usize)> {
+        let (phase, tile) = (place / self.tiles(), place % self.tiles());
+        let (n, row, column) = self.tile(tile);
+        let (y, x) = (row * self.p + phase / self.p, column * self.p + phase % self.p);
+        (y < self.h && x < self.w).then_some((n, y, x))
+    }
+
+    fn tile(&self, tile: usize) -> (usize, usize, usize) {
+        let (rows, columns) = (self.tile_rows(), self.tile_columns());
+        (tile / (rows * columns), tile / columns % rows, tile % columns)
+    }
+
+    /// Whether the tile `(dy, dx)` away from this one exists.
+    fn has_neighbour(&self, tile: usize, dy: isize, dx: isize) -> bool {
+        let (_, row, column) = self.tile(tile);
+        row.checked_add_signed(dy)
+            .is_some_and(|row| row < self.tile_rows())
+            && column
+                .checked_add_signed(dx)
+                .is_some_and(|column| column < self.tile_columns())
+    }
+
+    /// For each vector of `lanes` tiles, which of them have a neighbour `(dy, dx)` away.
+    pub(super) fn neighbour_masks(&self, dy: isize, dx: isize, lanes: usize) -> Vec<u32> {
+        self.masks(self.tiles(), lanes, |tile| self.has_neighbour(tile, dy, dx))
+    }
+
+    /// For each vector of `lanes` tiles, which of them have their pixel of this phase inside the map.
+    pub(super) fn inside_masks(&self, phase: usize, lanes: usize) -> Vec<u32> {
+        self.masks(self.tiles(), lanes, |tile| {
+            self.pixel(phase * self.tiles() + tile).is_some()
+        })
+    }
+
+    /// For each vector of `lanes` places of a channel, which of them are inside the map.
+    pub(super) fn flat_masks(&self, lanes: usize) -> Vec<u32> {
+        self.masks(self.positions(), lanes, |place| self.pixel(place).is_some())
+    }
+
+    fn masks(&self, count: usize, lanes: usize, bit: impl Fn(usize) -> bool) -> Vec<u32> {
+        (0..count.div_ceil(lanes))
+            .map(|vector| {
+                let lanes = (0..lanes).filter(|lane| {
+                    let index = vector * lanes + lane;
+                    index < count && bit(index)
+                });
+                lanes.fold(0, |mask, lane| mask | 1 << lane)
+            })
+            .collect()
+    }
+}
+
+/// Bits of the first `count` lanes.
+pub(super) fn first(count: usize) -> u32 {
+    if count >= 32 { u32::MAX } else { (1 << count) - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pixel_has_its_own_place() {
+        for (n, h, w, p) in [(1, 56, 56, 4), (2, 7, 7, 2), (3, 14, 10, 4), (1, 5, 3, 1)] {
+            let grid = Grid { n, h, w, p };
+            let mut seen = vec![false; grid.positions()];
+            for (image, y, x) in (0..n * h * w).map(|i| (i / (h * w), i / w % h, i % w)) {
+                let place = grid.place(image, y, x);
+                assert!(
+                    !std::mem::replace(&mut seen[place], true),
+                    "{grid:?} {image} {y} {x}"
+                );
+                assert_eq!(grid.pixel(place), Some((image, y, x)));
+            }
+            let outside = (0..grid.positions()).filter(|place| grid.pixel(*place).is_none());
+            assert!(outside.clone().all(|place| !seen[place]));
+            assert_eq!(outside.count() + n * h * w, grid.positions());
+            assert!(grid.stride() >= grid.positions() && grid.stride() / MAX_LANES % 2 == 1);
+        }
+    }
+
+    #[test]
+    fn neighbours_end_at_the_border_of_each_image() {
+        let grid = Grid {
+            n: 2,
+            h: 8,
+            w: 12,
+            p: 4,
+        };
+        // Two rows of three tiles an image.
+        assert_eq!(grid.neighbour_masks(0, 0, 16), [0b111_111_111_111]);
+        assert_eq!(grid.neighbour_masks(-1, 0, 16), [0b111_000_111_000]);
+        assert_eq!(grid.neighbour_masks(1, 0, 16), [0b000_111_000_111]);
+        assert_eq!(grid.neighbour_masks(0, -1, 16), [0b110_110_110_110]);
+        assert_eq!(grid.neighbour_masks(1, 1, 8), [0b1100_0011, 0]);
+    }
+}

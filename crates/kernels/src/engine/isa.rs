@@ -1,0 +1,105 @@
+//! Which vector unit runs the kernels.
+
+/// A vector unit that this CPU was found to have: holding one is the proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Isa(pub(super) Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    Portable,
+}
+
+/// A unit that was asked for and is not there.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no vector unit `{name}` here: this CPU has {available}")]
+pub struct UnknownIsa {
+    name: String,
+    available: String,
+}
+
+impl Isa {
+    /// The units of this CPU, best first; the last is portable code.
+    pub fn available() -> Vec<Self> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                found.push(Self(Kind::Avx512));
+            }
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                found.push(Self(Kind::Avx2));
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Self(Kind::Neon));
+        found.push(Self(Kind::Portable));
+        found
+    }
+
+    /// The best unit of this CPU.
+    pub fn best() -> Self {
+        Self::available()[0]
+    }
+
+    /// The unit of this name.
+    ///
+    /// # Errors
+    /// If this CPU has none of that name.
+    pub fn named(name: &str) -> Result<Self, UnknownIsa> {
+        let available = Self::available();
+        let names = || available.iter().map(Self::name).collect::<Vec<_>>().join(", ");
+        available
+            .iter()
+            .copied()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| UnknownIsa {
+                name: name.to_owned(),
+                available: names(),
+            })
+    }
+
+    /// `avx512`, `avx2`, `neon` or `portable`.
+    pub fn name(&self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+            Kind::Portable => "portable",
+        }
+    }
+
+    /// f32 numbers in a vector.
+    pub fn lanes(&self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => 8,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => 4,
+            Kind::Portable => 4,
+        }
+    }
+
+    /// Whether the unit has 32 registers rather than 16.
+    pub(super) fn wide(&self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => true,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => false,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => true,
+            Kind::Portable => false,
+        }
+    }
+}

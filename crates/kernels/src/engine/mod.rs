@@ -1,0 +1,31 @@
+//! The fused f32 engine: convolutions with all that follows them, on maps laid out so that whole vectors are loaded,
+//! on the best vector unit of the CPU.
+//!
+//! This folder holds the only `unsafe` code of the project: loads and stores through pointers, and entering code
+//! for a vector unit that was found. Everything it offers outside is safe.
+#![expect(
+    unsafe_code,
+    reason = "vectors are loaded and stored through pointers, by threads that share one memory"
+)]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "constant ranges over registers are what the compiler unrolls"
+)]
+
+mod barrier;
+mod conv;
+mod direct;
+mod gemm;
+mod grid;
+mod isa;
+mod ops;
+mod program;
+mod simd;
+mod step;
+mod winograd;
+
+pub use conv::{Algorithm, ConvShape, Convolution};
+pub use grid::Grid;
+pub use isa::{Isa, UnknownIsa};
+pub use program::{Program, ProgramError};
+pub use step::{Activation, Linear, Map, Row, Step};

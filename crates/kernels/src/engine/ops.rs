@@ -1,0 +1,194 @@
+//! What is not a convolution: elementwise sums, enlargement, pooling, gates and linear layers.
+
+use std::ops::Range;
+
+use super::grid::{Grid, first};
+use super::simd::Simd;
+
+/// One thread's part of `count` things.
+pub(super) fn cut(count: usize, (part, parts): (usize, usize)) -> Range<usize> {
+    count * part / parts..count * (part + 1) / parts
+}
+
+/// `y = a + b`, or `max(a + b, 0)`; a null `b` stands for zeros.
+///
+/// # Safety
+/// All point to `count` elements, of which nobody else writes `y`'s; the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn add<S: Simd>(a: *const f32, b: *const f32, y: *mut f32, count: usize, relu: bool) {
+    let zero = unsafe { S::splat(0.0) };
+    let mut at = 0;
+    while at < count {
+        let mask = first(count - at) & first(S::LANES);
+        // SAFETY: the caller's; lanes past the end are not touched.
+        unsafe {
+            let mut v = S::load_masked(a.add(at), mask);
+            if !b.is_null() {
+                v = S::add(v, S::load_masked(b.add(at), mask));
+            }
+            if relu {
+                v = S::max(v, zero);
+            }
+            S::store_masked(y.add(at), mask, v);
+        }
+        at += S::LANES;
+    }
+}
+
+/// Where each place of an enlarged map finds its pixel on the small one's grid.
+#[derive(Debug)]
+pub(super) struct Enlargement {
+    index: Vec<i32>,
+    /// Which places of each vector lie inside the map.
+    inside: Vec<u32>,
+}
+
+impl Enlargement {
+    pub(super) fn new(small: Grid, large: Grid, factor: usize, lanes: usize) -> Self {
+        let index = |place: usize| {
+            let pixel = large.pixel(place);
+            let place = pixel.map_or(0, |(n, y, x)| small.place(n, y / factor, x / factor));
+            i32::try_from(place).expect("a map of fewer than two thousand million pixels")
+        };
+        let mut index: Vec<i32> = (0..large.positions()).map(index).collect();
+        index.resize(large.positions().next_multiple_of(lanes), 0);
+        Self {
+            index,
+            inside: large.flat_masks(lanes),
+        }
+    }
+
+    /// `y = sum + enlarged small`, or its ReLU, for one channel; a null `sum` stands for zeros.
+    ///
+    /// # Safety
+    /// The pointers are to a channel of their grids; nobody else writes `y`; the CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(
+        &self,
+        small: *const f32,
+        sum: *const f32,
+        y: *mut f32,
+        positions: usize,
+        relu: bool,
+    ) {
+        let zero = unsafe { S::splat(0.0) };
+        for (vector, inside) in self.inside.iter().enumerate() {
+            let at = vector * S::LANES;
+            let there = first(positions - at) & first(S::LANES);
+            // SAFETY: the caller's; every index is a place of the small map.
+            unsafe {
+                let mut v = S::keep(*inside, S::gather(small, self.index.as_ptr().add(at)));
+                if !sum.is_null() {
+                    v = S::add(v, S::load_masked(sum.add(at), there));
+                }
+                if relu {
+                    v = S::max(v, zero);
+                }
+                S::store_masked(y.add(at), there, v);
+            }
+        }
+    }
+}
+
+/// The mean of each image of one channel; zeros outside the map add nothing.
+///
+/// # Safety
+/// `x` points to a channel of the grid; the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn mean<S: Simd>(grid: Grid, x: *const f32, image: usize) -> f32 {
+    let tiles = grid.tiles() / grid.n;
+    let mut sum = unsafe { S::splat(0.0) };
+    for phase in 0..grid.p * grid.p {
+        let start = phase * grid.tiles() + image * tiles;
+        let mut at = 0;
+        while at < tiles {
+            let mask = first(tiles - at) & first(S::LANES);
+            // SAFETY: the caller's; lanes past the end are not touched.
+            unsafe { sum = S::add(sum, S::load_masked(x.add(start + at), mask)) };
+            at += S::LANES;
+        }
+    }
+    // SAFETY: the CPU has the unit.
+    unsafe { total::<S>(sum) / (grid.h * grid.w) as f32 }
+}
+
+/// `y = x * gate[image] + sum`, or its ReLU, for one channel.
+///
+/// # Safety
+/// The pointers are to a channel of the grid, the gates to one an image, `gate_stride` apart; nobody else writes `y`;
+/// the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn gated<S: Simd>(
+    grid: Grid,
+    x: *const f32,
+    (gate, gate_stride): (*const f32, usize),
+    sum: *const f32,
+    y: *mut f32,
+    relu: bool,
+) {
+    let tiles = grid.tiles() / grid.n;
+    let zero = unsafe { S::splat(0.0) };
+    for phase in 0..grid.p * grid.p {
+        for image in 0..grid.n {
+            let start = phase * grid.tiles() + image * tiles;
+            // SAFETY: the caller's; lanes past the end are not touched.
+            unsafe {
+                let factor = S::splat(*gate.add(image * gate_stride));
+                let mut at = start;
+                while at < start + tiles {
+                    let mask = first(start + tiles - at) & first(S::LANES);
+                    let mut v = S::mul(factor, S::load_masked(x.add(at), mask));
+                    if !sum.is_null() {
+                        v = S::add(v, S::load_masked(sum.add(at), mask));
+                    }
+                    if relu {
+                        v = S::max(v, zero);
+                    }
+                    S::store_masked(y.add(at), mask, v);
+                    at += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+/// The sum of a vector's lanes.
+#[inline(always)]
+unsafe fn total<S: Simd>(v: S::V) -> f32 {
+    let mut lanes = [0.0_f32; super::simd::MAX_LANES];
+    // SAFETY: there is room for the widest vector.
+    unsafe { S::store(lanes.as_mut_ptr(), v) };
+    lanes[..S::LANES].iter().sum()
+}
+
+/// The scalar product of two rows of `count` elements.
+///
+/// # Safety
+/// Both point to `count` elements; the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, count: usize) -> f32 {
+    let mut sums = [unsafe { S::splat(0.0) }; 4];
+    let step = 4 * S::LANES;
+    let whole = count / step * step;
+    // SAFETY: the caller's; lanes past the end are not touched.
+    unsafe {
+        let mut at = 0;
+        while at < whole {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let here = at + i * S::LANES;
+                *sum = S::fma(S::load(a.add(here)), S::load(b.add(here)), *sum);
+            }
+            at += step;
+        }
+        while at < count {
+            let mask = first(count - at) & first(S::LANES);
+            sums[0] = S::fma(
+                S::load_masked(a.add(at), mask),
+                S::load_masked(b.add(at), mask),
+                sums[0],
+            );
+            at += S::LANES;
+        }
+        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    }
+}

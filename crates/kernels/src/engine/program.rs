@@ -1,0 +1,168 @@
+//! A whole network as steps over one block of memory, run by a fixed number of threads.
+
+use memmap2::MmapMut;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::barrier::Barrier;
+use super::isa::{Isa, Kind};
+use super::simd::MAX_LANES;
+use super::step::{Context, Step};
+
+/// Steps in order, with the memory they work in. [`Program::run`] allocates nothing.
+#[derive(Debug)]
+pub struct Program {
+    steps: Vec<Step>,
+    memory: MmapMut,
+    /// Elements of the maps; each thread's scratch memory lies behind them.
+    maps: usize,
+    scratch: usize,
+    isa: Isa,
+    /// Elements of the images and of the result.
+    lengths: (usize, usize),
+    pool: Option<ThreadPool>,
+    threads: usize,
+}
+
+/// Why a program cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// There is not as much memory.
+    #[error("{bytes} bytes of memory for the network's maps: {source}")]
+    Memory {
+        /// As much as was asked for.
+        bytes: usize,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The threads cannot be started.
+    #[error("{threads} threads: {reason}")]
+    Threads {
+        /// As many as were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl Program {
+    /// A program of these steps, whose maps lie in `maps` elements, on `threads` threads.
+    ///
+    /// # Errors
+    /// If there is not enough memory, or the threads cannot be started.
+    ///
+    /// # Panics
+    /// If a step's maps lie outside of the memory, overlap or do not fit the step: the plan is wrong.
+    pub fn new(steps: Vec<Step>, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
+        let threads = threads.max(1);
+        for step in &steps {
+            step.check(maps);
+        }
+        let scratch = steps.iter().map(Step::scratch).max().unwrap_or(0);
+        let scratch = scratch.next_multiple_of(MAX_LANES) + MAX_LANES;
+        let maps = maps.next_multiple_of(MAX_LANES);
+        let bytes = (maps + threads * scratch) * size_of::<f32>();
+        let memory = MmapMut::map_anon(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
+        // Large pages spare address look-ups; a system without them works all the same.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        let pool = (threads > 1)
+            .then(|| ThreadPoolBuilder::new().num_threads(threads).build())
+            .transpose()
+            .map_err(|error| ProgramError::Threads {
+                threads,
+                reason: error.to_string(),
+            })?;
+        let images = steps.iter().map(Step::images).max().unwrap_or(0);
+        let result = steps.iter().map(Step::result).max().unwrap_or(0);
+        Ok(Self {
+            steps,
+            memory,
+            maps,
+            scratch,
+            isa,
+            lengths: (images, result),
+            pool,
+            threads,
+        })
+    }
+
+    /// The steps.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Bytes of maps and scratch memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Computes the result for these images, `[n, 3, h, w]`.
+    ///
+    /// # Panics
+    /// If a slice is not as long as the steps say.
+    pub fn run(&mut self, images: &[f32], result: &mut [f32]) {
+        assert_eq!(
+            (images.len(), result.len()),
+            self.lengths,
+            "lengths of images and result"
+        );
+        let context = Context {
+            memory: self.memory.as_mut_ptr().cast(),
+            images: images.as_ptr(),
+            result: result.as_mut_ptr(),
+        };
+        let part = |part: usize, barrier: Option<&Barrier>| {
+            // SAFETY: the memory holds `threads` scratch areas behind the maps.
+            let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
+            let _guard = barrier.map(Barrier::guard);
+            for step in &self.steps {
+                // SAFETY: `Program::new` has checked that the steps stay in the memory, the lengths are checked above,
+                // each thread has its own part and scratch memory, and the barrier keeps steps apart.
+                unsafe { run(step, self.isa, context, (part, self.threads), scratch) };
+                if let Some(barrier) = barrier {
+                    barrier.wait();
+                }
+            }
+        };
+        match &self.pool {
+            None => part(0, None),
+            Some(pool) => {
+                let barrier = Barrier::new(self.threads);
+                pool.broadcast(|thread| part(thread.index(), Some(&barrier)));
+            }
+        }
+    }
+}
+
+/// One thread's part of a step, on the unit it was prepared for.
+///
+/// # Safety
+/// As `Step::run`.
+unsafe fn run(step: &Step, isa: Isa, context: Context, part: (usize, usize), scratch: *mut f32) {
+    // SAFETY: the caller's; an `Isa` is the proof that the CPU has the unit.
+    unsafe {
+        match isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => avx512(step, context, part, scratch),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => avx2(step, context, part, scratch),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => step.run::<super::simd::Neon>(context, part, scratch),
+            Kind::Portable => step.run::<super::simd::Portable>(context, part, scratch),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(step: &Step, context: Context, part: (usize, usize), scratch: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { step.run::<super::simd::Avx512>(context, part, scratch) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(step: &Step, context: Context, part: (usize, usize), scratch: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { step.run::<super::simd::Avx2>(context, part, scratch) }
+}

@@ -1,0 +1,420 @@
+//! Every vector unit of this CPU, algorithm and grid against convolutions written as their definition, over sizes at,
+//! below and above the edges of tiles, vectors and blocks.
+
+use kernels::engine::{
+    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Program, Row, Step,
+};
+
+/// Numbers in -1 to 1 that depend on the index and a salt alone.
+fn numbers(count: usize, salt: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.0 - 1.0)
+        .collect()
+}
+
+/// A batch `[n, channels, h, w]`.
+#[derive(Clone)]
+struct Batch {
+    channels: usize,
+    size: (usize, usize, usize),
+    values: Vec<f64>,
+}
+
+impl Batch {
+    fn new(channels: usize, size: (usize, usize, usize), values: &[f32]) -> Self {
+        let values = values.iter().map(|v| f64::from(*v)).collect();
+        Self {
+            channels,
+            size,
+            values,
+        }
+    }
+
+    fn at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
+        let (_, h, w) = self.size;
+        let inside = |i: isize, extent: usize| usize::try_from(i).ok().filter(|i| *i < extent);
+        match (inside(y, h), inside(x, w)) {
+            (Some(y), Some(x)) => self.values[((n * self.channels + c) * h + y) * w + x],
+            _ => 0.0,
+        }
+    }
+
+    fn map(
+        channels: usize,
+        size: (usize, usize, usize),
+        value: impl Fn(usize, usize, isize, isize) -> f64,
+    ) -> Self {
+        let (n, h, w) = size;
+        let mut values = Vec::with_capacity(n * channels * h * w);
+        for image in 0..n {
+            for c in 0..channels {
+                for (y, x) in (0..h * w).map(|i| ((i / w).cast_signed(), (i % w).cast_signed())) {
+                    values.push(value(image, c, y, x));
+                }
+            }
+        }
+        Self {
+            channels,
+            size,
+            values,
+        }
+    }
+
+    fn convolved(&self, shape: ConvShape, weights: &[f32], bias: &[f32]) -> Self {
+        let ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        } = shape;
+        let (n, h, w) = self.size;
+        let pad = (kernel.cast_signed() - 1) / 2;
+        Self::map(
+            outputs,
+            (n, h.div_ceil(stride), w.div_ceil(stride)),
+            |n, c, y, x| {
+                let mut sum = f64::from(bias[c]);
+                for ci in 0..inputs {
+                    for tap in 0..kernel * kernel {
+                        let (ky, kx) = (
+                            (tap / kernel).cast_signed() - pad,
+                            (tap % kernel).cast_signed() - pad,
+                        );
+                        let weight = weights[(c * inputs + ci) * kernel * kernel + tap];
+                        let stride = stride.cast_signed();
+                        sum += f64::from(weight) * self.at(n, ci, y * stride + ky, x * stride + kx);
+                    }
+                }
+                sum
+            },
+        )
+    }
+}
+
+/// Runs the steps on images of this batch and compares with what is expected.
+fn agrees(
+    what: &str,
+    steps: Vec<Step>,
+    maps: usize,
+    isa: Isa,
+    threads: usize,
+    input: &Batch,
+    expected: &[f64],
+    allowed: f64,
+) {
+    let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
+    let mut program = Program::new(steps, maps, isa, threads).expect("a program");
+    let mut result = vec![f32::NAN; expected.len()];
+    for run in 0..2 {
+        program.run(&images, &mut result);
+        for (i, (ours, theirs)) in result.iter().zip(expected).enumerate() {
+            let error = (f64::from(*ours) - theirs).abs();
+            assert!(
+                error <= allowed,
+                "{what}, run {run}: element {i} is {ours}, expected {theirs}"
+            );
+        }
+        result.fill(f32::NAN);
+    }
+}
+
+/// `n`, `h` and `w` of maps; sides of both grids' tiles.
+const SIZES: [((usize, usize, usize), usize, usize); 9] = [
+    ((1, 8, 8), 4, 4),
+    ((1, 14, 14), 4, 4),
+    ((1, 7, 7), 2, 2),
+    ((3, 7, 5), 2, 2),
+    ((2, 12, 20), 4, 2),
+    ((1, 28, 28), 4, 4),
+    ((1, 28, 28), 2, 4),
+    ((1, 1, 1), 2, 2),
+    ((5, 2, 6), 4, 4),
+];
+
+const CHANNELS: [(usize, usize); 6] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6)];
+
+#[test]
+fn convolutions_are_their_definition() {
+    for isa in Isa::available() {
+        for (index, ((size, p, q), (inputs, outputs))) in SIZES
+            .iter()
+            .flat_map(|s| CHANNELS.iter().map(move |c| (*s, *c)))
+            .enumerate()
+        {
+            for (kernel, stride) in [(1, 1), (3, 1), (3, 2)] {
+                let shape = ConvShape {
+                    inputs,
+                    outputs,
+                    kernel,
+                    stride,
+                };
+                for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+                    if algorithm == Algorithm::Winograd && (kernel, stride) != (3, 1) {
+                        continue;
+                    }
+                    let keeps = stride == 1;
+                    check(
+                        isa,
+                        shape,
+                        size,
+                        (p, if keeps { p } else { q }),
+                        algorithm,
+                        index % 3 + 1,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn check(
+    isa: Isa,
+    shape: ConvShape,
+    size: (usize, usize, usize),
+    (p, q): (usize, usize),
+    algorithm: Algorithm,
+    threads: usize,
+) {
+    let ConvShape {
+        inputs,
+        outputs,
+        kernel,
+        stride,
+    } = shape;
+    let (n, h, w) = size;
+    let input = Batch::new(inputs, size, &numbers(n * inputs * h * w, 1));
+    let weights = numbers(outputs * inputs * kernel * kernel, 2);
+    let bias = numbers(outputs, 3);
+    let from = Grid { n, h, w, p };
+    let to = Grid {
+        n,
+        h: h.div_ceil(stride),
+        w: w.div_ceil(stride),
+        p: q,
+    };
+    let relu = outputs % 2 == 0;
+
+    // The convolution twice: alone, and with its own result added; so what lies outside the map is read as well.
+    let image = Map {
+        offset: 0,
+        channels: inputs,
+        grid: from,
+    };
+    let first = Map {
+        offset: image.elements(),
+        channels: outputs,
+        grid: to,
+    };
+    let second = Map {
+        offset: first.offset + first.elements(),
+        ..first
+    };
+    let conv = || Convolution::new(shape, (from, to), algorithm, (&weights, &bias), relu, isa);
+    let what = format!(
+        "{} {shape:?} {from:?} -> {to:?}, {threads} threads",
+        conv().name()
+    );
+    let steps = vec![
+        Step::load(image),
+        Step::conv(conv(), image, first, None),
+        Step::conv(conv(), image, second, Some(first)),
+        Step::store_map(second),
+    ];
+    let alone = input.convolved(shape, &weights, &bias);
+    let rectified = |x: f64| if relu { x.max(0.0) } else { x };
+    let expected: Vec<f64> = alone
+        .values
+        .iter()
+        .map(|x| rectified(x + rectified(*x)))
+        .collect();
+    let allowed = 2e-6
+        * (inputs * kernel * kernel) as f64
+        * if algorithm == Algorithm::Winograd {
+            8.0
+        } else {
+            1.0
+        };
+    agrees(
+        &what,
+        steps,
+        second.offset + second.elements(),
+        isa,
+        threads,
+        &input,
+        &expected,
+        allowed,
+    );
+}
+
+#[test]
+fn maps_are_enlarged_and_added() {
+    for isa in Isa::available() {
+        for (size, p, q, factor) in [((1, 7, 7), 2, 4, 2), ((2, 3, 5), 2, 2, 4), ((1, 2, 2), 4, 4, 8)] {
+            let (n, h, w) = size;
+            let small = Grid { n, h, w, p };
+            let large = Grid {
+                n,
+                h: h * factor,
+                w: w * factor,
+                p: q,
+            };
+            let input = Batch::new(3, size, &numbers(n * 3 * h * w, 5));
+            let from = Map {
+                offset: 0,
+                channels: 3,
+                grid: small,
+            };
+            let once = Map {
+                offset: from.elements(),
+                channels: 3,
+                grid: large,
+            };
+            let twice = Map {
+                offset: once.offset + once.elements(),
+                ..once
+            };
+            let f = factor.cast_signed();
+            let grown = Batch::map(3, (n, h * factor, w * factor), |n, c, y, x| {
+                input.at(n, c, y / f, x / f)
+            });
+            let steps = vec![
+                Step::load(from),
+                Step::enlarge(from, once, factor, None, false, isa),
+                Step::enlarge(from, twice, factor, Some(once), true, isa),
+                Step::add(twice, Some(once), twice, false),
+                Step::store_map(twice),
+            ];
+            let expected: Vec<f64> = grown.values.iter().map(|x| (2.0 * x).max(0.0) + x).collect();
+            let elements = twice.offset + twice.elements();
+            agrees(isa.name(), steps, elements, isa, 2, &input, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn pools_gates_and_linear_layers_are_their_definition() {
+    for isa in Isa::available() {
+        let (size, channels, outputs) = ((3, 7, 6), 37, 5);
+        let (n, h, w) = size;
+        let input = Batch::new(channels, size, &numbers(n * channels * h * w, 7));
+        let grid = Grid { n, h, w, p: 2 };
+        let map = Map {
+            offset: 0,
+            channels,
+            grid,
+        };
+        let mean = Row {
+            offset: map.elements(),
+            n,
+            channels,
+        };
+        let gate = Row {
+            offset: mean.offset + mean.elements(),
+            n,
+            channels,
+        };
+        let gated = Map {
+            offset: gate.offset + gate.elements(),
+            ..map
+        };
+        let pooled = Row {
+            offset: gated.offset + gated.elements(),
+            n,
+            channels,
+        };
+        let last = Row {
+            offset: pooled.offset + pooled.elements(),
+            n,
+            channels: outputs,
+        };
+        let linear = |outputs: usize, salt: usize, activation| Linear {
+            weights: numbers(channels * outputs, salt),
+            bias: numbers(outputs, salt + 1),
+            activation,
+        };
+        let (inner, outer) = (
+            linear(channels, 11, Activation::Sigmoid),
+            linear(outputs, 13, Activation::Relu),
+        );
+        let area = (h * w) as f64;
+        let sum = |batch: &Batch, n: usize, c: usize| -> f64 {
+            (0..h * w)
+                .map(|i| batch.at(n, c, (i / w).cast_signed(), (i % w).cast_signed()))
+                .sum()
+        };
+        let apply = |linear: &Linear, x: &[f64], o: usize| {
+            let row = &linear.weights[o * channels..(o + 1) * channels];
+            f64::from(linear.bias[o]) + row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>()
+        };
+        let mut expected = Vec::new();
+        for image in 0..n {
+            let means: Vec<f64> = (0..channels).map(|c| sum(&input, image, c) / area).collect();
+            let gates: Vec<f64> = (0..channels)
+                .map(|c| 1.0 / (1.0 + (-apply(&inner, &means, c)).exp()))
+                .collect();
+            let pooled: Vec<f64> = (0..channels)
+                .map(|c| {
+                    let pixel = |i: usize| input.at(image, c, (i / w).cast_signed(), (i % w).cast_signed());
+                    (0..h * w)
+                        .map(|i| (pixel(i) * gates[c] + pixel(i)).max(0.0))
+                        .sum::<f64>()
+                        / area
+                })
+                .collect();
+            expected.extend((0..outputs).map(|o| apply(&outer, &pooled, o).max(0.0)));
+        }
+        let elements = last.offset + last.elements();
+        let steps = vec![
+            Step::load(map),
+            Step::pool(map, mean),
+            Step::linear(inner, mean, gate),
+            Step::gate(map, gate, Some(map), gated, true),
+            Step::pool(gated, pooled),
+            Step::linear(outer, pooled, last),
+            Step::store_row(last),
+        ];
+        agrees(isa.name(), steps, elements, isa, 2, &input, &expected, 1e-5);
+    }
+}
+
+#[test]
+fn units_are_named_and_unknown_ones_refused() {
+    for isa in Isa::available() {
+        assert_eq!(Isa::named(isa.name()), Ok(isa));
+    }
+    let error = Isa::named("mmx").expect_err("no such unit").to_string();
+    assert!(error.contains("mmx") && error.contains("portable"), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "writes over what it reads")]
+fn a_plan_that_writes_over_its_input_is_refused() {
+    let grid = Grid {
+        n: 1,
+        h: 8,
+        w: 8,
+        p: 4,
+    };
+    let map = Map {
+        offset: 0,
+        channels: 2,
+        grid,
+    };
+    let _ = Program::new(
+        vec![Step::enlarge(
+            map,
+            Map {
+                offset: 16,
+                grid: Grid { h: 16, w: 16, ..grid },
+                ..map
+            },
+            2,
+            None,
+            false,
+            Isa::best(),
+        )],
+        4096,
+        Isa::best(),
+        1,
+    );
+}

@@ -1,0 +1,125 @@
+//! The zoo's own engine: the graph compiled to fused steps, run by `kernels::engine`.
+
+mod memory;
+mod plan;
+mod steps;
+
+use hrnet::{Graph, Precision, Shape, WeightSource};
+use kernels::engine::{Isa, Program};
+
+use crate::{Backend, Options, RuntimeError, Session};
+
+/// The engine with or without Winograd's minimal filtering.
+pub(crate) struct Cpu {
+    name: &'static str,
+    about: &'static str,
+    winograd: bool,
+}
+
+pub(crate) static FAST: Cpu = Cpu {
+    name: "cpu",
+    about: concat!(
+        "hrnet-zoo ",
+        env!("CARGO_PKG_VERSION"),
+        "'s own engine, with Winograd"
+    ),
+    winograd: true,
+};
+
+pub(crate) static EXACT: Cpu = Cpu {
+    name: "cpu-exact",
+    about: concat!(
+        "hrnet-zoo ",
+        env!("CARGO_PKG_VERSION"),
+        "'s own engine, direct convolutions only"
+    ),
+    winograd: false,
+};
+
+/// The variable that names a vector unit to use in place of the best.
+const ISA: &str = "ZOO_ISA";
+
+impl Backend for Cpu {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
+        match precision {
+            Precision::F32 => Some("f32"),
+            Precision::F16 | Precision::Bf16 => None,
+        }
+    }
+
+    fn tolerance(&self, precision: Precision) -> f32 {
+        // Winograd's transforms round more often than the definition.
+        if self.winograd {
+            1e-4
+        } else {
+            precision.tolerance()
+        }
+    }
+
+    fn prepare(
+        &self,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+        options: Options,
+    ) -> Result<Box<dyn Session>, RuntimeError> {
+        if self.arithmetic(options.precision).is_none() {
+            return Err(RuntimeError::Precision {
+                backend: self.name,
+                precision: options.precision,
+            });
+        }
+        let failed = |reason: String| RuntimeError::Device {
+            backend: self.name,
+            reason,
+        };
+        let isa = match std::env::var(ISA) {
+            Ok(name) => Isa::named(&name).map_err(|error| failed(error.to_string()))?,
+            Err(_) => Isa::best(),
+        };
+        let plan = plan::Plan::new(graph).map_err(failed)?;
+        let (steps, elements) = steps::build(&plan, graph, weights, isa, self.winograd)?;
+        let program = Program::new(steps, elements, isa, options.threads.get())
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Box::new(CpuSession {
+            program,
+            input: graph.input_shape(),
+            output: graph.output_shape(),
+        }))
+    }
+}
+
+struct CpuSession {
+    program: Program,
+    input: Shape,
+    output: Shape,
+}
+
+impl Session for CpuSession {
+    fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
+        RuntimeError::check_length("images", images.len(), self.input)?;
+        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        self.program.run(images, logits);
+        Ok(())
+    }
+
+    fn input_shape(&self) -> Shape {
+        self.input
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn plan(&self) -> Option<String> {
+        let steps = self.program.steps().iter();
+        Some(steps.map(|step| format!("{step}\n")).collect())
+    }
+}

@@ -1,0 +1,290 @@
+//! The graph as fused steps over values: what runs, in which order, before memory and kernels are chosen.
+
+use hrnet::{Graph, NodeId, Op};
+use kernels::engine::Activation;
+
+/// A value that a step computes, by its place in [`Plan::values`].
+pub(super) type Value = usize;
+
+/// Steps in order.
+pub(super) struct Plan {
+    pub(super) steps: Vec<PlanStep>,
+    /// The node whose shape each value has.
+    pub(super) values: Vec<NodeId>,
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub(super) struct PlanStep {
+    pub(super) work: Work,
+    /// Added before the ReLU.
+    pub(super) sum: Option<Value>,
+    pub(super) relu: bool,
+    /// What it computes; the result of the network for a step that stores it.
+    pub(super) output: Option<Value>,
+}
+
+/// What a step does, on which values.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Work {
+    /// The images.
+    Load,
+    /// A convolution and the batch norm behind it.
+    Conv {
+        conv: NodeId,
+        batch_norm: Option<NodeId>,
+        from: Value,
+    },
+    Enlarge {
+        factor: usize,
+        from: Value,
+    },
+    /// The value itself, to be added to or to go through a ReLU.
+    Copy {
+        from: Value,
+    },
+    Pool {
+        from: Value,
+    },
+    Linear {
+        node: NodeId,
+        from: Value,
+        activation: Activation,
+    },
+    Gate {
+        from: Value,
+        gate: Value,
+    },
+    /// The network's result.
+    Store {
+        from: Value,
+    },
+}
+
+impl Work {
+    /// The values it reads.
+    pub(super) fn reads(&self) -> Vec<Value> {
+        match *self {
+            Self::Load => Vec::new(),
+            Self::Conv { from, .. }
+            | Self::Enlarge { from, .. }
+            | Self::Copy { from }
+            | Self::Pool { from }
+            | Self::Linear { from, .. }
+            | Self::Store { from } => vec![from],
+            Self::Gate { from, gate } => vec![from, gate],
+        }
+    }
+}
+
+/// What is known of a node that has been walked over.
+#[derive(Clone, Debug)]
+enum State {
+    /// Its value is computed.
+    Done(Value),
+    /// Its step waits for what its only reader adds to it.
+    Waiting(PlanStep),
+    /// Its reader does its work.
+    Folded,
+}
+
+impl Plan {
+    /// The plan of the graph.
+    ///
+    /// # Errors
+    /// If the graph holds an op where the engine has no fused form for it; an HRNet does not.
+    pub(super) fn new(graph: &Graph) -> Result<Self, String> {
+        let mut planner = Planner {
+            graph,
+            uses: graph.uses(),
+            states: Vec::with_capacity(graph.nodes().len()),
+            plan: Self {
+                steps: Vec::new(),
+                values: Vec::new(),
+            },
+        };
+        for (id, _) in graph.iter() {
+            let state = planner.node(id)?;
+            planner.states.push(state);
+        }
+        let from = planner.value(graph.output());
+        planner.plan.steps.push(PlanStep {
+            work: Work::Store { from },
+            sum: None,
+            relu: false,
+            output: None,
+        });
+        Ok(planner.plan)
+    }
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    uses: Vec<usize>,
+    states: Vec<State>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    fn node(&mut self, id: NodeId) -> Result<State, String> {
+        let node = self.graph.node(id);
+        let input = |i: usize| node.inputs[i];
+        let work = match node.op {
+            Op::Input => Work::Load,
+            Op::Conv(_) if self.graph.folds_into_next(id, &self.uses) => return Ok(State::Folded),
+            Op::Conv(_) => {
+                let from = self.value(input(0));
+                Work::Conv {
+                    conv: id,
+                    batch_norm: None,
+                    from,
+                }
+            }
+            Op::BatchNorm => {
+                let conv = input(0);
+                if !matches!(self.states[conv.index()], State::Folded) {
+                    return Err(format!(
+                        "`{}` is a batch norm without a convolution of its own",
+                        node.name
+                    ));
+                }
+                let from = self.value(self.graph.node(conv).inputs[0]);
+                Work::Conv {
+                    conv,
+                    batch_norm: Some(id),
+                    from,
+                }
+            }
+            Op::Upsample(factor) => Work::Enlarge {
+                factor,
+                from: self.value(input(0)),
+            },
+            Op::Scale => {
+                let (from, gate) = (self.value(input(0)), self.value(input(1)));
+                Work::Gate { from, gate }
+            }
+            Op::GlobalAvgPool => Work::Pool {
+                from: self.value(input(0)),
+            },
+            Op::Linear(_) => {
+                let from = self.value(input(0));
+                Work::Linear {
+                    node: id,
+                    from,
+                    activation: Activation::None,
+                }
+            }
+            Op::Add => return Ok(self.add(id, input(0), input(1))),
+            Op::Relu => return Ok(self.activate(id, input(0), Activation::Relu)),
+            Op::Sigmoid => return Ok(self.activate(id, input(0), Activation::Sigmoid)),
+        };
+        let step = PlanStep {
+            work,
+            sum: None,
+            relu: false,
+            output: None,
+        };
+        Ok(self.wait_or_emit(id, step))
+    }
+
+    /// Whether the only reader of a node can be fused into its step.
+    fn waits(&self, id: NodeId) -> bool {
+        let readers = self.graph.nodes()[id.index() + 1..]
+            .iter()
+            .filter(|node| node.inputs.contains(&id));
+        let mut ops = readers.map(|node| node.op);
+        self.uses[id.index()] == 1 && matches!(ops.next(), Some(Op::Add | Op::Relu | Op::Sigmoid))
+    }
+
+    fn wait_or_emit(&mut self, id: NodeId, step: PlanStep) -> State {
+        if self.waits(id) {
+            State::Waiting(step)
+        } else {
+            State::Done(self.emit(id, step))
+        }
+    }
+
+    fn emit(&mut self, id: NodeId, step: PlanStep) -> Value {
+        let value = self.plan.values.len();
+        self.plan.values.push(id);
+        self.plan.steps.push(PlanStep {
+            output: Some(value),
+            ..step
+        });
+        value
+    }
+
+    /// The node's value; a step that waits is done now.
+    fn value(&mut self, id: NodeId) -> Value {
+        match self.states[id.index()].clone() {
+            State::Done(value) => value,
+            State::Waiting(step) => {
+                let value = self.emit(id, step);
+                self.states[id.index()] = State::Done(value);
+                value
+            }
+            State::Folded => unreachable!("only its batch norm reads a folded convolution"),
+        }
+    }
+
+    /// A step that waits and has nothing added to it yet.
+    fn open(&self, id: NodeId) -> Option<PlanStep> {
+        match &self.states[id.index()] {
+            State::Waiting(step)
+                if step.sum.is_none() && !matches!(step.work, Work::Linear { .. } | Work::Pool { .. }) =>
+            {
+                Some(step.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// A sum: one side's step takes the other side's value.
+    fn add(&mut self, id: NodeId, a: NodeId, b: NodeId) -> State {
+        let (step, other) = match (self.open(a), self.open(b)) {
+            (_, Some(step)) => (step, a),
+            (Some(step), None) => (step, b),
+            (None, None) => {
+                let from = self.value(a);
+                let work = Work::Copy { from };
+                (
+                    PlanStep {
+                        work,
+                        sum: None,
+                        relu: false,
+                        output: None,
+                    },
+                    b,
+                )
+            }
+        };
+        let sum = Some(self.value(other));
+        self.wait_or_emit(id, PlanStep { sum, ..step })
+    }
+
+    fn activate(&mut self, id: NodeId, input: NodeId, activation: Activation) -> State {
+        let step = match self.states[input.index()].clone() {
+            State::Waiting(step) => match step.work {
+                Work::Linear { node, from, .. } => PlanStep {
+                    work: Work::Linear {
+                        node,
+                        from,
+                        activation,
+                    },
+                    ..step
+                },
+                _ => PlanStep { relu: true, ..step },
+            },
+            _ => {
+                let from = self.value(input);
+                PlanStep {
+                    work: Work::Copy { from },
+                    sum: None,
+                    relu: true,
+                    output: None,
+                }
+            }
+        };
+        State::Done(self.emit(id, step))
+    }
+}

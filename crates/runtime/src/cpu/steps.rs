@@ -1,0 +1,233 @@
+//! The plan with its memory and kernels: grids, offsets and prepared weights.
+
+use std::collections::BTreeSet;
+
+use hrnet::{FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
+use kernels::engine::{Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Row, Step};
+
+use super::memory::offsets;
+use super::plan::{Plan, PlanStep, Value, Work};
+
+/// The steps of the plan, and the elements of memory that their maps need.
+///
+/// # Errors
+/// If the weights lack a parameter of the graph.
+pub(super) fn build(
+    plan: &Plan,
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    isa: Isa,
+    winograd: bool,
+) -> Result<(Vec<Step>, usize), WeightError> {
+    let grids = Grids::new(graph, isa);
+    let makers = plan.steps.iter().filter(|step| step.output.is_some());
+    let places: Vec<Place> = makers
+        .zip(&plan.values)
+        .map(|(step, node)| grids.place(&step.work, graph.node(*node).shape))
+        .collect();
+    let elements: Vec<usize> = places.iter().map(Place::elements).collect();
+    let (offsets, total) = offsets(plan, &elements);
+    let builder = Builder {
+        graph,
+        weights,
+        isa,
+        winograd,
+        places: places
+            .iter()
+            .zip(offsets)
+            .map(|(place, offset)| place.at(offset))
+            .collect(),
+    };
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| builder.step(step))
+        .collect::<Result<_, _>>()?;
+    Ok((steps, total))
+}
+
+/// A value's form in memory.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Map(Map),
+    Row(Row),
+}
+
+impl Place {
+    fn elements(&self) -> usize {
+        match self {
+            Self::Map(map) => map.elements(),
+            Self::Row(row) => row.elements(),
+        }
+    }
+
+    fn at(self, offset: usize) -> Self {
+        match self {
+            Self::Map(map) => Self::Map(Map { offset, ..map }),
+            Self::Row(row) => Self::Row(Row { offset, ..row }),
+        }
+    }
+}
+
+/// The grid of each size of map: one for all maps of a size, so that any two can be added.
+struct Grids {
+    lanes: usize,
+    input: (usize, usize),
+    /// Sizes on which 3x3 convolutions of stride 1 work.
+    filtered: BTreeSet<(usize, usize)>,
+}
+
+impl Grids {
+    fn new(graph: &Graph, isa: Isa) -> Self {
+        let filtered = graph.nodes().iter().filter_map(|node| match node.op {
+            Op::Conv(conv) if (conv.kernel, conv.stride) == (3, 1) => Some((node.shape.h, node.shape.w)),
+            _ => None,
+        });
+        let input = graph.input_shape();
+        Self {
+            lanes: isa.lanes(),
+            input: (input.h, input.w),
+            filtered: filtered.collect(),
+        }
+    }
+
+    fn place(&self, work: &Work, shape: Shape) -> Place {
+        match work {
+            Work::Pool { .. } | Work::Linear { .. } => Place::Row(Row {
+                offset: 0,
+                n: shape.n,
+                channels: shape.c,
+            }),
+            _ => Place::Map(Map {
+                offset: 0,
+                channels: shape.c,
+                grid: self.grid(shape),
+            }),
+        }
+    }
+
+    fn grid(&self, Shape { n, h, w, .. }: Shape) -> Grid {
+        let with = |p: usize| Grid { n, h, w, p };
+        if (h, w) == self.input {
+            // Halved twice by convolutions of stride 2 before anything else happens.
+            return with(4);
+        }
+        if !self.filtered.contains(&(h, w)) {
+            return with(2);
+        }
+        // The products of Winograd's filtering, in vectors.
+        let products = |grid: &Grid| (grid.p + 2).pow(2) * grid.tiles().div_ceil(self.lanes);
+        let (two, four) = (with(2), with(4));
+        if products(&four) < products(&two) {
+            four
+        } else {
+            two
+        }
+    }
+}
+
+struct Builder<'a> {
+    graph: &'a Graph,
+    weights: &'a dyn WeightSource,
+    isa: Isa,
+    winograd: bool,
+    places: Vec<Place>,
+}
+
+impl Builder<'_> {
+    fn map(&self, value: Value) -> Map {
+        match self.places[value] {
+            Place::Map(map) => map,
+            Place::Row(row) => unreachable!("a map is needed, not {row:?}"),
+        }
+    }
+
+    fn row(&self, value: Value) -> Row {
+        match self.places[value] {
+            Place::Row(row) => row,
+            Place::Map(map) => unreachable!("a vector is needed, not {map:?}"),
+        }
+    }
+
+    fn step(&self, step: &PlanStep) -> Result<Step, WeightError> {
+        let sum = step.sum.map(|sum| self.map(sum));
+        let to = || self.map(step.output.expect("a step with a value"));
+        let to_row = || self.row(step.output.expect("a step with a value"));
+        Ok(match step.work {
+            Work::Load => Step::load(to()),
+            Work::Conv {
+                conv,
+                batch_norm,
+                from,
+            } => {
+                let conv = self.convolution(conv, batch_norm, self.map(from).grid, to().grid, step.relu)?;
+                Step::conv(conv, self.map(from), to(), sum)
+            }
+            Work::Enlarge { factor, from } => {
+                Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.isa)
+            }
+            Work::Copy { from } => Step::add(self.map(from), sum, to(), step.relu),
+            Work::Pool { from } => Step::pool(self.map(from), to_row()),
+            Work::Linear {
+                node,
+                from,
+                activation,
+            } => {
+                let params = self.graph.node(node).params();
+                let linear = Linear {
+                    weights: self.weights.load(&params[0])?.into_owned(),
+                    bias: self.weights.load(&params[1])?.into_owned(),
+                    activation,
+                };
+                Step::linear(linear, self.row(from), to_row())
+            }
+            Work::Gate { from, gate } => Step::gate(self.map(from), self.row(gate), sum, to(), step.relu),
+            Work::Store { from } => match self.places[from] {
+                Place::Map(map) => Step::store_map(map),
+                Place::Row(row) => Step::store_row(row),
+            },
+        })
+    }
+
+    fn convolution(
+        &self,
+        node: NodeId,
+        batch_norm: Option<NodeId>,
+        input: Grid,
+        output: Grid,
+        relu: bool,
+    ) -> Result<Convolution, WeightError> {
+        let node = self.graph.node(node);
+        let Op::Conv(conv) = node.op else {
+            unreachable!("the plan names convolutions")
+        };
+        let folded = match batch_norm {
+            Some(batch_norm) => FoldedConv::new(node, self.graph.node(batch_norm), self.weights)?,
+            None => FoldedConv {
+                weight: self.weights.load(&node.params()[0])?.into_owned(),
+                bias: vec![0.0; conv.outputs],
+            },
+        };
+        let shape = ConvShape {
+            inputs: conv.inputs,
+            outputs: conv.outputs,
+            kernel: conv.kernel,
+            stride: conv.stride,
+        };
+        let filters = self.winograd && (conv.kernel, conv.stride) == (3, 1) && input == output;
+        let algorithm = if filters {
+            Algorithm::Winograd
+        } else {
+            Algorithm::Direct
+        };
+        let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
+        Ok(Convolution::new(
+            shape,
+            (input, output),
+            algorithm,
+            parameters,
+            relu,
+            self.isa,
+        ))
+    }
+}
