@@ -1,16 +1,22 @@
 //! One try to bring what is missing of a file from one source, over several connections where the server sends parts.
 
+mod board;
+mod stop;
+
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::{io, thread};
+
+use board::{Board, Notes, Shared};
+pub(crate) use stop::Stop;
 
 use crate::hashing::{BadBlock, Followed, Hashing};
 use crate::http::{Http, HttpError, Next, Part, Wanted};
 use crate::partial::{Origin, Partial};
 use crate::ranges::Ranges;
 use crate::source::Source;
-use crate::space::{Ledger, Reserved};
+use crate::space::Ledger;
 use crate::{FetchError, Sizes};
 
 /// What a try needs to know.
@@ -30,49 +36,6 @@ pub(crate) struct Transfer<'a> {
     pub(crate) whole_only: bool,
     /// Is told how many bytes are there, of how many.
     pub(crate) watch: &'a (dyn Fn(u64, Option<u64>) + Sync),
-}
-
-/// Why a try ended early, and what may help.
-pub(crate) struct Stop {
-    pub(crate) error: FetchError,
-    pub(crate) next: Next,
-}
-
-/// What the connections and the one who hashes share.
-struct Board<'a> {
-    partial: &'a mut Partial,
-    reserved: Reserved<'a>,
-    total: Option<u64>,
-    /// What is being fetched.
-    busy: Ranges,
-    /// What this try brought.
-    fresh: Ranges,
-    /// Whether the server sends parts that may be joined, once that is known.
-    parts: Option<bool>,
-    /// Grows whenever the bytes begin anew.
-    edition: u64,
-    hashed: bool,
-    stop: Option<Stop>,
-}
-
-struct Shared<'a> {
-    board: Mutex<Board<'a>>,
-    changed: Condvar,
-}
-
-impl<'a> Shared<'a> {
-    fn lock(&self) -> MutexGuard<'_, Board<'a>> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'g>(&self, board: MutexGuard<'g, Board<'a>>) -> MutexGuard<'g, Board<'a>> {
-        self.changed.wait(board).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stop(&self, stop: Stop) {
-        self.lock().stop.get_or_insert(stop);
-        self.changed.notify_all();
-    }
 }
 
 impl Transfer<'_> {
@@ -444,125 +407,5 @@ impl Transfer<'_> {
             return Ok(());
         }
         Err(self.wrong_size(total, format!("{position} bytes"), Next::Again(None)))
-    }
-
-    fn http_stop(&self, error: HttpError) -> Stop {
-        Stop {
-            error: FetchError::Network {
-                url: self.source.to_string(),
-                reason: error.reason,
-            },
-            next: error.next,
-        }
-    }
-
-    fn wrong_size(&self, bytes: u64, actual: String, next: Next) -> Stop {
-        let said_by = self.size.map_or("the server", |(_, said_by)| said_by);
-        Stop {
-            error: FetchError::Mismatch {
-                subject: self.source.to_string(),
-                said_by,
-                expected: format!("{bytes} bytes"),
-                actual,
-            },
-            next,
-        }
-    }
-
-    fn disk_stop(&self, shared: &Shared, error: io::Error) -> Stop {
-        self.disk(&shared.lock(), error)
-    }
-
-    fn disk(&self, board: &Board, source: io::Error) -> Stop {
-        Stop {
-            error: FetchError::disk(board.partial.folder(), source),
-            next: Next::GiveUp,
-        }
-    }
-}
-
-impl Board<'_> {
-    /// Marks the first missing range that nobody fetches as busy, `most` bytes of it.
-    fn take(&mut self, from: u64, most: u64) -> Option<Range<u64>> {
-        let mut held = self.partial.filled.clone();
-        for range in self.busy.iter() {
-            held.insert(range.clone());
-        }
-        let gap = held.gap(from, self.total?)?;
-        let range = gap.start..gap.end.min(gap.start + most);
-        self.busy.insert(range.clone());
-        Some(range)
-    }
-
-    /// The same, but only if that range begins at `start`.
-    fn take_at(&mut self, start: u64, most: u64) -> Option<Range<u64>> {
-        let range = self.take(start, most)?;
-        if range.start == start {
-            return Some(range);
-        }
-        self.busy.remove(range);
-        None
-    }
-
-    /// Forgets all bytes.
-    fn restart(&mut self, origin: Option<Origin>) -> io::Result<()> {
-        self.edition += 1;
-        self.fresh = Ranges::default();
-        self.partial.restart(origin)
-    }
-}
-
-/// Tells the others what came, and the journal now and then.
-struct Notes<'t, 's, 'b> {
-    transfer: &'t Transfer<'t>,
-    shared: &'s Shared<'b>,
-    edition: u64,
-    /// What came and is not in the journal yet.
-    pending: Range<u64>,
-}
-
-impl<'t, 's, 'b> Notes<'t, 's, 'b> {
-    fn new(transfer: &'t Transfer<'t>, shared: &'s Shared<'b>, edition: u64, position: u64) -> Self {
-        Self {
-            transfer,
-            shared,
-            edition,
-            pending: position..position,
-        }
-    }
-
-    /// Everything up to here is written.
-    fn came(&mut self, position: u64) -> Result<(), Stop> {
-        let mut board = self.shared.lock();
-        if board.edition != self.edition || board.stop.is_some() {
-            // What came belongs to bytes that are no longer wanted, or the try is over.
-            let over = HttpError::passing("the transfer broke off");
-            return Err(self.transfer.http_stop(over));
-        }
-        let new = self.pending.end..position;
-        board.partial.filled.insert(new.clone());
-        board.fresh.insert(new.clone());
-        board.reserved.spend(position - self.pending.end);
-        self.pending.end = position;
-        if self.pending.end - self.pending.start >= self.transfer.sizes.note {
-            let noted = board.partial.note(&self.pending);
-            noted.map_err(|error| self.transfer.disk(&board, error))?;
-            self.pending.start = position;
-        }
-        let (done, total) = (board.partial.filled.len(), board.total);
-        drop(board);
-        self.shared.changed.notify_all();
-        (self.transfer.watch)(done, total);
-        Ok(())
-    }
-}
-
-impl Drop for Notes<'_, '_, '_> {
-    fn drop(&mut self) {
-        let board = self.shared.lock();
-        if board.edition == self.edition && !self.pending.is_empty() {
-            // What is not noted comes again; that is all.
-            let _ = board.partial.note(&self.pending);
-        }
     }
 }
