@@ -194,14 +194,16 @@ impl Drop for Field {
 }
 
 fn compare(test: bool) {
-    let has = |program| {
-        Command::new(program)
-            .arg("--version")
+    let has = |program, version| {
+        let mut command = Command::new(program);
+        command
+            .arg(version)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status()
             .is_ok()
     };
-    if !has("curl") || !has("sha256sum") {
+    if !has("curl", "--version") || !has("sha256sum", "--version") {
         say("curl and sha256sum are not here to compare with");
         return;
     }
@@ -212,7 +214,7 @@ fn compare(test: bool) {
         .collect();
     let all = all.join(" ");
     let one_by_one = format!("curl -sS {all}; sha256sum -c ../sums");
-    let parallel = format!("curl -sS -Z {all}; sha256sum -c ../sums");
+    let parallel = format!("curl -sS -Z --no-progress-meter {all}; sha256sum -c ../sums");
     let mut rows: [(&str, Vec<Duration>); 7] = [
         ("ours, from nothing", Vec::new()),
         ("curl, then sha256sum", Vec::new()),
@@ -235,7 +237,7 @@ fn compare(test: bool) {
         rows[5].1.push(field.itself(&["verify"], &[&cores]).0);
         rows[1].1.push(field.shell(&one_by_one));
         rows[2].1.push(field.shell(&parallel));
-        if has("openssl") {
+        if has("openssl", "version") {
             rows[6].1.push(field.shell("openssl dgst -sha256 ../www/*.pth"));
         }
     }

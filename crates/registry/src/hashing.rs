@@ -110,25 +110,39 @@ impl Hashing {
     }
 }
 
+/// Size and digest of bytes that come one after the other.
+#[derive(Default)]
+pub(crate) struct Hasher {
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl Hasher {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    pub(crate) fn finish(self) -> Pin {
+        Pin {
+            bytes: self.bytes,
+            sha256: Digest(self.sha256.finalize().into()),
+        }
+    }
+}
+
 /// Size and digest of a file, from its start.
 pub(crate) fn hash(file: &mut File) -> io::Result<Pin> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 18];
-    let mut bytes = 0;
     loop {
-        let read = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
+        }
     }
-    Ok(Pin {
-        bytes,
-        sha256: Digest(hasher.finalize().into()),
-    })
 }
 
 #[cfg(test)]

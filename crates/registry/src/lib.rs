@@ -4,6 +4,8 @@
 //! One invariant rules the cache: a published path either does not exist or holds the bytes that were verified.
 
 mod blocks;
+#[cfg(feature = "object-store")]
+mod bucket;
 mod cache;
 mod check;
 mod cleanup;
@@ -24,6 +26,7 @@ mod owner;
 mod partial;
 mod ranges;
 mod settings;
+mod shelve;
 mod source;
 mod space;
 mod stamp;
@@ -42,9 +45,10 @@ pub use fetch::{Fetched, Fetcher, Plan};
 pub use http::{Token, Tokens};
 pub use links::{Link, probe};
 pub use lock::{Lock, Pin};
-pub use mirror::{Mirror, Mirrored, ParseMirrorError, mirror_to_folder};
+pub use mirror::{Mirror, ParseMirrorError};
 pub use names::nearest;
 pub use settings::{Limits, Sizes};
+pub use shelve::{Mirrored, mirror_to};
 pub use types::{
     Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Source, Unit, Variant,
     WeightsRef, Zoo,

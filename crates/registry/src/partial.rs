@@ -37,6 +37,14 @@ pub(crate) struct Origin {
 impl Partial {
     /// Takes up the download of this key, or begins one; a dead owner is one who noted nothing for `lease`.
     pub(crate) fn claim(cache: &Cache, key: &str, lease: Duration) -> io::Result<Self> {
+        match Self::try_claim(cache, key, lease) {
+            // Somebody took it from us at once.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::alone(cache),
+            result => result,
+        }
+    }
+
+    fn try_claim(cache: &Cache, key: &str, lease: Duration) -> io::Result<Self> {
         let folder = cache.partials();
         let owned = folder.join(format!("{key}.{}", owner::name()));
         let free = folder.join(key);

@@ -54,7 +54,7 @@ fn case() -> impl Strategy<Value = (usize, Vec<Fault>, Manifest, usize, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_published_path_holds_exactly_the_pinned_bytes((size, script, manifest, connections, segment) in case()) {
         let body = body(size);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{Bench, Diary, body, pin, serve};
 use registry::faultd::{Content, Fault, Server};
-use registry::{FetchError, Lock, Mirror, mirror_to_folder};
+use registry::{FetchError, Lock, Mirror, mirror_to};
 
 const SIZE: usize = 200_000;
 
@@ -16,11 +16,10 @@ fn mirrored(folder: &Path) -> String {
     let server = serve(&body(SIZE), &[]);
     let bench = Bench::of(&server, "");
     bench.fetch().expect("fetched");
-    let made =
-        mirror_to_folder(&bench.fetcher.cache, &[&bench.artifact], &bench.lock(), folder).expect("made");
+    let target = mirror(&folder.display().to_string());
+    let made = mirror_to(&target, &bench.fetcher.cache, &[&bench.artifact], &bench.lock()).expect("made");
     assert!(made.len() == 1 && made[0].copied);
-    let again =
-        mirror_to_folder(&bench.fetcher.cache, &[&bench.artifact], &bench.lock(), folder).expect("made");
+    let again = mirror_to(&target, &bench.fetcher.cache, &[&bench.artifact], &bench.lock()).expect("made");
     assert!(!again[0].copied);
     bench.artifact.url
 }
@@ -98,7 +97,8 @@ fn a_damaged_cache_makes_no_mirror() {
     let path = bench.fetch().expect("fetched").file.path;
     fs::write(&path, vec![7; SIZE]).expect("damaged");
     let folder = bench.path("mirror");
-    let error = mirror_to_folder(&bench.fetcher.cache, &[&bench.artifact], &bench.lock(), &folder);
+    let target = mirror(&folder.display().to_string());
+    let error = mirror_to(&target, &bench.fetcher.cache, &[&bench.artifact], &bench.lock());
     assert!(matches!(error, Err(FetchError::Mismatch { .. })));
     assert!(!folder.exists());
 }
@@ -115,8 +115,16 @@ fn mirrors_are_read_from_text() {
     ] {
         assert!(text.parse::<Mirror>().is_ok(), "{text}");
     }
-    for text in ["", "s3://bucket/x", "https://", "file://host:x/"] {
+    for text in ["", "ftp://host/x", "https://", "file://host:x/"] {
         assert!(text.parse::<Mirror>().is_err(), "{text}");
+    }
+    #[cfg(not(feature = "object-store"))]
+    {
+        let told = "s3://bucket/x"
+            .parse::<Mirror>()
+            .expect_err("not built in")
+            .to_string();
+        assert!(told.contains("the feature `object-store`"), "{told}");
     }
     assert_eq!(
         mirror("https://user:secret@host/w?token=secret").to_string(),

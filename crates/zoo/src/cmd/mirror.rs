@@ -1,22 +1,20 @@
-use std::path::PathBuf;
-
 use clap::Args;
-use registry::{Artifact, mirror_to_folder};
+use registry::{Artifact, mirror_to};
 use serde::Serialize;
 
 use super::files::Files;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
-/// Copy cached weights and an index to a folder that others can fetch from
+/// Copy cached weights and an index to where others can fetch them from
 ///
 /// The folder, or any web server that hands out its files, is a complete mirror: `zoo fetch all --mirror DIR|URL`.
 /// A machine without a network is served by a USB stick with it: `zoo fetch all --offline --mirror /mnt/stick`.
 #[derive(Debug, Args)]
 pub(crate) struct Mirror {
-    /// The folder
-    #[arg(value_name = "DIR")]
-    target: PathBuf,
+    /// A folder; with the feature `object-store` also s3://, gs:// or az:// BUCKET/PREFIX
+    #[arg(value_name = "DIR|URL")]
+    target: registry::Mirror,
     #[command(flatten)]
     files: Files,
     /// Print JSON
@@ -36,7 +34,7 @@ impl Mirror {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let files = self.files.choose_or_all(cx)?;
         let artifacts: Vec<&Artifact> = files.iter().map(|(_, artifact)| *artifact).collect();
-        let made = mirror_to_folder(cx.cache(), &artifacts, &cx.lock()?, &self.target)?;
+        let made = mirror_to(&self.target, cx.cache(), &artifacts, &cx.lock()?)?;
         let lines: Vec<Line<'_>> = made
             .iter()
             .map(|file| Line {
