@@ -8,9 +8,9 @@ import numpy as np
 
 
 class Zoo:
-    """Runs one binary; `folder` takes the arrays that pass in and out. Without a backend the zoo chooses."""
+    """Runs one binary; `folder` takes the arrays that pass in and out."""
 
-    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, backend: str = None):
+    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, backend: str):
         self.binary, self.folder, self.backend = binary, folder, backend
 
     def infer(self, network: str, weights, batch: np.ndarray, precision: str = "f32", at: str = None) -> np.ndarray:
@@ -18,9 +18,7 @@ class Zoo:
         given, made = self.folder / "given.npy", self.folder / "made.npy"
         np.save(given, batch)
         made.unlink(missing_ok=True)
-        options = ["--at", at] if at else []
-        if self.backend:
-            options += ["--backend", self.backend]
+        options = ["--backend", self.backend, *(["--at", at] if at else [])]
         if threads := os.environ.get("OMP_NUM_THREADS"):
             options += ["--threads", threads]
         self.run("infer", "--model", network, "--weights", weights, "--precision", precision, "--input", given,

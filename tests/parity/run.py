@@ -44,7 +44,8 @@ def arguments() -> argparse.Namespace:
     several = functools.partial(parser.add_argument, action="append")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"any of {', '.join(NETWORKS)}; without it all")
     parser.add_argument("--zoo", type=pathlib.Path, default=ROOT / "target/release/zoo", help="the program")
-    parser.add_argument("--backend", help="what runs the networks, as `zoo infer` names it; without it the zoo's choice")
+    parser.add_argument("--backend", default="candle", help="what runs the networks, as `zoo infer` names it")
+    parser.add_argument("--f32-tolerance", type=float, help="for a backend that states one of its own, as `cpu` does")
     several("--part", choices=PARTS, help="only this part; may be given again")
     several("--precision", choices=list(checks.TOLERANCES), help="for files only this; may be given again")
     given = parser.parse_args()
@@ -58,6 +59,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     done = []
+    if given.f32_tolerance:
+        checks.TOLERANCES["f32"] = given.f32_tolerance
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
         zoo = Zoo(given.zoo.resolve(), pathlib.Path(folder), given.backend)
         for network in given.networks or NETWORKS:

@@ -94,13 +94,11 @@ impl Batch {
 /// Runs the steps on images of this batch and compares with what is expected.
 fn agrees(
     what: &str,
-    steps: Vec<Step>,
-    maps: usize,
+    (steps, maps): (Vec<Step>, usize),
     isa: Isa,
     threads: usize,
     input: &Batch,
-    expected: &[f64],
-    allowed: f64,
+    (expected, allowed): (&[f64], f64),
 ) {
     let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
     let mut program = Program::new(steps, maps, isa, threads).expect("a program");
@@ -236,13 +234,11 @@ fn check(
         };
     agrees(
         &what,
-        steps,
-        second.offset + second.elements(),
+        (steps, second.offset + second.elements()),
         isa,
         threads,
         &input,
-        &expected,
-        allowed,
+        (&expected, allowed),
     );
 }
 
@@ -286,7 +282,7 @@ fn maps_are_enlarged_and_added() {
             ];
             let expected: Vec<f64> = grown.values.iter().map(|x| (2.0 * x).max(0.0) + x).collect();
             let elements = twice.offset + twice.elements();
-            agrees(isa.name(), steps, elements, isa, 2, &input, &expected, 1e-6);
+            agrees(isa.name(), (steps, elements), isa, 2, &input, (&expected, 1e-6));
         }
     }
 }
@@ -373,7 +369,7 @@ fn pools_gates_and_linear_layers_are_their_definition() {
             Step::linear(outer, pooled, last),
             Step::store_row(last),
         ];
-        agrees(isa.name(), steps, elements, isa, 2, &input, &expected, 1e-5);
+        agrees(isa.name(), (steps, elements), isa, 2, &input, (&expected, 1e-5));
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{Artifact, Digest, Lock};
 /// The folder weights are kept in, addressed by content.
 ///
 /// `sha256/<64 hex digits>` is a published file: its name is the digest of its bytes, so no file can be taken for
-/// another, and sources with the same bytes share one. `checked/<digest>` notes size, times and inode of that file
+/// another, and sources with the same bytes share one; `sha256/<digest>.<more>.safetensors` beside it are its weights
+/// prepared to be mapped, which may be deleted. `checked/<digest>` notes size, times and inode of that file
 /// when it was last read and found right. `partial/<key>/` is a download that stopped, its bytes in `data` and what of
 /// them is there in `journal`; `partial/<key>.<owner>/` is one that a process works on. Everything but `sha256/` may be
 /// deleted at any time; links that someone plants in these folders are never followed.

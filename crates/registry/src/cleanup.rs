@@ -19,25 +19,32 @@ pub struct Removed {
 }
 
 impl Cache {
-    /// Removes published files whose content none of these digests names; with `dry_run` only tells of them.
+    /// Removes published files whose content none of these digests names, and what was prepared from them; with
+    /// `dry_run` only tells of them.
     ///
     /// # Errors
     /// If a folder cannot be read or a file not be removed.
     pub fn prune(&self, keep: &BTreeSet<Digest>, dry_run: bool) -> io::Result<Vec<Removed>> {
         let mut removed = Vec::new();
-        for file in self
-            .files()?
-            .into_iter()
-            .filter(|file| !keep.contains(&file.digest))
-        {
+        for entry in entries(&self.published())? {
+            let name = entry.file_name();
+            // What is prepared from a file has its digest as the first part of its name.
+            let digest = name
+                .to_str()
+                .and_then(|name| name.split('.').next()?.parse().ok());
+            let metadata = fs::symlink_metadata(entry.path())?;
+            if !metadata.is_file() || digest.is_none_or(|digest: Digest| keep.contains(&digest)) {
+                continue;
+            }
             if !dry_run {
-                fs::remove_file(&file.path)?;
+                fs::remove_file(entry.path())?;
             }
             removed.push(Removed {
-                path: file.path,
-                bytes: file.bytes,
+                path: entry.path(),
+                bytes: metadata.len(),
             });
         }
+        removed.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(removed)
     }
 

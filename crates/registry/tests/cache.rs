@@ -241,10 +241,17 @@ fn what_nobody_names_is_pruned() {
         .fetcher
         .fetch(&other, &mut bench.lock(), &registry::Silent)
         .expect("fetched");
+    let prepared = |content: &[u8]| {
+        let path = bench.fetcher.cache.path(Digest::of(content));
+        path.with_file_name(format!("{}.0123.v1.safetensors", Digest::of(content)))
+    };
+    for content in [&body(SIZE), &body(100)] {
+        std::fs::write(prepared(content), b"prepared").expect("written");
+    }
     let keep = BTreeSet::from([Digest::of(&body(SIZE))]);
     let removed = bench.fetcher.cache.prune(&keep, false).expect("pruned");
-    assert_eq!((removed.len(), removed[0].bytes), (1, 100));
-    assert_eq!(bench.published().len(), 1);
+    assert_eq!((removed.len(), removed[0].bytes, removed[1].bytes), (2, 100, 8));
+    assert!(prepared(&body(SIZE)).is_file() && !prepared(&body(100)).exists());
     let notes = bench
         .fetcher
         .cache

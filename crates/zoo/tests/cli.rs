@@ -473,3 +473,14 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
     ];
     assert!(place.zoo(&folded).failed(2).contains("--fold"));
 }
+
+#[test]
+fn the_plan_of_a_network_is_shown() {
+    let plan = Place::new().zoo(&["show", "hrnet_w18_small", "--plan"]).good();
+    // 91 convolutions, each one step with all that follows it.
+    assert_eq!(plan.matches("conv").count(), 91, "{plan}");
+    assert!(
+        plan.starts_with("load -> 1x3x224x224") && plan.contains("store 1x1000"),
+        "{plan}"
+    );
+}

@@ -1,11 +1,12 @@
 use clap::Args;
-use hrnet::{CountingRule, Graph, Shape};
+use hrnet::{CountingRule, Graph, Precision, SeededWeights, Shape};
 use registry::{Claim, Known, Metric, Preprocess, Variant, Zoo};
+use runtime::Options;
 use serde::Serialize;
 
-use crate::Failure;
 use crate::context::Context;
 use crate::output::table;
+use crate::{Exit, Failure};
 
 /// Show one variant: network, counts, weights and what is published about it
 #[derive(Debug, Args)]
@@ -15,6 +16,9 @@ pub(crate) struct Show {
     /// List every layer with its shape, parameters and multiply-accumulates
     #[arg(long)]
     layers: bool,
+    /// Print the engine's program for it instead: fused steps, kernels and memory, at batch 1
+    #[arg(long, conflicts_with_all = ["layers", "json"])]
+    plan: bool,
     /// The side of the input; without it the published crop
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
@@ -54,6 +58,9 @@ impl Show {
         let graph = variant
             .spec
             .graph(Shape::square(1, self.size.unwrap_or(variant.preprocess.crop)))?;
+        if self.plan {
+            return cx.out.data(&plan(&graph)?);
+        }
         let profile = graph.profile();
         let shown = Shown {
             name: &variant.name,
@@ -76,6 +83,15 @@ impl Show {
             cx.out.data(&human(cx, zoo, variant, &shown))
         }
     }
+}
+
+/// What the default backend makes of the network; weights do not change it.
+fn plan(graph: &Graph) -> Result<String, Failure> {
+    let backend = runtime::default_backend(Precision::F32);
+    let session = backend.prepare(graph, &SeededWeights::new(0), Options::new(Precision::F32))?;
+    session
+        .plan()
+        .ok_or_else(|| Failure::new(Exit::Other, format!("backend {} makes no plan", backend.name())))
 }
 
 fn layers(graph: &Graph) -> Vec<Layer<'_>> {
