@@ -246,7 +246,7 @@ fn what_nobody_names_is_pruned() {
         path.with_file_name(format!("{}.0123.v1.safetensors", Digest::of(content)))
     };
     for content in [&body(SIZE), &body(100)] {
-        std::fs::write(prepared(content), b"prepared").expect("written");
+        fs::write(prepared(content), b"prepared").expect("written");
     }
     let keep = BTreeSet::from([Digest::of(&body(SIZE))]);
     let removed = bench.fetcher.cache.prune(&keep, false).expect("pruned");
