@@ -116,7 +116,7 @@ pub enum RuntimeError {
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// A slice of another length than the session's shapes.
-    #[error("{what} has {actual} elements; this session takes {expected} ({shape})")]
+    #[error("{what} has {actual} elements; prepared for {expected} ({shape})")]
     Length {
         /// `images` or `logits`.
         what: &'static str,

@@ -1,79 +1,14 @@
 //! One operation of a program on maps in its memory.
 
-use std::fmt;
-use std::ops::Range;
+mod check;
+mod show;
 
 use super::conv::{Convolution, Io};
 use super::grid::Grid;
 use super::isa::Isa;
+use super::maps::{Linear, Map, Row};
 use super::ops::{self, Enlargement, cut};
 use super::simd::Simd;
-
-/// A batch of maps in a program's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Map {
-    /// Its first element.
-    pub offset: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Where a channel's pixels lie.
-    pub grid: Grid,
-}
-
-impl Map {
-    /// Elements it takes.
-    pub fn elements(&self) -> usize {
-        self.channels * self.grid.stride()
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.elements()
-    }
-}
-
-/// A batch of vectors in a program's memory, `[n, channels]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its first element.
-    pub offset: usize,
-    /// Images.
-    pub n: usize,
-    /// Elements an image.
-    pub channels: usize,
-}
-
-impl Row {
-    /// Elements it takes.
-    pub fn elements(&self) -> usize {
-        self.n * self.channels
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.elements()
-    }
-}
-
-/// What a linear layer's sum goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-}
-
-/// A linear layer.
-#[derive(Debug)]
-pub struct Linear {
-    /// `[outputs, inputs]`.
-    pub weights: Vec<f32>,
-    /// `[outputs]`.
-    pub bias: Vec<f32>,
-    /// What follows.
-    pub activation: Activation,
-}
 
 /// An operation; each is shared out among the program's threads.
 #[derive(Debug)]
@@ -244,93 +179,6 @@ impl Step {
         }
     }
 
-    /// Refuses ranges outside of `memory` elements, outputs over inputs, and shapes that do not go together.
-    pub(super) fn check(&self, memory: usize) {
-        let alike = |a: &Map, b: &Map| a.grid == b.grid && a.channels == b.channels;
-        let fits = |sum: &Option<Map>, to: &Map| sum.as_ref().is_none_or(|sum| alike(sum, to));
-        // Sums are read where they are written, so they may lie where the output does.
-        let (reads, writes, sums) = match &self.0 {
-            Op::Load { to } => (vec![], vec![to.range()], vec![]),
-            Op::Conv {
-                conv,
-                from,
-                to,
-                residual,
-            } => {
-                let shape = conv.shape();
-                assert!(conv.joins(from.grid, to.grid), "{self}");
-                assert_eq!(
-                    (from.channels, to.channels),
-                    (shape.inputs, shape.outputs),
-                    "{self}"
-                );
-                assert!(fits(residual, to), "{self}");
-                (
-                    vec![from.range()],
-                    vec![to.range()],
-                    residual.iter().map(Map::range).collect(),
-                )
-            }
-            Op::Enlarge {
-                factor,
-                from,
-                to,
-                sum,
-                ..
-            } => {
-                assert_eq!(
-                    (from.grid.h * factor, from.grid.w * factor),
-                    (to.grid.h, to.grid.w),
-                    "{self}"
-                );
-                assert!(from.channels == to.channels && fits(sum, to), "{self}");
-                (
-                    vec![from.range()],
-                    vec![to.range()],
-                    sum.iter().map(Map::range).collect(),
-                )
-            }
-            Op::Add { a, b, to, .. } => {
-                assert!(alike(a, to) && fits(b, to), "{self}");
-                (
-                    vec![],
-                    vec![to.range()],
-                    b.iter().chain([a]).map(Map::range).collect(),
-                )
-            }
-            Op::Pool { from, to } => {
-                assert_eq!((from.channels, from.grid.n), (to.channels, to.n), "{self}");
-                (vec![from.range()], vec![to.range()], vec![])
-            }
-            Op::Linear { linear, from, to } => {
-                assert_eq!(linear.weights.len(), from.channels * to.channels, "{self}");
-                assert_eq!((linear.bias.len(), from.n), (to.channels, to.n), "{self}");
-                (vec![from.range()], vec![to.range()], vec![])
-            }
-            Op::Gate {
-                from, gate, sum, to, ..
-            } => {
-                assert!(alike(from, to) && fits(sum, to), "{self}");
-                assert_eq!((gate.channels, gate.n), (to.channels, to.grid.n), "{self}");
-                let sums = sum.iter().chain([from]).map(Map::range).collect();
-                (vec![gate.range()], vec![to.range()], sums)
-            }
-            Op::StoreMap { from } => (vec![from.range()], vec![], vec![]),
-            Op::StoreRow { from } => (vec![from.range()], vec![], vec![]),
-        };
-        for range in reads.iter().chain(&writes).chain(&sums) {
-            assert!(range.end <= memory, "{self}: {range:?} of {memory} elements");
-        }
-        for written in &writes {
-            let over = |range: &Range<usize>| range.start < written.end && written.start < range.end;
-            assert!(!reads.iter().any(over), "{self}: writes over what it reads");
-            assert!(
-                sums.iter().all(|range| range == written || !over(range)),
-                "{self}: writes over a part of a sum"
-            );
-        }
-    }
-
     /// Computes one of `parts` parts.
     ///
     /// # Safety
@@ -443,16 +291,6 @@ impl Step {
     }
 }
 
-impl Activation {
-    fn of(self, x: f32) -> f32 {
-        match self {
-            Self::None => x,
-            Self::Relu => x.max(0.0),
-            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        }
-    }
-}
-
 /// A pointer moved on, or null as it was.
 fn shifted(pointer: *const f32, offset: usize) -> *const f32 {
     if pointer.is_null() {
@@ -478,76 +316,6 @@ fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
                     pair(first + tile, row + x);
                 }
             }
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let map = |map: &Map| {
-            format!(
-                "{}x{}x{}x{}@{}",
-                map.grid.n, map.channels, map.grid.h, map.grid.w, map.offset
-            )
-        };
-        let plus = |sum: &Option<Map>| {
-            sum.as_ref()
-                .map_or(String::new(), |sum| format!(" + {}", map(sum)))
-        };
-        let then = |relu: bool| if relu { ", relu" } else { "" };
-        match &self.0 {
-            Op::Load { to } => write!(f, "load -> {}", map(to)),
-            Op::Conv {
-                conv,
-                from,
-                to,
-                residual,
-            } => {
-                write!(
-                    f,
-                    "{} {}{}{} -> {}",
-                    conv.name(),
-                    map(from),
-                    plus(residual),
-                    then(conv.relu()),
-                    map(to)
-                )
-            }
-            Op::Enlarge {
-                factor,
-                from,
-                to,
-                sum,
-                relu,
-                ..
-            } => {
-                write!(
-                    f,
-                    "enlarge x{factor} {}{}{} -> {}",
-                    map(from),
-                    plus(sum),
-                    then(*relu),
-                    map(to)
-                )
-            }
-            Op::Add { a, b, to, relu } => {
-                write!(f, "add {}{}{} -> {}", map(a), plus(b), then(*relu), map(to))
-            }
-            Op::Pool { from, to } => {
-                write!(f, "pool {} -> {}x{}@{}", map(from), to.n, to.channels, to.offset)
-            }
-            Op::Linear { linear, from, to } => write!(
-                f,
-                "linear {}x{}@{}, {:?} -> {}x{}@{}",
-                from.n, from.channels, from.offset, linear.activation, to.n, to.channels, to.offset
-            ),
-            Op::Gate {
-                from, sum, to, relu, ..
-            } => {
-                write!(f, "gate {}{}{} -> {}", map(from), plus(sum), then(*relu), map(to))
-            }
-            Op::StoreMap { from } => write!(f, "store {}", map(from)),
-            Op::StoreRow { from } => write!(f, "store {}x{}@{}", from.n, from.channels, from.offset),
         }
     }
 }

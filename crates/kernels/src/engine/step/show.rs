@@ -1,0 +1,76 @@
+//! A step as a line of a program's listing.
+
+use std::fmt;
+
+use super::{Op, Step};
+use crate::engine::maps::Map;
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let map = |map: &Map| {
+            format!(
+                "{}x{}x{}x{}@{}",
+                map.grid.n, map.channels, map.grid.h, map.grid.w, map.offset
+            )
+        };
+        let plus = |sum: &Option<Map>| {
+            sum.as_ref()
+                .map_or(String::new(), |sum| format!(" + {}", map(sum)))
+        };
+        let then = |relu: bool| if relu { ", relu" } else { "" };
+        match &self.0 {
+            Op::Load { to } => write!(f, "load -> {}", map(to)),
+            Op::Conv {
+                conv,
+                from,
+                to,
+                residual,
+            } => {
+                write!(
+                    f,
+                    "{} {}{}{} -> {}",
+                    conv.name(),
+                    map(from),
+                    plus(residual),
+                    then(conv.relu()),
+                    map(to)
+                )
+            }
+            Op::Enlarge {
+                factor,
+                from,
+                to,
+                sum,
+                relu,
+                ..
+            } => {
+                write!(
+                    f,
+                    "enlarge x{factor} {}{}{} -> {}",
+                    map(from),
+                    plus(sum),
+                    then(*relu),
+                    map(to)
+                )
+            }
+            Op::Add { a, b, to, relu } => {
+                write!(f, "add {}{}{} -> {}", map(a), plus(b), then(*relu), map(to))
+            }
+            Op::Pool { from, to } => {
+                write!(f, "pool {} -> {}x{}@{}", map(from), to.n, to.channels, to.offset)
+            }
+            Op::Linear { linear, from, to } => write!(
+                f,
+                "linear {}x{}@{}, {:?} -> {}x{}@{}",
+                from.n, from.channels, from.offset, linear.activation, to.n, to.channels, to.offset
+            ),
+            Op::Gate {
+                from, sum, to, relu, ..
+            } => {
+                write!(f, "gate {}{}{} -> {}", map(from), plus(sum), then(*relu), map(to))
+            }
+            Op::StoreMap { from } => write!(f, "store {}", map(from)),
+            Op::StoreRow { from } => write!(f, "store {}x{}@{}", from.n, from.channels, from.offset),
+        }
+    }
+}
