@@ -8,6 +8,7 @@ mod machine;
 mod measure;
 mod record;
 mod stats;
+mod stopwatch;
 mod store;
 mod suite;
 
@@ -16,5 +17,6 @@ pub use machine::Machine;
 pub use measure::Budget;
 pub use record::{Commit, Outcome, Provenance, Record};
 pub use stats::Summary;
+pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
 pub use suite::{Cell, Suite};
