@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::direct::Direct;
 use super::grid::Grid;
 use super::isa::Isa;
+use super::packed::Packed;
 use super::simd::Simd;
 use super::winograd::Winograd;
 
@@ -53,6 +54,8 @@ pub(super) struct Io {
     pub(super) input: *const f32,
     pub(super) output: *mut f32,
     pub(super) residual: *const f32,
+    /// The weights of all steps.
+    pub(super) weights: *const f32,
 }
 
 /// What happens to a sum of products before it is stored.
@@ -199,11 +202,21 @@ impl Convolution {
 
     /// Bytes of prepared weights and biases.
     pub fn weight_bytes(&self) -> usize {
-        let weights = match &self.kind {
-            Kind::Direct(direct) => direct.weight_elements(),
-            Kind::Winograd(winograd) => winograd.weight_elements(),
-        };
-        (weights + self.bias.len()) * size_of::<f32>()
+        (self.weights().elements() + self.bias.len()) * size_of::<f32>()
+    }
+
+    pub(super) fn weights(&self) -> &Packed {
+        match &self.kind {
+            Kind::Direct(direct) => direct.weights(),
+            Kind::Winograd(winograd) => winograd.weights(),
+        }
+    }
+
+    pub(super) fn weights_mut(&mut self) -> &mut Packed {
+        match &mut self.kind {
+            Kind::Direct(direct) => direct.weights_mut(),
+            Kind::Winograd(winograd) => winograd.weights_mut(),
+        }
     }
 
     /// Elements of scratch memory that a thread needs.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::conv::{Epilogue, Io};
 use super::gemm;
 use super::grid::{Grid, first};
+use super::packed::Packed;
 use super::simd::{MAX_LANES, Simd};
 
 /// A prepared convolution.
@@ -18,7 +19,7 @@ pub(super) struct Direct {
     rows: usize,
     most: usize,
     /// `[block of rows][tap][input][row]`.
-    weights: Vec<f32>,
+    weights: Packed,
     slots: Vec<Slot>,
     /// The taps of each output phase; none where the input is taken as it lies.
     taps: Vec<Vec<Tap>>,
@@ -100,7 +101,7 @@ impl Direct {
             outputs,
             rows,
             most,
-            weights: packed((inputs, outputs), kernel * kernel, rows, weights),
+            weights: Packed::new(packed((inputs, outputs), kernel * kernel, rows, weights)),
             scatter: scattered.then(|| Scatter {
                 targets: slots
                     .iter()
@@ -121,8 +122,12 @@ impl Direct {
         self.outputs.div_ceil(self.rows)
     }
 
-    pub(super) fn weight_elements(&self) -> usize {
-        self.weights.len()
+    pub(super) fn weights(&self) -> &Packed {
+        &self.weights
+    }
+
+    pub(super) fn weights_mut(&mut self) -> &mut Packed {
+        &mut self.weights
     }
 
     fn depth(&self) -> usize {
@@ -162,7 +167,7 @@ impl Direct {
                     (scratch.cast_const(), width)
                 };
                 for block in blocks.clone() {
-                    let a = self.weights.as_ptr().add(block * self.depth() * self.rows);
+                    let a = self.weights.at(io.weights).add(block * self.depth() * self.rows);
                     for at in (0..self.depth()).step_by(RUN) {
                         gemm::product::<S>(
                             (self.rows, nv),

@@ -8,7 +8,7 @@ pub(super) const SHAPES: [(usize, usize, usize); 5] =
     [(6, 4, 2), (8, 3, 1), (12, 2, 1), (16, 1, 0), (24, 1, 0)];
 
 /// How far ahead of use weights are asked for, elements: they stream through once a block.
-const AHEAD: usize = 192;
+const AHEAD: usize = 1024;
 
 /// `c[r][v] = sum over i of a[i][r] * b[i][v]`, or with `more` that much more than it was, for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
 ///

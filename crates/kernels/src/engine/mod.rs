@@ -20,6 +20,7 @@ mod grid;
 mod isa;
 mod maps;
 mod ops;
+mod packed;
 mod peak;
 mod program;
 mod simd;

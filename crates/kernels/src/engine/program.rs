@@ -18,6 +18,7 @@ pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
 pub struct Program {
     steps: Vec<Step>,
     memory: MmapMut,
+    weights: MmapMut,
     /// Elements of the maps; each thread's scratch memory lies behind them.
     maps: usize,
     scratch: usize,
@@ -32,7 +33,7 @@ pub struct Program {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// There is not as much memory.
-    #[error("{bytes} bytes of memory for the network's maps: {source}")]
+    #[error("{bytes} bytes of memory for the network: {source}")]
     Memory {
         /// As much as was asked for.
         bytes: usize,
@@ -57,7 +58,7 @@ impl Program {
     ///
     /// # Panics
     /// If a step's maps lie outside of the memory, overlap or do not fit the step: the plan is wrong.
-    pub fn new(steps: Vec<Step>, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
+    pub fn new(mut steps: Vec<Step>, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
         let threads = threads.max(1);
         for step in &steps {
             step.check(maps);
@@ -66,10 +67,8 @@ impl Program {
         let scratch = scratch.next_multiple_of(MAX_LANES) + MAX_LANES;
         let maps = maps.next_multiple_of(MAX_LANES);
         let bytes = (maps + threads * scratch) * size_of::<f32>();
-        let memory = MmapMut::map_anon(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
-        // Large pages spare address look-ups; a system without them works all the same.
-        #[cfg(target_os = "linux")]
-        let _ = memory.advise(memmap2::Advice::HugePage);
+        let memory = map(bytes)?;
+        let weights = settled(&mut steps)?;
         let pool = (threads > 1)
             .then(|| ThreadPoolBuilder::new().num_threads(threads).build())
             .transpose()
@@ -82,6 +81,7 @@ impl Program {
         Ok(Self {
             steps,
             memory,
+            weights,
             maps,
             scratch,
             isa,
@@ -127,6 +127,7 @@ impl Program {
             memory: self.memory.as_mut_ptr().cast(),
             images: images.as_ptr(),
             result: result.as_mut_ptr(),
+            weights: self.weights.as_ptr().cast(),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
             // SAFETY: the memory holds `threads` scratch areas behind the maps.
@@ -152,6 +153,30 @@ impl Program {
             }
         }
     }
+}
+
+/// The weights of all steps, in order.
+fn settled(steps: &mut [Step]) -> Result<MmapMut, ProgramError> {
+    let elements: usize = steps
+        .iter()
+        .map(|step| step.weights().next_multiple_of(MAX_LANES))
+        .sum();
+    let mut weights = map((elements + MAX_LANES) * size_of::<f32>())?;
+    // SAFETY: a map begins at a page and holds as many numbers, of which any bytes are some.
+    let memory = unsafe { std::slice::from_raw_parts_mut(weights.as_mut_ptr().cast::<f32>(), elements) };
+    let mut taken = 0;
+    for step in steps {
+        step.settle(memory, &mut taken);
+    }
+    Ok(weights)
+}
+
+/// Zeroed memory on large pages, which spare address look-ups; a system without them works all the same.
+fn map(bytes: usize) -> Result<MmapMut, ProgramError> {
+    let memory = MmapMut::map_anon(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    Ok(memory)
 }
 
 /// One thread's part of a step, on the unit it was prepared for.

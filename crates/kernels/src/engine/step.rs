@@ -8,7 +8,8 @@ use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
 use super::ops::{self, Enlargement, cut};
-use super::simd::Simd;
+use super::packed::Packed;
+use super::simd::{MAX_LANES, Simd};
 
 /// An operation; each is shared out among the program's threads.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ enum Op {
     },
     Linear {
         linear: Linear,
+        weights: Packed,
         from: Row,
         to: Row,
     },
@@ -69,6 +71,7 @@ pub(super) struct Context {
     pub(super) memory: *mut f32,
     pub(super) images: *const f32,
     pub(super) result: *mut f32,
+    pub(super) weights: *const f32,
 }
 
 // SAFETY: the threads of a program write disjoint parts, and a barrier lies between a write and the reads of it.
@@ -116,8 +119,14 @@ impl Step {
     }
 
     /// A linear layer.
-    pub fn linear(linear: Linear, from: Row, to: Row) -> Self {
-        Self(Op::Linear { linear, from, to })
+    pub fn linear(mut linear: Linear, from: Row, to: Row) -> Self {
+        let weights = Packed::new(std::mem::take(&mut linear.weights));
+        Self(Op::Linear {
+            linear,
+            weights,
+            from,
+            to,
+        })
     }
 
     /// `from` with each channel of each image multiplied by its gate, `sum` added, and by choice a ReLU.
@@ -157,7 +166,7 @@ impl Step {
                 let Grid { n, h, w, .. } = to.grid;
                 n * h * w * shape.outputs * shape.inputs * shape.kernel.pow(2)
             }
-            Op::Linear { linear, to, .. } => linear.weights.len() * to.n,
+            Op::Linear { weights, to, .. } => weights.elements() * to.n,
             _ => 0,
         };
         macs as u64
@@ -167,9 +176,28 @@ impl Step {
     pub fn weight_bytes(&self) -> usize {
         match &self.0 {
             Op::Conv { conv, .. } => conv.weight_bytes(),
-            Op::Linear { linear, .. } => (linear.weights.len() + linear.bias.len()) * size_of::<f32>(),
+            Op::Linear { linear, weights, .. } => (weights.elements() + linear.bias.len()) * size_of::<f32>(),
             _ => 0,
         }
+    }
+
+    /// Elements of prepared weights that a program gathers.
+    pub(super) fn weights(&self) -> usize {
+        match &self.0 {
+            Op::Conv { conv, .. } => conv.weights().elements(),
+            Op::Linear { weights, .. } => weights.elements(),
+            _ => 0,
+        }
+    }
+
+    /// Moves the weights to the first of the free elements.
+    pub(super) fn settle(&mut self, memory: &mut [f32], taken: &mut usize) {
+        match &mut self.0 {
+            Op::Conv { conv, .. } => conv.weights_mut().settle(memory, taken),
+            Op::Linear { weights, .. } => weights.settle(memory, taken),
+            _ => {}
+        }
+        *taken = taken.next_multiple_of(MAX_LANES);
     }
 
     pub(super) fn scratch(&self) -> usize {
@@ -236,6 +264,7 @@ impl Step {
                         input: at(from),
                         output: at(to),
                         residual: or_null(residual),
+                        weights: context.weights,
                     };
                     conv.run::<S>(io, part, scratch);
                 }
@@ -269,9 +298,14 @@ impl Step {
                         }
                     }
                 }
-                Op::Linear { linear, from, to } => {
+                Op::Linear {
+                    linear,
+                    weights,
+                    from,
+                    to,
+                } => {
                     for output in cut(to.channels, part) {
-                        let weights = linear.weights.as_ptr().add(output * from.channels);
+                        let weights = weights.at(context.weights).add(output * from.channels);
                         for image in 0..to.n {
                             let x = row(from).add(image * from.channels);
                             let sum = ops::dot::<S>(weights, x, from.channels) + linear.bias[output];

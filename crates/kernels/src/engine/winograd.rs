@@ -6,6 +6,7 @@
 use super::conv::{Epilogue, Io};
 use super::gemm;
 use super::grid::{Grid, first};
+use super::packed::Packed;
 use super::simd::Simd;
 
 /// A prepared convolution.
@@ -17,7 +18,7 @@ pub(super) struct Winograd {
     rows: usize,
     most: usize,
     /// `[block of rows][xi][input][row]`.
-    weights: Vec<f32>,
+    weights: Packed,
     /// For each neighbour `(dy + 1) * 3 + dx + 1`, which tiles of each vector have it.
     neighbours: [Vec<u32>; 9],
     /// For each phase, which tiles of each vector have it inside the map.
@@ -47,7 +48,7 @@ impl Winograd {
             outputs,
             rows,
             most,
-            weights: transformed(grid.p, (inputs, outputs), rows, weights),
+            weights: Packed::new(transformed(grid.p, (inputs, outputs), rows, weights)),
             neighbours: std::array::from_fn(|i| {
                 let (dy, dx) = shift(i);
                 grid.neighbour_masks(dy, dx, lanes)
@@ -71,8 +72,12 @@ impl Winograd {
         self.outputs.div_ceil(self.rows)
     }
 
-    pub(super) fn weight_elements(&self) -> usize {
-        self.weights.len()
+    pub(super) fn weights(&self) -> &Packed {
+        &self.weights
+    }
+
+    pub(super) fn weights_mut(&mut self) -> &mut Packed {
+        &mut self.weights
     }
 
     /// Elements of scratch memory that a thread needs.
@@ -115,7 +120,7 @@ impl Winograd {
                         let a = (block * side(M).pow(2) + xi) * self.inputs * self.rows;
                         gemm::product::<S>(
                             (self.rows, nv),
-                            self.weights.as_ptr().add(a),
+                            self.weights.at(io.weights).add(a),
                             (scratch.add(xi * self.plane(width)), width),
                             self.inputs,
                             (products.add(xi * self.rows * width), width),

@@ -59,7 +59,7 @@ impl fmt::Display for Step {
             Op::Pool { from, to } => {
                 write!(f, "pool {} -> {}x{}@{}", map(from), to.n, to.channels, to.offset)
             }
-            Op::Linear { linear, from, to } => write!(
+            Op::Linear { linear, from, to, .. } => write!(
                 f,
                 "linear {}x{}@{}, {:?} -> {}x{}@{}",
                 from.n, from.channels, from.offset, linear.activation, to.n, to.channels, to.offset
