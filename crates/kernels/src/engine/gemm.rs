@@ -10,51 +10,91 @@ pub(super) const SHAPES: [(usize, usize, usize); 5] =
 /// How far ahead of use weights are asked for, elements: they stream through once a block.
 const AHEAD: usize = 1024;
 
-/// `c[r][v] = sum over i of a[i][r] * b[i][v]`, or with `more` that much more than it was, for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
+/// Takes the sums of a product.
+pub(super) trait Sink<S: Simd>: Copy {
+    /// Takes the sum of row `r` and vector `v`.
+    ///
+    /// # Safety
+    /// The sink has room for it; the CPU has the unit.
+    unsafe fn put(self, r: usize, v: usize, sum: S::V);
+
+    /// Asks for what [`Sink::put`] will need.
+    ///
+    /// # Safety
+    /// As for [`Sink::put`].
+    #[inline(always)]
+    unsafe fn expect(self, _r: usize, _v: usize) {}
+}
+
+/// Stores sums, or with `more` adds them to what is there.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    /// Row 0.
+    pub(super) to: *mut f32,
+    /// Elements from one row to the next.
+    pub(super) stride: usize,
+    pub(super) more: bool,
+}
+
+impl<S: Simd> Sink<S> for Rows {
+    #[inline(always)]
+    unsafe fn put(self, r: usize, v: usize, sum: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let to = self.to.add(r * self.stride + v * S::LANES);
+            let sum = if self.more { S::add(S::load(to), sum) } else { sum };
+            S::store(to, sum);
+        }
+    }
+}
+
+/// Puts `sum over i of a[i][r] * b[i][v]` for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
 ///
 /// # Safety
-/// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of `b_stride`, `c` as many at
-/// each of `rows` multiples of `c_stride`; the CPU has the unit.
+/// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of `b_stride`; the sink has
+/// room for all sums; the CPU has the unit.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd>(
+pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
     (rows, vectors): (usize, usize),
     a: *const f32,
     (b, b_stride): (*const f32, usize),
     depth: usize,
-    (c, c_stride): (*mut f32, usize),
-    more: bool,
+    sink: K,
 ) {
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (rows, vectors) {
-            (6, 1) => tile::<S, 6, 1>(a, b, b_stride, depth, c, c_stride, more),
-            (6, 2) => tile::<S, 6, 2>(a, b, b_stride, depth, c, c_stride, more),
-            (6, 3) if S::WIDE => tile::<S, 6, 3>(a, b, b_stride, depth, c, c_stride, more),
-            (6, 4) if S::WIDE => tile::<S, 6, 4>(a, b, b_stride, depth, c, c_stride, more),
-            (8, 1) => tile::<S, 8, 1>(a, b, b_stride, depth, c, c_stride, more),
-            (8, 2) if S::WIDE => tile::<S, 8, 2>(a, b, b_stride, depth, c, c_stride, more),
-            (8, 3) if S::WIDE => tile::<S, 8, 3>(a, b, b_stride, depth, c, c_stride, more),
-            (12, 1) => tile::<S, 12, 1>(a, b, b_stride, depth, c, c_stride, more),
-            (12, 2) if S::WIDE => tile::<S, 12, 2>(a, b, b_stride, depth, c, c_stride, more),
-            (16, 1) if S::WIDE => tile::<S, 16, 1>(a, b, b_stride, depth, c, c_stride, more),
-            (24, 1) if S::WIDE => tile::<S, 24, 1>(a, b, b_stride, depth, c, c_stride, more),
+            (6, 1) => tile::<S, K, 6, 1>(a, b, b_stride, depth, sink),
+            (6, 2) => tile::<S, K, 6, 2>(a, b, b_stride, depth, sink),
+            (6, 3) if S::WIDE => tile::<S, K, 6, 3>(a, b, b_stride, depth, sink),
+            (6, 4) if S::WIDE => tile::<S, K, 6, 4>(a, b, b_stride, depth, sink),
+            (8, 1) => tile::<S, K, 8, 1>(a, b, b_stride, depth, sink),
+            (8, 2) if S::WIDE => tile::<S, K, 8, 2>(a, b, b_stride, depth, sink),
+            (8, 3) if S::WIDE => tile::<S, K, 8, 3>(a, b, b_stride, depth, sink),
+            (12, 1) => tile::<S, K, 12, 1>(a, b, b_stride, depth, sink),
+            (12, 2) if S::WIDE => tile::<S, K, 12, 2>(a, b, b_stride, depth, sink),
+            (16, 1) if S::WIDE => tile::<S, K, 16, 1>(a, b, b_stride, depth, sink),
+            (24, 1) if S::WIDE => tile::<S, K, 24, 1>(a, b, b_stride, depth, sink),
             _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize>(
     a: *const f32,
     b: *const f32,
     b_stride: usize,
     depth: usize,
-    c: *mut f32,
-    c_stride: usize,
-    more: bool,
+    sink: K,
 ) {
     // SAFETY: the caller's, see `product`.
     unsafe {
+        for r in 0..R {
+            for v in 0..V {
+                sink.expect(r, v);
+            }
+        }
         let mut sums = [[S::splat(0.0); V]; R];
         for i in 0..depth {
             let (a, b) = (a.add(i * R), b.add(i * b_stride));
@@ -72,13 +112,7 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(
         }
         for r in 0..R {
             for v in 0..V {
-                let to = c.add(r * c_stride + v * S::LANES);
-                let sum = if more {
-                    S::add(S::load(to), sums[r][v])
-                } else {
-                    sums[r][v]
-                };
-                S::store(to, sum);
+                sink.put(r, v, sums[r][v]);
             }
         }
     }

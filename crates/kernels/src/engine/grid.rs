@@ -58,6 +58,14 @@ impl Grid {
         ((y % p) * p + x % p) * self.tiles() + (n * rows + y / p) * columns + x / p
     }
 
+    /// As [`Grid::place`], continued over the borders by whole tiles.
+    pub(super) fn signed_place(&self, n: usize, y: isize, x: isize) -> isize {
+        let [p, rows, columns] = [self.p, self.tile_rows(), self.tile_columns()].map(usize::cast_signed);
+        let phase = y.rem_euclid(p) * p + x.rem_euclid(p);
+        let row = n.cast_signed() * rows + y.div_euclid(p);
+        phase * self.tiles().cast_signed() + row * columns + x.div_euclid(p)
+    }
+
     /// The pixel at a place of a channel, or `None` where it lies outside the map.
     pub fn pixel(&self, place: usize) -> Option<(usize, usize, usize)> {
         let (phase, tile) = (place / self.tiles(), place % self.tiles());

@@ -24,6 +24,7 @@ mod packed;
 mod peak;
 mod program;
 mod simd;
+mod slots;
 mod step;
 mod winograd;
 

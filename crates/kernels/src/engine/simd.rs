@@ -29,6 +29,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn keep(mask: u32, v: Self::V) -> Self::V;
     /// Lane `i` is `from[index[i]]`.
     unsafe fn gather(from: *const f32, index: *const i32) -> Self::V;
+    /// Lane `i` is lane `index[i]` of `v`.
+    unsafe fn permute(v: Self::V, index: *const i32) -> Self::V;
     /// Asks for the cache line at `from`, which need not exist.
     unsafe fn prefetch(from: *const f32);
 }
@@ -107,6 +109,11 @@ impl Simd for Portable {
     unsafe fn gather(from: *const f32, index: *const i32) -> Self::V {
         // SAFETY: the caller's.
         std::array::from_fn(|i| unsafe { *from.offset(*index.add(i) as isize) })
+    }
+    #[inline(always)]
+    unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
+        // SAFETY: the caller's; an index is reduced to a lane.
+        std::array::from_fn(|i| v[unsafe { *index.add(i) }.cast_unsigned() as usize % Self::LANES])
     }
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
@@ -189,6 +196,11 @@ mod x86 {
         unsafe fn gather(from: *const f32, index: *const i32) -> Self::V {
             // SAFETY: the caller's.
             unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_si512(index.cast()), from) }
+        }
+        #[inline(always)]
+        unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
+            // SAFETY: the caller's.
+            unsafe { _mm512_permutexvar_ps(_mm512_loadu_si512(index.cast()), v) }
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const f32) {
@@ -277,6 +289,11 @@ mod x86 {
         unsafe fn gather(from: *const f32, index: *const i32) -> Self::V {
             // SAFETY: the caller's.
             unsafe { _mm256_i32gather_ps::<4>(from, _mm256_loadu_si256(index.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
+            // SAFETY: the caller's.
+            unsafe { _mm256_permutevar8x32_ps(v, _mm256_loadu_si256(index.cast())) }
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const f32) {
@@ -380,6 +397,17 @@ mod arm {
             let v: [f32; 4] = std::array::from_fn(|i| unsafe { *from.offset(*index.add(i) as isize) });
             // SAFETY: four numbers on the stack.
             unsafe { vld1q_f32(v.as_ptr()) }
+        }
+        #[inline(always)]
+        unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
+            let mut lanes = [0.0_f32; 4];
+            // SAFETY: the caller's; four numbers on the stack, and an index is reduced to a lane.
+            unsafe {
+                vst1q_f32(lanes.as_mut_ptr(), v);
+                let picked: [f32; 4] =
+                    std::array::from_fn(|i| lanes[(*index.add(i)).cast_unsigned() as usize % 4]);
+                vld1q_f32(picked.as_ptr())
+            }
         }
         #[inline(always)]
         unsafe fn prefetch(_: *const f32) {}

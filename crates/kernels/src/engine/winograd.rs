@@ -4,7 +4,7 @@
 //! a tile needs as whole vectors, so no element is ever moved between lanes.
 
 use super::conv::{Epilogue, Io};
-use super::gemm;
+use super::gemm::{self, Rows};
 use super::grid::{Grid, first};
 use super::packed::Packed;
 use super::simd::Simd;
@@ -118,14 +118,14 @@ impl Winograd {
                 for block in blocks.clone() {
                     for xi in 0..side(M).pow(2) {
                         let a = (block * side(M).pow(2) + xi) * self.inputs * self.rows;
-                        gemm::product::<S>(
-                            (self.rows, nv),
-                            self.weights.at(io.weights).add(a),
-                            (scratch.add(xi * self.plane(width)), width),
-                            self.inputs,
-                            (products.add(xi * self.rows * width), width),
-                            false,
-                        );
+                        let sink = Rows {
+                            to: products.add(xi * self.rows * width),
+                            stride: width,
+                            more: false,
+                        };
+                        let a = self.weights.at(io.weights).add(a);
+                        let b = (scratch.add(xi * self.plane(width)).cast_const(), width);
+                        gemm::product::<S, _>((self.rows, nv), a, b, self.inputs, sink);
                     }
                     self.transform_output::<S, M>(io, epilogue, block, start, nv, products);
                 }

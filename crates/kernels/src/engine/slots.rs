@@ -1,0 +1,240 @@
+//! Output pixels that are computed together, where each element of a kernel finds their input pixels, and where they
+//! are stored.
+
+use super::grid::{Grid, first};
+use super::simd::{MAX_LANES, Simd};
+
+/// All pixels of an output, in slots of up to a vector.
+#[derive(Debug)]
+pub(super) struct Slots {
+    pub(super) list: Vec<Slot>,
+    /// For each slot and element of the kernel, where its first run of pixels is loaded.
+    loads: Vec<Load>,
+    taps: usize,
+}
+
+/// Up to a vector of output pixels.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// The place of each pixel in an output channel.
+    pub(super) places: Vec<u32>,
+    /// Runs of places that lie together in the output.
+    pieces: Vec<Piece>,
+    /// For each element of the kernel, the runs of pixels after the first that lie together in the input.
+    more: Vec<(usize, Load)>,
+}
+
+/// A run of pixels that lie together in the input.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// From a channel's begin to what goes to lane 0.
+    offset: isize,
+    /// The lanes that are there.
+    mask: u32,
+}
+
+#[derive(Debug)]
+struct Piece {
+    /// The place of the first.
+    place: usize,
+    /// Lanes that are stored.
+    there: u32,
+    /// Which lanes they come from; none if they are the first ones in order.
+    pick: Option<[i32; MAX_LANES]>,
+}
+
+impl Slots {
+    /// All pixels of the output in slots of so many lanes.
+    pub(super) fn new((input, output): (Grid, Grid), (kernel, stride): (usize, usize), lanes: usize) -> Self {
+        // What comes out on the tiles of the input, whatever grid it is stored on.
+        let natural = Grid {
+            p: input.p / stride,
+            ..output
+        };
+        let pixel = |place: usize| Some((place, natural.pixel(place)?));
+        let pixels: Vec<Pixel> = (0..natural.positions()).filter_map(pixel).collect();
+        let mut slots = Self {
+            list: Vec::new(),
+            loads: Vec::new(),
+            taps: kernel * kernel,
+        };
+        for pixels in pixels.chunks(lanes) {
+            let place = |(_, (n, y, x)): &Pixel| {
+                u32::try_from(output.place(*n, *y, *x)).expect("fewer than four thousand million pixels")
+            };
+            let places: Vec<u32> = pixels.iter().map(place).collect();
+            let runs = runs(input, natural.tiles(), (kernel, stride), pixels);
+            slots.loads.extend(&runs[0]);
+            slots.list.push(Slot {
+                pieces: pieces(&places),
+                places,
+                more: runs[1..]
+                    .iter()
+                    .flat_map(|loads| loads.iter().copied().enumerate())
+                    .filter(|(_, load)| load.mask != 0)
+                    .collect(),
+            });
+        }
+        slots
+    }
+
+    /// Copies what the slots `start..start + count` need of one channel to `to`, `[tap][slot][lane]`, for lanes and
+    /// slots `step` apart.
+    ///
+    /// # Safety
+    /// `channel` points to a channel of the input's grid, `to` to as much as is written and a vector more; the CPU has
+    /// the unit.
+    #[inline(always)]
+    pub(super) unsafe fn gather<S: Simd>(
+        &self,
+        channel: *const f32,
+        (start, count): (usize, usize),
+        to: *mut f32,
+        step: usize,
+    ) {
+        for tap in 0..self.taps {
+            for i in 0..count {
+                // SAFETY: the caller's; a masked lane is not touched.
+                unsafe {
+                    let Load { offset, mask } = *self.loads.get_unchecked((start + i) * self.taps + tap);
+                    let pixels = S::load_masked(channel.wrapping_offset(offset), mask);
+                    S::store(to.add((tap * count + i) * step), pixels);
+                }
+            }
+        }
+        for (i, slot) in self.list[start..start + count].iter().enumerate() {
+            for (tap, Load { offset, mask }) in &slot.more {
+                // SAFETY: as above; a run's lanes are stored, and no others.
+                unsafe {
+                    let pixels = S::load_masked(channel.wrapping_offset(*offset), *mask);
+                    S::store_masked(to.add((tap * count + i) * step), *mask, pixels);
+                }
+            }
+        }
+    }
+}
+
+/// A place on the natural grid, and its image, row and column.
+type Pixel = (usize, (usize, usize, usize));
+
+/// For each run of pixels that lie together in the input, and each element of the kernel, where it is loaded.
+fn runs(input: Grid, tiles: usize, (kernel, stride): (usize, usize), pixels: &[Pixel]) -> Vec<Vec<Load>> {
+    let together = |a: &Pixel, b: &Pixel| a.0 + 1 == b.0 && a.0 / tiles == b.0 / tiles;
+    let pad = (kernel / 2).cast_signed();
+    let mut lane = 0;
+    let load = |run: &[Pixel], lane: usize, tap: usize| {
+        let along = |i: usize, d: usize| (i * stride + d).cast_signed() - pad;
+        let at = |(_, (n, y, x)): &Pixel| (*n, along(*y, tap / kernel), along(*x, tap % kernel));
+        let inside = |pixel: &Pixel| {
+            let (_, y, x) = at(pixel);
+            (0..input.h.cast_signed()).contains(&y) && (0..input.w.cast_signed()).contains(&x)
+        };
+        let lanes = run.iter().enumerate().filter(|(_, pixel)| inside(pixel));
+        let (n, y, x) = at(&run[0]);
+        Load {
+            offset: input.signed_place(n, y, x) - lane.cast_signed(),
+            mask: lanes.fold(0, |mask, (i, _)| mask | 1 << (lane + i)),
+        }
+    };
+    pixels
+        .chunk_by(together)
+        .map(|run| {
+            let first = lane;
+            lane += run.len();
+            (0..kernel * kernel).map(|tap| load(run, first, tap)).collect()
+        })
+        .collect()
+}
+
+fn pieces(places: &[u32]) -> Vec<Piece> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    for (lane, place) in places.iter().enumerate() {
+        let follows = |run: &&mut Vec<usize>| run.last().is_some_and(|last| places[*last] + 1 == *place);
+        match runs.iter_mut().find(follows) {
+            Some(run) => run.push(lane),
+            None => runs.push(vec![lane]),
+        }
+    }
+    let piece = |run: Vec<usize>| {
+        let in_order = run.iter().enumerate().all(|(i, lane)| i == *lane);
+        let lane = |i: usize| run.get(i).map_or(0, |lane| i32::try_from(*lane).unwrap_or(0));
+        Piece {
+            place: places[run[0]] as usize,
+            there: first(run.len()),
+            pick: (!in_order).then(|| std::array::from_fn(lane)),
+        }
+    };
+    runs.into_iter().map(piece).collect()
+}
+
+impl Slot {
+    /// Where the pixels are stored if that is together and in order: the place of the first, and their lanes.
+    pub(super) fn together(&self) -> Option<(usize, u32)> {
+        match self.pieces.as_slice() {
+            [piece] if piece.pick.is_none() => Some((piece.place, piece.there)),
+            _ => None,
+        }
+    }
+
+    /// Calls `store` for each run of places that lie together, with its pixels, its first place and its lanes.
+    ///
+    /// # Safety
+    /// The CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn for_each_piece<S: Simd>(
+        &self,
+        pixels: S::V,
+        mut store: impl FnMut(S::V, usize, u32),
+    ) {
+        for piece in &self.pieces {
+            let picked = match &piece.pick {
+                None => pixels,
+                // SAFETY: the CPU has the unit; there is an index for the widest vector.
+                Some(pick) => unsafe { S::permute(pixels, pick.as_ptr()) },
+            };
+            store(picked, piece.place, piece.there);
+        }
+    }
+}
+
+/// The places of a channel outside the map: first place and lanes of each vector that has some.
+pub(super) fn outside(grid: Grid, lanes: usize) -> Vec<(usize, u32)> {
+    let inside = grid.flat_masks(lanes).into_iter().enumerate();
+    inside
+        .filter_map(|(vector, inside)| {
+            let there = first(grid.positions() - vector * lanes) & first(lanes);
+            let outside = there & !inside;
+            (outside != 0).then_some((vector * lanes, outside))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pixel_of_the_output_is_in_one_slot_and_stored_once() {
+        for (n, h, w, p, stride, out) in [(1, 14, 14, 4, 2, 2), (2, 56, 56, 4, 2, 4), (3, 10, 6, 2, 1, 2)] {
+            let input = Grid { n, h, w, p };
+            let output = Grid {
+                n,
+                h: h / stride,
+                w: w / stride,
+                p: out,
+            };
+            for lanes in [4, 7, 16] {
+                let slots = Slots::new((input, output), (3, stride), lanes).list;
+                assert_eq!(slots.len(), (n * output.h * output.w).div_ceil(lanes));
+                let mut places: Vec<u32> = slots.iter().flat_map(|slot| slot.places.clone()).collect();
+                places.sort_unstable();
+                let inside = (0..output.positions()).filter(|place| output.pixel(*place).is_some());
+                assert!(inside.eq(places.iter().map(|place| *place as usize)));
+                for slot in &slots {
+                    let stored: u32 = slot.pieces.iter().map(|piece| piece.there.count_ones()).sum();
+                    assert_eq!(stored as usize, slot.places.len());
+                }
+            }
+        }
+    }
+}
