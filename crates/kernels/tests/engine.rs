@@ -129,7 +129,7 @@ const SIZES: [((usize, usize, usize), usize, usize); 9] = [
     ((5, 2, 6), 4, 4),
 ];
 
-const CHANNELS: [(usize, usize); 6] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6)];
+const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
 
 #[test]
 fn convolutions_are_their_definition() {
@@ -146,7 +146,7 @@ fn convolutions_are_their_definition() {
                     kernel,
                     stride,
                 };
-                for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+                for algorithm in [Algorithm::Direct, Algorithm::DirectChannels, Algorithm::Winograd] {
                     if algorithm == Algorithm::Winograd && (kernel, stride) != (3, 1) {
                         continue;
                     }

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use super::channels::{Channels, held};
 use super::direct::Direct;
 use super::grid::Grid;
 use super::isa::Isa;
+use super::ops::cut;
 use super::packed::Packed;
 use super::simd::Simd;
 use super::winograd::Winograd;
@@ -25,8 +27,10 @@ pub struct ConvShape {
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// One multiplication for each of the definition's.
+    /// One multiplication for each of the definition's, with places along the lanes.
     Direct,
+    /// The same with output channels along the lanes; on vectors of fewer than 8 lanes it is [`Algorithm::Direct`].
+    DirectChannels,
     /// Winograd's minimal filtering on tiles as wide as the grid's: 3x3 of stride 1 on tiles of 2 or 4.
     Winograd,
 }
@@ -45,6 +49,7 @@ pub struct Convolution {
 #[derive(Debug)]
 enum Kind {
     Direct(Direct),
+    Channels(Channels),
     Winograd(Winograd),
 }
 
@@ -86,22 +91,6 @@ impl Epilogue {
                 y = S::add(y, S::load_masked(residual.add(at), there));
             }
             if self.relu { S::max(y, S::splat(0.0)) } else { y }
-        }
-    }
-
-    /// The same for one element.
-    ///
-    /// # Safety
-    /// As [`Epilogue::apply`].
-    #[inline(always)]
-    pub(super) unsafe fn apply_one(self, sum: f32, channel: usize, residual: *const f32, at: usize) -> f32 {
-        // SAFETY: the caller's.
-        unsafe {
-            let mut y = sum + *self.bias.add(channel);
-            if !residual.is_null() {
-                y += *residual.add(at);
-            }
-            if self.relu { y.max(0.0) } else { y }
         }
     }
 }
@@ -146,7 +135,15 @@ impl Convolution {
         );
         let (lanes, wide) = (isa.lanes(), isa.wide());
         let kind = match algorithm {
-            Algorithm::Direct => Kind::Direct(Direct::new(
+            Algorithm::DirectChannels if let Some(held) = held(lanes, wide) => Kind::Channels(Channels::new(
+                (input, output),
+                (inputs, outputs),
+                (kernel, stride),
+                weights,
+                lanes,
+                held,
+            )),
+            Algorithm::Direct | Algorithm::DirectChannels => Kind::Direct(Direct::new(
                 (input, output),
                 (inputs, outputs),
                 (kernel, stride),
@@ -172,6 +169,15 @@ impl Convolution {
         }
     }
 
+    /// An estimate of the vector instructions of one run, to choose among algorithms for the same convolution.
+    pub fn effort(&self) -> usize {
+        match &self.kind {
+            Kind::Direct(direct) => direct.effort(),
+            Kind::Channels(channels) => channels.effort(),
+            Kind::Winograd(winograd) => winograd.effort(),
+        }
+    }
+
     /// Channels in and out, kernel and stride.
     pub fn shape(&self) -> ConvShape {
         self.shape
@@ -192,6 +198,7 @@ impl Convolution {
         let ConvShape { kernel, stride, .. } = self.shape;
         let algorithm = match &self.kind {
             Kind::Direct(_) => "direct".to_owned(),
+            Kind::Channels(_) => "channels".to_owned(),
             Kind::Winograd(winograd) => format!("winograd{}", winograd.m()),
         };
         format!(
@@ -208,6 +215,7 @@ impl Convolution {
     pub(super) fn weights(&self) -> &Packed {
         match &self.kind {
             Kind::Direct(direct) => direct.weights(),
+            Kind::Channels(channels) => channels.weights(),
             Kind::Winograd(winograd) => winograd.weights(),
         }
     }
@@ -215,6 +223,7 @@ impl Convolution {
     pub(super) fn weights_mut(&mut self) -> &mut Packed {
         match &mut self.kind {
             Kind::Direct(direct) => direct.weights_mut(),
+            Kind::Channels(channels) => channels.weights_mut(),
             Kind::Winograd(winograd) => winograd.weights_mut(),
         }
     }
@@ -223,6 +232,7 @@ impl Convolution {
     pub(super) fn scratch(&self) -> usize {
         match &self.kind {
             Kind::Direct(direct) => direct.scratch(self.isa.lanes()),
+            Kind::Channels(channels) => channels.scratch(self.isa.lanes()),
             Kind::Winograd(winograd) => winograd.scratch(self.isa.lanes()),
         }
     }
@@ -244,6 +254,12 @@ impl Convolution {
                 Kind::Direct(direct) => {
                     let share = share((direct.vectors(), direct.blocks()), part, parts);
                     direct.run::<S>(io, epilogue, share, scratch);
+                }
+                Kind::Channels(channels) => {
+                    let groups = cut(channels.groups(), (part, parts));
+                    if !groups.is_empty() {
+                        channels.run::<S>(io, epilogue, groups, scratch);
+                    }
                 }
                 Kind::Winograd(winograd) => {
                     let share = share((winograd.vectors(), winograd.blocks()), part, parts);

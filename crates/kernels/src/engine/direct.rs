@@ -94,6 +94,21 @@ impl Direct {
         self.most.min(self.vectors()) * lanes
     }
 
+    /// See `Convolution::effort`.
+    pub(super) fn effort(&self) -> usize {
+        let products = self.vectors() * self.blocks() * self.rows * self.depth;
+        let stores = match &self.places {
+            Places::Flat(places) => 2 * places.len(),
+            Places::Gathered {
+                slots,
+                together: false,
+                ..
+            } => slots.stores(),
+            Places::Gathered { slots, .. } => 2 * slots.list.len(),
+        };
+        products + stores * self.outputs
+    }
+
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self, lanes: usize) -> usize {
         (self.depth + self.rows) * self.width(lanes)
@@ -280,13 +295,15 @@ impl End<'_> {
                 // SAFETY: the caller's; only lanes that exist are stored.
                 unsafe {
                     let sum = S::load(sums.add(r * self.width + v * S::LANES));
-                    slots.list[self.start + v].for_each_piece::<S>(sum, |sum, place, there| {
-                        let at = channel * self.conv.strides.1 + place;
+                    for piece in slots.list[self.start + v].pieces() {
+                        let at = channel * self.conv.strides.1 + piece.place;
+                        let there = piece.there;
+                        let sum = piece.of::<S>(sum);
                         let y = self
                             .epilogue
                             .apply::<S>(sum, channel, self.io.residual, at, there);
                         S::store_masked(self.io.output.add(at), there, y);
-                    });
+                    }
                 }
             }
         }

@@ -51,41 +51,73 @@ impl<S: Simd> Sink<S> for Rows {
 /// Puts `sum over i of a[i][r] * b[i][v]` for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
 ///
 /// # Safety
-/// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of `b_stride`; the sink has
+/// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of its second part; the sink has
 /// room for all sums; the CPU has the unit.
 #[inline(always)]
 pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
     (rows, vectors): (usize, usize),
     a: *const f32,
-    (b, b_stride): (*const f32, usize),
+    b: (*const f32, usize),
     depth: usize,
     sink: K,
 ) {
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (rows, vectors) {
-            (6, 1) => tile::<S, K, 6, 1>(a, b, b_stride, depth, sink),
-            (6, 2) => tile::<S, K, 6, 2>(a, b, b_stride, depth, sink),
-            (6, 3) if S::WIDE => tile::<S, K, 6, 3>(a, b, b_stride, depth, sink),
-            (6, 4) if S::WIDE => tile::<S, K, 6, 4>(a, b, b_stride, depth, sink),
-            (8, 1) => tile::<S, K, 8, 1>(a, b, b_stride, depth, sink),
-            (8, 2) if S::WIDE => tile::<S, K, 8, 2>(a, b, b_stride, depth, sink),
-            (8, 3) if S::WIDE => tile::<S, K, 8, 3>(a, b, b_stride, depth, sink),
-            (12, 1) => tile::<S, K, 12, 1>(a, b, b_stride, depth, sink),
-            (12, 2) if S::WIDE => tile::<S, K, 12, 2>(a, b, b_stride, depth, sink),
-            (16, 1) if S::WIDE => tile::<S, K, 16, 1>(a, b, b_stride, depth, sink),
-            (24, 1) if S::WIDE => tile::<S, K, 24, 1>(a, b, b_stride, depth, sink),
+            (6, 1) => tile::<S, K, 6, 1>((a, 6), b, depth, false, sink),
+            (6, 2) => tile::<S, K, 6, 2>((a, 6), b, depth, false, sink),
+            (6, 3) if S::WIDE => tile::<S, K, 6, 3>((a, 6), b, depth, false, sink),
+            (6, 4) if S::WIDE => tile::<S, K, 6, 4>((a, 6), b, depth, false, sink),
+            (8, 1) => tile::<S, K, 8, 1>((a, 8), b, depth, false, sink),
+            (8, 2) if S::WIDE => tile::<S, K, 8, 2>((a, 8), b, depth, false, sink),
+            (8, 3) if S::WIDE => tile::<S, K, 8, 3>((a, 8), b, depth, false, sink),
+            (12, 1) => tile::<S, K, 12, 1>((a, 12), b, depth, false, sink),
+            (12, 2) if S::WIDE => tile::<S, K, 12, 2>((a, 12), b, depth, false, sink),
+            (16, 1) if S::WIDE => tile::<S, K, 16, 1>((a, 16), b, depth, false, sink),
+            (24, 1) if S::WIDE => tile::<S, K, 24, 1>((a, 24), b, depth, false, sink),
             _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
+        }
+    }
+}
+
+/// Elements from one step's pixels to the next in [`product_of_pixels`].
+pub(super) const PIXELS_STEP: usize = 8;
+
+/// Puts `sum over i of a[i][r] * b[i][v]` for 7 or, with 16 registers, 6 pixels and `vectors` vectors of output
+/// channels, whose weights lie one after the other.
+///
+/// # Safety
+/// `a` holds `depth` steps of [`PIXELS_STEP`] elements, `b` `depth * vectors` vectors; the sink has room for all sums;
+/// the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn product_of_pixels<S: Simd, K: Sink<S>>(
+    (pixels, vectors): (usize, usize),
+    a: *const f32,
+    b: *const f32,
+    depth: usize,
+    sink: K,
+) {
+    let of_weights = true;
+    let (a, b) = ((a, PIXELS_STEP), (b, vectors * S::LANES));
+    // SAFETY: the caller's; each arm asks for the shape it matched.
+    unsafe {
+        match (pixels, vectors) {
+            (6, 1) => tile::<S, K, 6, 1>(a, b, depth, of_weights, sink),
+            (6, 2) => tile::<S, K, 6, 2>(a, b, depth, of_weights, sink),
+            (7, 1) if S::WIDE => tile::<S, K, 7, 1>(a, b, depth, of_weights, sink),
+            (7, 2) if S::WIDE => tile::<S, K, 7, 2>(a, b, depth, of_weights, sink),
+            (7, 3) if S::WIDE => tile::<S, K, 7, 3>(a, b, depth, of_weights, sink),
+            _ => unreachable!("no product of {pixels} pixels and {vectors} vectors"),
         }
     }
 }
 
 #[inline(always)]
 unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize>(
-    a: *const f32,
-    b: *const f32,
-    b_stride: usize,
+    (a, a_step): (*const f32, usize),
+    (b, b_step): (*const f32, usize),
     depth: usize,
+    weights_in_lanes: bool,
     sink: K,
 ) {
     // SAFETY: the caller's, see `product`.
@@ -97,8 +129,14 @@ unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize>(
         }
         let mut sums = [[S::splat(0.0); V]; R];
         for i in 0..depth {
-            let (a, b) = (a.add(i * R), b.add(i * b_stride));
-            S::prefetch(a.wrapping_add(AHEAD));
+            let (a, b) = (a.add(i * a_step), b.add(i * b_step));
+            if weights_in_lanes {
+                for v in 0..V {
+                    S::prefetch(b.wrapping_add(AHEAD + v * S::LANES));
+                }
+            } else {
+                S::prefetch(a.wrapping_add(AHEAD));
+            }
             let mut x = [S::splat(0.0); V];
             for v in 0..V {
                 x[v] = S::load(b.add(v * S::LANES));

@@ -13,6 +13,7 @@
 )]
 
 mod barrier;
+mod channels;
 mod conv;
 mod direct;
 mod gemm;

@@ -31,6 +31,11 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn gather(from: *const f32, index: *const i32) -> Self::V;
     /// Lane `i` is lane `index[i]` of `v`.
     unsafe fn permute(v: Self::V, index: *const i32) -> Self::V;
+    /// Lane `r` of vector `c` is lane `c` of `rows[r]`, for units of 8 lanes or more.
+    unsafe fn columns(rows: [Self::V; 8]) -> [Self::V; MAX_LANES] {
+        let _ = rows;
+        unreachable!("a vector of {} lanes holds no 8 rows", Self::LANES)
+    }
     /// Asks for the cache line at `from`, which need not exist.
     unsafe fn prefetch(from: *const f32);
 }
@@ -126,7 +131,7 @@ pub(super) use x86::{Avx2, Avx512};
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Simd;
+    use super::{MAX_LANES, Simd};
 
     /// AVX-512F.
     #[derive(Clone, Copy)]
@@ -203,9 +208,58 @@ mod x86 {
             unsafe { _mm512_permutexvar_ps(_mm512_loadu_si512(index.cast()), v) }
         }
         #[inline(always)]
+        unsafe fn columns(rows: [Self::V; 8]) -> [Self::V; MAX_LANES] {
+            // SAFETY: the CPU has the unit, and with it AVX.
+            unsafe {
+                let mut halves = [[_mm256_setzero_ps(); 8]; 2];
+                for r in 0..8 {
+                    halves[0][r] = _mm512_castps512_ps256(rows[r]);
+                    let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(rows[r]));
+                    halves[1][r] = _mm256_castpd_ps(high);
+                }
+                let mut columns = [_mm512_setzero_ps(); MAX_LANES];
+                for half in 0..2 {
+                    let eight = transposed(halves[half]);
+                    for c in 0..8 {
+                        columns[half * 8 + c] = _mm512_castps256_ps512(eight[c]);
+                    }
+                }
+                columns
+            }
+        }
+        #[inline(always)]
         unsafe fn prefetch(from: *const f32) {
             // SAFETY: a prefetch of any address is harmless.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+    }
+
+    /// The columns of 8 rows of 8.
+    #[inline(always)]
+    unsafe fn transposed(rows: [__m256; 8]) -> [__m256; 8] {
+        // SAFETY: the caller's: the CPU has AVX.
+        unsafe {
+            // Pairs of rows, then fours: vector `j` and 4 on of `fours` hold columns `j` and `j + 4` of rows 0 to 3
+            // and of rows 4 to 7.
+            let mut pairs = rows;
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                for j in [0, 1] {
+                    let (a, b) = (_mm256_castps_pd(pairs[i + j]), _mm256_castps_pd(pairs[i + j + 2]));
+                    fours[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+                    fours[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+                }
+            }
+            let mut columns = fours;
+            for j in 0..4 {
+                columns[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
+                columns[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
+            }
+            columns
         }
     }
 
@@ -294,6 +348,16 @@ mod x86 {
         unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
             // SAFETY: the caller's.
             unsafe { _mm256_permutevar8x32_ps(v, _mm256_loadu_si256(index.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn columns(rows: [Self::V; 8]) -> [Self::V; MAX_LANES] {
+            // SAFETY: the CPU has the unit.
+            unsafe {
+                let eight = transposed(rows);
+                let mut columns = [_mm256_setzero_ps(); MAX_LANES];
+                columns[..8].copy_from_slice(&eight);
+                columns
+            }
         }
         #[inline(always)]
         unsafe fn prefetch(from: *const f32) {

@@ -16,8 +16,6 @@ pub(super) struct Slots {
 /// Up to a vector of output pixels.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// The place of each pixel in an output channel.
-    pub(super) places: Vec<u32>,
     /// Runs of places that lie together in the output.
     pieces: Vec<Piece>,
     /// For each element of the kernel, the runs of pixels after the first that lie together in the input.
@@ -33,12 +31,13 @@ struct Load {
     mask: u32,
 }
 
+/// A run of places that lie together in the output.
 #[derive(Debug)]
-struct Piece {
+pub(super) struct Piece {
     /// The place of the first.
-    place: usize,
+    pub(super) place: usize,
     /// Lanes that are stored.
-    there: u32,
+    pub(super) there: u32,
     /// Which lanes they come from; none if they are the first ones in order.
     pick: Option<[i32; MAX_LANES]>,
 }
@@ -67,7 +66,6 @@ impl Slots {
             slots.loads.extend(&runs[0]);
             slots.list.push(Slot {
                 pieces: pieces(&places),
-                places,
                 more: runs[1..]
                     .iter()
                     .flat_map(|loads| loads.iter().copied().enumerate())
@@ -76,6 +74,11 @@ impl Slots {
             });
         }
         slots
+    }
+
+    /// An estimate of the instructions that store one channel run by run.
+    pub(super) fn stores(&self) -> usize {
+        self.list.iter().map(|slot| 8 * slot.pieces.len()).sum()
     }
 
     /// Copies what the slots `start..start + count` need of one channel to `to`, `[tap][slot][lane]`, for lanes and
@@ -176,23 +179,23 @@ impl Slot {
         }
     }
 
-    /// Calls `store` for each run of places that lie together, with its pixels, its first place and its lanes.
+    /// The runs of places that lie together.
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+}
+
+impl Piece {
+    /// The run's pixels of a slot's, first lanes first.
     ///
     /// # Safety
     /// The CPU has the unit.
     #[inline(always)]
-    pub(super) unsafe fn for_each_piece<S: Simd>(
-        &self,
-        pixels: S::V,
-        mut store: impl FnMut(S::V, usize, u32),
-    ) {
-        for piece in &self.pieces {
-            let picked = match &piece.pick {
-                None => pixels,
-                // SAFETY: the CPU has the unit; there is an index for the widest vector.
-                Some(pick) => unsafe { S::permute(pixels, pick.as_ptr()) },
-            };
-            store(picked, piece.place, piece.there);
+    pub(super) unsafe fn of<S: Simd>(&self, pixels: S::V) -> S::V {
+        match &self.pick {
+            None => pixels,
+            // SAFETY: the CPU has the unit; there is an index for the widest vector.
+            Some(pick) => unsafe { S::permute(pixels, pick.as_ptr()) },
         }
     }
 }
@@ -226,14 +229,12 @@ mod tests {
             for lanes in [4, 7, 16] {
                 let slots = Slots::new((input, output), (3, stride), lanes).list;
                 assert_eq!(slots.len(), (n * output.h * output.w).div_ceil(lanes));
-                let mut places: Vec<u32> = slots.iter().flat_map(|slot| slot.places.clone()).collect();
+                let pieces = slots.iter().flat_map(|slot| &slot.pieces);
+                let stored = |piece: &Piece| piece.place..piece.place + piece.there.count_ones() as usize;
+                let mut places: Vec<usize> = pieces.flat_map(stored).collect();
                 places.sort_unstable();
                 let inside = (0..output.positions()).filter(|place| output.pixel(*place).is_some());
-                assert!(inside.eq(places.iter().map(|place| *place as usize)));
-                for slot in &slots {
-                    let stored: u32 = slot.pieces.iter().map(|piece| piece.there.count_ones()).sum();
-                    assert_eq!(stored as usize, slot.places.len());
-                }
+                assert!(inside.eq(places));
             }
         }
     }

@@ -80,6 +80,13 @@ impl Winograd {
         &mut self.weights
     }
 
+    /// See `Convolution::effort`.
+    pub(super) fn effort(&self) -> usize {
+        let xis = side(self.m()).pow(2);
+        let products = xis * self.blocks() * self.rows * self.inputs;
+        self.vectors() * (products + 6 * xis * (self.inputs + self.outputs))
+    }
+
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self, lanes: usize) -> usize {
         let xis = side(self.grid.p).pow(2);

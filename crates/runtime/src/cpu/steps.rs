@@ -215,19 +215,16 @@ impl Builder<'_> {
             stride: conv.stride,
         };
         let filters = self.winograd && (conv.kernel, conv.stride) == (3, 1) && input == output;
-        let algorithm = if filters {
-            Algorithm::Winograd
-        } else {
-            Algorithm::Direct
-        };
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
-        Ok(Convolution::new(
-            shape,
-            (input, output),
-            algorithm,
-            parameters,
-            relu,
-            self.isa,
-        ))
+        let by = |algorithm| Convolution::new(shape, (input, output), algorithm, parameters, relu, self.isa);
+        if filters {
+            return Ok(by(Algorithm::Winograd));
+        }
+        let (places, channels) = (by(Algorithm::Direct), by(Algorithm::DirectChannels));
+        Ok(if channels.effort() < places.effort() {
+            channels
+        } else {
+            places
+        })
     }
 }

@@ -1,0 +1,254 @@
+//! Convolutions as one matrix product with output channels along the lanes: for small maps of many channels, whose
+//! places would leave lanes empty.
+
+use std::ops::Range;
+
+use super::conv::{Epilogue, Io};
+use super::direct::RUN;
+use super::gemm::{self, Rows};
+use super::grid::Grid;
+use super::packed::Packed;
+use super::simd::Simd;
+use super::slots::{Slots, outside};
+
+/// A prepared convolution.
+#[derive(Debug)]
+pub(super) struct Channels {
+    strides: (usize, usize),
+    inputs: usize,
+    outputs: usize,
+    taps: usize,
+    /// Pixels and vectors of channels that are held at a time.
+    held: (usize, usize),
+    /// `[group of vectors][input][tap][channel]`.
+    weights: Packed,
+    slots: Slots,
+    outside: Vec<(usize, u32)>,
+    vectors: usize,
+}
+
+/// Slots whose sums are computed together, so that weights are read once for all of them and sums stay near.
+const TOGETHER: usize = 9;
+
+/// Pixels and vectors of channels that fit into the registers, or `None` where lanes are too few for it to pay.
+pub(super) fn held(lanes: usize, wide: bool) -> Option<(usize, usize)> {
+    match (lanes >= gemm::PIXELS_STEP, wide) {
+        (false, _) => None,
+        (true, true) => Some((7, 3)),
+        (true, false) => Some((6, 2)),
+    }
+}
+
+impl Channels {
+    /// A convolution of `kernel` 1 or 3 with weights `[outputs, inputs, kernel, kernel]`.
+    pub(super) fn new(
+        (input, output): (Grid, Grid),
+        (inputs, outputs): (usize, usize),
+        (kernel, stride): (usize, usize),
+        weights: &[f32],
+        lanes: usize,
+        held: (usize, usize),
+    ) -> Self {
+        let mut conv = Self {
+            strides: (input.stride(), output.stride()),
+            inputs,
+            outputs,
+            taps: kernel * kernel,
+            held,
+            weights: Packed::new(Vec::new()),
+            slots: Slots::new((input, output), (kernel, stride), held.0),
+            outside: outside(output, lanes),
+            vectors: outputs.div_ceil(lanes),
+        };
+        conv.weights = Packed::new(conv.packed(lanes, weights));
+        conv
+    }
+
+    /// Groups of vectors of channels.
+    pub(super) fn groups(&self) -> usize {
+        self.vectors.div_ceil(self.held.1)
+    }
+
+    pub(super) fn weights(&self) -> &Packed {
+        &self.weights
+    }
+
+    pub(super) fn weights_mut(&mut self) -> &mut Packed {
+        &mut self.weights
+    }
+
+    fn depth(&self) -> usize {
+        self.inputs * self.taps
+    }
+
+    /// Input channels whose pixels are gathered at a time.
+    fn run_inputs(&self) -> usize {
+        (RUN / self.taps).min(self.inputs)
+    }
+
+    /// The vectors of a group: groups differ by one at most.
+    fn group(&self, group: usize) -> Range<usize> {
+        let cut = |group: usize| group * self.vectors / self.groups();
+        cut(group)..cut(group + 1)
+    }
+
+    /// See `Convolution::effort`.
+    pub(super) fn effort(&self) -> usize {
+        let products = self.slots.list.len() * self.held.0 * self.vectors * self.depth();
+        products + self.slots.stores() * self.outputs
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(super) fn scratch(&self, lanes: usize) -> usize {
+        let slots = TOGETHER.min(self.slots.list.len());
+        slots * (self.panel() + self.held.0 * self.vectors * lanes)
+    }
+
+    /// Elements of one slot's gathered pixels: a vector more, for each is stored whole.
+    fn panel(&self) -> usize {
+        (self.run_inputs() * self.taps + 2) * gemm::PIXELS_STEP
+    }
+
+    /// Computes the channels of `groups`.
+    ///
+    /// # Safety
+    /// As for `Winograd::run`.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        groups: Range<usize>,
+        scratch: *mut f32,
+    ) {
+        let count = self.slots.list.len();
+        let wide = self.vectors * S::LANES;
+        for start in (0..count).step_by(TOGETHER) {
+            let slots = start..(start + TOGETHER).min(count);
+            // SAFETY: the caller's.
+            unsafe {
+                let sums = scratch.add(TOGETHER.min(count) * self.panel());
+                for input in (0..self.inputs).step_by(self.run_inputs()) {
+                    let inputs = input..(input + self.run_inputs()).min(self.inputs);
+                    self.gather::<S>(io.input, slots.clone(), inputs.clone(), scratch);
+                    for group in groups.clone() {
+                        let vectors = self.group(group);
+                        let nv = vectors.len();
+                        let b = vectors.start * self.depth() + input * self.taps * nv;
+                        for slot in 0..slots.len() {
+                            let sink = Rows {
+                                to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
+                                stride: wide,
+                                more: input > 0,
+                            };
+                            gemm::product_of_pixels::<S, _>(
+                                (self.held.0, nv),
+                                scratch.add(slot * self.panel()),
+                                self.weights.at(io.weights).add(b * S::LANES),
+                                inputs.len() * self.taps,
+                                sink,
+                            );
+                        }
+                    }
+                }
+                let first = self.group(groups.start).start * S::LANES;
+                let end = (self.group(groups.end - 1).end * S::LANES).min(self.outputs);
+                self.finish::<S>(io, epilogue, slots, first..end, sums);
+            }
+        }
+        // SAFETY: the caller's.
+        unsafe { self.clear::<S>(io.output, &groups) };
+    }
+
+    #[inline(always)]
+    unsafe fn gather<S: Simd>(
+        &self,
+        input: *const f32,
+        slots: Range<usize>,
+        inputs: Range<usize>,
+        panels: *mut f32,
+    ) {
+        let step = gemm::PIXELS_STEP;
+        for (i, ci) in inputs.enumerate() {
+            for (s, slot) in slots.clone().enumerate() {
+                // SAFETY: the caller's; each vector is stored over the end of the one before.
+                unsafe {
+                    let to = panels.add(s * self.panel() + i * self.taps * step);
+                    self.slots
+                        .gather::<S>(input.add(ci * self.strides.0), (slot, 1), to, step);
+                }
+            }
+        }
+    }
+
+    /// Stores the channels of some slots.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        slots: Range<usize>,
+        channels: Range<usize>,
+        sums: *const f32,
+    ) {
+        let wide = self.vectors * S::LANES;
+        for (s, slot) in self.slots.list[slots].iter().enumerate() {
+            for first in channels.clone().step_by(S::LANES) {
+                // SAFETY: the caller's; the places are of the output's channel.
+                unsafe {
+                    let mut rows = [S::splat(0.0); 8];
+                    for r in 0..self.held.0 {
+                        rows[r] = S::load(sums.add((s * self.held.0 + r) * wide + first));
+                    }
+                    let columns = S::columns(rows);
+                    for c in 0..S::LANES.min(channels.end - first) {
+                        let channel = first + c;
+                        for piece in slot.pieces() {
+                            let at = channel * self.strides.1 + piece.place;
+                            let sum = piece.of::<S>(columns[c]);
+                            let y = epilogue.apply::<S>(sum, channel, io.residual, at, piece.there);
+                            S::store_masked(io.output.add(at), piece.there, y);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Zeros for the places outside the map.
+    #[inline(always)]
+    unsafe fn clear<S: Simd>(&self, output: *mut f32, groups: &Range<usize>) {
+        let first = self.group(groups.start).start * S::LANES;
+        let end = (self.group(groups.end - 1).end * S::LANES).min(self.outputs);
+        for channel in first..end {
+            for (place, lanes) in &self.outside {
+                // SAFETY: the caller's; the places are of the output's channel.
+                unsafe {
+                    S::store_masked(
+                        output.add(channel * self.strides.1 + place),
+                        *lanes,
+                        S::splat(0.0),
+                    )
+                };
+            }
+        }
+    }
+
+    /// Weights by group, absent channels at 0.
+    fn packed(&self, lanes: usize, weights: &[f32]) -> Vec<f32> {
+        let depth = self.depth();
+        let mut out = vec![0.0; self.vectors * lanes * depth];
+        for group in 0..self.groups() {
+            let vectors = self.group(group);
+            let width = vectors.len() * lanes;
+            let base = vectors.start * lanes * depth;
+            for channel in vectors.start * lanes..(vectors.end * lanes).min(self.outputs) {
+                let column = channel - vectors.start * lanes;
+                for (i, weight) in weights[channel * depth..(channel + 1) * depth].iter().enumerate() {
+                    out[base + i * width + column] = *weight;
+                }
+            }
+        }
+        out
+    }
+}
