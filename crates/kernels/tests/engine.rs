@@ -2,7 +2,7 @@
 //! below and above the edges of tiles, vectors and blocks.
 
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Program, Row, Step,
+    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Program, Row, Step, Target,
 };
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
@@ -207,7 +207,16 @@ fn check(
         offset: first.offset + first.elements(),
         ..first
     };
-    let conv = || Convolution::new(shape, (from, to), algorithm, (&weights, &bias), relu, isa);
+    let conv = || {
+        Convolution::new(
+            shape,
+            (from, to),
+            algorithm,
+            (&weights, &bias),
+            relu,
+            Target { isa, threads },
+        )
+    };
     let what = format!(
         "{} {shape:?} {from:?} -> {to:?}, {threads} threads",
         conv().name()

@@ -93,9 +93,11 @@ impl Channels {
     }
 
     /// See `Convolution::effort`.
-    pub(super) fn effort(&self) -> usize {
-        let products = self.slots.list.len() * self.held.0 * self.vectors * self.depth();
-        products + self.slots.stores() * self.outputs
+    pub(super) fn effort(&self, lanes: usize, threads: usize) -> usize {
+        let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
+        let slots = self.slots.list.len();
+        let products = slots * self.depth() * (self.held.0 * vectors + 4);
+        products + self.slots.stores() * vectors * lanes
     }
 
     /// Elements of scratch memory that a thread needs.

@@ -1,11 +1,9 @@
 //! A convolution with all that is fused into it, ready to run.
 
-use std::ops::Range;
-
 use super::channels::{Channels, held};
 use super::direct::Direct;
 use super::grid::Grid;
-use super::isa::Isa;
+use super::isa::Target;
 use super::ops::cut;
 use super::packed::Packed;
 use super::simd::Simd;
@@ -43,7 +41,7 @@ pub struct Convolution {
     kind: Kind,
     bias: Vec<f32>,
     relu: bool,
-    isa: Isa,
+    target: Target,
 }
 
 #[derive(Debug)]
@@ -108,7 +106,7 @@ impl Convolution {
         algorithm: Algorithm,
         (weights, bias): (&[f32], &[f32]),
         relu: bool,
-        isa: Isa,
+        target: Target,
     ) -> Self {
         let ConvShape {
             inputs,
@@ -133,7 +131,7 @@ impl Convolution {
             kernel == 3 || (stride == 1 && input == output),
             "a 1x1 convolution keeps its grid"
         );
-        let (lanes, wide) = (isa.lanes(), isa.wide());
+        let (lanes, wide) = (target.isa.lanes(), target.isa.wide());
         let kind = match algorithm {
             Algorithm::DirectChannels if let Some(held) = held(lanes, wide) => Kind::Channels(Channels::new(
                 (input, output),
@@ -148,15 +146,14 @@ impl Convolution {
                 (inputs, outputs),
                 (kernel, stride),
                 weights,
-                lanes,
-                wide,
+                target,
             )),
             Algorithm::Winograd => {
                 assert!(
                     (kernel, stride) == (3, 1) && input == output && matches!(input.p, 2 | 4),
                     "no Winograd for {shape:?} on {input:?}"
                 );
-                Kind::Winograd(Winograd::new(input, (inputs, outputs), weights, lanes, wide))
+                Kind::Winograd(Winograd::new(input, (inputs, outputs), weights, target))
             }
         };
         Self {
@@ -165,16 +162,16 @@ impl Convolution {
             kind,
             bias: bias.to_vec(),
             relu,
-            isa,
+            target,
         }
     }
 
-    /// An estimate of the vector instructions of one run, to choose among algorithms for the same convolution.
+    /// An estimate of the busiest thread's vector instructions in one run, to choose among algorithms for the same convolution.
     pub fn effort(&self) -> usize {
         match &self.kind {
-            Kind::Direct(direct) => direct.effort(),
-            Kind::Channels(channels) => channels.effort(),
-            Kind::Winograd(winograd) => winograd.effort(),
+            Kind::Direct(direct) => direct.effort(self.target.threads),
+            Kind::Channels(channels) => channels.effort(self.target.isa.lanes(), self.target.threads),
+            Kind::Winograd(winograd) => winograd.effort(self.target.threads),
         }
     }
 
@@ -203,7 +200,7 @@ impl Convolution {
         };
         format!(
             "conv{kernel}x{kernel}s{stride}_f32_{}_{algorithm}",
-            self.isa.name()
+            self.target.isa.name()
         )
     }
 
@@ -231,9 +228,9 @@ impl Convolution {
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
         match &self.kind {
-            Kind::Direct(direct) => direct.scratch(self.isa.lanes()),
-            Kind::Channels(channels) => channels.scratch(self.isa.lanes()),
-            Kind::Winograd(winograd) => winograd.scratch(self.isa.lanes()),
+            Kind::Direct(direct) => direct.scratch(self.target.isa.lanes()),
+            Kind::Channels(channels) => channels.scratch(self.target.isa.lanes()),
+            Kind::Winograd(winograd) => winograd.scratch(self.target.isa.lanes()),
         }
     }
 
@@ -252,7 +249,7 @@ impl Convolution {
         unsafe {
             match &self.kind {
                 Kind::Direct(direct) => {
-                    let share = share((direct.vectors(), direct.blocks()), part, parts);
+                    let share = direct.tiling().share(part, parts);
                     direct.run::<S>(io, epilogue, share, scratch);
                 }
                 Kind::Channels(channels) => {
@@ -262,7 +259,7 @@ impl Convolution {
                     }
                 }
                 Kind::Winograd(winograd) => {
-                    let share = share((winograd.vectors(), winograd.blocks()), part, parts);
+                    let share = winograd.tiling().share(part, parts);
                     match winograd.m() {
                         2 => winograd.run::<S, 2>(io, epilogue, share, scratch),
                         _ => winograd.run::<S, 4>(io, epilogue, share, scratch),
@@ -270,18 +267,5 @@ impl Convolution {
                 }
             }
         }
-    }
-}
-
-/// One part of a convolution's vectors or of its blocks of channels, whichever can be shared out more evenly; among
-/// equals vectors, for each is transformed or gathered once.
-fn share((vectors, blocks): (usize, usize), part: usize, parts: usize) -> (Range<usize>, Range<usize>) {
-    let cut = |count: usize| count * part / parts..count * (part + 1) / parts;
-    let largest = |count: usize| count.div_ceil(parts) as f64 / count as f64;
-    // Sharing channels repeats the transform or the gathering in each part.
-    if largest(vectors) <= largest(blocks) + 0.1 {
-        (cut(vectors), 0..blocks)
-    } else {
-        (0..vectors, cut(blocks))
     }
 }

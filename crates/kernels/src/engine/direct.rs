@@ -6,9 +6,11 @@ use std::ops::Range;
 use super::conv::{Epilogue, Io};
 use super::gemm::{self, Rows, Sink};
 use super::grid::{Grid, first};
+use super::isa::Target;
 use super::packed::Packed;
 use super::simd::Simd;
 use super::slots::{Slots, outside};
+use super::tiling::Tiling;
 
 /// A prepared convolution.
 #[derive(Debug)]
@@ -16,8 +18,7 @@ pub(super) struct Direct {
     strides: (usize, usize),
     inputs: usize,
     outputs: usize,
-    rows: usize,
-    most: usize,
+    tiling: Tiling,
     depth: usize,
     /// `[block of rows][input][tap][row]`.
     weights: Packed,
@@ -48,9 +49,9 @@ impl Direct {
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
         weights: &[f32],
-        lanes: usize,
-        wide: bool,
+        target: Target,
     ) -> Self {
+        let lanes = target.isa.lanes();
         let places = if kernel == 1 && stride == 1 {
             Places::Flat(flat(output, lanes))
         } else {
@@ -61,25 +62,20 @@ impl Direct {
                 slots,
             }
         };
-        let (rows, most) = gemm::rows(outputs, places.vectors(), wide);
+        let tiling = Tiling::new(outputs, places.vectors(), target);
         Self {
             strides: (input.stride(), output.stride()),
             inputs,
             outputs,
-            rows,
-            most,
+            tiling,
             depth: inputs * kernel * kernel,
-            weights: Packed::new(packed((inputs, outputs), kernel * kernel, rows, weights)),
+            weights: Packed::new(packed((inputs, outputs), kernel * kernel, tiling.rows, weights)),
             places,
         }
     }
 
-    pub(super) fn vectors(&self) -> usize {
-        self.places.vectors()
-    }
-
-    pub(super) fn blocks(&self) -> usize {
-        self.outputs.div_ceil(self.rows)
+    pub(super) fn tiling(&self) -> &Tiling {
+        &self.tiling
     }
 
     pub(super) fn weights(&self) -> &Packed {
@@ -91,27 +87,31 @@ impl Direct {
     }
 
     fn width(&self, lanes: usize) -> usize {
-        self.most.min(self.vectors()) * lanes
+        self.tiling.most.min(self.tiling.vectors) * lanes
     }
 
     /// See `Convolution::effort`.
-    pub(super) fn effort(&self) -> usize {
-        let products = self.vectors() * self.blocks() * self.rows * self.depth;
+    pub(super) fn effort(&self, threads: usize) -> usize {
+        let (vectors, blocks) = self.tiling.largest(threads);
+        let outputs = blocks * self.tiling.rows;
         let stores = match &self.places {
-            Places::Flat(places) => 2 * places.len(),
             Places::Gathered {
                 slots,
                 together: false,
                 ..
-            } => slots.stores(),
-            Places::Gathered { slots, .. } => 2 * slots.list.len(),
+            } => slots.stores().div_ceil(slots.list.len()),
+            _ => 2,
         };
-        products + stores * self.outputs
+        let gathered = match &self.places {
+            Places::Flat(_) => 0,
+            Places::Gathered { .. } => 3,
+        };
+        vectors * (outputs * (self.depth + stores) + gathered * self.depth)
     }
 
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self, lanes: usize) -> usize {
-        (self.depth + self.rows) * self.width(lanes)
+        (self.depth + self.tiling.rows) * self.width(lanes)
     }
 
     /// Computes the places of the slots `vectors` for the channels of `blocks`.
@@ -126,7 +126,7 @@ impl Direct {
         (vectors, blocks): (Range<usize>, Range<usize>),
         scratch: *mut f32,
     ) {
-        let count = vectors.len().div_ceil(self.most);
+        let count = vectors.len().div_ceil(self.tiling.most);
         let mut start = vectors.start;
         for part in 0..count {
             let nv = (vectors.end - start).div_ceil(count - part);
@@ -146,7 +146,10 @@ impl Direct {
                     }
                 };
                 for block in blocks.clone() {
-                    let a = self.weights.at(io.weights).add(block * self.depth * self.rows);
+                    let a = self
+                        .weights
+                        .at(io.weights)
+                        .add(block * self.depth * self.tiling.rows);
                     let last = (self.depth - 1) / RUN * RUN;
                     for at in (0..last).step_by(RUN) {
                         let more = at > 0;
@@ -156,13 +159,19 @@ impl Direct {
                             more,
                         };
                         let from = (panel.0.add(at * panel.1), panel.1);
-                        gemm::product::<S, _>((self.rows, nv), a.add(at * self.rows), from, RUN, sink);
+                        gemm::product::<S, _>(
+                            (self.tiling.rows, nv),
+                            a.add(at * self.tiling.rows),
+                            from,
+                            RUN,
+                            sink,
+                        );
                     }
                     let end = End {
                         conv: self,
                         io,
                         epilogue,
-                        channel: block * self.rows,
+                        channel: block * self.tiling.rows,
                         start,
                         partial: if last > 0 { sums } else { std::ptr::null() },
                         width,
@@ -170,7 +179,13 @@ impl Direct {
                     let from = (panel.0.add(last * panel.1), panel.1);
                     let depth = self.depth - last;
                     if self.together() {
-                        gemm::product::<S, _>((self.rows, nv), a.add(last * self.rows), from, depth, end);
+                        gemm::product::<S, _>(
+                            (self.tiling.rows, nv),
+                            a.add(last * self.tiling.rows),
+                            from,
+                            depth,
+                            end,
+                        );
                     } else {
                         let more = last > 0;
                         let sink = Rows {
@@ -178,7 +193,13 @@ impl Direct {
                             stride: width,
                             more,
                         };
-                        gemm::product::<S, _>((self.rows, nv), a.add(last * self.rows), from, depth, sink);
+                        gemm::product::<S, _>(
+                            (self.tiling.rows, nv),
+                            a.add(last * self.tiling.rows),
+                            from,
+                            depth,
+                            sink,
+                        );
                         end.scatter::<S>(nv, sums);
                     }
                 }
@@ -204,7 +225,7 @@ impl Direct {
         if start > 0 {
             return;
         }
-        for channel in blocks.start * self.rows..(blocks.end * self.rows).min(self.outputs) {
+        for channel in blocks.start * self.tiling.rows..(blocks.end * self.tiling.rows).min(self.outputs) {
             for (place, lanes) in outside {
                 // SAFETY: the caller's; the places are of the output's channel.
                 unsafe {
@@ -289,7 +310,7 @@ impl End<'_> {
         let Places::Gathered { slots, .. } = &self.conv.places else {
             return;
         };
-        for r in 0..self.conv.rows.min(self.conv.outputs - self.channel) {
+        for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
             let channel = self.channel + r;
             for v in 0..nv {
                 // SAFETY: the caller's; only lanes that exist are stored.

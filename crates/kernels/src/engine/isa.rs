@@ -15,6 +15,15 @@ pub(super) enum Kind {
     Portable,
 }
 
+/// What a step is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The vector unit.
+    pub isa: Isa,
+    /// The threads that share each step.
+    pub threads: usize,
+}
+
 /// A unit that was asked for and is not there.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no vector unit `{name}` here: this CPU has {available}")]

@@ -27,11 +27,12 @@ mod program;
 mod simd;
 mod slots;
 mod step;
+mod tiling;
 mod winograd;
 
 pub use conv::{Algorithm, ConvShape, Convolution};
 pub use grid::Grid;
-pub use isa::{Isa, UnknownIsa};
+pub use isa::{Isa, Target, UnknownIsa};
 pub use maps::{Activation, Linear, Map, Row};
 pub use peak::fma_macs;
 pub use program::{Program, ProgramError, Watch};

@@ -6,8 +6,10 @@
 use super::conv::{Epilogue, Io};
 use super::gemm::{self, Rows};
 use super::grid::{Grid, first};
+use super::isa::Target;
 use super::packed::Packed;
 use super::simd::Simd;
+use super::tiling::Tiling;
 
 /// A prepared convolution.
 #[derive(Debug)]
@@ -15,8 +17,7 @@ pub(super) struct Winograd {
     grid: Grid,
     inputs: usize,
     outputs: usize,
-    rows: usize,
-    most: usize,
+    tiling: Tiling,
     /// `[block of rows][xi][input][row]`.
     weights: Packed,
     /// For each neighbour `(dy + 1) * 3 + dx + 1`, which tiles of each vector have it.
@@ -36,19 +37,18 @@ impl Winograd {
         grid: Grid,
         (inputs, outputs): (usize, usize),
         weights: &[f32],
-        lanes: usize,
-        wide: bool,
+        target: Target,
     ) -> Self {
+        let lanes = target.isa.lanes();
         let vectors = grid.tiles().div_ceil(lanes);
-        let (rows, most) = gemm::rows(outputs, vectors, wide);
+        let tiling = Tiling::new(outputs, vectors, target);
         let shift = |i: usize| (i.cast_signed() / 3 - 1, i.cast_signed() % 3 - 1);
         Self {
             grid,
             inputs,
             outputs,
-            rows,
-            most,
-            weights: Packed::new(transformed(grid.p, (inputs, outputs), rows, weights)),
+            tiling,
+            weights: Packed::new(transformed(grid.p, (inputs, outputs), tiling.rows, weights)),
             neighbours: std::array::from_fn(|i| {
                 let (dy, dx) = shift(i);
                 grid.neighbour_masks(dy, dx, lanes)
@@ -64,12 +64,8 @@ impl Winograd {
         self.grid.p
     }
 
-    pub(super) fn vectors(&self) -> usize {
-        self.neighbours[0].len()
-    }
-
-    pub(super) fn blocks(&self) -> usize {
-        self.outputs.div_ceil(self.rows)
+    pub(super) fn tiling(&self) -> &Tiling {
+        &self.tiling
     }
 
     pub(super) fn weights(&self) -> &Packed {
@@ -81,17 +77,18 @@ impl Winograd {
     }
 
     /// See `Convolution::effort`.
-    pub(super) fn effort(&self) -> usize {
+    pub(super) fn effort(&self, threads: usize) -> usize {
         let xis = side(self.m()).pow(2);
-        let products = xis * self.blocks() * self.rows * self.inputs;
-        self.vectors() * (products + 6 * xis * (self.inputs + self.outputs))
+        let (vectors, blocks) = self.tiling.largest(threads);
+        let outputs = blocks * self.tiling.rows;
+        vectors * xis * (outputs * self.inputs + 6 * (self.inputs + outputs))
     }
 
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self, lanes: usize) -> usize {
         let xis = side(self.grid.p).pow(2);
-        let width = self.most.min(self.vectors()) * lanes;
-        xis * (self.plane(width) + self.rows * width)
+        let width = self.tiling.most.min(self.tiling.vectors) * lanes;
+        xis * (self.plane(width) + self.tiling.rows * width)
     }
 
     /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
@@ -113,7 +110,7 @@ impl Winograd {
         (vectors, blocks): (std::ops::Range<usize>, std::ops::Range<usize>),
         scratch: *mut f32,
     ) {
-        let count = vectors.len().div_ceil(self.most);
+        let count = vectors.len().div_ceil(self.tiling.most);
         let mut start = vectors.start;
         for part in 0..count {
             let nv = (vectors.end - start).div_ceil(count - part);
@@ -124,15 +121,15 @@ impl Winograd {
                 self.transform_input::<S, M>(io.input, start, nv, scratch);
                 for block in blocks.clone() {
                     for xi in 0..side(M).pow(2) {
-                        let a = (block * side(M).pow(2) + xi) * self.inputs * self.rows;
+                        let a = (block * side(M).pow(2) + xi) * self.inputs * self.tiling.rows;
                         let sink = Rows {
-                            to: products.add(xi * self.rows * width),
+                            to: products.add(xi * self.tiling.rows * width),
                             stride: width,
                             more: false,
                         };
                         let a = self.weights.at(io.weights).add(a);
                         let b = (scratch.add(xi * self.plane(width)).cast_const(), width);
-                        gemm::product::<S, _>((self.rows, nv), a, b, self.inputs, sink);
+                        gemm::product::<S, _>((self.tiling.rows, nv), a, b, self.inputs, sink);
                     }
                     self.transform_output::<S, M>(io, epilogue, block, start, nv, products);
                 }
@@ -199,9 +196,9 @@ impl Winograd {
     ) {
         let (stride, tiles) = (self.grid.stride(), self.grid.tiles());
         let width = nv * S::LANES;
-        let rows = self.rows.min(self.outputs - block * self.rows);
+        let rows = self.tiling.rows.min(self.outputs - block * self.tiling.rows);
         for r in 0..rows {
-            let channel = block * self.rows + r;
+            let channel = block * self.tiling.rows + r;
             for v in 0..nv {
                 let vector = start + v;
                 let there = first(tiles - vector * S::LANES) & first(S::LANES);
@@ -212,7 +209,7 @@ impl Winograd {
                     for j in 0..side(M) {
                         let mut d = [S::splat(0.0); 6];
                         for i in 0..side(M) {
-                            d[i] = S::load(from.add((i * side(M) + j) * self.rows * width));
+                            d[i] = S::load(from.add((i * side(M) + j) * self.tiling.rows * width));
                         }
                         let t = backward::<S, M>(d);
                         for i in 0..M {

@@ -5,7 +5,7 @@ mod plan;
 mod steps;
 
 use hrnet::{Graph, Precision, Shape, WeightSource};
-use kernels::engine::{Isa, Program, Step};
+use kernels::engine::{Isa, Program, Step, Target};
 
 use crate::{Backend, Options, RuntimeError, Session, StepCost};
 
@@ -85,9 +85,11 @@ impl Backend for Cpu {
             Err(_) => Isa::best(),
         };
         let plan = plan::Plan::new(graph).map_err(failed)?;
-        let (steps, elements) = steps::build(&plan, graph, weights, isa, self.winograd)?;
-        let program = Program::new(steps, elements, isa, options.threads.get())
-            .map_err(|error| failed(error.to_string()))?;
+        let threads = options.threads.get();
+        let target = Target { isa, threads };
+        let (steps, elements) = steps::build(&plan, graph, weights, target, self.winograd)?;
+        let program =
+            Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
         Ok(Box::new(CpuSession {
             program,
             input: graph.input_shape(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hrnet::{FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
-use kernels::engine::{Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Row, Step};
+use kernels::engine::{Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Row, Step, Target};
 
 use super::memory::offsets;
 use super::plan::{Plan, PlanStep, Value, Work};
@@ -16,10 +16,10 @@ pub(super) fn build(
     plan: &Plan,
     graph: &Graph,
     weights: &dyn WeightSource,
-    isa: Isa,
+    target: Target,
     winograd: bool,
 ) -> Result<(Vec<Step>, usize), WeightError> {
-    let grids = Grids::new(graph, isa);
+    let grids = Grids::new(graph, target.isa);
     let makers = plan.steps.iter().filter(|step| step.output.is_some());
     let places: Vec<Place> = makers
         .zip(&plan.values)
@@ -30,7 +30,7 @@ pub(super) fn build(
     let builder = Builder {
         graph,
         weights,
-        isa,
+        target,
         winograd,
         places: places
             .iter()
@@ -129,7 +129,7 @@ impl Grids {
 struct Builder<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
-    isa: Isa,
+    target: Target,
     winograd: bool,
     places: Vec<Place>,
 }
@@ -164,7 +164,7 @@ impl Builder<'_> {
                 Step::conv(conv, self.map(from), to(), sum)
             }
             Work::Enlarge { factor, from } => {
-                Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.isa)
+                Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.target.isa)
             }
             Work::Copy { from } => Step::add(self.map(from), sum, to(), step.relu),
             Work::Pool { from } => Step::pool(self.map(from), to_row()),
@@ -216,7 +216,8 @@ impl Builder<'_> {
         };
         let filters = self.winograd && (conv.kernel, conv.stride) == (3, 1) && input == output;
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
-        let by = |algorithm| Convolution::new(shape, (input, output), algorithm, parameters, relu, self.isa);
+        let by =
+            |algorithm| Convolution::new(shape, (input, output), algorithm, parameters, relu, self.target);
         if filters {
             return Ok(by(Algorithm::Winograd));
         }
