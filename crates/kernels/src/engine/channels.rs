@@ -56,7 +56,7 @@ impl Channels {
             taps: kernel * kernel,
             held,
             weights: Packed::new(Vec::new()),
-            slots: Slots::new((input, output), (kernel, stride), held.0),
+            slots: Slots::new((input, output), (kernel, stride), held.0, |_| true),
             outside: outside(output, lanes),
             vectors: outputs.div_ceil(lanes),
         };

@@ -29,7 +29,7 @@ pub enum Algorithm {
     Direct,
     /// The same with output channels along the lanes; on vectors of fewer than 8 lanes it is [`Algorithm::Direct`].
     DirectChannels,
-    /// Winograd's minimal filtering on tiles as wide as the grid's: 3x3 of stride 1 on tiles of 2 or 4.
+    /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
     Winograd,
 }
 
@@ -93,6 +93,20 @@ impl Epilogue {
     }
 }
 
+impl Algorithm {
+    /// Whether it can compute this shape on these grids.
+    pub fn suits(self, shape: ConvShape, input: Grid, output: Grid) -> bool {
+        match self {
+            Self::Direct | Self::DirectChannels => true,
+            Self::Winograd => match (shape.kernel, shape.stride) {
+                (3, 1) => input == output && matches!(input.p, 2 | 4),
+                (3, 2) => input.p == 4,
+                _ => false,
+            },
+        }
+    }
+}
+
 impl Convolution {
     /// A convolution from maps on `input` to maps on `output`, with weights `[outputs, inputs, kernel, kernel]` and
     /// one bias an output.
@@ -149,11 +163,12 @@ impl Convolution {
                 target,
             )),
             Algorithm::Winograd => {
-                assert!(
-                    (kernel, stride) == (3, 1) && input == output && matches!(input.p, 2 | 4),
-                    "no Winograd for {shape:?} on {input:?}"
-                );
-                Kind::Winograd(Winograd::new(input, (inputs, outputs), weights, target))
+                let winograd = Winograd::new((input, output), (inputs, outputs), stride, weights, target);
+                Kind::Winograd(
+                    winograd
+                        .filter(|_| kernel == 3)
+                        .unwrap_or_else(|| panic!("no Winograd for {shape:?} from {input:?} to {output:?}")),
+                )
             }
         };
         Self {
@@ -194,9 +209,9 @@ impl Convolution {
     pub fn name(&self) -> String {
         let ConvShape { kernel, stride, .. } = self.shape;
         let algorithm = match &self.kind {
-            Kind::Direct(_) => "direct".to_owned(),
-            Kind::Channels(_) => "channels".to_owned(),
-            Kind::Winograd(winograd) => format!("winograd{}", winograd.m()),
+            Kind::Direct(_) => "direct",
+            Kind::Channels(_) => "channels",
+            Kind::Winograd(winograd) => winograd.name(),
         };
         format!(
             "conv{kernel}x{kernel}s{stride}_f32_{}_{algorithm}",
@@ -259,11 +274,7 @@ impl Convolution {
                     }
                 }
                 Kind::Winograd(winograd) => {
-                    let share = winograd.tiling().share(part, parts);
-                    match winograd.m() {
-                        2 => winograd.run::<S, 2>(io, epilogue, share, scratch),
-                        _ => winograd.run::<S, 4>(io, epilogue, share, scratch),
-                    }
+                    winograd.run::<S>(io, epilogue, winograd.tiling().share(part, parts), scratch);
                 }
             }
         }

@@ -27,16 +27,22 @@ pub(super) struct Direct {
 
 /// The output places of each vector.
 #[derive(Debug)]
-enum Places {
-    /// All of a channel's, for which the input is taken as it lies: first place, lanes there, lanes inside the map.
-    Flat(Vec<(usize, u32, u32)>),
-    /// Pixels that are gathered, and the places outside the map.
-    Gathered {
-        slots: Slots,
-        outside: Vec<(usize, u32)>,
-        /// Whether each slot's places lie together.
-        together: bool,
-    },
+struct Places {
+    /// Vectors of a 1x1 convolution whose input is taken as it lies.
+    flat: Vec<Flat>,
+    /// The others, whose pixels are gathered.
+    slots: Slots,
+    /// The places outside the map that no vector has.
+    outside: Vec<(usize, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flat {
+    place: usize,
+    /// Lanes that exist.
+    there: u32,
+    /// Lanes inside the map.
+    inside: u32,
 }
 
 /// The longest sum that is kept in one register: a sum of sums rounds less than one long sum.
@@ -52,15 +58,13 @@ impl Direct {
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
-        let places = if kernel == 1 && stride == 1 {
-            Places::Flat(flat(output, lanes))
-        } else {
-            let slots = Slots::new((input, output), (kernel, stride), lanes);
-            Places::Gathered {
-                together: slots.list.iter().all(|slot| slot.together().is_some()),
+        let places = match (kernel, stride) {
+            (1, 1) => Places::of_1x1(output, (inputs, outputs), lanes),
+            _ => Places {
+                flat: Vec::new(),
+                slots: Slots::new((input, output), (kernel, stride), lanes, |_| true),
                 outside: outside(output, lanes),
-                slots,
-            }
+            },
         };
         let tiling = Tiling::new(outputs, places.vectors(), target);
         Self {
@@ -93,20 +97,10 @@ impl Direct {
     /// See `Convolution::effort`.
     pub(super) fn effort(&self, threads: usize) -> usize {
         let (vectors, blocks) = self.tiling.largest(threads);
-        let outputs = blocks * self.tiling.rows;
-        let stores = match &self.places {
-            Places::Gathered {
-                slots,
-                together: false,
-                ..
-            } => slots.stores().div_ceil(slots.list.len()),
-            _ => 2,
-        };
-        let gathered = match &self.places {
-            Places::Flat(_) => 0,
-            Places::Gathered { .. } => 3,
-        };
-        vectors * (outputs * (self.depth + stores) + gathered * self.depth)
+        let whole = self
+            .places
+            .effort(self.inputs, self.depth, blocks * self.tiling.rows);
+        whole * vectors / self.tiling.vectors
     }
 
     /// Elements of scratch memory that a thread needs.
@@ -126,107 +120,92 @@ impl Direct {
         (vectors, blocks): (Range<usize>, Range<usize>),
         scratch: *mut f32,
     ) {
-        let count = vectors.len().div_ceil(self.tiling.most);
         let mut start = vectors.start;
-        for part in 0..count {
-            let nv = (vectors.end - start).div_ceil(count - part);
-            let width = nv * S::LANES;
+        while start < vectors.end {
+            let left = self.places.run(start).min(vectors.end - start);
+            let nv = left.div_ceil(left.div_ceil(self.tiling.most));
             // SAFETY: the caller's.
-            unsafe {
-                let sums = scratch.add(self.depth * self.width(S::LANES));
-                let panel = match &self.places {
-                    Places::Flat(places) => (io.input.add(places[start].0), self.strides.0),
-                    Places::Gathered { slots, .. } => {
-                        let taps = self.depth / self.inputs;
-                        for ci in 0..self.inputs {
-                            let channel = io.input.add(ci * self.strides.0);
-                            slots.gather::<S>(channel, (start, nv), scratch.add(ci * taps * width), S::LANES);
-                        }
-                        (scratch.cast_const(), width)
+            unsafe { self.group::<S>(io, epilogue, start..start + nv, blocks.clone(), scratch) };
+            start += nv;
+        }
+        if vectors.start == 0 {
+            // SAFETY: the caller's.
+            unsafe { self.clear::<S>(io.output, blocks) };
+        }
+    }
+
+    /// Computes the vectors that are held at a time.
+    #[inline(always)]
+    unsafe fn group<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        vectors: Range<usize>,
+        blocks: Range<usize>,
+        scratch: *mut f32,
+    ) {
+        let (start, nv) = (vectors.start, vectors.len());
+        let width = nv * S::LANES;
+        let shape = (self.tiling.rows, nv);
+        // SAFETY: the caller's.
+        unsafe {
+            let sums = scratch.add(self.depth * self.width(S::LANES));
+            let panel = match self.places.flat.get(start) {
+                Some(flat) => (io.input.add(flat.place), self.strides.0),
+                None => {
+                    let first = start - self.places.flat.len();
+                    let taps = self.depth / self.inputs;
+                    for ci in 0..self.inputs {
+                        let channel = io.input.add(ci * self.strides.0);
+                        let to = scratch.add(ci * taps * width);
+                        self.places.slots.gather::<S>(channel, (first, nv), to, S::LANES);
                     }
+                    (scratch.cast_const(), width)
+                }
+            };
+            let together = vectors.clone().all(|vector| self.places.together(vector));
+            for block in blocks {
+                let a = self
+                    .weights
+                    .at(io.weights)
+                    .add(block * self.depth * self.tiling.rows);
+                let end = End {
+                    conv: self,
+                    io,
+                    epilogue,
+                    channel: block * self.tiling.rows,
+                    start,
+                    partial: if self.depth > RUN { sums } else { std::ptr::null() },
+                    width,
                 };
-                for block in blocks.clone() {
-                    let a = self
-                        .weights
-                        .at(io.weights)
-                        .add(block * self.depth * self.tiling.rows);
-                    let last = (self.depth - 1) / RUN * RUN;
-                    for at in (0..last).step_by(RUN) {
+                for at in (0..self.depth).step_by(RUN) {
+                    let depth = RUN.min(self.depth - at);
+                    let a = a.add(at * self.tiling.rows);
+                    let b = (panel.0.add(at * panel.1), panel.1);
+                    if together && at + depth == self.depth {
+                        gemm::product::<S, _>(shape, a, b, depth, end);
+                    } else {
                         let more = at > 0;
                         let sink = Rows {
                             to: sums,
                             stride: width,
                             more,
                         };
-                        let from = (panel.0.add(at * panel.1), panel.1);
-                        gemm::product::<S, _>(
-                            (self.tiling.rows, nv),
-                            a.add(at * self.tiling.rows),
-                            from,
-                            RUN,
-                            sink,
-                        );
-                    }
-                    let end = End {
-                        conv: self,
-                        io,
-                        epilogue,
-                        channel: block * self.tiling.rows,
-                        start,
-                        partial: if last > 0 { sums } else { std::ptr::null() },
-                        width,
-                    };
-                    let from = (panel.0.add(last * panel.1), panel.1);
-                    let depth = self.depth - last;
-                    if self.together() {
-                        gemm::product::<S, _>(
-                            (self.tiling.rows, nv),
-                            a.add(last * self.tiling.rows),
-                            from,
-                            depth,
-                            end,
-                        );
-                    } else {
-                        let more = last > 0;
-                        let sink = Rows {
-                            to: sums,
-                            stride: width,
-                            more,
-                        };
-                        gemm::product::<S, _>(
-                            (self.tiling.rows, nv),
-                            a.add(last * self.tiling.rows),
-                            from,
-                            depth,
-                            sink,
-                        );
-                        end.scatter::<S>(nv, sums);
+                        gemm::product::<S, _>(shape, a, b, depth, sink);
                     }
                 }
-                self.clear::<S>(io.output, start, blocks.clone());
+                if !together {
+                    end.scatter::<S>(nv, sums);
+                }
             }
-            start += nv;
         }
     }
 
-    fn together(&self) -> bool {
-        match &self.places {
-            Places::Flat(_) => true,
-            Places::Gathered { together, .. } => *together,
-        }
-    }
-
-    /// With the first slot, zeros for the places outside the map.
+    /// Zeros for the places outside the map.
     #[inline(always)]
-    unsafe fn clear<S: Simd>(&self, output: *mut f32, start: usize, blocks: Range<usize>) {
-        let Places::Gathered { outside, .. } = &self.places else {
-            return;
-        };
-        if start > 0 {
-            return;
-        }
+    unsafe fn clear<S: Simd>(&self, output: *mut f32, blocks: Range<usize>) {
         for channel in blocks.start * self.tiling.rows..(blocks.end * self.tiling.rows).min(self.outputs) {
-            for (place, lanes) in outside {
+            for (place, lanes) in &self.places.outside {
                 // SAFETY: the caller's; the places are of the output's channel.
                 unsafe {
                     S::store_masked(
@@ -295,10 +274,13 @@ impl End<'_> {
     /// The first place of a vector, its lanes, and those inside the map.
     #[inline(always)]
     fn place(self, v: usize) -> (usize, u32, u32) {
-        match &self.conv.places {
-            Places::Flat(places) => places[self.start + v],
-            Places::Gathered { slots, .. } => {
-                let (place, there) = slots.list[self.start + v].together().unwrap_or_default();
+        let places = &self.conv.places;
+        let vector = self.start + v;
+        match places.flat.get(vector) {
+            Some(flat) => (flat.place, flat.there, flat.inside),
+            None => {
+                let slot = &places.slots.list[vector - places.flat.len()];
+                let (place, there) = slot.together().unwrap_or_default();
                 (place, there, there)
             }
         }
@@ -307,16 +289,14 @@ impl End<'_> {
     /// Stores sums whose places do not lie together.
     #[inline(always)]
     unsafe fn scatter<S: Simd>(self, nv: usize, sums: *const f32) {
-        let Places::Gathered { slots, .. } = &self.conv.places else {
-            return;
-        };
+        let places = &self.conv.places;
         for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
             let channel = self.channel + r;
             for v in 0..nv {
                 // SAFETY: the caller's; only lanes that exist are stored.
                 unsafe {
                     let sum = S::load(sums.add(r * self.width + v * S::LANES));
-                    for piece in slots.list[self.start + v].pieces() {
+                    for piece in places.slots.list[self.start + v - places.flat.len()].pieces() {
                         let at = channel * self.conv.strides.1 + piece.place;
                         let there = piece.there;
                         let sum = piece.of::<S>(sum);
@@ -332,21 +312,69 @@ impl End<'_> {
 }
 
 impl Places {
+    /// All vectors as they lie, or only the whole ones, with the rest gathered: whichever seems less work.
+    fn of_1x1(grid: Grid, (inputs, outputs): (usize, usize), lanes: usize) -> Self {
+        let all = flat(grid, lanes);
+        let (whole, rest): (Vec<Flat>, Vec<Flat>) = all.iter().partition(|flat| flat.inside == first(lanes));
+        let begins: Vec<usize> = rest.iter().map(|flat| flat.place).collect();
+        let none = Slots::new((grid, grid), (1, 1), lanes, |_| false);
+        let gathered = Slots::new((grid, grid), (1, 1), lanes, |place| {
+            begins.binary_search(&(place / lanes * lanes)).is_ok()
+        });
+        let all = Self {
+            flat: all,
+            slots: none,
+            outside: Vec::new(),
+        };
+        let mixed = Self {
+            flat: whole,
+            slots: gathered,
+            outside: outside(grid, lanes),
+        };
+        let effort = |places: &Self| places.effort(inputs, inputs, outputs);
+        if effort(&mixed) < effort(&all) { mixed } else { all }
+    }
+
     fn vectors(&self) -> usize {
-        match self {
-            Self::Flat(places) => places.len(),
-            Self::Gathered { slots, .. } => slots.list.len(),
+        self.flat.len() + self.slots.list.len()
+    }
+
+    /// How many vectors from this one on can share a panel: those that lie one after the other, or are gathered.
+    fn run(&self, vector: usize) -> usize {
+        if vector >= self.flat.len() {
+            return self.vectors() - vector;
         }
+        let adjoin = |pair: &&[Flat]| pair[0].place + pair[0].there.count_ones() as usize == pair[1].place;
+        1 + self.flat[vector..].windows(2).take_while(adjoin).count()
+    }
+
+    /// Whether the places of a vector lie together.
+    fn together(&self, vector: usize) -> bool {
+        let slot = vector
+            .checked_sub(self.flat.len())
+            .map(|slot| &self.slots.list[slot]);
+        slot.is_none_or(|slot| slot.together().is_some())
+    }
+
+    /// An estimate of the vector instructions for all places of so many outputs.
+    fn effort(&self, inputs: usize, depth: usize, outputs: usize) -> usize {
+        let products = self.vectors() * outputs * depth;
+        let gathered = self.slots.list.len() * 3 * depth.max(inputs);
+        products + gathered + (2 * self.flat.len() + self.slots.stores()) * outputs
     }
 }
 
-fn flat(grid: Grid, lanes: usize) -> Vec<(usize, u32, u32)> {
-    let inside = grid.flat_masks(lanes);
-    let place = |(vector, inside): (usize, u32)| {
-        let place = vector * lanes;
-        (place, first(grid.positions() - place) & first(lanes), inside)
-    };
-    inside.into_iter().enumerate().map(place).collect()
+/// All vectors of a channel that hold a pixel.
+fn flat(grid: Grid, lanes: usize) -> Vec<Flat> {
+    let inside = grid.flat_masks(lanes).into_iter().enumerate();
+    inside
+        .filter(|(_, inside)| *inside != 0)
+        .map(|(vector, inside)| Flat {
+            place: vector * lanes,
+            there: first(lanes),
+            inside,
+        })
+        .collect()
 }
 
 /// Weights as `[block of rows][input][tap][row]` with absent rows at 0.

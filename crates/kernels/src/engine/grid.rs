@@ -6,8 +6,9 @@ use super::simd::MAX_LANES;
 /// The place of every pixel of a batch of maps.
 ///
 /// Pixel `(y, x)` of image `n` belongs to the tile `(y / p, x / p)`, `p` pixels wide, and to the phase
-/// `(y % p, x % p)`. A channel holds its phases one after the other, each with the tiles of all images in order;
-/// channels lie [`Grid::stride`] elements apart. Pixels of a tile that lie outside the map are kept at zero.
+/// `(y % p, x % p)`. A channel holds its phases one after the other, each with the tiles of all images in order, from
+/// one cache line's begin; channels lie [`Grid::stride`] elements apart. Pixels of a tile that lie outside the map are
+/// kept at zero; what fills up a phase's last line may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// Images.
@@ -31,14 +32,19 @@ impl Grid {
         self.w.div_ceil(self.p)
     }
 
-    /// Tiles of all images: the length of a phase.
+    /// Tiles of all images.
     pub fn tiles(&self) -> usize {
         self.n * self.tile_rows() * self.tile_columns()
     }
 
+    /// Elements of a phase: its tiles, filled up to whole cache lines, which two threads then do not share.
+    pub fn phase(&self) -> usize {
+        self.tiles().next_multiple_of(MAX_LANES)
+    }
+
     /// Elements of a channel, those outside the map included.
     pub fn positions(&self) -> usize {
-        self.p * self.p * self.tiles()
+        self.p * self.p * self.phase()
     }
 
     /// Elements from one channel to the next: an odd number of cache lines, so that the same pixel of many channels
@@ -55,7 +61,7 @@ impl Grid {
     /// The place of a pixel in its channel.
     pub fn place(&self, n: usize, y: usize, x: usize) -> usize {
         let (p, rows, columns) = (self.p, self.tile_rows(), self.tile_columns());
-        ((y % p) * p + x % p) * self.tiles() + (n * rows + y / p) * columns + x / p
+        ((y % p) * p + x % p) * self.phase() + (n * rows + y / p) * columns + x / p
     }
 
     /// As [`Grid::place`], continued over the borders by whole tiles.
@@ -63,12 +69,15 @@ impl Grid {
         let [p, rows, columns] = [self.p, self.tile_rows(), self.tile_columns()].map(usize::cast_signed);
         let phase = y.rem_euclid(p) * p + x.rem_euclid(p);
         let row = n.cast_signed() * rows + y.div_euclid(p);
-        phase * self.tiles().cast_signed() + row * columns + x.div_euclid(p)
+        phase * self.phase().cast_signed() + row * columns + x.div_euclid(p)
     }
 
     /// The pixel at a place of a channel, or `None` where it lies outside the map.
     pub fn pixel(&self, place: usize) -> Option<(usize, usize, usize)> {
-        let (phase, tile) = (place / self.tiles(), place % self.tiles());
+        let (phase, tile) = (place / self.phase(), place % self.phase());
+        if tile >= self.tiles() {
+            return None;
+        }
         let (n, row, column) = self.tile(tile);
         let (y, x) = (row * self.p + phase / self.p, column * self.p + phase % self.p);
         (y < self.h && x < self.w).then_some((n, y, x))
@@ -97,7 +106,7 @@ impl Grid {
     /// For each vector of `lanes` tiles, which of them have their pixel of this phase inside the map.
     pub(super) fn inside_masks(&self, phase: usize, lanes: usize) -> Vec<u32> {
         self.masks(self.tiles(), lanes, |tile| {
-            self.pixel(phase * self.tiles() + tile).is_some()
+            self.pixel(phase * self.phase() + tile).is_some()
         })
     }
 

@@ -99,7 +99,7 @@ pub(super) unsafe fn mean<S: Simd>(grid: Grid, x: *const f32, image: usize) -> f
     let tiles = grid.tiles() / grid.n;
     let mut sum = unsafe { S::splat(0.0) };
     for phase in 0..grid.p * grid.p {
-        let start = phase * grid.tiles() + image * tiles;
+        let start = phase * grid.phase() + image * tiles;
         let mut at = 0;
         while at < tiles {
             let mask = first(tiles - at) & first(S::LANES);
@@ -130,7 +130,7 @@ pub(super) unsafe fn gated<S: Simd>(
     let zero = unsafe { S::splat(0.0) };
     for phase in 0..grid.p * grid.p {
         for image in 0..grid.n {
-            let start = phase * grid.tiles() + image * tiles;
+            let start = phase * grid.phase() + image * tiles;
             // SAFETY: the caller's; lanes past the end are not touched.
             unsafe {
                 let factor = S::splat(*gate.add(image * gate_stride));

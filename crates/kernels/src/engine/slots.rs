@@ -43,15 +43,23 @@ pub(super) struct Piece {
 }
 
 impl Slots {
-    /// All pixels of the output in slots of so many lanes.
-    pub(super) fn new((input, output): (Grid, Grid), (kernel, stride): (usize, usize), lanes: usize) -> Self {
-        // What comes out on the tiles of the input, whatever grid it is stored on.
+    /// The pixels of the output whose place on the natural grid is wanted, in slots of so many lanes. The natural grid
+    /// is what comes out on the tiles of the input, whatever grid it is stored on.
+    pub(super) fn new(
+        (input, output): (Grid, Grid),
+        (kernel, stride): (usize, usize),
+        lanes: usize,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Self {
         let natural = Grid {
             p: input.p / stride,
             ..output
         };
         let pixel = |place: usize| Some((place, natural.pixel(place)?));
-        let pixels: Vec<Pixel> = (0..natural.positions()).filter_map(pixel).collect();
+        let pixels: Vec<Pixel> = (0..natural.positions())
+            .filter(|place| wanted(*place))
+            .filter_map(pixel)
+            .collect();
         let mut slots = Self {
             list: Vec::new(),
             loads: Vec::new(),
@@ -62,10 +70,10 @@ impl Slots {
                 u32::try_from(output.place(*n, *y, *x)).expect("fewer than four thousand million pixels")
             };
             let places: Vec<u32> = pixels.iter().map(place).collect();
-            let runs = runs(input, natural.tiles(), (kernel, stride), pixels);
+            let runs = runs(input, natural.phase(), (kernel, stride), pixels);
             slots.loads.extend(&runs[0]);
             slots.list.push(Slot {
-                pieces: pieces(&places),
+                pieces: pieces(&places.iter().copied().map(Some).collect::<Vec<_>>()),
                 more: runs[1..]
                     .iter()
                     .flat_map(|loads| loads.iter().copied().enumerate())
@@ -76,9 +84,13 @@ impl Slots {
         slots
     }
 
-    /// An estimate of the instructions that store one channel run by run.
+    /// An estimate of the instructions that store one channel.
     pub(super) fn stores(&self) -> usize {
-        self.list.iter().map(|slot| 8 * slot.pieces.len()).sum()
+        let stores = |slot: &Slot| match slot.together() {
+            Some(_) => 2,
+            None => 8 * slot.pieces.len(),
+        };
+        self.list.iter().map(stores).sum()
     }
 
     /// Copies what the slots `start..start + count` need of one channel to `to`, `[tap][slot][lane]`, for lanes and
@@ -121,8 +133,8 @@ impl Slots {
 type Pixel = (usize, (usize, usize, usize));
 
 /// For each run of pixels that lie together in the input, and each element of the kernel, where it is loaded.
-fn runs(input: Grid, tiles: usize, (kernel, stride): (usize, usize), pixels: &[Pixel]) -> Vec<Vec<Load>> {
-    let together = |a: &Pixel, b: &Pixel| a.0 + 1 == b.0 && a.0 / tiles == b.0 / tiles;
+fn runs(input: Grid, phase: usize, (kernel, stride): (usize, usize), pixels: &[Pixel]) -> Vec<Vec<Load>> {
+    let together = |a: &Pixel, b: &Pixel| a.0 + 1 == b.0 && a.0 / phase == b.0 / phase;
     let pad = (kernel / 2).cast_signed();
     let mut lane = 0;
     let load = |run: &[Pixel], lane: usize, tap: usize| {
@@ -149,10 +161,15 @@ fn runs(input: Grid, tiles: usize, (kernel, stride): (usize, usize), pixels: &[P
         .collect()
 }
 
-fn pieces(places: &[u32]) -> Vec<Piece> {
+/// The runs of places that lie together, of lanes that may have none.
+pub(super) fn pieces(places: &[Option<u32>]) -> Vec<Piece> {
     let mut runs: Vec<Vec<usize>> = Vec::new();
     for (lane, place) in places.iter().enumerate() {
-        let follows = |run: &&mut Vec<usize>| run.last().is_some_and(|last| places[*last] + 1 == *place);
+        let Some(place) = place else { continue };
+        let follows = |run: &&mut Vec<usize>| {
+            run.last()
+                .is_some_and(|last| places[*last] == place.checked_sub(1))
+        };
         match runs.iter_mut().find(follows) {
             Some(run) => run.push(lane),
             None => runs.push(vec![lane]),
@@ -162,7 +179,7 @@ fn pieces(places: &[u32]) -> Vec<Piece> {
         let in_order = run.iter().enumerate().all(|(i, lane)| i == *lane);
         let lane = |i: usize| run.get(i).map_or(0, |lane| i32::try_from(*lane).unwrap_or(0));
         Piece {
-            place: places[run[0]] as usize,
+            place: places[run[0]].map_or(0, |place| place as usize),
             there: first(run.len()),
             pick: (!in_order).then(|| std::array::from_fn(lane)),
         }
@@ -205,8 +222,8 @@ pub(super) fn outside(grid: Grid, lanes: usize) -> Vec<(usize, u32)> {
     let inside = grid.flat_masks(lanes).into_iter().enumerate();
     inside
         .filter_map(|(vector, inside)| {
-            let there = first(grid.positions() - vector * lanes) & first(lanes);
-            let outside = there & !inside;
+            let tiles = grid.tiles().saturating_sub(vector * lanes % grid.phase());
+            let outside = first(tiles) & first(lanes) & !inside;
             (outside != 0).then_some((vector * lanes, outside))
         })
         .collect()
@@ -227,7 +244,7 @@ mod tests {
                 p: out,
             };
             for lanes in [4, 7, 16] {
-                let slots = Slots::new((input, output), (3, stride), lanes).list;
+                let slots = Slots::new((input, output), (3, stride), lanes, |_| true).list;
                 assert_eq!(slots.len(), (n * output.h * output.w).div_ceil(lanes));
                 let pieces = slots.iter().flat_map(|slot| &slot.pieces);
                 let stored = |piece: &Piece| piece.place..piece.place + piece.there.count_ones() as usize;

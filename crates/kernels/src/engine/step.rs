@@ -353,13 +353,12 @@ fn shifted(pointer: *const f32, offset: usize) -> *const f32 {
 fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
     let Grid { n, h, w, p } = map.grid;
     let base = map.offset + channel * map.grid.stride();
-    let tiles = map.grid.tiles();
     for image in 0..n {
         for y in 0..h {
             let row = ((image * map.channels + channel) * h + y) * w;
             for x in 0..p.min(w) {
                 let first = base + map.grid.place(image, y, x);
-                debug_assert!(first < base + p * p * tiles);
+                debug_assert!(first < base + map.grid.positions());
                 for (tile, x) in (x..w).step_by(p).enumerate() {
                     pair(first + tile, row + x);
                 }

@@ -214,18 +214,23 @@ impl Builder<'_> {
             kernel: conv.kernel,
             stride: conv.stride,
         };
-        let filters = self.winograd && (conv.kernel, conv.stride) == (3, 1) && input == output;
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
         let by =
             |algorithm| Convolution::new(shape, (input, output), algorithm, parameters, relu, self.target);
-        if filters {
-            return Ok(by(Algorithm::Winograd));
-        }
-        let (places, channels) = (by(Algorithm::Direct), by(Algorithm::DirectChannels));
-        Ok(if channels.effort() < places.effort() {
-            channels
-        } else {
-            places
-        })
+        let candidates = match (conv.kernel, conv.stride) {
+            // Always the fewest instructions by far.
+            (3, 1) if self.winograd && Algorithm::Winograd.suits(shape, input, output) => {
+                &[Algorithm::Winograd][..]
+            }
+            _ if self.winograd => &[Algorithm::Direct, Algorithm::DirectChannels, Algorithm::Winograd][..],
+            _ => &[Algorithm::Direct, Algorithm::DirectChannels][..],
+        };
+        let suited = candidates
+            .iter()
+            .filter(|algorithm| algorithm.suits(shape, input, output));
+        let best = suited
+            .map(|algorithm| by(*algorithm))
+            .min_by_key(Convolution::effort);
+        Ok(best.expect("a direct convolution suits any shape"))
     }
 }
