@@ -109,11 +109,11 @@ impl Grids {
     fn grid(&self, Shape { n, h, w, .. }: Shape) -> Grid {
         let with = |p: usize| Grid { n, h, w, p };
         if (h, w) == self.input {
-            // Halved twice by convolutions of stride 2 before anything else happens.
-            return with(4);
+            // So that what a stride of 2 makes of it lies on tiles of 4.
+            return with(8);
         }
         if !self.filtered.contains(&(h, w)) {
-            return with(2);
+            return with(4);
         }
         // The products of Winograd's filtering, in vectors.
         let products = |grid: &Grid| (grid.p + 2).pow(2) * grid.tiles().div_ceil(self.lanes);

@@ -60,7 +60,7 @@ impl Stride2 {
 
     /// An estimate of the instructions that store one channel.
     pub(super) fn stores(&self) -> usize {
-        self.stores.iter().flatten().map(|pieces| 8 * pieces.len()).sum()
+        self.stores.iter().flatten().map(|pieces| 4 * pieces.len()).sum()
     }
 }
 
