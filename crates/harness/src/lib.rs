@@ -12,6 +12,7 @@ mod measure;
 mod race;
 mod record;
 mod stats;
+mod stopwatch;
 mod store;
 mod suite;
 
@@ -22,5 +23,6 @@ pub use measure::Budget;
 pub use race::{Interval, Ratio};
 pub use record::{Commit, Outcome, Provenance, Race, Record};
 pub use stats::Summary;
+pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
 pub use suite::Suite;

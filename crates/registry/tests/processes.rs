@@ -166,3 +166,53 @@ fn a_full_disk_keeps_what_came_and_the_next_run_goes_on() {
     assert_eq!(run(&bench, ""), Some(0));
     assert_eq!((bench.published().len(), bench.partials().len()), (1, 0));
 }
+
+/// A disk that fills up while the download runs. Needs one that nobody misses: `ZOO_SMALL_DISK` names its folder.
+#[test]
+#[ignore = "needs a file system of a few MiB at ZOO_SMALL_DISK; `.ci/run` mounts one"]
+fn a_disk_that_fills_up_on_the_way_keeps_what_came() {
+    let disk = std::env::var_os("ZOO_SMALL_DISK").expect("ZOO_SMALL_DISK names a small file system");
+    let disk = Path::new(&disk);
+    let free = fs4::available_space(disk).expect("its free space");
+    assert!(free < 64 << 20, "{free} bytes are free: too large to be filled");
+
+    let server = serve(&body(SIZE), &vec![Fault::Drip(SIZE as u64 / 2); 8]);
+    let mut bench = Bench::of(&server, &known(&body(SIZE)));
+    bench.fetcher.cache = Cache::new(disk.join("cache"));
+    let error = thread::scope(|scope| {
+        let fetch = scope.spawn(|| bench.fetch().expect_err("the disk is full"));
+        while server.requests().is_empty() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(500));
+        fill(&disk.join("ballast"));
+        fetch.join().expect("an answer")
+    });
+    assert!(matches!(error, FetchError::Disk { .. }), "{error}");
+    assert!(bench.published().is_empty());
+
+    let refused = bench.fetch().expect_err("still full");
+    assert!(matches!(refused, FetchError::Disk { .. }), "{refused}");
+    std::fs::remove_file(disk.join("ballast")).expect("room again");
+    let plan = bench
+        .fetcher
+        .plan(&bench.artifact, &bench.lock())
+        .expect("a plan");
+    assert!(
+        matches!(plan, registry::Plan::Download { kept, .. } if kept > 0),
+        "what came is kept: {plan:?}"
+    );
+    let again = serve(&body(SIZE), &[]);
+    bench.artifact.url = again.url("weights.pdparams");
+    bench.fetch().expect("fetched");
+    assert_eq!((bench.published().len(), bench.partials().len()), (1, 0));
+}
+
+/// Writes until there is no room.
+fn fill(ballast: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(ballast).expect("a file");
+    for size in [1 << 16, 1 << 10, 1] {
+        while file.write_all(&vec![7; size]).is_ok() {}
+    }
+}

@@ -73,6 +73,25 @@ pub trait Session: Send {
         None
     }
 
+    /// The fused steps, if the backend runs any.
+    fn steps(&self) -> Vec<StepCost> {
+        Vec::new()
+    }
+
+    /// As [`Session::run`], and calls `after` with the index of each of [`Session::steps`] once it is done.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn run_watched(
+        &mut self,
+        images: &[f32],
+        logits: &mut [f32],
+        after: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<(), RuntimeError> {
+        let _ = after;
+        self.run(images, logits)
+    }
+
     /// Runs one batch into a new vector.
     ///
     /// # Errors
@@ -82,6 +101,17 @@ pub trait Session: Send {
         self.run(images, &mut logits)?;
         Ok(logits)
     }
+}
+
+/// One fused step of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepCost {
+    /// The kernel and the shapes, equal for steps that cost the same.
+    pub kind: String,
+    /// Multiply-accumulates by the definition of the layer, however it is computed.
+    pub macs: u64,
+    /// Bytes of prepared weights.
+    pub weight_bytes: usize,
 }
 
 /// How a network is to be run.

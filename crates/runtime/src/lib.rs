@@ -9,5 +9,5 @@ mod candle;
 mod cpu;
 
 pub use backend::{
-    BACKENDS, Backend, Options, RuntimeError, Session, UnknownBackend, backend, default_backend,
+    BACKENDS, Backend, Options, RuntimeError, Session, StepCost, UnknownBackend, backend, default_backend,
 };

@@ -1,5 +1,7 @@
 //! A whole network as steps over one block of memory, run by a fixed number of threads.
 
+use std::sync::Mutex;
+
 use memmap2::MmapMut;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -7,6 +9,9 @@ use super::barrier::Barrier;
 use super::isa::{Isa, Kind};
 use super::simd::MAX_LANES;
 use super::step::{Context, Step};
+
+/// What is called after each step with its index.
+pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
 
 /// Steps in order, with the memory they work in. [`Program::run`] allocates nothing.
 #[derive(Debug)]
@@ -101,6 +106,18 @@ impl Program {
     /// # Panics
     /// If a slice is not as long as the steps say.
     pub fn run(&mut self, images: &[f32], result: &mut [f32]) {
+        self.go(images, result, None);
+    }
+
+    /// The same, and calls `after` with the index of each step once all threads have done it.
+    ///
+    /// # Panics
+    /// As [`Program::run`].
+    pub fn run_watched(&mut self, images: &[f32], result: &mut [f32], after: &mut Watch<'_>) {
+        self.go(images, result, Some(&Mutex::new(after)));
+    }
+
+    fn go(&mut self, images: &[f32], result: &mut [f32], watch: Option<&Mutex<&mut Watch<'_>>>) {
         assert_eq!(
             (images.len(), result.len()),
             self.lengths,
@@ -115,12 +132,15 @@ impl Program {
             // SAFETY: the memory holds `threads` scratch areas behind the maps.
             let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
             let _guard = barrier.map(Barrier::guard);
-            for step in &self.steps {
+            for (index, step) in self.steps.iter().enumerate() {
                 // SAFETY: `Program::new` has checked that the steps stay in the memory, the lengths are checked above,
                 // each thread has its own part and scratch memory, and the barrier keeps steps apart.
                 unsafe { run(step, self.isa, context, (part, self.threads), scratch) };
                 if let Some(barrier) = barrier {
                     barrier.wait();
+                }
+                if let (0, Some(watch)) = (part, watch) {
+                    watch.lock().expect("only this thread locks it")(index);
                 }
             }
         };

@@ -149,6 +149,20 @@ impl Step {
         }
     }
 
+    /// Multiply-accumulates by the definition of a convolution or linear layer, however they are computed; 0 for others.
+    pub fn macs(&self) -> u64 {
+        let macs = match &self.0 {
+            Op::Conv { conv, to, .. } => {
+                let shape = conv.shape();
+                let Grid { n, h, w, .. } = to.grid;
+                n * h * w * shape.outputs * shape.inputs * shape.kernel.pow(2)
+            }
+            Op::Linear { linear, to, .. } => linear.weights.len() * to.n,
+            _ => 0,
+        };
+        macs as u64
+    }
+
     /// Bytes of prepared weights.
     pub fn weight_bytes(&self) -> usize {
         match &self.0 {

@@ -5,9 +5,9 @@ mod plan;
 mod steps;
 
 use hrnet::{Graph, Precision, Shape, WeightSource};
-use kernels::engine::{Isa, Program};
+use kernels::engine::{Isa, Program, Step};
 
-use crate::{Backend, Options, RuntimeError, Session};
+use crate::{Backend, Options, RuntimeError, Session, StepCost};
 
 /// The engine with or without Winograd's minimal filtering.
 pub(crate) struct Cpu {
@@ -116,6 +116,27 @@ impl Session for CpuSession {
 
     fn output_shape(&self) -> Shape {
         self.output
+    }
+
+    fn steps(&self) -> Vec<StepCost> {
+        let cost = |step: &Step| StepCost {
+            kind: step.kind(),
+            macs: step.macs(),
+            weight_bytes: step.weight_bytes(),
+        };
+        self.program.steps().iter().map(cost).collect()
+    }
+
+    fn run_watched(
+        &mut self,
+        images: &[f32],
+        logits: &mut [f32],
+        after: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<(), RuntimeError> {
+        RuntimeError::check_length("images", images.len(), self.input)?;
+        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        self.program.run_watched(images, logits, after);
+        Ok(())
     }
 
     fn plan(&self) -> Option<String> {

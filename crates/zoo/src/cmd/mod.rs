@@ -18,6 +18,7 @@ mod mirror;
 mod net;
 mod nightly;
 mod pin;
+mod profile;
 mod progress;
 mod report;
 mod show;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Export(export::Export),
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
+    Profile(profile::Profile),
     Report(report::Report),
     Nightly(nightly::Nightly),
     Faultd(faultd::Faultd),
@@ -68,6 +70,7 @@ impl Command {
             Self::Export(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
+            Self::Profile(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
             Self::Faultd(command) => command.run(cx),

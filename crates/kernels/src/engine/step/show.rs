@@ -74,3 +74,38 @@ impl fmt::Display for Step {
         }
     }
 }
+
+impl Step {
+    /// What it computes on what shapes, the same for all steps that cost the same: `conv3x3s1_f32_avx512_winograd4
+    /// 18x56x56 -> 18`.
+    pub fn kind(&self) -> String {
+        let shape = |map: &Map| format!("{}x{}x{}", map.channels, map.grid.h, map.grid.w);
+        let plus = |sum: &Option<Map>| if sum.is_some() { " + sum" } else { "" };
+        match &self.0 {
+            Op::Load { to } => format!("load {}", shape(to)),
+            Op::Conv {
+                conv,
+                from,
+                to,
+                residual,
+            } => {
+                format!(
+                    "{} {} -> {}{}",
+                    conv.name(),
+                    shape(from),
+                    to.channels,
+                    plus(residual)
+                )
+            }
+            Op::Enlarge {
+                factor, from, sum, ..
+            } => format!("enlarge x{factor} {}{}", shape(from), plus(sum)),
+            Op::Add { a, .. } => format!("add {}", shape(a)),
+            Op::Pool { from, .. } => format!("pool {}", shape(from)),
+            Op::Linear { from, to, .. } => format!("linear {} -> {}", from.channels, to.channels),
+            Op::Gate { from, sum, .. } => format!("gate {}{}", shape(from), plus(sum)),
+            Op::StoreMap { from } => format!("store {}", shape(from)),
+            Op::StoreRow { from } => format!("store {}", from.channels),
+        }
+    }
+}
