@@ -53,7 +53,7 @@ impl Nightly {
         } else {
             Budget::STANDARD
         };
-        let workshop = Workshop { cx, weights: None };
+        let workshop = Workshop::new(cx, None);
         let records = measure(
             &workshop,
             &cases,
