@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use crate::peers::find;
 
-    fn environment(packages: &[&str]) -> (tempfile::TempDir, Environment) {
+    fn environment(packages: &[&str]) -> (TempDir, Environment) {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = Environment::at(folder.path().to_owned());
         let bin = environment.python();
