@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -189,7 +189,7 @@ fn finish(mut command: Command) -> Result<(), String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("{}: {error}", OsString::from(program).display()))?;
+        .map_err(|error| format!("{}: {error}", program.display()))?;
     if output.status.success() {
         return Ok(());
     }
