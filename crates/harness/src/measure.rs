@@ -5,7 +5,7 @@ use crate::Cell;
 /// How long one cell may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs that are not recorded, before the first sample.
+    /// Runs, or rounds of a race, that are not recorded, before the first sample.
     pub warm_up: usize,
     /// Samples taken even when the time is over.
     pub min_samples: usize,
@@ -34,7 +34,7 @@ impl Budget {
 
     /// Rounds of a race: enough for an interval around the median of the ratios.
     pub const RACE: Self = Self {
-        warm_up: 2,
+        warm_up: 1,
         min_samples: 7,
         max_samples: 200,
         time: Duration::from_secs(10),

@@ -4,8 +4,12 @@ use crate::stats::median;
 use crate::{Budget, Cell};
 
 impl Budget {
-    /// The samples of each cell in ns, taken in turns: a round runs every cell once, and each round begins with another
+    /// The samples of each cell in ns, taken in turns: a round gives every cell a turn, and each round begins with another
     /// cell, so that whatever slows the machine down for a while falls on all of them alike.
+    ///
+    /// A turn is two runs, of which the second is the sample. After the others' turns caches are cold and threads that
+    /// slept may wake on one core: there are engines whose first run takes twice as long as all that follow, which
+    /// tells of the race and not of the engine.
     ///
     /// A cell that fails has its error in place of samples and leaves the race; the others go on. All cells with
     /// samples have as many, and samples of the same index are of the same round.
@@ -13,7 +17,8 @@ impl Budget {
         let mut results: Vec<Result<Vec<u64>, String>> = cells.iter().map(|_| Ok(Vec::new())).collect();
         let mut turn = |results: &mut [Result<Vec<u64>, String>], index: usize, kept: bool| {
             if let Ok(samples) = &mut results[index] {
-                match cells[index].time() {
+                let cell = &mut cells[index];
+                match cell.time().and_then(|_| cell.time()) {
                     Ok(ns) if kept => samples.push(ns),
                     Ok(_) => {}
                     Err(error) => results[index] = Err(error),
@@ -132,12 +137,12 @@ mod tests {
         let results = THREE.race(&mut cells);
         assert_eq!(
             *log.borrow(),
-            "abcabcbcacab",
+            "aabbccaabbccbbccaaccaabb",
             "one warm-up round, then three of the race"
         );
-        // The warm-up is not kept.
-        assert_eq!(results[0], Ok(vec![2, 3, 4]));
-        assert_eq!(results[2], Ok(vec![200, 300, 400]));
+        // The second run of each turn is kept, but for the warm-up's.
+        assert_eq!(results[0], Ok(vec![4, 6, 8]));
+        assert_eq!(results[2], Ok(vec![400, 600, 800]));
     }
 
     #[test]
@@ -151,9 +156,9 @@ mod tests {
         let results = THREE.race(&mut cells);
         assert_eq!(
             results,
-            [Ok(vec![2, 3, 4]), Err("b broke".into()), Err("c broke".into())]
+            [Ok(vec![4, 6, 8]), Err("b broke".into()), Err("c broke".into())]
         );
-        assert_eq!(*log.borrow(), "abcabbaa");
+        assert_eq!(*log.borrow(), "aabbcaabaaaa");
         assert!(THREE.race(&mut []).is_empty());
     }
 

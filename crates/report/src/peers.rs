@@ -216,7 +216,7 @@ pub(crate) fn section(input: &Input, figures: Vec<Figure>) -> Option<Section> {
         text: format!(
             "Other engines on our own ONNX export of the same weights, batch norms folded, with the same images and \
              threads: f32 in, logits out. An engine's logits are compared with our reference before it is timed. In a race \
-             the engines take turns, so that what slows the machine down falls on all; a ratio is the median over the \
+             the engines take turns, so that what slows the machine down falls on all, and the second run of a turn counts; a ratio is the median over the \
              rounds, in brackets its 95 % interval. Measured here: {}.",
             versions.join("; ")
         ),

@@ -122,7 +122,7 @@ impl Wish {
             };
         }
         Budget {
-            warm_up: 1,
+            warm_up: 0,
             time: Duration::from_secs(5),
             ..Budget::RACE
         }

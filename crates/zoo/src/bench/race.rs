@@ -35,12 +35,12 @@ pub(crate) struct Standing {
     macs: u64,
 }
 
-/// The peers that are installed; those that compile only where there is time for it.
-pub(crate) fn installed(cx: &Context, compiling: bool) -> Vec<&'static Peer> {
+/// The peers that are installed; slow ones only where there is time for them.
+pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static Peer> {
     let environment = Environment::of(cx);
     PEERS
         .iter()
-        .filter(|peer| (compiling || !peer.compiles) && environment.has(peer))
+        .filter(|peer| (slow || !peer.slow) && environment.has(peer))
         .collect()
 }
 
@@ -214,9 +214,11 @@ impl Standing {
             });
             text.push_str(&format!("{first}: {rate} GMAC/s{peak}\n"));
             if !peer.is_empty() {
-                text.push_str(&format!(
-                    "fastest peer: {peer}, {peer_ms} ms, {ratio} times as long as {first} {interval}\n"
-                ));
+                let line = format!(
+                    "fastest peer: {peer}, {peer_ms} ms, {ratio} times as long as {first} {interval}"
+                );
+                text.push_str(line.trim_end());
+                text.push('\n');
             }
         }
         text

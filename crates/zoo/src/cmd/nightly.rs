@@ -99,7 +99,8 @@ impl Nightly {
             variant: variant.to_owned(),
             batch: 1,
             threads: all_threads(),
-            engines: engines(1, &peers),
+            // Without stock operations, which take longest of all, where time is short.
+            engines: engines(if self.quick { 2 } else { 1 }, &peers),
         };
         NETWORKS.map(heat).into()
     }
@@ -107,7 +108,7 @@ impl Nightly {
     fn race_budget(&self) -> Budget {
         if self.quick {
             Budget {
-                warm_up: 1,
+                warm_up: 0,
                 time: Duration::from_secs(3),
                 ..Budget::RACE
             }
