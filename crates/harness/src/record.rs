@@ -29,7 +29,8 @@ pub struct Record {
 pub struct Race {
     /// The same in all records of the race, and in no others of its machine.
     pub id: String,
-    /// Multiply-accumulates a second of fused instructions on registers alone, on as many threads, in the same rounds.
+    /// Multiply-accumulates a second of fused instructions on registers alone, on as many threads, in the best of the same
+    /// rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_macs_per_s: Option<f64>,
 }
