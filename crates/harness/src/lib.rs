@@ -1,11 +1,15 @@
 //! What a benchmark is made of: a [`Case`] says what is measured, [`Budget::measure`] times it, a [`Record`] keeps
 //! every sample with all that is needed to read it alone, and a [`Summary`] is computed when one is read.
 //!
+//! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
+//!
 //! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
 
 mod case;
+mod cell;
 mod machine;
 mod measure;
+mod race;
 mod record;
 mod stats;
 mod stopwatch;
@@ -13,10 +17,12 @@ mod store;
 mod suite;
 
 pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
+pub use cell::Cell;
 pub use machine::Machine;
 pub use measure::Budget;
-pub use record::{Commit, Outcome, Provenance, Record};
+pub use race::{Interval, Ratio};
+pub use record::{Commit, Outcome, Provenance, Race, Record};
 pub use stats::Summary;
 pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
-pub use suite::{Cell, Suite};
+pub use suite::Suite;

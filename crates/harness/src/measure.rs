@@ -1,9 +1,11 @@
 use std::time::{Duration, Instant};
 
+use crate::Cell;
+
 /// How long one cell may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs that are not recorded, before the first sample.
+    /// Runs, or rounds of a race, that are not recorded, before the first sample.
     pub warm_up: usize,
     /// Samples taken even when the time is over.
     pub min_samples: usize,
@@ -30,49 +32,57 @@ impl Budget {
         time: Duration::from_secs(1),
     };
 
+    /// Rounds of a race: enough for an interval around the median of the ratios.
+    pub const RACE: Self = Self {
+        warm_up: 1,
+        min_samples: 7,
+        max_samples: 200,
+        time: Duration::from_secs(10),
+    };
+
     /// The duration of each sample in ns, one run each.
     ///
     /// # Errors
-    /// The first error of `run`; samples taken until then are dropped.
-    pub fn measure<E>(&self, mut run: impl FnMut() -> Result<(), E>) -> Result<Vec<u64>, E> {
+    /// The first error of the cell; samples taken until then are dropped.
+    pub fn measure(&self, cell: &mut Cell) -> Result<Vec<u64>, String> {
         for _ in 0..self.warm_up {
-            run()?;
+            cell.time()?;
         }
         let mut samples = Vec::with_capacity(self.min_samples);
         let begin = Instant::now();
-        while samples.len() < self.min_samples
-            || (samples.len() < self.max_samples && begin.elapsed() < self.time)
-        {
-            samples.push(time_once(&mut run)?);
+        while self.goes_on(samples.len(), begin) {
+            samples.push(cell.time()?);
         }
         Ok(samples)
     }
-}
 
-/// The duration of one run, ns.
-pub(crate) fn time_once<E>(run: &mut impl FnMut() -> Result<(), E>) -> Result<u64, E> {
-    let start = Instant::now();
-    run()?;
-    Ok(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    /// Whether another sample is taken after so many since `begin`.
+    pub(crate) fn goes_on(&self, samples: usize, begin: Instant) -> bool {
+        samples < self.min_samples || (samples < self.max_samples && begin.elapsed() < self.time)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell as Count;
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
     fn takes_as_many_samples_as_the_budget_says() {
-        let mut runs = 0;
+        let runs = Rc::new(Count::new(0));
         let budget = Budget {
             warm_up: 3,
             min_samples: 4,
             max_samples: 9,
             time: Duration::ZERO,
         };
-        let mut count = || {
-            runs += 1;
-            Ok::<(), ()>(())
-        };
+        let counted = Rc::clone(&runs);
+        let mut count = Cell::new(move || {
+            counted.set(counted.get() + 1);
+            Ok(())
+        });
         assert_eq!(
             budget.measure(&mut count).expect("never fails").len(),
             4,
@@ -87,16 +97,22 @@ mod tests {
             9,
             "the count ends it"
         );
-        assert_eq!(runs, 3 + 4 + 3 + 9);
+        assert_eq!(runs.get(), 3 + 4 + 3 + 9);
     }
 
     #[test]
     fn a_failing_run_ends_the_cell() {
-        let mut runs = 0;
-        let result = Budget::STANDARD.measure(|| {
-            runs += 1;
-            if runs == 4 { Err("broken") } else { Ok(()) }
+        let runs = Rc::new(Count::new(0));
+        let counted = Rc::clone(&runs);
+        let mut broken = Cell::new(move || {
+            counted.set(counted.get() + 1);
+            if counted.get() == 4 {
+                Err("broken".into())
+            } else {
+                Ok(())
+            }
         });
-        assert_eq!((result, runs), (Err("broken"), 4));
+        let result = Budget::STANDARD.measure(&mut broken);
+        assert_eq!((result, runs.get()), (Err("broken".into()), 4));
     }
 }

@@ -16,9 +16,23 @@ pub struct Record {
     /// Why there are no samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The race it was measured in; none for a cell measured alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
     /// What ran where.
     #[serde(flatten)]
     pub provenance: Provenance,
+}
+
+/// A race as each of its records tells of it. Samples of one race with the same index are of the same round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Race {
+    /// The same in all records of the race, and in no others of its machine.
+    pub id: String,
+    /// Multiply-accumulates a second of fused instructions on registers alone, on as many threads, in the best of the same
+    /// rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_macs_per_s: Option<f64>,
 }
 
 /// What all records of a run share.
@@ -77,6 +91,7 @@ impl Record {
             started,
             samples_ns,
             error,
+            race: None,
             provenance,
         }
     }

@@ -46,7 +46,7 @@ impl Summary {
 }
 
 /// Sorts the values and gives their median.
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match values.len() {

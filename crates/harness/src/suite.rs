@@ -1,13 +1,8 @@
-use std::convert::Infallible;
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 
-use crate::Case;
-use crate::measure::time_once;
-
-/// A prepared benchmark cell: each call is one run.
-pub type Cell = Box<dyn FnMut() -> Result<(), String>>;
+use crate::{Case, Cell};
 
 /// Benchmark cells under criterion, with its command line, filters, baselines and pages.
 pub struct Suite {
@@ -46,13 +41,9 @@ impl Suite {
                 cell = Some(prepare().unwrap_or_else(|error| panic!("{id}: {error}")));
             }
             let cell = cell.as_mut().expect("prepared above");
-            let mut run = || -> Result<(), Infallible> {
-                cell().unwrap_or_else(|error| panic!("{id}: {error}"));
-                Ok(())
-            };
             bencher.iter_custom(|runs| {
                 (0..runs).fold(Duration::ZERO, |sum, _| {
-                    let Ok(ns) = time_once(&mut run);
+                    let ns = cell.time().unwrap_or_else(|error| panic!("{id}: {error}"));
                     sum + Duration::from_nanos(ns)
                 })
             });

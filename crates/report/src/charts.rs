@@ -1,4 +1,4 @@
-use harness::{NetworkCase, Record, Summary};
+use harness::{NetworkCase, Summary};
 use hrnet::{CountingRule, Precision, Shape};
 use registry::{Claim, Column, Metric, Variant};
 
@@ -183,7 +183,7 @@ impl Accuracy {
             X::Measured(precision) => {
                 let network = &input.zoo.network_of(variant).name;
                 let wanted = move |case: &NetworkCase| case.variant == *network && wanted(case, *precision);
-                let places = measured(input.records).filter(|(case, _)| wanted(case));
+                let places = measured(input).filter(|(case, _)| wanted(case));
                 places
                     .map(|(case, summary)| Place {
                         x: summary.median_ms(),
@@ -200,7 +200,7 @@ impl Accuracy {
         let X::Measured(precision) = &self.x else {
             return Vec::new();
         };
-        let mut backends: Vec<&str> = measured_names(input.records, *precision).collect();
+        let mut backends: Vec<&str> = measured_names(input, *precision).collect();
         backends.sort_unstable();
         backends.dedup();
         backends
@@ -235,10 +235,7 @@ impl Accuracy {
                     .records
                     .first()
                     .map_or("this machine", |record| &record.provenance.machine.cpu);
-                let threads = measured(input.records)
-                    .map(|(case, _)| case.threads)
-                    .max()
-                    .unwrap_or(0);
+                let threads = measured(input).map(|(case, _)| case.threads).max().unwrap_or(0);
                 let backends = self.backends(input).join(" and ");
                 let precision = paper_name(*precision);
                 (
@@ -263,14 +260,14 @@ fn wanted(case: &NetworkCase, precision: Precision) -> bool {
     case.precision == precision && case.batch == BATCH && case.crop == 224
 }
 
-fn measured(records: &[Record]) -> impl Iterator<Item = (&NetworkCase, Summary)> {
-    records
-        .iter()
+fn measured<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a NetworkCase, Summary)> + use<'a> {
+    input
+        .alone()
         .filter_map(|record| Some((record.case.network()?, record.summary()?)))
 }
 
-fn measured_names(records: &[Record], precision: Precision) -> impl Iterator<Item = &str> {
-    measured(records)
+fn measured_names<'a>(input: &Input<'a>, precision: Precision) -> impl Iterator<Item = &'a str> + use<'a> {
+    measured(input)
         .filter(move |(case, _)| wanted(case, precision))
         .map(|(case, _)| case.backend.as_str())
 }
@@ -300,7 +297,7 @@ fn family_name(variant: &Variant, backend: Option<&str>) -> String {
 }
 
 /// A variant's name without what all of them share.
-fn label(name: &str) -> String {
+pub(crate) fn label(name: &str) -> String {
     name.replace("SE_HRNet_", "SE-")
         .replace("HRNet_", "")
         .replace("_C", "")
@@ -311,6 +308,7 @@ fn label(name: &str) -> String {
 mod tests {
     use std::path::Path;
 
+    use harness::Record;
     use registry::{EMBEDDED, Zoo};
 
     use super::*;
@@ -350,6 +348,7 @@ mod tests {
             zoo: &zoo,
             findings: &[],
             records,
+            peers: &[],
             date: "",
             command: "",
         };
@@ -454,6 +453,7 @@ mod tests {
             zoo: &zoo,
             findings: &[],
             records: &records,
+            peers: &[],
             date: "",
             command: "",
         };

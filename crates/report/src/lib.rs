@@ -4,11 +4,14 @@
 //! and each chart as an SVG. The same input gives the same bytes.
 
 mod axis;
+mod bars;
 mod charts;
+mod draw;
 mod html;
 mod labels;
 mod markdown;
 mod page;
+mod peers;
 mod scatter;
 mod sections;
 mod series;
@@ -33,6 +36,8 @@ pub struct Input<'a> {
     pub findings: &'a [Finding],
     /// What was measured.
     pub records: &'a [Record],
+    /// Names of backends that are other people's engines.
+    pub peers: &'a [&'a str],
     /// When the page is made, RFC 3339 in UTC.
     pub date: &'a str,
     /// The command that made it.
@@ -54,10 +59,17 @@ pub enum ReportError {
     #[error("chart {id}: {reason}")]
     Chart {
         /// The chart.
-        id: &'static str,
+        id: String,
         /// What plotters said.
         reason: String,
     },
+}
+
+impl<'a> Input<'a> {
+    /// Records of cells that were measured alone: those of races tell of engines side by side.
+    pub(crate) fn alone(&self) -> impl Iterator<Item = &'a Record> + use<'a> {
+        self.records.iter().filter(|record| record.race.is_none())
+    }
 }
 
 /// Writes `index.html`, `index.md` and the charts into the folder and gives their paths.
@@ -66,15 +78,15 @@ pub enum ReportError {
 /// If a file cannot be written; those written before stay.
 pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let mut paths = Vec::new();
-    let mut figures = Vec::new();
-    for chart in CHARTS {
-        let figure = page::Figure::of(*chart, input)?;
+    let charts = CHARTS.iter().map(|chart| page::Figure::of(*chart, input));
+    let charts: Vec<page::Figure> = charts.collect::<Result<_, _>>()?;
+    let races = peers::figures(input)?;
+    for figure in charts.iter().chain(&races) {
         if let Some(svg) = &figure.svg {
             paths.push(write(&folder.join(figure.file_name()), svg)?);
         }
-        figures.push(figure);
     }
-    let page = page::Page::new(input, figures);
+    let page = page::Page::new(input, charts, races);
     paths.push(write(&folder.join("index.md"), &markdown::page(&page))?);
     paths.push(write(&folder.join("index.html"), &html::page(&page))?);
     Ok(paths)

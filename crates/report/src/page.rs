@@ -78,8 +78,9 @@ pub(crate) struct Item {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
-    pub(crate) id: &'static str,
-    pub(crate) title: &'static str,
+    /// The file's name without its extension.
+    pub(crate) id: String,
+    pub(crate) title: String,
     /// The picture, or nothing where there is nothing to draw.
     pub(crate) svg: Option<String>,
 }
@@ -89,9 +90,12 @@ impl Figure {
         let id = chart.id();
         let svg = chart.data(input).map(|series| scatter::svg(&series)).transpose();
         Ok(Self {
-            id,
-            title: chart.title(),
-            svg: svg.map_err(|reason| ReportError::Chart { id, reason })?,
+            id: id.into(),
+            title: chart.title().into(),
+            svg: svg.map_err(|reason| ReportError::Chart {
+                id: id.into(),
+                reason,
+            })?,
         })
     }
 
@@ -101,14 +105,14 @@ impl Figure {
 }
 
 impl Page {
-    pub(crate) fn new(input: &Input, figures: Vec<Figure>) -> Self {
+    pub(crate) fn new(input: &Input, charts: Vec<Figure>, races: Vec<Figure>) -> Self {
         let date = input.date.split('T').next().unwrap_or(input.date);
         Self {
             title: format!("HRNet zoo, {date}"),
             date: input.date.to_owned(),
             facts: sections::facts(input),
             notices: sections::notices(input),
-            sections: sections::all(input, figures),
+            sections: sections::all(input, charts, races),
         }
     }
 }

@@ -1,14 +1,10 @@
-use plotters::backend::SVGBackend;
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
-use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontTransform, ShapeStyle, TextStyle};
+use plotters::style::text_anchor::HPos;
 
 use crate::axis::Axis;
+use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, text_width};
 use crate::labels::{Area, place};
 use crate::series::{Point, Series};
 
-const WIDTH: u32 = 660;
 const HEIGHT: u32 = 460;
 const PLOT: Area = Area {
     left: 72.0,
@@ -18,50 +14,24 @@ const PLOT: Area = Area {
 };
 const RADIUS: f64 = 5.5;
 const LABEL_SIZE: f64 = 13.0;
-/// The width of a character over the font size: more than most sans-serif fonts take on average, because we cannot
-/// measure the reader's.
-const CHARACTER: f64 = 0.63;
-
-const INK: RGBColor = RGBColor(33, 37, 41);
-const FAINT: RGBColor = RGBColor(108, 117, 125);
-const GRID: RGBColor = RGBColor(233, 236, 239);
-/// Okabe and Ito's colours, told apart by colour-blind readers too.
-const COLORS: [RGBColor; 6] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-];
-
-type Drawn = Result<(), String>;
-type Canvas<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// The chart as an SVG document.
 ///
 /// # Errors
 /// What plotters says.
 pub(crate) fn svg(series: &Series) -> Result<String, String> {
-    let mut text = String::new();
-    {
-        let canvas = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-        canvas
-            .fill(&RGBColor(255, 255, 255))
-            .map_err(|error| error.to_string())?;
-        let layout = Layout::new(series);
+    let layout = Layout::new(series);
+    draw::svg(HEIGHT, |pen| {
         let chart = Painter {
-            canvas: &canvas,
+            pen,
             series,
             layout: &layout,
         };
         chart.heading()?;
         chart.axes()?;
         chart.points()?;
-        chart.labels()?;
-        canvas.present().map_err(|error| error.to_string())?;
-    }
-    Ok(text)
+        chart.labels()
+    })
 }
 
 /// Where everything lies.
@@ -107,24 +77,23 @@ impl Layout {
     }
 }
 
-fn text_width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * CHARACTER
-}
-
 struct Painter<'a, 'b> {
-    canvas: &'a Canvas<'b>,
+    pen: &'a Pen<'b>,
     series: &'a Series,
     layout: &'a Layout,
 }
 
 impl Painter<'_, '_> {
     fn heading(&self) -> Drawn {
-        self.text(&self.series.title, (PLOT.left, 16.0), 20.0, INK, HPos::Left)?;
-        self.text(&self.series.subtitle, (PLOT.left, 44.0), 13.0, FAINT, HPos::Left)?;
+        self.pen
+            .text(&self.series.title, (PLOT.left, 16.0), 20.0, INK, HPos::Left)?;
+        self.pen
+            .text(&self.series.subtitle, (PLOT.left, 44.0), 13.0, FAINT, HPos::Left)?;
         let mut left = PLOT.left + RADIUS;
         for (index, family) in self.series.families.iter().enumerate() {
-            self.marker((left, 76.0), index)?;
-            self.text(&family.name, (left + 12.0, 69.0), 13.0, INK, HPos::Left)?;
+            self.pen.marker((left, 76.0), index, RADIUS)?;
+            self.pen
+                .text(&family.name, (left + 12.0, 69.0), 13.0, INK, HPos::Left)?;
             left += 12.0 + text_width(&family.name, 13.0) + 28.0;
         }
         Ok(())
@@ -134,28 +103,27 @@ impl Painter<'_, '_> {
         let (bottom, right) = (PLOT.top + PLOT.height, PLOT.left + PLOT.width);
         for (value, text) in self.layout.x.ticks() {
             let x = self.layout.x.pixel(value);
-            self.line((x, PLOT.top), (x, bottom), GRID)?;
-            self.text(&text, (x, bottom + 8.0), 12.0, FAINT, HPos::Center)?;
+            self.pen.line((x, PLOT.top), (x, bottom), GRID)?;
+            self.pen
+                .text(&text, (x, bottom + 8.0), 12.0, FAINT, HPos::Center)?;
         }
         for (value, text) in self.layout.y.ticks() {
             let y = self.layout.y.pixel(value);
-            self.line((PLOT.left, y), (right, y), GRID)?;
-            self.text(&text, (PLOT.left - 10.0, y - 8.0), 12.0, FAINT, HPos::Right)?;
+            self.pen.line((PLOT.left, y), (right, y), GRID)?;
+            self.pen
+                .text(&text, (PLOT.left - 10.0, y - 8.0), 12.0, FAINT, HPos::Right)?;
         }
-        self.line((PLOT.left, bottom), (right, bottom), FAINT)?;
-        self.line((PLOT.left, PLOT.top), (PLOT.left, bottom), FAINT)?;
-        self.text(
+        self.pen.line((PLOT.left, bottom), (right, bottom), FAINT)?;
+        self.pen.line((PLOT.left, PLOT.top), (PLOT.left, bottom), FAINT)?;
+        self.pen.text(
             &self.series.x_title,
             (PLOT.left + PLOT.width / 2.0, bottom + 32.0),
             13.0,
             INK,
             HPos::Center,
         )?;
-        let style = style(13.0, INK)
-            .transform(FontTransform::Rotate270)
-            .pos(Pos::new(HPos::Center, VPos::Top));
-        let at = pixel((16.0, PLOT.top + PLOT.height / 2.0));
-        self.draw(&Text::new(self.series.y_title.clone(), at, style))
+        let at = (16.0, PLOT.top + PLOT.height / 2.0);
+        self.pen.rising(&self.series.y_title, at, 13.0, INK)
     }
 
     fn points(&self) -> Drawn {
@@ -163,14 +131,15 @@ impl Painter<'_, '_> {
             let color = COLORS[point.family % COLORS.len()];
             let ends = [point.x - point.spread, point.x + point.spread].map(|x| self.layout.x.pixel(x));
             if ends[1] - ends[0] > 2.0 * RADIUS {
-                self.line((ends[0], center.1), (ends[1], center.1), color)?;
+                self.pen.line((ends[0], center.1), (ends[1], center.1), color)?;
                 for end in ends {
-                    self.line((end, center.1 - 4.0), (end, center.1 + 4.0), color)?;
+                    self.pen
+                        .line((end, center.1 - 4.0), (end, center.1 + 4.0), color)?;
                 }
             }
         }
         for (point, center) in self.series.points.iter().zip(&self.layout.centers) {
-            self.marker(*center, point.family)?;
+            self.pen.marker(*center, point.family, RADIUS)?;
         }
         Ok(())
     }
@@ -187,10 +156,10 @@ impl Painter<'_, '_> {
                     center.0 + (near.0 - center.0) * share,
                     center.1 + (near.1 - center.1) * share,
                 );
-                self.line(from, near, FAINT)?;
+                self.pen.line(from, near, FAINT)?;
             }
             let middle = area.left + area.width / 2.0;
-            self.text(
+            self.pen.text(
                 &point.label,
                 (middle, area.top + 1.0),
                 LABEL_SIZE,
@@ -200,61 +169,6 @@ impl Painter<'_, '_> {
         }
         Ok(())
     }
-
-    /// A family's marker: a shape and a colour of its own.
-    fn marker(&self, (x, y): (f64, f64), family: usize) -> Drawn {
-        let style: ShapeStyle = COLORS[family % COLORS.len()].filled();
-        let r = RADIUS;
-        match family % 3 {
-            0 => self.draw(&Circle::new(pixel((x, y)), r as i32, style)),
-            1 => {
-                let corners = [
-                    (x, y - r - 1.0),
-                    (x + r + 1.0, y),
-                    (x, y + r + 1.0),
-                    (x - r - 1.0, y),
-                ];
-                self.draw(&Polygon::new(corners.map(pixel).to_vec(), style))
-            }
-            _ => self.draw(&Rectangle::new(
-                [pixel((x - r, y - r)), pixel((x + r, y + r))],
-                style,
-            )),
-        }
-    }
-
-    fn line(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Drawn {
-        self.draw(&PathElement::new(
-            vec![pixel(from), pixel(to)],
-            color.stroke_width(1),
-        ))
-    }
-
-    fn text(&self, text: &str, at: (f64, f64), size: f64, color: RGBColor, anchor: HPos) -> Drawn {
-        let style = style(size, color).pos(Pos::new(anchor, VPos::Top));
-        self.draw(&Text::new(text.to_owned(), pixel(at), style))
-    }
-
-    fn draw<'c, E>(&self, element: &'c E) -> Drawn
-    where
-        &'c E: plotters::element::PointCollection<'c, (i32, i32)>,
-        for<'d> E: plotters::element::Drawable<SVGBackend<'d>>,
-    {
-        self.canvas.draw(element).map_err(|error| error.to_string())
-    }
-}
-
-fn style(size: f64, color: RGBColor) -> TextStyle<'static> {
-    let start = Pos::new(HPos::Left, VPos::Top);
-    TextStyle {
-        font: ("sans-serif", size).into_font(),
-        color: color.to_backend_color(),
-        pos: start,
-    }
-}
-
-fn pixel((x, y): (f64, f64)) -> (i32, i32) {
-    (x.round() as i32, y.round() as i32)
 }
 
 #[cfg(test)]

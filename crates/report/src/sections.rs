@@ -7,8 +7,8 @@ use hrnet::{CountingRule, Shape};
 use registry::lint::Severity;
 use registry::{Claim, Metric, Variant};
 
-use crate::Input;
 use crate::page::{Block, Figure, Item, Section, Table};
+use crate::{Input, peers};
 
 /// What the page was made on and by.
 pub(crate) fn facts(input: &Input) -> Vec<(String, String)> {
@@ -106,9 +106,10 @@ pub(crate) fn notices(input: &Input) -> Vec<String> {
 }
 
 /// Every section in the page's order.
-pub(crate) fn all(input: &Input, figures: Vec<Figure>) -> Vec<Section> {
-    let mut sections = vec![charts(input, figures)];
+pub(crate) fn all(input: &Input, charts: Vec<Figure>, races: Vec<Figure>) -> Vec<Section> {
+    let mut sections = vec![self::charts(input, charts)];
     sections.extend(latencies(input));
+    sections.extend(peers::section(input, races));
     sections.extend(preprocessing(input));
     sections.push(findings(input));
     sections.push(networks(input));
@@ -139,18 +140,23 @@ fn charts(input: &Input, figures: Vec<Figure>) -> Section {
             text: format!("Not measured here: {}.", unmeasured.join(", ")),
         });
     }
-    let mut pair = Vec::new();
-    for figure in figures {
-        pair.push(figure);
-        if pair.len() == 2 {
-            blocks.push(Block::Figures {
-                figures: std::mem::take(&mut pair),
-            });
-        }
-    }
+    blocks.extend(pairs(figures));
     Section {
         title: "Accuracy against cost".into(),
         blocks,
+    }
+}
+
+/// Charts two by two.
+pub(crate) fn pairs(figures: Vec<Figure>) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut figures = figures.into_iter();
+    loop {
+        let pair: Vec<Figure> = figures.by_ref().take(2).collect();
+        if pair.is_empty() {
+            return blocks;
+        }
+        blocks.push(Block::Figures { figures: pair });
     }
 }
 
@@ -163,7 +169,7 @@ fn measured<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a NetworkCase, Sum
 
 /// One table for each backend, thread count and size: networks down, precision and batch across.
 fn latencies(input: &Input) -> Option<Section> {
-    let cases = || input.records.iter().filter_map(|record| record.case.network());
+    let cases = || input.alone().filter_map(|record| record.case.network());
     let groups: BTreeSet<(&str, usize, usize)> = cases()
         .map(|case| (case.backend.as_str(), case.threads, case.crop))
         .collect();
@@ -192,14 +198,15 @@ fn latencies(input: &Input) -> Option<Section> {
                 continue;
             }
             let cell = |(precision, batch): &(hrnet::Precision, usize)| {
-                let found = input.records.iter().rev().find(|record| {
+                let found = input.alone().filter(|record| {
                     let case = record
                         .case
                         .network()
                         .filter(|case| in_group(case) && case.variant == variant.name);
                     case.is_some_and(|case| (case.precision, case.batch) == (*precision, *batch))
                 });
-                found.map_or(String::new(), cell)
+                // The latest, where a cell was measured again.
+                found.last().map_or(String::new(), cell)
             };
             let mut row = vec![shared_name(input, variant)];
             row.extend(columns.iter().map(cell));
@@ -211,7 +218,8 @@ fn latencies(input: &Input) -> Option<Section> {
         blocks.push(Block::Table(table));
     }
     blocks.extend(spread(input));
-    blocks.extend(failures(input));
+    blocks.extend(failures(input.alone()));
+    blocks.extend(peers::advice(input));
     (!groups.is_empty()).then(|| Section {
         title: "Latency on this machine".into(),
         blocks,
@@ -265,10 +273,9 @@ fn spread(input: &Input) -> Option<Block> {
     })
 }
 
-fn failures(input: &Input) -> Option<Block> {
-    let items: Vec<Item> = input
-        .records
-        .iter()
+/// The cells without times, and why.
+pub(crate) fn failures<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Block> {
+    let items: Vec<Item> = records
         .filter_map(|record| match record.outcome() {
             Outcome::Failed(error) => Some(Item {
                 weight: "failed",
@@ -442,7 +449,7 @@ fn method() -> Section {
 }
 
 /// A number with three to four digits that count.
-fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     digits_like(value, value)
 }
 

@@ -11,6 +11,7 @@ mod labels;
 mod model;
 mod npy;
 mod output;
+mod peers;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

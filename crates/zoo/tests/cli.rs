@@ -33,6 +33,7 @@ impl Place {
             .args(arguments)
             .current_dir(self.path())
             .env("ZOO_CACHE", self.path().join("cache"))
+            .env("ZOO_PEERS", self.path().join("peers"))
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env_remove("ZOO_MANIFEST")
             .env_remove("NO_PROXY")

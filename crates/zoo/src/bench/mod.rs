@@ -1,14 +1,18 @@
 //! What `zoo bench` and `cargo bench` share: which cells there are, and how a cell is made ready to be timed.
 
+mod desk;
+mod peers;
 mod prepare;
+pub(crate) mod race;
 mod runner;
 mod suite;
 
 use harness::{Case, NetworkCase, PreprocessCase};
 use hrnet::Precision;
 use registry::{Variant, Zoo};
-use runtime::Backend;
 
+pub use peers::peers;
+pub(crate) use peers::{ADVICE, NETWORKS};
 pub(crate) use prepare::{Workshop, transform};
 pub(crate) use runner::{measure, provenance};
 pub use suite::{network, preprocess};
@@ -30,7 +34,7 @@ pub struct Matrix {
     pub batches: Vec<usize>,
     /// Sides of the square input.
     pub crops: Vec<usize>,
-    /// Backends, by name, each for the precisions it takes; none for the default of each precision.
+    /// Backends and peers, by name, each for the precisions it takes; none for the default of each precision.
     pub backends: Vec<String>,
     /// Threads of a session.
     pub threads: Vec<usize>,
@@ -52,7 +56,7 @@ impl Matrix {
                                     precision: *precision,
                                     batch: *batch,
                                     crop: *crop,
-                                    backend: backend.name().to_owned(),
+                                    backend: backend.to_owned(),
                                     threads: *threads,
                                 })
                             }));
@@ -64,22 +68,19 @@ impl Matrix {
         cases
     }
 
-    fn backends_for(&self, precision: Precision) -> Vec<&'static dyn Backend> {
+    fn backends_for(&self, precision: Precision) -> Vec<&str> {
         if self.backends.is_empty() {
-            return vec![runtime::default_backend(precision)];
+            return vec![runtime::default_backend(precision).name()];
         }
-        let named = self
-            .backends
-            .iter()
-            .filter_map(|name| runtime::backend(name).ok());
-        named
-            .filter(|backend| backend.arithmetic(precision).is_some())
+        let names = self.backends.iter().map(String::as_str);
+        names
+            .filter(|name| matches!(crate::peers::runs(name, precision), Ok(true)))
             .collect()
     }
 }
 
 /// The variants of these names whose networks differ, the first name of each.
-fn distinct<'a>(zoo: &'a Zoo, names: &[String]) -> Vec<&'a Variant> {
+pub(crate) fn distinct<'a>(zoo: &'a Zoo, names: &[String]) -> Vec<&'a Variant> {
     let mut found: Vec<&Variant> = Vec::new();
     for variant in zoo
         .variants

@@ -1,5 +1,3 @@
-use std::ffi::OsString;
-
 use harness::{Case, Suite};
 use hrnet::Precision;
 
@@ -9,6 +7,11 @@ use crate::context::Context;
 
 /// The variable that picks the cells of `cargo bench`: `full` for all of them.
 const SELECTION: &str = "ZOO_BENCH";
+
+/// Whether all cells are asked for.
+pub(super) fn is_full() -> bool {
+    std::env::var_os(SELECTION).is_some_and(|choice| choice == "full")
+}
 
 /// The preprocessing benchmarks, as `cargo bench --bench preprocess` runs them.
 ///
@@ -26,11 +29,11 @@ pub fn preprocess() {
 /// If a cell cannot be prepared.
 pub fn network() {
     let cx = Context::embedded();
-    let cases = selection(&cx, std::env::var_os(SELECTION)).expect("the built-in manifest is valid");
+    let cases = selection(&cx, is_full()).expect("the built-in manifest is valid");
     run(&cx, cases);
 }
 
-fn selection(cx: &Context, choice: Option<OsString>) -> Result<Vec<Case>, Failure> {
+fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
     let zoo = cx.zoo()?;
     let every = Matrix {
         variants: zoo.variants.iter().map(|variant| variant.name.clone()).collect(),
@@ -40,7 +43,7 @@ fn selection(cx: &Context, choice: Option<OsString>) -> Result<Vec<Case>, Failur
         backends: names(runtime::BACKENDS),
         threads: vec![super::all_threads()],
     };
-    if choice.is_some_and(|choice| choice == "full") {
+    if full {
         return Ok(every.cases(zoo));
     }
     let every = Matrix {
@@ -80,7 +83,7 @@ fn names(backends: &[&dyn runtime::Backend]) -> Vec<String> {
 }
 
 fn run(cx: &Context, cases: Vec<Case>) {
-    let workshop = Workshop { cx, weights: None };
+    let workshop = Workshop::new(cx, None);
     let mut suite = Suite::from_args();
     for case in cases {
         let prepare = || {
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn full_has_every_cell_once_and_the_default_is_a_part_of_it() {
         let cx = Context::embedded();
-        let full = selection(&cx, Some("full".into())).expect("cases");
+        let full = selection(&cx, true).expect("cases");
         // Ten distinct networks, three precisions, batches and sizes.
         let precisions = |backend: &&dyn runtime::Backend| {
             let runs = |precision: &&Precision| backend.arithmetic(**precision).is_some();
@@ -109,7 +112,7 @@ mod tests {
         };
         let pairs: usize = runtime::BACKENDS.iter().map(precisions).sum();
         assert_eq!(full.len(), 10 * 9 * pairs);
-        let default = selection(&cx, None).expect("cases");
+        let default = selection(&cx, false).expect("cases");
         assert!(default.iter().all(|case| full.contains(case)));
         // Each network once, and the first at every batch or size in every precision.
         assert_eq!(default.len(), 10 + 8 + 6);

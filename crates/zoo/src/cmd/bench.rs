@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 use glob::Pattern;
 use harness::{Budget, Case, Outcome, Record};
 use hrnet::Precision;
+use registry::Zoo;
 
 use crate::bench::{Matrix, Workshop, all_threads, measure, preprocess_cases};
 use crate::context::Context;
 use crate::model::WeightsArg;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, peers};
 
 /// Measure latencies on this machine
 ///
@@ -36,7 +37,8 @@ pub(crate) struct Bench {
     /// Sides of the input, as CROP or CROP/RESIZE
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "224/256", value_parser = crop)]
     size: Vec<usize>,
-    /// What runs the networks, each in the precisions it takes; without it the fastest that takes each
+    /// What runs the networks, each in the precisions it takes: backends of `zoo doctor`, peers of `zoo peers list`;
+    /// without it the fastest that takes each
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     backend: Vec<String>,
     /// Thread counts; without it all of the machine's
@@ -81,10 +83,7 @@ impl Bench {
             time: Duration::from_secs_f64(self.time),
             ..Budget::STANDARD
         };
-        let workshop = Workshop {
-            cx,
-            weights: self.weights.clone(),
-        };
+        let workshop = Workshop::new(cx, self.weights.clone());
         let records = measure(&workshop, &cases, budget, &self.out, |record| match self.json {
             true => cx.out.json_line(record),
             false => cx.out.data(&line(record)),
@@ -102,20 +101,11 @@ impl Bench {
 
     fn cases(&self, cx: &Context) -> Result<Vec<Case>, Failure> {
         let zoo = cx.zoo()?;
-        for pattern in &self.model {
-            if !zoo.variants.iter().any(|variant| pattern.matches(&variant.name)) {
-                // A plain name gets its suggestion; a pattern that fits nothing is as unknown as a name.
-                zoo.find(pattern.as_str())?;
-            }
-        }
         for backend in &self.backend {
-            runtime::backend(backend)?;
+            peers::runs(backend, Precision::F32)?;
         }
-        let variants = zoo.variants.iter().map(|variant| variant.name.clone());
         let matrix = Matrix {
-            variants: variants
-                .filter(|name| self.model.iter().any(|pattern| pattern.matches(name)))
-                .collect(),
+            variants: matching(zoo, &self.model)?,
             precisions: self.precision.clone(),
             batches: self.batch.iter().map(|batch| batch.get()).collect(),
             crops: self.size.clone(),
@@ -131,6 +121,23 @@ impl Bench {
             StageArg::All => [preprocess_cases(), matrix.cases(zoo)].concat(),
         })
     }
+}
+
+/// The names of the variants that fit one of the patterns, in the manifest's order.
+///
+/// # Errors
+/// If nothing fits a pattern.
+pub(super) fn matching(zoo: &Zoo, patterns: &[Pattern]) -> Result<Vec<String>, Failure> {
+    for pattern in patterns {
+        if !zoo.variants.iter().any(|variant| pattern.matches(&variant.name)) {
+            // A plain name gets its suggestion; a pattern that fits nothing is as unknown as a name.
+            zoo.find(pattern.as_str())?;
+        }
+    }
+    let names = zoo.variants.iter().map(|variant| variant.name.clone());
+    Ok(names
+        .filter(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        .collect())
 }
 
 /// One record as a line for people.
@@ -162,7 +169,7 @@ fn crop(text: &str) -> Result<usize, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text
         .parse()
         .ok()

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::bench::provenance;
+use crate::bench::race::installed;
 use crate::context::Context;
 
 /// Say what this program is, what it found on this machine, and where it looks
@@ -30,6 +31,7 @@ struct Checkup {
     os: String,
     cpu_features: Vec<String>,
     backends: Vec<String>,
+    peers: Vec<String>,
 }
 
 impl Doctor {
@@ -49,6 +51,7 @@ impl Doctor {
                 precisions.join("; ")
             )
         });
+        let peers = installed(cx, true).into_iter().map(|peer| peer.name.to_owned());
         let checkup = Checkup {
             version: about.zoo,
             build: about.build,
@@ -66,6 +69,7 @@ impl Doctor {
             os: about.machine.os,
             cpu_features: about.machine.cpu_features,
             backends: backends.collect(),
+            peers: peers.collect(),
         };
         if self.json {
             return cx.out.json(&checkup);
@@ -74,7 +78,7 @@ impl Doctor {
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
              network     {}\ncpu         {}, {} threads\nfeatures    {}\nmemory      {} GiB\nsystem      {}\n\
-             backends    {}",
+             backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
             checkup.manifest,
@@ -88,6 +92,10 @@ impl Doctor {
             checkup.memory_gib,
             checkup.os,
             checkup.backends.join("\n            "),
+            match checkup.peers.as_slice() {
+                [] => "none; `zoo peers install` brings them".into(),
+                peers => peers.join(" "),
+            },
         ))
     }
 }

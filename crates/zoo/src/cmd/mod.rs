@@ -17,6 +17,7 @@ mod list;
 mod mirror;
 mod net;
 mod nightly;
+mod peers;
 mod pin;
 mod profile;
 mod progress;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Profile(profile::Profile),
+    Peers(peers::Peers),
     Report(report::Report),
     Nightly(nightly::Nightly),
     Faultd(faultd::Faultd),
@@ -71,6 +73,7 @@ impl Command {
             Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Profile(command) => command.run(cx),
+            Self::Peers(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
             Self::Faultd(command) => command.run(cx),

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use harness::{Budget, Case};
@@ -7,14 +8,15 @@ use registry::lint::{Severity, lint};
 
 use super::bench::line;
 use super::report::{new_folder, render};
-use crate::bench::{BATCHES, Matrix, Workshop, all_threads, measure, preprocess_cases};
+use crate::bench::race::{Heat, engines, installed};
+use crate::bench::{ADVICE, BATCHES, Matrix, NETWORKS, Workshop, all_threads, measure, preprocess_cases};
 use crate::context::Context;
 use crate::{Exit, Failure};
 
 /// Measure, check and report: the whole way, as every night
 ///
 /// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
-/// take as long to run, and the page says so.
+/// take as long to run, and the page says so. Installed peers are raced beside our engine.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, in a few minutes
@@ -53,17 +55,17 @@ impl Nightly {
         } else {
             Budget::STANDARD
         };
-        let workshop = Workshop { cx, weights: None };
-        let records = measure(
-            &workshop,
-            &cases,
-            budget,
-            &folder.join("records.jsonl"),
-            |record| {
-                cx.out.note(&line(record));
-                Ok(())
-            },
-        )?;
+        let workshop = Workshop::new(cx, None);
+        let file = folder.join("records.jsonl");
+        let mut records = measure(&workshop, &cases, budget, &file, |record| {
+            cx.out.note(&line(record));
+            Ok(())
+        })?;
+        for heat in self.heats(cx) {
+            let standing = heat.run(&workshop, self.race_budget(), Some(&file))?;
+            cx.out.note(&standing.text());
+            records.extend(standing.records);
+        }
 
         let command = if self.quick {
             "zoo nightly --quick"
@@ -84,6 +86,35 @@ impl Nightly {
             ));
         }
         Ok(())
+    }
+
+    /// Our engine and the installed peers in turns, on the networks that others publish most about.
+    fn heats(&self, cx: &Context) -> Vec<Heat> {
+        let peers = installed(cx, !self.quick);
+        if peers.is_empty() {
+            cx.out.note(ADVICE);
+            return Vec::new();
+        }
+        let heat = |variant: &str| Heat {
+            variant: variant.to_owned(),
+            batch: 1,
+            threads: all_threads(),
+            // Without stock operations, which take longest of all, where time is short.
+            engines: engines(if self.quick { 2 } else { 1 }, &peers),
+        };
+        NETWORKS.map(heat).into()
+    }
+
+    fn race_budget(&self) -> Budget {
+        if self.quick {
+            Budget {
+                warm_up: 0,
+                time: Duration::from_secs(3),
+                ..Budget::RACE
+            }
+        } else {
+            Budget::RACE
+        }
     }
 
     fn cases(&self, cx: &Context) -> Result<Vec<Case>, Failure> {

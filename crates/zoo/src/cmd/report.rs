@@ -5,6 +5,7 @@ use harness::{Record, read};
 use registry::lint::lint;
 
 use crate::context::Context;
+use crate::peers::PEERS;
 use crate::{Exit, Failure};
 
 /// Render records as a page with charts
@@ -75,10 +76,12 @@ pub(crate) fn render(
     command: &str,
 ) -> Result<Vec<PathBuf>, Failure> {
     let zoo = cx.zoo()?;
+    let names: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
     let input = report::Input {
         zoo,
         findings: &lint(zoo),
         records,
+        peers: &names,
         date: &Record::now(),
         command,
     };

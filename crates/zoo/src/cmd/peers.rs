@@ -1,0 +1,261 @@
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use glob::Pattern;
+use harness::Budget;
+use serde::Serialize;
+
+use super::bench::{matching, seconds};
+use crate::bench::race::{Heat, engines, installed, overview};
+use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
+use crate::context::Context;
+use crate::model::WeightsArg;
+use crate::output::table;
+use crate::peers::{Environment, PEERS, State, named, runs};
+use crate::{Exit, Failure};
+
+/// Other inference engines beside ours: install them, race them
+///
+/// They live in a Python environment of their own, in the cache or where ZOO_PEERS points.
+#[derive(Debug, Args)]
+pub(crate) struct Peers {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(List),
+    Install(Install),
+    Race(Race),
+}
+
+impl Peers {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        match &self.command {
+            Command::List(command) => command.run(cx),
+            Command::Install(command) => command.run(cx),
+            Command::Race(command) => command.run(cx),
+        }
+    }
+}
+
+/// Say which peers there are, and which are installed
+#[derive(Debug, Args)]
+struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    installed: Option<String>,
+    lacks: Vec<&'static str>,
+    requires: Vec<String>,
+    about: &'static str,
+}
+
+impl List {
+    fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let environment = Environment::of(cx);
+        let rows = PEERS.iter().map(|peer| {
+            let (installed, lacks) = match environment.state(peer) {
+                State::Installed(version) => (Some(version), Vec::new()),
+                State::Lacks(lacks) => (None, lacks),
+            };
+            let requires = peer
+                .requires
+                .iter()
+                .map(|(name, version)| format!("{name}=={version}"));
+            Row {
+                name: peer.name,
+                installed,
+                lacks,
+                requires: requires.collect(),
+                about: peer.about,
+            }
+        });
+        let rows: Vec<Row> = rows.collect();
+        if self.json {
+            return cx.out.json(&rows);
+        }
+        let lines = rows.iter().map(|row| {
+            let state = match &row.installed {
+                Some(version) => version.clone(),
+                None => "–".into(),
+            };
+            vec![
+                row.name.to_owned(),
+                state,
+                row.about.to_owned(),
+                row.requires.join(" "),
+            ]
+        });
+        cx.out
+            .data(&table(&["peer", "installed", "what runs", "packages"], lines))?;
+        cx.out
+            .note(&format!("environment: {}", environment.root().display()));
+        if rows.iter().all(|row| row.installed.is_none()) {
+            cx.out.note("`zoo peers install` brings them");
+        }
+        Ok(())
+    }
+}
+
+/// Install peers with pip, in versions that are known to work; a peer that cannot be installed does not stop the rest
+///
+/// All of them take about 7 GB, for PyTorch's packages bring CUDA along, and some minutes.
+#[derive(Debug, Args)]
+struct Install {
+    /// Which; all of them without names
+    names: Vec<String>,
+    /// The Python that the environment is made with, 3.11 or newer
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: OsString,
+}
+
+impl Install {
+    fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let peers = named(&self.names)?;
+        if cx.offline {
+            return Err(Failure::new(
+                Exit::Missing,
+                "peers are installed over the network, and --offline forbids it",
+            ));
+        }
+        let environment = Environment::of(cx);
+        environment.create(&self.python)?;
+        let mut failed = 0;
+        for peer in &peers {
+            cx.out.note(&format!(
+                "installing {} into {}",
+                peer.name,
+                environment.root().display()
+            ));
+            match environment.install(peer) {
+                Ok(()) => cx.out.done(&format!("{} {}", peer.name, peer.requires[0].1)),
+                Err(why) => {
+                    failed += 1;
+                    cx.out.warn(&format!("{} cannot be installed: {why}", peer.name));
+                }
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Some,
+                format!("{failed} of {} peers could not be installed", peers.len()),
+            )),
+        }
+    }
+}
+
+/// Time our engine and the installed peers in turns, on the same weights, images and threads
+///
+/// Every engine's logits are compared with the reference first; a wrong answer is never timed. A ratio is the median over the
+/// rounds, with a 95 % interval that assumes nothing about how times are distributed.
+#[derive(Debug, Args)]
+struct Race {
+    /// Variants, with * and ? as wildcards
+    #[arg(short, long, value_name = "PATTERN", value_delimiter = ',', default_values = NETWORKS)]
+    model: Vec<Pattern>,
+    /// Batch sizes
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    batch: Vec<NonZeroUsize>,
+    /// Thread counts; without it one, and all of the machine's
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    threads: Vec<NonZeroUsize>,
+    /// Peers and backends to race against cpu; without it every installed peer, and candle at batch 1
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    peers: Vec<String>,
+    /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
+    #[arg(long, value_name = "FILE|seeded:N")]
+    weights: Option<WeightsArg>,
+    /// Time for the rounds of each race; at least seven are run
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    time: f64,
+    /// Where records are appended
+    #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
+    out: PathBuf,
+    /// Print the records as JSON, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Race {
+    fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let heats = self.heats(cx)?;
+        if self.peers.is_empty() && installed(cx, true).is_empty() {
+            cx.out.warn(ADVICE);
+        }
+        let budget = Budget {
+            time: Duration::from_secs_f64(self.time),
+            ..Budget::RACE
+        };
+        let workshop = Workshop::new(cx, self.weights.clone());
+        let mut standings = Vec::new();
+        for heat in &heats {
+            cx.out
+                .note(&format!("preparing {}: {}", heat.id(), heat.engines.join(", ")));
+            let standing = heat.run(&workshop, budget, Some(&self.out))?;
+            if self.json {
+                standing
+                    .records
+                    .iter()
+                    .try_for_each(|record| cx.out.json_line(record))?;
+            } else {
+                cx.out.data(&standing.text())?;
+            }
+            standings.push(standing);
+        }
+        if !self.json && standings.len() > 1 {
+            cx.out.data(&overview(&standings))?;
+        }
+        let records = || standings.iter().flat_map(|standing| &standing.records);
+        let failed = records().filter(|record| record.summary().is_none()).count();
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Some,
+                format!("{failed} of {} cells failed", records().count()),
+            )),
+        }
+    }
+
+    fn heats(&self, cx: &Context) -> Result<Vec<Heat>, Failure> {
+        let mut threads: Vec<usize> = self.threads.iter().map(|threads| threads.get()).collect();
+        if threads.is_empty() {
+            threads = vec![1, all_threads()];
+            threads.dedup();
+        }
+        for name in &self.peers {
+            runs(name, hrnet::Precision::F32)?;
+        }
+        let peers = installed(cx, true);
+        let mut heats = Vec::new();
+        for variant in matching(cx.zoo()?, &self.model)? {
+            for batch in self.batch.iter().map(|batch| batch.get()) {
+                let engines = match self.peers.as_slice() {
+                    [] => engines(batch, &peers),
+                    named => {
+                        let mut all = engines(batch.max(2), &[]);
+                        all.extend(named.iter().filter(|name| *name != "cpu").cloned());
+                        all
+                    }
+                };
+                heats.extend(threads.iter().map(|threads| Heat {
+                    variant: variant.clone(),
+                    batch,
+                    threads: *threads,
+                    engines: engines.clone(),
+                }));
+            }
+        }
+        Ok(heats)
+    }
+}

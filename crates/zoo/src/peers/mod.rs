@@ -1,0 +1,170 @@
+//! Other inference engines, run beside ours on the same network, weights, images and threads.
+//!
+//! [`PEERS`] lists them. Each lives in a Python environment of its own making ([`Environment`]) and runs as a child
+//! process ([`Worker`]) that loads our own ONNX export and answers line by line.
+
+mod environment;
+mod process;
+
+use hrnet::Precision;
+
+use crate::{Exit, Failure};
+
+pub(crate) use environment::{Environment, State};
+pub(crate) use process::{Job, Limits, Worker};
+
+/// An engine of somebody else's.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The name used in case ids and options; `worker.py` knows it too.
+    pub(crate) name: &'static str,
+    /// Python packages and their versions; the first names the version that is told.
+    pub(crate) requires: &'static [(&'static str, &'static str)],
+    /// One line on what runs.
+    pub(crate) about: &'static str,
+    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network
+    /// shows on seeded weights, which magnify rounding.
+    pub(crate) tolerance: f32,
+    /// Whether it compiles each network or runs several times as long as others: left out where time is short.
+    pub(crate) slow: bool,
+}
+
+const NUMPY: (&str, &str) = ("numpy", "2.4.6");
+const TORCH: (&str, &str) = ("torch", "2.15.0");
+const ONNX: (&str, &str) = ("onnx", "1.23.2");
+
+/// Every peer, in the order of tables.
+pub(crate) static PEERS: &[Peer] = &[
+    Peer {
+        name: "openvino",
+        requires: &[("openvino", "2026.4.1"), NUMPY],
+        about: "OpenVINO, inference precision f32, latency hint",
+        tolerance: 1e-4,
+        slow: false,
+    },
+    Peer {
+        name: "onnxruntime",
+        requires: &[("onnxruntime", "1.31.1"), NUMPY],
+        about: "ONNX Runtime, CPU provider, all graph optimisations",
+        tolerance: 1e-4,
+        slow: false,
+    },
+    Peer {
+        name: "torch",
+        requires: &[TORCH, ONNX, NUMPY],
+        about: "PyTorch, eager, channels last, batch norms folded",
+        tolerance: 1e-4,
+        slow: false,
+    },
+    Peer {
+        name: "torch-compile",
+        requires: &[TORCH, ONNX, NUMPY],
+        about: "PyTorch, torch.compile with frozen weights; needs a C++ compiler, takes a minute a network",
+        tolerance: 1e-4,
+        slow: true,
+    },
+    Peer {
+        name: "ncnn",
+        requires: &[("ncnn", "1.0.20261020"), ("pnnx", "20261020"), NUMPY],
+        about: "ncnn, 16-bit storage off; has no batches, so runs image by image",
+        tolerance: 2e-4,
+        slow: false,
+    },
+    Peer {
+        name: "mnn",
+        requires: &[("MNN", "3.6.1"), NUMPY],
+        about: "MNN, high precision; its Winograd tiles round more than others'",
+        tolerance: 1e-2,
+        slow: false,
+    },
+    Peer {
+        name: "tract",
+        requires: &[("tract", "0.23.9"), NUMPY],
+        about: "tract, through its Python binding",
+        tolerance: 1e-4,
+        slow: true,
+    },
+];
+
+/// The peer of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Peer> {
+    PEERS.iter().find(|peer| peer.name == name)
+}
+
+/// The peers of these names; all of them without names.
+pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
+    if names.is_empty() {
+        return Ok(PEERS.iter().collect());
+    }
+    let known = || PEERS.iter().map(|peer| peer.name);
+    let one = |name: &String| {
+        find(name).ok_or_else(|| {
+            let list: Vec<&str> = known().collect();
+            let failure = Failure::new(
+                Exit::NotFound,
+                format!("unknown peer `{name}`: there are {}", list.join(", ")),
+            );
+            match registry::nearest(name, known()) {
+                Some(nearest) => failure.help(format!("did you mean `{nearest}`?")),
+                None => failure,
+            }
+        })
+    };
+    names.iter().map(one).collect()
+}
+
+/// Whether a backend or peer of this name runs a precision.
+///
+/// # Errors
+/// If there is neither of that name.
+pub(crate) fn runs(name: &str, precision: Precision) -> Result<bool, Failure> {
+    if find(name).is_some() {
+        return Ok(precision == Precision::F32);
+    }
+    match runtime::backend(name) {
+        Ok(backend) => Ok(backend.arithmetic(precision).is_some()),
+        Err(error) => {
+            let peers: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+            Err(Failure::from(error).help(format!("peers run too: {}", peers.join(", "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_and_backends_share_one_space_of_names() {
+        for peer in PEERS {
+            assert!(
+                runtime::backend(peer.name).is_err(),
+                "{} is a backend too",
+                peer.name
+            );
+            assert_eq!(runs(peer.name, Precision::F32).ok(), Some(true));
+            assert_eq!(runs(peer.name, Precision::F16).ok(), Some(false));
+        }
+        assert_eq!(runs("candle", Precision::F16).ok(), Some(true));
+        let unknown = runs("opencv", Precision::F32).expect_err("no such thing");
+        assert!(unknown.message.contains("cpu-exact") && unknown.help.expect("help").contains("openvino"));
+    }
+
+    #[test]
+    fn the_worker_has_a_class_for_each_peer() {
+        for peer in PEERS {
+            assert!(
+                process::PROGRAM.contains(&format!("    \"{}\": ", peer.name)),
+                "{}",
+                peer.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_misspelt_peer_gets_its_suggestion() {
+        let failure = named(&["openvin".into()]).expect_err("misspelt");
+        assert_eq!(failure.help.as_deref(), Some("did you mean `openvino`?"));
+        assert_eq!(named(&[]).expect("all").len(), PEERS.len());
+    }
+}

@@ -1,0 +1,337 @@
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Environment, Peer};
+
+/// What every child runs.
+pub(super) const PROGRAM: &str = include_str!("worker.py");
+
+/// Lines of a child's standard error that are kept for its error message.
+const KEPT: usize = 12;
+
+/// What a worker is started for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) peer: &'a Peer,
+    pub(crate) threads: usize,
+    /// Our ONNX export; what a peer makes of it is written beside it.
+    pub(crate) model: &'a Path,
+    /// The batch, a `.npy` file.
+    pub(crate) images: &'a Path,
+    /// Where the first answer goes, a `.npy` file.
+    pub(crate) logits: &'a Path,
+}
+
+/// How long a worker may take before it counts as hung.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) load: Duration,
+    pub(crate) run: Duration,
+}
+
+impl Limits {
+    /// Compiling a large network takes minutes, a slow peer's largest batch ten seconds.
+    pub(crate) const STANDARD: Self = Self {
+        load: Duration::from_secs(900),
+        run: Duration::from_secs(180),
+    };
+}
+
+/// A child process with a loaded network. It is halted while it is not its turn, so that threads that wait busily take
+/// no time from others, and ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    name: &'static str,
+    child: Child,
+    requests: Option<ChildStdin>,
+    replies: Receiver<String>,
+    said: Arc<Mutex<VecDeque<String>>>,
+    listener: Option<JoinHandle<()>>,
+    run_limit: Duration,
+    /// The engine and its version, in its own words.
+    about: String,
+}
+
+impl Worker {
+    /// Starts a peer on a job and waits until it has given its first answer.
+    ///
+    /// # Errors
+    /// If it cannot be started, fails, or does not answer in time, with what it said last.
+    pub(crate) fn start(environment: &Environment, job: Job, limits: Limits) -> Result<Self, String> {
+        let threads = job.threads.to_string();
+        let mut command = Command::new(environment.python());
+        command
+            .args(["-c", PROGRAM, job.peer.name, &threads])
+            .args([job.model, job.images, job.logits]);
+        // Not every engine has an option for its threads; inductor has workers of its own besides.
+        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
+            command.env(name, &threads);
+        }
+        command.env("TORCHINDUCTOR_COMPILE_THREADS", "1");
+        command.env("TORCHINDUCTOR_CACHE_DIR", environment.root().join("inductor"));
+        Self::with(command, job.peer.name, limits)
+    }
+
+    fn with(mut command: Command, name: &'static str, limits: Limits) -> Result<Self, String> {
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let program = command.get_program().display().to_string();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{name} cannot be started: {program}: {error}"))?;
+        let (requests, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let said = Arc::default();
+        let mut worker = Self {
+            name,
+            child,
+            requests,
+            replies: lines(stdout.expect("piped")),
+            listener: Some(listen(stderr.expect("piped"), Arc::clone(&said))),
+            said,
+            run_limit: limits.run,
+            about: String::new(),
+        };
+        worker.about = worker.reply("ready", "its first answer", limits.load)?;
+        worker.signal(Turn::Over);
+        Ok(worker)
+    }
+
+    /// The engine and its version, in its own words.
+    pub(crate) fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// Runs one batch and gives its duration in ns by the child's clock.
+    ///
+    /// # Errors
+    /// If the run fails, the child has died, or it does not answer in time.
+    pub(crate) fn run(&mut self) -> Result<u64, String> {
+        self.signal(Turn::Begins);
+        let requests = self.requests.as_mut().expect("open while the worker lives");
+        // A child that is gone is told of by its missing reply, with what it said.
+        let _ = requests.write_all(b"run\n").and_then(|()| requests.flush());
+        let reply = self.reply("ok", "a run", self.run_limit)?;
+        self.signal(Turn::Over);
+        reply
+            .parse()
+            .map_err(|_| format!("{} replied `ok {reply}`: expected nanoseconds", self.name))
+    }
+
+    /// What follows `word` in the next reply.
+    fn reply(&mut self, word: &str, what: &str, limit: Duration) -> Result<String, String> {
+        let name = self.name;
+        match self.replies.recv_timeout(limit) {
+            Ok(line) => match line.split_once(' ') {
+                Some((first, rest)) if first == word => Ok(rest.to_owned()),
+                Some(("error", why)) => Err(format!("{name} failed at {what}: {why}")),
+                _ => Err(format!("{name} replied `{line}`: expected `{word} ...`")),
+            },
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "{name} took more than {} s for {what}{}",
+                limit.as_secs_f32(),
+                self.last_words()
+            )),
+            Err(RecvTimeoutError::Disconnected) => {
+                let end = self
+                    .child
+                    .wait()
+                    .map_or_else(|error| error.to_string(), |status| status.to_string());
+                // All that it said is there once its standard error is closed.
+                let _ = self.listener.take().map(JoinHandle::join);
+                Err(format!("{name} ended at {what}, {end}{}", self.last_words()))
+            }
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let said = self
+            .said
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lines: Vec<&str> = said.iter().map(|line| line.trim()).collect();
+        if lines.is_empty() {
+            String::new()
+        } else {
+            format!("; it said: {}", lines.join(" | "))
+        }
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, turn: Turn) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let signal = match turn {
+            Turn::Begins => Signal::CONT,
+            Turn::Over => Signal::STOP,
+            Turn::Never => Signal::KILL,
+        };
+        // A group that is gone needs no signal.
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&self, _: Turn) {}
+}
+
+/// What a child is told about whose turn it is.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Begins,
+    Over,
+    Never,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The group first: a converter that a worker waits for is a child of the child.
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.signal(Turn::Never);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a stream as they come; closed with the stream.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || each_line(stream, |line| sender.send(line).is_ok()));
+    receiver
+}
+
+/// Keeps the last lines of a child's standard error.
+fn listen(stream: ChildStderr, said: Arc<Mutex<VecDeque<String>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        each_line(stream, |line| {
+            let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if !line.trim().is_empty() {
+                said.push_back(line);
+            }
+            if said.len() > KEPT {
+                said.pop_front();
+            }
+            true
+        });
+    })
+}
+
+/// Hands over each line until the stream ends or nobody wants more; bytes that are no UTF-8 are replaced.
+fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while let Ok(1..) = reader.read_until(b'\n', &mut line) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if !take(text) {
+            break;
+        }
+        line.clear();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        load: Duration::from_secs(20),
+        run: Duration::from_secs(20),
+    };
+
+    /// A worker whose program is this shell script.
+    fn worker(script: &str, limits: Limits) -> Result<Worker, String> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        Worker::with(command, "fake", limits)
+    }
+
+    #[test]
+    fn each_request_is_one_run_with_the_childs_own_time() {
+        let script =
+            "echo ready Fake 1.2; n=0; while read line; do n=$((n+1)); echo ok $n$(expr $line = run); done";
+        let mut worker = worker(script, LIMITS).expect("starts");
+        assert_eq!(worker.about(), "Fake 1.2");
+        assert_eq!(
+            [worker.run(), worker.run(), worker.run()],
+            [Ok(11), Ok(21), Ok(31)]
+        );
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_childs_words() {
+        let error = worker("echo error ImportError: no module; exit 1", LIMITS).expect_err("cannot load");
+        assert_eq!(error, "fake failed at its first answer: ImportError: no module");
+        let mut worker = worker(
+            "echo ready x; read line; echo error out of memory; read line",
+            LIMITS,
+        )
+        .expect("starts");
+        assert_eq!(
+            worker.run(),
+            Err("fake failed at a run: out of memory".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_child_that_dies_is_told_of_with_its_last_words() {
+        let error =
+            worker("echo one >&2; echo '  Illegal instruction' >&2; exit 7", LIMITS).expect_err("dies");
+        assert!(
+            error.contains("ended at its first answer") && error.contains('7'),
+            "{error}"
+        );
+        assert!(error.ends_with("it said: one | Illegal instruction"), "{error}");
+        let mut dying = worker("echo ready x; read line; kill -9 $$", LIMITS).expect("starts");
+        let error = dying.run().expect_err("killed");
+        assert!(
+            error.contains("ended at a run") && error.contains("signal"),
+            "{error}"
+        );
+        let again = dying.run().expect_err("still dead");
+        assert!(again.contains("ended at a run"), "{again}");
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_given_up_and_ended() {
+        let limits = Limits {
+            run: Duration::from_millis(50),
+            ..LIMITS
+        };
+        let mut hung = worker(
+            "echo ready x; read line; echo waiting >&2; while :; do sleep 1; done",
+            limits,
+        )
+        .expect("starts");
+        let error = hung.run().expect_err("hangs");
+        assert!(error.contains("took more than 0.05 s for a run"), "{error}");
+        // Waits for the child's end, which would never come by itself.
+        drop(hung);
+    }
+
+    #[test]
+    fn foreign_replies_are_refused() {
+        let error = worker("echo hello world", LIMITS).expect_err("no such reply");
+        assert_eq!(error, "fake replied `hello world`: expected `ready ...`");
+        let mut odd = worker("echo ready x; read line; echo ok soon; read line", LIMITS).expect("starts");
+        assert_eq!(
+            odd.run(),
+            Err("fake replied `ok soon`: expected nanoseconds".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Worker::with(Command::new("/no/such/python"), "fake", LIMITS).expect_err("no program");
+        assert!(
+            error.contains("fake cannot be started: /no/such/python"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! Peers as a user meets them, with a fake engine in place of Python: a shell script that answers with the zoo's own logits.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Computes the right answer with the zoo itself; each run takes 5 ms by its own clock.
+const RIGHT: &str = r#""$ZOO" --quiet infer --model HRNet_W18_C --weights seeded:0 --backend cpu-exact --input "$6" --output "$7"
+echo ready Fake 1.0 on $4 threads
+while read line; do echo ok 5000000; done"#;
+
+/// Gives the images back in place of logits.
+const WRONG: &str = r#"cp "$6" "$7"; echo ready Fake 1.0; while read line; do echo ok 5000000; done"#;
+
+const BROKEN: &str = "echo no such instruction >&2; exit 4";
+
+/// A folder with an environment in which tract is installed and this script is Python.
+fn place(script: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let peers = folder.path().join("peers");
+    for package in ["tract-0.23.9", "numpy-2.4.6"] {
+        let name = format!("lib/python3.11/site-packages/{package}.dist-info");
+        fs::create_dir_all(peers.join(name)).expect("made");
+    }
+    let python = peers.join("bin/python");
+    fs::create_dir_all(peers.join("bin")).expect("made");
+    // The arguments are those after `-c`, the program and the engine.
+    fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
+    folder
+}
+
+fn zoo(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zoo"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("ZOO", env!("CARGO_BIN_EXE_zoo"))
+        .env("ZOO_CACHE", folder.join("cache"))
+        .env("ZOO_PEERS", folder.join("peers"))
+        .env_remove("ZOO_MANIFEST")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    out + &err
+}
+
+fn records(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("records.jsonl")).expect("records");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a record"))
+        .collect()
+}
+
+fn race(folder: &Path, peer: &str) -> Output {
+    let selection = ["-m", "HRNet_W18_C", "--threads", "1", "--peers", peer];
+    let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
+    zoo(folder, &[&["peers", "race"], &selection[..], &rest[..]].concat())
+}
+
+#[test]
+fn the_list_tells_what_is_installed() {
+    let place = place(RIGHT);
+    let output = zoo(place.path(), &["peers", "list", "--json"]);
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
+    assert_eq!(row("tract")["installed"], "0.23.9");
+    assert_eq!(row("openvino")["installed"], Value::Null);
+    assert_eq!(row("openvino")["lacks"], serde_json::json!(["openvino"]));
+    let listed = text(&zoo(place.path(), &["peers", "list"]));
+    assert!(
+        listed.contains("torch-compile") && listed.contains("0.23.9"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_peer_with_the_right_answer_is_raced_beside_ours() {
+    let place = place(RIGHT);
+    let output = race(place.path(), "tract");
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("HRNet_W18_C, batch 1, 1 thread, 7 rounds"),
+        "{said}"
+    );
+    assert!(
+        said.contains("fastest peer: tract, 5.00 ms") && said.contains("GMAC/s"),
+        "{said}"
+    );
+    let records = records(place.path());
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[1]["case"], "HRNet_W18_C/f32/bs1/crop224/tract/t1");
+    assert_eq!(records[1]["backend"], "Fake 1.0 on 1 threads");
+    assert_eq!(records[1]["samples_ns"], serde_json::json!(vec![5_000_000; 7]));
+    assert_eq!(
+        records[0]["race"], records[1]["race"],
+        "both tell of the same race"
+    );
+    let left = fs::read_dir(place.path().join("peers")).expect("the environment");
+    let left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with("models")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_wrong_answer_is_an_error_and_is_never_timed() {
+    let place = place(WRONG);
+    let output = race(place.path(), "tract");
+    assert_eq!(output.status.code(), Some(9), "{}", text(&output));
+    let records = records(place.path());
+    assert!(!records[0]["samples_ns"].as_array().expect("samples").is_empty());
+    assert_eq!(records[1]["samples_ns"], serde_json::json!([]));
+    let error = records[1]["error"].as_str().expect("an error");
+    assert_eq!(
+        error,
+        "tract gives a wrong answer, not timed: 150528 logits, expected 1000"
+    );
+}
+
+#[test]
+fn a_peer_that_breaks_is_told_of_and_the_others_go_on() {
+    let place = place(BROKEN);
+    let output = race(place.path(), "tract,openvino");
+    assert_eq!(output.status.code(), Some(9), "{}", text(&output));
+    let records = records(place.path());
+    let error = |index: usize| records[index]["error"].as_str().expect("an error").to_owned();
+    assert!(records[0].get("error").is_none());
+    assert!(error(1).ends_with("it said: no such instruction"), "{}", error(1));
+    assert!(
+        error(2).contains("openvino is not installed") && error(2).contains("lacks openvino"),
+        "{}",
+        error(2)
+    );
+}
+
+#[test]
+fn bench_takes_peers_as_backends_in_f32_alone() {
+    let place = place(RIGHT);
+    let arguments = [
+        "bench",
+        "-m",
+        "HRNet_W18_C",
+        "--backend",
+        "tract",
+        "--precision",
+        "f32,f16",
+    ];
+    let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
+    let output = zoo(place.path(), &[&arguments[..], &rest[..]].concat());
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(records(place.path()).len(), 1);
+    let unknown = zoo(place.path(), &["bench", "--backend", "opencv"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        text(&unknown).contains("openvino") && text(&unknown).contains("cpu-exact"),
+        "{}",
+        text(&unknown)
+    );
+}
+
+#[test]
+fn without_python_or_network_installing_says_what_to_do() {
+    let place = tempfile::tempdir().expect("a folder");
+    let missing = zoo(place.path(), &["peers", "install", "--python", "/no/python3"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(
+        text(&missing).contains("/no/python3") && text(&missing).contains("--python FILE"),
+        "{}",
+        text(&missing)
+    );
+    let offline = zoo(place.path(), &["--offline", "peers", "install"]);
+    assert_eq!(offline.status.code(), Some(7), "{}", text(&offline));
+    let unknown = zoo(place.path(), &["peers", "install", "openvin"]);
+    assert_eq!(unknown.status.code(), Some(4));
+    assert!(
+        text(&unknown).contains("did you mean `openvino`?"),
+        "{}",
+        text(&unknown)
+    );
+}
+
+#[test]
+fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
+    let place = place(r#"case "$*" in *openvino*) echo no matching distribution >&2; exit 1;; esac"#);
+    let output = zoo(place.path(), &["peers", "install", "openvino", "tract"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    assert!(
+        said.contains("openvino cannot be installed: exit status: 1: no matching distribution"),
+        "{said}"
+    );
+    assert!(said.contains("ok tract 0.23.9"), "{said}");
+}
