@@ -2,7 +2,7 @@
 //! below and above the edges of tiles, vectors and blocks.
 
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Program, Row, Step, Target,
+    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Program, Row, Step, Target,
 };
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
@@ -146,95 +146,71 @@ fn convolutions_are_their_definition() {
                     kernel,
                     stride,
                 };
-                for algorithm in [Algorithm::Direct, Algorithm::DirectChannels, Algorithm::Winograd] {
-                    let keeps = stride == 1;
-                    let (n, h, w) = size;
-                    let from = Grid { n, h, w, p };
-                    let to = Grid {
+                let (n, h, w) = size;
+                let layer = Layer {
+                    shape,
+                    input: Grid { n, h, w, p },
+                    output: Grid {
                         n,
                         h: h.div_ceil(stride),
                         w: w.div_ceil(stride),
-                        p: if keeps { p } else { q },
-                    };
-                    if !algorithm.suits(shape, from, to) {
-                        continue;
-                    }
-                    check(
+                        p: if stride == 1 { p } else { q },
+                    },
+                    target: Target {
                         isa,
-                        shape,
-                        size,
-                        (p, if keeps { p } else { q }),
-                        algorithm,
-                        index % 3 + 1,
-                    );
+                        threads: index % 3 + 1,
+                    },
+                };
+                for algorithm in layer.algorithms() {
+                    check(layer, algorithm);
                 }
             }
         }
     }
 }
 
-fn check(
-    isa: Isa,
-    shape: ConvShape,
-    size: (usize, usize, usize),
-    (p, q): (usize, usize),
-    algorithm: Algorithm,
-    threads: usize,
-) {
+fn check(layer: Layer, algorithm: Algorithm) {
+    let shape = layer.shape;
     let ConvShape {
         inputs,
         outputs,
         kernel,
-        stride,
+        ..
     } = shape;
-    let (n, h, w) = size;
+    let Target { isa, threads } = layer.target;
+    let (from, to) = (layer.input, layer.output);
+    let size @ (n, h, w) = (from.n, from.h, from.w);
     let input = Batch::new(inputs, size, &numbers(n * inputs * h * w, 1));
     let weights = numbers(outputs * inputs * kernel * kernel, 2);
     let bias = numbers(outputs, 3);
-    let from = Grid { n, h, w, p };
-    let to = Grid {
-        n,
-        h: h.div_ceil(stride),
-        w: w.div_ceil(stride),
-        p: q,
-    };
     let relu = outputs % 2 == 0;
 
     // The convolution twice: alone, and with its own result added; so what lies outside the map is read as well.
     let image = Map {
-        offset: 0,
+        offset: GUARD,
         channels: inputs,
         grid: from,
     };
     let first = Map {
-        offset: image.elements(),
+        offset: image.offset + image.elements() + GUARD,
         channels: outputs,
         grid: to,
     };
     let second = Map {
-        offset: first.offset + first.elements(),
+        offset: first.offset + first.elements() + GUARD,
         ..first
     };
-    let conv = || {
-        Convolution::new(
-            shape,
-            (from, to),
-            algorithm,
-            (&weights, &bias),
-            relu,
-            Target { isa, threads },
-        )
+    let elements = second.offset + second.elements() + GUARD;
+    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu);
+    let what = format!("{layer}, {algorithm}");
+    let steps = |last: Step| {
+        vec![
+            Step::load(image),
+            Step::conv(conv(), image, first, None),
+            Step::conv(conv(), image, second, Some(first)),
+            last,
+        ]
     };
-    let what = format!(
-        "{} {shape:?} {from:?} -> {to:?}, {threads} threads",
-        conv().name()
-    );
-    let steps = vec![
-        Step::load(image),
-        Step::conv(conv(), image, first, None),
-        Step::conv(conv(), image, second, Some(first)),
-        Step::store_map(second),
-    ];
     let alone = input.convolved(shape, &weights, &bias);
     let rectified = |x: f64| if relu { x.max(0.0) } else { x };
     let expected: Vec<f64> = alone
@@ -251,12 +227,48 @@ fn check(
         };
     agrees(
         &what,
-        (steps, second.offset + second.elements()),
+        (steps(Step::store_map(second)), elements),
         isa,
         threads,
         &input,
         (&expected, allowed),
     );
+    // What lies before, between and behind the maps was zero and is.
+    for map in [image, first, second] {
+        let guard = |offset: usize| Row {
+            offset,
+            n: 1,
+            channels: GUARD,
+        };
+        for offset in [map.offset - GUARD, map.offset + map.elements()] {
+            let steps = steps(Step::store_row(guard(offset)));
+            agrees(
+                &what,
+                (steps, elements),
+                isa,
+                threads,
+                &input,
+                (&[0.0; GUARD], 0.0),
+            );
+        }
+    }
+}
+
+/// Elements before, between and behind maps that no kernel may write.
+const GUARD: usize = 64;
+
+/// `ZOO_REQUIRE_ISA=avx512,avx2` makes the tests fail on a CPU that could not run them for these units.
+#[test]
+fn units_that_are_required_are_there() {
+    let available: Vec<&str> = Isa::available().iter().map(Isa::name).collect();
+    let missing = |name: &&str| !available.contains(name);
+    let untested: Vec<&str> = ["avx512", "avx2", "neon"].into_iter().filter(missing).collect();
+    eprintln!("kernels are tested on {available:?}; this CPU cannot test {untested:?}");
+    let required = std::env::var("ZOO_REQUIRE_ISA").unwrap_or_default();
+    for name in required.split(',').filter(|name| !name.is_empty()) {
+        let found = Isa::named(name);
+        assert!(found.is_ok(), "ZOO_REQUIRE_ISA: {}", found.expect_err("missing"));
+    }
 }
 
 #[test]

@@ -73,6 +73,11 @@ pub trait Session: Send {
         None
     }
 
+    /// The vector unit it runs on, where it chooses one itself.
+    fn unit(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The fused steps, if the backend runs any.
     fn steps(&self) -> Vec<StepCost> {
         Vec::new()

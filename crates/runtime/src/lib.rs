@@ -11,3 +11,4 @@ mod cpu;
 pub use backend::{
     BACKENDS, Backend, Options, RuntimeError, Session, StepCost, UnknownBackend, backend, default_backend,
 };
+pub use cpu::{Costs, CostsError, Tuned, tune, unit, use_costs};

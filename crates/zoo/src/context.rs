@@ -2,11 +2,14 @@
 
 use std::cell::OnceCell;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 use registry::{Artifact, Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
+use runtime::Costs;
 
+use crate::bench::provenance;
 use crate::cli::Global;
 use crate::output::Output;
 use crate::{Exit, Failure};
@@ -68,6 +71,48 @@ impl Context {
             }
         };
         Ok(self.zoo.get_or_init(|| zoo))
+    }
+
+    /// Where `zoo tune` keeps its times.
+    pub(crate) fn costs_path(&self) -> Result<PathBuf, Failure> {
+        let name = format!("{}.tsv", runtime::unit()?.name());
+        Ok(self.cache.root().join("tune").join(name))
+    }
+
+    /// What `zoo tune` has timed on this machine: nothing if the times are another's.
+    pub(crate) fn costs(&self) -> Result<Option<Costs>, Failure> {
+        let path = self.costs_path()?;
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::file(&path, &error)),
+        };
+        let (machine, times) = text.split_once('\n').unwrap_or((&text, ""));
+        if machine != provenance().machine.cpu {
+            self.out.note(&format!(
+                "{} is of {machine}: not used; `zoo tune --again` times this machine",
+                path.display()
+            ));
+            return Ok(None);
+        }
+        let costs = Costs::parse(times).map_err(|error| {
+            let failure = Failure::new(Exit::Other, format!("{}: {error}", path.display()));
+            failure.help("`zoo tune --again` writes it anew")
+        })?;
+        Ok(Some(costs))
+    }
+
+    /// The form in which times are kept: the machine's name, then the times.
+    pub(crate) fn costs_text(costs: &Costs) -> String {
+        format!("{}\n{}", provenance().machine.cpu, costs.to_text())
+    }
+
+    /// Has the engine choose by what `zoo tune` has timed; without it, or with nonsense in its place, by estimates.
+    pub(crate) fn use_costs(&self) {
+        match self.costs() {
+            Ok(costs) => runtime::use_costs(costs.unwrap_or_default()),
+            Err(failure) => self.out.warn(&failure.message),
+        }
     }
 
     /// Where the manifest comes from, in words.

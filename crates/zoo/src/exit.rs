@@ -4,6 +4,7 @@ use std::io;
 use checkpoint::CheckpointError;
 use harness::StoreError;
 use hrnet::SpecError;
+use kernels::engine::UnknownIsa;
 use preprocess::PreprocessError;
 use registry::{FetchError, ManifestError, UnknownVariant};
 use report::ReportError;
@@ -209,4 +210,5 @@ failure! {
     SpecError => Exit::Usage,
     StoreError => Exit::Disk,
     UnknownBackend => Exit::Usage,
+    UnknownIsa => Exit::Usage,
 }

@@ -31,6 +31,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let cx = context::Context::new(&cli.global);
+    if cli.command.runs_networks() {
+        cx.use_costs();
+    }
     match cli.command.run(&cx) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

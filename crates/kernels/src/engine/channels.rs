@@ -243,11 +243,11 @@ impl Channels {
         for group in 0..self.groups() {
             let vectors = self.group(group);
             let width = vectors.len() * lanes;
-            let base = vectors.start * lanes * depth;
-            for channel in vectors.start * lanes..(vectors.end * lanes).min(self.outputs) {
-                let column = channel - vectors.start * lanes;
-                for (i, weight) in weights[channel * depth..(channel + 1) * depth].iter().enumerate() {
-                    out[base + i * width + column] = *weight;
+            let first = vectors.start * lanes;
+            let channels = weights.chunks_exact(depth).skip(first).take(width);
+            for (column, weights) in channels.enumerate() {
+                for (i, weight) in weights.iter().enumerate() {
+                    out[first * depth + i * width + column] = *weight;
                 }
             }
         }

@@ -1,54 +1,18 @@
 //! A convolution with all that is fused into it, ready to run.
 
-use super::channels::{Channels, held};
-use super::direct::Direct;
 use super::grid::Grid;
-use super::isa::Target;
+use super::layer::{Algorithm, ConvShape, Kind, Layer};
 use super::ops::cut;
 use super::packed::Packed;
 use super::simd::Simd;
-use super::winograd::Winograd;
-
-/// What a convolution is, whatever computes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    /// Input channels.
-    pub inputs: usize,
-    /// Output channels.
-    pub outputs: usize,
-    /// Side of the kernel, 1 or 3; padded by `(kernel - 1) / 2`.
-    pub kernel: usize,
-    /// 1 or 2.
-    pub stride: usize,
-}
-
-/// How a convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// One multiplication for each of the definition's, with places along the lanes.
-    Direct,
-    /// The same with output channels along the lanes; on vectors of fewer than 8 lanes it is [`Algorithm::Direct`].
-    DirectChannels,
-    /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
-    Winograd,
-}
 
 /// A convolution with bias, and by choice a sum with another map and a ReLU, on prepared weights.
 #[derive(Debug)]
 pub struct Convolution {
-    shape: ConvShape,
-    grids: (Grid, Grid),
+    layer: Layer,
     kind: Kind,
     bias: Vec<f32>,
     relu: bool,
-    target: Target,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Direct(Direct),
-    Channels(Channels),
-    Winograd(Winograd),
 }
 
 /// The maps a convolution works on; `residual` is null where nothing is added.
@@ -93,111 +57,32 @@ impl Epilogue {
     }
 }
 
-impl Algorithm {
-    /// Whether it can compute this shape on these grids.
-    pub fn suits(self, shape: ConvShape, input: Grid, output: Grid) -> bool {
-        match self {
-            Self::Direct | Self::DirectChannels => true,
-            Self::Winograd => match (shape.kernel, shape.stride) {
-                (3, 1) => input == output && matches!(input.p, 2 | 4),
-                (3, 2) => input.p == 4,
-                _ => false,
-            },
-        }
-    }
-}
-
 impl Convolution {
-    /// A convolution from maps on `input` to maps on `output`, with weights `[outputs, inputs, kernel, kernel]` and
-    /// one bias an output.
+    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output.
     ///
     /// # Panics
     /// If the weights or biases are not as many as the shape says, the grids' sizes do not go together, a stride of 2
-    /// meets odd tiles, or [`Algorithm::Winograd`] is asked for where it is not defined.
-    pub fn new(
-        shape: ConvShape,
-        (input, output): (Grid, Grid),
-        algorithm: Algorithm,
-        (weights, bias): (&[f32], &[f32]),
-        relu: bool,
-        target: Target,
-    ) -> Self {
-        let ConvShape {
-            inputs,
-            outputs,
-            kernel,
-            stride,
-        } = shape;
-        assert_eq!(
-            weights.len(),
-            outputs * inputs * kernel * kernel,
-            "weights of {shape:?}"
-        );
-        assert_eq!(bias.len(), outputs, "biases of {shape:?}");
-        assert_eq!(
-            (output.n, output.h, output.w),
-            (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride)),
-            "sizes of {shape:?}"
-        );
-        assert!(input.p % stride == 0, "stride {stride} on tiles of {}", input.p);
-        assert!(matches!(kernel, 1 | 3) && matches!(stride, 1 | 2), "{shape:?}");
-        assert!(
-            kernel == 3 || (stride == 1 && input == output),
-            "a 1x1 convolution keeps its grid"
-        );
-        let (lanes, wide) = (target.isa.lanes(), target.isa.wide());
-        let kind = match algorithm {
-            Algorithm::DirectChannels if let Some(held) = held(lanes, wide) => Kind::Channels(Channels::new(
-                (input, output),
-                (inputs, outputs),
-                (kernel, stride),
-                weights,
-                lanes,
-                held,
-            )),
-            Algorithm::Direct | Algorithm::DirectChannels => Kind::Direct(Direct::new(
-                (input, output),
-                (inputs, outputs),
-                (kernel, stride),
-                weights,
-                target,
-            )),
-            Algorithm::Winograd => {
-                let winograd = Winograd::new((input, output), (inputs, outputs), stride, weights, target);
-                Kind::Winograd(
-                    winograd
-                        .filter(|_| kernel == 3)
-                        .unwrap_or_else(|| panic!("no Winograd for {shape:?} from {input:?} to {output:?}")),
-                )
-            }
-        };
+    /// meets odd tiles, or the algorithm is none of [`Layer::algorithms`].
+    pub fn new(layer: Layer, algorithm: Algorithm, (weights, bias): (&[f32], &[f32]), relu: bool) -> Self {
+        let shape = layer.shape;
+        assert_eq!(weights.len(), shape.weights(), "weights of {layer}");
+        assert_eq!(bias.len(), shape.outputs, "biases of {layer}");
         Self {
-            shape,
-            grids: (input, output),
-            kind,
+            layer,
+            kind: layer.kind(algorithm, weights),
             bias: bias.to_vec(),
             relu,
-            target,
-        }
-    }
-
-    /// An estimate of the busiest thread's vector instructions in one run, to choose among algorithms for the same convolution.
-    pub fn effort(&self) -> usize {
-        match &self.kind {
-            Kind::Direct(direct) => direct.effort(self.target.threads),
-            Kind::Channels(channels) => channels.effort(self.target.isa.lanes(), self.target.threads),
-            Kind::Winograd(winograd) => winograd.effort(self.target.threads),
         }
     }
 
     /// Channels in and out, kernel and stride.
     pub fn shape(&self) -> ConvShape {
-        self.shape
+        self.layer.shape
     }
 
     /// Whether it takes maps on `input` to maps on `output`.
     pub(super) fn joins(&self, input: Grid, output: Grid) -> bool {
-        self.grids == (input, output)
+        (self.layer.input, self.layer.output) == (input, output)
     }
 
     /// Whether a ReLU follows.
@@ -207,16 +92,9 @@ impl Convolution {
 
     /// The kernel that runs it: `conv3x3s1_f32_avx512_winograd4`.
     pub fn name(&self) -> String {
-        let ConvShape { kernel, stride, .. } = self.shape;
-        let algorithm = match &self.kind {
-            Kind::Direct(_) => "direct",
-            Kind::Channels(_) => "channels",
-            Kind::Winograd(winograd) => winograd.name(),
-        };
-        format!(
-            "conv{kernel}x{kernel}s{stride}_f32_{}_{algorithm}",
-            self.target.isa.name()
-        )
+        let ConvShape { kernel, stride, .. } = self.layer.shape;
+        let isa = self.layer.target.isa.name();
+        format!("conv{kernel}x{kernel}s{stride}_f32_{isa}_{}", self.kind.name())
     }
 
     /// Bytes of prepared weights and biases.
@@ -243,9 +121,9 @@ impl Convolution {
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
         match &self.kind {
-            Kind::Direct(direct) => direct.scratch(self.target.isa.lanes()),
-            Kind::Channels(channels) => channels.scratch(self.target.isa.lanes()),
-            Kind::Winograd(winograd) => winograd.scratch(self.target.isa.lanes()),
+            Kind::Direct(direct) => direct.scratch(self.layer.target.isa.lanes()),
+            Kind::Channels(channels) => channels.scratch(self.layer.target.isa.lanes()),
+            Kind::Winograd(winograd) => winograd.scratch(self.layer.target.isa.lanes()),
         }
     }
 

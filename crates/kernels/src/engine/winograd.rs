@@ -71,15 +71,15 @@ trait Transform {
 }
 
 impl Winograd {
-    /// The convolution of this stride with weights `[outputs, inputs, 3, 3]`, or `None` where the grids do not suit it:
-    /// stride 1 needs equal grids with tiles of 2 or 4, stride 2 an input with tiles of 4.
+    /// The convolution of this stride with weights `[outputs, inputs, 3, 3]`: stride 1 needs equal grids with tiles of
+    /// 2 or 4, stride 2 an input with tiles of 4.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         stride: usize,
         weights: &[f32],
         target: Target,
-    ) -> Option<Self> {
+    ) -> Self {
         let lanes = target.isa.lanes();
         let (tiles, kernel) = match (stride, input.p) {
             (1, 2) if input == output => (Tiles::Two(Stride1::new(input, lanes)), stride1::F2.as_slice()),
@@ -88,10 +88,10 @@ impl Winograd {
                 Tiles::Stride2(Stride2::new(input, output, lanes)),
                 stride2::KERNEL.as_slice(),
             ),
-            _ => return None,
+            _ => unreachable!("no Winograd of stride {stride} on {input:?}"),
         };
         let tiling = Tiling::new(outputs, input.tiles().div_ceil(lanes), target);
-        Some(Self {
+        Self {
             inputs,
             outputs,
             elements: kernel.len().pow(2),
@@ -99,7 +99,7 @@ impl Winograd {
             tiling,
             weights: Packed::new(transformed(kernel, (inputs, outputs), tiling.rows, weights)),
             tiles,
-        })
+        }
     }
 
     /// `winograd2`, `winograd4`, or for a stride of 2 `polyphase2`.
@@ -127,11 +127,12 @@ impl Winograd {
     pub(super) fn effort(&self, threads: usize) -> usize {
         let (vectors, blocks) = self.tiling.largest(threads);
         let outputs = blocks * self.tiling.rows;
-        let stores = match &self.tiles {
-            Tiles::Two(_) | Tiles::Four(_) => 0,
-            Tiles::Stride2(tiles) => tiles.stores().div_ceil(self.tiling.vectors),
+        // Instructions for each element there and back, and for what is stored run by run.
+        let (each, stores) = match &self.tiles {
+            Tiles::Two(_) | Tiles::Four(_) => (6, 0),
+            Tiles::Stride2(tiles) => (3, tiles.stores().div_ceil(self.tiling.vectors)),
         };
-        let transforms = 6 * self.elements * (self.inputs + outputs) + stores * outputs;
+        let transforms = each * self.elements * (self.inputs + outputs) + stores * outputs;
         vectors * (self.elements * outputs * self.inputs + transforms)
     }
 

@@ -1,13 +1,19 @@
 //! The zoo's own engine: the graph compiled to fused steps, run by `kernels::engine`.
 
+mod choice;
 mod memory;
 mod plan;
 mod steps;
+mod tune;
 
+use choice::Choice;
 use hrnet::{Graph, Precision, Shape, WeightSource};
-use kernels::engine::{Isa, Program, Step, Target};
+use kernels::engine::{Isa, Program, Step, Target, UnknownIsa};
 
 use crate::{Backend, Options, RuntimeError, Session, StepCost};
+
+pub use choice::{Costs, CostsError, use_costs};
+pub use tune::{Tuned, tune};
 
 /// The engine with or without Winograd's minimal filtering.
 pub(crate) struct Cpu {
@@ -38,6 +44,17 @@ pub(crate) static EXACT: Cpu = Cpu {
 
 /// The variable that names a vector unit to use in place of the best.
 const ISA: &str = "ZOO_ISA";
+
+/// The vector unit that the engine uses: the one that `ZOO_ISA` names, else the CPU's best.
+///
+/// # Errors
+/// If this CPU has none of the name.
+pub fn unit() -> Result<Isa, UnknownIsa> {
+    match std::env::var(ISA) {
+        Ok(name) => Isa::named(&name),
+        Err(_) => Ok(Isa::best()),
+    }
+}
 
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
@@ -80,18 +97,16 @@ impl Backend for Cpu {
             backend: self.name,
             reason,
         };
-        let isa = match std::env::var(ISA) {
-            Ok(name) => Isa::named(&name).map_err(|error| failed(error.to_string()))?,
-            Err(_) => Isa::best(),
-        };
+        let isa = unit().map_err(|error| failed(format!("{ISA}: {error}")))?;
         let plan = plan::Plan::new(graph).map_err(failed)?;
         let threads = options.threads.get();
         let target = Target { isa, threads };
-        let (steps, elements) = steps::build(&plan, graph, weights, target, self.winograd)?;
+        let (steps, elements) = steps::build(&plan, graph, weights, target, Choice::new(self.winograd))?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
         Ok(Box::new(CpuSession {
             program,
+            isa,
             input: graph.input_shape(),
             output: graph.output_shape(),
         }))
@@ -100,6 +115,7 @@ impl Backend for Cpu {
 
 struct CpuSession {
     program: Program,
+    isa: Isa,
     input: Shape,
     output: Shape,
 }
@@ -118,6 +134,10 @@ impl Session for CpuSession {
 
     fn output_shape(&self) -> Shape {
         self.output
+    }
+
+    fn unit(&self) -> Option<&'static str> {
+        Some(self.isa.name())
     }
 
     fn steps(&self) -> Vec<StepCost> {

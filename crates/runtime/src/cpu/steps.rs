@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hrnet::{FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
-use kernels::engine::{Algorithm, ConvShape, Convolution, Grid, Isa, Linear, Map, Row, Step, Target};
+use hrnet::{Conv, FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
+use kernels::engine::{ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Row, Step, Target};
 
+use super::choice::Choice;
 use super::memory::offsets;
 use super::plan::{Plan, PlanStep, Value, Work};
 
@@ -17,7 +18,7 @@ pub(super) fn build(
     graph: &Graph,
     weights: &dyn WeightSource,
     target: Target,
-    winograd: bool,
+    choice: Choice,
 ) -> Result<(Vec<Step>, usize), WeightError> {
     let grids = Grids::new(graph, target.isa);
     let makers = plan.steps.iter().filter(|step| step.output.is_some());
@@ -31,7 +32,7 @@ pub(super) fn build(
         graph,
         weights,
         target,
-        winograd,
+        choice,
         places: places
             .iter()
             .zip(offsets)
@@ -44,6 +45,38 @@ pub(super) fn build(
         .map(|step| builder.step(step))
         .collect::<Result<_, _>>()?;
     Ok((steps, total))
+}
+
+/// The convolutions of the plan, each kind once.
+pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target) -> Vec<Layer> {
+    let grids = Grids::new(graph, target.isa);
+    let grid = |value: Value| grids.grid(graph.node(plan.values[value]).shape);
+    let mut layers: Vec<Layer> = Vec::new();
+    for step in &plan.steps {
+        if let (Work::Conv { conv, from, .. }, Some(to)) = (step.work, step.output)
+            && let Op::Conv(conv) = graph.node(conv).op
+        {
+            let layer = layer(conv, (grid(from), grid(to)), target);
+            if !layers.contains(&layer) {
+                layers.push(layer);
+            }
+        }
+    }
+    layers
+}
+
+fn layer(conv: Conv, (input, output): (Grid, Grid), target: Target) -> Layer {
+    Layer {
+        shape: ConvShape {
+            inputs: conv.inputs,
+            outputs: conv.outputs,
+            kernel: conv.kernel,
+            stride: conv.stride,
+        },
+        input,
+        output,
+        target,
+    }
 }
 
 /// A value's form in memory.
@@ -130,7 +163,7 @@ struct Builder<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
     target: Target,
-    winograd: bool,
+    choice: Choice,
     places: Vec<Place>,
 }
 
@@ -208,29 +241,9 @@ impl Builder<'_> {
                 bias: vec![0.0; conv.outputs],
             },
         };
-        let shape = ConvShape {
-            inputs: conv.inputs,
-            outputs: conv.outputs,
-            kernel: conv.kernel,
-            stride: conv.stride,
-        };
+        let layer = layer(conv, (input, output), self.target);
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
-        let by =
-            |algorithm| Convolution::new(shape, (input, output), algorithm, parameters, relu, self.target);
-        let candidates = match (conv.kernel, conv.stride) {
-            // Always the fewest instructions by far.
-            (3, 1) if self.winograd && Algorithm::Winograd.suits(shape, input, output) => {
-                &[Algorithm::Winograd][..]
-            }
-            _ if self.winograd => &[Algorithm::Direct, Algorithm::DirectChannels, Algorithm::Winograd][..],
-            _ => &[Algorithm::Direct, Algorithm::DirectChannels][..],
-        };
-        let suited = candidates
-            .iter()
-            .filter(|algorithm| algorithm.suits(shape, input, output));
-        let best = suited
-            .map(|algorithm| by(*algorithm))
-            .min_by_key(Convolution::effort);
-        Ok(best.expect("a direct convolution suits any shape"))
+        let algorithm = self.choice.of(layer);
+        Ok(Convolution::new(layer, algorithm, parameters, relu))
     }
 }

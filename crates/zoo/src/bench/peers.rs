@@ -24,6 +24,7 @@ pub fn peers() {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let wish = Wish::of(arguments.iter().filter_map(|argument| argument.to_str()));
     let cx = Context::embedded();
+    cx.use_costs();
     race(&cx, &wish).unwrap_or_else(|failure| panic!("{}", failure.message));
 }
 

@@ -184,6 +184,9 @@ impl Question<'_> {
         if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
             return Err(wrong(&self.case.backend, &format!("{odd} for a photo")));
         }
+        let unit = session
+            .unit()
+            .map_or(String::new(), |unit| format!(", on {unit}"));
         let cell = Cell::new(move || {
             session
                 .run(&images, &mut logits)
@@ -192,7 +195,7 @@ impl Question<'_> {
         Ok(Prepared {
             cell,
             weights: self.weights.about,
-            backend: backend.about().to_owned(),
+            backend: format!("{}{unit}", backend.about()),
         })
     }
 }

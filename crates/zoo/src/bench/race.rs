@@ -80,7 +80,8 @@ impl Heat {
         let macs = variant.spec.graph(Shape::square(1, crop))?.profile().macs().0;
         let started = Record::now();
         let common = provenance();
-        let mut cells = vec![canary(self.threads)];
+        let isa = runtime::unit()?;
+        let mut cells = vec![canary(isa, self.threads)];
         let mut prepared = Vec::with_capacity(self.engines.len());
         for engine in &self.engines {
             let case = NetworkCase {
@@ -105,7 +106,10 @@ impl Heat {
         let samples = budget.race(&mut cells);
         let race = Race {
             id: format!("{started} {}", self.id()),
-            peak_macs_per_s: samples[0].as_deref().ok().and_then(|ns| peak(ns, self.threads)),
+            peak_macs_per_s: samples[0]
+                .as_deref()
+                .ok()
+                .and_then(|ns| peak(ns, isa, self.threads)),
         };
         let mut records = Vec::with_capacity(prepared.len());
         for (case, about, place) in prepared {
@@ -129,13 +133,13 @@ impl Heat {
 const CANARY: usize = 5_000_000;
 
 /// A loop of fused multiply-adds on registers alone, on each thread.
-fn canary(threads: usize) -> Cell {
+fn canary(isa: Isa, threads: usize) -> Cell {
     Cell::new(move || {
         std::thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|| fma_macs(Isa::best(), CANARY));
+                scope.spawn(|| fma_macs(isa, CANARY));
             }
-            fma_macs(Isa::best(), CANARY);
+            fma_macs(isa, CANARY);
         });
         Ok(())
     })
@@ -143,8 +147,8 @@ fn canary(threads: usize) -> Cell {
 
 /// What the canary's best round says, multiply-accumulates a second of all threads: a round in which two threads woke
 /// on one core is no peak, and would flatter whoever is held against it.
-fn peak(samples_ns: &[u64], threads: usize) -> Option<f64> {
-    let macs = fma_macs(Isa::best(), 1) as f64 * CANARY as f64 * threads as f64;
+fn peak(samples_ns: &[u64], isa: Isa, threads: usize) -> Option<f64> {
+    let macs = fma_macs(isa, 1) as f64 * CANARY as f64 * threads as f64;
     Summary::of(samples_ns).map(|summary| macs / (summary.min_ns / 1e9))
 }
 

@@ -29,6 +29,7 @@ pub fn preprocess() {
 /// If a cell cannot be prepared.
 pub fn network() {
     let cx = Context::embedded();
+    cx.use_costs();
     let cases = selection(&cx, is_full()).expect("the built-in manifest is valid");
     run(&cx, cases);
 }

@@ -1,5 +1,6 @@
 use clap::Args;
 use hrnet::Precision;
+use kernels::engine::Isa;
 use serde::Serialize;
 
 use crate::Failure;
@@ -30,6 +31,9 @@ struct Checkup {
     memory_gib: f64,
     os: String,
     cpu_features: Vec<String>,
+    /// The vector units that the engine could use, and the one it does.
+    units: Vec<&'static str>,
+    unit: &'static str,
     backends: Vec<String>,
     peers: Vec<String>,
 }
@@ -68,6 +72,8 @@ impl Doctor {
             memory_gib: (about.machine.memory_bytes as f64 / f64::from(1 << 30) * 10.0).round() / 10.0,
             os: about.machine.os,
             cpu_features: about.machine.cpu_features,
+            units: Isa::available().iter().map(Isa::name).collect(),
+            unit: runtime::unit()?.name(),
             backends: backends.collect(),
             peers: peers.collect(),
         };
@@ -77,7 +83,7 @@ impl Doctor {
         let commit = checkup.commit.as_deref().unwrap_or("unknown");
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
-             network     {}\ncpu         {}, {} threads\nfeatures    {}\nmemory      {} GiB\nsystem      {}\n\
+             network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
@@ -89,6 +95,8 @@ impl Doctor {
             checkup.cpu,
             checkup.threads,
             checkup.cpu_features.join(" "),
+            checkup.units.join(" "),
+            checkup.unit,
             checkup.memory_gib,
             checkup.os,
             checkup.backends.join("\n            "),

@@ -23,6 +23,7 @@ mod profile;
 mod progress;
 mod report;
 mod show;
+mod tune;
 mod verify;
 
 use clap::Subcommand;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Profile(profile::Profile),
+    Tune(tune::Tune),
     Peers(peers::Peers),
     Report(report::Report),
     Nightly(nightly::Nightly),
@@ -56,6 +58,20 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it prepares networks, for which `zoo tune` may have timed layers.
+    pub(crate) fn runs_networks(&self) -> bool {
+        matches!(
+            self,
+            Self::Show(_)
+                | Self::Classify(_)
+                | Self::Infer(_)
+                | Self::Bench(_)
+                | Self::Profile(_)
+                | Self::Peers(_)
+                | Self::Nightly(_)
+        )
+    }
+
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         match self {
             Self::List(command) => command.run(cx),
@@ -73,6 +89,7 @@ impl Command {
             Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Profile(command) => command.run(cx),
+            Self::Tune(command) => command.run(cx),
             Self::Peers(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),

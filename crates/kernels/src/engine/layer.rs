@@ -1,0 +1,184 @@
+//! A convolution before it has weights: its shape, its grids, and the algorithms that can compute it.
+
+use std::fmt;
+
+use super::channels::{Channels, held};
+use super::direct::Direct;
+use super::grid::Grid;
+use super::isa::Target;
+use super::winograd::Winograd;
+
+/// What a convolution is, whatever computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Side of the kernel, 1 or 3; padded by `(kernel - 1) / 2`.
+    pub kernel: usize,
+    /// 1 or 2.
+    pub stride: usize,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// One multiplication for each of the definition's, with places along the lanes.
+    Direct,
+    /// The same with output channels along the lanes, on vectors of 8 lanes or more.
+    DirectChannels,
+    /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
+    Winograd,
+}
+
+/// What has to be computed, where, by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Channels, kernel and stride.
+    pub shape: ConvShape,
+    /// Where the inputs lie.
+    pub input: Grid,
+    /// Where the outputs go.
+    pub output: Grid,
+    /// The vector unit and threads.
+    pub target: Target,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Direct(Direct),
+    Channels(Channels),
+    Winograd(Winograd),
+}
+
+impl ConvShape {
+    /// Elements of the kernels.
+    pub(super) fn weights(self) -> usize {
+        self.outputs * self.inputs * self.kernel * self.kernel
+    }
+}
+
+impl Layer {
+    /// The algorithms that can compute it.
+    pub fn algorithms(self) -> Vec<Algorithm> {
+        let Target { isa, .. } = self.target;
+        let mut algorithms = vec![Algorithm::Direct];
+        if held(isa.lanes(), isa.wide()).is_some() {
+            algorithms.push(Algorithm::DirectChannels);
+        }
+        let filtered = match (self.shape.kernel, self.shape.stride) {
+            (3, 1) => self.input == self.output && matches!(self.input.p, 2 | 4),
+            (3, 2) => self.input.p == 4,
+            _ => false,
+        };
+        if filtered {
+            algorithms.push(Algorithm::Winograd);
+        }
+        algorithms
+    }
+
+    /// An estimate of the busiest thread's vector instructions in one run.
+    ///
+    /// # Panics
+    /// As [`Convolution::new`](super::Convolution::new).
+    pub fn effort(self, algorithm: Algorithm) -> usize {
+        let Target { isa, threads } = self.target;
+        match self.kind(algorithm, &[]) {
+            Kind::Direct(direct) => direct.effort(threads),
+            Kind::Channels(channels) => channels.effort(isa.lanes(), threads),
+            Kind::Winograd(winograd) => winograd.effort(threads),
+        }
+    }
+
+    /// The prepared algorithm; without weights its are zeros.
+    pub(super) fn kind(self, algorithm: Algorithm, weights: &[f32]) -> Kind {
+        let Self {
+            shape,
+            input,
+            output,
+            target,
+        } = self;
+        let ConvShape { kernel, stride, .. } = shape;
+        assert_eq!(
+            (output.n, output.h, output.w),
+            (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride)),
+            "sizes of {self}"
+        );
+        assert!(input.p % stride == 0, "stride {stride} on tiles of {}", input.p);
+        assert!(matches!(kernel, 1 | 3) && matches!(stride, 1 | 2), "{self}");
+        assert!(
+            kernel == 3 || (stride == 1 && input == output),
+            "a 1x1 convolution keeps its grid"
+        );
+        assert!(
+            self.algorithms().contains(&algorithm),
+            "{algorithm:?} does not suit {self}"
+        );
+        let channels = (shape.inputs, shape.outputs);
+        match algorithm {
+            Algorithm::Direct => Kind::Direct(Direct::new(
+                (input, output),
+                channels,
+                (kernel, stride),
+                weights,
+                target,
+            )),
+            Algorithm::DirectChannels => {
+                let lanes = target.isa.lanes();
+                let held = held(lanes, target.isa.wide()).expect("asserted above");
+                Kind::Channels(Channels::new(
+                    (input, output),
+                    channels,
+                    (kernel, stride),
+                    weights,
+                    lanes,
+                    held,
+                ))
+            }
+            Algorithm::Winograd => {
+                Kind::Winograd(Winograd::new((input, output), channels, stride, weights, target))
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// `direct`, `channels`, `winograd2`, `winograd4` or `polyphase2`.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Channels(_) => "channels",
+            Self::Winograd(winograd) => winograd.name(),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::DirectChannels => "channels",
+            Self::Winograd => "winograd",
+        })
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        } = self.shape;
+        let Grid { n, h, w, p } = self.input;
+        let Target { isa, threads } = self.target;
+        write!(
+            f,
+            "conv{kernel}x{kernel}s{stride} f32 {} t{threads} {n}x{inputs}x{h}x{w}/{p} -> {outputs}/{}",
+            isa.name(),
+            self.output.p
+        )
+    }
+}

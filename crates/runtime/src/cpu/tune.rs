@@ -1,0 +1,110 @@
+//! Times every algorithm of every layer of a network.
+
+use hrnet::Graph;
+use kernels::engine::{Algorithm, Convolution, Layer, Map, Program, Step, Target};
+
+use super::choice::{Choice, Costs};
+use super::{FAST, plan, steps, unit};
+use crate::RuntimeError;
+
+/// Weights that a timed program streams through, bytes: more than caches hold, as in a whole network.
+const STREAMED: usize = 48 << 20;
+
+/// Layers in a timed program, at most.
+const COPIES: usize = 16;
+
+/// Runs of a timed program; the fastest counts.
+const RUNS: usize = 4;
+
+/// One layer and the times of its algorithms, ns.
+#[derive(Clone, Debug)]
+pub struct Tuned {
+    /// The layer.
+    pub layer: Layer,
+    /// Each algorithm's time.
+    pub times: Vec<(Algorithm, u64)>,
+    /// The algorithm that is taken where nothing is measured.
+    pub estimated: Algorithm,
+}
+
+/// Times every algorithm of every layer of the graph that `known` lacks, on the engine's vector unit; `time` runs what it
+/// is given and says how long that took, ns. `told` hears of each layer.
+///
+/// # Errors
+/// If there is no such vector unit, too little memory, or the graph holds what the engine has no form for.
+pub fn tune(
+    graph: &Graph,
+    threads: usize,
+    known: &mut Costs,
+    mut time: impl FnMut(&mut dyn FnMut()) -> u64,
+    mut told: impl FnMut(Tuned),
+) -> Result<(), RuntimeError> {
+    let failed = |reason: String| RuntimeError::Device {
+        backend: FAST.name,
+        reason,
+    };
+    let isa = unit().map_err(|error| failed(error.to_string()))?;
+    let target = Target { isa, threads };
+    let plan = plan::Plan::new(graph).map_err(failed)?;
+    let choice = Choice::new(true);
+    for layer in steps::layers(&plan, graph, target) {
+        let candidates = choice.candidates(layer);
+        if candidates
+            .iter()
+            .all(|algorithm| known.get(layer, *algorithm).is_some())
+        {
+            continue;
+        }
+        let mut times = Vec::new();
+        for algorithm in candidates {
+            let ns = measured(layer, algorithm, &mut time).map_err(failed)?;
+            known.set(layer, algorithm, ns);
+            times.push((algorithm, ns));
+        }
+        told(Tuned {
+            layer,
+            times,
+            estimated: Choice::estimated(layer, &choice.candidates(layer)),
+        });
+    }
+    Ok(())
+}
+
+/// The time of one run of the layer, ns.
+fn measured(
+    layer: Layer,
+    algorithm: Algorithm,
+    time: &mut impl FnMut(&mut dyn FnMut()) -> u64,
+) -> Result<u64, String> {
+    let shape = layer.shape;
+    let weights: Vec<f32> = (0..shape.outputs * shape.inputs * shape.kernel.pow(2))
+        .map(|i| (i % 17) as f32 / 17.0 - 0.5)
+        .collect();
+    let bias = vec![0.0; shape.outputs];
+    let from = Map {
+        offset: 0,
+        channels: shape.inputs,
+        grid: layer.input,
+    };
+    let to = Map {
+        offset: from.elements(),
+        channels: shape.outputs,
+        grid: layer.output,
+    };
+    let step = || {
+        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true);
+        Step::conv(conv, from, to, None)
+    };
+    let first = step();
+    let copies = (STREAMED / first.weight_bytes()).clamp(1, COPIES);
+    let steps = std::iter::once(first)
+        .chain((1..copies).map(|_| step()))
+        .collect();
+    let elements = to.offset + to.elements();
+    let mut program = Program::new(steps, elements, layer.target.isa, layer.target.threads)
+        .map_err(|error| error.to_string())?;
+    let mut run = || program.run(&[], &mut []);
+    run();
+    let best = (0..RUNS).map(|_| time(&mut run)).min().unwrap_or(0);
+    Ok(best / copies as u64)
+}

@@ -1,0 +1,138 @@
+use std::fs;
+use std::num::NonZeroUsize;
+
+use clap::Args;
+use glob::Pattern;
+use harness::Stopwatch;
+use hrnet::Shape;
+use runtime::Tuned;
+
+use crate::Failure;
+use crate::bench::all_threads;
+use crate::context::Context;
+use crate::files::write_whole;
+use crate::output::table;
+
+/// Time each way to compute each layer on this machine, for the engine to choose by
+///
+/// Without it the engine chooses by an estimate. The times are kept in the cache folder and used by every later run on
+/// this machine; layers that were timed before are left alone unless --again is given. `zoo show NAME --plan` tells
+/// what was chosen.
+#[derive(Debug, Args)]
+pub(crate) struct Tune {
+    /// Variants, with * and ? as wildcards
+    #[arg(
+        short,
+        long,
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
+    model: Vec<Pattern>,
+    /// Batch sizes
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    batch: Vec<NonZeroUsize>,
+    /// Thread counts; without it all of the machine's
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    threads: Vec<NonZeroUsize>,
+    /// The side of the input; without it the published crop
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Forget what was timed before
+    #[arg(long)]
+    again: bool,
+}
+
+impl Tune {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let zoo = cx.zoo()?;
+        let mut costs = if self.again {
+            runtime::Costs::default()
+        } else {
+            cx.costs()?.unwrap_or_default()
+        };
+        let threads = match self.threads.as_slice() {
+            [] => vec![all_threads()],
+            threads => threads.iter().map(|threads| threads.get()).collect(),
+        };
+        let mut tuned: Vec<Tuned> = Vec::new();
+        for pattern in &self.model {
+            if !zoo.variants.iter().any(|variant| pattern.matches(&variant.name)) {
+                zoo.find(pattern.as_str())?;
+            }
+        }
+        let named = |name: &str| self.model.iter().any(|pattern| pattern.matches(name));
+        for variant in zoo.variants.iter().filter(|variant| named(&variant.name)) {
+            for (batch, threads) in self
+                .batch
+                .iter()
+                .flat_map(|b| threads.iter().map(move |t| (b, t)))
+            {
+                let side = self.size.unwrap_or(variant.preprocess.crop);
+                let graph = variant.spec.graph(Shape::square(batch.get(), side))?;
+                cx.out
+                    .note(&format!("{}, batch {batch}, {threads} threads", variant.name));
+                runtime::tune(&graph, *threads, &mut costs, clocked, |layer| {
+                    cx.out.detail(&layer.layer.to_string());
+                    tuned.push(layer);
+                })?;
+            }
+        }
+        let path = cx.costs_path()?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+        }
+        write_whole(&path, Context::costs_text(&costs).as_bytes())?;
+        if !tuned.is_empty() {
+            cx.out.data(&table(
+                &[
+                    "layer",
+                    ">us",
+                    "",
+                    ">us",
+                    "",
+                    ">us",
+                    "",
+                    "estimate chose",
+                    ">which takes",
+                ],
+                tuned.iter().map(row),
+            ))?;
+        }
+        cx.out.done(&format!(
+            "{} layers timed; {} times in {}",
+            tuned.len(),
+            costs.len(),
+            path.display()
+        ));
+        Ok(())
+    }
+}
+
+fn clocked(run: &mut dyn FnMut()) -> u64 {
+    let mut watch = Stopwatch::start();
+    run();
+    watch.lap_ns()
+}
+
+/// The layer, its algorithms from the fastest on, and what the estimate would have cost.
+fn row(tuned: &Tuned) -> Vec<String> {
+    let mut times = tuned.times.clone();
+    times.sort_by_key(|(_, ns)| *ns);
+    let mut row = vec![tuned.layer.to_string()];
+    for place in 0..3 {
+        let (time, name) = times.get(place).map_or(Default::default(), |(algorithm, ns)| {
+            (format!("{:.1}", *ns as f64 / 1e3), algorithm.to_string())
+        });
+        row.extend([time, name]);
+    }
+    let estimated = times.iter().find(|(algorithm, _)| *algorithm == tuned.estimated);
+    let share = estimated.map_or(1.0, |(_, ns)| *ns as f64 / times[0].1.max(1) as f64);
+    row.push(tuned.estimated.to_string());
+    row.push(if share > 1.0 {
+        format!("{:.0} % longer", 100.0 * (share - 1.0))
+    } else {
+        String::new()
+    });
+    row
+}
