@@ -95,9 +95,8 @@ impl Channels {
     /// See `Convolution::effort`.
     pub(super) fn effort(&self, lanes: usize, threads: usize) -> usize {
         let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
-        let slots = self.slots.list.len();
-        let products = slots * self.depth() * (self.held.0 * vectors + 4);
-        products + self.slots.stores() * vectors * lanes
+        let products = self.slots.list.len() * self.depth() * self.held.0 * vectors;
+        products + self.slots.gathers() * self.inputs + self.slots.stores() * vectors * lanes
     }
 
     /// Elements of scratch memory that a thread needs.

@@ -359,8 +359,7 @@ impl Places {
     /// An estimate of the vector instructions for all places of so many outputs.
     fn effort(&self, inputs: usize, depth: usize, outputs: usize) -> usize {
         let products = self.vectors() * outputs * depth;
-        let gathered = self.slots.list.len() * 3 * depth.max(inputs);
-        products + gathered + (2 * self.flat.len() + self.slots.stores()) * outputs
+        products + self.slots.gathers() * inputs + (2 * self.flat.len() + self.slots.stores()) * outputs
     }
 }
 

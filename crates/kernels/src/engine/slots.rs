@@ -84,6 +84,12 @@ impl Slots {
         slots
     }
 
+    /// An estimate of the instructions that gather one channel.
+    pub(super) fn gathers(&self) -> usize {
+        let gathers = |slot: &Slot| 3 * self.taps + 4 * slot.more.len();
+        self.list.iter().map(gathers).sum()
+    }
+
     /// An estimate of the instructions that store one channel.
     pub(super) fn stores(&self) -> usize {
         let stores = |slot: &Slot| match slot.together() {

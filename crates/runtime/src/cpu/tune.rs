@@ -11,10 +11,10 @@ use crate::RuntimeError;
 const STREAMED: usize = 48 << 20;
 
 /// Layers in a timed program, at most.
-const COPIES: usize = 16;
+const COPIES: usize = 64;
 
 /// Runs of a timed program; the fastest counts.
-const RUNS: usize = 4;
+const RUNS: usize = 6;
 
 /// One layer and the times of its algorithms, ns.
 #[derive(Clone, Debug)]
