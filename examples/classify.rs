@@ -4,6 +4,7 @@
 //! unless named.
 
 use std::error::Error;
+use std::io::{Write, stdout};
 use std::path::Path;
 
 use hrnet::{Precision, Shape};
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     classes.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     for class in &classes[..5] {
-        println!("class {class:>4}  logit {:.3}", logits[*class]);
+        writeln!(stdout(), "class {class:>4}  logit {:.3}", logits[*class])?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Every vector unit of this CPU, algorithm and grid against convolutions written as their definition, over sizes at,
 //! below and above the edges of tiles, vectors and blocks.
 
+use std::io::Write;
+
 use kernels::engine::{
     Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Program, Row, Step, Target,
 };
@@ -263,7 +265,10 @@ fn units_that_are_required_are_there() {
     let available: Vec<&str> = Isa::available().iter().map(Isa::name).collect();
     let missing = |name: &&str| !available.contains(name);
     let untested: Vec<&str> = ["avx512", "avx2", "neon"].into_iter().filter(missing).collect();
-    eprintln!("kernels are tested on {available:?}; this CPU cannot test {untested:?}");
+    let told = format!("kernels are tested on {available:?}; this CPU cannot test {untested:?}\n");
+    std::io::stderr()
+        .write_all(told.as_bytes())
+        .expect("standard error");
     let required = std::env::var("ZOO_REQUIRE_ISA").unwrap_or_default();
     for name in required.split(',').filter(|name| !name.is_empty()) {
         let found = Isa::named(name);
