@@ -4,7 +4,8 @@
 use std::io::Write;
 
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Program, Row, Step, Target,
+    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Program, Row, Step, Steps,
+    Target,
 };
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
@@ -103,7 +104,7 @@ fn agrees(
     (expected, allowed): (&[f64], f64),
 ) {
     let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
-    let mut program = Program::new(steps, maps, isa, threads).expect("a program");
+    let mut program = Program::new(Steps::of(steps).expect("memory"), maps, isa, threads).expect("a program");
     let mut result = vec![f32::NAN; expected.len()];
     for run in 0..2 {
         program.run(&images, &mut result);
@@ -431,7 +432,7 @@ fn a_plan_that_writes_over_its_input_is_refused() {
         grid,
     };
     let _ = Program::new(
-        vec![Step::enlarge(
+        Steps::of([Step::enlarge(
             map,
             Map {
                 offset: 16,
@@ -442,7 +443,8 @@ fn a_plan_that_writes_over_its_input_is_refused() {
             None,
             false,
             Isa::best(),
-        )],
+        )])
+        .expect("memory"),
         4096,
         Isa::best(),
         1,

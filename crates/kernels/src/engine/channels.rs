@@ -145,7 +145,7 @@ impl Channels {
                             gemm::product_of_pixels::<S, _>(
                                 (self.held.0, nv),
                                 scratch.add(slot * self.panel()),
-                                self.weights.at(io.weights).add(b * S::LANES),
+                                self.weights.start().add(b * S::LANES),
                                 inputs.len() * self.taps,
                                 sink,
                             );

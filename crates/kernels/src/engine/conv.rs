@@ -21,8 +21,6 @@ pub(super) struct Io {
     pub(super) input: *const f32,
     pub(super) output: *mut f32,
     pub(super) residual: *const f32,
-    /// The weights of all steps.
-    pub(super) weights: *const f32,
 }
 
 /// What happens to a sum of products before it is stored.

@@ -165,10 +165,7 @@ impl Direct {
             };
             let together = vectors.clone().all(|vector| self.places.together(vector));
             for block in blocks {
-                let a = self
-                    .weights
-                    .at(io.weights)
-                    .add(block * self.depth * self.tiling.rows);
+                let a = self.weights.start().add(block * self.depth * self.tiling.rows);
                 let end = End {
                     conv: self,
                     io,

@@ -7,18 +7,59 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
 use super::isa::{Isa, Kind};
+use super::packed::{Store, map};
 use super::simd::MAX_LANES;
 use super::step::{Context, Step};
 
 /// What is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
 
+/// Steps in order, whose weights are gathered in one memory as they come.
+#[derive(Debug, Default)]
+pub struct Steps {
+    list: Vec<Step>,
+    weights: Store,
+}
+
+impl Steps {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn of(steps: impl IntoIterator<Item = Step>) -> Result<Self, ProgramError> {
+        let mut all = Self::new();
+        for step in steps {
+            all.push(step)?;
+        }
+        Ok(all)
+    }
+
+    /// Adds a step to the end.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn push(&mut self, mut step: Step) -> Result<(), ProgramError> {
+        let bytes = step.weight_bytes();
+        if let Some(packed) = step.packed_mut() {
+            self.weights
+                .settle(packed)
+                .map_err(|source| ProgramError::Memory { bytes, source })?;
+        }
+        self.list.push(step);
+        Ok(())
+    }
+}
+
 /// Steps in order, with the memory they work in. [`Program::run`] allocates nothing.
 #[derive(Debug)]
 pub struct Program {
-    steps: Vec<Step>,
+    steps: Steps,
     memory: MmapMut,
-    weights: MmapMut,
     /// Elements of the maps; each thread's scratch memory lies behind them.
     maps: usize,
     scratch: usize,
@@ -58,17 +99,16 @@ impl Program {
     ///
     /// # Panics
     /// If a step's maps lie outside of the memory, overlap or do not fit the step: the plan is wrong.
-    pub fn new(mut steps: Vec<Step>, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
+    pub fn new(steps: Steps, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
         let threads = threads.max(1);
-        for step in &steps {
+        for step in &steps.list {
             step.check(maps);
         }
-        let scratch = steps.iter().map(Step::scratch).max().unwrap_or(0);
+        let scratch = steps.list.iter().map(Step::scratch).max().unwrap_or(0);
         let scratch = scratch.next_multiple_of(MAX_LANES) + MAX_LANES;
         let maps = maps.next_multiple_of(MAX_LANES);
         let bytes = (maps + threads * scratch) * size_of::<f32>();
-        let memory = map(bytes)?;
-        let weights = settled(&mut steps)?;
+        let memory = map(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
         let pool = (threads > 1)
             .then(|| ThreadPoolBuilder::new().num_threads(threads).build())
             .transpose()
@@ -76,12 +116,11 @@ impl Program {
                 threads,
                 reason: error.to_string(),
             })?;
-        let images = steps.iter().map(Step::images).max().unwrap_or(0);
-        let result = steps.iter().map(Step::result).max().unwrap_or(0);
+        let images = steps.list.iter().map(Step::images).max().unwrap_or(0);
+        let result = steps.list.iter().map(Step::result).max().unwrap_or(0);
         Ok(Self {
             steps,
             memory,
-            weights,
             maps,
             scratch,
             isa,
@@ -93,7 +132,7 @@ impl Program {
 
     /// The steps.
     pub fn steps(&self) -> &[Step] {
-        &self.steps
+        &self.steps.list
     }
 
     /// Bytes of maps and scratch memory.
@@ -127,13 +166,12 @@ impl Program {
             memory: self.memory.as_mut_ptr().cast(),
             images: images.as_ptr(),
             result: result.as_mut_ptr(),
-            weights: self.weights.as_ptr().cast(),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
             // SAFETY: the memory holds `threads` scratch areas behind the maps.
             let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
             let _guard = barrier.map(Barrier::guard);
-            for (index, step) in self.steps.iter().enumerate() {
+            for (index, step) in self.steps.list.iter().enumerate() {
                 // SAFETY: `Program::new` has checked that the steps stay in the memory, the lengths are checked above,
                 // each thread has its own part and scratch memory, and the barrier keeps steps apart.
                 unsafe { run(step, self.isa, context, (part, self.threads), scratch) };
@@ -153,30 +191,6 @@ impl Program {
             }
         }
     }
-}
-
-/// The weights of all steps, in order.
-fn settled(steps: &mut [Step]) -> Result<MmapMut, ProgramError> {
-    let elements: usize = steps
-        .iter()
-        .map(|step| step.weights().next_multiple_of(MAX_LANES))
-        .sum();
-    let mut weights = map((elements + MAX_LANES) * size_of::<f32>())?;
-    // SAFETY: a map begins at a page and holds as many numbers, of which any bytes are some.
-    let memory = unsafe { std::slice::from_raw_parts_mut(weights.as_mut_ptr().cast::<f32>(), elements) };
-    let mut taken = 0;
-    for step in steps {
-        step.settle(memory, &mut taken);
-    }
-    Ok(weights)
-}
-
-/// Zeroed memory on large pages, which spare address look-ups; a system without them works all the same.
-fn map(bytes: usize) -> Result<MmapMut, ProgramError> {
-    let memory = MmapMut::map_anon(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
-    #[cfg(target_os = "linux")]
-    let _ = memory.advise(memmap2::Advice::HugePage);
-    Ok(memory)
 }
 
 /// One thread's part of a step, on the unit it was prepared for.

@@ -9,7 +9,7 @@ use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
 use super::ops::{self, Enlargement, cut};
 use super::packed::Packed;
-use super::simd::{MAX_LANES, Simd};
+use super::simd::Simd;
 
 /// An operation; each is shared out among the program's threads.
 #[derive(Debug)]
@@ -71,7 +71,6 @@ pub(super) struct Context {
     pub(super) memory: *mut f32,
     pub(super) images: *const f32,
     pub(super) result: *mut f32,
-    pub(super) weights: *const f32,
 }
 
 // SAFETY: the threads of a program write disjoint parts, and a barrier lies between a write and the reads of it.
@@ -181,23 +180,13 @@ impl Step {
         }
     }
 
-    /// Elements of prepared weights that a program gathers.
-    pub(super) fn weights(&self) -> usize {
-        match &self.0 {
-            Op::Conv { conv, .. } => conv.weights().elements(),
-            Op::Linear { weights, .. } => weights.elements(),
-            _ => 0,
-        }
-    }
-
-    /// Moves the weights to the first of the free elements.
-    pub(super) fn settle(&mut self, memory: &mut [f32], taken: &mut usize) {
+    /// The prepared weights, for a program to gather.
+    pub(super) fn packed_mut(&mut self) -> Option<&mut Packed> {
         match &mut self.0 {
-            Op::Conv { conv, .. } => conv.weights_mut().settle(memory, taken),
-            Op::Linear { weights, .. } => weights.settle(memory, taken),
-            _ => {}
+            Op::Conv { conv, .. } => Some(conv.weights_mut()),
+            Op::Linear { weights, .. } => Some(weights),
+            _ => None,
         }
-        *taken = taken.next_multiple_of(MAX_LANES);
     }
 
     pub(super) fn scratch(&self) -> usize {
@@ -264,7 +253,6 @@ impl Step {
                         input: at(from),
                         output: at(to),
                         residual: or_null(residual),
-                        weights: context.weights,
                     };
                     conv.run::<S>(io, part, scratch);
                 }
@@ -305,7 +293,7 @@ impl Step {
                     to,
                 } => {
                     for output in cut(to.channels, part) {
-                        let weights = weights.at(context.weights).add(output * from.channels);
+                        let weights = weights.start().add(output * from.channels);
                         for image in 0..to.n {
                             let x = row(from).add(image * from.channels);
                             let sum = ops::dot::<S>(weights, x, from.channels) + linear.bias[output];

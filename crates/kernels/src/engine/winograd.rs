@@ -204,7 +204,7 @@ impl Winograd {
                             stride: width,
                             more: false,
                         };
-                        let a = self.weights.at(io.weights).add(a);
+                        let a = self.weights.start().add(a);
                         let b = (scratch.add(element * plane).cast_const(), width);
                         gemm::product::<S, _>((rows, nv), a, b, self.inputs, sink);
                     }

@@ -3,23 +3,25 @@
 use std::collections::BTreeSet;
 
 use hrnet::{Conv, FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
-use kernels::engine::{ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Row, Step, Target};
+use kernels::engine::{ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Row, Step, Steps, Target};
 
+use super::FAST;
 use super::choice::Choice;
 use super::memory::offsets;
 use super::plan::{Plan, PlanStep, Value, Work};
+use crate::RuntimeError;
 
 /// The steps of the plan, and the elements of memory that their maps need.
 ///
 /// # Errors
-/// If the weights lack a parameter of the graph.
+/// If the weights lack a parameter of the graph, or there is too little memory for them.
 pub(super) fn build(
     plan: &Plan,
     graph: &Graph,
     weights: &dyn WeightSource,
     target: Target,
     choice: Choice,
-) -> Result<(Vec<Step>, usize), WeightError> {
+) -> Result<(Steps, usize), RuntimeError> {
     let grids = Grids::new(graph, target.isa);
     let makers = plan.steps.iter().filter(|step| step.output.is_some());
     let places: Vec<Place> = makers
@@ -39,11 +41,14 @@ pub(super) fn build(
             .map(|(place, offset)| place.at(offset))
             .collect(),
     };
-    let steps = plan
-        .steps
-        .iter()
-        .map(|step| builder.step(step))
-        .collect::<Result<_, _>>()?;
+    let mut steps = Steps::new();
+    for step in &plan.steps {
+        let pushed = steps.push(builder.step(step)?);
+        pushed.map_err(|error| RuntimeError::Device {
+            backend: FAST.name,
+            reason: error.to_string(),
+        })?;
+    }
     Ok((steps, total))
 }
 

@@ -1,7 +1,7 @@
 //! Times every algorithm of every layer of a network.
 
 use hrnet::Graph;
-use kernels::engine::{Algorithm, Convolution, Layer, Map, Program, Step, Target};
+use kernels::engine::{Algorithm, Convolution, Layer, Map, Program, Step, Steps, Target};
 
 use super::choice::{Choice, Costs};
 use super::{FAST, plan, steps, unit};
@@ -97,9 +97,8 @@ fn measured(
     };
     let first = step();
     let copies = (STREAMED / first.weight_bytes()).clamp(1, COPIES);
-    let steps = std::iter::once(first)
-        .chain((1..copies).map(|_| step()))
-        .collect();
+    let steps = std::iter::once(first).chain((1..copies).map(|_| step()));
+    let steps = Steps::of(steps).map_err(|error| error.to_string())?;
     let elements = to.offset + to.elements();
     let mut program = Program::new(steps, elements, layer.target.isa, layer.target.threads)
         .map_err(|error| error.to_string())?;
