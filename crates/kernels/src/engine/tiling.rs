@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::gemm::SHAPES;
 use super::isa::Target;
+use super::ops::cut;
 
 /// The cut of one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +69,10 @@ impl Tiling {
 
     /// The vectors and blocks of one part of `parts`.
     pub(super) fn share(&self, part: usize, parts: usize) -> (Range<usize>, Range<usize>) {
-        let cut = |count: usize| count * part / parts..count * (part + 1) / parts;
+        let part = (part, parts);
         match self.by_blocks {
-            true => (0..self.vectors, cut(self.blocks)),
-            false => (cut(self.vectors), 0..self.blocks),
+            true => (0..self.vectors, cut(self.blocks, part)),
+            false => (cut(self.vectors, part), 0..self.blocks),
         }
     }
 }
