@@ -7,6 +7,7 @@ use harness::Stopwatch;
 use hrnet::Shape;
 use runtime::Tuned;
 
+use super::bench::matching;
 use crate::Failure;
 use crate::bench::all_threads;
 use crate::context::Context;
@@ -45,7 +46,6 @@ pub(crate) struct Tune {
 
 impl Tune {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let zoo = cx.zoo()?;
         let mut costs = if self.again {
             runtime::Costs::default()
         } else {
@@ -56,13 +56,8 @@ impl Tune {
             threads => threads.iter().map(|threads| threads.get()).collect(),
         };
         let mut tuned: Vec<Tuned> = Vec::new();
-        for pattern in &self.model {
-            if !zoo.variants.iter().any(|variant| pattern.matches(&variant.name)) {
-                zoo.find(pattern.as_str())?;
-            }
-        }
-        let named = |name: &str| self.model.iter().any(|pattern| pattern.matches(name));
-        for variant in zoo.variants.iter().filter(|variant| named(&variant.name)) {
+        for name in matching(cx.zoo()?, &self.model)? {
+            let variant = cx.variant(&name)?;
             for (batch, threads) in self
                 .batch
                 .iter()
