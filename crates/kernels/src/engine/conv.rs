@@ -31,6 +31,36 @@ pub(super) struct Epilogue {
 }
 
 impl Epilogue {
+    /// That of the channels from this one on.
+    pub(super) fn of(self, channel: usize) -> Self {
+        Self {
+            bias: self.bias.wrapping_add(channel),
+            ..self
+        }
+    }
+
+    /// As [`Epilogue::apply`] with all lanes there.
+    ///
+    /// # Safety
+    /// As for [`Epilogue::apply`].
+    #[inline(always)]
+    pub(super) unsafe fn apply_whole<S: Simd>(
+        self,
+        sum: S::V,
+        channel: usize,
+        residual: *const f32,
+        at: usize,
+    ) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut y = S::add(sum, S::splat(*self.bias.add(channel)));
+            if !residual.is_null() {
+                y = S::add(y, S::load(residual.add(at)));
+            }
+            if self.relu { S::max(y, S::splat(0.0)) } else { y }
+        }
+    }
+
     /// Bias, residual at `at`, ReLU, for a vector of one channel.
     ///
     /// # Safety

@@ -164,8 +164,27 @@ impl Direct {
                 }
             };
             let together = vectors.clone().all(|vector| self.places.together(vector));
+            let whole = self.places.whole(vectors.clone());
             for block in blocks {
                 let a = self.weights.start().add(block * self.depth * self.tiling.rows);
+                if let Some(place) =
+                    whole.filter(|_| (block + 1) * self.tiling.rows <= self.outputs && self.depth <= RUN)
+                {
+                    let stride = self.strides.1;
+                    let at = block * self.tiling.rows * stride + place;
+                    let end = Whole {
+                        epilogue: epilogue.of(block * self.tiling.rows),
+                        output: io.output.add(at),
+                        residual: if io.residual.is_null() {
+                            io.residual
+                        } else {
+                            io.residual.add(at)
+                        },
+                        stride,
+                    };
+                    gemm::product::<S, _>(shape, a, panel, self.depth, end);
+                    continue;
+                }
                 let end = End {
                     conv: self,
                     io,
@@ -267,6 +286,40 @@ impl<S: Simd> Sink<S> for End<'_> {
     }
 }
 
+/// The end of a sum that is whole, for vectors that lie one after the other inside the map.
+#[derive(Clone, Copy)]
+struct Whole {
+    /// From row 0 on.
+    epilogue: Epilogue,
+    /// Row 0 and vector 0 of the output, and of what is added.
+    output: *mut f32,
+    residual: *const f32,
+    stride: usize,
+}
+
+impl<S: Simd> Sink<S> for Whole {
+    #[inline(always)]
+    unsafe fn expect(self, r: usize, v: usize) {
+        let at = r * self.stride + v * S::LANES;
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { S::prefetch(self.output.wrapping_add(at)) };
+        if !self.residual.is_null() {
+            // SAFETY: as above.
+            unsafe { S::prefetch(self.residual.wrapping_add(at)) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn put(self, r: usize, v: usize, sum: S::V) {
+        let at = r * self.stride + v * S::LANES;
+        // SAFETY: the caller's.
+        unsafe {
+            let y = self.epilogue.apply_whole::<S>(sum, r, self.residual, at);
+            S::store(self.output.add(at), y);
+        }
+    }
+}
+
 impl End<'_> {
     /// The first place of a vector, its lanes, and those inside the map.
     #[inline(always)]
@@ -343,6 +396,15 @@ impl Places {
         }
         let adjoin = |pair: &&[Flat]| pair[0].place + pair[0].there.count_ones() as usize == pair[1].place;
         1 + self.flat[vector..].windows(2).take_while(adjoin).count()
+    }
+
+    /// The first place of vectors that lie one after the other inside the map.
+    fn whole(&self, vectors: Range<usize>) -> Option<usize> {
+        let flats = self.flat.get(vectors)?;
+        flats
+            .iter()
+            .all(|flat| flat.inside == flat.there)
+            .then(|| flats[0].place)
     }
 
     /// Whether the places of a vector lie together.

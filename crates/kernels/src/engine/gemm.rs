@@ -1,7 +1,7 @@
 //! The one matrix product under every convolution: a few output channels by a few vectors of places, kept in
 //! registers over the whole depth.
 
-use super::simd::Simd;
+use super::simd::{Simd, Work};
 
 /// Output channels that a product may hold at a time, with the vectors that fit beside them in 32 and in 16 registers.
 pub(super) const SHAPES: [(usize, usize, usize); 5] =
@@ -64,17 +64,17 @@ pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (rows, vectors) {
-            (6, 1) => tile::<S, K, 6, 1>((a, 6), b, depth, false, sink),
-            (6, 2) => tile::<S, K, 6, 2>((a, 6), b, depth, false, sink),
-            (6, 3) if S::WIDE => tile::<S, K, 6, 3>((a, 6), b, depth, false, sink),
-            (6, 4) if S::WIDE => tile::<S, K, 6, 4>((a, 6), b, depth, false, sink),
-            (8, 1) => tile::<S, K, 8, 1>((a, 8), b, depth, false, sink),
-            (8, 2) if S::WIDE => tile::<S, K, 8, 2>((a, 8), b, depth, false, sink),
-            (8, 3) if S::WIDE => tile::<S, K, 8, 3>((a, 8), b, depth, false, sink),
-            (12, 1) => tile::<S, K, 12, 1>((a, 12), b, depth, false, sink),
-            (12, 2) if S::WIDE => tile::<S, K, 12, 2>((a, 12), b, depth, false, sink),
-            (16, 1) if S::WIDE => tile::<S, K, 16, 1>((a, 16), b, depth, false, sink),
-            (24, 1) if S::WIDE => tile::<S, K, 24, 1>((a, 24), b, depth, false, sink),
+            (6, 1) => tile::<S, K, 6, 1, false>((a, 6), b, depth, sink),
+            (6, 2) => tile::<S, K, 6, 2, false>((a, 6), b, depth, sink),
+            (6, 3) if S::WIDE => tile::<S, K, 6, 3, false>((a, 6), b, depth, sink),
+            (6, 4) if S::WIDE => tile::<S, K, 6, 4, false>((a, 6), b, depth, sink),
+            (8, 1) => tile::<S, K, 8, 1, false>((a, 8), b, depth, sink),
+            (8, 2) if S::WIDE => tile::<S, K, 8, 2, false>((a, 8), b, depth, sink),
+            (8, 3) if S::WIDE => tile::<S, K, 8, 3, false>((a, 8), b, depth, sink),
+            (12, 1) => tile::<S, K, 12, 1, false>((a, 12), b, depth, sink),
+            (12, 2) if S::WIDE => tile::<S, K, 12, 2, false>((a, 12), b, depth, sink),
+            (16, 1) if S::WIDE => tile::<S, K, 16, 1, false>((a, 16), b, depth, sink),
+            (24, 1) if S::WIDE => tile::<S, K, 24, 1, false>((a, 24), b, depth, sink),
             _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
         }
     }
@@ -97,60 +97,79 @@ pub(super) unsafe fn product_of_pixels<S: Simd, K: Sink<S>>(
     depth: usize,
     sink: K,
 ) {
-    let of_weights = true;
     let (a, b) = ((a, PIXELS_STEP), (b, vectors * S::LANES));
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (pixels, vectors) {
-            (6, 1) => tile::<S, K, 6, 1>(a, b, depth, of_weights, sink),
-            (6, 2) => tile::<S, K, 6, 2>(a, b, depth, of_weights, sink),
-            (7, 1) if S::WIDE => tile::<S, K, 7, 1>(a, b, depth, of_weights, sink),
-            (7, 2) if S::WIDE => tile::<S, K, 7, 2>(a, b, depth, of_weights, sink),
-            (7, 3) if S::WIDE => tile::<S, K, 7, 3>(a, b, depth, of_weights, sink),
+            (6, 1) => tile::<S, K, 6, 1, true>(a, b, depth, sink),
+            (6, 2) => tile::<S, K, 6, 2, true>(a, b, depth, sink),
+            (7, 1) if S::WIDE => tile::<S, K, 7, 1, true>(a, b, depth, sink),
+            (7, 2) if S::WIDE => tile::<S, K, 7, 2, true>(a, b, depth, sink),
+            (7, 3) if S::WIDE => tile::<S, K, 7, 3, true>(a, b, depth, sink),
             _ => unreachable!("no product of {pixels} pixels and {vectors} vectors"),
         }
     }
 }
 
-#[inline(always)]
-unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize>(
-    (a, a_step): (*const f32, usize),
-    (b, b_step): (*const f32, usize),
+/// A product of `R` rows and `V` vectors; the weights are the vectors' with `OF_WEIGHTS`, else the rows'.
+struct Tile<K, const R: usize, const V: usize, const OF_WEIGHTS: bool> {
+    a: (*const f32, usize),
+    b: (*const f32, usize),
     depth: usize,
-    weights_in_lanes: bool,
+    sink: K,
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool>(
+    a: (*const f32, usize),
+    b: (*const f32, usize),
+    depth: usize,
     sink: K,
 ) {
     // SAFETY: the caller's, see `product`.
-    unsafe {
-        for r in 0..R {
-            for v in 0..V {
-                sink.expect(r, v);
-            }
-        }
-        let mut sums = [[S::splat(0.0); V]; R];
-        for i in 0..depth {
-            let (a, b) = (a.add(i * a_step), b.add(i * b_step));
-            if weights_in_lanes {
+    unsafe { S::call(Tile::<K, R, V, OF_WEIGHTS> { a, b, depth, sink }) }
+}
+
+impl<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool> Work<S>
+    for Tile<K, R, V, OF_WEIGHTS>
+{
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let (Self { depth, sink, .. }, (a, a_step), (b, b_step)) = (&self, self.a, self.b);
+        // SAFETY: the caller's, see `product`.
+        unsafe {
+            for r in 0..R {
                 for v in 0..V {
-                    S::prefetch(b.wrapping_add(AHEAD + v * S::LANES));
+                    sink.expect(r, v);
                 }
-            } else {
-                S::prefetch(a.wrapping_add(AHEAD));
             }
-            let mut x = [S::splat(0.0); V];
-            for v in 0..V {
-                x[v] = S::load(b.add(v * S::LANES));
+            let mut sums = [[S::splat(0.0); V]; R];
+            for i in 0..*depth {
+                let (a, b) = (a.add(i * a_step), b.add(i * b_step));
+                if OF_WEIGHTS {
+                    for v in 0..V {
+                        S::prefetch(b.wrapping_add(AHEAD + v * S::LANES));
+                    }
+                } else {
+                    S::prefetch(a.wrapping_add(AHEAD));
+                }
+                let mut x = [S::splat(0.0); V];
+                for v in 0..V {
+                    x[v] = S::load(b.add(v * S::LANES));
+                }
+                for r in 0..R {
+                    let w = S::splat(*a.add(r));
+                    for v in 0..V {
+                        sums[r][v] = S::fma(w, x[v], sums[r][v]);
+                    }
+                }
             }
             for r in 0..R {
-                let w = S::splat(*a.add(r));
                 for v in 0..V {
-                    sums[r][v] = S::fma(w, x[v], sums[r][v]);
+                    sink.put(r, v, sums[r][v]);
                 }
-            }
-        }
-        for r in 0..R {
-            for v in 0..V {
-                sink.put(r, v, sums[r][v]);
             }
         }
     }

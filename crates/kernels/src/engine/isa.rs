@@ -15,6 +15,22 @@ pub(super) enum Kind {
     Portable,
 }
 
+/// Runs work, a [`Work`](super::simd::Work) of every [`Simd`](super::simd::Simd), on the unit of an [`Isa`].
+macro_rules! on {
+    ($isa:expr, $work:expr) => {
+        match $isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            $crate::engine::isa::Kind::Avx512 => $crate::engine::simd::Avx512::call($work),
+            #[cfg(target_arch = "x86_64")]
+            $crate::engine::isa::Kind::Avx2 => $crate::engine::simd::Avx2::call($work),
+            #[cfg(target_arch = "aarch64")]
+            $crate::engine::isa::Kind::Neon => $crate::engine::simd::Neon::call($work),
+            $crate::engine::isa::Kind::Portable => $crate::engine::simd::Portable::call($work),
+        }
+    };
+}
+pub(super) use on;
+
 /// What a step is prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {

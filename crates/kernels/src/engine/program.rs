@@ -6,9 +6,9 @@ use memmap2::MmapMut;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
-use super::isa::{Isa, Kind};
+use super::isa::{Isa, on};
 use super::packed::{Store, map};
-use super::simd::MAX_LANES;
+use super::simd::{MAX_LANES, Simd, Work};
 use super::step::{Context, Step};
 
 /// What is called after each step with its index.
@@ -172,9 +172,16 @@ impl Program {
             let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
             let _guard = barrier.map(Barrier::guard);
             for (index, step) in self.steps.list.iter().enumerate() {
+                let work = Part {
+                    step,
+                    context,
+                    part: (part, self.threads),
+                    scratch,
+                };
                 // SAFETY: `Program::new` has checked that the steps stay in the memory, the lengths are checked above,
-                // each thread has its own part and scratch memory, and the barrier keeps steps apart.
-                unsafe { run(step, self.isa, context, (part, self.threads), scratch) };
+                // each thread has its own part and scratch memory, and the barrier keeps steps apart. An `Isa` is the
+                // proof that the CPU has the unit.
+                unsafe { on!(self.isa, work) };
                 if let Some(barrier) = barrier {
                     barrier.wait();
                 }
@@ -193,35 +200,20 @@ impl Program {
     }
 }
 
-/// One thread's part of a step, on the unit it was prepared for.
-///
-/// # Safety
-/// As `Step::run`.
-unsafe fn run(step: &Step, isa: Isa, context: Context, part: (usize, usize), scratch: *mut f32) {
-    // SAFETY: the caller's; an `Isa` is the proof that the CPU has the unit.
-    unsafe {
-        match isa.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => avx512(step, context, part, scratch),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => avx2(step, context, part, scratch),
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon => step.run::<super::simd::Neon>(context, part, scratch),
-            Kind::Portable => step.run::<super::simd::Portable>(context, part, scratch),
-        }
+/// One thread's part of a step.
+struct Part<'a> {
+    step: &'a Step,
+    context: Context,
+    part: (usize, usize),
+    scratch: *mut f32,
+}
+
+impl<S: Simd> Work<S> for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        // SAFETY: the caller's.
+        unsafe { self.step.run::<S>(self.context, self.part, self.scratch) }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512(step: &Step, context: Context, part: (usize, usize), scratch: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe { step.run::<super::simd::Avx512>(context, part, scratch) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(step: &Step, context: Context, part: (usize, usize), scratch: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe { step.run::<super::simd::Avx2>(context, part, scratch) }
 }
