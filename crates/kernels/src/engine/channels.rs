@@ -7,23 +7,22 @@ use super::conv::{Epilogue, Io};
 use super::direct::RUN;
 use super::gemm::{self, Rows};
 use super::grid::Grid;
-use super::packed::Packed;
+use super::ops::cut;
 use super::simd::Simd;
-use super::slots::{Slots, outside};
+use super::slots::{Outside, Slots};
 
-/// A prepared convolution.
+/// A convolution that is cut.
 #[derive(Debug)]
 pub(super) struct Channels {
+    lanes: usize,
     strides: (usize, usize),
     inputs: usize,
     outputs: usize,
     taps: usize,
     /// Pixels and vectors of channels that are held at a time.
     held: (usize, usize),
-    /// `[group of vectors][input][tap][channel]`.
-    weights: Packed,
     slots: Slots,
-    outside: Vec<(usize, u32)>,
+    outside: Outside,
     vectors: usize,
 }
 
@@ -40,41 +39,30 @@ pub(super) fn held(lanes: usize, wide: bool) -> Option<(usize, usize)> {
 }
 
 impl Channels {
-    /// A convolution of `kernel` 1 or 3 with weights `[outputs, inputs, kernel, kernel]`.
+    /// A convolution of `kernel` 1 or 3 on a unit of so many lanes, which has this [`held`].
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
-        weights: &[f32],
         lanes: usize,
         held: (usize, usize),
     ) -> Self {
-        let mut conv = Self {
+        Self {
+            lanes,
             strides: (input.stride(), output.stride()),
             inputs,
             outputs,
             taps: kernel * kernel,
             held,
-            weights: Packed::new(Vec::new()),
             slots: Slots::new((input, output), (kernel, stride), held.0, |_| true),
-            outside: outside(output, lanes),
+            outside: Outside::of(output, lanes),
             vectors: outputs.div_ceil(lanes),
-        };
-        conv.weights = Packed::new(conv.packed(lanes, weights));
-        conv
+        }
     }
 
     /// Groups of vectors of channels.
-    pub(super) fn groups(&self) -> usize {
+    fn groups(&self) -> usize {
         self.vectors.div_ceil(self.held.1)
-    }
-
-    pub(super) fn weights(&self) -> &Packed {
-        &self.weights
-    }
-
-    pub(super) fn weights_mut(&mut self) -> &mut Packed {
-        &mut self.weights
     }
 
     fn depth(&self) -> usize {
@@ -93,16 +81,16 @@ impl Channels {
     }
 
     /// See `Convolution::effort`.
-    pub(super) fn effort(&self, lanes: usize, threads: usize) -> usize {
+    pub(super) fn effort(&self, threads: usize) -> usize {
         let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
         let products = self.slots.list.len() * self.depth() * self.held.0 * vectors;
-        products + self.slots.gathers() * self.inputs + self.slots.stores() * vectors * lanes
+        products + self.slots.gathers() * self.inputs + self.slots.stores() * vectors * self.lanes
     }
 
     /// Elements of scratch memory that a thread needs.
-    pub(super) fn scratch(&self, lanes: usize) -> usize {
+    pub(super) fn scratch(&self) -> usize {
         let slots = TOGETHER.min(self.slots.list.len());
-        slots * (self.panel() + self.held.0 * self.vectors * lanes)
+        slots * (self.panel() + self.held.0 * self.vectors * self.lanes)
     }
 
     /// Elements of one slot's gathered pixels: a vector more, for each is stored whole.
@@ -110,7 +98,7 @@ impl Channels {
         (self.run_inputs() * self.taps + 2) * gemm::PIXELS_STEP
     }
 
-    /// Computes the channels of `groups`.
+    /// Computes one part of `parts`.
     ///
     /// # Safety
     /// As for `Winograd::run`.
@@ -119,9 +107,15 @@ impl Channels {
         &self,
         io: Io,
         epilogue: Epilogue,
-        groups: Range<usize>,
+        part: (usize, usize),
         scratch: *mut f32,
     ) {
+        let groups = cut(self.groups(), part);
+        if groups.is_empty() {
+            return;
+        }
+        let first = self.group(groups.start).start * S::LANES;
+        let channels = first..(self.group(groups.end - 1).end * S::LANES).min(self.outputs);
         let count = self.slots.list.len();
         let wide = self.vectors * S::LANES;
         for start in (0..count).step_by(TOGETHER) {
@@ -145,20 +139,18 @@ impl Channels {
                             gemm::product_of_pixels::<S, _>(
                                 (self.held.0, nv),
                                 scratch.add(slot * self.panel()),
-                                self.weights.start().add(b * S::LANES),
+                                io.weights.add(b * S::LANES),
                                 inputs.len() * self.taps,
                                 sink,
                             );
                         }
                     }
                 }
-                let first = self.group(groups.start).start * S::LANES;
-                let end = (self.group(groups.end - 1).end * S::LANES).min(self.outputs);
-                self.finish::<S>(io, epilogue, slots, first..end, sums);
+                self.finish::<S>(io, epilogue, slots, channels.clone(), sums);
             }
         }
         // SAFETY: the caller's.
-        unsafe { self.clear::<S>(io.output, &groups) };
+        unsafe { self.outside.clear::<S>(io.output, channels) };
     }
 
     #[inline(always)]
@@ -216,28 +208,9 @@ impl Channels {
         }
     }
 
-    /// Zeros for the places outside the map.
-    #[inline(always)]
-    unsafe fn clear<S: Simd>(&self, output: *mut f32, groups: &Range<usize>) {
-        let first = self.group(groups.start).start * S::LANES;
-        let end = (self.group(groups.end - 1).end * S::LANES).min(self.outputs);
-        for channel in first..end {
-            for (place, lanes) in &self.outside {
-                // SAFETY: the caller's; the places are of the output's channel.
-                unsafe {
-                    S::store_masked(
-                        output.add(channel * self.strides.1 + place),
-                        *lanes,
-                        S::splat(0.0),
-                    )
-                };
-            }
-        }
-    }
-
-    /// Weights by group, absent channels at 0.
-    fn packed(&self, lanes: usize, weights: &[f32]) -> Vec<f32> {
-        let depth = self.depth();
+    /// Weights `[outputs, inputs, kernel, kernel]` as `[group of vectors][input][tap][channel]`, absent channels at 0.
+    pub(super) fn packed(&self, weights: &[f32]) -> Vec<f32> {
+        let (depth, lanes) = (self.depth(), self.lanes);
         let mut out = vec![0.0; self.vectors * lanes * depth];
         for group in 0..self.groups() {
             let vectors = self.group(group);

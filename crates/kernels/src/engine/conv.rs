@@ -2,7 +2,6 @@
 
 use super::grid::Grid;
 use super::layer::{Algorithm, ConvShape, Kind, Layer};
-use super::ops::cut;
 use super::packed::Packed;
 use super::simd::Simd;
 
@@ -11,16 +10,18 @@ use super::simd::Simd;
 pub struct Convolution {
     layer: Layer,
     kind: Kind,
+    weights: Packed,
     bias: Vec<f32>,
     relu: bool,
 }
 
-/// The maps a convolution works on; `residual` is null where nothing is added.
+/// What a convolution works on; `residual` is null where nothing is added.
 #[derive(Clone, Copy)]
 pub(super) struct Io {
     pub(super) input: *const f32,
     pub(super) output: *mut f32,
     pub(super) residual: *const f32,
+    pub(super) weights: *const f32,
 }
 
 /// What happens to a sum of products before it is stored.
@@ -30,34 +31,21 @@ pub(super) struct Epilogue {
     relu: bool,
 }
 
+/// A pointer moved on, or null as it was.
+pub(super) fn shifted(pointer: *const f32, offset: usize) -> *const f32 {
+    if pointer.is_null() {
+        pointer
+    } else {
+        pointer.wrapping_add(offset)
+    }
+}
+
 impl Epilogue {
     /// That of the channels from this one on.
     pub(super) fn of(self, channel: usize) -> Self {
         Self {
             bias: self.bias.wrapping_add(channel),
             ..self
-        }
-    }
-
-    /// As [`Epilogue::apply`] with all lanes there.
-    ///
-    /// # Safety
-    /// As for [`Epilogue::apply`].
-    #[inline(always)]
-    pub(super) unsafe fn apply_whole<S: Simd>(
-        self,
-        sum: S::V,
-        channel: usize,
-        residual: *const f32,
-        at: usize,
-    ) -> S::V {
-        // SAFETY: the caller's.
-        unsafe {
-            let mut y = S::add(sum, S::splat(*self.bias.add(channel)));
-            if !residual.is_null() {
-                y = S::add(y, S::load(residual.add(at)));
-            }
-            if self.relu { S::max(y, S::splat(0.0)) } else { y }
         }
     }
 
@@ -95,9 +83,11 @@ impl Convolution {
         let shape = layer.shape;
         assert_eq!(weights.len(), shape.weights(), "weights of {layer}");
         assert_eq!(bias.len(), shape.outputs, "biases of {layer}");
+        let kind = layer.kind(algorithm);
         Self {
             layer,
-            kind: layer.kind(algorithm, weights),
+            weights: kind.packed(weights),
+            kind,
             bias: bias.to_vec(),
             relu,
         }
@@ -127,62 +117,33 @@ impl Convolution {
 
     /// Bytes of prepared weights and biases.
     pub fn weight_bytes(&self) -> usize {
-        (self.weights().elements() + self.bias.len()) * size_of::<f32>()
+        (self.weights.elements() + self.bias.len()) * size_of::<f32>()
     }
 
     pub(super) fn weights(&self) -> &Packed {
-        match &self.kind {
-            Kind::Direct(direct) => direct.weights(),
-            Kind::Channels(channels) => channels.weights(),
-            Kind::Winograd(winograd) => winograd.weights(),
-        }
+        &self.weights
     }
 
     pub(super) fn weights_mut(&mut self) -> &mut Packed {
-        match &mut self.kind {
-            Kind::Direct(direct) => direct.weights_mut(),
-            Kind::Channels(channels) => channels.weights_mut(),
-            Kind::Winograd(winograd) => winograd.weights_mut(),
-        }
+        &mut self.weights
     }
 
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
-        match &self.kind {
-            Kind::Direct(direct) => direct.scratch(self.layer.target.isa.lanes()),
-            Kind::Channels(channels) => channels.scratch(self.layer.target.isa.lanes()),
-            Kind::Winograd(winograd) => winograd.scratch(self.layer.target.isa.lanes()),
-        }
+        self.kind.scratch()
     }
 
     /// Computes one part of `parts` of the output.
     ///
     /// # Safety
-    /// `io` points to maps of this convolution's grids and channels, `scratch` to as much as [`Convolution::scratch`]
-    /// says; nobody else writes the output's part; the CPU has the unit of `S`, which is this convolution's.
+    /// As [`Kind::run`].
     #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&self, io: Io, (part, parts): (usize, usize), scratch: *mut f32) {
+    pub(super) unsafe fn run<S: Simd>(&self, io: Io, part: (usize, usize), scratch: *mut f32) {
         let epilogue = Epilogue {
             bias: self.bias.as_ptr(),
             relu: self.relu,
         };
         // SAFETY: the caller's.
-        unsafe {
-            match &self.kind {
-                Kind::Direct(direct) => {
-                    let share = direct.tiling().share(part, parts);
-                    direct.run::<S>(io, epilogue, share, scratch);
-                }
-                Kind::Channels(channels) => {
-                    let groups = cut(channels.groups(), (part, parts));
-                    if !groups.is_empty() {
-                        channels.run::<S>(io, epilogue, groups, scratch);
-                    }
-                }
-                Kind::Winograd(winograd) => {
-                    winograd.run::<S>(io, epilogue, winograd.tiling().share(part, parts), scratch);
-                }
-            }
-        }
+        unsafe { self.kind.run::<S>(io, epilogue, part, scratch) }
     }
 }

@@ -3,95 +3,69 @@
 
 use std::ops::Range;
 
-use super::conv::{Epilogue, Io};
+use super::conv::{Epilogue, Io, shifted};
 use super::gemm::{self, Rows, Sink};
 use super::grid::{Grid, first};
 use super::isa::Target;
-use super::packed::Packed;
+use super::places::Places;
 use super::simd::Simd;
-use super::slots::{Slots, outside};
 use super::tiling::Tiling;
 
-/// A prepared convolution.
+/// A convolution that is cut.
 #[derive(Debug)]
 pub(super) struct Direct {
+    lanes: usize,
     strides: (usize, usize),
     inputs: usize,
     outputs: usize,
     tiling: Tiling,
     depth: usize,
-    /// `[block of rows][input][tap][row]`.
-    weights: Packed,
     places: Places,
-}
-
-/// The output places of each vector.
-#[derive(Debug)]
-struct Places {
-    /// Vectors of a 1x1 convolution whose input is taken as it lies.
-    flat: Vec<Flat>,
-    /// The others, whose pixels are gathered.
-    slots: Slots,
-    /// The places outside the map that no vector has.
-    outside: Vec<(usize, u32)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Flat {
-    place: usize,
-    /// Lanes that exist.
-    there: u32,
-    /// Lanes inside the map.
-    inside: u32,
 }
 
 /// The longest sum that is kept in one register: a sum of sums rounds less than one long sum.
 pub(super) const RUN: usize = 288;
 
 impl Direct {
-    /// A convolution of `kernel` 1 or 3 with weights `[outputs, inputs, kernel, kernel]`.
+    /// A convolution of `kernel` 1 or 3.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
-        weights: &[f32],
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
         let places = match (kernel, stride) {
             (1, 1) => Places::of_1x1(output, (inputs, outputs), lanes),
-            _ => Places {
-                flat: Vec::new(),
-                slots: Slots::new((input, output), (kernel, stride), lanes, |_| true),
-                outside: outside(output, lanes),
-            },
+            _ => Places::gathered((input, output), (kernel, stride), lanes),
         };
         let tiling = Tiling::new(outputs, places.vectors(), target);
         Self {
+            lanes,
             strides: (input.stride(), output.stride()),
             inputs,
             outputs,
             tiling,
             depth: inputs * kernel * kernel,
-            weights: Packed::new(packed((inputs, outputs), kernel * kernel, tiling.rows, weights)),
             places,
         }
     }
 
-    pub(super) fn tiling(&self) -> &Tiling {
-        &self.tiling
+    /// Weights `[outputs, inputs, kernel, kernel]` as `[block of rows][input][tap][row]`, absent rows at 0.
+    pub(super) fn packed(&self, weights: &[f32]) -> Vec<f32> {
+        let rows = self.tiling.rows;
+        let mut out = vec![0.0; self.tiling.blocks * self.depth * rows];
+        for (output, weights) in weights.chunks_exact(self.depth).enumerate() {
+            let block = output / rows * self.depth * rows;
+            for (i, weight) in weights.iter().enumerate() {
+                out[block + i * rows + output % rows] = *weight;
+            }
+        }
+        out
     }
 
-    pub(super) fn weights(&self) -> &Packed {
-        &self.weights
-    }
-
-    pub(super) fn weights_mut(&mut self) -> &mut Packed {
-        &mut self.weights
-    }
-
-    fn width(&self, lanes: usize) -> usize {
-        self.tiling.most.min(self.tiling.vectors) * lanes
+    fn width(&self) -> usize {
+        self.tiling.most.min(self.tiling.vectors) * self.lanes
     }
 
     /// See `Convolution::effort`.
@@ -104,11 +78,11 @@ impl Direct {
     }
 
     /// Elements of scratch memory that a thread needs.
-    pub(super) fn scratch(&self, lanes: usize) -> usize {
-        (self.depth + self.tiling.rows) * self.width(lanes)
+    pub(super) fn scratch(&self) -> usize {
+        (self.depth + self.tiling.rows) * self.width()
     }
 
-    /// Computes the places of the slots `vectors` for the channels of `blocks`.
+    /// Computes one part of `parts`.
     ///
     /// # Safety
     /// As for `Winograd::run`.
@@ -117,9 +91,10 @@ impl Direct {
         &self,
         io: Io,
         epilogue: Epilogue,
-        (vectors, blocks): (Range<usize>, Range<usize>),
+        (part, parts): (usize, usize),
         scratch: *mut f32,
     ) {
+        let (vectors, blocks) = self.tiling.share(part, parts);
         let mut start = vectors.start;
         while start < vectors.end {
             let left = self.places.run(start).min(vectors.end - start);
@@ -128,9 +103,11 @@ impl Direct {
             unsafe { self.group::<S>(io, epilogue, start..start + nv, blocks.clone(), scratch) };
             start += nv;
         }
-        if vectors.start == 0 {
+        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+            let rows = self.tiling.rows;
+            let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
             // SAFETY: the caller's.
-            unsafe { self.clear::<S>(io.output, blocks) };
+            unsafe { outside.clear::<S>(io.output, channels) };
         }
     }
 
@@ -144,92 +121,127 @@ impl Direct {
         blocks: Range<usize>,
         scratch: *mut f32,
     ) {
-        let (start, nv) = (vectors.start, vectors.len());
-        let width = nv * S::LANES;
-        let shape = (self.tiling.rows, nv);
         // SAFETY: the caller's.
         unsafe {
-            let sums = scratch.add(self.depth * self.width(S::LANES));
-            let panel = match self.places.flat.get(start) {
-                Some(flat) => (io.input.add(flat.place), self.strides.0),
-                None => {
-                    let first = start - self.places.flat.len();
-                    let taps = self.depth / self.inputs;
-                    for ci in 0..self.inputs {
-                        let channel = io.input.add(ci * self.strides.0);
-                        let to = scratch.add(ci * taps * width);
-                        self.places.slots.gather::<S>(channel, (first, nv), to, S::LANES);
-                    }
-                    (scratch.cast_const(), width)
-                }
+            let group = Group {
+                conv: self,
+                io,
+                epilogue,
+                start: vectors.start,
+                shape: (self.tiling.rows, vectors.len()),
+                panel: self.panel::<S>(io.input, &vectors, scratch),
+                sums: scratch.add(self.depth * self.width()),
             };
             let together = vectors.clone().all(|vector| self.places.together(vector));
-            let whole = self.places.whole(vectors.clone());
+            let whole = self.places.whole(vectors).filter(|_| self.depth <= RUN);
             for block in blocks {
-                let a = self.weights.start().add(block * self.depth * self.tiling.rows);
-                if let Some(place) =
-                    whole.filter(|_| (block + 1) * self.tiling.rows <= self.outputs && self.depth <= RUN)
-                {
-                    let stride = self.strides.1;
-                    let at = block * self.tiling.rows * stride + place;
-                    let end = Whole {
-                        epilogue: epilogue.of(block * self.tiling.rows),
-                        output: io.output.add(at),
-                        residual: if io.residual.is_null() {
-                            io.residual
-                        } else {
-                            io.residual.add(at)
-                        },
-                        stride,
-                    };
-                    gemm::product::<S, _>(shape, a, panel, self.depth, end);
-                    continue;
-                }
-                let end = End {
-                    conv: self,
-                    io,
-                    epilogue,
-                    channel: block * self.tiling.rows,
-                    start,
-                    partial: if self.depth > RUN { sums } else { std::ptr::null() },
-                    width,
-                };
-                for at in (0..self.depth).step_by(RUN) {
-                    let depth = RUN.min(self.depth - at);
-                    let a = a.add(at * self.tiling.rows);
-                    let b = (panel.0.add(at * panel.1), panel.1);
-                    if together && at + depth == self.depth {
-                        gemm::product::<S, _>(shape, a, b, depth, end);
-                    } else {
-                        let more = at > 0;
-                        let sink = Rows {
-                            to: sums,
-                            stride: width,
-                            more,
-                        };
-                        gemm::product::<S, _>(shape, a, b, depth, sink);
+                match whole {
+                    Some(place) if (block + 1) * self.tiling.rows <= self.outputs => {
+                        group.whole::<S>(block, place);
                     }
-                }
-                if !together {
-                    end.scatter::<S>(nv, sums);
+                    _ => group.partly::<S>(block, together),
                 }
             }
         }
     }
 
-    /// Zeros for the places outside the map.
+    /// The pixels that some vectors need, and the elements from one input's to the next: as they lie, or gathered.
     #[inline(always)]
-    unsafe fn clear<S: Simd>(&self, output: *mut f32, blocks: Range<usize>) {
-        for channel in blocks.start * self.tiling.rows..(blocks.end * self.tiling.rows).min(self.outputs) {
-            for (place, lanes) in &self.places.outside {
-                // SAFETY: the caller's; the places are of the output's channel.
-                unsafe {
-                    S::store_masked(
-                        output.add(channel * self.strides.1 + place),
-                        *lanes,
-                        S::splat(0.0),
-                    )
-                };
+    unsafe fn panel<S: Simd>(
+        &self,
+        input: *const f32,
+        vectors: &Range<usize>,
+        scratch: *mut f32,
+    ) -> (*const f32, usize) {
+        let (stride, places) = (self.strides.0, &self.places);
+        let (width, taps) = (vectors.len() * S::LANES, self.depth / self.inputs);
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(flat) = places.flat.get(vectors.start) {
+                return (input.add(flat.place), stride);
+            }
+            let slots = (vectors.start - places.flat.len(), vectors.len());
+            for ci in 0..self.inputs {
+                let to = scratch.add(ci * taps * width);
+                places
+                    .slots
+                    .gather::<S>(input.add(ci * stride), slots, to, S::LANES);
+            }
+        }
+        (scratch.cast_const(), width)
+    }
+}
+
+/// The vectors that are held at a time.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    conv: &'a Direct,
+    io: Io,
+    epilogue: Epilogue,
+    /// The slot of vector 0.
+    start: usize,
+    /// Rows and vectors.
+    shape: (usize, usize),
+    panel: (*const f32, usize),
+    /// Room for the sums.
+    sums: *mut f32,
+}
+
+impl Group<'_> {
+    /// A block of channels that all exist, for vectors that lie one after the other from `place` on.
+    #[inline(always)]
+    unsafe fn whole<S: Simd>(self, block: usize, place: usize) {
+        let Self { conv, io, .. } = self;
+        let (channel, stride) = (block * self.shape.0, conv.strides.1);
+        let at = channel * stride + place;
+        let end = Whole {
+            epilogue: self.epilogue.of(channel),
+            output: io.output.wrapping_add(at),
+            residual: shifted(io.residual, at),
+            stride,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let a = io.weights.add(channel * conv.depth);
+            gemm::product::<S, _>(self.shape, a, self.panel, conv.depth, end);
+        }
+    }
+
+    /// A block whose sums are long, or have channels or places that do not exist or lie apart.
+    #[inline(always)]
+    unsafe fn partly<S: Simd>(self, block: usize, together: bool) {
+        let Self { conv, sums, .. } = self;
+        let (rows, nv) = self.shape;
+        let width = nv * S::LANES;
+        let end = End {
+            conv,
+            io: self.io,
+            epilogue: self.epilogue,
+            channel: block * rows,
+            start: self.start,
+            partial: if conv.depth > RUN { sums } else { std::ptr::null() },
+            width,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let a = self.io.weights.add(block * conv.depth * rows);
+            for at in (0..conv.depth).step_by(RUN) {
+                let depth = RUN.min(conv.depth - at);
+                let a = a.add(at * rows);
+                let b = (self.panel.0.add(at * self.panel.1), self.panel.1);
+                if together && at + depth == conv.depth {
+                    gemm::product::<S, _>(self.shape, a, b, depth, end);
+                } else {
+                    let sink = Rows {
+                        to: sums,
+                        stride: width,
+                        more: at > 0,
+                    };
+                    gemm::product::<S, _>(self.shape, a, b, depth, sink);
+                }
+            }
+            if !together {
+                end.scatter::<S>(nv, sums);
             }
         }
     }
@@ -314,7 +326,9 @@ impl<S: Simd> Sink<S> for Whole {
         let at = r * self.stride + v * S::LANES;
         // SAFETY: the caller's.
         unsafe {
-            let y = self.epilogue.apply_whole::<S>(sum, r, self.residual, at);
+            let y = self
+                .epilogue
+                .apply::<S>(sum, r, self.residual, at, first(S::LANES));
             S::store(self.output.add(at), y);
         }
     }
@@ -324,16 +338,7 @@ impl End<'_> {
     /// The first place of a vector, its lanes, and those inside the map.
     #[inline(always)]
     fn place(self, v: usize) -> (usize, u32, u32) {
-        let places = &self.conv.places;
-        let vector = self.start + v;
-        match places.flat.get(vector) {
-            Some(flat) => (flat.place, flat.there, flat.inside),
-            None => {
-                let slot = &places.slots.list[vector - places.flat.len()];
-                let (place, there) = slot.together().unwrap_or_default();
-                (place, there, there)
-            }
-        }
+        self.conv.places.of(self.start + v)
     }
 
     /// Stores sums whose places do not lie together.
@@ -359,93 +364,4 @@ impl End<'_> {
             }
         }
     }
-}
-
-impl Places {
-    /// All vectors as they lie, or only the whole ones, with the rest gathered: whichever seems less work.
-    fn of_1x1(grid: Grid, (inputs, outputs): (usize, usize), lanes: usize) -> Self {
-        let all = flat(grid, lanes);
-        let (whole, rest): (Vec<Flat>, Vec<Flat>) = all.iter().partition(|flat| flat.inside == first(lanes));
-        let begins: Vec<usize> = rest.iter().map(|flat| flat.place).collect();
-        let none = Slots::new((grid, grid), (1, 1), lanes, |_| false);
-        let gathered = Slots::new((grid, grid), (1, 1), lanes, |place| {
-            begins.binary_search(&(place / lanes * lanes)).is_ok()
-        });
-        let all = Self {
-            flat: all,
-            slots: none,
-            outside: Vec::new(),
-        };
-        let mixed = Self {
-            flat: whole,
-            slots: gathered,
-            outside: outside(grid, lanes),
-        };
-        let effort = |places: &Self| places.effort(inputs, inputs, outputs);
-        if effort(&mixed) < effort(&all) { mixed } else { all }
-    }
-
-    fn vectors(&self) -> usize {
-        self.flat.len() + self.slots.list.len()
-    }
-
-    /// How many vectors from this one on can share a panel: those that lie one after the other, or are gathered.
-    fn run(&self, vector: usize) -> usize {
-        if vector >= self.flat.len() {
-            return self.vectors() - vector;
-        }
-        let adjoin = |pair: &&[Flat]| pair[0].place + pair[0].there.count_ones() as usize == pair[1].place;
-        1 + self.flat[vector..].windows(2).take_while(adjoin).count()
-    }
-
-    /// The first place of vectors that lie one after the other inside the map.
-    fn whole(&self, vectors: Range<usize>) -> Option<usize> {
-        let flats = self.flat.get(vectors)?;
-        flats
-            .iter()
-            .all(|flat| flat.inside == flat.there)
-            .then(|| flats[0].place)
-    }
-
-    /// Whether the places of a vector lie together.
-    fn together(&self, vector: usize) -> bool {
-        let slot = vector
-            .checked_sub(self.flat.len())
-            .map(|slot| &self.slots.list[slot]);
-        slot.is_none_or(|slot| slot.together().is_some())
-    }
-
-    /// An estimate of the vector instructions for all places of so many outputs.
-    fn effort(&self, inputs: usize, depth: usize, outputs: usize) -> usize {
-        let products = self.vectors() * outputs * depth;
-        products + self.slots.gathers() * inputs + (2 * self.flat.len() + self.slots.stores()) * outputs
-    }
-}
-
-/// All vectors of a channel that hold a pixel.
-fn flat(grid: Grid, lanes: usize) -> Vec<Flat> {
-    let inside = grid.flat_masks(lanes).into_iter().enumerate();
-    inside
-        .filter(|(_, inside)| *inside != 0)
-        .map(|(vector, inside)| Flat {
-            place: vector * lanes,
-            there: first(lanes),
-            inside,
-        })
-        .collect()
-}
-
-/// Weights as `[block of rows][input][tap][row]` with absent rows at 0.
-pub(super) fn packed(
-    (inputs, outputs): (usize, usize),
-    taps: usize,
-    rows: usize,
-    weights: &[f32],
-) -> Vec<f32> {
-    let mut out = vec![0.0; outputs.div_ceil(rows) * taps * inputs * rows];
-    for (index, weight) in weights.iter().enumerate() {
-        let (output, input, tap) = (index / taps / inputs, index / taps % inputs, index % taps);
-        out[((output / rows * inputs + input) * taps + tap) * rows + output % rows] = *weight;
-    }
-    out
 }

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::channels::{Channels, held};
+use super::conv::{Epilogue, Io};
 use super::direct::Direct;
 use super::grid::Grid;
 use super::isa::Target;
+use super::packed::Packed;
+use super::simd::Simd;
 use super::winograd::Winograd;
 
 /// What a convolution is, whatever computes it.
@@ -83,16 +86,16 @@ impl Layer {
     /// # Panics
     /// As [`Convolution::new`](super::Convolution::new).
     pub fn effort(self, algorithm: Algorithm) -> usize {
-        let Target { isa, threads } = self.target;
-        match self.kind(algorithm, &[]) {
+        let threads = self.target.threads;
+        match self.kind(algorithm) {
             Kind::Direct(direct) => direct.effort(threads),
-            Kind::Channels(channels) => channels.effort(isa.lanes(), threads),
+            Kind::Channels(channels) => channels.effort(threads),
             Kind::Winograd(winograd) => winograd.effort(threads),
         }
     }
 
-    /// The prepared algorithm; without weights its are zeros.
-    pub(super) fn kind(self, algorithm: Algorithm, weights: &[f32]) -> Kind {
+    /// The layer as the algorithm cuts it.
+    pub(super) fn kind(self, algorithm: Algorithm) -> Kind {
         let Self {
             shape,
             input,
@@ -115,30 +118,16 @@ impl Layer {
             self.algorithms().contains(&algorithm),
             "{algorithm:?} does not suit {self}"
         );
-        let channels = (shape.inputs, shape.outputs);
+        let (grids, channels) = ((input, output), (shape.inputs, shape.outputs));
+        let window = (kernel, stride);
         match algorithm {
-            Algorithm::Direct => Kind::Direct(Direct::new(
-                (input, output),
-                channels,
-                (kernel, stride),
-                weights,
-                target,
-            )),
+            Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, target)),
             Algorithm::DirectChannels => {
                 let lanes = target.isa.lanes();
                 let held = held(lanes, target.isa.wide()).expect("asserted above");
-                Kind::Channels(Channels::new(
-                    (input, output),
-                    channels,
-                    (kernel, stride),
-                    weights,
-                    lanes,
-                    held,
-                ))
+                Kind::Channels(Channels::new(grids, channels, window, lanes, held))
             }
-            Algorithm::Winograd => {
-                Kind::Winograd(Winograd::new((input, output), channels, stride, weights, target))
-            }
+            Algorithm::Winograd => Kind::Winograd(Winograd::new(grids, channels, stride, target)),
         }
     }
 }
@@ -150,6 +139,48 @@ impl Kind {
             Self::Direct(_) => "direct",
             Self::Channels(_) => "channels",
             Self::Winograd(winograd) => winograd.name(),
+        }
+    }
+
+    /// Weights `[outputs, inputs, kernel, kernel]` in the order in which they are used.
+    pub(super) fn packed(&self, weights: &[f32]) -> Packed {
+        Packed::new(match self {
+            Self::Direct(direct) => direct.packed(weights),
+            Self::Channels(channels) => channels.packed(weights),
+            Self::Winograd(winograd) => winograd.packed(weights),
+        })
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(super) fn scratch(&self) -> usize {
+        match self {
+            Self::Direct(direct) => direct.scratch(),
+            Self::Channels(channels) => channels.scratch(),
+            Self::Winograd(winograd) => winograd.scratch(),
+        }
+    }
+
+    /// Computes one part of `parts` of the output.
+    ///
+    /// # Safety
+    /// `io` points to maps of the layer's grids and channels and to weights as [`Kind::packed`] orders them, `scratch`
+    /// to as much as [`Kind::scratch`] says; nobody else writes the output's part; the CPU has the unit of `S`, which is
+    /// the layer's.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        part: (usize, usize),
+        scratch: *mut f32,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Direct(direct) => direct.run::<S>(io, epilogue, part, scratch),
+                Self::Channels(channels) => channels.run::<S>(io, epilogue, part, scratch),
+                Self::Winograd(winograd) => winograd.run::<S>(io, epilogue, part, scratch),
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod maps;
 mod ops;
 mod packed;
 mod peak;
+mod places;
 mod program;
 mod simd;
 mod slots;

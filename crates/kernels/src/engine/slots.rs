@@ -1,6 +1,8 @@
 //! Output pixels that are computed together, where each element of a kernel finds their input pixels, and where they
 //! are stored.
 
+use std::ops::Range;
+
 use super::grid::{Grid, first};
 use super::simd::{MAX_LANES, Simd};
 
@@ -223,16 +225,42 @@ impl Piece {
     }
 }
 
-/// The places of a channel outside the map: first place and lanes of each vector that has some.
-pub(super) fn outside(grid: Grid, lanes: usize) -> Vec<(usize, u32)> {
-    let inside = grid.flat_masks(lanes).into_iter().enumerate();
-    inside
-        .filter_map(|(vector, inside)| {
+/// The places of a channel outside the map, which are kept at zero.
+#[derive(Debug)]
+pub(super) struct Outside {
+    /// Elements from one channel to the next.
+    stride: usize,
+    /// First place and lanes of each vector that has some.
+    list: Vec<(usize, u32)>,
+}
+
+impl Outside {
+    pub(super) fn of(grid: Grid, lanes: usize) -> Self {
+        let inside = grid.flat_masks(lanes).into_iter().enumerate();
+        let list = inside.filter_map(|(vector, inside)| {
             let tiles = grid.tiles().saturating_sub(vector * lanes % grid.phase());
             let outside = first(tiles) & first(lanes) & !inside;
             (outside != 0).then_some((vector * lanes, outside))
-        })
-        .collect()
+        });
+        Self {
+            stride: grid.stride(),
+            list: list.collect(),
+        }
+    }
+
+    /// Zeros for these channels.
+    ///
+    /// # Safety
+    /// `map` points to a map of the grid with the channels; the CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn clear<S: Simd>(&self, map: *mut f32, channels: Range<usize>) {
+        for channel in channels {
+            for (place, lanes) in &self.list {
+                // SAFETY: the caller's; the places are of the channel.
+                unsafe { S::store_masked(map.add(channel * self.stride + place), *lanes, S::splat(0.0)) };
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod check;
 mod show;
 
-use super::conv::{Convolution, Io};
+use super::conv::{Convolution, Io, shifted};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
@@ -253,6 +253,7 @@ impl Step {
                         input: at(from),
                         output: at(to),
                         residual: or_null(residual),
+                        weights: conv.weights().start(),
                     };
                     conv.run::<S>(io, part, scratch);
                 }
@@ -324,15 +325,6 @@ impl Step {
                 }
             }
         }
-    }
-}
-
-/// A pointer moved on, or null as it was.
-fn shifted(pointer: *const f32, offset: usize) -> *const f32 {
-    if pointer.is_null() {
-        pointer
-    } else {
-        pointer.wrapping_add(offset)
     }
 }
 

@@ -13,25 +13,23 @@ use super::conv::{Epilogue, Io};
 use super::gemm::{self, Rows};
 use super::grid::Grid;
 use super::isa::Target;
-use super::packed::Packed;
 use super::simd::Simd;
 use super::tiling::Tiling;
 
 use stride1::Stride1;
 use stride2::Stride2;
 
-/// A prepared convolution.
+/// A convolution that is cut.
 #[derive(Debug)]
 pub(super) struct Winograd {
     inputs: usize,
     outputs: usize,
-    /// Elements of a transformed tile.
-    elements: usize,
+    lanes: usize,
+    /// What a row of a kernel becomes, an element each.
+    kernel: &'static [[f64; 3]],
     /// Elements from one input channel to the next.
     stride: usize,
     tiling: Tiling,
-    /// `[block of rows][element][input][row]`.
-    weights: Packed,
     tiles: Tiles,
 }
 
@@ -71,13 +69,12 @@ trait Transform {
 }
 
 impl Winograd {
-    /// The convolution of this stride with weights `[outputs, inputs, 3, 3]`: stride 1 needs equal grids with tiles of
+    /// The convolution of this stride: stride 1 needs equal grids with tiles of
     /// 2 or 4, stride 2 an input with tiles of 4.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         stride: usize,
-        weights: &[f32],
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
@@ -94,10 +91,10 @@ impl Winograd {
         Self {
             inputs,
             outputs,
-            elements: kernel.len().pow(2),
+            lanes,
+            kernel,
             stride: input.stride(),
             tiling,
-            weights: Packed::new(transformed(kernel, (inputs, outputs), tiling.rows, weights)),
             tiles,
         }
     }
@@ -111,16 +108,33 @@ impl Winograd {
         }
     }
 
-    pub(super) fn tiling(&self) -> &Tiling {
-        &self.tiling
+    /// `G g G^T` of every kernel `g` of weights `[outputs, inputs, 3, 3]`, computed in f64, as
+    /// `[block of rows][element][input][row]` with absent rows at 0.
+    pub(super) fn packed(&self, weights: &[f32]) -> Vec<f32> {
+        let (g, rows, inputs) = (self.kernel, self.tiling.rows, self.inputs);
+        let elements = self.elements();
+        let mut out = vec![0.0; self.tiling.blocks * elements * inputs * rows];
+        for (pair, kernel) in weights.as_chunks::<9>().0.iter().enumerate() {
+            let (output, input) = (pair / inputs, pair % inputs);
+            let half: Vec<[f64; 3]> = g
+                .iter()
+                .map(|g| std::array::from_fn(|x| (0..3).map(|y| g[y] * f64::from(kernel[y * 3 + x])).sum()))
+                .collect();
+            for (i, row) in half.iter().enumerate() {
+                for (j, g_column) in g.iter().enumerate() {
+                    let element = i * g.len() + j;
+                    let value: f64 = row.iter().zip(g_column).map(|(a, b)| a * b).sum();
+                    let at = ((output / rows * elements + element) * inputs + input) * rows + output % rows;
+                    out[at] = value as f32;
+                }
+            }
+        }
+        out
     }
 
-    pub(super) fn weights(&self) -> &Packed {
-        &self.weights
-    }
-
-    pub(super) fn weights_mut(&mut self) -> &mut Packed {
-        &mut self.weights
+    /// Elements of a transformed tile.
+    fn elements(&self) -> usize {
+        self.kernel.len().pow(2)
     }
 
     /// See `Convolution::effort`.
@@ -132,14 +146,14 @@ impl Winograd {
             Tiles::Two(_) | Tiles::Four(_) => (6, 0),
             Tiles::Stride2(tiles) => (3, tiles.stores().div_ceil(self.tiling.vectors)),
         };
-        let transforms = each * self.elements * (self.inputs + outputs) + stores * outputs;
-        vectors * (self.elements * outputs * self.inputs + transforms)
+        let transforms = each * self.elements() * (self.inputs + outputs) + stores * outputs;
+        vectors * (self.elements() * outputs * self.inputs + transforms)
     }
 
     /// Elements of scratch memory that a thread needs.
-    pub(super) fn scratch(&self, lanes: usize) -> usize {
-        let width = self.tiling.most.min(self.tiling.vectors) * lanes;
-        self.elements * (self.plane(width) + self.tiling.rows * width)
+    pub(super) fn scratch(&self) -> usize {
+        let width = self.tiling.most.min(self.tiling.vectors) * self.lanes;
+        self.elements() * (self.plane(width) + self.tiling.rows * width)
     }
 
     /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
@@ -148,7 +162,7 @@ impl Winograd {
         self.inputs * width + 16
     }
 
-    /// Computes the tiles of `vectors` for the channels of `blocks`.
+    /// Computes one part of `parts`.
     ///
     /// # Safety
     /// `io` points to maps on the grids with the convolution's channels, `scratch` to as much as
@@ -158,9 +172,10 @@ impl Winograd {
         &self,
         io: Io,
         epilogue: Epilogue,
-        share: (Range<usize>, Range<usize>),
+        (part, parts): (usize, usize),
         scratch: *mut f32,
     ) {
+        let share = self.tiling.share(part, parts);
         // SAFETY: the caller's.
         unsafe {
             match &self.tiles {
@@ -204,7 +219,7 @@ impl Winograd {
                             stride: width,
                             more: false,
                         };
-                        let a = self.weights.start().add(a);
+                        let a = io.weights.add(a);
                         let b = (scratch.add(element * plane).cast_const(), width);
                         gemm::product::<S, _>((rows, nv), a, b, self.inputs, sink);
                     }
@@ -220,26 +235,4 @@ impl Winograd {
             start += nv;
         }
     }
-}
-
-/// `G g G^T` of every kernel, computed in f64, as `[block of rows][element][input][row]` with absent rows at 0.
-fn transformed(g: &[[f64; 3]], (inputs, outputs): (usize, usize), rows: usize, weights: &[f32]) -> Vec<f32> {
-    let elements = g.len().pow(2);
-    let mut out = vec![0.0; outputs.div_ceil(rows) * elements * inputs * rows];
-    for (pair, kernel) in weights.as_chunks::<9>().0.iter().enumerate() {
-        let (output, input) = (pair / inputs, pair % inputs);
-        let half: Vec<[f64; 3]> = g
-            .iter()
-            .map(|g| std::array::from_fn(|x| (0..3).map(|y| g[y] * f64::from(kernel[y * 3 + x])).sum()))
-            .collect();
-        for (i, row) in half.iter().enumerate() {
-            for (j, g_column) in g.iter().enumerate() {
-                let element = i * g.len() + j;
-                let value: f64 = row.iter().zip(g_column).map(|(a, b)| a * b).sum();
-                let at = ((output / rows * elements + element) * inputs + input) * rows + output % rows;
-                out[at] = value as f32;
-            }
-        }
-    }
-    out
 }

@@ -4,9 +4,9 @@
 
 use super::Transform;
 use crate::engine::conv::{Epilogue, Io};
-use crate::engine::grid::{Grid, first};
+use crate::engine::grid::Grid;
 use crate::engine::simd::Simd;
-use crate::engine::slots::{Piece, pieces};
+use crate::engine::slots::{Outside, Piece, pieces};
 
 /// What the kernel's elements become: for the odd pixels, then twice the middle one for the even pixels.
 pub(super) const KERNEL: [[f64; 3]; 5] = [
@@ -28,7 +28,7 @@ pub(super) struct Stride2 {
     /// For each phase of the 2x2 outputs and each vector, where its tiles go.
     stores: [Vec<Vec<Piece>>; 4],
     /// The places outside the output's map.
-    outside: Vec<(usize, u32)>,
+    outside: Outside,
 }
 
 impl Stride2 {
@@ -54,7 +54,7 @@ impl Stride2 {
                     .map(|vector| stores(phase, vector))
                     .collect()
             }),
-            outside: crate::engine::slots::outside(output, lanes),
+            outside: Outside::of(output, lanes),
         }
     }
 
@@ -133,13 +133,7 @@ impl Transform for Stride2 {
                 }
             }
             if vector == 0 {
-                for (place, lanes) in &self.outside {
-                    S::store_masked(
-                        io.output.add(base + place),
-                        *lanes & first(S::LANES),
-                        S::splat(0.0),
-                    );
-                }
+                self.outside.clear::<S>(io.output, channel..channel + 1);
             }
         }
     }
