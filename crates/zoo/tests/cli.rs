@@ -411,14 +411,7 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
     let place = Place::new();
     for names in ["timm", "paddle"] {
         let file = format!("{names}.safetensors");
-        let export = [
-            "export",
-            "hrnet_w18_small",
-            "--weights",
-            "seeded:0",
-            "--format",
-            "safetensors",
-        ];
+        let export = ["export", "hrnet_w18_small", "--weights", "seeded:0"];
         place
             .zoo(&[&export[..], &["--names", names, "--output", &file]].concat())
             .good();
@@ -473,6 +466,13 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         "f",
     ];
     assert!(place.zoo(&folded).failed(2).contains("--fold"));
+    let unnamed = ["export", "hrnet_w18_small", "--output", "weights.bin"];
+    assert!(
+        place
+            .zoo(&unnamed)
+            .failed(2)
+            .contains("neither .onnx nor .safetensors")
+    );
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::ops::Range;
 use super::conv::{Epilogue, Io};
 use super::gemm::{self, Rows};
 use super::grid::Grid;
-use super::isa::Target;
-use super::simd::Simd;
+use super::isa::{Isa, Target, on};
+use super::simd::{Simd, Work};
 use super::tiling::Tiling;
 
 use stride1::Stride1;
@@ -24,9 +24,7 @@ use stride2::Stride2;
 pub(super) struct Winograd {
     inputs: usize,
     outputs: usize,
-    lanes: usize,
-    /// What a row of a kernel becomes, an element each.
-    kernel: &'static [[f64; 3]],
+    isa: Isa,
     /// Elements from one input channel to the next.
     stride: usize,
     tiling: Tiling,
@@ -78,21 +76,17 @@ impl Winograd {
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
-        let (tiles, kernel) = match (stride, input.p) {
-            (1, 2) if input == output => (Tiles::Two(Stride1::new(input, lanes)), stride1::F2.as_slice()),
-            (1, 4) if input == output => (Tiles::Four(Stride1::new(input, lanes)), stride1::F4.as_slice()),
-            (2, 4) => (
-                Tiles::Stride2(Stride2::new(input, output, lanes)),
-                stride2::KERNEL.as_slice(),
-            ),
+        let tiles = match (stride, input.p) {
+            (1, 2) if input == output => Tiles::Two(Stride1::new(input, lanes)),
+            (1, 4) if input == output => Tiles::Four(Stride1::new(input, lanes)),
+            (2, 4) => Tiles::Stride2(Stride2::new(input, output, lanes)),
             _ => unreachable!("no Winograd of stride {stride} on {input:?}"),
         };
         let tiling = Tiling::new(outputs, input.tiles().div_ceil(lanes), target);
         Self {
             inputs,
             outputs,
-            lanes,
-            kernel,
+            isa: target.isa,
             stride: input.stride(),
             tiling,
             tiles,
@@ -108,25 +102,22 @@ impl Winograd {
         }
     }
 
-    /// `G g G^T` of every kernel `g` of weights `[outputs, inputs, 3, 3]`, computed in f64, as
-    /// `[block of rows][element][input][row]` with absent rows at 0.
+    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0.
     pub(super) fn packed(&self, weights: &[f32]) -> Vec<f32> {
-        let (g, rows, inputs) = (self.kernel, self.tiling.rows, self.inputs);
-        let elements = self.elements();
-        let mut out = vec![0.0; self.tiling.blocks * elements * inputs * rows];
-        for (pair, kernel) in weights.as_chunks::<9>().0.iter().enumerate() {
-            let (output, input) = (pair / inputs, pair % inputs);
-            let half: Vec<[f64; 3]> = g
-                .iter()
-                .map(|g| std::array::from_fn(|x| (0..3).map(|y| g[y] * f64::from(kernel[y * 3 + x])).sum()))
-                .collect();
-            for (i, row) in half.iter().enumerate() {
-                for (j, g_column) in g.iter().enumerate() {
-                    let element = i * g.len() + j;
-                    let value: f64 = row.iter().zip(g_column).map(|(a, b)| a * b).sum();
-                    let at = ((output / rows * elements + element) * inputs + input) * rows + output % rows;
-                    out[at] = value as f32;
-                }
+        let (rows, elements) = (self.tiling.rows, self.elements());
+        let mut out = vec![0.0; self.tiling.blocks * elements * self.inputs * rows];
+        let packing = Packing {
+            kernels: weights.as_chunks().0,
+            inputs: self.inputs,
+            rows,
+            out: &mut out,
+        };
+        // SAFETY: an `Isa` is the proof that the CPU has the unit.
+        unsafe {
+            match &self.tiles {
+                Tiles::Two(_) => on!(self.isa, Transformed(&stride1::F2, packing)),
+                Tiles::Four(_) => on!(self.isa, Transformed(&stride1::F4, packing)),
+                Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
             }
         }
         out
@@ -134,7 +125,11 @@ impl Winograd {
 
     /// Elements of a transformed tile.
     fn elements(&self) -> usize {
-        self.kernel.len().pow(2)
+        match &self.tiles {
+            Tiles::Two(_) => Stride1::<2>::ELEMENTS,
+            Tiles::Four(_) => Stride1::<4>::ELEMENTS,
+            Tiles::Stride2(_) => Stride2::ELEMENTS,
+        }
     }
 
     /// See `Convolution::effort`.
@@ -152,7 +147,7 @@ impl Winograd {
 
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
-        let width = self.tiling.most.min(self.tiling.vectors) * self.lanes;
+        let width = self.tiling.most.min(self.tiling.vectors) * self.isa.lanes();
         self.elements() * (self.plane(width) + self.tiling.rows * width)
     }
 
@@ -233,6 +228,78 @@ impl Winograd {
                 }
             }
             start += nv;
+        }
+    }
+}
+
+/// Kernels on their way to [`Winograd::packed`].
+struct Packing<'a> {
+    /// `[outputs][inputs]`.
+    kernels: &'a [[f32; 9]],
+    inputs: usize,
+    rows: usize,
+    out: &'a mut [f32],
+}
+
+/// `G g G^T` of every kernel `g`, for this `G`, computed in f64.
+struct Transformed<'a, const N: usize>(&'static [[f64; 3]; N], Packing<'a>);
+
+/// Kernels that are transformed together: what the compiler makes vectors of.
+const LANES: usize = 8;
+
+impl<S: Simd, const N: usize> Work<S> for Transformed<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self(g, packing) = self;
+        let (inputs, rows) = (packing.inputs, packing.rows);
+        let block = N * N * inputs * rows;
+        for (index, out) in packing.out.chunks_exact_mut(block).enumerate() {
+            for input in 0..inputs {
+                for first in (0..rows).step_by(LANES) {
+                    let count = LANES.min(rows - first);
+                    let mut kernels = [[0.0; LANES]; 9];
+                    for lane in 0..count {
+                        let output = index * rows + first + lane;
+                        if let Some(kernel) = packing.kernels.get(output * inputs + input) {
+                            for tap in 0..9 {
+                                kernels[tap][lane] = f64::from(kernel[tap]);
+                            }
+                        }
+                    }
+                    transform(g, &kernels, |element, values| {
+                        let at = (element * inputs + input) * rows + first;
+                        out[at..at + count].copy_from_slice(&values[..count]);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Gives each element of the transformed kernels, row by row.
+#[inline(always)]
+fn transform<const N: usize>(
+    g: &[[f64; 3]; N],
+    kernels: &[[f64; LANES]; 9],
+    mut put: impl FnMut(usize, [f32; LANES]),
+) {
+    for i in 0..N {
+        let mut half = [[0.0; LANES]; 3];
+        for x in 0..3 {
+            for lane in 0..LANES {
+                let [a, b, c] = [kernels[x][lane], kernels[3 + x][lane], kernels[6 + x][lane]];
+                half[x][lane] = g[i][0] * a + g[i][1] * b + g[i][2] * c;
+            }
+        }
+        for j in 0..N {
+            let mut values = [0.0; LANES];
+            for lane in 0..LANES {
+                let [a, b, c] = [half[0][lane], half[1][lane], half[2][lane]];
+                values[lane] = (g[j][0] * a + g[j][1] * b + g[j][2] * c) as f32;
+            }
+            put(i * N + j, values);
         }
     }
 }

@@ -17,9 +17,9 @@ pub(crate) struct Export {
     name: String,
     #[command(flatten)]
     weights: WeightArgs,
-    /// What to write
-    #[arg(long, value_enum, default_value_t = FormatArg::Onnx)]
-    format: FormatArg,
+    /// What to write; without it what the output's extension says
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
     /// Whose names the tensors get, for safetensors
     #[arg(long, value_enum, default_value_t = NamesArg::Timm)]
     names: NamesArg,
@@ -49,7 +49,8 @@ enum NamesArg {
 impl Export {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.name)?;
-        if self.format == FormatArg::Safetensors && (self.fold || self.dynamic_size) {
+        let format = self.format()?;
+        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size) {
             return Err(Failure::new(
                 Exit::Usage,
                 "--fold and --dynamic-size are for ONNX: safetensors hold the weights alone, as they were trained",
@@ -60,14 +61,36 @@ impl Export {
         if self.weights.are_seeded() {
             cx.out.warn("seeded weights were never trained");
         }
-        self.write(&graph, weights.source.as_ref())?;
+        self.write(format, &graph, weights.source.as_ref())?;
         cx.out
             .done(&format!("{}: {}", self.output.display(), variant.name));
         Ok(())
     }
 
-    fn write(&self, graph: &Graph, weights: &dyn hrnet::WeightSource) -> Result<(), Failure> {
-        match self.format {
+    fn format(&self) -> Result<FormatArg, Failure> {
+        let extension = self.output.extension().and_then(|extension| extension.to_str());
+        match (self.format, extension) {
+            (Some(format), _) => Ok(format),
+            (None, Some("onnx")) => Ok(FormatArg::Onnx),
+            (None, Some("safetensors")) => Ok(FormatArg::Safetensors),
+            (None, _) => {
+                let what = format!(
+                    "{}: the extension is neither .onnx nor .safetensors",
+                    self.output.display()
+                );
+                Err(Failure::new(Exit::Usage, what)
+                    .help("--format onnx or --format safetensors says what to write"))
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        format: FormatArg,
+        graph: &Graph,
+        weights: &dyn hrnet::WeightSource,
+    ) -> Result<(), Failure> {
+        match format {
             FormatArg::Onnx => {
                 let options = onnx::Options {
                     dynamic_size: self.dynamic_size,
