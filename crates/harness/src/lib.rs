@@ -21,7 +21,7 @@ pub use cell::Cell;
 pub use machine::Machine;
 pub use measure::Budget;
 pub use race::{Interval, Ratio};
-pub use record::{Commit, Outcome, Provenance, Race, Record};
+pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race, Record, WarmUp};
 pub use stats::Summary;
 pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
