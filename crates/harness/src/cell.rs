@@ -34,4 +34,33 @@ impl Cell {
             Clock::Its(run) => run(),
         }
     }
+
+    /// The duration of one run with a busy wait of `delay_ns` after it, ns: a slow-down of known size.
+    ///
+    /// # Errors
+    /// What the run says.
+    pub fn time_delayed(&mut self, delay_ns: u64) -> Result<u64, String> {
+        let run = self.time()?;
+        let start = Instant::now();
+        let waited = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        while waited() < delay_ns {
+            std::hint::spin_loop();
+        }
+        Ok(run.saturating_add(if delay_ns == 0 { 0 } else { waited() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_adds_as_much_as_it_says() {
+        let mut cell = Cell::clocked(|| Ok(1_000));
+        assert_eq!(cell.time_delayed(0), Ok(1_000));
+        let delayed = cell.time_delayed(2_000_000).expect("never fails");
+        assert!(delayed >= 2_001_000, "{delayed}");
+        let mut broken = Cell::new(|| Err("broken".into()));
+        assert_eq!(broken.time_delayed(1), Err("broken".into()));
+    }
 }

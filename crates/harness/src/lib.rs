@@ -3,10 +3,13 @@
 //!
 //! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
 //!
+//! [`verdict`] tells whether cells became slower from one set of records to another.
+//!
 //! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
 
 mod case;
 mod cell;
+mod days;
 mod machine;
 mod measure;
 mod race;
@@ -15,13 +18,15 @@ mod stats;
 mod stopwatch;
 mod store;
 mod suite;
+pub mod verdict;
 
 pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
 pub use cell::Cell;
+pub use days::days_between;
 pub use machine::Machine;
 pub use measure::Budget;
 pub use race::{Interval, Ratio};
-pub use record::{Commit, Outcome, Provenance, Race, Record};
+pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race, Record, WarmUp};
 pub use stats::Summary;
 pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};

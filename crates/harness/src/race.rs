@@ -1,5 +1,7 @@
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::stats::median;
 use crate::{Budget, Cell};
 
@@ -49,7 +51,7 @@ pub struct Ratio {
 }
 
 /// An interval that holds the true median with a probability of at least 95 %, whatever the distribution.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,

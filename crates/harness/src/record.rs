@@ -16,12 +16,69 @@ pub struct Record {
     /// Why there are no samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Runs before the first sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
+    /// How close the answer was to the reference's before the clock started; none for what has no logits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
+    /// What the machine did meanwhile; none in records of races and of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
+    /// Which of the cell's repeats in processes of their own this is, from 0; none where it was measured in the
+    /// process that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
     /// The race it was measured in; none for a cell measured alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
     /// What ran where.
     #[serde(flatten)]
     pub provenance: Provenance,
+}
+
+/// Runs that are not recorded, and whether they ended because their times had stopped falling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmUp {
+    /// How many.
+    pub runs: usize,
+    /// Whether the last ones took as long as those before them; false where the patience ended first.
+    pub steady: bool,
+}
+
+/// How close logits are to the reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// The largest difference of a logit, as a share of the reference's largest.
+    pub largest_error: f64,
+    /// The share of images whose first class is the reference's.
+    pub top1_agreement: f64,
+}
+
+/// What the machine did while a cell was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// What the machine could do right before the cell, and right after it.
+    pub canary: [Canary; 2],
+    /// Processes that were ready to run besides the measured ones, by the system's average of a minute; none where the
+    /// system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+    /// The share of the processors' time that their host gave to others; none where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal: Option<f64>,
+    /// The largest resident memory of the process that ran the cell, bytes; none where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_resident_bytes: Option<u64>,
+}
+
+/// What the machine can do at a moment, on as many threads as a case has.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Multiply-accumulates a second of fused f32 instructions on registers alone.
+    pub macs_per_s: f64,
+    /// Bytes a second read from memory that no cache holds.
+    pub bytes_per_s: f64,
 }
 
 /// A race as each of its records tells of it. Samples of one race with the same index are of the same round.
@@ -91,6 +148,10 @@ impl Record {
             started,
             samples_ns,
             error,
+            warm_up: None,
+            fidelity: None,
+            conditions: None,
+            process: None,
             race: None,
             provenance,
         }

@@ -31,13 +31,15 @@ pub enum Exit {
     Disk,
     /// Some of several failed.
     Some,
+    /// A cell became slower.
+    Regressed,
     /// Nothing was measured, or there are no records.
     NoData,
 }
 
 impl Exit {
     /// Every code with its meaning, for `--help`.
-    pub const ALL: [(Self, &str); 10] = [
+    pub const ALL: [(Self, &str); 11] = [
         (Self::Other, "other failure"),
         (Self::Usage, "usage"),
         (Self::Manifest, "zoo.toml or zoo.lock is invalid"),
@@ -47,6 +49,7 @@ impl Exit {
         (Self::Missing, "weights not in the cache"),
         (Self::Disk, "disk or permission"),
         (Self::Some, "some of several failed"),
+        (Self::Regressed, "a cell became slower"),
         (Self::NoData, "no data: nothing measured"),
     ];
 
@@ -62,6 +65,7 @@ impl Exit {
             Self::Missing => 7,
             Self::Disk => 8,
             Self::Some => 9,
+            Self::Regressed => 10,
             Self::NoData => 12,
         }
     }

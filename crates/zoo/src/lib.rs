@@ -12,6 +12,7 @@ mod model;
 mod npy;
 mod output;
 mod peers;
+mod verdicts;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

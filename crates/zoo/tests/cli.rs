@@ -306,6 +306,57 @@ fn a_bench_appends_records_that_report_renders() {
 }
 
 #[test]
+fn two_benches_of_one_program_are_compared() {
+    let place = Place::new();
+    for file in ["a.jsonl", "b.jsonl"] {
+        let bench = [
+            "bench",
+            "--stage",
+            "preprocess",
+            "--time",
+            "0",
+            "--out",
+            file,
+            "-q",
+        ];
+        place.zoo(&bench).good();
+    }
+    let text = std::fs::read_to_string(place.path().join("a.jsonl")).expect("records");
+    // The same records on both sides are no change; without the first of them a cell is lost, and twice as slow is slower.
+    let same = place.zoo(&["compare", "a.jsonl", "a.jsonl", "--json"]).json();
+    let verdicts = same["verdicts"].as_array().expect("verdicts");
+    assert!(verdicts.len() > 20 && verdicts.iter().all(|verdict| verdict["ratio"]["ratio"] == 1.0));
+    assert!(
+        place
+            .zoo(&["compare", "a.jsonl", "b.jsonl"])
+            .stdout()
+            .contains("(Holm)")
+    );
+    place.write("lost.jsonl", text.split_once('\n').expect("lines").1);
+    let error = place.zoo(&["compare", "a.jsonl", "lost.jsonl"]).failed(12);
+    assert!(error.contains("no data of 1 cell that had some"), "{error}");
+    place.zoo(&["compare", "lost.jsonl", "a.jsonl"]).good();
+    let slow: String = text.lines().map(|line| slowed(line) + "\n").collect();
+    place.write("slow.jsonl", &slow);
+    let error = place.zoo(&["compare", "a.jsonl", "slow.jsonl"]).failed(10);
+    assert!(error.contains("regressed") && error.contains("--run"), "{error}");
+    place.zoo(&["compare", "a.jsonl", "none.jsonl"]).failed(12);
+    place.zoo(&["compare", "a.jsonl"]).failed(2);
+    place
+        .zoo(&["compare", "a.jsonl", "b.jsonl", "--alpha", "2"])
+        .failed(2);
+}
+
+/// A record with times that are three times as long.
+fn slowed(line: &str) -> String {
+    let mut record: Value = serde_json::from_str(line).expect("JSON");
+    for ns in record["samples_ns"].as_array_mut().expect("samples") {
+        *ns = (3 * ns.as_u64().expect("ns")).into();
+    }
+    record.to_string()
+}
+
+#[test]
 fn a_report_of_nothing_says_so() {
     let error = Place::new().zoo(&["report"]).failed(12);
     assert!(error.contains("zoo bench"), "{error}");

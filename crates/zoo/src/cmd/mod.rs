@@ -3,6 +3,7 @@
 mod bench;
 mod cache;
 mod classify;
+mod compare;
 mod completions;
 mod doctor;
 mod export;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Export(export::Export),
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
+    Compare(compare::Compare),
     Profile(profile::Profile),
     Tune(tune::Tune),
     Peers(peers::Peers),
@@ -66,6 +68,7 @@ impl Command {
                 | Self::Classify(_)
                 | Self::Infer(_)
                 | Self::Bench(_)
+                | Self::Compare(_)
                 | Self::Profile(_)
                 | Self::Peers(_)
                 | Self::Nightly(_)
@@ -88,6 +91,7 @@ impl Command {
             Self::Export(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
+            Self::Compare(command) => command.run(cx),
             Self::Profile(command) => command.run(cx),
             Self::Tune(command) => command.run(cx),
             Self::Peers(command) => command.run(cx),

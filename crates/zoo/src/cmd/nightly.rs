@@ -1,27 +1,40 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use harness::{Budget, Case};
+use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval};
+use harness::{Budget, Case, PreprocessCase, Record};
 use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
 use super::bench::line;
 use super::report::{new_folder, render};
 use crate::bench::race::{Heat, engines, installed};
-use crate::bench::{ADVICE, BATCHES, Matrix, NETWORKS, Workshop, all_threads, measure, preprocess_cases};
+use crate::bench::{
+    ADVICE, BATCHES, Matrix, NETWORKS, Workshop, all_threads, measure, preprocess_cases, provenance,
+};
 use crate::context::Context;
+use crate::files::write_whole;
+use crate::verdicts::nights::{KEPT_DAYS, Night, Nights, TWICE, VERDICTS, prune};
+use crate::verdicts::{self, RECORDS};
 use crate::{Exit, Failure};
 
 /// Measure, check and report: the whole way, as every night
 ///
 /// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
 /// take as long to run, and the page says so. Installed peers are raced beside our engine.
+///
+/// Cells are compared with the last night of the same machine and command in the folder. A regression exits with 10, a
+/// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights older
+/// than 30 days keep their pages, medians and verdicts, and no longer their samples.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, in a few minutes
     #[arg(long)]
     quick: bool,
+    /// Measure every cell twice, not only a few: whatever is called changed between the two is a false alarm
+    #[arg(long)]
+    aa: bool,
     /// Where the dated folder goes
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
@@ -56,9 +69,16 @@ impl Nightly {
             Budget::STANDARD
         };
         let workshop = Workshop::new(cx, None);
-        let file = folder.join("records.jsonl");
+        let file = folder.join(RECORDS);
         let mut records = measure(&workshop, &cases, budget, &file, |record| {
             cx.out.note(&line(record));
+            Ok(())
+        })?;
+        let twice = self.twice(&cases);
+        cx.out
+            .note(&format!("measuring {} of them again (A/A)", twice.len()));
+        let again = measure(&workshop, &twice, budget, &folder.join(TWICE), |record| {
+            cx.out.detail(&line(record));
             Ok(())
         })?;
         for heat in self.heats(cx) {
@@ -67,25 +87,119 @@ impl Nightly {
             records.extend(standing.records);
         }
 
-        let command = if self.quick {
-            "zoo nightly --quick"
-        } else {
-            "zoo nightly"
-        };
-        let pages = render(cx, &records, &self.out, &folder, command)?;
+        let (night, paths) = self.verdicts(cx, &folder, &records, &again)?;
+        let mut pages = render(cx, &records, &self.out, &folder, self.command())?;
+        pages.extend(paths);
+        for pruned in prune(&self.out, &Record::now())? {
+            cx.out.detail(&format!(
+                "{}: older than {KEPT_DAYS} days, keeps medians only",
+                pruned.display()
+            ));
+        }
         if self.json {
             cx.out.json(&pages)?;
         } else {
             cx.out.data(&folder.join("index.html").display().to_string())?;
         }
+        self.end(cx, &records, night.comparison.as_ref())
+    }
+
+    fn command(&self) -> &'static str {
+        if self.quick {
+            "zoo nightly --quick"
+        } else {
+            "zoo nightly"
+        }
+    }
+
+    /// The cells that are measured twice: a few that take no long time, or all.
+    fn twice(&self, cases: &[Case]) -> Vec<Case> {
+        let first = cases
+            .iter()
+            .find_map(|case| Some(case.network()?.variant.as_str()));
+        let few = |case: &&Case| match case {
+            Case::Preprocess(PreprocessCase::Decode) => true,
+            Case::Preprocess(PreprocessCase::Batch { .. }) => false,
+            Case::Network(case) => case.precision == Precision::F32 && Some(case.variant.as_str()) == first,
+        };
+        cases
+            .iter()
+            .filter(|case| self.aa || few(case))
+            .cloned()
+            .collect()
+    }
+
+    /// Compares with the night before and the cells that were measured twice with themselves, writes the verdicts into the
+    /// folder, and tells them.
+    fn verdicts(
+        &self,
+        cx: &Context,
+        folder: &Path,
+        records: &[Record],
+        again: &[Record],
+    ) -> Result<(Night, [PathBuf; 2]), Failure> {
+        let machine = provenance().machine;
+        let nights = Nights::of(&self.out, self.command(), &machine, folder)?;
+        let (history, rule) = (nights.history(), Rule::default());
+        let (first, second) = (Repeat::of(records), Repeat::of(again));
+        let before: Vec<Repeat> = first
+            .iter()
+            .filter(|repeat| second.iter().any(|again| again.case == repeat.case) && !repeat.raced)
+            .cloned()
+            .collect();
+        let aa = compare(&before, &second, &history, rule);
+        let comparison = nights.last().map(|last| compare(last, &first, &history, rule));
+        let rate = false_alarms(&nights, &aa);
+        let text = match &comparison {
+            Some(comparison) => verdicts::markdown(comparison),
+            None => "The first night of this machine and command: nothing to compare with.\n".into(),
+        };
+        let markdown = format!(
+            "# Verdicts\n\n`{}`\n\n{text}\n## A/A\n\n{rate}\n\n{}",
+            self.command(),
+            verdicts::markdown(&aa)
+        );
+        let told = comparison.as_ref().map_or_else(
+            || "first night of this machine and command: nothing to compare with".into(),
+            |comparison| format!("since {}:\n{}", comparison.before, verdicts::urgent(comparison)),
+        );
+        cx.out.note(told.trim_end());
+        cx.out.note(&rate);
+        let night = Night {
+            command: self.command().into(),
+            comparison,
+            aa: Some(aa),
+        };
+        let json = serde_json::to_string_pretty(&night).expect("our types have string keys");
+        let paths = [VERDICTS, "verdicts.md"].map(|name| folder.join(name));
+        write_whole(&paths[0], (json + "\n").as_bytes())?;
+        write_whole(&paths[1], markdown.as_bytes())?;
+        Ok((night, paths))
+    }
+
+    /// What the night exits with: a regression before lost cells before failed ones.
+    fn end(&self, cx: &Context, records: &[Record], comparison: Option<&Comparison>) -> Result<(), Failure> {
         let failed = records.iter().filter(|record| record.summary().is_none()).count();
-        if failed > 0 {
+        if failed == records.len() {
             return Err(Failure::new(
-                Exit::Some,
-                format!("{failed} of {} cells failed; the page lists them", records.len()),
+                Exit::NoData,
+                "no cell could be measured; the page says why",
             ));
         }
-        Ok(())
+        match comparison.map_or(Ok(()), verdicts::judge) {
+            Err(failure) if self.quick && failure.exit == Exit::Regressed => cx.out.warn(&format!(
+                "{}, by few samples: a full `zoo nightly` would fail",
+                failure.message
+            )),
+            judged => judged?,
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Some,
+                format!("{failed} of {} cells failed; the page lists them", records.len()),
+            )),
+        }
     }
 
     /// Our engine and the installed peers in turns, on the networks that others publish most about.
@@ -163,4 +277,88 @@ fn check_cache(cx: &Context) -> Result<(), Failure> {
         _ => cx.out.note(&format!("verified {files} cached weight files")),
     }
     Ok(())
+}
+
+/// How often the harness called a cell changed that was not, tonight and over all nights.
+fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
+    let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
+    let interval = share_interval(changed, cells);
+    format!(
+        "A/A: {} of {} cells that were measured twice are called changed; with {} earlier nights {changed} of {cells}, \
+         a false-alarm rate between {:.1} and {:.1} % a cell",
+        tonight.changed(),
+        tonight.family,
+        nights.sets.len(),
+        100.0 * interval.low,
+        100.0 * interval.high
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::Provenance;
+    use harness::verdict::History;
+
+    fn nightly(quick: bool) -> Nightly {
+        Nightly {
+            quick,
+            aa: false,
+            out: "reports".into(),
+            json: false,
+        }
+    }
+
+    fn record(case: &str, samples: Result<Vec<u64>, String>) -> Record {
+        let case = case.parse().expect("a case");
+        Record::new(case, Record::now(), samples, Provenance::default())
+    }
+
+    #[test]
+    fn a_quick_night_tells_a_regression_and_a_full_one_fails() {
+        let cx = Context::embedded();
+        let set = |ms: u64| {
+            let slow = record("preprocess/decode", Ok(vec![ms * 1_000_000; 9]));
+            vec![
+                slow,
+                record("HRNet_W18_C/f32/bs1/crop224/cpu/t1", Ok(vec![9_000; 9])),
+            ]
+        };
+        let judged = |before: &[Record], now: &[Record]| {
+            compare(
+                &Repeat::of(before),
+                &Repeat::of(now),
+                &History::default(),
+                Rule::default(),
+            )
+        };
+        let code = |quick: bool, records: &[Record], comparison: Option<&Comparison>| {
+            nightly(quick)
+                .end(&cx, records, comparison)
+                .err()
+                .map(|failure| failure.exit)
+        };
+        let slower = judged(&set(10), &set(20));
+        assert_eq!(code(false, &set(20), Some(&slower)), Some(Exit::Regressed));
+        assert_eq!(code(true, &set(20), Some(&slower)), None);
+        let mut broken = set(10);
+        broken[0] = record("preprocess/decode", Err("no photo".into()));
+        let lost = judged(&set(10), &broken);
+        assert_eq!(code(true, &broken, Some(&lost)), Some(Exit::NoData));
+        assert_eq!(code(true, &broken, None), Some(Exit::Some), "the first night");
+        assert_eq!(code(true, &broken[..1], None), Some(Exit::NoData), "all failed");
+        assert_eq!(code(false, &set(10), None), None);
+    }
+
+    #[test]
+    fn few_cells_are_measured_twice_unless_all_are_asked_for() {
+        let cases = nightly(true).cases(&Context::embedded()).expect("cases");
+        let few = nightly(true).twice(&cases);
+        assert_eq!(few.len(), 3, "{few:?}");
+        let all = Nightly {
+            aa: true,
+            ..nightly(true)
+        };
+        assert_eq!(all.twice(&cases), cases);
+    }
 }

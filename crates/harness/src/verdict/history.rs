@@ -1,0 +1,206 @@
+use std::collections::{BTreeMap, HashMap};
+
+use super::spread::{SIGMA, centre};
+use super::{Repeat, Threshold, ThresholdSource, comparable};
+use crate::Case;
+use crate::stats::median;
+
+/// The change that matters where too few nights are known, as a share.
+pub const DEFAULT_THRESHOLD: f64 = 0.03;
+
+/// The usual change of one process to another, as a share, where too few nights are known. Wide: one process may lie
+/// badly in memory, or its threads on one core.
+pub const ASSUMED_SPREAD: f64 = 0.02;
+
+/// Changes from night to night that a spread is learned from, at least.
+pub const MIN_CHANGES: usize = 5;
+
+/// The threshold over the usual change: what lies farther out than chance alone goes.
+const WIDTH: f64 = 4.0;
+
+/// The smallest threshold that is learned, as a share: less is of no use to anybody.
+const SMALLEST: f64 = 0.01;
+
+/// How much each case usually changes from night to night on a machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    nights: usize,
+    spreads: HashMap<Case, f64>,
+    /// The median of all cases' spreads.
+    usual: Option<f64>,
+}
+
+impl History {
+    /// What these sets of one machine tell, the oldest first. Changes of the program are among them; the median of all changes
+    /// passes over the few large ones.
+    pub fn of(sets: &[Vec<Repeat>]) -> Self {
+        let mut changes: BTreeMap<&Case, Vec<f64>> = BTreeMap::new();
+        let nights: Vec<BTreeMap<&Case, Vec<&Repeat>>> = sets.iter().map(|set| by_case(set)).collect();
+        let mut last: HashMap<&Case, &[&Repeat]> = HashMap::new();
+        for (case, repeats) in nights.iter().flatten() {
+            let before = last.insert(*case, repeats);
+            if let Some(change) = before.and_then(|before| change(before, repeats)) {
+                changes.entry(*case).or_default().push(change.abs());
+            }
+        }
+        let spreads: HashMap<Case, f64> = changes
+            .into_iter()
+            .filter(|(_, changes)| changes.len() >= MIN_CHANGES)
+            .filter_map(|(case, mut changes)| Some((case.clone(), SIGMA * median(&mut changes)?)))
+            .collect();
+        let mut all: Vec<f64> = spreads.values().copied().collect();
+        Self {
+            nights: sets.len(),
+            usual: median(&mut all),
+            spreads,
+        }
+    }
+
+    /// How many sets it was learned from.
+    pub fn nights(&self) -> usize {
+        self.nights
+    }
+
+    /// The usual change of a case in logarithms: its own or, if that is larger, the median case's, for the spread of a few
+    /// changes is itself uncertain.
+    fn learned(&self, case: &Case) -> Option<f64> {
+        let own = self.spreads.get(case).copied();
+        let usual = self.usual?;
+        Some(own.map_or(usual, |own| own.max(usual)).max(SMALLEST / WIDTH))
+    }
+
+    /// The usual change of a case in logarithms, and whether that was learned.
+    pub(super) fn spread(&self, case: &Case) -> (f64, bool) {
+        match self.learned(case) {
+            Some(spread) => (spread, true),
+            None => (ASSUMED_SPREAD, false),
+        }
+    }
+
+    /// The change of a case that matters.
+    pub fn threshold(&self, case: &Case) -> Threshold {
+        match self.learned(case) {
+            Some(spread) => Threshold {
+                share: (WIDTH * spread).exp_m1(),
+                source: ThresholdSource::Learned,
+            },
+            None => Threshold {
+                share: DEFAULT_THRESHOLD,
+                source: ThresholdSource::Default,
+            },
+        }
+    }
+}
+
+/// The measured repeats of each case; those of races only where there are no others.
+pub(super) fn by_case(set: &[Repeat]) -> BTreeMap<&Case, Vec<&Repeat>> {
+    let mut cases: BTreeMap<&Case, Vec<&Repeat>> = BTreeMap::new();
+    for repeat in set.iter().filter(|repeat| repeat.log().is_some()) {
+        cases.entry(&repeat.case).or_default().push(repeat);
+    }
+    for repeats in cases.values_mut() {
+        if repeats.iter().any(|repeat| !repeat.raced) {
+            repeats.retain(|repeat| !repeat.raced);
+        }
+    }
+    cases
+}
+
+/// The logarithms of both sides: normalised where every repeat has a canary, else as measured.
+pub(super) fn normalised(before: &[&Repeat], now: &[&Repeat]) -> Option<(Vec<f64>, Vec<f64>)> {
+    let logs = |side: &[&Repeat]| -> Option<Vec<f64>> {
+        side.iter().map(|repeat| repeat.normalised_log()).collect()
+    };
+    Some((logs(before)?, logs(now)?))
+}
+
+/// The logarithms of both sides as measured.
+pub(super) fn measured(before: &[&Repeat], now: &[&Repeat]) -> (Vec<f64>, Vec<f64>) {
+    let logs = |side: &[&Repeat]| side.iter().filter_map(|repeat| repeat.log()).collect();
+    (logs(before), logs(now))
+}
+
+fn change(before: &[&Repeat], now: &[&Repeat]) -> Option<f64> {
+    if comparable::difference(before.first()?, now.first()?).is_some() {
+        return None;
+    }
+    let (before, now) = normalised(before, now).unwrap_or_else(|| measured(before, now));
+    Some(centre(&now)?.0 - centre(&before)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Provenance, Record};
+
+    fn night(times: &[(&str, u64)]) -> Vec<Repeat> {
+        let record = |(case, ns): &(&str, u64)| {
+            let case = case.parse().expect("a case");
+            Record::new(case, String::new(), Ok(vec![*ns]), Provenance::default())
+        };
+        times
+            .iter()
+            .map(record)
+            .map(|record| Repeat::from(&record))
+            .collect()
+    }
+
+    const STEADY: &str = "preprocess/decode";
+    const NOISY: &str = "HRNet_W18_C/f32/bs1/crop224/cpu/t1";
+
+    #[test]
+    fn a_threshold_is_learned_from_changes_and_not_from_one_step() {
+        // The steady case moves by 0.5 % and once by half, when somebody made it faster.
+        let steady = [
+            1_000_000, 1_005_000, 1_000_000, 500_000, 502_500, 500_000, 502_500,
+        ];
+        let noisy = [
+            1_000_000, 1_040_000, 1_000_000, 1_040_000, 1_000_000, 1_040_000, 1_000_000,
+        ];
+        let sets: Vec<Vec<Repeat>> = steady
+            .iter()
+            .zip(noisy)
+            .map(|(steady, noisy)| night(&[(STEADY, *steady), (NOISY, noisy)]))
+            .collect();
+        let history = History::of(&sets);
+        let share = |case: &str| history.threshold(&case.parse().expect("a case"));
+        let noisy = share(NOISY);
+        assert_eq!(noisy.source, ThresholdSource::Learned);
+        let expected = (4.0 * SIGMA * 1.04_f64.ln()).exp_m1();
+        assert!((noisy.share - expected).abs() < 1e-9, "{noisy:?}");
+        let usual = share(STEADY).share;
+        assert!(
+            usual < noisy.share && usual > 0.1,
+            "drawn to the median case: {usual}"
+        );
+        let alone: Vec<Vec<Repeat>> = steady.iter().map(|ns| night(&[(STEADY, *ns)])).collect();
+        let alone = History::of(&alone)
+            .threshold(&STEADY.parse().expect("a case"))
+            .share;
+        assert!((0.025..0.035).contains(&alone), "{alone}");
+        assert_eq!(history.nights(), 7);
+    }
+
+    #[test]
+    fn few_nights_and_other_machines_teach_nothing() {
+        let case = STEADY.parse().expect("a case");
+        let few: Vec<Vec<Repeat>> = (0..MIN_CHANGES as u64)
+            .map(|day| night(&[(STEADY, 1000 + day)]))
+            .collect();
+        let default = Threshold {
+            share: DEFAULT_THRESHOLD,
+            source: ThresholdSource::Default,
+        };
+        assert_eq!(History::of(&few).threshold(&case), default);
+        assert_eq!(History::default().threshold(&case), default);
+        let mut others: Vec<Vec<Repeat>> = (0..20).map(|day| night(&[(STEADY, 1000 + day)])).collect();
+        for (day, set) in others.iter_mut().enumerate() {
+            set[0].provenance.machine.cpu = format!("machine {}", day % 2);
+        }
+        assert_eq!(History::of(&others).threshold(&case), default);
+        // The steadiest machine does not lead to a threshold below the smallest.
+        let same: Vec<Vec<Repeat>> = (0..9).map(|_| night(&[(STEADY, 1000)])).collect();
+        let threshold = History::of(&same).threshold(&case);
+        assert!((threshold.share - 0.01).abs() < 1e-4, "{threshold:?}");
+    }
+}

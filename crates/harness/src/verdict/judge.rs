@@ -1,0 +1,306 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ThresholdSource;
+use super::history::{by_case, measured, normalised};
+use super::ranks::Ranks;
+use super::spread::{STUDENT_95, centre, student};
+use super::{
+    Answer, Basis, Comparison, Estimate, History, Repeat, Rule, Side, Threshold, Verdict, comparable,
+};
+use crate::stats::median;
+use crate::{Case, Interval};
+
+/// The level of intervals, and of "same".
+const INTERVAL: f64 = 0.05;
+
+/// The verdict on every case that is in one of the two sets, by what earlier sets of the machine teach.
+pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule) -> Comparison {
+    let (old, new) = (by_case(before), by_case(now));
+    let cases: BTreeSet<&Case> = before.iter().chain(now).map(|repeat| &repeat.case).collect();
+    let sets = Sets {
+        before,
+        now,
+        old,
+        new,
+    };
+    let mut verdicts: Vec<Verdict> = cases.into_iter().map(|case| sets.outset(case)).collect();
+    let family = verdicts.iter().filter(|verdict| open(verdict)).count();
+    let mut bench = Bench {
+        ranks: Ranks::default(),
+        history,
+        rule,
+        family,
+    };
+    for verdict in verdicts.iter_mut().filter(|verdict| open(verdict)) {
+        let case = verdict.case.clone();
+        bench.weigh(verdict, &sets.old[&case], &sets.new[&case]);
+    }
+    holm(&mut verdicts);
+    for verdict in verdicts.iter_mut().filter(|verdict| open(verdict)) {
+        bench.decide(verdict);
+    }
+    let mut ratios: Vec<f64> = verdicts
+        .iter()
+        .filter_map(|verdict| Some(verdict.ratio?.ratio))
+        .collect();
+    let began = |set: &[Repeat]| set.iter().map(|repeat| repeat.started.clone()).min();
+    Comparison {
+        before: began(before).unwrap_or_default(),
+        now: began(now).unwrap_or_default(),
+        rule,
+        nights: history.nights(),
+        family,
+        common: median(&mut ratios),
+        verdicts,
+    }
+}
+
+/// Whether a case can be compared.
+fn open(verdict: &Verdict) -> bool {
+    !matches!(verdict.answer, Answer::NoData | Answer::Incomparable)
+}
+
+/// Holm's adjusted p-values over all that have one: the smallest times their number, the next times one fewer, and none
+/// below the one before it.
+fn holm(verdicts: &mut [Verdict]) {
+    let mut tested: Vec<&mut Verdict> = verdicts
+        .iter_mut()
+        .filter(|verdict| verdict.p.is_some())
+        .collect();
+    tested.sort_by(|a, b| a.p.unwrap_or(1.0).total_cmp(&b.p.unwrap_or(1.0)));
+    let count = tested.len();
+    let mut least = 0.0_f64;
+    for (index, verdict) in tested.into_iter().enumerate() {
+        least = least
+            .max((count - index) as f64 * verdict.p.unwrap_or(1.0))
+            .min(1.0);
+        verdict.p_adjusted = Some(least);
+    }
+}
+
+struct Sets<'a> {
+    before: &'a [Repeat],
+    now: &'a [Repeat],
+    old: BTreeMap<&'a Case, Vec<&'a Repeat>>,
+    new: BTreeMap<&'a Case, Vec<&'a Repeat>>,
+}
+
+impl Sets<'_> {
+    /// The verdict as far as it needs no arithmetic: no data, incomparable, or inconclusive for now.
+    fn outset(&self, case: &Case) -> Verdict {
+        let (old, new) = (self.old.get(case), self.new.get(case));
+        let (answer, why) = match (old, new) {
+            (Some(old), Some(new)) => match old[1..]
+                .iter()
+                .chain(new)
+                .find_map(|repeat| comparable::difference(old[0], repeat))
+            {
+                Some(difference) => (Answer::Incomparable, difference),
+                None => (Answer::Inconclusive, self.failures(case)),
+            },
+            (None, _) => self.absent(case, "before", self.before, self.now),
+            (_, None) => self.absent(case, "now", self.now, self.before),
+        };
+        Verdict {
+            case: case.clone(),
+            answer,
+            why,
+            before: old.and_then(|repeats| side(repeats)),
+            now: new.and_then(|repeats| side(repeats)),
+            ratio: None,
+            normalised: None,
+            threshold: None,
+            p: None,
+            p_adjusted: None,
+            basis: None,
+        }
+    }
+
+    /// Why a case has no times in a set.
+    fn absent(&self, case: &Case, when: &str, here: &[Repeat], there: &[Repeat]) -> (Answer, String) {
+        let failed = here.iter().find(|repeat| repeat.case == *case);
+        if let Some(failed) = failed {
+            let error = failed.error.as_deref().unwrap_or("its times are zero");
+            return (Answer::NoData, format!("failed {when}: {error}"));
+        }
+        // Only what the other set lacks can have taken the case's place.
+        let others = here.iter().map(|repeat| &repeat.case);
+        let alone = others.filter(|other| there.iter().all(|repeat| repeat.case != **other));
+        match comparable::near(case, alone) {
+            Some(difference) => (Answer::Incomparable, format!("{when} measured with {difference}")),
+            None => (Answer::NoData, format!("not measured {when}")),
+        }
+    }
+
+    /// How many repeats failed, where others have times.
+    fn failures(&self, case: &Case) -> String {
+        let count = |set: &[Repeat]| {
+            let of_case = set.iter().filter(|repeat| repeat.case == *case);
+            of_case.filter(|repeat| repeat.median_ns.is_none()).count()
+        };
+        match (count(self.before), count(self.now)) {
+            (0, 0) => String::new(),
+            (before, now) => format!("failed repeats are left out: {before} before, {now} now; "),
+        }
+    }
+}
+
+fn side(repeats: &[&Repeat]) -> Option<Side> {
+    let mut medians: Vec<f64> = repeats.iter().filter_map(|repeat| repeat.median_ns).collect();
+    Some(Side {
+        median_ns: median(&mut medians)?,
+        processes: repeats.len(),
+        samples: repeats.iter().map(|repeat| repeat.samples).sum(),
+    })
+}
+
+/// What all cases of a comparison are weighed with.
+struct Bench<'a> {
+    ranks: Ranks,
+    history: &'a History,
+    rule: Rule,
+    family: usize,
+}
+
+impl Bench<'_> {
+    /// Estimates the ratio and its p-value.
+    fn weigh(&mut self, verdict: &mut Verdict, old: &[&Repeat], new: &[&Repeat]) {
+        let threshold = match self.rule.threshold {
+            Some(share) => Threshold {
+                share,
+                source: ThresholdSource::Given,
+            },
+            None => self.history.threshold(&verdict.case),
+        };
+        let spread = Spread {
+            between: self.history.spread(&verdict.case).0,
+            samples: [old, new].map(|side| match side {
+                [only] => only.error_of_median(),
+                _ => 0.0,
+            }),
+        };
+        let raw = measured(old, new);
+        verdict.ratio = self.estimate(&raw.0, &raw.1, spread);
+        let canary = normalised(old, new);
+        verdict.normalised = canary
+            .as_ref()
+            .and_then(|(old, new)| self.estimate(old, new, spread));
+        let (old, new) = canary.unwrap_or(raw);
+        verdict.threshold = Some(threshold);
+        // Which test is used depends on counts alone, never on the times.
+        if self.ranks.smallest(old.len(), new.len()) <= self.rule.alpha / self.family as f64 {
+            verdict.basis = Some(Basis::Ranks);
+            verdict.p = Some(self.ranks.p(&old, &new, threshold.share.ln_1p()));
+        } else {
+            verdict.basis = Some(Basis::Spread);
+            verdict.p = spread
+                .shift(&old, &new)
+                .map(|(shift, error)| student(shift / error));
+        }
+    }
+
+    fn estimate(&mut self, old: &[f64], new: &[f64], spread: Spread) -> Option<Estimate> {
+        let (shift, low, high) = match self.ranks.shift(old, new, INTERVAL) {
+            Some(shift) => (shift.estimate, shift.low, shift.high),
+            None => {
+                let (shift, error) = spread.shift(old, new)?;
+                (shift, shift - STUDENT_95 * error, shift + STUDENT_95 * error)
+            }
+        };
+        Some(Estimate {
+            ratio: shift.exp(),
+            interval: Interval {
+                low: low.exp(),
+                high: high.exp(),
+            },
+        })
+    }
+
+    /// The answer, once p-values are adjusted.
+    fn decide(&mut self, verdict: &mut Verdict) {
+        let (Some(estimate), Some(threshold), Some(p)) =
+            (verdict.decisive(), verdict.threshold, verdict.p_adjusted)
+        else {
+            return;
+        };
+        let (most, least) = (1.0 + threshold.share, 1.0 / (1.0 + threshold.share));
+        let Interval { low, high } = estimate.interval;
+        let certain = p <= self.rule.alpha;
+        let (answer, why) = if certain && estimate.ratio > most {
+            (Answer::Regressed, "slower, beyond the threshold".to_owned())
+        } else if certain && estimate.ratio < least {
+            (Answer::Improved, "faster, beyond the threshold".to_owned())
+        } else if low >= least && high <= most {
+            (Answer::Same, "no change beyond the threshold".to_owned())
+        } else if estimate.ratio > most || estimate.ratio < least {
+            (Answer::Inconclusive, self.doubt())
+        } else {
+            let why = "the interval reaches across the threshold".to_owned();
+            (Answer::Inconclusive, why)
+        };
+        verdict.answer = answer;
+        verdict.why = format!("{}{why}{}", verdict.why, self.rests_on(verdict));
+    }
+
+    /// Why a change that looks large is none yet.
+    fn doubt(&mut self) -> String {
+        let enough = self.rule.alpha / self.family as f64;
+        let needed = (1..100).find(|n| self.ranks.smallest(*n, *n) <= enough);
+        let needed = needed.map_or(String::new(), |needed| {
+            format!(
+                "; {needed} processes a side can tell a steady change among {}",
+                self.family
+            )
+        });
+        format!("beyond the threshold, but it may be chance{needed}")
+    }
+
+    /// What a verdict rests on, and what the machine did, in words.
+    fn rests_on(&self, verdict: &Verdict) -> String {
+        let mut text = String::new();
+        if let (Some(Basis::Spread), Some(before), Some(now)) = (verdict.basis, verdict.before, verdict.now) {
+            let processes = |n: usize| match n {
+                1 => "one process".to_owned(),
+                n => format!("{n} processes"),
+            };
+            let known = match self.history.spread(&verdict.case) {
+                (_, true) => "the usual change of a night",
+                (_, false) => "an assumed spread",
+            };
+            let (now, before) = (processes(now.processes), processes(before.processes));
+            text.push_str(&format!("; rests on {now} against {before} and {known}"));
+        }
+        if let (Some(ratio), Some(normalised)) = (verdict.ratio, verdict.normalised) {
+            let machine = ratio.ratio / normalised.ratio - 1.0;
+            if machine.abs() >= 0.01 {
+                let word = if machine > 0.0 { "slower" } else { "faster" };
+                text.push_str(&format!(
+                    "; the machine itself was {:.0} % {word}",
+                    100.0 * machine.abs()
+                ));
+            }
+        }
+        text
+    }
+}
+
+/// What is known of the noise where ranks say too little, in logarithms.
+#[derive(Clone, Copy)]
+struct Spread {
+    /// The usual change between two sets.
+    between: f64,
+    /// The standard errors of the two medians by the samples of single processes.
+    samples: [f64; 2],
+}
+
+impl Spread {
+    /// The shift between the medians and its standard error.
+    fn shift(&self, old: &[f64], new: &[f64]) -> Option<(f64, f64)> {
+        let (old, old_error) = centre(old)?;
+        let (new, new_error) = centre(new)?;
+        let [before, now] = self.samples;
+        let terms = [self.between, old_error, new_error, before, now];
+        let error = terms.iter().map(|term| term * term).sum::<f64>().sqrt();
+        Some((new - old, error))
+    }
+}

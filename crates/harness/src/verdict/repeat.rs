@@ -1,0 +1,85 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Case, Conditions, Outcome, Provenance, Record};
+
+/// One process's median of a case: a record without its samples. History keeps these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// What was measured.
+    pub case: Case,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// Median of its samples, ns; none where it failed.
+    pub median_ns: Option<f64>,
+    /// Their median absolute deviation from it, ns.
+    #[serde(default)]
+    pub mad_ns: f64,
+    /// How many there were.
+    #[serde(default)]
+    pub samples: usize,
+    /// Why there is no median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Multiply-accumulates a second that the machine reached around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_macs_per_s: Option<f64>,
+    /// Whether it was measured in turns with others.
+    #[serde(default)]
+    pub raced: bool,
+    /// What ran where.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+}
+
+impl From<&Record> for Repeat {
+    fn from(record: &Record) -> Self {
+        let (summary, error) = match record.outcome() {
+            Outcome::Measured(summary) => (Some(summary), None),
+            Outcome::Failed(error) => (None, Some(error.to_owned())),
+        };
+        Self {
+            case: record.case.clone(),
+            started: record.started.clone(),
+            median_ns: summary.map(|summary| summary.median_ns),
+            mad_ns: summary.map_or(0.0, |summary| summary.mad_ns),
+            samples: record.samples_ns.len(),
+            error,
+            canary_macs_per_s: record.conditions.as_ref().and_then(canary),
+            raced: record.race.is_some(),
+            provenance: record.provenance.clone(),
+        }
+    }
+}
+
+/// What the machine reached around a cell: the geometric mean of before and after.
+fn canary(conditions: &Conditions) -> Option<f64> {
+    let [before, after] = conditions.canary.map(|canary| canary.macs_per_s);
+    Some((before * after).sqrt()).filter(|rate| rate.is_normal() && *rate > 0.0)
+}
+
+impl Repeat {
+    /// The records without their samples.
+    pub fn of(records: &[Record]) -> Vec<Self> {
+        records.iter().map(Self::from).collect()
+    }
+
+    /// The logarithm of the time in ns.
+    pub(super) fn log(&self) -> Option<f64> {
+        self.median_ns.filter(|ns| *ns > 0.0).map(f64::ln)
+    }
+
+    /// The logarithm of the time in multiply-accumulates of the canary's.
+    pub(super) fn normalised_log(&self) -> Option<f64> {
+        Some(self.log()? + self.canary_macs_per_s?.ln())
+    }
+
+    /// The standard error of the median by its samples' spread, in logarithms, as if they were independent.
+    pub(super) fn error_of_median(&self) -> f64 {
+        match self.median_ns {
+            Some(median) if median > 0.0 && self.samples > 0 => {
+                super::spread::MEDIAN_ERROR * self.mad_ns / median / (self.samples as f64).sqrt()
+            }
+            _ => 0.0,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use harness::Case;
+use harness::verdict::{Comparison, History, Rule, compare};
+
+use super::bench::seconds;
+use crate::context::Context;
+use crate::verdicts::interleave::Duel;
+use crate::verdicts::nights::earlier;
+use crate::verdicts::selftest::{self, SelfTest};
+use crate::verdicts::{judge, set, text};
+use crate::{Exit, Failure};
+
+/// The threshold where both sides are measured in turns, as a share: no night lies between them.
+const IN_TURNS: f64 = 0.01;
+
+/// Tell whether cells became slower: regressed, improved, same, inconclusive, incomparable or no data
+///
+/// Compares two sets of records, or with --run measures two builds of this program in turns. Exits with 10 if a cell
+/// regressed, else with 12 if a cell that had data has none any more or nothing could be compared. Cells that are new,
+/// inconclusive or incomparable fail nothing.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// BEFORE and NOW: files of records or folders of reports; with --run two executables
+    #[arg(value_names = ["BEFORE", "NOW"], num_args = 2, required_unless_present_any = ["self_test", "self_test_worker"])]
+    sets: Vec<PathBuf>,
+    /// Folder of reports whose earlier sets thresholds are learned from; without it the one that BEFORE and NOW lie in
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "self_test"])]
+    history: Option<PathBuf>,
+    /// The change that matters, per cent; without it learned from history, else 3, and 1 where both are measured in turns
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    threshold: Option<f64>,
+    /// The largest chance of any false alarm over all cells
+    #[arg(long, value_name = "CHANCE", default_value_t = 0.05, value_parser = chance)]
+    alpha: f64,
+    /// Measure two executables in turns, each time in fresh processes, and what looks changed twice
+    #[arg(long, conflicts_with = "self_test")]
+    run: bool,
+    #[command(flatten)]
+    cells: Cells,
+    /// Blocks of before, now, now, before: two processes a side each
+    #[arg(long, value_name = "N", default_value = "4")]
+    blocks: NonZeroUsize,
+    /// With --run: time for each cell's samples in each process
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    time: f64,
+    /// Slow a cell down by 0, 2, 5 and 10 % on this machine and tell how often that is found: some minutes
+    #[arg(long)]
+    self_test: bool,
+    /// With --self-test: how often
+    #[arg(long, value_name = "N", default_value = "30")]
+    trials: NonZeroUsize,
+    /// With --self-test: the cell
+    #[arg(
+        long,
+        value_name = "ID",
+        default_value = "hrnet_w18_small/f32/bs1/crop64/cpu/t1"
+    )]
+    cell: Case,
+    /// With --self-test: samples a process
+    #[arg(long, value_name = "N", default_value = "15")]
+    samples: NonZeroUsize,
+    /// One process of the self-test
+    #[arg(long, hide = true)]
+    self_test_worker: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// With --run: the cells, as `zoo bench` takes them.
+#[derive(Debug, Args)]
+struct Cells {
+    /// With --run: variants, with * and ? as wildcards
+    #[arg(short, long, value_name = "PATTERN", requires = "run")]
+    model: Option<String>,
+    /// With --run: number formats
+    #[arg(long, value_name = "LIST", requires = "run")]
+    precision: Option<String>,
+    /// With --run: batch sizes
+    #[arg(short, long, value_name = "LIST", requires = "run")]
+    batch: Option<String>,
+    /// With --run: sides of the input
+    #[arg(long, value_name = "LIST", requires = "run")]
+    size: Option<String>,
+    /// With --run: what runs the networks
+    #[arg(long, value_name = "LIST", requires = "run")]
+    backend: Option<String>,
+    /// With --run: thread counts
+    #[arg(long, value_name = "LIST", requires = "run")]
+    threads: Option<String>,
+}
+
+impl Cells {
+    /// The options of `zoo bench` that were given; both programs check them.
+    fn options(&self) -> Vec<String> {
+        let given = [
+            ("--model", &self.model),
+            ("--precision", &self.precision),
+            ("--batch", &self.batch),
+            ("--size", &self.size),
+            ("--backend", &self.backend),
+            ("--threads", &self.threads),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
+        given.flatten().collect()
+    }
+}
+
+impl Compare {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        if self.self_test_worker {
+            return cx
+                .out
+                .json_line(&selftest::worker(cx, &self.cell, self.samples.get())?);
+        }
+        if self.self_test {
+            return self.test(cx);
+        }
+        let [before, now] = &self.sets[..] else {
+            return Err(Failure::new(
+                Exit::Usage,
+                "two sets of records are compared: BEFORE and NOW",
+            ));
+        };
+        let comparison = if self.run {
+            Duel {
+                cx,
+                programs: [before.clone(), now.clone()],
+                cells: self.cells.options(),
+                time: self.time,
+                blocks: self.blocks.get(),
+                rule: self.rule(Some(IN_TURNS)),
+            }
+            .run()?
+        } else {
+            self.files()?
+        };
+        match self.json {
+            true => cx.out.json(&comparison)?,
+            false => cx.out.data(&text(&comparison))?,
+        }
+        judge(&comparison)
+    }
+
+    fn rule(&self, threshold: Option<f64>) -> Rule {
+        Rule {
+            alpha: self.alpha,
+            threshold: self.threshold.or(threshold),
+        }
+    }
+
+    fn files(&self) -> Result<Comparison, Failure> {
+        let [before, now] = [set(&self.sets[0])?, set(&self.sets[1])?];
+        let shared = || match [&self.sets[0], &self.sets[1]].map(|path| (path.is_dir(), path.parent())) {
+            [(true, Some(a)), (true, Some(b))] if a == b && a.is_dir() => Some(a.to_owned()),
+            _ => None,
+        };
+        let history = match self.history.clone().or_else(shared) {
+            Some(reports) => History::of(&earlier(&reports, &now)?),
+            None => History::default(),
+        };
+        Ok(compare(&before, &now, &history, self.rule(None)))
+    }
+
+    fn test(&self, cx: &Context) -> Result<(), Failure> {
+        let test = SelfTest {
+            cx,
+            case: self.cell.clone(),
+            trials: self.trials.get(),
+            blocks: self.blocks.get(),
+            samples: self.samples.get(),
+            rule: self.rule(Some(IN_TURNS)),
+        };
+        cx.out.note(&format!(
+            "{}: {} trials of {} processes a side in turns, {} samples each",
+            self.cell,
+            self.trials,
+            2 * self.blocks.get(),
+            self.samples
+        ));
+        let detections = test.run()?;
+        match self.json {
+            true => cx.out.json(&detections),
+            false => cx.out.data(&selftest::text(&detections)),
+        }
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim_end().parse().ok();
+    let percent = number.filter(|percent: &f64| (0.0..=1000.0).contains(percent));
+    percent
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| format!("`{text}` is no threshold: expected per cent, as in 3"))
+}
+
+fn chance(text: &str) -> Result<f64, String> {
+    let chance = text
+        .parse()
+        .ok()
+        .filter(|chance: &f64| *chance > 0.0 && *chance < 1.0);
+    chance.ok_or_else(|| format!("`{text}` is no chance: expected a number between 0 and 1, as in 0.05"))
+}

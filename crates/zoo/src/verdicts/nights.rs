@@ -1,0 +1,266 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use harness::verdict::{Comparison, History, Repeat, same_machine};
+use harness::{Machine, StoreError, days_between};
+use serde::{Deserialize, Serialize};
+
+use super::{MEDIANS, RECORDS, set};
+use crate::files::write_whole;
+use crate::{Exit, Failure};
+
+/// The verdicts of a night, in its folder.
+pub(crate) const VERDICTS: &str = "verdicts.json";
+
+/// The records of cells that were measured a second time.
+pub(crate) const TWICE: &str = "aa.jsonl";
+
+/// Days after which a night keeps medians and verdicts, and no longer its samples.
+pub(crate) const KEPT_DAYS: i64 = 30;
+
+/// What `verdicts.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Night {
+    /// The command that measured: nights of one command have the same cells.
+    pub(crate) command: String,
+    /// Against the night before it; none for the first.
+    pub(crate) comparison: Option<Comparison>,
+    /// Cells measured twice on this night: whatever is called changed is a false alarm.
+    pub(crate) aa: Option<Comparison>,
+}
+
+/// Earlier nights of one command on one machine, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Nights {
+    pub(crate) sets: Vec<Vec<Repeat>>,
+    /// Cells that were measured twice, and how many of them were called changed.
+    pub(crate) aa: (usize, usize),
+}
+
+impl Nights {
+    /// The nights among the folders of `reports`, but for the one that is being made.
+    ///
+    /// # Errors
+    /// If a folder or a file cannot be read.
+    pub(crate) fn of(reports: &Path, command: &str, machine: &Machine, but: &Path) -> Result<Self, Failure> {
+        let mut nights = Self::default();
+        for folder in folders(reports)?.iter().filter(|folder| *folder != but) {
+            let Some(night) = night(folder)?.filter(|night| night.command == command) else {
+                continue;
+            };
+            let set = set(folder)?;
+            if set
+                .first()
+                .is_some_and(|repeat| same_machine(&repeat.provenance.machine, machine))
+            {
+                nights.add(&night, set);
+            }
+        }
+        nights.sets.sort_by_key(|set| began(set));
+        Ok(nights)
+    }
+
+    fn add(&mut self, night: &Night, set: Vec<Repeat>) {
+        if let Some(aa) = &night.aa {
+            self.aa.0 += aa.family;
+            self.aa.1 += aa.changed();
+        }
+        self.sets.push(set);
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History::of(&self.sets)
+    }
+
+    pub(crate) fn last(&self) -> Option<&[Repeat]> {
+        self.sets.last().map(Vec::as_slice)
+    }
+}
+
+fn began(set: &[Repeat]) -> String {
+    set.iter()
+        .map(|repeat| repeat.started.clone())
+        .min()
+        .unwrap_or_default()
+}
+
+/// The sets in a folder of reports that began before this one, of its machine, the oldest first: any command's.
+///
+/// # Errors
+/// If a folder or a file cannot be read.
+pub(crate) fn earlier(reports: &Path, than: &[Repeat]) -> Result<Vec<Vec<Repeat>>, Failure> {
+    let Some(first) = than.first() else {
+        return Ok(Vec::new());
+    };
+    let mut sets = Vec::new();
+    for folder in folders(reports)? {
+        if !folder.join(RECORDS).is_file() && !folder.join(MEDIANS).is_file() {
+            continue;
+        }
+        let set = set(&folder)?;
+        let same = |repeat: &Repeat| same_machine(&repeat.provenance.machine, &first.provenance.machine);
+        if began(&set) < began(than) && set.first().is_some_and(same) {
+            sets.push(set);
+        }
+    }
+    sets.sort_by_key(|set| began(set));
+    Ok(sets)
+}
+
+/// Replaces the records of nights that began more than [`KEPT_DAYS`] before `now` by their medians, and gives the folders.
+///
+/// # Errors
+/// If a file cannot be read, written or deleted; its records are there until their medians are on disk.
+pub(crate) fn prune(reports: &Path, now: &str) -> Result<Vec<PathBuf>, Failure> {
+    let mut pruned = Vec::new();
+    for folder in folders(reports)? {
+        let records = folder.join(RECORDS);
+        let is_old = days_between(&name(&folder), now).is_some_and(|days| days > KEPT_DAYS);
+        // A folder without verdicts is no night's: somebody's records are not ours to shorten.
+        if !is_old || !records.is_file() || !folder.join(VERDICTS).is_file() {
+            continue;
+        }
+        let mut text = String::new();
+        for repeat in set(&folder)? {
+            text.push_str(&serde_json::to_string(&repeat).expect("our types have string keys"));
+            text.push('\n');
+        }
+        write_whole(&folder.join(MEDIANS), text.as_bytes())?;
+        for file in [records, folder.join(TWICE)] {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Failure::file(&file, &error));
+                }
+                _ => {}
+            }
+        }
+        pruned.push(folder);
+    }
+    Ok(pruned)
+}
+
+/// The medians of a pruned folder.
+pub(super) fn medians(file: &Path) -> Result<Vec<Repeat>, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+    let parse = |(index, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|source| {
+            Failure::from(StoreError::Line {
+                path: file.to_owned(),
+                line: index + 1,
+                source,
+            })
+        })
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+/// The verdicts of a folder; none where it is no night's.
+fn night(folder: &Path) -> Result<Option<Night>, Failure> {
+    let file = folder.join(VERDICTS);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::file(&file, &error)),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        let failure = Failure::new(Exit::Other, format!("{}: no verdicts: {error}", file.display()));
+        failure.help("delete the file to leave this night out of the history")
+    })
+}
+
+fn name(folder: &Path) -> String {
+    folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The folders of reports, by name. Links, as to the latest, lead to folders that are listed anyway.
+fn folders(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let disk = |error: io::Error| Failure::file(reports, &error);
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(reports).map_err(disk)? {
+        let entry = entry.map_err(disk)?;
+        if entry.file_type().map_err(disk)?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::{Provenance, Record, append};
+
+    fn write(reports: &Path, name: &str, command: &str, cpu: &str) -> PathBuf {
+        let folder = reports.join(name);
+        let case = "preprocess/decode".parse().expect("a case");
+        let mut provenance = Provenance::default();
+        provenance.machine.cpu = cpu.into();
+        let started = format!("{}T03:00:00Z", &name[..10]);
+        let record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
+        append(&folder.join(RECORDS), &record).expect("written");
+        let night = Night {
+            command: command.into(),
+            comparison: None,
+            aa: None,
+        };
+        let text = serde_json::to_string(&night).expect("JSON");
+        fs::write(folder.join(VERDICTS), text).expect("written");
+        folder
+    }
+
+    #[test]
+    fn nights_are_of_one_machine_and_one_command_in_order_of_time() {
+        let reports = tempfile::tempdir().expect("a folder");
+        let reports = reports.path();
+        let machine = Machine {
+            cpu: "A".into(),
+            ..Machine::default()
+        };
+        write(reports, "2026-11-10", "zoo nightly", "A");
+        write(reports, "2026-11-09", "zoo nightly", "A");
+        write(reports, "2026-11-11", "zoo nightly --quick", "A");
+        write(reports, "2026-11-12", "zoo nightly", "B");
+        fs::create_dir(reports.join("2026-11-13")).expect("a folder");
+        let but = write(reports, "2026-11-14", "zoo nightly", "A");
+        let nights = Nights::of(reports, "zoo nightly", &machine, &but).expect("readable");
+        let days: Vec<String> = nights.sets.iter().map(|set| began(set)).collect();
+        assert_eq!(days, ["2026-11-09T03:00:00Z", "2026-11-10T03:00:00Z"]);
+        assert_eq!(nights.last().expect("a night")[0].median_ns, Some(6.0));
+    }
+
+    #[test]
+    fn old_nights_keep_their_medians_and_are_read_all_the_same() {
+        let reports = tempfile::tempdir().expect("a folder");
+        let reports = reports.path();
+        let old = write(reports, "2026-10-01.2", "zoo nightly", "A");
+        let young = write(reports, "2026-11-01", "zoo nightly", "A");
+        let foreign = write(reports, "2026-10-02", "zoo report", "A");
+        fs::remove_file(foreign.join(VERDICTS)).expect("deleted");
+        let before = set(&old).expect("readable");
+        fs::write(old.join(TWICE), "").expect("written");
+        let pruned = prune(reports, "2026-11-25T03:00:00Z").expect("pruned");
+        assert_eq!(pruned, std::slice::from_ref(&old));
+        assert!(!old.join(RECORDS).exists() && !old.join(TWICE).exists() && old.join(VERDICTS).exists());
+        assert!(young.join(RECORDS).exists() && foreign.join(RECORDS).exists());
+        assert_eq!(set(&old).expect("readable"), before, "medians say the same");
+        assert!(prune(reports, "2026-11-25").expect("nothing left").is_empty());
+
+        fs::write(old.join(MEDIANS), "{}\n").expect("written");
+        let failure = set(&old).expect_err("no repeat");
+        assert!(
+            failure
+                .message
+                .contains("medians.jsonl:1: not a benchmark record"),
+            "{failure:?}"
+        );
+        fs::write(young.join(VERDICTS), "{").expect("written");
+        let failure = Nights::of(reports, "zoo nightly", &Machine::default(), &old).expect_err("damaged");
+        assert!(failure.message.contains("no verdicts"), "{failure:?}");
+    }
+}
