@@ -9,9 +9,11 @@
 
 mod case;
 mod cell;
+mod conditions;
 mod days;
 mod machine;
 mod measure;
+mod quantile;
 mod race;
 mod record;
 mod stats;
@@ -22,9 +24,11 @@ pub mod verdict;
 
 pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
 pub use cell::Cell;
+pub use conditions::Lookout;
 pub use days::days_between;
 pub use machine::Machine;
 pub use measure::Budget;
+pub use quantile::Quantile;
 pub use race::{Interval, Ratio};
 pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race, Record, WarmUp};
 pub use stats::Summary;

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use crate::Cell;
+use crate::{Cell, WarmUp};
 
 /// How long one cell may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs, or rounds of a race, that are not recorded, before the first sample.
+    /// Runs, or rounds of a race, that are not recorded, before the first sample; more where a cell is not steady yet.
     pub warm_up: usize,
     /// Samples taken even when the time is over.
     pub min_samples: usize,
@@ -13,6 +13,22 @@ pub struct Budget {
     pub max_samples: usize,
     /// Time for the samples.
     pub time: Duration,
+}
+
+/// Runs in a row that must take equally long before the first sample.
+const STEADY: usize = 3;
+
+/// How far they may lie apart, as a share.
+const APART: f64 = 0.05;
+
+/// Runs after which a cell is measured even if it is not steady.
+const MOST_WARM_UP: usize = 20;
+
+fn alike(times: &[u64]) -> bool {
+    let (least, most) = times.iter().fold((u64::MAX, 0), |(least, most), time| {
+        (least.min(*time), most.max(*time))
+    });
+    most as f64 <= least as f64 * (1.0 + APART)
 }
 
 impl Budget {
@@ -40,20 +56,33 @@ impl Budget {
         time: Duration::from_secs(10),
     };
 
-    /// The duration of each sample in ns, one run each.
+    /// The duration of each sample in ns, one run each, and the runs before them.
     ///
     /// # Errors
     /// The first error of the cell; samples taken until then are dropped.
-    pub fn measure(&self, cell: &mut Cell) -> Result<Vec<u64>, String> {
-        for _ in 0..self.warm_up {
-            cell.time()?;
-        }
+    pub fn measure(&self, cell: &mut Cell) -> Result<(WarmUp, Vec<u64>), String> {
+        let warm_up = self.warm(cell)?;
         let mut samples = Vec::with_capacity(self.min_samples);
         let begin = Instant::now();
         while self.goes_on(samples.len(), begin) {
             samples.push(cell.time()?);
         }
-        Ok(samples)
+        Ok((warm_up, samples))
+    }
+
+    /// Runs until the last ones took equally long, but not for longer than a quarter of the time.
+    fn warm(&self, cell: &mut Cell) -> Result<WarmUp, String> {
+        let begin = Instant::now();
+        let mut times = Vec::new();
+        loop {
+            times.push(cell.time()?);
+            let runs = times.len();
+            let steady = runs >= self.warm_up.max(STEADY) && alike(&times[runs - STEADY..]);
+            let over = runs >= MOST_WARM_UP || begin.elapsed() >= self.time / 4;
+            if steady || (runs >= self.warm_up && over) {
+                return Ok(WarmUp { runs, steady });
+            }
+        }
     }
 
     /// Whether another sample is taken after so many since `begin`.
@@ -83,21 +112,51 @@ mod tests {
             counted.set(counted.get() + 1);
             Ok(())
         });
-        assert_eq!(
-            budget.measure(&mut count).expect("never fails").len(),
-            4,
-            "time is over at once"
-        );
+        let samples = |budget: &Budget, cell: &mut Cell| budget.measure(cell).expect("never fails").1.len();
+        assert_eq!(samples(&budget, &mut count), 4, "time is over at once");
+        assert_eq!(runs.get(), 3 + 4, "and the warm-up as short as it may be");
         let longer = Budget {
             time: Duration::from_secs(60),
             ..budget
         };
+        assert_eq!(samples(&longer, &mut count), 9, "the count ends it");
+    }
+
+    #[test]
+    fn the_warm_up_ends_when_the_times_stop_falling() {
+        const FALLING: [u64; 8] = [900, 500, 300, 200, 103, 101, 100, 100];
+        let cell = |times: &'static [u64]| {
+            let mut index = 0;
+            Cell::clocked(move || {
+                index += 1;
+                Ok(times[(index - 1).min(times.len() - 1)])
+            })
+        };
+        let warm_up = |times| Budget::STANDARD.measure(&mut cell(times)).expect("never fails").0;
         assert_eq!(
-            longer.measure(&mut count).expect("never fails").len(),
-            9,
-            "the count ends it"
+            warm_up(&FALLING),
+            WarmUp {
+                runs: 7,
+                steady: true
+            }
         );
-        assert_eq!(runs.get(), 3 + 4 + 3 + 9);
+        assert_eq!(
+            warm_up(&[100]),
+            WarmUp {
+                runs: 3,
+                steady: true
+            }
+        );
+        let restless = [100, 200, 100, 200, 100, 200, 100, 200, 100, 200, 100, 200];
+        let [a, b] = [restless, restless];
+        let long: &'static [u64] = Box::leak([a, b].concat().into_boxed_slice());
+        assert_eq!(
+            warm_up(long),
+            WarmUp {
+                runs: MOST_WARM_UP,
+                steady: false
+            }
+        );
     }
 
     #[test]

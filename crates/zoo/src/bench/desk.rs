@@ -65,10 +65,12 @@ impl Desk {
         let mut worker = Worker::start(&environment, job, Limits::STANDARD)
             .map_err(|error| Failure::new(Exit::Other, error))?;
         let logits = npy::read(&answer)?;
-        right(&logits.values, reference, peer.tolerance).map_err(|why| wrong(peer.name, &why))?;
+        let fidelity = right(&logits.values, reference, question.case.batch, peer.tolerance)
+            .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
             weights: question.weights.about.clone(),
             backend: worker.about().to_owned(),
+            fidelity: Some(fidelity),
             cell: Cell::clocked(move || worker.run()),
         })
     }

@@ -1,5 +1,6 @@
 //! What `zoo bench` and `cargo bench` share: which cells there are, and how a cell is made ready to be timed.
 
+mod canary;
 mod desk;
 mod peers;
 mod prepare;
@@ -11,6 +12,7 @@ use harness::{Case, NetworkCase, PreprocessCase};
 use hrnet::Precision;
 use registry::{Variant, Zoo};
 
+pub(crate) use canary::macs_per_s;
 pub use peers::peers;
 pub(crate) use peers::{ADVICE, NETWORKS};
 pub(crate) use prepare::{Workshop, transform};

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use half::{bf16, f16};
-use harness::{Case, Cell, NetworkCase, PreprocessCase};
+use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Interpolation, RgbImage, Transform};
 use registry::{Preprocess, Variant};
@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) weights: String,
     /// What runs the cell.
     pub(crate) backend: String,
+    /// How close its answer is to the reference's; none for preprocessing.
+    pub(crate) fidelity: Option<Fidelity>,
 }
 
 /// Makes cells ready.
@@ -56,36 +58,24 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// The cell of this case.
+    /// The cell of this case, whose answer has been compared with the reference's.
     pub(crate) fn prepare(&self, case: &Case) -> Result<Prepared, Failure> {
         match case {
-            Case::Network(case) => self.network(case, false),
+            Case::Network(case) => self.network(case),
             Case::Preprocess(case) => self.preprocess(case),
         }
     }
 
-    /// The cell of a race: its answer is compared with the reference's, as that of every peer is.
-    pub(super) fn racer(&self, case: &NetworkCase) -> Result<Prepared, Failure> {
-        self.network(case, true)
-    }
-
-    fn network(&self, case: &NetworkCase, compared: bool) -> Result<Prepared, Failure> {
+    /// As [`Workshop::prepare`], for a network.
+    pub(super) fn network(&self, case: &NetworkCase) -> Result<Prepared, Failure> {
         let question = self.question(case)?;
+        let reference = self.reference(&question)?;
         match peers::find(&case.backend) {
-            Some(peer) => {
-                let reference = self.reference(&question)?;
-                self.desk
-                    .borrow_mut()
-                    .prepare(self.cx, peer, &question, &reference)
-            }
-            None => {
-                let reference = if compared {
-                    Some(self.reference(&question)?)
-                } else {
-                    None
-                };
-                question.ours(reference.as_deref().map(Vec::as_slice))
-            }
+            Some(peer) => self
+                .desk
+                .borrow_mut()
+                .prepare(self.cx, peer, &question, &reference),
+            None => question.ours(&reference),
         }
     }
 
@@ -156,13 +146,14 @@ impl<'a> Workshop<'a> {
             cell,
             weights: String::new(),
             backend: "this program, one thread".into(),
+            fidelity: None,
         })
     }
 }
 
 impl Question<'_> {
-    /// The cell of a backend of ours, compared with the reference's logits if there are some.
-    fn ours(self, reference: Option<&[f32]>) -> Result<Prepared, Failure> {
+    /// The cell of a backend of ours.
+    fn ours(self, reference: &[f32]) -> Result<Prepared, Failure> {
         let backend = runtime::backend(&self.case.backend)?;
         let threads = self
             .case
@@ -177,13 +168,9 @@ impl Question<'_> {
         let images = self.images;
         let mut logits = vec![0.0; self.graph.output_shape().elements()];
         session.run(&images, &mut logits)?;
-        if let Some(reference) = reference {
-            let tolerance = backend.tolerance(self.case.precision);
-            right(&logits, reference, tolerance).map_err(|why| wrong(&self.case.backend, &why))?;
-        }
-        if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
-            return Err(wrong(&self.case.backend, &format!("{odd} for a photo")));
-        }
+        let tolerance = backend.tolerance(self.case.precision);
+        let fidelity = right(&logits, reference, self.case.batch, tolerance)
+            .map_err(|why| wrong(&self.case.backend, &why))?;
         let unit = session
             .unit()
             .map_or(String::new(), |unit| format!(", on {unit}"));
@@ -196,6 +183,7 @@ impl Question<'_> {
             cell,
             weights: self.weights.about,
             backend: format!("{}{unit}", backend.about()),
+            fidelity: Some(fidelity),
         })
     }
 }
@@ -208,8 +196,13 @@ pub(super) fn wrong(name: &str, why: &str) -> Failure {
     )
 }
 
-/// Whether logits are those of the reference; the error says how far they are off.
-pub(super) fn right(logits: &[f32], reference: &[f32], tolerance: f32) -> Result<(), String> {
+/// How close the logits of so many images are to the reference's; the error says what is wrong with them.
+pub(super) fn right(
+    logits: &[f32],
+    reference: &[f32],
+    images: usize,
+    tolerance: f32,
+) -> Result<Fidelity, String> {
     if logits.len() != reference.len() {
         let (found, expected) = (logits.len(), reference.len());
         return Err(format!("{found} logits, expected {expected}"));
@@ -222,13 +215,24 @@ pub(super) fn right(logits: &[f32], reference: &[f32], tolerance: f32) -> Result
         .fold(0.0_f32, |most, logit| most.max(logit.abs()));
     let differences = logits.iter().zip(reference).map(|(a, b)| (a - b).abs());
     let share = differences.fold(0.0_f32, f32::max) / largest.max(f32::MIN_POSITIVE);
-    if share <= tolerance {
-        Ok(())
-    } else {
-        Err(format!(
+    if share > tolerance {
+        return Err(format!(
             "logits differ from {REFERENCE}'s by {share:.1e} of the largest, allowed are {tolerance:.0e}"
-        ))
+        ));
     }
+    let classes = reference.len() / images.max(1);
+    let pairs = logits
+        .chunks(classes.max(1))
+        .zip(reference.chunks(classes.max(1)));
+    let agreeing = pairs.filter(|(a, b)| top1(a) == top1(b)).count();
+    Ok(Fidelity {
+        largest_error: f64::from(share),
+        top1_agreement: agreeing as f64 / images.max(1) as f64,
+    })
+}
+
+fn top1(logits: &[f32]) -> Option<usize> {
+    (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
 }
 
 fn photo() -> Result<RgbImage, Failure> {
@@ -279,13 +283,23 @@ mod tests {
     #[test]
     fn wrong_logits_are_told_from_right_ones() {
         let reference = [2.0, -4.0, 0.0];
-        assert_eq!(right(&[2.0, -4.0, 0.0004], &reference, 1e-4), Ok(()));
-        let why = right(&[2.0, -4.0, 0.0008], &reference, 1e-4).expect_err("too far");
+        let fidelity = |logits: &[f32], tolerance| right(logits, &reference, 1, tolerance);
+        let exact = Fidelity {
+            largest_error: 0.0,
+            top1_agreement: 1.0,
+        };
+        assert_eq!(fidelity(&reference, 1e-4), Ok(exact));
+        let near = fidelity(&[2.0, -4.0, 0.0004], 1e-3).expect("near enough");
+        assert!((near.largest_error - 1e-4).abs() < 1e-8, "{near:?}");
+        let why = fidelity(&[2.0, -4.0, 0.0008], 1e-4).expect_err("too far");
         assert!(why.contains("2.0e-4 of the largest, allowed are 1e-4"), "{why}");
-        let why = right(&[2.0, f32::NAN, 0.0], &reference, 1.0).expect_err("no number");
+        let why = fidelity(&[2.0, f32::NAN, 0.0], 1.0).expect_err("no number");
         assert!(why.contains("NaN"), "{why}");
-        let why = right(&[2.0], &reference, 1.0).expect_err("too few");
+        let why = fidelity(&[2.0], 1.0).expect_err("too few");
         assert_eq!(why, "1 logits, expected 3");
+        let two = [1.0, 2.0, 5.0, 4.0];
+        let half = right(&[1.0, 2.0, 4.4, 4.6], &two, 2, 0.5).expect("near enough");
+        assert_eq!(half.top1_agreement, 0.5);
     }
 
     #[test]

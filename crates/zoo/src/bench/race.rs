@@ -1,10 +1,9 @@
 use std::path::Path;
 
-use harness::{Budget, Case, Cell, NetworkCase, Race, Ratio, Record, Summary, append};
+use harness::{Budget, Case, NetworkCase, Race, Ratio, Record, Summary, append};
 use hrnet::{Precision, Shape};
-use kernels::engine::{Isa, fma_macs};
 
-use super::{Workshop, provenance};
+use super::{Workshop, canary, provenance};
 use crate::Failure;
 use crate::context::Context;
 use crate::output::table;
@@ -81,7 +80,8 @@ impl Heat {
         let started = Record::now();
         let common = provenance();
         let isa = runtime::unit()?;
-        let mut cells = vec![canary(isa, self.threads)];
+        let (canary, canary_macs) = canary::cell(isa, self.threads);
+        let mut cells = vec![canary];
         let mut prepared = Vec::with_capacity(self.engines.len());
         for engine in &self.engines {
             let case = NetworkCase {
@@ -94,27 +94,31 @@ impl Heat {
             };
             let mut about = common.clone();
             let place = workshop
-                .racer(&case)
+                .network(&case)
                 .map_err(|failure| failure.message)
                 .map(|ready| {
                     (about.weights, about.backend) = (ready.weights, ready.backend);
                     cells.push(ready.cell);
-                    cells.len() - 1
+                    (cells.len() - 1, ready.fidelity)
                 });
             prepared.push((Case::Network(case), about, place));
         }
         let samples = budget.race(&mut cells);
         let race = Race {
             id: format!("{started} {}", self.id()),
+            // The best round's: one in which two threads woke on one core is no peak.
             peak_macs_per_s: samples[0]
                 .as_deref()
                 .ok()
-                .and_then(|ns| peak(ns, isa, self.threads)),
+                .and_then(Summary::of)
+                .map(|summary| canary_macs / (summary.min_ns / 1e9)),
         };
         let mut records = Vec::with_capacity(prepared.len());
         for (case, about, place) in prepared {
-            let result = place.and_then(|place| samples[place].clone());
+            let fidelity = place.as_ref().ok().and_then(|(_, fidelity)| *fidelity);
+            let result = place.and_then(|(place, _)| samples[place].clone());
             let mut record = Record::new(case, started.clone(), result, about);
+            record.fidelity = fidelity;
             record.race = Some(race.clone());
             if let Some(file) = file {
                 append(file, &record)?;
@@ -127,29 +131,6 @@ impl Heat {
             macs: macs * self.batch as u64,
         })
     }
-}
-
-/// Rounds of the canary's loop, for about ten milliseconds.
-const CANARY: usize = 5_000_000;
-
-/// A loop of fused multiply-adds on registers alone, on each thread.
-fn canary(isa: Isa, threads: usize) -> Cell {
-    Cell::new(move || {
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|| fma_macs(isa, CANARY));
-            }
-            fma_macs(isa, CANARY);
-        });
-        Ok(())
-    })
-}
-
-/// What the canary's best round says, multiply-accumulates a second of all threads: a round in which two threads woke
-/// on one core is no peak, and would flatter whoever is held against it.
-fn peak(samples_ns: &[u64], isa: Isa, threads: usize) -> Option<f64> {
-    let macs = fma_macs(isa, 1) as f64 * CANARY as f64 * threads as f64;
-    Summary::of(samples_ns).map(|summary| macs / (summary.min_ns / 1e9))
 }
 
 impl Standing {

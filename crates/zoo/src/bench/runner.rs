@@ -1,8 +1,9 @@
 use std::path::Path;
 
-use harness::{Budget, Case, Commit, Machine, Provenance, Record, append};
+use harness::{Budget, Case, Commit, Lookout, Machine, Provenance, Record, append};
 
 use super::Workshop;
+use super::canary::canary;
 use crate::Failure;
 
 /// What this program's records share: version, compiler, commit and machine.
@@ -34,20 +35,38 @@ pub(crate) fn measure(
     let common = provenance();
     let mut records = Vec::with_capacity(cases.len());
     for case in cases {
-        let started = Record::now();
-        let mut about = common.clone();
-        let result = workshop
-            .prepare(case)
-            .map_err(|failure| failure.message)
-            .and_then(|mut prepared| {
-                about.weights = prepared.weights;
-                about.backend = prepared.backend;
-                budget.measure(&mut prepared.cell)
-            });
-        let record = Record::new(case.clone(), started, result, about);
+        let record = one(workshop, case, budget, &common)?;
         append(file, &record)?;
         told(&record)?;
         records.push(record);
     }
     Ok(records)
+}
+
+/// One cell's record, with what the machine could do before and after it.
+fn one(workshop: &Workshop, case: &Case, budget: Budget, common: &Provenance) -> Result<Record, Failure> {
+    let (isa, threads) = (runtime::unit()?, case.network().map_or(1, |case| case.threads));
+    let started = Record::now();
+    let mut prepared = match workshop.prepare(case) {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            let error = Err(failure.message);
+            return Ok(Record::new(case.clone(), started, error, common.clone()));
+        }
+    };
+    let before = canary(isa, threads);
+    let lookout = Lookout::begin();
+    let result = budget.measure(&mut prepared.cell);
+    let conditions = lookout.end([before, canary(isa, threads)]);
+    let warm_up = result.as_ref().ok().map(|(warm_up, _)| *warm_up);
+    let about = Provenance {
+        weights: prepared.weights,
+        backend: prepared.backend,
+        ..common.clone()
+    };
+    let mut record = Record::new(case.clone(), started, result.map(|(_, samples)| samples), about);
+    record.warm_up = warm_up;
+    record.fidelity = prepared.fidelity;
+    record.conditions = Some(conditions);
+    Ok(record)
 }

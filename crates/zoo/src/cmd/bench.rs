@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use glob::Pattern;
-use harness::{Budget, Case, Outcome, Record};
+use harness::{Budget, Case, Outcome, Quantile, Record};
 use hrnet::Precision;
 use registry::Zoo;
 
@@ -147,8 +147,12 @@ pub(crate) fn line(record: &Record) -> String {
         Outcome::Failed(error) => format!("{id:<52} failed: {error}"),
         Outcome::Measured(summary) => {
             let images = record.case.images() as f64 / (summary.median_ns / 1e9);
+            let p90 = match Quantile::of(&record.samples_ns, 0.9) {
+                Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
+                Quantile::Needs(samples) => format!("p90 needs {samples} runs"),
+            };
             format!(
-                "{id:<52} {:>10.3} ms ± {:<8.3} {:>9.2} images/s  ({} runs)",
+                "{id:<52} {:>10.3} ms ± {:<8.3} {:>9.2} images/s  ({} runs; {p90})",
                 summary.median_ms(),
                 summary.mad_ns / 1e6,
                 images,

@@ -3,10 +3,10 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use harness::{Stopwatch, Summary};
 use hrnet::{Precision, SeededWeights, Shape};
-use kernels::engine::fma_macs;
 use runtime::{Options, Session, StepCost};
 use serde::Serialize;
 
+use crate::bench::macs_per_s;
 use crate::context::Context;
 use crate::output::table;
 use crate::{Exit, Failure};
@@ -84,7 +84,7 @@ impl Profile {
             threads: self.threads.get(),
             total_ns: rows.iter().map(|row| row.time_ns).sum(),
             rows,
-            peak_macs_per_ns: peak()? * self.threads.get() as f64,
+            peak_macs_per_ns: macs_per_s(runtime::unit()?, self.threads.get()) / 1e9,
         };
         if self.json {
             cx.out.json(&profiled)
@@ -143,17 +143,6 @@ fn rows(steps: &[StepCost], times: &[Vec<u64>]) -> Vec<Row> {
         .collect();
     rows.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
     rows
-}
-
-/// Multiply-accumulates a ns of one thread in a loop without loads: the best of several tries.
-fn peak() -> Result<f64, Failure> {
-    let unit = runtime::unit()?;
-    let rate = |_| {
-        let mut watch = Stopwatch::start();
-        let macs = fma_macs(unit, 500_000);
-        macs as f64 / watch.lap_ns() as f64
-    };
-    Ok((0..10).map(rate).fold(0.0, f64::max))
 }
 
 impl Profiled {

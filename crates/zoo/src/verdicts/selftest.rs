@@ -120,7 +120,7 @@ pub(crate) fn worker(cx: &Context, case: &Case, samples: usize) -> Result<Vec<Ve
         max_samples: 9,
         ..Budget::QUICK
     };
-    let known = calibration.measure(&mut cell).map_err(failed)?;
+    let (_, known) = calibration.measure(&mut cell).map_err(failed)?;
     let base = Summary::of(&known).map_or(0.0, |summary| summary.median_ns);
     let mut all = SHARES.map(|_| Vec::with_capacity(samples));
     for round in 0..samples {
