@@ -115,6 +115,11 @@ impl Context {
         }
     }
 
+    /// The manifest's file; none for the one built in.
+    pub(crate) fn manifest(&self) -> Option<&Path> {
+        self.manifest.as_deref()
+    }
+
     /// Where the manifest comes from, in words.
     pub(crate) fn manifest_origin(&self) -> String {
         self.manifest

@@ -13,6 +13,10 @@ use crate::{Case, Interval};
 /// The level of intervals, and of "same".
 const INTERVAL: f64 = 0.05;
 
+/// The largest learned threshold within which a case is called the same: a cell that has two speeds learns one of half its
+/// time, and nobody would call that no change.
+const LARGEST_SAME: f64 = 0.1;
+
 /// The verdict on every case that is in one of the two sets, by what earlier sets of the machine teach.
 pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule) -> Comparison {
     let (old, new) = (by_case(before), by_case(now));
@@ -62,7 +66,7 @@ fn open(verdict: &Verdict) -> bool {
 
 /// Holm's adjusted p-values over all that have one: the smallest times their number, the next times one fewer, and none
 /// below the one before it.
-fn holm(verdicts: &mut [Verdict]) {
+pub(super) fn holm(verdicts: &mut [Verdict]) {
     let mut tested: Vec<&mut Verdict> = verdicts
         .iter_mut()
         .filter(|verdict| verdict.p.is_some())
@@ -231,7 +235,12 @@ impl Bench<'_> {
         } else if certain && estimate.ratio < least {
             (Answer::Improved, "faster, beyond the threshold".to_owned())
         } else if low >= least && high <= most {
-            (Answer::Same, "no change beyond the threshold".to_owned())
+            if threshold.share <= LARGEST_SAME || threshold.source == ThresholdSource::Given {
+                (Answer::Same, "no change beyond the threshold".to_owned())
+            } else {
+                let why = "this cell changes too much from night to night to be called the same";
+                (Answer::Inconclusive, why.to_owned())
+            }
         } else if estimate.ratio > most || estimate.ratio < least {
             (Answer::Inconclusive, self.doubt())
         } else {

@@ -10,7 +10,7 @@
 //! threshold": two nights always differ a little.
 //!
 //! **The threshold** is learned from earlier nights of the same machine, as four times the usual change of the case from
-//! night to night, and at least 1 %. With fewer than [`MIN_CHANGES`] changes it is [`DEFAULT_THRESHOLD`].
+//! night to night (the one that nine in ten stay below, as a standard deviation), and at least 1 %. With fewer than [`MIN_CHANGES`] changes it is [`DEFAULT_THRESHOLD`].
 //!
 //! **Too few repeats.** Ranks of one process against one say nothing. There the usual change from night to night stands in
 //! for the spread of processes ([`ASSUMED_SPREAD`] where there is no history), together with what the samples show, under
@@ -27,7 +27,7 @@
 //! | answer | when |
 //! |---|---|
 //! | regressed, improved | the adjusted p-value is at most `alpha`, and the estimate is beyond the threshold |
-//! | same | the 95 % interval lies inside the threshold: a statement of equivalence |
+//! | same | the 95 % interval lies inside the threshold, which is 10 % at most: a statement of equivalence |
 //! | inconclusive | neither |
 //! | incomparable | another machine, thread count, size, kind of weights, build or vector unit; it says which |
 //! | no data | absent or failed on either side |
@@ -41,6 +41,8 @@ mod share;
 #[cfg(test)]
 mod simulation;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

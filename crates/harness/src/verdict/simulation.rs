@@ -21,6 +21,8 @@ struct Noise {
     process: f64,
     /// What a canary is off by.
     canary: f64,
+    /// The chance that a process runs a quarter slower than others, to its end.
+    slow: f64,
 }
 
 const NIGHTS: Noise = Noise {
@@ -28,6 +30,7 @@ const NIGHTS: Noise = Noise {
     cell: 0.003,
     process: 0.005,
     canary: 0.003,
+    slow: 0.0,
 };
 
 /// Turns in one run: both sides see the same night.
@@ -36,6 +39,9 @@ const TURNS: Noise = Noise {
     cell: 0.0,
     ..NIGHTS
 };
+
+/// Nights of cells that have two speeds, as networks on two threads were seen to have.
+const TWO_SPEEDS: Noise = Noise { slow: 0.3, ..NIGHTS };
 
 fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
@@ -63,7 +69,8 @@ fn night(rng: &mut Rng, noise: Noise, processes: u32, slower: f64) -> Vec<Repeat
         let tonight = truth * machine * (noise.cell * normal(rng)).exp();
         for process in 0..processes {
             let far = if rng.f64() < 0.1 { 4.0 } else { 1.0 };
-            let level = tonight * (far * noise.process * normal(rng)).exp();
+            let slow = if rng.f64() < noise.slow { 1.25 } else { 1.0 };
+            let level = tonight * slow * (far * noise.process * normal(rng)).exp();
             let case = format!("HRNet_W18_C/f32/bs{}/crop224/cpu/t1", cell + 1);
             let mut record = Record::new(
                 case.parse().expect("a case"),
@@ -103,7 +110,7 @@ const LEARNED: Rule = Rule {
     threshold: None,
 };
 
-const PLANS: [Plan; 5] = [
+const PLANS: [Plan; 7] = [
     Plan {
         name: "in turns, 10 processes, threshold 1 %",
         noise: TURNS,
@@ -140,6 +147,20 @@ const PLANS: [Plan; 5] = [
         noise: NIGHTS,
         processes: 1,
         history: 0,
+        rule: LEARNED,
+    },
+    Plan {
+        name: "two speeds, 8 processes, history of 12 nights",
+        noise: TWO_SPEEDS,
+        processes: 8,
+        history: 12,
+        rule: LEARNED,
+    },
+    Plan {
+        name: "two speeds, 1 process, history of 12 nights",
+        noise: TWO_SPEEDS,
+        processes: 1,
+        history: 12,
         rule: LEARNED,
     },
 ];

@@ -2,11 +2,9 @@
 
 use crate::stats::median;
 
-/// The standard deviation of a normal distribution over its median absolute deviation.
-pub(super) const SIGMA: f64 = 1.4826;
-
-/// The standard error of a median over the median absolute deviation and the root of the count, for normal noise.
-pub(super) const MEDIAN_ERROR: f64 = 1.2533 * SIGMA;
+/// The standard error of a median over the median absolute deviation and the root of the count, for normal noise: the
+/// median's over the mean's, times the standard deviation over the absolute one.
+pub(super) const MEDIAN_ERROR: f64 = 1.2533 * 1.4826;
 
 /// The 97.5th percentile of the normal distribution.
 pub(super) const NORMAL_95: f64 = 1.959_964;

@@ -50,13 +50,13 @@ pub(crate) struct Compare {
     #[arg(long)]
     self_test: bool,
     /// With --self-test: how often
-    #[arg(long, value_name = "N", default_value = "30")]
+    #[arg(long, value_name = "N", default_value = "20")]
     trials: NonZeroUsize,
     /// With --self-test: the cell
     #[arg(
         long,
         value_name = "ID",
-        default_value = "hrnet_w18_small/f32/bs1/crop64/cpu/t1"
+        default_value = "hrnet_w18_small/f32/bs1/crop128/cpu/t1"
     )]
     cell: Case,
     /// With --self-test: samples a process

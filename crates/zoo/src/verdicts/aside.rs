@@ -3,6 +3,16 @@ use std::process::{Command, Output, Stdio};
 
 use crate::{Exit, Failure};
 
+/// Runs this program itself.
+///
+/// # Errors
+/// As [`run`] has them, for every code but 0.
+pub(crate) fn run_self(arguments: &[String]) -> Result<String, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(Exit::Other, format!("this program's own file: {error}")))?;
+    run(&program, arguments, &[0])
+}
+
 /// Runs a zoo program to its end, in a process of its own, and gives what it wrote to standard output.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! What `zoo compare` and `zoo nightly` share: sets of records from disk, verdicts as tables, and what they exit with.
 
-mod aside;
+pub(crate) mod aside;
 pub(crate) mod interleave;
 pub(crate) mod nights;
 pub(crate) mod selftest;

@@ -84,8 +84,6 @@ impl SelfTest<'_> {
 
     /// Samples of a fresh process, one list a share.
     fn worker(&self) -> Result<Vec<Vec<u64>>, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::new(Exit::Other, format!("this program's own file: {error}")))?;
         let arguments = [
             "compare",
             "--self-test-worker",
@@ -96,7 +94,7 @@ impl SelfTest<'_> {
             "--samples",
             &self.samples.to_string(),
         ];
-        let printed = aside::run(&program, &arguments.map(str::to_owned), &[0])?;
+        let printed = aside::run_self(&arguments.map(str::to_owned))?;
         let samples: Vec<Vec<u64>> = serde_json::from_str(&printed)
             .map_err(|error| Failure::new(Exit::Other, format!("the self-test's process: {error}")))?;
         match samples.len() == SHARES.len() {

@@ -1,0 +1,143 @@
+use super::judge::holm;
+use super::*;
+use crate::{Canary, Conditions, Provenance, Record};
+
+const CASE: &str = "HRNet_W18_C/f32/bs1/crop224/cpu/t1";
+
+fn set(case: &str, times: &[u64], change: impl Fn(&mut Record)) -> Vec<Repeat> {
+    let record = |ns: &u64| {
+        let case = case.parse().expect("a case");
+        let mut record = Record::new(case, String::new(), Ok(vec![*ns; 9]), Provenance::default());
+        change(&mut record);
+        record
+    };
+    Repeat::of(&times.iter().map(record).collect::<Vec<_>>())
+}
+
+fn one(before: &[Repeat], now: &[Repeat]) -> Verdict {
+    let comparison = compare(before, now, &History::default(), Rule::default());
+    comparison.verdicts.into_iter().next().expect("a case")
+}
+
+fn times(base: u64) -> Vec<u64> {
+    (0..8).map(|process| base + process).collect()
+}
+
+#[test]
+fn eight_processes_find_both_ways_and_call_the_rest_the_same() {
+    let before = set(CASE, &times(1000), |_| {});
+    let slow = one(&before, &set(CASE, &times(1100), |_| {}));
+    assert_eq!((slow.answer, slow.basis), (Answer::Regressed, Some(Basis::Ranks)));
+    let estimate = slow.decisive().expect("an estimate");
+    assert!((1.095..1.105).contains(&estimate.ratio) && estimate.interval.low > 1.09);
+    assert_eq!(
+        one(&before, &set(CASE, &times(900), |_| {})).answer,
+        Answer::Improved
+    );
+    let same = one(&before, &set(CASE, &times(1010), |_| {}));
+    assert_eq!(same.answer, Answer::Same, "1 % is inside the threshold");
+    let wide: Vec<u64> = (0..8).map(|process| 900 + 40 * process).collect();
+    assert_eq!(
+        one(&before, &set(CASE, &wide, |_| {})).answer,
+        Answer::Inconclusive
+    );
+}
+
+#[test]
+fn one_process_finds_what_is_large_and_says_what_it_rests_on() {
+    let before = set(CASE, &[1000], |_| {});
+    let verdict = one(&before, &set(CASE, &[1200], |_| {}));
+    assert_eq!(
+        (verdict.answer, verdict.basis),
+        (Answer::Inconclusive, Some(Basis::Spread))
+    );
+    assert!(
+        verdict.why.contains("one process against one process"),
+        "{}",
+        verdict.why
+    );
+    assert_eq!(
+        one(&before, &set(CASE, &[2000], |_| {})).answer,
+        Answer::Regressed
+    );
+    assert_eq!(
+        one(&before, &before).answer,
+        Answer::Inconclusive,
+        "and nothing is the same"
+    );
+}
+
+#[test]
+fn a_slower_machine_is_no_slower_program() {
+    let canary = |macs_per_s: f64| {
+        move |record: &mut Record| {
+            let canary = Canary {
+                macs_per_s,
+                bytes_per_s: 1e10,
+            };
+            record.conditions = Some(Conditions {
+                canary: [canary; 2],
+                load: None,
+                steal: None,
+                peak_resident_bytes: None,
+            });
+        }
+    };
+    let before = set(CASE, &times(1000), canary(1e11));
+    let now = set(CASE, &times(1250), canary(0.8e11));
+    let verdict = one(&before, &now);
+    assert_eq!(verdict.answer, Answer::Same);
+    assert!((verdict.ratio.expect("as measured").ratio - 1.25).abs() < 0.01);
+    assert!(
+        verdict.why.contains("the machine itself was 25 % slower"),
+        "{}",
+        verdict.why
+    );
+    let without = one(&before, &set(CASE, &times(1250), |_| {}));
+    assert_eq!((without.answer, without.normalised), (Answer::Regressed, None));
+}
+
+#[test]
+fn what_is_absent_failed_or_another_thing_is_told() {
+    let before = set(CASE, &[1000], |_| {});
+    let gone = one(&before, &[]);
+    assert_eq!(
+        (gone.answer, gone.why.as_str()),
+        (Answer::NoData, "not measured now")
+    );
+    let failed = set(CASE, &[1], |record| {
+        record.samples_ns.clear();
+        record.error = Some("wrong answer".into());
+    });
+    let verdict = one(&before, &failed);
+    assert_eq!(verdict.answer, Answer::NoData);
+    assert_eq!(verdict.why, "failed now: wrong answer");
+    let threads = set("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[1000], |_| {});
+    let verdict = one(&before, &threads);
+    assert_eq!(verdict.answer, Answer::Incomparable);
+    assert_eq!(verdict.why, "now measured with threads 2, not 1");
+    let both = [failed, before.clone()].concat();
+    let verdict = one(&both, &before);
+    assert!(
+        verdict
+            .why
+            .starts_with("failed repeats are left out: 1 before, 0 now"),
+        "{}",
+        verdict.why
+    );
+}
+
+#[test]
+fn p_values_are_adjusted_as_holm_has_them() {
+    let cases = ["1", "2", "4", "8"].map(|batch| format!("HRNet_W18_C/f32/bs{batch}/crop224/cpu/t1"));
+    let before: Vec<Repeat> = cases.iter().flat_map(|case| set(case, &[1000], |_| {})).collect();
+    let mut verdicts = compare(&before, &before, &History::default(), Rule::default()).verdicts;
+    for (verdict, p) in verdicts.iter_mut().zip([0.01, 0.04, 0.03, 0.005]) {
+        verdict.p = Some(p);
+    }
+    holm(&mut verdicts);
+    let adjusted: Vec<f64> = verdicts.iter().filter_map(|verdict| verdict.p_adjusted).collect();
+    for (adjusted, expected) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+        assert!((adjusted - expected).abs() < 1e-12, "{adjusted}, not {expected}");
+    }
+}
