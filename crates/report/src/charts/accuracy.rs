@@ -2,6 +2,7 @@ use harness::{NetworkCase, Summary};
 use hrnet::{CountingRule, Precision, Shape};
 use registry::{Claim, Column, Metric, Variant};
 
+use super::{Chart, label};
 use crate::Input;
 use crate::series::{Family, Point, Series};
 
@@ -11,74 +12,18 @@ const DEVICE: &str = "NVIDIA T4";
 /// The tag of variants trained by distillation.
 const DISTILLED: &str = "ssld";
 
-/// A picture of the page: one entry of [`CHARTS`].
-pub trait Chart: Sync {
-    /// The file's name without its extension.
-    fn id(&self) -> &'static str;
-
-    /// What it shows, in a few words.
-    fn title(&self) -> &'static str;
-
-    /// What is drawn, or `None` where there is nothing to draw.
-    fn data(&self, input: &Input) -> Option<Series>;
-}
-
-/// Every chart in the order of the page: the published one, then this machine's beside it.
-pub static CHARTS: &[&dyn Chart] = &[
-    &Accuracy {
-        id: "t4.fp32.bs4.HRNet.flops",
-        title: "Accuracy against FLOPs, as published",
-        x: X::PublishedFlops,
-    },
-    &Accuracy {
-        id: "local.fp32.bs4.HRNet.flops",
-        title: "Accuracy against MACs, as counted",
-        x: X::Counted(CountingRule::Macs),
-    },
-    &Accuracy {
-        id: "t4.fp32.bs4.HRNet.params",
-        title: "Accuracy against parameters, as published",
-        x: X::PublishedParams,
-    },
-    &Accuracy {
-        id: "local.fp32.bs4.HRNet.params",
-        title: "Accuracy against parameters, as counted",
-        x: X::Counted(CountingRule::Trainable),
-    },
-    &Accuracy {
-        id: "t4.fp32.bs4.HRNet",
-        title: "Accuracy against T4 latency, FP32",
-        x: X::Published(Precision::F32),
-    },
-    &Accuracy {
-        id: "local.fp32.bs4.HRNet",
-        title: "Accuracy against latency here, FP32",
-        x: X::Measured(Precision::F32),
-    },
-    &Accuracy {
-        id: "t4.fp16.bs4.HRNet",
-        title: "Accuracy against T4 latency, FP16",
-        x: X::Published(Precision::F16),
-    },
-    &Accuracy {
-        id: "local.fp16.bs4.HRNet",
-        title: "Accuracy against latency here, FP16",
-        x: X::Measured(Precision::F16),
-    },
-];
-
 /// The batch of the reference page's charts.
 const BATCH: usize = 4;
 
 /// Published top-1 against something.
-struct Accuracy {
-    id: &'static str,
-    title: &'static str,
-    x: X,
+pub(super) struct Accuracy {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) x: X,
 }
 
 /// The horizontal axis.
-enum X {
+pub(super) enum X {
     PublishedFlops,
     PublishedParams,
     Published(Precision),
@@ -294,190 +239,4 @@ fn family_name(variant: &Variant, backend: Option<&str>) -> String {
         "trained on labels"
     };
     backend.map_or(kind.to_owned(), |backend| format!("{kind}, {backend}"))
-}
-
-/// A variant's name without what all of them share.
-pub(crate) fn label(name: &str) -> String {
-    name.replace("SE_HRNet_", "SE-")
-        .replace("HRNet_", "")
-        .replace("_C", "")
-        .replace('_', " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use harness::Record;
-    use registry::{EMBEDDED, Zoo};
-
-    use super::*;
-    use crate::scatter::Layout;
-
-    fn zoo() -> Zoo {
-        Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the shipped manifest")
-    }
-
-    fn record(case: &str, ms: u64) -> Record {
-        let samples = [ms - 1, ms, ms + 2].map(|ms| ms * 1_000_000).to_vec();
-        let mut record = Record::new(
-            case.parse().expect("a case"),
-            "2026-01-01T00:00:00Z".into(),
-            Ok(samples),
-            harness::Provenance::default(),
-        );
-        record.provenance.machine.cpu = "Some CPU".into();
-        record
-    }
-
-    fn records(backend: &str) -> Vec<Record> {
-        let networks = [
-            ("HRNet_W18_C", 100),
-            ("HRNet_W30_C", 150),
-            ("HRNet_W32_C", 160),
-            ("HRNet_W64_C", 400),
-        ];
-        networks
-            .map(|(name, ms)| record(&format!("{name}/f32/bs4/crop224/{backend}/t2"), ms))
-            .to_vec()
-    }
-
-    fn series(id: &str, records: &[Record]) -> Option<Series> {
-        let zoo = zoo();
-        let input = Input {
-            zoo: &zoo,
-            findings: &[],
-            records,
-            peers: &[],
-            date: "",
-            command: "",
-        };
-        CHARTS
-            .iter()
-            .find(|chart| chart.id() == id)
-            .expect(id)
-            .data(&input)
-    }
-
-    fn points(series: &Series) -> Vec<(&str, f64, f64)> {
-        series
-            .points
-            .iter()
-            .map(|point| (point.label.as_str(), point.x, (point.y * 10.0).round() / 10.0))
-            .collect()
-    }
-
-    #[test]
-    fn the_published_charts_hold_the_pages_figures() {
-        let flops = series("t4.fp32.bs4.HRNet.flops", &[]).expect("a chart");
-        assert_eq!(
-            points(&flops)[..3],
-            [
-                ("W18", 4.14, 76.9),
-                ("W18 ssld", 4.14, 81.6),
-                ("W30", 16.23, 78.0)
-            ]
-        );
-        assert_eq!(points(&flops)[9], ("SE-W64 ssld", 57.83, 84.7));
-        let params = series("t4.fp32.bs4.HRNet.params", &[]).expect("a chart");
-        assert_eq!(points(&params)[8], ("W64", 128.06, 79.3));
-        assert_eq!(
-            points(&series("t4.fp32.bs4.HRNet", &[]).expect("a chart"))[0],
-            ("W18", 13.29752, 76.9)
-        );
-        assert_eq!(
-            points(&series("t4.fp16.bs4.HRNet", &[]).expect("a chart"))[9].1,
-            69.31189
-        );
-    }
-
-    #[test]
-    fn the_local_charts_hold_counts_and_medians() {
-        let macs = series("local.fp32.bs4.HRNet.flops", &[]).expect("a chart");
-        assert_eq!(points(&macs)[0], ("W18", 4.283_537_072, 76.9));
-        let measured = series("local.fp32.bs4.HRNet", &records("candle")).expect("a chart");
-        let expected = [
-            ("W18", 100.0, 76.9),
-            ("W18 ssld", 100.0, 81.6),
-            ("W30", 150.0, 78.0),
-            ("W32", 160.0, 78.3),
-            ("W64", 400.0, 79.3),
-        ];
-        assert_eq!(
-            points(&measured),
-            expected,
-            "variants that share a network share its time"
-        );
-        assert_eq!(measured.points[0].spread, 1.0);
-        assert!(
-            measured
-                .subtitle
-                .contains("Some CPU, 2 threads, candle, FP32, batch 4"),
-            "{}",
-            measured.subtitle
-        );
-        assert_eq!(
-            series("local.fp16.bs4.HRNet", &records("candle")),
-            None,
-            "nothing measured, nothing drawn"
-        );
-    }
-
-    #[test]
-    fn each_backend_has_points_of_its_own() {
-        let both = [records("candle"), records("cpu")].concat();
-        let series = series("local.fp32.bs4.HRNet", &both).expect("a chart");
-        let families: Vec<&str> = series
-            .families
-            .iter()
-            .map(|family| family.name.as_str())
-            .collect();
-        assert_eq!(
-            families,
-            [
-                "trained on labels, candle",
-                "trained on labels, cpu",
-                "SSLD distilled, candle",
-                "SSLD distilled, cpu"
-            ]
-        );
-        assert_eq!(series.points.len(), 10);
-    }
-
-    #[test]
-    fn no_label_of_any_chart_is_lost_or_lies_over_another() {
-        let zoo = zoo();
-        let mut records = [records("candle"), records("cpu")].concat();
-        records.push(record("HRNet_W48_C/f16/bs4/crop224/candle/t2", 300));
-        let input = Input {
-            zoo: &zoo,
-            findings: &[],
-            records: &records,
-            peers: &[],
-            date: "",
-            command: "",
-        };
-        for chart in CHARTS {
-            let series = chart.data(&input).expect("data");
-            let layout = Layout::new(&series);
-            assert_eq!(layout.centers.len(), series.points.len());
-            let labels: Vec<_> = layout
-                .labels
-                .iter()
-                .map(|label| label.expect("a place"))
-                .collect();
-            for (index, label) in labels.iter().enumerate() {
-                assert!(
-                    labels[index + 1..].iter().all(|other| !label.overlaps(other)),
-                    "{}",
-                    chart.id()
-                );
-                let covered = layout
-                    .centers
-                    .iter()
-                    .any(|center| label.nearest(*center) == *center);
-                assert!(!covered, "{}: a label lies over a point", chart.id());
-            }
-        }
-    }
 }
