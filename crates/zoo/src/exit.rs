@@ -33,11 +33,13 @@ pub enum Exit {
     Some,
     /// Nothing was measured, or there are no records.
     NoData,
+    /// No network does what was asked for.
+    NothingFits,
 }
 
 impl Exit {
     /// Every code with its meaning, for `--help`.
-    pub const ALL: [(Self, &str); 10] = [
+    pub const ALL: [(Self, &str); 11] = [
         (Self::Other, "other failure"),
         (Self::Usage, "usage"),
         (Self::Manifest, "zoo.toml or zoo.lock is invalid"),
@@ -48,6 +50,7 @@ impl Exit {
         (Self::Disk, "disk or permission"),
         (Self::Some, "some of several failed"),
         (Self::NoData, "no data: nothing measured"),
+        (Self::NothingFits, "no network does what is asked"),
     ];
 
     /// The number the process exits with.
@@ -63,6 +66,7 @@ impl Exit {
             Self::Disk => 8,
             Self::Some => 9,
             Self::NoData => 12,
+            Self::NothingFits => 13,
         }
     }
 
@@ -194,6 +198,18 @@ impl From<CheckpointError> for Failure {
     }
 }
 
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match &error {
+            ReportError::Markers { .. } => Self::new(Exit::Usage, &error).help(
+                "put the line there, and its other half: what lies between the two is replaced each time",
+            ),
+            ReportError::Io { .. } => Self::new(Exit::Disk, error),
+            ReportError::Chart { .. } => Self::new(Exit::Other, error),
+        }
+    }
+}
+
 macro_rules! failure {
     ($($error:ty => $exit:expr),* $(,)?) => {
         $(impl From<$error> for Failure {
@@ -205,7 +221,6 @@ macro_rules! failure {
 }
 failure! {
     PreprocessError => Exit::Other,
-    ReportError => Exit::Disk,
     RuntimeError => Exit::Other,
     SpecError => Exit::Usage,
     StoreError => Exit::Disk,

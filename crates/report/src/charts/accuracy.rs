@@ -1,9 +1,9 @@
-use harness::{NetworkCase, Summary};
+use harness::NetworkCase;
 use hrnet::{CountingRule, Precision, Shape};
 use registry::{Claim, Column, Metric, Variant};
 
-use super::{Chart, label};
-use crate::Input;
+use super::{Chart, Drawing, Part, label, paper_name, threads, told};
+use crate::cells::{Model, Times};
 use crate::series::{Family, Point, Series};
 
 /// The publication whose charts these are, and the device they are of.
@@ -34,7 +34,7 @@ pub(super) enum X {
 /// A value on the horizontal axis, with its spread and the backend that gave it.
 struct Place {
     x: f64,
-    spread: f64,
+    interval: Option<(f64, f64)>,
     backend: Option<String>,
 }
 
@@ -47,17 +47,21 @@ impl Chart for Accuracy {
         self.title
     }
 
-    fn data(&self, input: &Input) -> Option<Series> {
-        let backends = self.backends(input);
+    fn part(&self) -> Part {
+        Part::Accuracy
+    }
+
+    fn data(&self, model: &Model) -> Option<Drawing> {
+        let backends = self.backends(model);
         let mut families: Vec<Family> = Vec::new();
         let mut points = Vec::new();
-        for variant in &input.zoo.variants {
-            let Some(top1) = claim(input, variant, |column| {
+        for variant in &model.input.zoo.variants {
+            let Some(top1) = claim(model, variant, |column| {
                 column.metric == Metric::Top1 && is_default(variant, column)
             }) else {
                 continue;
             };
-            for place in self.places(input, variant) {
+            for place in self.places(model, variant) {
                 let name = family_name(variant, place.backend.as_deref().filter(|_| backends.len() > 1));
                 let family = families
                     .iter()
@@ -66,36 +70,40 @@ impl Chart for Accuracy {
                         families.push(Family { name });
                         families.len() - 1
                     });
-                let (x, spread) = (place.x, place.spread);
+                let of = place.backend.as_deref().unwrap_or("published or counted");
+                let x = told(place.x, place.interval, self.unit());
                 points.push(Point {
                     label: label(&variant.name),
-                    x,
+                    x: place.x,
                     y: top1.value * 100.0,
-                    spread,
+                    interval: place.interval,
                     family,
+                    told: format!("{}: {:.1} % at {x} ({of})", variant.name, top1.value * 100.0),
                 });
             }
         }
-        let (x_title, subtitle) = self.words(input);
-        (!points.is_empty()).then(|| Series {
-            title: self.title.into(),
-            subtitle,
-            x_title,
-            y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
-            families,
-            points,
+        let (x_title, subtitle) = self.words(model);
+        (!points.is_empty()).then(|| {
+            Drawing::Scatter(Series {
+                title: self.title.into(),
+                subtitle,
+                x_title,
+                y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
+                families,
+                points,
+            })
         })
     }
 }
 
 impl Accuracy {
-    fn places(&self, input: &Input, variant: &Variant) -> Vec<Place> {
+    fn places(&self, model: &Model, variant: &Variant) -> Vec<Place> {
         let published = |wanted: &dyn Fn(&Column) -> bool| {
-            let claim = claim(input, variant, wanted);
+            let claim = claim(model, variant, wanted);
             claim
                 .map(|claim| Place {
                     x: claim.value,
-                    spread: 0.0,
+                    interval: None,
                     backend: None,
                 })
                 .into_iter()
@@ -119,20 +127,19 @@ impl Accuracy {
                 count
                     .map(|count| Place {
                         x: count / scale,
-                        spread: 0.0,
+                        interval: None,
                         backend: None,
                     })
                     .into_iter()
                     .collect()
             }
             X::Measured(precision) => {
-                let network = &input.zoo.network_of(variant).name;
-                let wanted = move |case: &NetworkCase| case.variant == *network && wanted(case, *precision);
-                let places = measured(input).filter(|(case, _)| wanted(case));
-                places
-                    .map(|(case, summary)| Place {
-                        x: summary.median_ms(),
-                        spread: summary.mad_ns / 1e6,
+                let network = &model.input.zoo.network_of(variant).name;
+                shown(model, *precision)
+                    .filter(|(case, _)| case.variant == *network)
+                    .map(|(case, times)| Place {
+                        x: times.median_ms(),
+                        interval: times.interval_ms(),
                         backend: Some(case.backend.clone()),
                     })
                     .collect()
@@ -140,19 +147,32 @@ impl Accuracy {
         }
     }
 
+    /// What the horizontal axis counts.
+    fn unit(&self) -> &'static str {
+        match &self.x {
+            X::PublishedFlops => "G FLOPs",
+            X::PublishedParams => "M parameters",
+            X::Published(_) | X::Measured(_) => "ms",
+            X::Counted(rule) if rule.counts_parameters() => "M parameters",
+            X::Counted(_) => "G MACs",
+        }
+    }
+
     /// The backends with points of their own.
-    fn backends<'a>(&self, input: &Input<'a>) -> Vec<&'a str> {
+    fn backends<'a>(&self, model: &Model<'a>) -> Vec<&'a str> {
         let X::Measured(precision) = &self.x else {
             return Vec::new();
         };
-        let mut backends: Vec<&str> = measured_names(input, *precision).collect();
+        let mut backends: Vec<&str> = shown(model, *precision)
+            .map(|(case, _)| case.backend.as_str())
+            .collect();
         backends.sort_unstable();
         backends.dedup();
         backends
     }
 
     /// The title of the horizontal axis, and where its numbers come from.
-    fn words(&self, input: &Input) -> (String, String) {
+    fn words(&self, model: &Model) -> (String, String) {
         let source = "PaddleClas page, figures as printed";
         match &self.x {
             X::PublishedFlops => (
@@ -176,50 +196,45 @@ impl Accuracy {
                 "counted from the network's own graph, convolutions and linear layers, 224 x 224".into(),
             ),
             X::Measured(precision) => {
-                let machine = input
-                    .records
-                    .first()
-                    .map_or("this machine", |record| &record.provenance.machine.cpu);
-                let threads = measured(input).map(|(case, _)| case.threads).max().unwrap_or(0);
-                let backends = self.backends(input).join(" and ");
+                let machine = model.cpu();
+                let most = shown(model, *precision).map(|(case, _)| case.threads).max();
+                let threads = threads(most.unwrap_or(0));
+                let backends = self.backends(model).join(" and ");
                 let precision = paper_name(*precision);
                 (
                     format!("latency of a batch of {BATCH}, ms (median)"),
-                    format!("{machine}, {threads} threads, {backends}, {precision}, batch {BATCH}"),
+                    format!("{machine}, {threads}, {backends}, {precision}, batch {BATCH}"),
                 )
             }
         }
     }
 }
 
-/// The name a precision has in published tables.
-fn paper_name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "FP32",
-        Precision::F16 => "FP16",
-        Precision::Bf16 => "BF16",
-    }
-}
-
-fn wanted(case: &NetworkCase, precision: Precision) -> bool {
-    case.precision == precision && case.batch == BATCH && case.crop == 224
-}
-
-fn measured<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a NetworkCase, Summary)> + use<'a> {
-    input
-        .alone()
-        .filter_map(|record| Some((record.case.network()?, record.summary()?)))
-}
-
-fn measured_names<'a>(input: &Input<'a>, precision: Precision) -> impl Iterator<Item = &'a str> + use<'a> {
-    measured(input)
-        .filter(move |(case, _)| wanted(case, precision))
-        .map(|(case, _)| case.backend.as_str())
+/// The cells that a chart of this precision shows: of one number of threads, so that engines are compared.
+fn shown<'m, 'a>(
+    model: &'m Model<'a>,
+    precision: Precision,
+) -> impl Iterator<Item = (&'a NetworkCase, &'m Times)> {
+    let wanted =
+        move |case: &NetworkCase| case.precision == precision && case.batch == BATCH && case.crop == 224;
+    let most = model
+        .ours()
+        .filter(move |(case, _)| wanted(case))
+        .map(|(case, _)| case.threads);
+    let most = most.max();
+    model
+        .ours()
+        .filter(move |(case, _)| wanted(case) && Some(case.threads) == most)
 }
 
 /// The variant's figure in the first column of the page that is wanted.
-fn claim<'a>(input: &Input<'a>, variant: &'a Variant, wanted: impl Fn(&Column) -> bool) -> Option<&'a Claim> {
-    let column = input
+pub(crate) fn claim<'a>(
+    model: &Model<'a>,
+    variant: &'a Variant,
+    wanted: impl Fn(&Column) -> bool,
+) -> Option<&'a Claim> {
+    let column = model
+        .input
         .zoo
         .columns
         .iter()
@@ -228,7 +243,7 @@ fn claim<'a>(input: &Input<'a>, variant: &'a Variant, wanted: impl Fn(&Column) -
 }
 
 /// Whether a column's accuracies are of the variant's default weights.
-fn is_default(variant: &Variant, column: &Column) -> bool {
+pub(crate) fn is_default(variant: &Variant, column: &Column) -> bool {
     column.weights.as_deref() == variant.artifacts.first().map(|artifact| artifact.id.as_str())
 }
 

@@ -1,26 +1,12 @@
-use std::path::Path;
-
 use harness::Record;
-use registry::{EMBEDDED, Zoo};
 
 use super::*;
 use crate::scatter::Layout;
-use crate::series::Series;
+use crate::testing::{self, with};
 
-fn zoo() -> Zoo {
-    Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the shipped manifest")
-}
-
+/// A record of three runs.
 fn record(case: &str, ms: u64) -> Record {
-    let samples = [ms - 1, ms, ms + 2].map(|ms| ms * 1_000_000).to_vec();
-    let mut record = Record::new(
-        case.parse().expect("a case"),
-        "2026-01-01T00:00:00Z".into(),
-        Ok(samples),
-        harness::Provenance::default(),
-    );
-    record.provenance.machine.cpu = "Some CPU".into();
-    record
+    testing::record(case, &[ms - 1, ms, ms + 2])
 }
 
 fn records(backend: &str) -> Vec<Record> {
@@ -35,21 +21,16 @@ fn records(backend: &str) -> Vec<Record> {
         .to_vec()
 }
 
+fn drawing(id: &str, records: &[Record]) -> Option<Drawing> {
+    let chart = CHARTS.iter().find(|chart| chart.id() == id).expect(id);
+    with(records, |model| chart.data(model))
+}
+
 fn series(id: &str, records: &[Record]) -> Option<Series> {
-    let zoo = zoo();
-    let input = Input {
-        zoo: &zoo,
-        findings: &[],
-        records,
-        peers: &[],
-        date: "",
-        command: "",
-    };
-    CHARTS
-        .iter()
-        .find(|chart| chart.id() == id)
-        .expect(id)
-        .data(&input)
+    match drawing(id, records)? {
+        Drawing::Scatter(series) => Some(series),
+        other => panic!("{id} is no scatter: {other:?}"),
+    }
 }
 
 fn points(series: &Series) -> Vec<(&str, f64, f64)> {
@@ -101,7 +82,7 @@ fn the_local_charts_hold_counts_and_medians() {
         expected,
         "variants that share a network share its time"
     );
-    assert_eq!(measured.points[0].spread, 1.0);
+    assert_eq!(measured.points[0].interval, None, "three runs do not tell");
     assert!(
         measured
             .subtitle
@@ -137,21 +118,40 @@ fn each_backend_has_points_of_its_own() {
     assert_eq!(series.points.len(), 10);
 }
 
+/// All that charts can show: engines, precisions, batches, a race, preprocessing.
+fn everything() -> Vec<Record> {
+    let mut all = [records("candle"), records("cpu")].concat();
+    for (variant, ms) in [("HRNet_W18_C", 60), ("HRNet_W30_C", 82), ("HRNet_W64_C", 270)] {
+        let cell = |rest: &str, ms: u64| testing::record(&format!("{variant}/{rest}/t2"), &[ms; 8]);
+        let mut alone = cell("f32/bs1/crop224/cpu", ms);
+        let canary = harness::Canary {
+            macs_per_s: 60e9,
+            bytes_per_s: 9e9,
+        };
+        alone.conditions = Some(harness::Conditions {
+            canary: [canary; 2],
+            load: None,
+            steal: None,
+            peak_resident_bytes: None,
+        });
+        all.push(alone);
+        all.push(cell("f16/bs4/crop224/candle", 6 * ms));
+    }
+    all.push(record("preprocess/decode", 4));
+    all.push(record("preprocess/resize256-crop224/f32/bs1", 3));
+    all.push(record("preprocess/resize320-crop288/f32/bs4", 20));
+    all
+}
+
 #[test]
-fn no_label_of_any_chart_is_lost_or_lies_over_another() {
-    let zoo = zoo();
-    let mut records = [records("candle"), records("cpu")].concat();
-    records.push(record("HRNet_W48_C/f16/bs4/crop224/candle/t2", 300));
-    let input = Input {
-        zoo: &zoo,
-        findings: &[],
-        records: &records,
-        peers: &[],
-        date: "",
-        command: "",
-    };
+fn every_chart_draws_something_and_no_label_of_a_cloud_is_lost_or_lies_over_another() {
     for chart in CHARTS {
-        let series = chart.data(&input).expect("data");
+        let drawing = drawing(chart.id(), &everything()).unwrap_or_else(|| panic!("{}", chart.id()));
+        let svg = drawing.svg().expect("drawn");
+        assert!(svg.contains("class=\"tip\""), "{} tells its values", chart.id());
+        let Drawing::Scatter(series) = drawing else {
+            continue;
+        };
         let layout = Layout::new(&series);
         assert_eq!(layout.centers.len(), series.points.len());
         let labels: Vec<_> = layout
@@ -172,4 +172,61 @@ fn no_label_of_any_chart_is_lost_or_lies_over_another() {
             assert!(!covered, "{}: a label lies over a point", chart.id());
         }
     }
+}
+
+#[test]
+fn growth_is_published_and_measured_beside_the_work() {
+    let Some(Drawing::Dots(dots)) = drawing("ratios.fp32.bs1", &everything()) else {
+        panic!("no dots");
+    };
+    let w64 = dots.rows.iter().find(|row| row.name == "W64").expect("W64");
+    let values: Vec<f64> = w64
+        .dots
+        .iter()
+        .map(|dot| (dot.value * 100.0).round() / 100.0)
+        .collect();
+    assert_eq!(
+        values[1..],
+        [2.37, 2.04, 4.5],
+        "17.58 over 7.41 on the T4, 15.00 over 7.37 on the V100, 270 over 60 here"
+    );
+    let w48 = dots.rows.iter().find(|row| row.name == "W48").expect("W48");
+    assert_eq!(w48.dots.len(), 3, "what was not measured here is not made up");
+    assert_eq!(drawing("ratios.fp32.bs1", &[]), None);
+}
+
+#[test]
+fn a_batch_is_shown_by_the_image_and_a_precision_by_its_gain() {
+    let Some(Drawing::Lines(lines)) = drawing("local.fp32.batch", &everything()) else {
+        panic!("no lines");
+    };
+    let w18: Vec<(f64, f64)> = lines.lines[0]
+        .points
+        .iter()
+        .map(|point| (point.x, point.y))
+        .collect();
+    assert_eq!(w18, [(1.0, 60.0), (4.0, 25.0)]);
+    let Some(Drawing::Dots(dots)) = drawing("local.precision", &everything()) else {
+        panic!("no dots");
+    };
+    assert_eq!(
+        dots.families,
+        ["f16 on candle / f32 on candle"],
+        "of the same engine"
+    );
+    assert_eq!(dots.rows[0].dots[0].value, 100.0 / 360.0);
+}
+
+#[test]
+fn the_share_of_the_peak_is_of_the_canary_beside_the_cell() {
+    let Some(Drawing::Dots(dots)) = drawing("local.fp32.share", &everything()) else {
+        panic!("no dots");
+    };
+    assert_eq!(dots.rows[0].name, "W18");
+    // 4.2835 G in 60 ms is 71.4 G/s, of 60 G/s.
+    assert!(
+        (dots.rows[0].dots[0].value - 118.99).abs() < 0.01,
+        "{:?}",
+        dots.rows[0]
+    );
 }

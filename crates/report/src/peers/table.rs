@@ -2,22 +2,23 @@ use std::collections::BTreeSet;
 
 use harness::Record;
 
-use super::{Entry, Networks, OURS, Setting, engine, engines, in_words, settings};
-use crate::Input;
+use super::{Entry, Networks, Setting, engine, engines, in_words, settings};
+use crate::cells::{Model, OURS};
 use crate::charts::label;
 use crate::page::{Block, Figure, Section, Table};
-use crate::sections::{digits, failures, pairs};
+use crate::sections::{digits, drawn, failures};
 
 /// The charts, and below them each engine's times; nothing where no peer was measured.
-pub(crate) fn section(input: &Input, figures: Vec<Figure>) -> Option<Section> {
-    let settings = settings(input);
+pub(crate) fn section(model: &Model, figures: Vec<Figure>) -> Option<Section> {
+    let settings = settings(model);
     if settings.is_empty() {
         return None;
     }
-    let versions: BTreeSet<&str> = input
+    let versions: BTreeSet<&str> = model
+        .input
         .records
         .iter()
-        .filter(|record| input.peers.contains(&engine(record)) && record.summary().is_some())
+        .filter(|record| model.is_peer(engine(record)) && record.summary().is_some())
         .map(|record| record.provenance.backend.as_str())
         .collect();
     let versions: Vec<&str> = versions.into_iter().collect();
@@ -30,7 +31,7 @@ pub(crate) fn section(input: &Input, figures: Vec<Figure>) -> Option<Section> {
             versions.join("; ")
         ),
     }];
-    blocks.extend(pairs(figures));
+    blocks.extend(drawn(figures));
     for (setting, networks) in &settings {
         blocks.push(Block::Text {
             text: format!(
@@ -38,25 +39,26 @@ pub(crate) fn section(input: &Input, figures: Vec<Figure>) -> Option<Section> {
                 capital(&in_words(*setting))
             ),
         });
-        blocks.push(Block::Table(table(input, *setting, networks)));
+        blocks.push(Block::Table(table(model, *setting, networks)));
     }
-    let races = input.records.iter().filter(|record| record.race.is_some());
+    let races = model.input.records.iter().filter(|record| record.race.is_some());
     blocks.extend(failures(races));
     Some(Section {
+        id: "peers",
         title: "Peers side by side".into(),
         blocks,
     })
 }
 
 /// What to do for this section where it is missing.
-pub(crate) fn advice(input: &Input) -> Option<Block> {
-    let is_peer = |record: &Record| input.peers.contains(&engine(record));
+pub(crate) fn advice(model: &Model) -> Option<Block> {
+    let is_peer = |record: &Record| model.is_peer(engine(record));
     let text = "No other engine was measured beside ours: zoo peers install brings some, and then zoo nightly and zoo \
                 peers race time them in turns with ours.";
-    (!input.records.iter().any(is_peer)).then(|| Block::Text { text: text.into() })
+    (!model.input.records.iter().any(is_peer)).then(|| Block::Text { text: text.into() })
 }
 
-fn table(input: &Input, setting: Setting, networks: &Networks) -> Table {
+fn table(model: &Model, setting: Setting, networks: &Networks) -> Table {
     let mut titles = vec!["engine".to_owned()];
     titles.extend(networks.iter().map(|(name, _)| format!(">{}", label(name))));
     let mut table = Table::new(&titles);
@@ -64,7 +66,7 @@ fn table(input: &Input, setting: Setting, networks: &Networks) -> Table {
         let cell = |(_, entries): &(&str, Vec<Entry>)| {
             let entry = entries.iter().find(|entry| entry.engine == name);
             entry.map_or("–".to_owned(), |entry| {
-                let ms = digits(entry.summary.median_ms());
+                let ms = digits(entry.times.median_ms());
                 let interval = entry
                     .interval
                     .map_or(String::new(), |(low, high)| format!(" [{low:.2}, {high:.2}]"));
@@ -76,41 +78,26 @@ fn table(input: &Input, setting: Setting, networks: &Networks) -> Table {
         };
         let mut row = vec![name.to_owned()];
         row.extend(networks.iter().map(cell));
-        table.rows.push(row);
+        table.row(row);
     }
     let shares: Vec<Option<String>> = networks
         .iter()
-        .map(|(name, entries)| share(input, setting, name, entries))
+        .map(|(name, entries)| share(model, setting, name, entries))
         .collect();
     if shares.iter().any(Option::is_some) {
         let mut row = vec![format!("{OURS}'s rate,\nshare of FMA peak")];
         row.extend(shares.into_iter().map(Option::unwrap_or_default));
-        table.rows.push(row);
+        table.row(row);
     }
     table
 }
 
 /// Our effective rate, and its share of what fused multiply-adds reached in the same race.
-fn share(input: &Input, (batch, threads, crop): Setting, name: &str, entries: &[Entry]) -> Option<String> {
-    let is_ours = |record: &&Record| {
-        let case = record.case.network();
-        case.is_some_and(|case| {
-            case.backend == OURS
-                && case.variant == name
-                && (case.batch, case.threads, case.crop) == (batch, threads, crop)
-        })
-    };
-    let mut races = input
-        .records
-        .iter()
-        .filter(is_ours)
-        .filter_map(|record| record.race.as_ref());
-    let peak = races.next_back()?.peak_macs_per_s?;
-    let variant = input.zoo.find(name).ok()?;
-    let graph = variant.spec.graph(hrnet::Shape::square(1, crop)).ok()?;
-    let macs = (graph.profile().macs().0 * batch as u64) as f64;
+fn share(model: &Model, (batch, _, crop): Setting, name: &str, entries: &[Entry]) -> Option<String> {
     let ours = entries.iter().find(|entry| entry.engine == OURS)?;
-    let rate = macs / (ours.summary.median_ns / 1e9);
+    let peak = ours.peak?;
+    let macs = model.macs_of(name, crop)? * batch as f64;
+    let rate = macs / (ours.times.median_ns / 1e9);
     Some(format!(
         "{} GMAC/s\n{:.0} % of {}",
         digits(rate / 1e9),

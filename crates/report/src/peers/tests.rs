@@ -1,13 +1,9 @@
-use std::path::Path;
-
 use harness::{Provenance, Race};
-use registry::{EMBEDDED, Zoo};
 
 use super::chart::chart;
 use super::*;
 use crate::page::Block;
-
-const PEERS: &[&str] = &["openvino", "mnn"];
+use crate::testing::with;
 
 fn record(network: &str, engine: &str, ms: &[u64], race: Option<&str>) -> Record {
     let mut record = Record::new(
@@ -26,26 +22,15 @@ fn record(network: &str, engine: &str, ms: &[u64], race: Option<&str>) -> Record
     record
 }
 
-fn with<T>(records: &[Record], look: impl FnOnce(&Input) -> T) -> T {
-    let zoo = Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the shipped manifest");
-    look(&Input {
-        zoo: &zoo,
-        findings: &[],
-        records,
-        peers: PEERS,
-        date: "",
-        command: "",
-    })
-}
-
 /// What the only setting's table says.
 fn rows(records: &[Record]) -> Vec<Vec<String>> {
-    let section = with(records, |input| section(input, Vec::new())).expect("a section");
+    let section = with(records, |model| section(model, Vec::new())).expect("a section");
     let tables = section.blocks.into_iter().filter_map(|block| match block {
         Block::Table(table) => Some(table.rows),
         _ => None,
     });
-    tables.flatten().collect()
+    let texts = |row: Vec<crate::page::Entry>| row.into_iter().map(|entry| entry.text).collect();
+    tables.flatten().map(texts).collect()
 }
 
 #[test]
@@ -71,9 +56,9 @@ fn a_ratio_is_of_the_rounds_of_the_last_race() {
         rows[3],
         ["cpu's rate,\nshare of FMA peak", "107.1 GMAC/s\n107 % of 100.0"]
     );
-    let chart = with(&records, |input| {
-        let settings = settings(input);
-        chart(input, settings[0].0, &settings[0].1)
+    let chart = with(&records, |model| {
+        let settings = settings(model);
+        chart(model, settings[0].0, &settings[0].1)
     });
     assert_eq!(chart.groups.len(), 1, "stock operations are no peer");
     assert_eq!(chart.groups[0].bars[0].interval, Some((1.5, 2.0)));
@@ -102,17 +87,17 @@ fn without_peers_there_is_advice_in_place_of_the_section() {
         record("HRNet_W18_C", "cpu", &[40; 7], Some("one")),
         record("HRNet_W18_C", "candle", &[400; 7], Some("one")),
     ];
-    with(&alone, |input| {
-        assert!(section(input, Vec::new()).is_none() && figures(input).expect("none").is_empty());
-        assert!(matches!(advice(input), Some(Block::Text { text }) if text.contains("zoo peers install")));
+    with(&alone, |model| {
+        assert!(section(model, Vec::new()).is_none() && figures(model).expect("none").is_empty());
+        assert!(matches!(advice(model), Some(Block::Text { text }) if text.contains("zoo peers install")));
     });
     let both = [
         alone[0].clone(),
         record("HRNet_W18_C", "mnn", &[90; 7], Some("one")),
     ];
-    with(&both, |input| {
-        assert!(advice(input).is_none());
-        let figures = figures(input).expect("drawn");
+    with(&both, |model| {
+        assert!(advice(model).is_none());
+        let figures = figures(model).expect("drawn");
         assert_eq!(figures[0].file_name(), "peers.fp32.bs1.t2.crop224.svg");
         assert!(
             figures[0]
@@ -133,7 +118,7 @@ fn a_peer_that_failed_is_listed_with_its_reason() {
         record("HRNet_W18_C", "mnn", &[90; 7], Some("one")),
         failed,
     ];
-    let section = with(&records, |input| section(input, Vec::new())).expect("a section");
+    let section = with(&records, |model| section(model, Vec::new())).expect("a section");
     let Some(Block::List { items }) = section.blocks.last() else {
         panic!("no list of failures");
     };

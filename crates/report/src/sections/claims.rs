@@ -2,11 +2,11 @@ use hrnet::{CountingRule, Shape};
 use registry::lint::Severity;
 use registry::{Claim, Metric, Variant};
 
-use crate::Input;
+use crate::cells::Model;
 use crate::page::{Block, Item, Section, Table};
 
-pub(super) fn findings(input: &Input) -> Section {
-    let items = input.findings.iter().map(|finding| Item {
+pub(super) fn findings(model: &Model) -> Section {
+    let items = model.input.findings.iter().map(|finding| Item {
         weight: match finding.severity {
             Severity::Error => "wrong",
             Severity::Warning => "odd",
@@ -18,6 +18,7 @@ pub(super) fn findings(input: &Input) -> Section {
     });
     let text = "Every published figure is held against the network's own counts, and publications against each other.";
     Section {
+        id: "findings",
         title: "What the published tables get wrong".into(),
         blocks: vec![
             Block::Text { text: text.into() },
@@ -29,7 +30,7 @@ pub(super) fn findings(input: &Input) -> Section {
 }
 
 /// The manifest's claims beside the counts of the graph.
-pub(super) fn networks(input: &Input) -> Section {
+pub(super) fn networks(model: &Model) -> Section {
     let titles = [
         "variant",
         "widths",
@@ -42,12 +43,12 @@ pub(super) fn networks(input: &Input) -> Section {
         ">trainable M",
     ];
     let mut table = Table::new(&titles);
-    for variant in &input.zoo.variants {
+    for variant in &model.input.zoo.variants {
         let Ok(graph) = variant.spec.graph(Shape::square(1, variant.preprocess.crop)) else {
             continue;
         };
         let profile = graph.profile();
-        let claimed = |wanted: fn(&Metric) -> bool| page_claim(input, variant, wanted);
+        let claimed = |wanted: fn(&Metric) -> bool| page_claim(model, variant, wanted);
         let printed = |claim: Option<&Claim>| claim.map_or(String::new(), |claim| claim.printed.clone());
         let se = if variant.spec.se_reduction.is_some() {
             ", SE"
@@ -55,7 +56,7 @@ pub(super) fn networks(input: &Input) -> Section {
             ""
         };
         let widths: Vec<String> = variant.spec.widths.iter().map(usize::to_string).collect();
-        table.rows.push(vec![
+        table.row(vec![
             variant.name.clone(),
             format!("{}{se}", widths.join("-")),
             printed(claimed(|metric| *metric == Metric::Top1)),
@@ -71,19 +72,26 @@ pub(super) fn networks(input: &Input) -> Section {
                 multiply-accumulates of convolutions, once those of the linear layer, two a batch-norm element, less one \
                 a ReLU element); MACs are multiply-accumulates of convolutions and linear layers at 224 x 224.";
     Section {
+        id: "networks",
         title: "Networks".into(),
         blocks: vec![Block::Text { text: text.into() }, Block::Table(table)],
     }
 }
 
-fn page_claim<'a>(input: &Input<'a>, variant: &'a Variant, wanted: fn(&Metric) -> bool) -> Option<&'a Claim> {
-    let column = input.zoo.columns.iter().find(|column| wanted(&column.metric))?;
+fn page_claim<'a>(model: &Model<'a>, variant: &'a Variant, wanted: fn(&Metric) -> bool) -> Option<&'a Claim> {
+    let column = model
+        .input
+        .zoo
+        .columns
+        .iter()
+        .find(|column| wanted(&column.metric))?;
     variant.claim(&column.id)
 }
 
 /// The published latencies of every device.
-pub(super) fn published(input: &Input) -> Section {
-    let columns: Vec<_> = input
+pub(super) fn published(model: &Model) -> Section {
+    let columns: Vec<_> = model
+        .input
         .zoo
         .columns
         .iter()
@@ -99,17 +107,18 @@ pub(super) fn published(input: &Input) -> Section {
     let mut titles = vec!["variant".to_owned()];
     titles.extend(columns.iter().map(|(_, title)| title.clone()));
     let mut table = Table::new(&titles);
-    for variant in &input.zoo.variants {
+    for variant in &model.input.zoo.variants {
         let mut row = vec![variant.name.clone()];
         row.extend(columns.iter().map(|(column, _)| {
             variant
                 .claim(&column.id)
                 .map_or("–".to_owned(), |claim| claim.printed.clone())
         }));
-        table.rows.push(row);
+        table.row(row);
     }
     let text = "Milliseconds a batch at 224 x 224, as printed.".into();
     Section {
+        id: "published",
         title: "Published latencies".into(),
         blocks: vec![Block::Text { text }, Block::Table(table)],
     }

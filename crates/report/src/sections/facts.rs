@@ -1,52 +1,62 @@
 use std::collections::BTreeSet;
 
-use crate::Input;
+use harness::Provenance;
+
+use crate::cells::Model;
 
 /// What the page was made on and by.
-pub(crate) fn facts(input: &Input) -> Vec<(String, String)> {
-    let mut facts = vec![
-        ("made".to_owned(), input.date.to_owned()),
-        ("by".into(), input.command.to_owned()),
-    ];
-    let Some(record) = input.records.first() else {
+pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
+    let records = model.input.records;
+    let mut facts = Vec::new();
+    let Some(record) = records.first() else {
         return facts;
     };
+    let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
     let about = &record.provenance;
     let machine = &about.machine;
     let gib = machine.memory_bytes as f64 / f64::from(1 << 30);
-    facts.push((
-        "machine".into(),
+    add(
+        "machine",
         format!(
             "{}, {} threads, {gib:.0} GiB, {}",
             machine.cpu, machine.threads, machine.os
         ),
-    ));
-    facts.push(("CPU features".into(), machine.cpu_features.join(" ")));
+    );
+    add("CPU features", machine.cpu_features.join(" "));
+    let begun = records.iter().map(|record| record.started.as_str()).min();
+    add(
+        "measured",
+        format!(
+            "{} records from {} to {}",
+            records.len(),
+            begun.unwrap_or_default(),
+            model.input.measured().unwrap_or_default()
+        ),
+    );
     let commit = about
         .commit
         .as_ref()
         .map_or("no commit known".to_owned(), |commit| {
             let dirty = if commit.dirty { " with changes" } else { "" };
-            format!("commit {}{dirty}", &commit.hash[..commit.hash.len().min(12)])
+            let short = commit.hash.get(..12).unwrap_or(&commit.hash);
+            format!("commit {short}{dirty}")
         });
-    facts.push((
-        "program".into(),
-        format!("zoo {}, {commit}, {}", about.zoo, about.build),
-    ));
+    add("program", format!("zoo {}, {commit}, {}", about.zoo, about.build));
     for (title, values) in [
-        ("backends", values(input, |p| &p.backend)),
-        ("weights", values(input, |p| &p.weights)),
+        ("backends", values(model, |about| &about.backend)),
+        ("weights", values(model, |about| &about.weights)),
     ] {
         if !values.is_empty() {
-            facts.push((title.into(), values.join("; ")));
+            add(title, values.join("; "));
         }
     }
     facts
 }
 
 /// The distinct values that network records have, in order.
-fn values<'a>(input: &Input<'a>, value: impl Fn(&'a harness::Provenance) -> &'a String) -> Vec<&'a str> {
-    let networks = input
+pub(super) fn values<'a>(model: &Model<'a>, value: impl Fn(&'a Provenance) -> &'a String) -> Vec<&'a str> {
+    let networks = model
+        .input
         .records
         .iter()
         .filter(|record| record.case.network().is_some());
@@ -57,9 +67,10 @@ fn values<'a>(input: &Input<'a>, value: impl Fn(&'a harness::Provenance) -> &'a 
 }
 
 /// What must be known before the numbers are read.
-pub(crate) fn notices(input: &Input) -> Vec<String> {
+pub(crate) fn notices(model: &Model) -> Vec<String> {
     let mut notices = Vec::new();
-    if values(input, |about| &about.weights)
+    let records = model.input.records;
+    if values(model, |about| &about.weights)
         .iter()
         .any(|weights| weights.starts_with("seeded:"))
     {
@@ -69,22 +80,17 @@ pub(crate) fn notices(input: &Input) -> Vec<String> {
                 .into(),
         );
     }
-    if input.records.is_empty() {
+    if records.is_empty() {
         notices.push("Nothing was measured: the page shows only what is published and counted.".into());
     }
-    let failed = input
-        .records
-        .iter()
-        .filter(|record| record.summary().is_none())
-        .count();
+    let failed = model.cells.iter().filter(|cell| cell.times.is_err()).count();
     if failed > 0 {
         notices.push(format!(
             "{failed} of {} cells failed; they are listed below the latencies.",
-            input.records.len()
+            model.cells.len()
         ));
     }
-    let machines: BTreeSet<&str> = input
-        .records
+    let machines: BTreeSet<&str> = records
         .iter()
         .map(|r| r.provenance.machine.cpu.as_str())
         .collect();

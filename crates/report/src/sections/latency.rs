@@ -1,88 +1,101 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Case, NetworkCase, Outcome, Record, Summary};
+use harness::{Case, NetworkCase};
+use hrnet::Precision;
 use registry::Variant;
 
-use super::{digits, digits_like, failures, measured};
-use crate::page::{Block, Section, Table};
-use crate::{Input, peers};
+use super::{digits, digits_like, drawn, failures};
+use crate::cells::{Cell, Model};
+use crate::charts::threads;
+use crate::page::{Block, Figure, Section, Table};
+use crate::peers;
 
-/// One table for each backend, thread count and size: networks down, precision and batch across.
-pub(super) fn latencies(input: &Input) -> Option<Section> {
-    let cases = || input.alone().filter_map(|record| record.case.network());
-    let groups: BTreeSet<(&str, usize, usize)> = cases()
-        .map(|case| (case.backend.as_str(), case.threads, case.crop))
-        .collect();
-    let mut blocks = vec![Block::Text {
-        text: "Median of single runs in ms, ± the median absolute deviation, and below it images per second. The batch \
-               is in memory; preprocessing is not in the time."
-            .into(),
-    }];
-    for (backend, threads, crop) in &groups {
-        let in_group = |case: &NetworkCase| {
-            (case.backend.as_str(), case.threads, case.crop) == (*backend, *threads, *crop)
-        };
-        let columns: BTreeSet<_> = cases()
-            .filter(|case| in_group(case))
-            .map(|case| (case.precision, case.batch))
-            .collect();
-        let mut titles = vec!["network".to_owned()];
-        titles.extend(
-            columns
-                .iter()
-                .map(|(precision, batch)| format!(">{precision}, batch {batch}")),
-        );
-        let mut table = Table::new(&titles);
-        for variant in &input.zoo.variants {
-            if !cases().any(|case| in_group(case) && case.variant == variant.name) {
-                continue;
-            }
-            let cell = |(precision, batch): &(hrnet::Precision, usize)| {
-                let found = input.alone().filter(|record| {
-                    let case = record
-                        .case
-                        .network()
-                        .filter(|case| in_group(case) && case.variant == variant.name);
-                    case.is_some_and(|case| (case.precision, case.batch) == (*precision, *batch))
-                });
-                // The latest, where a cell was measured again.
-                found.last().map_or(String::new(), cell)
-            };
-            let mut row = vec![shared_name(input, variant)];
-            row.extend(columns.iter().map(cell));
-            table.rows.push(row);
+/// What a table has in common: backend, threads and crop.
+type Setting<'a> = (&'a str, usize, usize);
+
+/// The cells of one table by network, precision and batch.
+type Cells<'m, 'a> = BTreeMap<(&'a str, Precision, usize), &'m Cell<'a>>;
+
+/// The charts, and one table for each backend, thread count and size: networks down, precision and batch across.
+pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> {
+    let mut settings: BTreeMap<Setting, Cells> = BTreeMap::new();
+    for cell in model.alone() {
+        if let Case::Network(case) = cell.case {
+            let setting = (case.backend.as_str(), case.threads, case.crop);
+            let key = (case.variant.as_str(), case.precision, case.batch);
+            settings.entry(setting).or_default().insert(key, cell);
         }
-        blocks.push(Block::Text {
-            text: format!("Backend {backend}, {threads} threads, {crop} x {crop} pixels:"),
-        });
-        blocks.push(Block::Table(table));
     }
-    blocks.extend(spread(input));
-    blocks.extend(failures(input.alone()));
-    blocks.extend(peers::advice(input));
-    (!groups.is_empty()).then(|| Section {
+    let mut blocks: Vec<Block> = drawn(figures).into_iter().collect();
+    if settings.is_empty() && blocks.is_empty() {
+        return None;
+    }
+    if !settings.is_empty() {
+        blocks.push(Block::Text {
+            text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The \
+                   batch is in memory; preprocessing is not in the time."
+                .into(),
+        });
+    }
+    for ((backend, count, crop), cells) in &settings {
+        blocks.push(Block::Text {
+            text: format!("Backend {backend}, {}, {crop} x {crop} pixels:", threads(*count)),
+        });
+        blocks.push(Block::Table(table(model, cells)));
+    }
+    blocks.extend(spread(model));
+    let records = model.alone().flat_map(|cell| &cell.records).copied();
+    blocks.extend(failures(records));
+    blocks.extend(peers::advice(model));
+    Some(Section {
+        id: "latency",
         title: "Latency on this machine".into(),
         blocks,
     })
 }
 
-fn cell(record: &Record) -> String {
-    match record.outcome() {
-        Outcome::Failed(_) => "failed".into(),
-        Outcome::Measured(summary) => {
-            let per_second = record.case.images() as f64 / (summary.median_ns / 1e9);
-            let (median, spread) = (
-                digits(summary.median_ms()),
-                digits_like(summary.mad_ns / 1e6, summary.median_ms()),
+fn table(model: &Model, cells: &Cells) -> Table {
+    let columns: BTreeSet<(Precision, usize)> = cells
+        .keys()
+        .map(|(_, precision, batch)| (*precision, *batch))
+        .collect();
+    let mut titles = vec!["network".to_owned()];
+    let title = |(precision, batch): &(Precision, usize)| format!(">{precision}, batch {batch}");
+    titles.extend(columns.iter().map(title));
+    let mut table = Table::new(&titles);
+    for variant in &model.input.zoo.variants {
+        let found: Vec<Option<&&Cell>> = columns
+            .iter()
+            .map(|(precision, batch)| cells.get(&(variant.name.as_str(), *precision, *batch)))
+            .collect();
+        if found.iter().any(Option::is_some) {
+            let mut row = vec![shared_name(model, variant)];
+            row.extend(
+                found
+                    .into_iter()
+                    .map(|cell| cell.map_or(String::new(), |cell| text(cell))),
             );
-            format!("{median} ± {spread} ms\n{}/s", digits(per_second))
+            table.row(row);
         }
     }
+    table
+}
+
+fn text(cell: &Cell) -> String {
+    let Ok(times) = &cell.times else {
+        return "failed".into();
+    };
+    let (median, spread) = (
+        digits(times.median_ms()),
+        digits_like(times.mad_ns / 1e6, times.median_ms()),
+    );
+    format!("{median} ± {spread} ms\n{}/s", digits(cell.per_second(times)))
 }
 
 /// A variant's name with those that share its network.
-fn shared_name(input: &Input, variant: &Variant) -> String {
-    let twins = input
+fn shared_name(model: &Model, variant: &Variant) -> String {
+    let twins = model
+        .input
         .zoo
         .variants
         .iter()
@@ -92,12 +105,14 @@ fn shared_name(input: &Input, variant: &Variant) -> String {
 }
 
 /// How many samples a cell has, and how far they lie apart.
-fn spread(input: &Input) -> Option<Block> {
-    let summaries: Vec<Summary> = measured(input).map(|(_, summary)| summary).collect();
-    let fewest = summaries.iter().map(|summary| summary.samples).min()?;
-    let most = summaries.iter().map(|summary| summary.samples).max()?;
-    let largest = summaries.iter().map(Summary::spread).fold(0.0, f64::max);
-    let worst = measured(input).find(|(_, summary)| summary.spread() >= largest)?;
+fn spread(model: &Model) -> Option<Block> {
+    let measured = || {
+        let cells = model.alone().filter_map(Cell::measured);
+        cells.map(|(case, times)| (case, times.samples, times.spread()))
+    };
+    let fewest = measured().map(|(_, samples, _)| samples).min()?;
+    let most = measured().map(|(_, samples, _)| samples).max()?;
+    let (case, _, largest): (&NetworkCase, usize, f64) = measured().max_by(|a, b| a.2.total_cmp(&b.2))?;
     let doubt = if largest > 0.1 {
         " Differences smaller than that mean nothing."
     } else {
@@ -108,7 +123,7 @@ fn spread(input: &Input) -> Option<Block> {
             "How sure is this: {fewest} to {most} runs a cell; the largest median absolute deviation is {:.1} % of its \
              median ({}).{doubt}",
             largest * 100.0,
-            Case::Network(worst.0.clone())
+            Case::Network(case.clone())
         ),
     })
 }

@@ -1,47 +1,63 @@
 //! What the page says, part by part.
 
 mod claims;
+mod doubts;
 mod facts;
+mod history;
 mod latency;
+mod pick;
 mod preprocessing;
 
-use harness::{NetworkCase, Outcome, Record, Summary};
+use harness::{Outcome, Record};
 
 use self::claims::{findings, networks, published};
+use self::doubts::doubts;
 pub(crate) use self::facts::{facts, notices};
+use self::history::history;
 use self::latency::latencies;
+use self::pick::pick;
+pub(crate) use self::pick::pick_table;
 use self::preprocessing::preprocessing;
+use crate::cells::Model;
+use crate::charts::Part;
 use crate::page::{Block, Figure, Item, Section};
-use crate::{Input, peers};
+use crate::peers;
 
 /// Every section in the page's order.
-pub(crate) fn all(input: &Input, charts: Vec<Figure>, races: Vec<Figure>) -> Vec<Section> {
-    let mut sections = vec![self::charts(input, charts)];
-    sections.extend(latencies(input));
-    sections.extend(peers::section(input, races));
-    sections.extend(preprocessing(input));
-    sections.push(findings(input));
-    sections.push(networks(input));
-    sections.push(published(input));
-    sections.push(method());
+pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
+    let mut figures = figures;
+    let mut of = |part: Option<Part>| -> Vec<Figure> {
+        let (these, rest) = figures.drain(..).partition(|figure| figure.part == part);
+        figures = rest;
+        these
+    };
+    let mut sections = Vec::new();
+    sections.extend(pick(model));
+    sections.push(history(model));
+    sections.push(accuracy(model, of(Some(Part::Accuracy))));
+    sections.extend(latencies(model, of(Some(Part::Latency))));
+    sections.extend(peers::section(model, of(None)));
+    sections.extend(preprocessing(model, of(Some(Part::Preprocessing))));
+    sections.push(doubts(model));
+    sections.push(findings(model));
+    sections.push(networks(model));
+    sections.push(published(model));
     sections
 }
 
-fn charts(input: &Input, figures: Vec<Figure>) -> Section {
+fn accuracy(model: &Model, figures: Vec<Figure>) -> Section {
     let mut blocks = vec![Block::Text {
-        text: "Left what is published, right what this machine says: the same claimed accuracy against the network's own \
+        text: "First what is published, then what this machine says: the same claimed accuracy against the network's own \
                counts and against latencies measured here. Variants that share a network share its point on the \
                horizontal axis."
             .into(),
     }];
-    let unmeasured: Vec<&str> = input
-        .zoo
+    let zoo = model.input.zoo;
+    let unmeasured: Vec<&str> = zoo
         .variants
         .iter()
-        .filter(|variant| {
-            let network = &input.zoo.network_of(variant).name;
-            network == &variant.name && !measured(input).any(|(case, _)| case.variant == *network)
-        })
+        .filter(|variant| zoo.network_of(variant).name == variant.name)
+        .filter(|variant| model.ours_of(&variant.name).next().is_none())
         .map(|variant| variant.name.as_str())
         .collect();
     if !unmeasured.is_empty() {
@@ -49,31 +65,21 @@ fn charts(input: &Input, figures: Vec<Figure>) -> Section {
             text: format!("Not measured here: {}.", unmeasured.join(", ")),
         });
     }
-    blocks.extend(pairs(figures));
+    blocks.push(Block::Figures { figures });
     Section {
+        id: "accuracy",
         title: "Accuracy against cost".into(),
         blocks,
     }
 }
 
-/// Charts two by two.
-pub(crate) fn pairs(figures: Vec<Figure>) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut figures = figures.into_iter();
-    loop {
-        let pair: Vec<Figure> = figures.by_ref().take(2).collect();
-        if pair.is_empty() {
-            return blocks;
-        }
-        blocks.push(Block::Figures { figures: pair });
-    }
-}
-
-fn measured<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a NetworkCase, Summary)> {
-    input
-        .records
-        .iter()
-        .filter_map(|record| Some((record.case.network()?, record.summary()?)))
+/// The charts that could be drawn.
+pub(crate) fn drawn(figures: Vec<Figure>) -> Option<Block> {
+    let figures: Vec<Figure> = figures
+        .into_iter()
+        .filter(|figure| figure.svg.is_some())
+        .collect();
+    (!figures.is_empty()).then_some(Block::Figures { figures })
 }
 
 /// The cells without times, and why.
@@ -89,18 +95,6 @@ pub(crate) fn failures<'a>(records: impl Iterator<Item = &'a Record>) -> Option<
         })
         .collect();
     (!items.is_empty()).then_some(Block::List { items })
-}
-
-fn method() -> Section {
-    let text = "Each cell prepares its network, runs it on a photo once to see that the logits are finite, warms up, and \
-                then times single runs until its budget is spent; every run is kept in records.jsonl. Cells run one \
-                after the other in one process on a machine that may be doing other work, and no cell is repeated in \
-                another process: drift between cells is not in the ± above. Compare latencies of one page with each \
-                other before comparing pages.";
-    Section {
-        title: "How it was measured, and why to distrust it".into(),
-        blocks: vec![Block::Text { text: text.into() }],
-    }
 }
 
 /// A number with three to four digits that count.

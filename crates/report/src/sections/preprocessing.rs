@@ -1,13 +1,13 @@
 use harness::{Case, PreprocessCase};
 
-use super::{digits, digits_like};
-use crate::Input;
-use crate::page::{Block, Section, Table};
+use super::{digits, digits_like, drawn};
+use crate::cells::Model;
+use crate::page::{Block, Figure, Section, Table};
 
-pub(super) fn preprocessing(input: &Input) -> Option<Section> {
+pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let mut table = Table::new(&["step", "precision", ">batch", ">median ms", ">±", ">images/s"]);
-    for record in input.records {
-        let (Case::Preprocess(case), Some(summary)) = (&record.case, record.summary()) else {
+    for cell in model.alone() {
+        let (Case::Preprocess(case), Ok(times)) = (cell.case, &cell.times) else {
             continue;
         };
         let (step, precision, batch) = match case {
@@ -23,21 +23,26 @@ pub(super) fn preprocessing(input: &Input) -> Option<Section> {
                 *batch,
             ),
         };
-        let per_second = batch as f64 / (summary.median_ns / 1e9);
-        let median = summary.median_ms();
-        let spread = digits_like(summary.mad_ns / 1e6, median);
-        table.rows.push(vec![
+        let median = times.median_ms();
+        table.row(vec![
             step,
             precision,
             batch.to_string(),
             digits(median),
-            spread,
-            digits(per_second),
+            digits_like(times.mad_ns / 1e6, median),
+            digits(cell.per_second(times)),
         ]);
     }
+    if table.rows.is_empty() {
+        return None;
+    }
     let text = "One thread, pixels as OpenCV's INTER_LINEAR makes them.".into();
-    (!table.rows.is_empty()).then(|| Section {
+    let mut blocks = vec![Block::Text { text }];
+    blocks.extend(drawn(figures));
+    blocks.push(Block::Table(table));
+    Some(Section {
+        id: "preprocessing",
         title: "Preprocessing on this machine".into(),
-        blocks: vec![Block::Text { text }, Block::Table(table)],
+        blocks,
     })
 }
