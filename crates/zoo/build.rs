@@ -12,7 +12,9 @@ fn main() {
 
     // Outside a repository, as in a source archive, there is no commit to tell.
     if let Some(hash) = output("git", &["rev-parse", "HEAD"]) {
-        let dirty = output("git", &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
+        // What a nightly itself writes is no change of the source.
+        let source = ["status", "--porcelain", "--", ":/", ":(top,exclude)reports"];
+        let dirty = output("git", &source).is_some_and(|changes| !changes.is_empty());
         println!("cargo::rustc-env=ZOO_COMMIT={hash}");
         println!("cargo::rustc-env=ZOO_DIRTY={dirty}");
     }

@@ -2,6 +2,8 @@ use plotters::style::text_anchor::HPos;
 
 use crate::axis::Axis;
 use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
+use crate::heading::{Heading, Mark};
+use crate::labels::Area;
 
 /// What a chart of grouped bars shows, in numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +14,7 @@ pub(crate) struct Bars {
     /// The horizontal axis, with its unit.
     pub(crate) x_title: String,
     /// A value that others are held against, with its name.
-    pub(crate) mark: (f64, String),
+    pub(crate) mark: Option<(f64, String)>,
     /// The kinds of bars, for colour and legend.
     pub(crate) families: Vec<String>,
     pub(crate) groups: Vec<Group>,
@@ -35,51 +37,65 @@ pub(crate) struct Bar {
     pub(crate) interval: Option<(f64, f64)>,
     /// The text behind it.
     pub(crate) label: String,
+    /// What is told of it when it is pointed at.
+    pub(crate) told: String,
 }
 
-const LEFT: f64 = 132.0;
-const RIGHT: f64 = 24.0;
-const TOP: f64 = 96.0;
-const BOTTOM: f64 = 64.0;
+const RIGHT: f64 = 20.0;
+const BOTTOM: f64 = 48.0;
 const THICK: f64 = 12.0;
-const STEP: f64 = 16.0;
-const GAP: f64 = 14.0;
+const STEP: f64 = 17.0;
+const GAP: f64 = 12.0;
 const LABEL: f64 = 12.0;
 
-/// The chart as an SVG document, as high as its bars need.
+/// The chart as an SVG, as high as its bars need.
 ///
 /// # Errors
 /// What plotters says.
 pub(crate) fn svg(bars: &Bars) -> Result<String, String> {
+    let families: Vec<&str> = bars.families.iter().map(String::as_str).collect();
+    let heading = Heading::new(&bars.title, &bars.subtitle, &families, Mark::Bar);
     let rows: f64 = bars
         .groups
         .iter()
         .map(|group| group.bars.len() as f64 * STEP + GAP)
         .sum();
-    let bottom = TOP + rows;
-    let painter = |pen: &Pen| {
+    // Room for the name of the mark.
+    let top = heading.bottom + if bars.mark.is_some() { 18.0 } else { 2.0 };
+    let bottom = top + rows;
+    draw::svg(&bars.title, (bottom + BOTTOM) as u32, |pen| {
         let axis = axis(bars);
-        heading(pen, bars)?;
-        frame(pen, bars, &axis, bottom)?;
-        let mut top = TOP + GAP / 2.0;
+        heading.paint(pen)?;
+        frame(pen, bars, &axis, (top, bottom))?;
+        let mut next = top + GAP / 2.0;
         for group in &bars.groups {
-            top = self::group(pen, group, &axis, top)?;
+            next = self::group(pen, group, &axis, next)?;
         }
-        let x = axis.pixel(bars.mark.0);
-        pen.line((x, TOP - 4.0), (x, bottom), INK)?;
-        pen.text(&bars.mark.1, (x, TOP - 20.0), LABEL, INK, HPos::Center)
-    };
-    draw::svg((bottom + BOTTOM) as u32, painter)
+        let Some((value, name)) = &bars.mark else {
+            return Ok(());
+        };
+        let x = axis.pixel(*value);
+        pen.line((x, top - 3.0), (x, bottom), INK)?;
+        pen.text(name, (x, top - 17.0), LABEL, INK, HPos::Center)
+    })
+}
+
+/// Where bars begin: right of every group's name.
+fn left(bars: &Bars) -> f64 {
+    let names = bars.groups.iter().map(|group| text_width(&group.name, LABEL));
+    names.fold(40.0, f64::max) + 20.0
 }
 
 /// An axis on which every bar has room for its label.
 fn axis(bars: &Bars) -> Axis {
-    let width = f64::from(WIDTH) - LEFT - RIGHT;
+    let left = left(bars);
+    let width = f64::from(WIDTH) - left - RIGHT;
     let all = || bars.groups.iter().flat_map(|group| &group.bars);
     let widest = all().map(|bar| text_width(&bar.label, LABEL)).fold(0.0, f64::max) + 12.0;
-    let longest = all().map(end).fold(bars.mark.0, f64::max);
+    let mark = bars.mark.as_ref().map_or(0.0, |(value, _)| *value);
+    let longest = all().map(end).fold(mark, f64::max);
     let high = longest * width / (width - widest).max(width / 4.0);
-    Axis::new(0.0, high, 7, (LEFT, LEFT + width))
+    Axis::new(0.0, high, 5, (left, left + width))
 }
 
 /// Where a bar or its interval ends.
@@ -87,54 +103,41 @@ fn end(bar: &Bar) -> f64 {
     bar.interval.map_or(bar.value, |(_, high)| high.max(bar.value))
 }
 
-fn heading(pen: &Pen, bars: &Bars) -> Drawn {
-    pen.text(&bars.title, (24.0, 14.0), 20.0, INK, HPos::Left)?;
-    pen.text(&bars.subtitle, (24.0, 40.0), 13.0, FAINT, HPos::Left)?;
-    let mut left = 24.0;
-    for (index, family) in bars.families.iter().enumerate() {
-        let color = COLORS[index % COLORS.len()];
-        pen.bar((left, 62.0), (left + 14.0, 72.0), color)?;
-        pen.text(family, (left + 20.0, 60.0), 13.0, INK, HPos::Left)?;
-        left += 20.0 + text_width(family, 13.0) + 20.0;
-    }
-    Ok(())
-}
-
-fn frame(pen: &Pen, bars: &Bars, axis: &Axis, bottom: f64) -> Drawn {
+fn frame(pen: &Pen, bars: &Bars, axis: &Axis, (top, bottom): (f64, f64)) -> Drawn {
     for (value, text) in axis.ticks() {
         let x = axis.pixel(value);
-        pen.line((x, TOP), (x, bottom), GRID)?;
-        pen.text(&text, (x, bottom + 8.0), 12.0, FAINT, HPos::Center)?;
+        pen.line((x, top), (x, bottom), GRID)?;
+        pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
     }
-    pen.line((LEFT, TOP), (LEFT, bottom), FAINT)?;
-    let middle = (LEFT + f64::from(WIDTH) - RIGHT) / 2.0;
-    pen.text(&bars.x_title, (middle, bottom + 32.0), 13.0, INK, HPos::Center)
+    let left = axis.pixel(0.0);
+    pen.line((left, top), (left, bottom), FAINT)?;
+    let middle = (f64::from(WIDTH) / 2.0, bottom + 26.0);
+    pen.text(&bars.x_title, middle, LABEL, INK, HPos::Center)
 }
 
 /// Draws a group below `top` and gives where the next one begins.
 fn group(pen: &Pen, group: &Group, axis: &Axis, top: f64) -> Result<f64, String> {
     let height = group.bars.len() as f64 * STEP;
-    pen.text(
-        &group.name,
-        (LEFT - 10.0, top + height / 2.0 - 9.0),
-        13.0,
-        INK,
-        HPos::Right,
-    )?;
+    let left = axis.pixel(0.0);
+    let name = (left - 8.0, top + height / 2.0 - 7.0);
+    pen.text(&group.name, name, LABEL, INK, HPos::Right)?;
     for (index, bar) in group.bars.iter().enumerate() {
         let y = top + index as f64 * STEP + (STEP - THICK) / 2.0;
         let middle = y + THICK / 2.0;
         let color = COLORS[bar.family % COLORS.len()];
-        pen.bar((LEFT, y), (axis.pixel(bar.value), y + THICK), color)?;
+        pen.bar((left, y), (axis.pixel(bar.value), y + THICK), color)?;
         if let Some((low, high)) = bar.interval {
-            let ends = [axis.pixel(low), axis.pixel(high)];
-            pen.line((ends[0], middle), (ends[1], middle), INK)?;
-            for x in ends {
-                pen.line((x, middle - 3.0), (x, middle + 3.0), INK)?;
-            }
+            pen.whisker((axis.pixel(low), axis.pixel(high)), middle, INK)?;
         }
-        let text = (axis.pixel(end(bar)) + 7.0, middle - 7.0);
-        pen.text(&bar.label, text, LABEL, INK, HPos::Left)?;
+        let right = axis.pixel(end(bar)) + 7.0;
+        pen.text(&bar.label, (right, middle - 6.0), LABEL, INK, HPos::Left)?;
+        let row = Area {
+            left,
+            top: y - 2.0,
+            width: f64::from(WIDTH) - RIGHT - left,
+            height: STEP,
+        };
+        pen.tip(row, &bar.told);
     }
     Ok(top + height + GAP)
 }
@@ -148,13 +151,14 @@ mod tests {
             family,
             value,
             interval,
-            label: format!("{value} times, and a long text"),
+            label: format!("{value} times, long"),
+            told: String::new(),
         };
         Bars {
             title: "Engines".into(),
             subtitle: "made up".into(),
             x_title: "times as long".into(),
-            mark: (1.0, "ours".into()),
+            mark: Some((1.0, "ours".into())),
             families: vec!["small".into(), "large".into()],
             groups: vec![
                 Group {

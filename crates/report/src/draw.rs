@@ -1,19 +1,29 @@
 //! Texts, lines and shapes on an SVG.
 
+use std::cell::RefCell;
+use std::fmt::Write;
+
+use minijinja::HtmlEscape;
 use plotters::backend::SVGBackend;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
-use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor};
+use plotters::prelude::{DrawingArea, FontStyle, IntoDrawingArea, IntoFont, RGBColor};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontTransform, ShapeStyle, TextStyle};
 
-pub(crate) const WIDTH: u32 = 660;
+use crate::labels::Area;
+
+/// The width of every chart, pixels: a phone shows it at three quarters of its size.
+pub(crate) const WIDTH: u32 = 460;
 /// The width of a character over the font size: more than most sans-serif fonts take on average, because we cannot
 /// measure the reader's.
-const CHARACTER: f64 = 0.63;
+const CHARACTER: f64 = 0.6;
+/// Plotters writes sizes that are smaller by this factor.
+const PLOTTERS_SIZE: f64 = 1.24;
 
 pub(crate) const INK: RGBColor = RGBColor(33, 37, 41);
-pub(crate) const FAINT: RGBColor = RGBColor(108, 117, 125);
-pub(crate) const GRID: RGBColor = RGBColor(233, 236, 239);
+pub(crate) const FAINT: RGBColor = RGBColor(92, 99, 106);
+pub(crate) const GRID: RGBColor = RGBColor(227, 230, 233);
+const PAPER: RGBColor = RGBColor(255, 255, 255);
 /// Okabe and Ito's colours, told apart by colour-blind readers too.
 pub(crate) const COLORS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -24,27 +34,87 @@ pub(crate) const COLORS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
 ];
 
+/// The rules that give the classes of a chart their colours, light and dark.
+pub(crate) const STYLE: &str = include_str!("../templates/chart.css");
+
 /// What plotters says when it cannot draw.
 pub(crate) type Drawn = Result<(), String>;
 
 /// Draws in pixels.
-pub(crate) struct Pen<'a>(DrawingArea<SVGBackend<'a>, plotters::coord::Shift>);
+pub(crate) struct Pen<'a> {
+    area: DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
+    /// Areas that tell something when pointed at.
+    tips: RefCell<String>,
+}
 
-/// An SVG document of this height.
+/// A picture of this height, to be put into a page that has [`STYLE`]; readers who cannot see it are told `name`.
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(height: u32, paint: impl FnOnce(&Pen) -> Drawn) -> Result<String, String> {
+pub(crate) fn svg(name: &str, height: u32, paint: impl FnOnce(&Pen) -> Drawn) -> Result<String, String> {
+    let ground = Area {
+        left: 0.0,
+        top: 0.0,
+        width: f64::from(WIDTH),
+        height: f64::from(height),
+    };
+    picture(name, (WIDTH, height), |pen| {
+        pen.bar((0.0, 0.0), (ground.width, ground.height), PAPER)?;
+        paint(pen)
+    })
+}
+
+/// A picture of any size without a ground.
+///
+/// # Errors
+/// What plotters says.
+pub(crate) fn picture(
+    name: &str,
+    size: (u32, u32),
+    paint: impl FnOnce(&Pen) -> Drawn,
+) -> Result<String, String> {
     let mut text = String::new();
-    {
-        let pen = Pen(SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area());
-        pen.0
-            .fill(&RGBColor(255, 255, 255))
-            .map_err(|error| error.to_string())?;
+    let tips = {
+        let pen = Pen {
+            area: SVGBackend::with_string(&mut text, size).into_drawing_area(),
+            tips: RefCell::default(),
+        };
         paint(&pen)?;
-        pen.0.present().map_err(|error| error.to_string())?;
-    }
+        pen.area.present().map_err(|error| error.to_string())?;
+        pen.tips.take()
+    };
+    let mut text = classes(&text.replace(" opacity=\"1\"", ""));
+    let opening = format!(
+        "<svg class=\"chart\" role=\"img\" aria-label=\"{}\"",
+        HtmlEscape(name)
+    );
+    text.replace_range(0.."<svg".len(), &opening);
+    let end = text.rfind("</svg>").unwrap_or(text.len());
+    text.insert_str(end, &tips);
     Ok(text)
+}
+
+/// The picture as a file of its own.
+pub(crate) fn standalone(svg: &str) -> String {
+    let start = svg.find('>').map_or(0, |end| end + 1);
+    format!("{}\n<style>\n{STYLE}</style>{}", &svg[..start], &svg[start..])
+}
+
+/// Beside each colour the class that stands for it, which a style sheet can give another one.
+fn classes(svg: &str) -> String {
+    let named = [(INK, "ink"), (FAINT, "faint"), (GRID, "grid"), (PAPER, "paper")];
+    let names = ["c0", "c1", "c2", "c3", "c4", "c5"];
+    let all = named.into_iter().chain(COLORS.into_iter().zip(names));
+    let mut svg = svg.to_owned();
+    for (color, name) in all {
+        let RGBColor(r, g, b) = color;
+        for attribute in ["fill", "stroke"] {
+            let plain = format!("{attribute}=\"#{r:02X}{g:02X}{b:02X}\"");
+            let class = format!("class=\"{}-{name}\" {plain}", &attribute[..1]);
+            svg = svg.replace(&plain, &class);
+        }
+    }
+    svg
 }
 
 /// About how wide a text is, pixels.
@@ -52,17 +122,50 @@ pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * CHARACTER
 }
 
+/// The text in lines of at most this width, broken at spaces.
+pub(crate) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text_width(line, size) + text_width(word, size) + size * CHARACTER <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 impl Pen<'_> {
     pub(crate) fn line(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Drawn {
-        self.draw(&PathElement::new(
-            vec![pixel(from), pixel(to)],
-            color.stroke_width(1),
-        ))
+        self.path(&[from, to], 1, color)
+    }
+
+    pub(crate) fn path(&self, points: &[(f64, f64)], width: u32, color: RGBColor) -> Drawn {
+        let points: Vec<(i32, i32)> = points.iter().copied().map(pixel).collect();
+        self.draw(&PathElement::new(points, color.stroke_width(width)))
+    }
+
+    /// A line with ends across it: where a value lies.
+    pub(crate) fn whisker(&self, (low, high): (f64, f64), y: f64, color: RGBColor) -> Drawn {
+        self.line((low, y), (high, y), color)?;
+        for x in [low, high] {
+            self.line((x, y - 3.0), (x, y + 3.0), color)?;
+        }
+        Ok(())
     }
 
     /// Text below a point.
     pub(crate) fn text(&self, text: &str, at: (f64, f64), size: f64, color: RGBColor, anchor: HPos) -> Drawn {
         let style = style(size, color).pos(Pos::new(anchor, VPos::Top));
+        self.draw(&Text::new(text.to_owned(), pixel(at), style))
+    }
+
+    /// Bold text below a point, from left to right.
+    pub(crate) fn bold(&self, text: &str, at: (f64, f64), size: f64) -> Drawn {
+        let mut style = style(size, INK);
+        style.font = style.font.style(FontStyle::Bold);
         self.draw(&Text::new(text.to_owned(), pixel(at), style))
     }
 
@@ -99,19 +202,35 @@ impl Pen<'_> {
         }
     }
 
+    /// Has an area tell something when it is pointed at.
+    pub(crate) fn tip(&self, area: Area, text: &str) {
+        let mut tips = self.tips.borrow_mut();
+        let written = writeln!(
+            tips,
+            "<rect class=\"tip\" x=\"{:.0}\" y=\"{:.0}\" width=\"{:.0}\" height=\"{:.0}\" fill=\"none\" \
+             pointer-events=\"all\"><title>{}</title></rect>",
+            area.left,
+            area.top,
+            area.width,
+            area.height,
+            HtmlEscape(text)
+        );
+        debug_assert!(written.is_ok(), "a string takes every text");
+    }
+
     fn draw<'c, E>(&self, element: &'c E) -> Drawn
     where
         &'c E: plotters::element::PointCollection<'c, (i32, i32)>,
         for<'d> E: plotters::element::Drawable<SVGBackend<'d>>,
     {
-        self.0.draw(element).map_err(|error| error.to_string())
+        self.area.draw(element).map_err(|error| error.to_string())
     }
 }
 
 fn style(size: f64, color: RGBColor) -> TextStyle<'static> {
     let start = Pos::new(HPos::Left, VPos::Top);
     TextStyle {
-        font: ("sans-serif", size).into_font(),
+        font: ("sans-serif", size * PLOTTERS_SIZE).into_font(),
         color: color.to_backend_color(),
         pos: start,
     }
@@ -119,4 +238,52 @@ fn style(size: f64, color: RGBColor) -> TextStyle<'static> {
 
 fn pixel((x, y): (f64, f64)) -> (i32, i32) {
     (x.round() as i32, y.round() as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_classes_and_tips_are_escaped() {
+        let area = Area {
+            left: 1.0,
+            top: 2.0,
+            width: 3.0,
+            height: 4.0,
+        };
+        let svg = svg("A & B", 100, |pen| {
+            pen.line((0.0, 0.0), (9.0, 9.0), COLORS[1])?;
+            pen.marker((5.0, 5.0), 0, 4.0)?;
+            pen.tip(area, "W18 < W30");
+            pen.text("x", (1.0, 1.0), 12.0, INK, HPos::Left)
+        })
+        .expect("drawn");
+        for part in [
+            "aria-label=\"A &amp; B\"",
+            "class=\"s-c1\" stroke=\"#D55E00\"",
+            "class=\"f-c0\" fill=\"#0072B2\"",
+            "class=\"f-paper\"",
+            "<title>W18 &lt; W30</title>",
+            "font-size=\"12\"",
+        ] {
+            assert!(svg.contains(part), "{part} in {svg}");
+        }
+        let twice = svg
+            .lines()
+            .filter(|line| line.matches(" class=").count() > 1)
+            .count();
+        assert_eq!(twice, 0, "no element has two classes: {svg}");
+        let file = standalone(&svg);
+        assert!(file.starts_with("<svg class") && file.contains("prefers-color-scheme: dark"));
+        assert!(file.ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn lines_are_no_wider_than_asked() {
+        let text = "a machine with a long name, 16 threads, FP32, batch 4";
+        let lines = wrap(text, 12.0, 150.0);
+        assert!(lines.len() > 2 && lines.iter().all(|line| text_width(line, 12.0) <= 150.0));
+        assert_eq!(lines.join(" "), text);
+    }
 }

@@ -2,20 +2,29 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 
+use crate::draw;
 use crate::page::Page;
 
 const PAGE: &str = include_str!("../templates/page.html");
 const INDEX: &str = include_str!("../templates/index.html");
+const LATEST: &str = include_str!("../templates/latest.html");
 const STYLE: &str = include_str!("../templates/style.css");
+const SCRIPT: &str = include_str!("../templates/page.js");
 
 /// The page as one HTML file that needs no other.
 pub(crate) fn page(page: &Page) -> String {
-    render(PAGE, context! { page => Serde(page), style => STYLE })
+    let values = context! { page => Serde(page), style => STYLE, charts => draw::STYLE, script => SCRIPT };
+    render(PAGE, values)
 }
 
-/// The list of pages in these folders.
-pub(crate) fn index(folders: &[String]) -> String {
+/// The list of pages in these folders, with what is said of each.
+pub(crate) fn index(folders: &[(String, String)]) -> String {
     render(INDEX, context! { folders => Serde(folders), style => STYLE })
+}
+
+/// A page that leads on to the page of this folder beside it.
+pub(crate) fn latest(folder: &str) -> String {
+    render(LATEST, context! { folder, style => STYLE })
 }
 
 fn render(template: &str, values: Value) -> String {
@@ -37,11 +46,15 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_in_order() {
-        let html = index(&["2026-01-02".into(), "<b>".into()]);
+        let html = index(&[
+            ("2026-01-02".into(), "a & b".into()),
+            ("<b>".into(), String::new()),
+        ]);
         assert!(
             html.contains(r#"<a href="2026-01-02/index.html">2026-01-02</a>"#),
             "{html}"
         );
+        assert!(html.contains("a &amp; b"), "{html}");
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
     }
 }

@@ -68,7 +68,7 @@ const DIRECTIONS: [(f64, f64); 16] = [
 ];
 
 /// Free pixels between a point's marker and its label.
-const GAP: f64 = 3.0;
+const GAP: f64 = 5.0;
 /// How far a search moves outwards at a time.
 const STEP: f64 = 7.0;
 
@@ -98,6 +98,27 @@ pub fn place(plot: Area, points: &[(f64, f64)], sizes: &[(f64, f64)], radius: f6
             .or_else(|| scene.search(index, sizes[index], Scene::free));
     }
     scene.placed
+}
+
+/// Upper edges of texts of one height that stand below one another within `span`: each as near to where it is wanted as the
+/// others let it, none over another. Where there is no room for all, they stand as far apart as there is.
+pub(crate) fn stack(wanted: &[f64], height: f64, span: (f64, f64)) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]).then(a.cmp(b)));
+    let height = height.min((span.1 - span.0) / wanted.len().max(1) as f64);
+    let mut placed = vec![0.0; wanted.len()];
+    let mut free = span.0;
+    for index in &order {
+        placed[*index] = wanted[*index].max(free);
+        free = placed[*index] + height;
+    }
+    // What was pushed out below goes back up.
+    let mut free = span.1;
+    for index in order.iter().rev() {
+        placed[*index] = placed[*index].min(free - height);
+        free = placed[*index];
+    }
+    placed
 }
 
 /// What is on the plot so far.
@@ -232,7 +253,7 @@ mod tests {
     #[test]
     fn a_lone_label_lies_right_of_its_point_and_turns_at_the_edge() {
         let right = place(PLOT, &[(300.0, 200.0)], &[(50.0, 16.0)], 5.0)[0].expect("a place");
-        assert_eq!((right.left, right.top), (308.0, 192.0));
+        assert_eq!((right.left, right.top), (310.0, 192.0));
         let left = place(PLOT, &[(850.0, 200.0)], &[(50.0, 16.0)], 5.0)[0].expect("a place");
         assert!(left.left + left.width <= 850.0);
     }
@@ -246,5 +267,14 @@ mod tests {
             height: 40.0,
         };
         assert_eq!(place(plot, &[(20.0, 20.0)], &[(50.0, 16.0)], 5.0), [None]);
+    }
+
+    #[test]
+    fn stacked_texts_stay_apart_and_in_their_span() {
+        assert_eq!(stack(&[50.0, 10.0], 12.0, (0.0, 100.0)), [50.0, 10.0]);
+        let crowded = stack(&[95.0, 94.0, 96.0, 10.0], 12.0, (0.0, 100.0));
+        assert_eq!(crowded, [76.0, 64.0, 88.0, 10.0]);
+        assert_eq!(stack(&[5.0; 4], 12.0, (0.0, 40.0)), [0.0, 10.0, 20.0, 30.0]);
+        assert_eq!(stack(&[], 12.0, (0.0, 40.0)), [0.0; 0]);
     }
 }

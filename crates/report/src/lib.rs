@@ -1,21 +1,34 @@
 //! Benchmark records as a page with tables and charts.
 //!
-//! [`CHARTS`] lists the charts; [`render`] writes a folder with the page in HTML and Markdown, both from one model,
-//! and each chart as an SVG. The same input gives the same bytes.
+//! [`render`] writes a folder with the page in HTML and Markdown, both from one model, each chart as an SVG, and the numbers for
+//! other programs; the same input gives the same bytes. [`new_folder`], [`earlier`] and [`update`] keep a folder of
+//! such folders, [`choices`] answers which network to use, and [`readme`] makes what a README shows of it.
 
 mod axis;
 mod bars;
+mod cells;
 mod charts;
+mod dots;
 mod draw;
+mod heading;
 mod html;
 mod labels;
+mod lines;
 mod markdown;
+mod markers;
+mod night;
 mod page;
 mod peers;
+mod pick;
+mod readme;
 mod scatter;
 mod sections;
 mod series;
+mod shelf;
+#[cfg(test)]
+mod testing;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,9 +36,14 @@ use harness::Record;
 use registry::Zoo;
 use registry::lint::Finding;
 
-pub use charts::{CHARTS, Chart};
-pub use labels::{Area, place};
-pub use series::{Family, Point, Series};
+use crate::cells::Model;
+use crate::charts::CHARTS;
+use crate::page::{Figure, Page};
+pub use markers::{MarkerError, put_between};
+pub use night::{Mark, Night, Verdicts, verdicts};
+pub use pick::{Choice, Wish, choices};
+pub use readme::{Excerpt, readme};
+pub use shelf::{earlier, new_folder, slug, update};
 
 /// What a page is made of.
 #[derive(Clone, Copy)]
@@ -38,8 +56,10 @@ pub struct Input<'a> {
     pub records: &'a [Record],
     /// Names of backends that are other people's engines.
     pub peers: &'a [&'a str],
-    /// When the page is made, RFC 3339 in UTC.
-    pub date: &'a str,
+    /// Earlier nights of the same machine, oldest first.
+    pub history: &'a [Night],
+    /// The verdicts on these records.
+    pub verdicts: &'a Verdicts,
     /// The command that made it.
     pub command: &'a str,
 }
@@ -63,69 +83,89 @@ pub enum ReportError {
         /// What plotters said.
         reason: String,
     },
+    /// A file has no place for what belongs in it.
+    #[error("{path}: {source}")]
+    Markers {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        source: MarkerError,
+    },
 }
 
-impl<'a> Input<'a> {
-    /// Records of cells that were measured alone: those of races tell of engines side by side.
-    pub(crate) fn alone(&self) -> impl Iterator<Item = &'a Record> + use<'a> {
-        self.records.iter().filter(|record| record.race.is_none())
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("records", &self.records.len())
+            .field("command", &self.command)
+            .finish_non_exhaustive()
     }
 }
 
-/// Writes `index.html`, `index.md` and the charts into the folder and gives their paths.
+impl<'a> Input<'a> {
+    /// When the last record began, RFC 3339 in UTC: a page has this date, whenever it is made.
+    pub fn measured(&self) -> Option<&'a str> {
+        let started = self.records.iter().map(|record| record.started.as_str());
+        started.max()
+    }
+
+    /// The day of [`Input::measured`].
+    pub fn day(&self) -> Option<&'a str> {
+        self.measured()?.split('T').next()
+    }
+}
+
+/// Writes `index.html`, `index.md`, the charts, `cells.csv` and `machine.json` into the folder, and `records.jsonl` where it is
+/// not there yet, and gives their paths.
 ///
 /// # Errors
 /// If a file cannot be written; those written before stay.
 pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let model = Model::new(input);
+    let charts = CHARTS.iter().map(|chart| Figure::of(*chart, &model));
+    let mut figures: Vec<Figure> = charts.collect::<Result<_, _>>()?;
+    figures.extend(peers::figures(&model)?);
     let mut paths = Vec::new();
-    let charts = CHARTS.iter().map(|chart| page::Figure::of(*chart, input));
-    let charts: Vec<page::Figure> = charts.collect::<Result<_, _>>()?;
-    let races = peers::figures(input)?;
-    for figure in charts.iter().chain(&races) {
+    for figure in &figures {
         if let Some(svg) = &figure.svg {
-            paths.push(write(&folder.join(figure.file_name()), svg)?);
+            paths.push(write(&folder.join(figure.file_name()), &draw::standalone(svg))?);
         }
     }
-    let page = page::Page::new(input, charts, races);
+    let records = folder.join("records.jsonl");
+    if !records.exists() {
+        paths.push(write(&records, &lines(input.records))?);
+    }
+    let cells = night::cells(&model).map_err(|error| ReportError::Io {
+        path: folder.join(night::CELLS),
+        source: io::Error::other(error),
+    })?;
+    paths.push(write(&folder.join(night::CELLS), &cells)?);
+    paths.push(write(
+        &folder.join(night::ABOUT),
+        &night::About::of(input).to_json(),
+    )?);
+    let page = Page::new(&model, figures);
     paths.push(write(&folder.join("index.md"), &markdown::page(&page))?);
     paths.push(write(&folder.join("index.html"), &html::page(&page))?);
     Ok(paths)
 }
 
-/// Writes `index.html` of the reports folder: a link to each dated folder, newest first.
-///
-/// # Errors
-/// If the folder cannot be read or the file not written.
-pub fn write_index(reports: &Path) -> Result<PathBuf, ReportError> {
-    let io = |source| ReportError::Io {
-        path: reports.to_owned(),
-        source,
-    };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(reports).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if entry.path().join("index.html").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    // `2026-11-24.10` is later than `2026-11-24.9`.
-    names.sort_by_key(|name| {
-        let (day, number) = name.split_once('.').unwrap_or((name, "1"));
-        std::cmp::Reverse((day.to_owned(), number.parse::<u32>().unwrap_or(0)))
-    });
-    write(&reports.join("index.html"), &html::index(&names))
+/// Records as lines of JSON.
+fn lines(records: &[Record]) -> String {
+    let line = |record| serde_json::to_string(record).expect("a record has only string keys") + "\n";
+    records.iter().map(line).collect()
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<PathBuf, ReportError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<PathBuf, ReportError> {
     let io = |source| ReportError::Io {
         path: path.to_owned(),
         source,
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".partial-")
-        .tempfile_in(folder)
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
         .map_err(io)?;
     file.write_all(text.as_bytes()).map_err(io)?;
     readable(file.as_file()).map_err(io)?;

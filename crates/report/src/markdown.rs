@@ -2,10 +2,16 @@ use crate::page::{Block, Page, Table};
 
 /// The page as Markdown.
 pub(crate) fn page(page: &Page) -> String {
-    let mut text = format!("# {}\n\n", page.title);
+    let mut text = format!("`{}`\n\n# {}\n\n", page.command, page.title);
     for (name, value) in &page.facts {
         text.push_str(&format!("- **{name}**: {}\n", escape(value)));
     }
+    let files: Vec<String> = page
+        .files
+        .iter()
+        .map(|(name, what)| format!("[{name}]({name}) ({what})"))
+        .collect();
+    text.push_str(&format!("- **files**: {}\n", files.join(", ")));
     for notice in &page.notices {
         text.push_str(&format!("\n> {}\n", escape(notice)));
     }
@@ -44,7 +50,7 @@ fn block(block: &Block) -> String {
     }
 }
 
-fn table(table: &Table) -> String {
+pub(crate) fn table(table: &Table) -> String {
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let cell = |text: &String| escape(text).replace('\n', "<br>");
     let mut text = row(table.columns.iter().map(|column| cell(&column.title)).collect());
@@ -54,13 +60,13 @@ fn table(table: &Table) -> String {
         .map(|c| if c.right { "---:" } else { "---" }.to_owned())
         .collect()));
     for cells in &table.rows {
-        text.push_str(&row(cells.iter().map(cell).collect()));
+        text.push_str(&row(cells.iter().map(|entry| cell(&entry.text)).collect()));
     }
     text
 }
 
 /// Text in which Markdown finds nothing to format.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -80,7 +86,7 @@ mod tests {
     #[test]
     fn tables_keep_their_shape_whatever_a_cell_holds() {
         let mut table = Table::new(&["name", ">ms"]);
-        table.rows.push(vec!["a_b|c".into(), "1\n2".into()]);
+        table.row(vec!["a_b|c".into(), "1\n2".into()]);
         assert_eq!(
             super::table(&table),
             "| name | ms |\n| --- | ---: |\n| a\\_b\\|c | 1<br>2 |\n"

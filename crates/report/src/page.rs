@@ -2,16 +2,20 @@
 
 use serde::Serialize;
 
-use crate::charts::Chart;
-use crate::{Input, ReportError, scatter, sections};
+use crate::cells::Model;
+use crate::charts::{Chart, Part};
+use crate::{ReportError, sections};
 
 /// All that a page says.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page {
+    /// The command that made it.
+    pub(crate) command: String,
     pub(crate) title: String,
-    pub(crate) date: String,
     /// What it was made on and by: names and values.
     pub(crate) facts: Vec<(String, String)>,
+    /// Files of the folder: names and what is in them.
+    pub(crate) files: Vec<(String, String)>,
     /// What must be known before the numbers are read.
     pub(crate) notices: Vec<String>,
     pub(crate) sections: Vec<Section>,
@@ -19,6 +23,8 @@ pub(crate) struct Page {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
+    /// What links name.
+    pub(crate) id: &'static str,
     pub(crate) title: String,
     pub(crate) blocks: Vec<Block>,
 }
@@ -43,13 +49,29 @@ pub(crate) enum Block {
 #[derive(Debug, Serialize)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<ColumnHead>,
-    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<Entry>>,
+    /// What stands in its place until it is asked for; none for a table that is always seen.
+    pub(crate) folded: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ColumnHead {
     pub(crate) title: String,
     pub(crate) right: bool,
+}
+
+/// What stands in one place of a table.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Entry {
+    pub(crate) text: String,
+    /// A small SVG in place of the text, where pictures can be shown.
+    pub(crate) picture: Option<String>,
+}
+
+impl From<String> for Entry {
+    fn from(text: String) -> Self {
+        Self { text, picture: None }
+    }
 }
 
 impl Table {
@@ -65,7 +87,13 @@ impl Table {
         Self {
             columns: titles.iter().map(head).collect(),
             rows: Vec::new(),
+            folded: None,
         }
+    }
+
+    /// Adds a row of texts.
+    pub(crate) fn row(&mut self, texts: Vec<String>) {
+        self.rows.push(texts.into_iter().map(Entry::from).collect());
     }
 }
 
@@ -81,17 +109,21 @@ pub(crate) struct Figure {
     /// The file's name without its extension.
     pub(crate) id: String,
     pub(crate) title: String,
+    /// The part of the page that it belongs to; none for the charts of peers.
+    #[serde(skip)]
+    pub(crate) part: Option<Part>,
     /// The picture, or nothing where there is nothing to draw.
     pub(crate) svg: Option<String>,
 }
 
 impl Figure {
-    pub(crate) fn of(chart: &dyn Chart, input: &Input) -> Result<Self, ReportError> {
+    pub(crate) fn of(chart: &dyn Chart, model: &Model) -> Result<Self, ReportError> {
         let id = chart.id();
-        let svg = chart.data(input).map(|series| scatter::svg(&series)).transpose();
+        let svg = chart.data(model).map(|drawing| drawing.svg()).transpose();
         Ok(Self {
             id: id.into(),
             title: chart.title().into(),
+            part: Some(chart.part()),
             svg: svg.map_err(|reason| ReportError::Chart {
                 id: id.into(),
                 reason,
@@ -105,14 +137,21 @@ impl Figure {
 }
 
 impl Page {
-    pub(crate) fn new(input: &Input, charts: Vec<Figure>, races: Vec<Figure>) -> Self {
-        let date = input.date.split('T').next().unwrap_or(input.date);
+    pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
+        let day = model.input.day().unwrap_or("nothing measured");
+        let files = [
+            ("records.jsonl", "every single run"),
+            ("cells.csv", "a row a cell"),
+            ("machine.json", "the machine and the program"),
+            ("index.md", "this page as Markdown"),
+        ];
         Self {
-            title: format!("HRNet zoo, {date}"),
-            date: input.date.to_owned(),
-            facts: sections::facts(input),
-            notices: sections::notices(input),
-            sections: sections::all(input, charts, races),
+            command: model.input.command.to_owned(),
+            title: format!("HRNet zoo, {day}"),
+            facts: sections::facts(model),
+            files: files.map(|(name, what)| (name.into(), what.into())).into(),
+            notices: sections::notices(model),
+            sections: sections::all(model, figures),
         }
     }
 }

@@ -1,41 +1,50 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::Axis;
-use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, text_width};
+use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
+use crate::heading::{Heading, Mark};
 use crate::labels::{Area, place};
 use crate::series::{Point, Series};
 
-const HEIGHT: u32 = 460;
-const PLOT: Area = Area {
-    left: 72.0,
-    top: 96.0,
-    width: 564.0,
-    height: 300.0,
-};
-const RADIUS: f64 = 5.5;
-const LABEL_SIZE: f64 = 13.0;
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 22.0;
+const HEIGHT: f64 = 310.0;
+const BOTTOM: f64 = 48.0;
+const RADIUS: f64 = 5.0;
+const LABEL: f64 = 12.0;
 
-/// The chart as an SVG document.
+/// The chart as an SVG.
 ///
 /// # Errors
 /// What plotters says.
 pub(crate) fn svg(series: &Series) -> Result<String, String> {
     let layout = Layout::new(series);
-    draw::svg(HEIGHT, |pen| {
+    let bottom = layout.plot.top + HEIGHT;
+    draw::svg(&series.title, (bottom + BOTTOM) as u32, |pen| {
         let chart = Painter {
             pen,
             series,
             layout: &layout,
         };
-        chart.heading()?;
+        heading(series).paint(pen)?;
         chart.axes()?;
         chart.points()?;
         chart.labels()
     })
 }
 
+fn heading(series: &Series) -> Heading<'_> {
+    let families: Vec<&str> = series
+        .families
+        .iter()
+        .map(|family| family.name.as_str())
+        .collect();
+    Heading::new(&series.title, &series.subtitle, &families, Mark::Shape)
+}
+
 /// Where everything lies.
 pub(crate) struct Layout {
+    plot: Area,
     x: Axis,
     y: Axis,
     /// Each point's centre, pixels.
@@ -46,17 +55,23 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(series: &Series) -> Self {
+        let plot = Area {
+            left: LEFT,
+            top: heading(series).bottom + 6.0,
+            width: f64::from(WIDTH) - LEFT - RIGHT,
+            height: HEIGHT,
+        };
         let reach = |value: fn(&Point) -> f64| {
             let values = series.points.iter().map(value);
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
                 (low.min(v), high.max(v))
             })
         };
-        let (_, right) = reach(|point| point.x + point.spread);
+        let (_, right) = reach(|point| point.interval.map_or(point.x, |(_, high)| high));
         let (low, high) = reach(|point| point.y);
-        let x = Axis::new(0.0, right * 1.02, 8, (PLOT.left, PLOT.left + PLOT.width));
+        let x = Axis::new(0.0, right * 1.02, 6, (plot.left, plot.left + plot.width));
         let margin = ((high - low) * 0.05).max(0.1);
-        let y = Axis::new(low - margin, high + margin, 8, (PLOT.top + PLOT.height, PLOT.top));
+        let y = Axis::new(low - margin, high + margin, 8, (plot.top + plot.height, plot.top));
         let centers: Vec<(f64, f64)> = series
             .points
             .iter()
@@ -65,10 +80,11 @@ impl Layout {
         let sizes: Vec<(f64, f64)> = series
             .points
             .iter()
-            .map(|point| (text_width(&point.label, LABEL_SIZE), LABEL_SIZE + 3.0))
+            .map(|point| (text_width(&point.label, LABEL), LABEL + 3.0))
             .collect();
-        let labels = place(PLOT, &centers, &sizes, RADIUS);
+        let labels = place(plot, &centers, &sizes, RADIUS);
         Self {
+            plot,
             x,
             y,
             centers,
@@ -84,62 +100,51 @@ struct Painter<'a, 'b> {
 }
 
 impl Painter<'_, '_> {
-    fn heading(&self) -> Drawn {
-        self.pen
-            .text(&self.series.title, (PLOT.left, 16.0), 20.0, INK, HPos::Left)?;
-        self.pen
-            .text(&self.series.subtitle, (PLOT.left, 44.0), 13.0, FAINT, HPos::Left)?;
-        let mut left = PLOT.left + RADIUS;
-        for (index, family) in self.series.families.iter().enumerate() {
-            self.pen.marker((left, 76.0), index, RADIUS)?;
-            self.pen
-                .text(&family.name, (left + 12.0, 69.0), 13.0, INK, HPos::Left)?;
-            left += 12.0 + text_width(&family.name, 13.0) + 28.0;
-        }
-        Ok(())
-    }
-
     fn axes(&self) -> Drawn {
-        let (bottom, right) = (PLOT.top + PLOT.height, PLOT.left + PLOT.width);
+        let plot = self.layout.plot;
+        let (bottom, right) = (plot.top + plot.height, plot.left + plot.width);
         for (value, text) in self.layout.x.ticks() {
             let x = self.layout.x.pixel(value);
-            self.pen.line((x, PLOT.top), (x, bottom), GRID)?;
+            self.pen.line((x, plot.top), (x, bottom), GRID)?;
             self.pen
-                .text(&text, (x, bottom + 8.0), 12.0, FAINT, HPos::Center)?;
+                .text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
         }
         for (value, text) in self.layout.y.ticks() {
             let y = self.layout.y.pixel(value);
-            self.pen.line((PLOT.left, y), (right, y), GRID)?;
+            self.pen.line((plot.left, y), (right, y), GRID)?;
             self.pen
-                .text(&text, (PLOT.left - 10.0, y - 8.0), 12.0, FAINT, HPos::Right)?;
+                .text(&text, (plot.left - 7.0, y - 6.0), LABEL, FAINT, HPos::Right)?;
         }
-        self.pen.line((PLOT.left, bottom), (right, bottom), FAINT)?;
-        self.pen.line((PLOT.left, PLOT.top), (PLOT.left, bottom), FAINT)?;
-        self.pen.text(
-            &self.series.x_title,
-            (PLOT.left + PLOT.width / 2.0, bottom + 32.0),
-            13.0,
-            INK,
-            HPos::Center,
-        )?;
-        let at = (16.0, PLOT.top + PLOT.height / 2.0);
-        self.pen.rising(&self.series.y_title, at, 13.0, INK)
+        self.pen.line((plot.left, bottom), (right, bottom), FAINT)?;
+        self.pen.line((plot.left, plot.top), (plot.left, bottom), FAINT)?;
+        let middle = (plot.left + plot.width / 2.0, bottom + 26.0);
+        self.pen
+            .text(&self.series.x_title, middle, LABEL, INK, HPos::Center)?;
+        let at = (6.0, plot.top + plot.height / 2.0);
+        self.pen.rising(&self.series.y_title, at, LABEL, INK)
     }
 
     fn points(&self) -> Drawn {
-        for (point, center) in self.series.points.iter().zip(&self.layout.centers) {
-            let color = COLORS[point.family % COLORS.len()];
-            let ends = [point.x - point.spread, point.x + point.spread].map(|x| self.layout.x.pixel(x));
-            if ends[1] - ends[0] > 2.0 * RADIUS {
-                self.pen.line((ends[0], center.1), (ends[1], center.1), color)?;
-                for end in ends {
-                    self.pen
-                        .line((end, center.1 - 4.0), (end, center.1 + 4.0), color)?;
-                }
+        let series = self.series;
+        for (point, center) in series.points.iter().zip(&self.layout.centers) {
+            let Some((low, high)) = point.interval else {
+                continue;
+            };
+            let ends = (self.layout.x.pixel(low), self.layout.x.pixel(high));
+            if ends.1 - ends.0 > 2.0 * RADIUS {
+                self.pen
+                    .whisker(ends, center.1, COLORS[point.family % COLORS.len()])?;
             }
         }
-        for (point, center) in self.series.points.iter().zip(&self.layout.centers) {
+        for (point, center) in series.points.iter().zip(&self.layout.centers) {
             self.pen.marker(*center, point.family, RADIUS)?;
+            let around = Area {
+                left: center.0 - RADIUS - 2.0,
+                top: center.1 - RADIUS - 2.0,
+                width: 2.0 * RADIUS + 4.0,
+                height: 2.0 * RADIUS + 4.0,
+            };
+            self.pen.tip(around, &point.told);
         }
         Ok(())
     }
@@ -150,7 +155,7 @@ impl Painter<'_, '_> {
             let Some(area) = area else { continue };
             let near = area.nearest(*center);
             let distance = (near.0 - center.0).hypot(near.1 - center.1);
-            if distance > RADIUS + 10.0 {
+            if distance > RADIUS + 8.0 {
                 let share = (RADIUS + 1.0) / distance;
                 let from = (
                     center.0 + (near.0 - center.0) * share,
@@ -159,13 +164,8 @@ impl Painter<'_, '_> {
                 self.pen.line(from, near, FAINT)?;
             }
             let middle = area.left + area.width / 2.0;
-            self.pen.text(
-                &point.label,
-                (middle, area.top + 1.0),
-                LABEL_SIZE,
-                INK,
-                HPos::Center,
-            )?;
+            self.pen
+                .text(&point.label, (middle, area.top + 2.0), LABEL, INK, HPos::Center)?;
         }
         Ok(())
     }
@@ -181,8 +181,9 @@ mod tests {
             label: label.into(),
             x,
             y,
-            spread: 0.0,
+            interval: None,
             family,
+            told: format!("{label}, {x} ms"),
         };
         Series {
             title: "A & B".into(),
@@ -227,7 +228,7 @@ mod tests {
     fn error_bars_are_drawn_where_they_can_be_seen() {
         let lines = |series: &Series| svg(series).expect("drawn").matches("<polyline").count();
         let mut wide = series();
-        wide.points[0].spread = 0.5;
+        wide.points[0].interval = Some((0.5, 1.5));
         assert_eq!(lines(&wide), lines(&series()) + 3);
     }
 }

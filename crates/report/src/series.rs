@@ -31,8 +31,10 @@ pub struct Point {
     pub x: f64,
     /// Vertical, in the axis's unit.
     pub y: f64,
-    /// Half the length of the horizontal error bar; 0 for none.
-    pub spread: f64,
+    /// Where its horizontal value lies, if that is known.
+    pub interval: Option<(f64, f64)>,
     /// Index into [`Series::families`].
     pub family: usize,
+    /// What is told of it when it is pointed at.
+    pub told: String,
 }

@@ -35,6 +35,8 @@ pub enum Exit {
     Regressed,
     /// Nothing was measured, or there are no records.
     NoData,
+    /// No network does what was asked for.
+    NothingFits,
 }
 
 impl Exit {
@@ -51,6 +53,7 @@ impl Exit {
         (Self::Some, "some of several failed"),
         (Self::Regressed, "a cell became slower"),
         (Self::NoData, "no data: nothing measured"),
+        (Self::NothingFits, "no network does what is asked"),
     ];
 
     /// The number the process exits with.
@@ -67,6 +70,7 @@ impl Exit {
             Self::Some => 9,
             Self::Regressed => 10,
             Self::NoData => 12,
+            Self::NothingFits => 13,
         }
     }
 
@@ -198,6 +202,18 @@ impl From<CheckpointError> for Failure {
     }
 }
 
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match &error {
+            ReportError::Markers { .. } => Self::new(Exit::Usage, &error).help(
+                "put the line there, and its other half: what lies between the two is replaced each time",
+            ),
+            ReportError::Io { .. } => Self::new(Exit::Disk, error),
+            ReportError::Chart { .. } => Self::new(Exit::Other, error),
+        }
+    }
+}
+
 macro_rules! failure {
     ($($error:ty => $exit:expr),* $(,)?) => {
         $(impl From<$error> for Failure {
@@ -209,7 +225,6 @@ macro_rules! failure {
 }
 failure! {
     PreprocessError => Exit::Other,
-    ReportError => Exit::Disk,
     RuntimeError => Exit::Other,
     SpecError => Exit::Usage,
     StoreError => Exit::Disk,

@@ -19,6 +19,7 @@ mod mirror;
 mod net;
 mod nightly;
 mod peers;
+mod pick;
 mod pin;
 mod profile;
 mod progress;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Tune(tune::Tune),
     Peers(peers::Peers),
     Report(report::Report),
+    Pick(pick::Pick),
     Nightly(nightly::Nightly),
     Faultd(faultd::Faultd),
     Doctor(doctor::Doctor),
@@ -96,6 +98,7 @@ impl Command {
             Self::Tune(command) => command.run(cx),
             Self::Peers(command) => command.run(cx),
             Self::Report(command) => command.run(cx),
+            Self::Pick(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
             Self::Faultd(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),

@@ -1,22 +1,37 @@
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 use harness::{Record, read};
 use registry::lint::lint;
+use report::{Excerpt, Input};
 
+use crate::bench::provenance;
 use crate::context::Context;
 use crate::peers::PEERS;
 use crate::{Exit, Failure};
 
+/// Where `zoo bench` keeps what it measures, and reports lie.
+const RECORDS: &str = "reports/records.jsonl";
+const REPORTS: &str = "reports";
+/// The chart of a README, in the folder of the reports.
+const CHART: &str = "readme.svg";
+
 /// Render records as a page with charts
+///
+/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has README.md,
+/// index.html and latest/index.html beside it lead there. The same records make the same bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Files of records
-    #[arg(value_name = "FILE", default_value = "reports/records.jsonl")]
+    #[arg(value_name = "FILE", default_value = RECORDS)]
     records: Vec<PathBuf>,
     /// Where the dated folder goes
-    #[arg(long, value_name = "DIR", default_value = "reports")]
+    #[arg(long, value_name = "DIR", default_value = REPORTS)]
     out: PathBuf,
+    /// Also put a chart and a table between the lines `<!-- zoo:report:begin -->` and `<!-- zoo:report:end -->` of this
+    /// file; the chart becomes DIR/readme.svg
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
     /// Print the paths as JSON
     #[arg(long)]
     json: bool,
@@ -24,50 +39,100 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let mut records = Vec::new();
-        for file in &self.records {
-            if !file.is_file() {
-                let failure = Failure::new(Exit::NoData, format!("{}: there are no records", file.display()));
-                return Err(failure.help("`zoo bench` measures and writes them there"));
-            }
-            records.extend(read(file)?);
+        let records = records(&self.records)?;
+        let command = self.command();
+        let Some(last) = records.iter().max_by(|a, b| a.started.cmp(&b.started)) else {
+            let files: Vec<String> = self
+                .records
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            let failure = Failure::new(Exit::NoData, format!("{}: no record is in it", files.join(", ")));
+            return Err(failure.help("`zoo bench` measures and writes records"));
+        };
+        let day = last.started.split('T').next().unwrap_or(&last.started);
+        let folder = report::new_folder(&self.out, day, &records[0].provenance.machine)?;
+        let mut pages = render(cx, &records, &self.out, &folder, &command)?;
+        if let Some(readme) = &self.readme {
+            let chart = self.out.join(CHART);
+            let excerpt = Excerpt {
+                readme,
+                chart: &chart,
+                link: &link(readme, &chart)?,
+            };
+            pages.extend(with_input(cx, &records, &self.out, &folder, &command, |input| {
+                Ok(report::readme(input, excerpt)?)
+            })?);
         }
-        let folder = new_folder(&self.out)?;
-        for record in &records {
-            harness::append(&folder.join("records.jsonl"), record)?;
-        }
-        let pages = render(cx, &records, &self.out, &folder, "zoo report")?;
         if self.json {
             cx.out.json(&pages)
         } else {
             cx.out.data(&folder.join("index.html").display().to_string())
         }
     }
+
+    /// The command in full.
+    fn command(&self) -> String {
+        let mut words = vec!["zoo report".to_owned()];
+        if self.records != [PathBuf::from(RECORDS)] {
+            words.extend(self.records.iter().map(|file| quoted(file)));
+        }
+        if self.out != Path::new(REPORTS) {
+            words.extend(["--out".to_owned(), quoted(&self.out)]);
+        }
+        if let Some(readme) = &self.readme {
+            words.extend(["--readme".to_owned(), quoted(readme)]);
+        }
+        words.join(" ")
+    }
 }
 
-/// A new folder named after the day; a second one of the same day gets a number.
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,\\".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The records of these files.
+pub(super) fn records(files: &[PathBuf]) -> Result<Vec<Record>, Failure> {
+    let mut records = Vec::new();
+    for file in files {
+        if !file.is_file() {
+            let failure = Failure::new(Exit::NoData, format!("{}: there are no records", file.display()));
+            return Err(failure.help("`zoo bench` measures and writes them there"));
+        }
+        records.extend(read(file)?);
+    }
+    Ok(records)
+}
+
+/// A file as a README beside or above it links it.
+fn link(readme: &Path, file: &Path) -> Result<String, Failure> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file(path, &error));
+    let (readme, file) = (absolute(readme)?, absolute(file)?);
+    let folder = readme.parent().unwrap_or(&readme);
+    let name = |component: Component| component.as_os_str().to_string_lossy().into_owned();
+    let from: Vec<String> = folder.components().map(name).collect();
+    let to: Vec<String> = file.components().map(name).collect();
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = from[shared..].iter().map(|_| "..".to_owned());
+    let down = to[shared..].iter().cloned();
+    Ok(up.chain(down).collect::<Vec<_>>().join("/"))
+}
+
+/// A new folder for what this machine measures now.
 pub(crate) fn new_folder(reports: &Path) -> Result<PathBuf, Failure> {
-    let disk = |error: std::io::Error| Failure::file(reports, &error);
-    std::fs::create_dir_all(reports).map_err(disk)?;
     let now = Record::now();
     let day = now.split('T').next().unwrap_or(&now);
-    for number in 1.. {
-        let name = if number == 1 {
-            day.to_owned()
-        } else {
-            format!("{day}.{number}")
-        };
-        let folder = reports.join(name);
-        match std::fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(disk(error)),
-        }
-    }
-    unreachable!("there is always a next number")
+    Ok(report::new_folder(reports, day, &provenance().machine)?)
 }
 
-/// Writes the page of these records into the folder, and the list of all pages.
+/// Writes the page of these records into the folder, and what leads to all pages.
 pub(crate) fn render(
     cx: &Context,
     records: &[Record],
@@ -75,17 +140,71 @@ pub(crate) fn render(
     folder: &Path,
     command: &str,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let mut pages = with_input(cx, records, reports, folder, command, |input| {
+        Ok(report::render(input, folder)?)
+    })?;
+    pages.extend(report::update(reports)?);
+    Ok(pages)
+}
+
+/// Gives the use all that a page is made of.
+fn with_input<T>(
+    cx: &Context,
+    records: &[Record],
+    reports: &Path,
+    folder: &Path,
+    command: &str,
+    make: impl FnOnce(&Input) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let zoo = cx.zoo()?;
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
-    let input = report::Input {
+    let names = peers();
+    let measured = records.iter().map(|record| record.started.as_str()).max();
+    let history = match records.first() {
+        Some(first) => report::earlier(reports, &first.provenance.machine, measured.unwrap_or_default())?,
+        None => Vec::new(),
+    };
+    make(&Input {
         zoo,
         findings: &lint(zoo),
         records,
         peers: &names,
-        date: &Record::now(),
+        history: &history,
+        verdicts: &report::verdicts(folder)?,
         command,
-    };
-    let pages = report::render(&input, folder)?;
-    report::write_index(reports)?;
-    Ok(pages)
+    })
+}
+
+/// Names of other people's engines.
+pub(super) fn peers() -> Vec<&'static str> {
+    PEERS.iter().map(|peer| peer.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_told_as_it_was_given_and_quoted_where_a_shell_needs_it() {
+        let report = |records: &[&str], out: &str| Report {
+            records: records.iter().map(PathBuf::from).collect(),
+            out: out.into(),
+            readme: None,
+            json: true,
+        };
+        assert_eq!(report(&[RECORDS], REPORTS).command(), "zoo report");
+        assert_eq!(
+            report(&["a.jsonl", "it's b.jsonl"], "x").command(),
+            r"zoo report a.jsonl 'it'\''s b.jsonl' --out x"
+        );
+    }
+
+    #[test]
+    fn a_readme_links_its_chart_from_where_it_lies() {
+        let linked = |readme: &str, chart: &str| link(Path::new(readme), Path::new(chart)).expect("a link");
+        assert_eq!(linked("README.md", "reports/readme.svg"), "reports/readme.svg");
+        assert_eq!(
+            linked("docs/a/README.md", "reports/readme.svg"),
+            "../../reports/readme.svg"
+        );
+    }
 }

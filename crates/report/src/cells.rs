@@ -1,0 +1,335 @@
+//! The records by what they measure, found once: every table and chart is made of these.
+
+use std::collections::HashMap;
+
+use harness::{Case, NetworkCase, Ratio, Record};
+use hrnet::{Precision, Shape};
+
+use crate::Input;
+
+/// Samples from which the slowest lies above the 90th percentile with a probability of 95 %: 0.9 to the 29th is below 5 %.
+pub(crate) const P90_SAMPLES: usize = 29;
+
+/// What was measured of one case, the last time it was.
+#[derive(Debug)]
+pub(crate) struct Cell<'a> {
+    pub(crate) case: &'a Case,
+    /// Whether it was measured in turns with other engines.
+    pub(crate) raced: bool,
+    /// A record a process.
+    pub(crate) records: Vec<&'a Record>,
+    /// The times, or why there are none.
+    pub(crate) times: Result<Times, &'a str>,
+}
+
+/// Order statistics of a cell over all its processes, ns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Times {
+    pub(crate) processes: usize,
+    pub(crate) samples: usize,
+    /// Median of the processes' medians.
+    pub(crate) median_ns: f64,
+    /// Median absolute deviation of all samples from their median.
+    pub(crate) mad_ns: f64,
+    /// Where the median lies: by the samples of one process with 95 %, by six and more processes' medians with 95 %, and
+    /// of fewer processes their range.
+    pub(crate) interval: Option<(f64, f64)>,
+    /// The 90th percentile of all samples; none where there are fewer than [`P90_SAMPLES`].
+    pub(crate) p90_ns: Option<f64>,
+    pub(crate) min_ns: f64,
+    pub(crate) max_ns: f64,
+}
+
+impl Times {
+    /// The times of these records, or none where no record has any.
+    pub(crate) fn of(records: &[&Record]) -> Option<Self> {
+        let measured: Vec<&&Record> = records.iter().filter(|record| record.error.is_none()).collect();
+        let mut medians: Vec<u64> = measured
+            .iter()
+            .filter_map(|record| Some(record.summary()?.median_ns.round() as u64))
+            .collect();
+        let mut samples: Vec<u64> = measured
+            .iter()
+            .flat_map(|record| record.samples_ns.iter().copied())
+            .collect();
+        let pooled = harness::Summary::of(&samples)?;
+        medians.sort_unstable();
+        samples.sort_unstable();
+        let interval = match medians.len() {
+            1 => interval(&samples),
+            2..6 => Some((medians[0] as f64, medians[medians.len() - 1] as f64)),
+            _ => interval(&medians),
+        };
+        let enough = samples.len() >= P90_SAMPLES;
+        Some(Self {
+            processes: medians.len(),
+            samples: samples.len(),
+            median_ns: harness::Summary::of(&medians)?.median_ns,
+            mad_ns: pooled.mad_ns,
+            interval,
+            p90_ns: enough.then(|| samples[(samples.len() * 9).div_ceil(10) - 1] as f64),
+            min_ns: pooled.min_ns,
+            max_ns: pooled.max_ns,
+        })
+    }
+
+    /// Median, ms.
+    pub(crate) fn median_ms(&self) -> f64 {
+        self.median_ns / 1e6
+    }
+
+    /// The interval of the median, ms.
+    pub(crate) fn interval_ms(&self) -> Option<(f64, f64)> {
+        self.interval.map(|(low, high)| (low / 1e6, high / 1e6))
+    }
+
+    /// The median absolute deviation as a share of the median.
+    pub(crate) fn spread(&self) -> f64 {
+        if self.median_ns > 0.0 {
+            self.mad_ns / self.median_ns
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Where the median of these values lies with 95 %: as their ratio to 1.
+fn interval(values: &[u64]) -> Option<(f64, f64)> {
+    let interval = Ratio::of(values, &vec![1; values.len()])?.interval?;
+    Some((interval.low, interval.high))
+}
+
+/// The cells of these records, in order of their cases.
+fn cells(records: &[Record]) -> Vec<Cell<'_>> {
+    let mut groups: HashMap<(&Case, bool), Vec<&Record>> = HashMap::new();
+    for record in records {
+        let group = groups.entry((&record.case, record.race.is_some())).or_default();
+        // The first process of a cell begins it anew; so does another machine.
+        let first = record.process.is_none_or(|process| process == 0);
+        let elsewhere = group
+            .first()
+            .is_some_and(|other| other.provenance.machine != record.provenance.machine);
+        if first || elsewhere {
+            group.clear();
+        }
+        group.push(record);
+    }
+    let mut cells: Vec<Cell> = groups
+        .into_iter()
+        .map(|((case, raced), records)| {
+            let error = records.iter().find_map(|record| record.error.as_deref());
+            let times = Times::of(&records).ok_or(error.unwrap_or("no samples"));
+            Cell {
+                case,
+                raced,
+                records,
+                times,
+            }
+        })
+        .collect();
+    cells.sort_by_key(|cell| (cell.case, cell.raced));
+    cells
+}
+
+impl<'a> Cell<'a> {
+    /// The network case with its times, if it is one and has some.
+    pub(crate) fn measured(&self) -> Option<(&'a NetworkCase, &Times)> {
+        Some((self.case.network()?, self.times.as_ref().ok()?))
+    }
+
+    /// The last record.
+    pub(crate) fn record(&self) -> &'a Record {
+        self.records[self.records.len() - 1]
+    }
+
+    /// Images a second.
+    pub(crate) fn per_second(&self, times: &Times) -> f64 {
+        self.case.images() as f64 / (times.median_ns / 1e9)
+    }
+
+    /// Multiply-accumulates a second of fused instructions that the machine reached around the cell.
+    pub(crate) fn peak(&self) -> Option<f64> {
+        let around = |record: &&Record| {
+            let canary = record.conditions.as_ref().map(|conditions| conditions.canary);
+            let canary = canary.map(|[before, after]| before.macs_per_s.max(after.macs_per_s));
+            canary.or_else(|| record.race.as_ref()?.peak_macs_per_s)
+        };
+        self.records.iter().filter_map(around).reduce(f64::max)
+    }
+}
+
+/// What a page is made of, with its cells and counts at hand.
+pub(crate) struct Model<'a> {
+    pub(crate) input: Input<'a>,
+    pub(crate) cells: Vec<Cell<'a>>,
+    /// The cells of each variant's network, by their index.
+    networks: HashMap<&'a str, Vec<usize>>,
+    /// Multiply-accumulates of one image, by variant and crop.
+    macs: HashMap<(&'a str, usize), u64>,
+}
+
+impl<'a> Model<'a> {
+    pub(crate) fn new(input: &Input<'a>) -> Self {
+        let cells = cells(input.records);
+        let mut networks: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut macs: HashMap<(&str, usize), u64> = HashMap::new();
+        for (index, cell) in cells.iter().enumerate() {
+            let Some(case) = cell.case.network() else { continue };
+            networks.entry(&case.variant).or_default().push(index);
+            if let Ok(variant) = input.zoo.find(&case.variant)
+                && let std::collections::hash_map::Entry::Vacant(entry) =
+                    macs.entry((&case.variant, case.crop))
+                && let Ok(graph) = variant.spec.graph(Shape::square(1, case.crop))
+            {
+                entry.insert(graph.profile().macs().0);
+            }
+        }
+        Self {
+            input: *input,
+            cells,
+            networks,
+            macs,
+        }
+    }
+
+    /// The cells that were measured alone.
+    pub(crate) fn alone(&self) -> impl Iterator<Item = &Cell<'a>> {
+        self.cells.iter().filter(|cell| !cell.raced)
+    }
+
+    /// The network cells with times that engines of ours have: those of races where they were not measured alone.
+    pub(crate) fn ours(&self) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
+        let apart = |index: usize| {
+            let before = index.checked_sub(1).map(|before| &self.cells[before]);
+            let cell = &self.cells[index];
+            !cell.raced || before.is_none_or(|before| before.case != cell.case || before.times.is_err())
+        };
+        (0..self.cells.len())
+            .filter(move |index| apart(*index))
+            .filter_map(|index| self.cells[index].measured())
+            .filter(|(case, _)| !self.is_peer(&case.backend))
+    }
+
+    /// The same of one variant.
+    pub(crate) fn ours_of(&self, variant: &str) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
+        let indices = self.networks.get(variant).into_iter().flatten();
+        indices
+            .filter_map(|index| self.cells[*index].measured())
+            .filter(|(case, _)| !self.is_peer(&case.backend))
+    }
+
+    pub(crate) fn is_peer(&self, backend: &str) -> bool {
+        self.input.peers.contains(&backend)
+    }
+
+    /// Multiply-accumulates of one image.
+    pub(crate) fn macs_of(&self, variant: &str, crop: usize) -> Option<f64> {
+        self.macs.get(&(variant, crop)).map(|macs| *macs as f64)
+    }
+
+    /// Multiply-accumulates a second of a network cell.
+    pub(crate) fn rate(&self, case: &NetworkCase, times: &Times) -> Option<f64> {
+        let macs = self.macs_of(&case.variant, case.crop)? * case.batch as f64;
+        Some(macs / (times.median_ns / 1e9))
+    }
+
+    /// The backend, threads and crop that most cells of a precision have; our own engine and the more threads where there
+    /// are as many.
+    pub(crate) fn usual(&self, precision: Precision) -> Option<(&'a str, usize, usize)> {
+        let mut counts: HashMap<(&str, usize, usize), usize> = HashMap::new();
+        for (case, _) in self.ours().filter(|(case, _)| case.precision == precision) {
+            *counts
+                .entry((&case.backend, case.threads, case.crop))
+                .or_default() += 1;
+        }
+        let best = |((backend, threads, crop), count): &((&'a str, usize, usize), usize)| {
+            (
+                *count,
+                *backend == OURS,
+                *threads,
+                std::cmp::Reverse(*crop),
+                *backend,
+            )
+        };
+        counts.into_iter().max_by_key(best).map(|(setting, _)| setting)
+    }
+
+    /// The machine of the records, by its processor's name.
+    pub(crate) fn cpu(&self) -> &'a str {
+        let first = self.input.records.first();
+        first.map_or("this machine", |record| &record.provenance.machine.cpu)
+    }
+}
+
+/// Our own engine.
+pub(crate) const OURS: &str = "cpu";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{record, with};
+
+    #[test]
+    fn a_cell_is_its_last_time_with_all_processes() {
+        let mut records = vec![record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[90; 5])];
+        for (process, ms) in [(0, 10), (1, 12), (2, 11)] {
+            let mut one = record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[ms; 10]);
+            one.process = Some(process);
+            records.push(one);
+        }
+        with(&records, |model| {
+            assert_eq!(model.cells.len(), 1);
+            let times = model.cells[0].times.expect("measured");
+            assert_eq!((times.processes, times.samples), (3, 30));
+            assert_eq!(times.median_ms(), 11.0);
+            assert_eq!(times.interval_ms(), Some((10.0, 12.0)));
+            assert_eq!(times.p90_ns, Some(12e6));
+        });
+    }
+
+    #[test]
+    fn one_process_has_an_interval_and_a_percentile_where_its_samples_suffice() {
+        let of = |count: u64| {
+            let samples: Vec<u64> = (1..=count).collect();
+            let records = [record("preprocess/decode", &samples)];
+            with(&records, |model| model.cells[0].times.expect("measured"))
+        };
+        assert_eq!((of(5).interval, of(5).p90_ns), (None, None));
+        assert_eq!(of(6).interval_ms(), Some((1.0, 6.0)));
+        assert_eq!((of(28).p90_ns, of(29).p90_ns), (None, Some(27e6)));
+        assert_eq!(of(100).p90_ns, Some(90e6));
+    }
+
+    #[test]
+    fn a_failed_process_leaves_the_others_times_and_all_failed_leave_the_reason() {
+        let mut failed = record("preprocess/decode", &[]);
+        failed.error = Some("no photo".into());
+        let mut good = record("preprocess/decode", &[3; 3]);
+        good.process = Some(1);
+        with(&[failed.clone(), good], |model| {
+            assert_eq!(model.cells[0].times.expect("measured").processes, 1);
+        });
+        with(&[failed], |model| {
+            assert_eq!(model.cells[0].times, Err("no photo"));
+        });
+    }
+
+    #[test]
+    fn the_usual_setting_is_that_of_most_cells() {
+        let records: Vec<Record> = [
+            "HRNet_W18_C/f32/bs1/crop224/candle/t2",
+            "HRNet_W18_C/f32/bs1/crop224/cpu/t2",
+            "HRNet_W18_C/f32/bs1/crop224/cpu/t1",
+            "HRNet_W30_C/f32/bs1/crop224/cpu/t1",
+            "HRNet_W30_C/f32/bs4/crop224/openvino/t1",
+        ]
+        .map(|case| record(case, &[5; 3]))
+        .to_vec();
+        with(&records, |model| {
+            assert_eq!(model.usual(Precision::F32), Some(("cpu", 1, 224)));
+            assert_eq!(model.usual(Precision::F16), None);
+            let (case, times) = model.cells[0].measured().expect("measured");
+            assert!((model.rate(case, times).expect("counted") / 1e9 - 4.2835 * 200.0).abs() < 1.0);
+        });
+    }
+}

@@ -1,0 +1,257 @@
+use harness::NetworkCase;
+use hrnet::{CountingRule, Precision, Shape};
+use registry::{Claim, Column, Metric, Variant};
+
+use super::{Chart, Drawing, Part, label, paper_name, threads, told};
+use crate::cells::{Model, Times};
+use crate::series::{Family, Point, Series};
+
+/// The publication whose charts these are, and the device they are of.
+const SOURCE: &str = "page";
+const DEVICE: &str = "NVIDIA T4";
+/// The tag of variants trained by distillation.
+const DISTILLED: &str = "ssld";
+
+/// The batch of the reference page's charts.
+const BATCH: usize = 4;
+
+/// Published top-1 against something.
+pub(super) struct Accuracy {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) x: X,
+}
+
+/// The horizontal axis.
+pub(super) enum X {
+    PublishedFlops,
+    PublishedParams,
+    Published(Precision),
+    Counted(CountingRule),
+    Measured(Precision),
+}
+
+/// A value on the horizontal axis, with its spread and the backend that gave it.
+struct Place {
+    x: f64,
+    interval: Option<(f64, f64)>,
+    backend: Option<String>,
+}
+
+impl Chart for Accuracy {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn title(&self) -> &'static str {
+        self.title
+    }
+
+    fn part(&self) -> Part {
+        Part::Accuracy
+    }
+
+    fn data(&self, model: &Model) -> Option<Drawing> {
+        let backends = self.backends(model);
+        let mut families: Vec<Family> = Vec::new();
+        let mut points = Vec::new();
+        for variant in &model.input.zoo.variants {
+            let Some(top1) = claim(model, variant, |column| {
+                column.metric == Metric::Top1 && is_default(variant, column)
+            }) else {
+                continue;
+            };
+            for place in self.places(model, variant) {
+                let name = family_name(variant, place.backend.as_deref().filter(|_| backends.len() > 1));
+                let family = families
+                    .iter()
+                    .position(|family| family.name == name)
+                    .unwrap_or_else(|| {
+                        families.push(Family { name });
+                        families.len() - 1
+                    });
+                let of = place.backend.as_deref().unwrap_or("published or counted");
+                let x = told(place.x, place.interval, self.unit());
+                points.push(Point {
+                    label: label(&variant.name),
+                    x: place.x,
+                    y: top1.value * 100.0,
+                    interval: place.interval,
+                    family,
+                    told: format!("{}: {:.1} % at {x} ({of})", variant.name, top1.value * 100.0),
+                });
+            }
+        }
+        let (x_title, subtitle) = self.words(model);
+        (!points.is_empty()).then(|| {
+            Drawing::Scatter(Series {
+                title: self.title.into(),
+                subtitle,
+                x_title,
+                y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
+                families,
+                points,
+            })
+        })
+    }
+}
+
+impl Accuracy {
+    fn places(&self, model: &Model, variant: &Variant) -> Vec<Place> {
+        let published = |wanted: &dyn Fn(&Column) -> bool| {
+            let claim = claim(model, variant, wanted);
+            claim
+                .map(|claim| Place {
+                    x: claim.value,
+                    interval: None,
+                    backend: None,
+                })
+                .into_iter()
+                .collect()
+        };
+        match &self.x {
+            X::PublishedFlops => published(&|column| matches!(column.metric, Metric::Flops { .. })),
+            X::PublishedParams => published(&|column| matches!(column.metric, Metric::Params { .. })),
+            X::Published(wanted) => published(&|column| match &column.metric {
+                Metric::Latency {
+                    device,
+                    precision,
+                    batch,
+                } => device == DEVICE && precision == wanted && *batch == BATCH,
+                _ => false,
+            }),
+            X::Counted(rule) => {
+                let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+                let count = graph.map(|graph| rule.count(&graph.profile()) as f64);
+                let scale = if rule.counts_parameters() { 1e6 } else { 1e9 };
+                count
+                    .map(|count| Place {
+                        x: count / scale,
+                        interval: None,
+                        backend: None,
+                    })
+                    .into_iter()
+                    .collect()
+            }
+            X::Measured(precision) => {
+                let network = &model.input.zoo.network_of(variant).name;
+                shown(model, *precision)
+                    .filter(|(case, _)| case.variant == *network)
+                    .map(|(case, times)| Place {
+                        x: times.median_ms(),
+                        interval: times.interval_ms(),
+                        backend: Some(case.backend.clone()),
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// What the horizontal axis counts.
+    fn unit(&self) -> &'static str {
+        match &self.x {
+            X::PublishedFlops => "G FLOPs",
+            X::PublishedParams => "M parameters",
+            X::Published(_) | X::Measured(_) => "ms",
+            X::Counted(rule) if rule.counts_parameters() => "M parameters",
+            X::Counted(_) => "G MACs",
+        }
+    }
+
+    /// The backends with points of their own.
+    fn backends<'a>(&self, model: &Model<'a>) -> Vec<&'a str> {
+        let X::Measured(precision) = &self.x else {
+            return Vec::new();
+        };
+        let mut backends: Vec<&str> = shown(model, *precision)
+            .map(|(case, _)| case.backend.as_str())
+            .collect();
+        backends.sort_unstable();
+        backends.dedup();
+        backends
+    }
+
+    /// The title of the horizontal axis, and where its numbers come from.
+    fn words(&self, model: &Model) -> (String, String) {
+        let source = "PaddleClas page, figures as printed";
+        match &self.x {
+            X::PublishedFlops => (
+                "FLOPs, G, by the page's own rule".into(),
+                format!("{source}: W18's 4.14 is no such count"),
+            ),
+            X::PublishedParams => ("parameters, M, by the page's own rule".into(), source.into()),
+            X::Published(precision) => {
+                let precision = paper_name(*precision);
+                (
+                    format!("latency of a batch of {BATCH}, ms"),
+                    format!("PaddleClas page, {DEVICE}, {precision}, batch {BATCH}"),
+                )
+            }
+            X::Counted(rule) if rule.counts_parameters() => (
+                "trainable parameters, M".into(),
+                "counted from the network's own graph".into(),
+            ),
+            X::Counted(_) => (
+                "multiply-accumulates of one image, G".into(),
+                "counted from the network's own graph, convolutions and linear layers, 224 x 224".into(),
+            ),
+            X::Measured(precision) => {
+                let machine = model.cpu();
+                let most = shown(model, *precision).map(|(case, _)| case.threads).max();
+                let threads = threads(most.unwrap_or(0));
+                let backends = self.backends(model).join(" and ");
+                let precision = paper_name(*precision);
+                (
+                    format!("latency of a batch of {BATCH}, ms (median)"),
+                    format!("{machine}, {threads}, {backends}, {precision}, batch {BATCH}"),
+                )
+            }
+        }
+    }
+}
+
+/// The cells that a chart of this precision shows: of one number of threads, so that engines are compared.
+fn shown<'m, 'a>(
+    model: &'m Model<'a>,
+    precision: Precision,
+) -> impl Iterator<Item = (&'a NetworkCase, &'m Times)> {
+    let wanted =
+        move |case: &NetworkCase| case.precision == precision && case.batch == BATCH && case.crop == 224;
+    let most = model
+        .ours()
+        .filter(move |(case, _)| wanted(case))
+        .map(|(case, _)| case.threads);
+    let most = most.max();
+    model
+        .ours()
+        .filter(move |(case, _)| wanted(case) && Some(case.threads) == most)
+}
+
+/// The variant's figure in the first column of the page that is wanted.
+pub(crate) fn claim<'a>(
+    model: &Model<'a>,
+    variant: &'a Variant,
+    wanted: impl Fn(&Column) -> bool,
+) -> Option<&'a Claim> {
+    let column = model
+        .input
+        .zoo
+        .columns
+        .iter()
+        .find(|column| column.source == SOURCE && wanted(column))?;
+    variant.claim(&column.id)
+}
+
+/// Whether a column's accuracies are of the variant's default weights.
+pub(crate) fn is_default(variant: &Variant, column: &Column) -> bool {
+    column.weights.as_deref() == variant.artifacts.first().map(|artifact| artifact.id.as_str())
+}
+
+fn family_name(variant: &Variant, backend: Option<&str>) -> String {
+    let kind = if variant.tags.iter().any(|tag| tag == DISTILLED) {
+        "SSLD distilled"
+    } else {
+        "trained on labels"
+    };
+    backend.map_or(kind.to_owned(), |backend| format!("{kind}, {backend}"))
+}

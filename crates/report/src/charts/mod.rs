@@ -1,0 +1,157 @@
+//! The pictures of the page, one struct a kind.
+
+mod accuracy;
+mod batch;
+mod precision;
+mod preprocessing;
+mod ratios;
+mod share;
+#[cfg(test)]
+mod tests;
+
+use hrnet::{CountingRule, Precision};
+
+use self::accuracy::{Accuracy, X};
+pub(crate) use self::accuracy::{claim, is_default};
+use self::batch::Batch;
+use self::precision::SpeedUp;
+use self::preprocessing::Steps;
+use self::ratios::Ratios;
+use self::share::Share;
+use crate::bars::{self, Bars};
+use crate::cells::Model;
+use crate::dots::{self, Dots};
+use crate::lines::{self, Lines};
+use crate::scatter;
+use crate::sections::digits;
+use crate::series::Series;
+
+/// A picture of the page: one entry of [`CHARTS`].
+pub(crate) trait Chart: Sync {
+    /// The file's name without its extension.
+    fn id(&self) -> &'static str;
+
+    /// What it shows, in a few words.
+    fn title(&self) -> &'static str;
+
+    /// The part of the page that it belongs to.
+    fn part(&self) -> Part;
+
+    /// What is drawn, or `None` where there is nothing to draw.
+    fn data(&self, model: &Model) -> Option<Drawing>;
+}
+
+/// Parts of the page that have charts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What an accuracy costs.
+    Accuracy,
+    /// How fast networks are here.
+    Latency,
+    /// What comes before the network.
+    Preprocessing,
+}
+
+/// What is drawn, in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Drawing {
+    Scatter(Series),
+    Bars(Bars),
+    Dots(Dots),
+    Lines(Lines),
+}
+
+impl Drawing {
+    /// The drawing as an SVG.
+    ///
+    /// # Errors
+    /// What plotters says.
+    pub(crate) fn svg(&self) -> Result<String, String> {
+        match self {
+            Self::Scatter(series) => scatter::svg(series),
+            Self::Bars(bars) => bars::svg(bars),
+            Self::Dots(dots) => dots::svg(dots),
+            Self::Lines(lines) => lines::svg(lines),
+        }
+    }
+}
+
+/// Every chart in the order of the page: the published one, then this machine's beside it.
+pub(crate) static CHARTS: &[&dyn Chart] = &[
+    &Accuracy {
+        id: "t4.fp32.bs4.HRNet.flops",
+        title: "Accuracy against FLOPs, as published",
+        x: X::PublishedFlops,
+    },
+    &Accuracy {
+        id: "local.fp32.bs4.HRNet.flops",
+        title: "Accuracy against MACs, as counted",
+        x: X::Counted(CountingRule::Macs),
+    },
+    &Accuracy {
+        id: "t4.fp32.bs4.HRNet.params",
+        title: "Accuracy against parameters, as published",
+        x: X::PublishedParams,
+    },
+    &Accuracy {
+        id: "local.fp32.bs4.HRNet.params",
+        title: "Accuracy against parameters, as counted",
+        x: X::Counted(CountingRule::Trainable),
+    },
+    &Accuracy {
+        id: "t4.fp32.bs4.HRNet",
+        title: "Accuracy against T4 latency, FP32",
+        x: X::Published(Precision::F32),
+    },
+    &Accuracy {
+        id: "local.fp32.bs4.HRNet",
+        title: "Accuracy against latency here, FP32",
+        x: X::Measured(Precision::F32),
+    },
+    &Accuracy {
+        id: "t4.fp16.bs4.HRNet",
+        title: "Accuracy against T4 latency, FP16",
+        x: X::Published(Precision::F16),
+    },
+    &Accuracy {
+        id: "local.fp16.bs4.HRNet",
+        title: "Accuracy against latency here, FP16",
+        x: X::Measured(Precision::F16),
+    },
+    &Batch,
+    &SpeedUp,
+    &Share,
+    &Ratios,
+    &Steps,
+];
+
+/// A variant's name without what all of them share.
+pub(crate) fn label(name: &str) -> String {
+    name.replace("SE_HRNet_", "SE-")
+        .replace("HRNet_", "")
+        .replace("_C", "")
+        .replace('_', " ")
+}
+
+/// The name a precision has in published tables.
+pub(crate) fn paper_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "FP32",
+        Precision::F16 => "FP16",
+        Precision::Bf16 => "BF16",
+    }
+}
+
+/// So many threads, in words.
+pub(crate) fn threads(count: usize) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} thread{end}")
+}
+
+/// What a time is, in words: its median and where that lies.
+pub(crate) fn told(median: f64, interval: Option<(f64, f64)>, unit: &str) -> String {
+    let within = interval.map_or(String::new(), |(low, high)| {
+        format!(" [{}, {}]", digits(low), digits(high))
+    });
+    format!("{}{within} {unit}", digits(median))
+}

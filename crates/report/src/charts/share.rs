@@ -1,0 +1,90 @@
+use std::collections::BTreeSet;
+
+use hrnet::Precision;
+
+use super::{Chart, Drawing, Part, label, threads};
+use crate::cells::{Model, OURS};
+use crate::dots::{Dot, Dots, Row};
+use crate::sections::digits;
+
+/// Each network's multiply-accumulates a second as a share of what the machine reached around it.
+pub(super) struct Share;
+
+impl Chart for Share {
+    fn id(&self) -> &'static str {
+        "local.fp32.share"
+    }
+
+    fn title(&self) -> &'static str {
+        "Share of this machine's peak, FP32"
+    }
+
+    fn part(&self) -> Part {
+        Part::Latency
+    }
+
+    fn data(&self, model: &Model) -> Option<Drawing> {
+        // A race times its peak in the same rounds; a cell measured alone has a canary before and after.
+        let cells: Vec<_> = model
+            .cells
+            .iter()
+            .filter_map(|cell| {
+                let (case, times) = cell.measured()?;
+                let ours = case.backend == OURS && case.precision == Precision::F32 && case.crop == 224;
+                let share = model.rate(case, times)? / cell.peak()?;
+                ours.then_some((case, times, share, cell.peak()?))
+            })
+            .collect();
+        let threads_here = cells.iter().map(|(case, ..)| case.threads).max()?;
+        let shown = || {
+            cells
+                .iter()
+                .filter(move |(case, ..)| case.threads == threads_here)
+        };
+        let batches: BTreeSet<usize> = shown().map(|(case, ..)| case.batch).collect();
+        let batches: Vec<usize> = batches.into_iter().collect();
+        let row = |variant: &registry::Variant| {
+            let mut dots: Vec<Dot> = Vec::new();
+            for (case, times, share, peak) in shown().filter(|(case, ..)| case.variant == variant.name) {
+                let Some(family) = batches.iter().position(|batch| *batch == case.batch) else {
+                    continue;
+                };
+                if dots.iter().any(|dot| dot.family == family) {
+                    continue;
+                }
+                let scale = |ns: f64| 100.0 * share * times.median_ns / ns;
+                dots.push(Dot {
+                    family,
+                    value: 100.0 * share,
+                    interval: times.interval.map(|(low, high)| (scale(high), scale(low))),
+                    told: format!(
+                        "{}, batch {}: {} of {} GMAC/s, {:.0} %",
+                        variant.name,
+                        case.batch,
+                        digits(share * peak / 1e9),
+                        digits(peak / 1e9),
+                        100.0 * share
+                    ),
+                });
+            }
+            (!dots.is_empty()).then(|| Row {
+                name: label(&variant.name),
+                dots,
+            })
+        };
+        let rows: Vec<Row> = model.input.zoo.variants.iter().filter_map(row).collect();
+        Some(Drawing::Dots(Dots {
+            title: self.title().into(),
+            subtitle: format!(
+                "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
+                 lie beyond the peak of multiply-adds",
+                model.cpu(),
+                threads(threads_here)
+            ),
+            x_title: "% of the multiply-adds a second measured around the cell".into(),
+            mark: Some((100.0, "peak".into())),
+            families: batches.iter().map(|batch| format!("batch {batch}")).collect(),
+            rows,
+        }))
+    }
+}

@@ -1,0 +1,232 @@
+use harness::Record;
+
+use super::*;
+use crate::scatter::Layout;
+use crate::testing::{self, with};
+
+/// A record of three runs.
+fn record(case: &str, ms: u64) -> Record {
+    testing::record(case, &[ms - 1, ms, ms + 2])
+}
+
+fn records(backend: &str) -> Vec<Record> {
+    let networks = [
+        ("HRNet_W18_C", 100),
+        ("HRNet_W30_C", 150),
+        ("HRNet_W32_C", 160),
+        ("HRNet_W64_C", 400),
+    ];
+    networks
+        .map(|(name, ms)| record(&format!("{name}/f32/bs4/crop224/{backend}/t2"), ms))
+        .to_vec()
+}
+
+fn drawing(id: &str, records: &[Record]) -> Option<Drawing> {
+    let chart = CHARTS.iter().find(|chart| chart.id() == id).expect(id);
+    with(records, |model| chart.data(model))
+}
+
+fn series(id: &str, records: &[Record]) -> Option<Series> {
+    match drawing(id, records)? {
+        Drawing::Scatter(series) => Some(series),
+        other => panic!("{id} is no scatter: {other:?}"),
+    }
+}
+
+fn points(series: &Series) -> Vec<(&str, f64, f64)> {
+    series
+        .points
+        .iter()
+        .map(|point| (point.label.as_str(), point.x, (point.y * 10.0).round() / 10.0))
+        .collect()
+}
+
+#[test]
+fn the_published_charts_hold_the_pages_figures() {
+    let flops = series("t4.fp32.bs4.HRNet.flops", &[]).expect("a chart");
+    assert_eq!(
+        points(&flops)[..3],
+        [
+            ("W18", 4.14, 76.9),
+            ("W18 ssld", 4.14, 81.6),
+            ("W30", 16.23, 78.0)
+        ]
+    );
+    assert_eq!(points(&flops)[9], ("SE-W64 ssld", 57.83, 84.7));
+    let params = series("t4.fp32.bs4.HRNet.params", &[]).expect("a chart");
+    assert_eq!(points(&params)[8], ("W64", 128.06, 79.3));
+    assert_eq!(
+        points(&series("t4.fp32.bs4.HRNet", &[]).expect("a chart"))[0],
+        ("W18", 13.29752, 76.9)
+    );
+    assert_eq!(
+        points(&series("t4.fp16.bs4.HRNet", &[]).expect("a chart"))[9].1,
+        69.31189
+    );
+}
+
+#[test]
+fn the_local_charts_hold_counts_and_medians() {
+    let macs = series("local.fp32.bs4.HRNet.flops", &[]).expect("a chart");
+    assert_eq!(points(&macs)[0], ("W18", 4.283_537_072, 76.9));
+    let measured = series("local.fp32.bs4.HRNet", &records("candle")).expect("a chart");
+    let expected = [
+        ("W18", 100.0, 76.9),
+        ("W18 ssld", 100.0, 81.6),
+        ("W30", 150.0, 78.0),
+        ("W32", 160.0, 78.3),
+        ("W64", 400.0, 79.3),
+    ];
+    assert_eq!(
+        points(&measured),
+        expected,
+        "variants that share a network share its time"
+    );
+    assert_eq!(measured.points[0].interval, None, "three runs do not tell");
+    assert!(
+        measured
+            .subtitle
+            .contains("Some CPU, 2 threads, candle, FP32, batch 4"),
+        "{}",
+        measured.subtitle
+    );
+    assert_eq!(
+        series("local.fp16.bs4.HRNet", &records("candle")),
+        None,
+        "nothing measured, nothing drawn"
+    );
+}
+
+#[test]
+fn each_backend_has_points_of_its_own() {
+    let both = [records("candle"), records("cpu")].concat();
+    let series = series("local.fp32.bs4.HRNet", &both).expect("a chart");
+    let families: Vec<&str> = series
+        .families
+        .iter()
+        .map(|family| family.name.as_str())
+        .collect();
+    assert_eq!(
+        families,
+        [
+            "trained on labels, candle",
+            "trained on labels, cpu",
+            "SSLD distilled, candle",
+            "SSLD distilled, cpu"
+        ]
+    );
+    assert_eq!(series.points.len(), 10);
+}
+
+/// All that charts can show: engines, precisions, batches, a race, preprocessing.
+fn everything() -> Vec<Record> {
+    let mut all = [records("candle"), records("cpu")].concat();
+    for (variant, ms) in [("HRNet_W18_C", 60), ("HRNet_W30_C", 82), ("HRNet_W64_C", 270)] {
+        let cell = |rest: &str, ms: u64| testing::record(&format!("{variant}/{rest}/t2"), &[ms; 8]);
+        let mut alone = cell("f32/bs1/crop224/cpu", ms);
+        let canary = harness::Canary {
+            macs_per_s: 60e9,
+            bytes_per_s: 9e9,
+        };
+        alone.conditions = Some(harness::Conditions {
+            canary: [canary; 2],
+            load: None,
+            steal: None,
+            peak_resident_bytes: None,
+        });
+        all.push(alone);
+        all.push(cell("f16/bs4/crop224/candle", 6 * ms));
+    }
+    all.push(record("preprocess/decode", 4));
+    all.push(record("preprocess/resize256-crop224/f32/bs1", 3));
+    all.push(record("preprocess/resize320-crop288/f32/bs4", 20));
+    all
+}
+
+#[test]
+fn every_chart_draws_something_and_no_label_of_a_cloud_is_lost_or_lies_over_another() {
+    for chart in CHARTS {
+        let drawing = drawing(chart.id(), &everything()).unwrap_or_else(|| panic!("{}", chart.id()));
+        let svg = drawing.svg().expect("drawn");
+        assert!(svg.contains("class=\"tip\""), "{} tells its values", chart.id());
+        let Drawing::Scatter(series) = drawing else {
+            continue;
+        };
+        let layout = Layout::new(&series);
+        assert_eq!(layout.centers.len(), series.points.len());
+        let labels: Vec<_> = layout
+            .labels
+            .iter()
+            .map(|label| label.expect("a place"))
+            .collect();
+        for (index, label) in labels.iter().enumerate() {
+            assert!(
+                labels[index + 1..].iter().all(|other| !label.overlaps(other)),
+                "{}",
+                chart.id()
+            );
+            let covered = layout
+                .centers
+                .iter()
+                .any(|center| label.nearest(*center) == *center);
+            assert!(!covered, "{}: a label lies over a point", chart.id());
+        }
+    }
+}
+
+#[test]
+fn growth_is_published_and_measured_beside_the_work() {
+    let Some(Drawing::Dots(dots)) = drawing("ratios.fp32.bs1", &everything()) else {
+        panic!("no dots");
+    };
+    let w64 = dots.rows.iter().find(|row| row.name == "W64").expect("W64");
+    let values: Vec<f64> = w64
+        .dots
+        .iter()
+        .map(|dot| (dot.value * 100.0).round() / 100.0)
+        .collect();
+    assert_eq!(
+        values[1..],
+        [2.37, 2.04, 4.5],
+        "17.58 over 7.41 on the T4, 15.00 over 7.37 on the V100, 270 over 60 here"
+    );
+    let w48 = dots.rows.iter().find(|row| row.name == "W48").expect("W48");
+    assert_eq!(w48.dots.len(), 3, "what was not measured here is not made up");
+    assert_eq!(drawing("ratios.fp32.bs1", &[]), None);
+}
+
+#[test]
+fn a_batch_is_shown_by_the_image_and_a_precision_by_its_gain() {
+    let Some(Drawing::Lines(lines)) = drawing("local.fp32.batch", &everything()) else {
+        panic!("no lines");
+    };
+    let w18: Vec<(f64, f64)> = lines.lines[0]
+        .points
+        .iter()
+        .map(|point| (point.x, point.y))
+        .collect();
+    assert_eq!(w18, [(1.0, 60.0), (4.0, 25.0)]);
+    let Some(Drawing::Dots(dots)) = drawing("local.precision", &everything()) else {
+        panic!("no dots");
+    };
+    assert_eq!(
+        dots.families,
+        ["f16 on candle / f32 on candle"],
+        "of the same engine"
+    );
+    assert_eq!(dots.rows[0].dots[0].value, 100.0 / 360.0);
+}
+
+#[test]
+fn the_share_of_the_peak_is_of_the_canary_beside_the_cell() {
+    let Some(Drawing::Dots(dots)) = drawing("local.fp32.share", &everything()) else {
+        panic!("no dots");
+    };
+    assert_eq!(dots.rows[0].name, "W18");
+    // 4.2835 G in 60 ms is 71.4 G/s, of 60 G/s.
+    assert!(
+        (dots.rows[0].dots[0].value - 118.99).abs() < 0.01,
+        "{:?}",
+        dots.rows[0]
+    );
+}

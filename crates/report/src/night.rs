@@ -1,0 +1,298 @@
+//! A night's numbers in small, as a file beside its page: what later nights and people's own programs read.
+
+use std::io;
+use std::path::Path;
+
+use harness::{Case, Commit, Machine};
+use serde::{Deserialize, Serialize};
+
+use crate::cells::{Cell, Model};
+use crate::{Input, ReportError};
+
+/// The names of the files.
+pub(crate) const CELLS: &str = "cells.csv";
+pub(crate) const ABOUT: &str = "machine.json";
+const VERDICTS: &str = "verdicts.json";
+
+/// One row of `cells.csv`; times in ms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CellRow {
+    pub(crate) case: Case,
+    pub(crate) raced: bool,
+    pub(crate) processes: usize,
+    pub(crate) samples: usize,
+    pub(crate) median_ms: Option<f64>,
+    pub(crate) low_ms: Option<f64>,
+    pub(crate) high_ms: Option<f64>,
+    pub(crate) mad_ms: Option<f64>,
+    pub(crate) min_ms: Option<f64>,
+    pub(crate) p90_ms: Option<f64>,
+    pub(crate) max_ms: Option<f64>,
+    pub(crate) images_per_s: Option<f64>,
+    /// Multiply-accumulates of direct convolution a second.
+    pub(crate) gmacs_per_s: Option<f64>,
+    /// What fused multiply-adds reached around it.
+    pub(crate) peak_gmacs_per_s: Option<f64>,
+    pub(crate) load: Option<f64>,
+    pub(crate) steal: Option<f64>,
+    pub(crate) peak_resident_bytes: Option<u64>,
+    pub(crate) largest_error: Option<f64>,
+    pub(crate) top1_agreement: Option<f64>,
+    pub(crate) steady: Option<bool>,
+    pub(crate) started: String,
+    pub(crate) backend: String,
+    pub(crate) weights: String,
+    pub(crate) error: String,
+}
+
+impl CellRow {
+    fn of(model: &Model, cell: &Cell) -> Self {
+        let record = cell.record();
+        let times = cell.times.ok();
+        let ms =
+            |value: fn(&crate::cells::Times) -> f64| times.as_ref().map(|times| round(value(times) / 1e6));
+        let interval = times.and_then(|times| times.interval_ms());
+        let conditions = || {
+            cell.records
+                .iter()
+                .filter_map(|record| record.conditions.as_ref())
+        };
+        let fidelity = record.fidelity;
+        let rate = cell.measured().and_then(|(case, times)| model.rate(case, times));
+        Self {
+            case: cell.case.clone(),
+            raced: cell.raced,
+            processes: times.map_or(0, |times| times.processes),
+            samples: times.map_or(0, |times| times.samples),
+            median_ms: ms(|times| times.median_ns),
+            low_ms: interval.map(|(low, _)| round(low)),
+            high_ms: interval.map(|(_, high)| round(high)),
+            mad_ms: ms(|times| times.mad_ns),
+            min_ms: ms(|times| times.min_ns),
+            p90_ms: times.and_then(|times| times.p90_ns).map(|ns| round(ns / 1e6)),
+            max_ms: ms(|times| times.max_ns),
+            images_per_s: times.map(|times| round(cell.per_second(&times))),
+            gmacs_per_s: rate.map(|rate| round(rate / 1e9)),
+            peak_gmacs_per_s: cell.peak().map(|peak| round(peak / 1e9)),
+            load: conditions().filter_map(|seen| seen.load).reduce(f64::max),
+            steal: conditions().filter_map(|seen| seen.steal).reduce(f64::max),
+            peak_resident_bytes: conditions().filter_map(|seen| seen.peak_resident_bytes).max(),
+            largest_error: fidelity.map(|fidelity| fidelity.largest_error),
+            top1_agreement: fidelity.map(|fidelity| fidelity.top1_agreement),
+            steady: record.warm_up.map(|warm_up| warm_up.steady),
+            started: record.started.clone(),
+            backend: record.provenance.backend.clone(),
+            weights: record.provenance.weights.clone(),
+            error: cell.times.err().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// To a millionth: a nanosecond of a time in ms.
+fn round(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// The cells as a table with commas, a row a cell.
+pub(crate) fn cells(model: &Model) -> Result<String, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for cell in &model.cells {
+        writer.serialize(CellRow::of(model, cell))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What a night was made on and by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) command: String,
+    /// When its last record began, RFC 3339 in UTC.
+    pub(crate) measured: String,
+    pub(crate) machine: Machine,
+    pub(crate) zoo: String,
+    pub(crate) build: String,
+    pub(crate) commit: Option<Commit>,
+}
+
+impl About {
+    pub(crate) fn of(input: &Input) -> Self {
+        let provenance = input.records.first().map(|record| record.provenance.clone());
+        let provenance = provenance.unwrap_or_default();
+        Self {
+            command: input.command.to_owned(),
+            measured: input.measured().unwrap_or_default().to_owned(),
+            machine: provenance.machine,
+            zoo: provenance.zoo,
+            build: provenance.build,
+            commit: provenance.commit,
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("our types have string keys");
+        text + "\n"
+    }
+}
+
+/// An earlier night of the same machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Night {
+    /// Its folder's name.
+    pub folder: String,
+    pub(crate) about: About,
+    pub(crate) cells: Vec<CellRow>,
+    pub(crate) verdicts: Verdicts,
+}
+
+/// The verdict on a cell against the night before.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Mark {
+    /// What was measured.
+    pub case: Case,
+    /// `regressed`, `improved`, `same`, `inconclusive`, `incomparable` or `no_data`.
+    pub answer: String,
+}
+
+/// What `verdicts.json` tells of a night.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Verdicts {
+    #[serde(default)]
+    comparison: Option<Marks>,
+    #[serde(default)]
+    aa: Option<Marks>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+struct Marks {
+    verdicts: Vec<Mark>,
+}
+
+impl Verdicts {
+    /// Against the night before.
+    pub(crate) fn marks(&self) -> &[Mark] {
+        self.comparison.as_ref().map_or(&[], |marks| &marks.verdicts)
+    }
+
+    /// How many cells have this answer.
+    pub(crate) fn count(&self, answer: &str) -> usize {
+        self.marks().iter().filter(|mark| mark.answer == answer).count()
+    }
+
+    /// Cells measured twice in the night, and how many of them were called changed: false alarms.
+    pub(crate) fn twice(&self) -> Option<(usize, usize)> {
+        let compared = |mark: &&Mark| mark.answer != "no_data" && mark.answer != "incomparable";
+        let marks = || self.aa.iter().flat_map(|marks| &marks.verdicts).filter(compared);
+        let changed = marks().filter(|mark| mark.answer == "regressed" || mark.answer == "improved");
+        let count = marks().count();
+        (count > 0).then(|| (count, changed.count()))
+    }
+}
+
+/// The verdicts of a night's folder; none where there is no such file, or it is of another version.
+///
+/// # Errors
+/// If the file is there and cannot be read.
+pub fn verdicts(folder: &Path) -> Result<Verdicts, ReportError> {
+    let text = text(folder, VERDICTS)?;
+    Ok(text
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
+}
+
+/// The text of a file of a folder, if it is there.
+fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
+    match std::fs::read_to_string(folder.join(name)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReportError::Io {
+            path: folder.join(name),
+            source,
+        }),
+    }
+}
+
+impl Night {
+    /// The night of a folder, or none where the folder is no night's or is of an older version.
+    ///
+    /// # Errors
+    /// If a file is there and cannot be read.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
+        let (Some(about), Some(cells)) = (text(folder, ABOUT)?, text(folder, CELLS)?) else {
+            return Ok(None);
+        };
+        let rows = csv::Reader::from_reader(cells.as_bytes())
+            .into_deserialize()
+            .collect();
+        let (Ok(about), Ok(cells)) = (serde_json::from_str(&about), rows) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            folder: folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            about,
+            cells,
+            verdicts: verdicts(folder)?,
+        }))
+    }
+
+    /// Cells with times.
+    pub(crate) fn measured(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.median_ms.is_some()).count()
+    }
+
+    /// Cells that failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.cells.len() - self.measured()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{input, record, zoo};
+
+    #[test]
+    fn a_night_comes_back_from_its_folder_whatever_an_error_says() {
+        let mut failed = record("HRNet_W30_C/f32/bs1/crop224/cpu/t2", &[]);
+        failed.error = Some("a, \"b\"\nc".into());
+        let records = [
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[10, 11, 12, 13, 14, 15]),
+            failed,
+        ];
+        let zoo = zoo();
+        let input = input(&zoo, &records);
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(Night::read(folder.path()).expect("readable"), None);
+        let model = Model::new(&input);
+        std::fs::write(folder.path().join(CELLS), cells(&model).expect("a table")).expect("written");
+        std::fs::write(folder.path().join(ABOUT), About::of(&input).to_json()).expect("written");
+        let verdict = r#"{"verdicts": [{"case": "preprocess/decode", "answer": "regressed", "p": 0.01}]}"#;
+        let verdicts = format!(r#"{{"command": "zoo nightly", "comparison": {verdict}, "aa": {verdict}}}"#);
+        std::fs::write(folder.path().join(VERDICTS), verdicts).expect("written");
+        let night = Night::read(folder.path()).expect("readable").expect("a night");
+        assert_eq!(
+            (night.verdicts.count("regressed"), night.verdicts.count("same")),
+            (1, 0)
+        );
+        assert_eq!(night.verdicts.twice(), Some((1, 1)));
+        assert_eq!((night.measured(), night.failed()), (1, 1));
+        assert_eq!(night.about.machine.cpu, "Some CPU");
+        assert_eq!(night.cells[0].median_ms, Some(12.5));
+        assert_eq!(
+            (night.cells[0].low_ms, night.cells[0].high_ms),
+            (Some(10.0), Some(15.0))
+        );
+        assert_eq!(night.cells[0].images_per_s, Some(80.0));
+        assert_eq!(night.cells[1].error, "a, \"b\"\nc");
+        std::fs::write(folder.path().join(CELLS), "case,median\nx,1\n").expect("written");
+        assert_eq!(
+            Night::read(folder.path()).expect("readable"),
+            None,
+            "another version's"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Which network to use: claimed accuracy against time measured here.
+
+use std::cmp::Reverse;
+
+use harness::NetworkCase;
+use registry::{Metric, Variant};
+
+use crate::cells::{Model, P90_SAMPLES, Times};
+use crate::{Input, charts};
+
+/// What a network must do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// The longest 90th percentile of a batch, ns.
+    pub max_p90_ns: Option<f64>,
+    /// The least claimed top-1, 0 to 1.
+    pub min_top1: Option<f64>,
+}
+
+/// A variant at its fastest here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The variant.
+    pub variant: String,
+    /// What is claimed of its default weights, 0 to 1.
+    pub top1: f64,
+    /// The claim as printed.
+    pub printed: String,
+    /// The cell that was measured, perhaps under the name of a variant with the same network.
+    pub case: NetworkCase,
+    /// Median time of a batch, ns.
+    pub median_ns: f64,
+    /// Where the median lies, ns.
+    pub interval_ns: Option<(f64, f64)>,
+    /// The 90th percentile, ns; where there are too few samples for one the slowest.
+    pub p90_ns: f64,
+    /// Whether `p90_ns` is the 90th percentile.
+    pub enough: bool,
+    /// How many samples there are.
+    pub samples: usize,
+    /// Whether no other variant is both as fast and as accurate, and better in one of them.
+    pub best: bool,
+}
+
+impl Choice {
+    /// Whether it does what is wished.
+    pub fn fits(&self, wish: Wish) -> bool {
+        wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most)
+            && wish.min_top1.is_none_or(|least| self.top1 >= least)
+    }
+
+    /// Whether it is at least as good as the other in both, and better in one.
+    fn beats(&self, other: &Self) -> bool {
+        let (faster, better) = (self.p90_ns <= other.p90_ns, self.top1 >= other.top1);
+        faster && better && (self.p90_ns < other.p90_ns || self.top1 > other.top1)
+    }
+}
+
+/// Every variant with an accuracy claimed and a time measured at this batch, each at its fastest: the fastest of all first.
+/// Without a batch it is the smallest that was measured.
+pub fn choices(input: &Input, batch: Option<usize>) -> Vec<Choice> {
+    of(&Model::new(input), batch)
+}
+
+pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
+    let measured = model.ours().map(|(case, _)| case.batch);
+    let Some(batch) = batch.or_else(|| measured.min()) else {
+        return Vec::new();
+    };
+    let zoo = model.input.zoo;
+    let mut choices: Vec<Choice> = zoo
+        .variants
+        .iter()
+        .filter_map(|variant| choice(model, variant, batch))
+        .collect();
+    let best: Vec<bool> = choices
+        .iter()
+        .map(|choice| !choices.iter().any(|other| other.beats(choice)))
+        .collect();
+    for (choice, best) in choices.iter_mut().zip(best) {
+        choice.best = best;
+    }
+    choices.sort_by(|a, b| {
+        let rest = || (Reverse(a.best), &a.variant).cmp(&(Reverse(b.best), &b.variant));
+        a.p90_ns.total_cmp(&b.p90_ns).then_with(rest)
+    });
+    choices
+}
+
+/// The slowest of few samples is above their 90th percentile, so it does not flatter.
+fn bound(times: &Times) -> f64 {
+    times.p90_ns.unwrap_or(times.max_ns)
+}
+
+fn choice(model: &Model, variant: &Variant, batch: usize) -> Option<Choice> {
+    let claim = charts::claim(model, variant, |column| {
+        column.metric == Metric::Top1 && charts::is_default(variant, column)
+    })?;
+    let network = &model.input.zoo.network_of(variant).name;
+    let fastest = |name: &str| {
+        model
+            .ours_of(name)
+            .filter(|(case, _)| case.batch == batch && case.crop == variant.preprocess.crop)
+            .min_by(|a, b| bound(a.1).total_cmp(&bound(b.1)))
+    };
+    let (case, times) = fastest(&variant.name).or_else(|| fastest(network))?;
+    Some(Choice {
+        variant: variant.name.clone(),
+        top1: claim.value,
+        printed: claim.printed.clone(),
+        case: case.clone(),
+        median_ns: times.median_ns,
+        interval_ns: times.interval,
+        p90_ns: bound(times),
+        enough: times.samples >= P90_SAMPLES,
+        samples: times.samples,
+        best: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{record, with};
+
+    fn choices(records: &[harness::Record], batch: Option<usize>) -> Vec<Choice> {
+        with(records, |model| of(model, batch))
+    }
+
+    #[test]
+    fn each_variant_is_at_its_fastest_and_the_best_are_marked() {
+        let records = [
+            record("HRNet_W18_C/f32/bs1/crop224/candle/t2", &[500; 30]),
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[50; 30]),
+            record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[1; 30]),
+            record("HRNet_W18_C/f32/bs4/crop224/cpu/t2", &[9; 30]),
+            record("HRNet_W18_C/f32/bs1/crop288/cpu/t2", &[2; 30]),
+            record("HRNet_W30_C/f32/bs1/crop224/cpu/t2", &[80; 30]),
+            record("HRNet_W48_C/f32/bs1/crop224/cpu/t2", &[99; 5]),
+        ];
+        let found = choices(&records, None);
+        let told: Vec<(&str, f64, bool, bool)> = found
+            .iter()
+            .map(|choice| {
+                (
+                    choice.variant.as_str(),
+                    choice.p90_ns / 1e6,
+                    choice.enough,
+                    choice.best,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("HRNet_W18_C_ssld", 50.0, true, true),
+                ("HRNet_W18_C", 50.0, true, false),
+                ("HRNet_W30_C", 80.0, true, false),
+                ("HRNet_W48_C_ssld", 99.0, false, true),
+                ("HRNet_W48_C", 99.0, false, false),
+            ]
+        );
+        assert_eq!(found[0].case.backend, "cpu", "peers are no choice of ours");
+        assert_eq!(choices(&records, Some(4)).len(), 2);
+        assert_eq!(choices(&records, Some(8)), []);
+        assert_eq!(choices(&[], None), []);
+    }
+
+    #[test]
+    fn a_wish_is_met_at_its_edges() {
+        let records = [record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[60; 30])];
+        let found = choices(&records, None);
+        let plain = found
+            .iter()
+            .find(|choice| choice.variant == "HRNet_W18_C")
+            .expect("W18");
+        let wish = |ms: f64, top1: f64| Wish {
+            max_p90_ns: Some(ms * 1e6),
+            min_top1: Some(top1),
+        };
+        assert!(plain.fits(wish(60.0, 0.769)) && plain.fits(Wish::default()));
+        assert!(!plain.fits(wish(59.9, 0.769)) && !plain.fits(wish(60.0, 0.77)));
+    }
+}

@@ -1,0 +1,139 @@
+//! What cells lack, and what ran in them.
+
+use std::collections::BTreeSet;
+
+use harness::Record;
+use registry::{Known, Zoo};
+
+use super::{item, measured, shown};
+use crate::cells::{Model, P90_SAMPLES};
+use crate::page::Item;
+use crate::sections::facts::values;
+
+pub(super) fn failed(model: &Model) -> Option<Item> {
+    let failed: Vec<&Record> = shown(model).filter(|record| record.summary().is_none()).collect();
+    let first = failed.first()?;
+    item(
+        "failed",
+        "Failed measurements",
+        format!(
+            "{} measurements failed; the first is {}: {}",
+            failed.len(),
+            first.case,
+            first.error.as_deref().unwrap_or("no samples")
+        ),
+    )
+}
+
+pub(super) fn few(model: &Model) -> Option<Item> {
+    let samples: Vec<usize> = measured(model)
+        .filter_map(|cell| Some(cell.times.ok()?.samples))
+        .filter(|samples| *samples < P90_SAMPLES)
+        .collect();
+    let fewest = samples.iter().min()?;
+    item(
+        "note",
+        "Too few samples for a 90th percentile",
+        format!(
+            "{} of {} cells have fewer than the {P90_SAMPLES} runs that it needs, the fewest {fewest}",
+            samples.len(),
+            measured(model).count()
+        ),
+    )
+}
+
+pub(super) fn single(model: &Model) -> Option<Item> {
+    let single = measured(model)
+        .filter(|cell| !cell.raced && cell.times.is_ok_and(|times| times.processes < 2))
+        .count();
+    (single > 0).then_some(())?;
+    item(
+        "note",
+        "One process",
+        format!(
+            "{single} of {} cells were measured in one process each: memory and threads may lie otherwise in the next, \
+             and no ± here knows of that",
+            measured(model).filter(|cell| !cell.raced).count()
+        ),
+    )
+}
+
+/// Logits that are not the reference's, or were never compared.
+pub(super) fn unlike(model: &Model) -> Option<Item> {
+    let networks = || measured(model).filter(|cell| !cell.raced && cell.case.network().is_some());
+    let unchecked = networks().filter(|cell| cell.record().fidelity.is_none()).count();
+    let other = networks()
+        .filter(|cell| {
+            cell.record()
+                .fidelity
+                .is_some_and(|fidelity| fidelity.top1_agreement < 1.0)
+        })
+        .count();
+    (unchecked + other > 0).then_some(())?;
+    let mut parts = Vec::new();
+    if unchecked > 0 {
+        parts.push(format!(
+            "the logits of {unchecked} cells were not compared with the reference's"
+        ));
+    }
+    if other > 0 {
+        parts.push(format!(
+            "{other} cells name another class than the reference for some images"
+        ));
+    }
+    item("note", "Answers", parts.join("; "))
+}
+
+pub(super) fn build(model: &Model) -> Option<Item> {
+    let provenances = || model.input.records.iter().map(|record| &record.provenance);
+    let mut parts = Vec::new();
+    if provenances().any(|about| about.build.ends_with("debug")) {
+        parts.push("a debug build was measured, which optimises less".to_owned());
+    }
+    if provenances().any(|about| about.commit.as_ref().is_some_and(|commit| commit.dirty)) {
+        parts.push("the source had changes that no commit has".into());
+    }
+    let commits: BTreeSet<&str> = provenances()
+        .filter_map(|about| Some(about.commit.as_ref()?.hash.as_str()))
+        .collect();
+    if commits.len() > 1 {
+        parts.push(format!("the records are of {} commits", commits.len()));
+    }
+    (!parts.is_empty()).then_some(())?;
+    item("odd", "The program", parts.join("; "))
+}
+
+pub(super) fn seeded(model: &Model) -> Option<Item> {
+    let seeded = measured(model)
+        .filter(|cell| cell.record().provenance.weights.starts_with("seeded:"))
+        .count();
+    (seeded > 0).then_some(())?;
+    item(
+        "note",
+        "Made-up weights",
+        format!(
+            "{seeded} cells ran on seeded weights: they take as long as trained ones, but tell nothing of an accuracy"
+        ),
+    )
+}
+
+/// Files whose digests nobody published: the first download was taken on trust.
+pub(super) fn unpinned(model: &Model) -> Option<Item> {
+    let used = values(model, |about| &about.weights);
+    let trusted: Vec<&str> = used
+        .into_iter()
+        .filter(|name| on_trust(model.input.zoo, name))
+        .collect();
+    (!trusted.is_empty()).then_some(())?;
+    item(
+        "note",
+        "Weights taken on trust",
+        format!("Nobody publishes a digest of {}", trusted.join(", ")),
+    )
+}
+
+fn on_trust(zoo: &Zoo, file_name: &str) -> bool {
+    let artifacts = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
+    let mut named = artifacts.filter(|artifact| artifact.file_name == file_name);
+    named.any(|artifact| artifact.known == Known::Nothing)
+}

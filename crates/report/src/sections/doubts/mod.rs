@@ -1,0 +1,76 @@
+//! Why the numbers may be wrong, from the records themselves.
+
+mod cells;
+mod machine;
+#[cfg(test)]
+mod tests;
+
+use harness::{Conditions, Record};
+
+use crate::cells::{Cell, Model};
+use crate::page::{Block, Item, Section};
+
+/// Why the numbers may be wrong: what the records themselves say, and then what no record can.
+pub(super) fn doubts(model: &Model) -> Section {
+    let found = [
+        cells::failed(model),
+        machine::alarms(model),
+        machine::load(model),
+        machine::steal(model),
+        machine::apart(model),
+        machine::drift(model),
+        machine::unsteady(model),
+        cells::few(model),
+        cells::single(model),
+        cells::unlike(model),
+        machine::bare(model),
+        cells::build(model),
+        cells::seeded(model),
+        cells::unpinned(model),
+    ];
+    let items: Vec<Item> = found.into_iter().flatten().collect();
+    let lead = if items.is_empty() {
+        "The records themselves give no reason for doubt. What follows is true of every night."
+    } else {
+        "What the records themselves say against the numbers above, and then what is true of every night."
+    };
+    let text = "Each cell prepares its network, runs it on a photo to see that the logits are right or at least finite, \
+                warms up, and then times single runs until its budget is spent; every run is kept in records.jsonl. A ± \
+                is the median absolute deviation of single runs. An interval of one process is that of its median with \
+                95 %, which knows nothing of how another process would have lain in memory; of six and more processes it \
+                is that of their median, of fewer their range. Compare latencies of one page with each other before \
+                comparing pages.";
+    let mut blocks = vec![Block::Text { text: lead.into() }];
+    if !items.is_empty() {
+        blocks.push(Block::List { items });
+    }
+    blocks.push(Block::Text { text: text.into() });
+    Section {
+        id: "doubt",
+        title: "Why you should doubt this".into(),
+        blocks,
+    }
+}
+
+fn item(weight: &'static str, subject: &str, text: String) -> Option<Item> {
+    Some(Item {
+        weight,
+        subject: subject.to_owned(),
+        text,
+    })
+}
+
+/// The records of the cells on the page.
+fn shown<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'a Record> + use<'m, 'a> {
+    model.cells.iter().flat_map(|cell| cell.records.iter().copied())
+}
+
+fn conditions<'m, 'a>(
+    model: &'m Model<'a>,
+) -> impl Iterator<Item = (&'a Record, &'a Conditions)> + use<'m, 'a> {
+    shown(model).filter_map(|record| Some((record, record.conditions.as_ref()?)))
+}
+
+fn measured<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m Cell<'a>> {
+    model.cells.iter().filter(|cell| cell.times.is_ok())
+}

@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+
+use harness::Provenance;
+
+use crate::cells::Model;
+
+/// What the page was made on and by.
+pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
+    let records = model.input.records;
+    let mut facts = Vec::new();
+    let Some(record) = records.first() else {
+        return facts;
+    };
+    let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
+    let about = &record.provenance;
+    let machine = &about.machine;
+    let gib = machine.memory_bytes as f64 / f64::from(1 << 30);
+    add(
+        "machine",
+        format!(
+            "{}, {} threads, {gib:.0} GiB, {}",
+            machine.cpu, machine.threads, machine.os
+        ),
+    );
+    add("CPU features", machine.cpu_features.join(" "));
+    let begun = records.iter().map(|record| record.started.as_str()).min();
+    add(
+        "measured",
+        format!(
+            "{} records from {} to {}",
+            records.len(),
+            begun.unwrap_or_default(),
+            model.input.measured().unwrap_or_default()
+        ),
+    );
+    let commit = about
+        .commit
+        .as_ref()
+        .map_or("no commit known".to_owned(), |commit| {
+            let dirty = if commit.dirty { " with changes" } else { "" };
+            let short = commit.hash.get(..12).unwrap_or(&commit.hash);
+            format!("commit {short}{dirty}")
+        });
+    add("program", format!("zoo {}, {commit}, {}", about.zoo, about.build));
+    for (title, values) in [
+        ("backends", values(model, |about| &about.backend)),
+        ("weights", values(model, |about| &about.weights)),
+    ] {
+        if !values.is_empty() {
+            add(title, values.join("; "));
+        }
+    }
+    facts
+}
+
+/// The distinct values that network records have, in order.
+pub(super) fn values<'a>(model: &Model<'a>, value: impl Fn(&'a Provenance) -> &'a String) -> Vec<&'a str> {
+    let networks = model
+        .input
+        .records
+        .iter()
+        .filter(|record| record.case.network().is_some());
+    let values: BTreeSet<&str> = networks
+        .map(|record| value(&record.provenance).as_str())
+        .collect();
+    values.into_iter().filter(|value| !value.is_empty()).collect()
+}
+
+/// What must be known before the numbers are read.
+pub(crate) fn notices(model: &Model) -> Vec<String> {
+    let mut notices = Vec::new();
+    let records = model.input.records;
+    if values(model, |about| &about.weights)
+        .iter()
+        .any(|weights| weights.starts_with("seeded:"))
+    {
+        notices.push(
+            "Some networks ran on seeded stand-in weights: the same arithmetic as trained ones takes the same time, \
+             but nothing on this page tests an accuracy. Accuracies are the publishers' claims."
+                .into(),
+        );
+    }
+    if records.is_empty() {
+        notices.push("Nothing was measured: the page shows only what is published and counted.".into());
+    }
+    let failed = model.cells.iter().filter(|cell| cell.times.is_err()).count();
+    if failed > 0 {
+        notices.push(format!(
+            "{failed} of {} cells failed; they are listed below the latencies.",
+            model.cells.len()
+        ));
+    }
+    let machines: BTreeSet<&str> = records
+        .iter()
+        .map(|r| r.provenance.machine.cpu.as_str())
+        .collect();
+    if machines.len() > 1 {
+        notices.push(format!(
+            "The records are of {} machines; only the first is named above.",
+            machines.len()
+        ));
+    }
+    notices
+}

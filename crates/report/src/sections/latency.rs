@@ -1,0 +1,129 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::{Case, NetworkCase};
+use hrnet::Precision;
+use registry::Variant;
+
+use super::{digits, digits_like, drawn, failures};
+use crate::cells::{Cell, Model};
+use crate::charts::threads;
+use crate::page::{Block, Figure, Section, Table};
+use crate::peers;
+
+/// What a table has in common: backend, threads and crop.
+type Setting<'a> = (&'a str, usize, usize);
+
+/// The cells of one table by network, precision and batch.
+type Cells<'m, 'a> = BTreeMap<(&'a str, Precision, usize), &'m Cell<'a>>;
+
+/// The charts, and one table for each backend, thread count and size: networks down, precision and batch across.
+pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> {
+    let mut settings: BTreeMap<Setting, Cells> = BTreeMap::new();
+    for cell in model.alone() {
+        if let Case::Network(case) = cell.case {
+            let setting = (case.backend.as_str(), case.threads, case.crop);
+            let key = (case.variant.as_str(), case.precision, case.batch);
+            settings.entry(setting).or_default().insert(key, cell);
+        }
+    }
+    let mut blocks: Vec<Block> = drawn(figures).into_iter().collect();
+    if settings.is_empty() && blocks.is_empty() {
+        return None;
+    }
+    if !settings.is_empty() {
+        blocks.push(Block::Text {
+            text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The \
+                   batch is in memory; preprocessing is not in the time."
+                .into(),
+        });
+    }
+    for ((backend, count, crop), cells) in &settings {
+        blocks.push(Block::Text {
+            text: format!("Backend {backend}, {}, {crop} x {crop} pixels:", threads(*count)),
+        });
+        blocks.push(Block::Table(table(model, cells)));
+    }
+    blocks.extend(spread(model));
+    let records = model.alone().flat_map(|cell| &cell.records).copied();
+    blocks.extend(failures(records));
+    blocks.extend(peers::advice(model));
+    Some(Section {
+        id: "latency",
+        title: "Latency on this machine".into(),
+        blocks,
+    })
+}
+
+fn table(model: &Model, cells: &Cells) -> Table {
+    let columns: BTreeSet<(Precision, usize)> = cells
+        .keys()
+        .map(|(_, precision, batch)| (*precision, *batch))
+        .collect();
+    let mut titles = vec!["network".to_owned()];
+    let title = |(precision, batch): &(Precision, usize)| format!(">{precision}, batch {batch}");
+    titles.extend(columns.iter().map(title));
+    let mut table = Table::new(&titles);
+    for variant in &model.input.zoo.variants {
+        let found: Vec<Option<&&Cell>> = columns
+            .iter()
+            .map(|(precision, batch)| cells.get(&(variant.name.as_str(), *precision, *batch)))
+            .collect();
+        if found.iter().any(Option::is_some) {
+            let mut row = vec![shared_name(model, variant)];
+            row.extend(
+                found
+                    .into_iter()
+                    .map(|cell| cell.map_or(String::new(), |cell| text(cell))),
+            );
+            table.row(row);
+        }
+    }
+    table
+}
+
+fn text(cell: &Cell) -> String {
+    let Ok(times) = &cell.times else {
+        return "failed".into();
+    };
+    let (median, spread) = (
+        digits(times.median_ms()),
+        digits_like(times.mad_ns / 1e6, times.median_ms()),
+    );
+    format!("{median} ± {spread} ms\n{}/s", digits(cell.per_second(times)))
+}
+
+/// A variant's name with those that share its network.
+fn shared_name(model: &Model, variant: &Variant) -> String {
+    let twins = model
+        .input
+        .zoo
+        .variants
+        .iter()
+        .filter(|other| other.spec == variant.spec);
+    let names: Vec<&str> = twins.map(|twin| twin.name.as_str()).collect();
+    names.join("\n")
+}
+
+/// How many samples a cell has, and how far they lie apart.
+fn spread(model: &Model) -> Option<Block> {
+    let measured = || {
+        let cells = model.alone().filter_map(Cell::measured);
+        cells.map(|(case, times)| (case, times.samples, times.spread()))
+    };
+    let fewest = measured().map(|(_, samples, _)| samples).min()?;
+    let most = measured().map(|(_, samples, _)| samples).max()?;
+    let (case, _, largest): (&NetworkCase, usize, f64) = measured().max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let doubt = if largest > 0.1 {
+        " Differences smaller than that mean nothing."
+    } else {
+        ""
+    };
+    Some(Block::Text {
+        text: format!(
+            "How sure is this: {fewest} to {most} runs a cell; the largest median absolute deviation is {:.1} % of its \
+             median ({}).{doubt}",
+            largest * 100.0,
+            Case::Network(case.clone())
+        ),
+    })
+}

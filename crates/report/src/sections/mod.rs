@@ -1,0 +1,114 @@
+//! What the page says, part by part.
+
+mod claims;
+mod doubts;
+mod facts;
+mod history;
+mod latency;
+mod pick;
+mod preprocessing;
+
+use harness::{Outcome, Record};
+
+use self::claims::{findings, networks, published};
+use self::doubts::doubts;
+pub(crate) use self::facts::{facts, notices};
+use self::history::history;
+use self::latency::latencies;
+use self::pick::pick;
+pub(crate) use self::pick::pick_table;
+use self::preprocessing::preprocessing;
+use crate::cells::Model;
+use crate::charts::Part;
+use crate::page::{Block, Figure, Item, Section};
+use crate::peers;
+
+/// Every section in the page's order.
+pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
+    let mut figures = figures;
+    let mut of = |part: Option<Part>| -> Vec<Figure> {
+        let (these, rest) = figures.drain(..).partition(|figure| figure.part == part);
+        figures = rest;
+        these
+    };
+    let mut sections = Vec::new();
+    sections.extend(pick(model));
+    sections.push(history(model));
+    sections.push(accuracy(model, of(Some(Part::Accuracy))));
+    sections.extend(latencies(model, of(Some(Part::Latency))));
+    sections.extend(peers::section(model, of(None)));
+    sections.extend(preprocessing(model, of(Some(Part::Preprocessing))));
+    sections.push(doubts(model));
+    sections.push(findings(model));
+    sections.push(networks(model));
+    sections.push(published(model));
+    sections
+}
+
+fn accuracy(model: &Model, figures: Vec<Figure>) -> Section {
+    let mut blocks = vec![Block::Text {
+        text: "First what is published, then what this machine says: the same claimed accuracy against the network's own \
+               counts and against latencies measured here. Variants that share a network share its point on the \
+               horizontal axis."
+            .into(),
+    }];
+    let zoo = model.input.zoo;
+    let unmeasured: Vec<&str> = zoo
+        .variants
+        .iter()
+        .filter(|variant| zoo.network_of(variant).name == variant.name)
+        .filter(|variant| model.ours_of(&variant.name).next().is_none())
+        .map(|variant| variant.name.as_str())
+        .collect();
+    if !unmeasured.is_empty() {
+        blocks.push(Block::Text {
+            text: format!("Not measured here: {}.", unmeasured.join(", ")),
+        });
+    }
+    blocks.push(Block::Figures { figures });
+    Section {
+        id: "accuracy",
+        title: "Accuracy against cost".into(),
+        blocks,
+    }
+}
+
+/// The charts that could be drawn.
+pub(crate) fn drawn(figures: Vec<Figure>) -> Option<Block> {
+    let figures: Vec<Figure> = figures
+        .into_iter()
+        .filter(|figure| figure.svg.is_some())
+        .collect();
+    (!figures.is_empty()).then_some(Block::Figures { figures })
+}
+
+/// The cells without times, and why.
+pub(crate) fn failures<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Block> {
+    let items: Vec<Item> = records
+        .filter_map(|record| match record.outcome() {
+            Outcome::Failed(error) => Some(Item {
+                weight: "failed",
+                subject: record.case.to_string(),
+                text: error.to_owned(),
+            }),
+            Outcome::Measured(_) => None,
+        })
+        .collect();
+    (!items.is_empty()).then_some(Block::List { items })
+}
+
+/// A number with three to four digits that count.
+pub(crate) fn digits(value: f64) -> String {
+    digits_like(value, value)
+}
+
+/// A number with the decimals that another one of the same kind is shown with.
+fn digits_like(value: f64, like: f64) -> String {
+    let decimals = match like {
+        like if like >= 1000.0 => 0,
+        like if like >= 100.0 => 1,
+        like if like >= 10.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.decimals$}")
+}

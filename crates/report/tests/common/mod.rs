@@ -1,0 +1,176 @@
+//! Nights that are made up.
+
+use std::path::{Path, PathBuf};
+
+use harness::{Canary, Conditions, Fidelity, Machine, Provenance, Race, Record, WarmUp};
+use registry::{EMBEDDED, Zoo};
+use report::{Input, earlier, new_folder, render, update, verdicts};
+
+pub const PEERS: &[&str] = &["openvino", "onnxruntime", "mnn", "ncnn"];
+
+/// Networks with milliseconds at batch 1.
+const NETWORKS: [(&str, f64); 9] = [
+    ("HRNet_W18_C", 53.0),
+    ("HRNet_W30_C", 84.0),
+    ("HRNet_W32_C", 92.0),
+    ("HRNet_W40_C", 125.0),
+    ("HRNet_W44_C", 141.0),
+    ("HRNet_W48_C", 154.0),
+    ("HRNet_W60_C", 231.0),
+    ("HRNet_W64_C", 250.0),
+    ("SE_HRNet_W64_C_ssld", 268.0),
+];
+
+pub fn zoo() -> Zoo {
+    Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the shipped manifest")
+}
+
+/// Numbers that look random and are always the same.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(2) + 1)
+    }
+
+    /// 0 to 1.
+    pub fn roll(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as f64 / f64::from(1_u32 << 31)
+    }
+}
+
+/// A record with samples around a time, as a machine with other work makes them.
+pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -> Record {
+    let mut sample = || {
+        let slow = if dice.roll() > 0.93 { 0.2 } else { 0.0 };
+        (ms * 1e6 * (1.0 + 0.03 * dice.roll() + slow)) as u64
+    };
+    let samples = (0..samples).map(|_| sample()).collect();
+    let provenance = Provenance {
+        weights: "seeded:0".into(),
+        zoo: "0.1.0".into(),
+        build: "rustc 1.95.0, x86_64-unknown-linux-gnu, release".into(),
+        backend: "hrnet-zoo 0.1.0's own engine, with Winograd, on avx512".into(),
+        commit: None,
+        machine: Machine {
+            cpu: "AMD EPYC".into(),
+            threads: 2,
+            memory_bytes: 25_276_514_304,
+            os: "linux x86_64".into(),
+            cpu_features: ["avx2", "fma", "avx512f"].map(str::to_owned).into(),
+        },
+    };
+    let case = case.parse().expect("a case");
+    let mut record = Record::new(case, format!("{day}T03:00:00Z"), Ok(samples), provenance);
+    let canary = |dice: &mut Dice| Canary {
+        macs_per_s: 118e9 * (1.0 - 0.08 * dice.roll()),
+        bytes_per_s: 21e9 * (1.0 - 0.08 * dice.roll()),
+    };
+    record.conditions = Some(Conditions {
+        canary: [canary(dice), canary(dice)],
+        load: Some(dice.roll()),
+        steal: Some(0.02 * dice.roll()),
+        peak_resident_bytes: Some(300 << 20),
+    });
+    record.warm_up = Some(WarmUp {
+        runs: 4,
+        steady: dice.roll() > 0.1,
+    });
+    record.fidelity = Some(Fidelity {
+        largest_error: 4e-5,
+        top1_agreement: 1.0,
+    });
+    record
+}
+
+/// Everything that a full night measures: preprocessing, the matrix, races.
+pub fn night(day: &str, seed: u64) -> Vec<Record> {
+    let mut dice = Dice::new(seed);
+    let mut records = vec![record("preprocess/decode", day, 2.1, 60, &mut dice)];
+    for (resize, crop) in [(256, 224), (320, 288), (384, 352)] {
+        for (precision, batch) in [("f32", 1), ("f32", 4), ("f16", 4)] {
+            let case = format!("preprocess/resize{resize}-crop{crop}/{precision}/bs{batch}");
+            let ms = f64::from(batch) * 0.9 * f64::from(crop * crop) / 50_176.0;
+            records.push(record(&case, day, ms, 40, &mut dice));
+        }
+    }
+    for (network, ms) in NETWORKS {
+        for batch in [1_u32, 4, 8] {
+            let ms = ms * 0.55 * f64::from(batch).powf(0.93);
+            let case = format!("{network}/f32/bs{batch}/crop224/cpu/t2");
+            records.push(record(&case, day, ms, 24, &mut dice));
+            for (precision, slower) in [("f16", 5.0), ("bf16", 5.5)] {
+                let case = format!("{network}/{precision}/bs{batch}/crop224/candle/t2");
+                records.push(record(&case, day, ms * slower, 7, &mut dice));
+            }
+        }
+    }
+    let engines = [
+        ("cpu", 1.0),
+        ("openvino", 1.8),
+        ("onnxruntime", 2.0),
+        ("mnn", 1.4),
+        ("ncnn", 1.45),
+    ];
+    for (network, ms) in [NETWORKS[0], NETWORKS[2], NETWORKS[5], NETWORKS[7]] {
+        for (engine, slower) in engines {
+            let case = format!("{network}/f32/bs1/crop224/{engine}/t1");
+            let mut raced = record(&case, day, ms * slower, 12, &mut dice);
+            raced.conditions = None;
+            raced.provenance.backend = format!("{engine} 1.2");
+            raced.race = Some(Race {
+                id: format!("{day} {network}"),
+                peak_macs_per_s: Some(59e9),
+            });
+            records.push(raced);
+        }
+    }
+    if let Some(record) = records.iter_mut().find(|record| record.case.images() == 8) {
+        record.error = Some("wrong answer: the largest logit is off by 12 % <of the reference's>".into());
+        record.samples_ns.clear();
+    }
+    records
+}
+
+/// Writes the page of a night among the reports.
+pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathBuf {
+    let zoo = zoo();
+    let machine = &records[0].provenance.machine;
+    let day = records[0].started.split('T').next().expect("a day");
+    let folder = new_folder(reports, day, machine).expect("made");
+    if let Some(text) = verdict {
+        std::fs::write(folder.join("verdicts.json"), text).expect("written");
+    }
+    let history = earlier(reports, machine, &records[0].started).expect("read");
+    let findings = registry::lint::lint(&zoo);
+    let input = Input {
+        zoo: &zoo,
+        findings: &findings,
+        records,
+        peers: PEERS,
+        history: &history,
+        verdicts: &verdicts(&folder).expect("read"),
+        command: "zoo nightly --quick",
+    };
+    render(&input, &folder).expect("written");
+    update(reports).expect("written");
+    folder
+}
+
+/// Five nights of one machine, the last with verdicts; gives the last one's folder.
+pub fn nights(reports: &Path) -> PathBuf {
+    let verdicts = r#"{"command": "zoo nightly", "aa": null, "comparison": {"verdicts": [
+        {"case": "HRNet_W18_C/f32/bs1/crop224/cpu/t2", "answer": "regressed"},
+        {"case": "HRNet_W30_C/f32/bs1/crop224/cpu/t2", "answer": "improved"},
+        {"case": "HRNet_W32_C/f32/bs1/crop224/cpu/t2", "answer": "same"}]}}"#;
+    let mut last = PathBuf::new();
+    for day in 20..25_u64 {
+        let records = night(&format!("2026-11-{day}"), day);
+        last = write(reports, &records, (day == 24).then_some(verdicts));
+    }
+    last
+}

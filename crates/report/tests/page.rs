@@ -1,0 +1,155 @@
+//! Whole pages of nights that are made up.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use common::{Dice, night, nights, record, write};
+use harness::Record;
+
+/// Every file of a folder with its bytes.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut files: Vec<(String, Vec<u8>)> = entries
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).expect("a file"))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_same_records_make_the_same_bytes_and_the_command_comes_first() {
+    let places = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let folders = places
+        .each_ref()
+        .map(|place| write(place.path(), &night("2026-11-24", 7), None));
+    let [first, second] = folders.each_ref().map(|folder| files(folder));
+    assert_eq!(first.len(), second.len());
+    for (a, b) in first.iter().zip(&second) {
+        assert!(a == b, "{} differs", a.0);
+    }
+    let text = |name: &str| fs::read_to_string(folders[0].join(name)).expect("a file");
+    assert!(text("index.md").starts_with("`zoo nightly --quick`\n"));
+    let html = text("index.html");
+    let body = html.split("<body>").nth(1).expect("a body");
+    let first_text = body.split("<code>").next().expect("a start");
+    assert!(!first_text.contains("<h1>") && body.contains("<code>zoo nightly --quick</code>"));
+    assert!(
+        folders[0].ends_with("2026-11-24-amd-epyc-t2"),
+        "{}",
+        folders[0].display()
+    );
+}
+
+/// What stands in each attribute of this name.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let start = format!(" {name}=\"");
+    let parts = html.split(start.as_str()).skip(1);
+    parts.filter_map(|part| part.split('"').next()).collect()
+}
+
+#[test]
+fn every_link_of_a_page_and_of_the_lists_resolves() {
+    let reports = tempfile::tempdir().expect("a folder");
+    let last = nights(reports.path());
+    let mut checked = 0;
+    for folder in [last.as_path(), reports.path(), &reports.path().join("latest")] {
+        let html = fs::read_to_string(folder.join("index.html")).expect("a page");
+        let ids: BTreeSet<&str> = attributes(&html, "id").into_iter().collect();
+        for link in attributes(&html, "href")
+            .into_iter()
+            .filter(|link| !link.starts_with("data:"))
+        {
+            match link.strip_prefix('#') {
+                Some(id) => assert!(ids.contains(id), "{link}"),
+                None => assert!(folder.join(link).is_file(), "{link} of {}", folder.display()),
+            }
+            checked += 1;
+        }
+        assert!(
+            !html.contains("http://") || html.contains("www.w3.org"),
+            "nothing comes from elsewhere"
+        );
+        assert!(
+            attributes(&html, "src").is_empty(),
+            "nothing comes from elsewhere"
+        );
+    }
+    assert!(checked > 30, "{checked}");
+    let markdown = fs::read_to_string(last.join("index.md")).expect("a page");
+    let links = markdown
+        .split("](")
+        .skip(1)
+        .filter_map(|part| part.split(')').next());
+    for link in links {
+        assert!(last.join(link).is_file(), "{link}");
+    }
+    let html = fs::read_to_string(last.join("index.html")).expect("a page");
+    for text in [
+        "1 regressed",
+        "1 improved",
+        "4 earlier nights",
+        "Failed measurements",
+        "<summary>All ",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+/// 20,000 cells: networks, precisions, batches, sizes, engines and threads.
+fn many() -> Vec<Record> {
+    let mut dice = Dice::new(3);
+    let mut records = Vec::new();
+    for network in [
+        "HRNet_W18_C",
+        "HRNet_W30_C",
+        "HRNet_W32_C",
+        "HRNet_W48_C",
+        "HRNet_W64_C",
+    ] {
+        for (engine, precision) in [
+            ("cpu", "f32"),
+            ("candle", "f32"),
+            ("candle", "f16"),
+            ("candle", "bf16"),
+        ] {
+            for batch in 1..=50 {
+                for crop in [224, 256, 288, 320, 352] {
+                    for threads in [1, 2, 4, 8] {
+                        let case = format!("{network}/{precision}/bs{batch}/crop{crop}/{engine}/t{threads}");
+                        let ms = f64::from(batch * crop) / f64::from(threads);
+                        records.push(record(&case, "2026-11-24", ms, 30, &mut dice));
+                    }
+                }
+            }
+        }
+    }
+    records
+}
+
+#[test]
+fn twenty_thousand_records_are_all_on_the_page() {
+    let records = many();
+    assert_eq!(records.len(), 20_000);
+    let reports = tempfile::tempdir().expect("a folder");
+    let begin = Instant::now();
+    let folder = write(reports.path(), &records, None);
+    let took = begin.elapsed();
+    // Told, not judged: other work of the machine would fail the test. `-- --nocapture` shows it.
+    let told = writeln!(std::io::stderr(), "20,000 records rendered in {took:?}");
+    told.expect("stderr is open");
+    let cells = fs::read_to_string(folder.join("cells.csv")).expect("a table");
+    assert_eq!(cells.lines().count(), 20_001);
+    let html = fs::read_to_string(folder.join("index.html")).expect("a page");
+    let shown = html.matches("&#x2f;s</td>").count();
+    assert_eq!(shown, 20_000, "each cell is in one table");
+    assert!(html.contains("Backend candle, 8 threads, 352 x 352 pixels"));
+}
