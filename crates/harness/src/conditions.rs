@@ -6,12 +6,17 @@ use crate::{Canary, Conditions};
 #[derive(Clone, Copy, Debug)]
 pub struct Lookout {
     processors: Option<Processors>,
+    /// Time that this process has had, in the same ticks.
+    own: Option<u64>,
 }
 
 /// Time of all processors since the system's start, in the system's ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Processors {
+    count: u64,
     all: u64,
+    /// Neither idle nor the host's.
+    busy: u64,
     /// What the host gave to other guests.
     stolen: u64,
 }
@@ -21,22 +26,46 @@ impl Lookout {
     pub fn begin() -> Self {
         Self {
             processors: file("/proc/stat").and_then(|text| processors(&text)),
+            own: file("/proc/self/stat").and_then(|text| own(&text)),
         }
     }
 
     /// What was seen since, on a machine that could do this before and after.
     pub fn end(self, canary: [Canary; 2]) -> Conditions {
-        let now = Self::begin().processors;
-        let steal = self.processors.zip(now).and_then(|(begin, end)| {
-            let all = end.all.checked_sub(begin.all).filter(|all| *all > 0)?;
-            Some(end.stolen.saturating_sub(begin.stolen) as f64 / all as f64)
-        });
+        let now = Self::begin();
+        let since = self
+            .processors
+            .zip(now.processors)
+            .and_then(|(begin, end)| end.since(begin));
+        let own = self
+            .own
+            .zip(now.own)
+            .map(|(begin, end)| end.saturating_sub(begin));
         Conditions {
             canary,
-            load: file("/proc/loadavg").and_then(|text| load(&text)),
-            steal,
+            load: since
+                .zip(own)
+                .map(|(time, own)| time.share(time.busy.saturating_sub(own)) * time.count as f64),
+            steal: since.map(|time| time.share(time.stolen)),
             peak_resident_bytes: file("/proc/self/status").and_then(|text| peak_resident(&text)),
         }
+    }
+}
+
+impl Processors {
+    /// What has passed since, if anything has.
+    fn since(self, begin: Self) -> Option<Self> {
+        let all = self.all.checked_sub(begin.all).filter(|all| *all > 0)?;
+        Some(Self {
+            count: self.count,
+            all,
+            busy: self.busy.saturating_sub(begin.busy),
+            stolen: self.stolen.saturating_sub(begin.stolen),
+        })
+    }
+
+    fn share(self, time: u64) -> f64 {
+        time as f64 / self.all as f64
     }
 }
 
@@ -45,24 +74,36 @@ fn file(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal, and guests' time, which is in
-/// user's already.
+/// `/proc/stat` begins with the sums of user, nice, system, idle, iowait, irq, softirq and steal over all processors, whose
+/// lines follow; guests' time is in user's already.
 fn processors(stat: &str) -> Option<Processors> {
-    let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    let times: Vec<u64> = line
+    let sums = stat.lines().next()?.strip_prefix("cpu ")?;
+    let times: Vec<u64> = sums
         .split_whitespace()
         .take(8)
         .map(|time| time.parse().ok())
         .collect::<Option<_>>()?;
+    let [_, _, _, idle, waiting, _, _, stolen] = times.try_into().ok()?;
+    let all = sums
+        .split_whitespace()
+        .take(8)
+        .filter_map(|time| time.parse::<u64>().ok())
+        .sum();
+    let lines = stat.lines().skip(1).take_while(|line| line.starts_with("cpu"));
     Some(Processors {
-        all: times.iter().sum(),
-        stolen: *times.get(7)?,
+        count: lines.count() as u64,
+        all,
+        busy: all - idle - waiting - stolen,
+        stolen,
     })
 }
 
-/// The average of a minute, the first number of `/proc/loadavg`.
-fn load(loadavg: &str) -> Option<f64> {
-    loadavg.split_whitespace().next()?.parse().ok()
+/// User's and system's time of `/proc/self/stat`, the 14th and 15th field; the second is a name in parentheses, which may hold
+/// spaces.
+fn own(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let time = |index: usize| fields.split_whitespace().nth(index)?.parse::<u64>().ok();
+    Some(time(11)? + time(12)?)
 }
 
 /// `VmHWM` of `/proc/self/status`, bytes.
@@ -78,16 +119,22 @@ mod tests {
 
     #[test]
     fn what_linux_tells_is_read() {
-        let stat = "cpu  100 1 20 300 5 0 2 40 7 0\ncpu0 1 2 3\n";
-        let expected = Processors { all: 468, stolen: 40 };
+        let stat = "cpu  100 1 20 300 5 0 2 40 7 0\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n";
+        let expected = Processors {
+            count: 2,
+            all: 468,
+            busy: 123,
+            stolen: 40,
+        };
         assert_eq!(processors(stat), Some(expected));
         assert_eq!(processors("cpu  1 2 3\n"), None, "before steal was told");
-        assert_eq!(load("0.52 0.40 0.31 2/345 6789\n"), Some(0.52));
+        let stat = "42 (a (b) c) R 1 2 3 4 5 6 7 8 9 10 700 30 0 0 20 0\n";
+        assert_eq!(own(stat), Some(730));
         assert_eq!(
             peak_resident("Name:\tzoo\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"),
             Some(2 << 20)
         );
-        assert_eq!((load(""), peak_resident("Name:\tzoo\n")), (None, None));
+        assert_eq!((own(""), peak_resident("Name:\tzoo\n")), (None, None));
     }
 
     #[test]
@@ -102,6 +149,7 @@ mod tests {
         let second = lookout.end([canary; 2]);
         drop(ballast);
         assert!(first.steal.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        assert!(first.load.is_none_or(|load| load >= 0.0));
         assert!(second.peak_resident_bytes >= first.peak_resident_bytes);
     }
 }

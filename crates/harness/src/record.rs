@@ -60,8 +60,7 @@ pub struct Fidelity {
 pub struct Conditions {
     /// What the machine could do right before the cell, and right after it.
     pub canary: [Canary; 2],
-    /// Processes that were ready to run besides the measured ones, by the system's average of a minute; none where the
-    /// system does not tell.
+    /// Processors that other processes kept busy; none where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
     /// The share of the processors' time that their host gave to others; none where the system does not tell.

@@ -41,7 +41,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every code with its meaning, for `--help`.
-    pub const ALL: [(Self, &str); 11] = [
+    pub const ALL: [(Self, &str); 12] = [
         (Self::Other, "other failure"),
         (Self::Usage, "usage"),
         (Self::Manifest, "zoo.toml or zoo.lock is invalid"),

@@ -12,8 +12,8 @@ const ROUNDS: usize = 500_000;
 /// is held against it.
 const TRIES: usize = 8;
 
-/// Bytes of the memory sweep: more than last-level caches hold.
-const SWEEP: usize = 128 << 20;
+/// Bytes of the memory sweep, which stay allocated: more than last-level caches hold.
+pub(super) const SWEEP: usize = 128 << 20;
 
 /// Fused multiply-adds on registers alone, and a sweep over memory, on so many threads.
 pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {

@@ -3,7 +3,7 @@ use std::path::Path;
 use harness::{Budget, Case, Commit, Lookout, Machine, Provenance, Record, append};
 
 use super::Workshop;
-use super::canary::canary;
+use super::canary::{SWEEP, canary};
 use crate::Failure;
 
 /// What this program's records share: version, compiler, commit and machine.
@@ -57,7 +57,11 @@ fn one(workshop: &Workshop, case: &Case, budget: Budget, common: &Provenance) ->
     let before = canary(isa, threads);
     let lookout = Lookout::begin();
     let result = budget.measure(&mut prepared.cell);
-    let conditions = lookout.end([before, canary(isa, threads)]);
+    let mut conditions = lookout.end([before, canary(isa, threads)]);
+    // The canary's memory is no part of what the cell needs.
+    conditions.peak_resident_bytes = conditions
+        .peak_resident_bytes
+        .map(|bytes| bytes.saturating_sub(SWEEP as u64));
     let warm_up = result.as_ref().ok().map(|(warm_up, _)| *warm_up);
     let about = Provenance {
         weights: prepared.weights,
