@@ -72,7 +72,8 @@ const GAP: f64 = 5.0;
 /// How far a search moves outwards at a time.
 const STEP: f64 = 7.0;
 
-/// A place for each label, given as width and height, beside the point at the same index, whose marker has `radius`.
+/// A place for each label, given as width and height, beside the point at the same index, whose marker has `radius`. Points
+/// beyond the last label have none and are kept free.
 ///
 /// The most crowded points choose first; each takes the nearest free place whose line to the point crosses no label,
 /// or, in a crowd that leaves none, the nearest free place. A label for which the plot has no room at all gets none.
@@ -84,13 +85,13 @@ pub fn place(plot: Area, points: &[(f64, f64)], sizes: &[(f64, f64)], radius: f6
             .filter(|(ox, oy)| (x - ox).abs() < 90.0 && (y - oy).abs() < 40.0)
             .count()
     };
-    let mut order: Vec<usize> = (0..points.len()).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|index| (std::cmp::Reverse(crowd(*index)), *index));
     let mut scene = Scene {
         plot,
         radius,
         points,
-        placed: vec![None; points.len()],
+        placed: vec![None; sizes.len()],
     };
     for index in order {
         scene.placed[index] = scene
@@ -256,6 +257,13 @@ mod tests {
         assert_eq!((right.left, right.top), (310.0, 192.0));
         let left = place(PLOT, &[(850.0, 200.0)], &[(50.0, 16.0)], 5.0)[0].expect("a place");
         assert!(left.left + left.width <= 850.0);
+    }
+
+    #[test]
+    fn a_point_without_a_label_is_kept_free() {
+        let points = [(300.0, 200.0), (320.0, 200.0)];
+        let label = place(PLOT, &points, &[(50.0, 16.0)], 5.0)[0].expect("a place");
+        assert_eq!(label.left + label.width, 290.0, "it turns to the left");
     }
 
     #[test]

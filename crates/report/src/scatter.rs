@@ -82,7 +82,10 @@ impl Layout {
             .iter()
             .map(|point| (text_width(&point.label, LABEL), LABEL + 3.0))
             .collect();
-        let labels = place(plot, &centers, &sizes, RADIUS);
+        let bars = series.points.iter().zip(&centers);
+        let taken = bars.flat_map(|(point, center)| along(point, &x, center.1));
+        let taken: Vec<(f64, f64)> = centers.iter().copied().chain(taken).collect();
+        let labels = place(plot, &taken, &sizes, RADIUS);
         Self {
             plot,
             x,
@@ -91,6 +94,18 @@ impl Layout {
             labels,
         }
     }
+}
+
+/// Pixels along the interval of a point, where no label may lie.
+fn along(point: &Point, x: &Axis, y: f64) -> Vec<(f64, f64)> {
+    let Some((low, high)) = point.interval else {
+        return Vec::new();
+    };
+    let (low, high) = (x.pixel(low), x.pixel(high));
+    let steps = ((high - low) / RADIUS).ceil().max(1.0);
+    (0..=steps as u32)
+        .map(|step| (low + (high - low) * f64::from(step) / steps, y))
+        .collect()
 }
 
 struct Painter<'a, 'b> {

@@ -44,6 +44,8 @@ addEventListener("load", () => {
     });
   }
   const table = document.querySelector("#pick table");
+  const name = table.tBodies[0].rows[0].cells[0].getBoundingClientRect();
+  must(name.width >= 100 && name.height < 80, "a name is " + name.width + " wide and " + name.height + " high");
   const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent.startsWith("top-1"));
   const values = () => [...table.tBodies[0].rows].map((row) => parseFloat(row.cells[column].textContent));
   const button = table.tHead.rows[0].cells[column].querySelector("button");

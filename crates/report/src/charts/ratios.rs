@@ -46,6 +46,8 @@ impl Chart for Ratios {
         let rows: Vec<Row> = networks
             .filter(|variant| variant.name != first.name)
             .map(|variant| row(model, first, variant, &here))
+            // Work alone is no time to compare.
+            .filter(|row| row.dots.iter().any(|dot| dot.family > 0))
             .collect();
         let mut families = vec!["multiply-accumulates".to_owned()];
         families.extend(DEVICES.map(|device| format!("{device}, published")));
