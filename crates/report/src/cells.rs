@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use harness::{Case, NetworkCase, Ratio, Record};
+use harness::{Case, NetworkCase, Quantile, Ratio, Record};
 use hrnet::{Precision, Shape};
 
 use crate::Input;
 
-/// Samples from which the slowest lies above the 90th percentile with a probability of 95 %: 0.9 to the 29th is below 5 %.
-pub(crate) const P90_SAMPLES: usize = 29;
+/// Runs of which the largest bounds the 90th percentile with 99 % confidence.
+pub(crate) const P90_SAMPLES: usize = 44;
 
 /// What was measured of one case, the last time it was.
 #[derive(Debug)]
@@ -60,14 +60,17 @@ impl Times {
             2..6 => Some((medians[0] as f64, medians[medians.len() - 1] as f64)),
             _ => interval(&medians),
         };
-        let enough = samples.len() >= P90_SAMPLES;
+        let p90_ns = match Quantile::of(&samples, 0.9) {
+            Quantile::Known { ns, .. } => Some(ns),
+            Quantile::Needs(_) => None,
+        };
         Some(Self {
             processes: medians.len(),
             samples: samples.len(),
             median_ns: harness::Summary::of(&medians)?.median_ns,
             mad_ns: pooled.mad_ns,
             interval,
-            p90_ns: enough.then(|| samples[(samples.len() * 9).div_ceil(10) - 1] as f64),
+            p90_ns,
             min_ns: pooled.min_ns,
             max_ns: pooled.max_ns,
         })
@@ -273,14 +276,14 @@ mod tests {
     fn a_cell_is_its_last_time_with_all_processes() {
         let mut records = vec![record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[90; 5])];
         for (process, ms) in [(0, 10), (1, 12), (2, 11)] {
-            let mut one = record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[ms; 10]);
+            let mut one = record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[ms; 20]);
             one.process = Some(process);
             records.push(one);
         }
         with(&records, |model| {
             assert_eq!(model.cells.len(), 1);
             let times = model.cells[0].times.expect("measured");
-            assert_eq!((times.processes, times.samples), (3, 30));
+            assert_eq!((times.processes, times.samples), (3, 60));
             assert_eq!(times.median_ms(), 11.0);
             assert_eq!(times.interval_ms(), Some((10.0, 12.0)));
             assert_eq!(times.p90_ns, Some(12e6));
@@ -296,7 +299,8 @@ mod tests {
         };
         assert_eq!((of(5).interval, of(5).p90_ns), (None, None));
         assert_eq!(of(6).interval_ms(), Some((1.0, 6.0)));
-        assert_eq!((of(28).p90_ns, of(29).p90_ns), (None, Some(27e6)));
+        let last = P90_SAMPLES as u64;
+        assert_eq!((of(last - 1).p90_ns, of(last).p90_ns), (None, Some(40e6)));
         assert_eq!(of(100).p90_ns, Some(90e6));
     }
 

@@ -130,12 +130,12 @@ mod tests {
     #[test]
     fn each_variant_is_at_its_fastest_and_the_best_are_marked() {
         let records = [
-            record("HRNet_W18_C/f32/bs1/crop224/candle/t2", &[500; 30]),
-            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[50; 30]),
-            record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[1; 30]),
-            record("HRNet_W18_C/f32/bs4/crop224/cpu/t2", &[9; 30]),
-            record("HRNet_W18_C/f32/bs1/crop288/cpu/t2", &[2; 30]),
-            record("HRNet_W30_C/f32/bs1/crop224/cpu/t2", &[80; 30]),
+            record("HRNet_W18_C/f32/bs1/crop224/candle/t2", &[500; 50]),
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[50; 50]),
+            record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[1; 50]),
+            record("HRNet_W18_C/f32/bs4/crop224/cpu/t2", &[9; 50]),
+            record("HRNet_W18_C/f32/bs1/crop288/cpu/t2", &[2; 50]),
+            record("HRNet_W30_C/f32/bs1/crop224/cpu/t2", &[80; 50]),
             record("HRNet_W48_C/f32/bs1/crop224/cpu/t2", &[99; 5]),
         ];
         let found = choices(&records, None);

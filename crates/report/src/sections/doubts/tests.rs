@@ -7,7 +7,7 @@ const CASE: &str = "HRNet_W18_C/f32/bs1/crop224/cpu/t2";
 
 /// A record that gives no reason for doubt.
 fn good() -> Record {
-    let mut record = record(CASE, &[10; 40]);
+    let mut record = record(CASE, &[10; 50]);
     let canary = Canary {
         macs_per_s: 50e9,
         bytes_per_s: 9e9,
