@@ -1,0 +1,89 @@
+//! The program in a folder of its own.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with nothing in it but what the program puts there.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).expect("written");
+    }
+
+    /// Runs the program here, with its cache here and no network behind its proxy.
+    pub fn zoo(&self, arguments: &[&str]) -> Run {
+        let output = Command::new(env!("CARGO_BIN_EXE_zoo"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env("ZOO_CACHE", self.path().join("cache"))
+            .env("ZOO_PEERS", self.path().join("peers"))
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env_remove("ZOO_MANIFEST")
+            .env_remove("NO_PROXY")
+            .output()
+            .expect("the program starts");
+        Run(output)
+    }
+
+    /// Every file below this folder, as paths relative to it.
+    pub fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let path = path.strip_prefix(self.path()).expect("below");
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// A finished run.
+pub struct Run(Output);
+
+impl Run {
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
+    }
+
+    /// The standard output of a run that succeeded.
+    pub fn good(self) -> String {
+        assert_eq!(self.0.status.code(), Some(0), "{}", self.stderr());
+        self.stdout()
+    }
+
+    /// The standard error of a run that ended with this code.
+    pub fn failed(self, code: i32) -> String {
+        let stderr = self.stderr();
+        assert_eq!(self.0.status.code(), Some(code), "{stderr}{}", self.stdout());
+        stderr
+    }
+
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.good()).expect("JSON")
+    }
+}

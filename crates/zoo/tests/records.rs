@@ -1,0 +1,176 @@
+//! Records as a user meets them: measured, rendered, picked from, compared.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+#[test]
+fn a_bench_appends_records_that_report_renders() {
+    let place = Place::new();
+    let bench = ["bench", "--stage", "preprocess", "--time", "0", "--json", "-q"];
+    let records = place.zoo(&bench).good();
+    for line in records.lines() {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        assert!(record["case"].as_str().expect("an id").starts_with("preprocess/"));
+        assert!(!record["samples_ns"].as_array().expect("samples").is_empty());
+    }
+    let kept = std::fs::read_to_string(place.path().join("reports/records.jsonl")).expect("kept");
+    assert_eq!(kept, records);
+
+    let page = place.zoo(&["report", "-q"]).good();
+    let folder = place
+        .path()
+        .join(page.trim())
+        .parent()
+        .expect("a folder")
+        .to_owned();
+    let html = std::fs::read_to_string(folder.join("index.html")).expect("the page");
+    assert!(html.contains("Preprocessing") && html.contains("<svg"), "{page}");
+    let charts = place.files().iter().filter(|file| file.ends_with(".svg")).count();
+    assert_eq!(
+        charts,
+        7,
+        "the published and counted ones and that of preprocessing: {:?}",
+        place.files()
+    );
+    let again = std::fs::read_to_string(folder.join("records.jsonl")).expect("records");
+    assert_eq!(again, records, "the folder stands alone");
+    let markdown = std::fs::read_to_string(folder.join("index.md")).expect("the page");
+    assert!(markdown.starts_with("`zoo report`\n"), "{markdown}");
+    let list = std::fs::read_to_string(place.path().join("reports/README.md")).expect("a list");
+    let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(list.contains(&format!("]({name}/index.md)")), "{list}");
+}
+
+/// Writes records of `HRNet_W18_C` at 50 and `HRNet_W48_C` at 150 ms.
+fn measured(place: &Place) {
+    let line = |network: &str, ms: u64| {
+        let samples = vec![(ms * 1_000_000).to_string(); 30].join(",");
+        format!(
+            r#"{{"schema":1,"case":"{network}/f32/bs1/crop224/cpu/t2","started":"2026-01-02T03:04:05Z","samples_ns":[{samples}],"weights":"seeded:0","zoo":"0.1.0","build":"","backend":"cpu","commit":null,"machine":{{"cpu":"Some CPU","threads":2,"memory_bytes":0,"os":"","cpu_features":[]}}}}"#
+        ) + "\n"
+    };
+    let text = line("HRNet_W18_C", 50) + &line("HRNet_W48_C", 150);
+    place.write("measured.jsonl", &text);
+}
+
+#[test]
+fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
+    let place = Place::new();
+    measured(&place);
+    let pick = |wish: &[&str]| place.zoo(&[&["pick", "--records", "measured.jsonl"], wish].concat());
+    let all = pick(&[]).good();
+    for name in ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld"] {
+        assert!(all.contains(name), "{all}");
+    }
+    let fitting = pick(&["--max-p90", "60ms", "--min-top1", "0.78", "--json"]).json();
+    assert_eq!(fitting.as_array().expect("a list").len(), 1, "{fitting}");
+    assert_eq!(fitting[0]["variant"], "HRNet_W18_C_ssld");
+    assert_eq!(fitting[0]["p90_ms"], 50.0);
+    let error = pick(&["--max-p90", "60ms", "--min-top1", "0.83"]).failed(13);
+    assert!(
+        error.contains("HRNet_W48_C_ssld with top-1 0.836 in 150.0 ms"),
+        "{error}"
+    );
+    assert!(error.contains("HRNet_W18_C_ssld"), "{error}");
+    pick(&["--batch", "4"]).failed(12);
+    pick(&["--max-p90", "60"]).failed(2);
+    Place::new().zoo(&["pick"]).failed(12);
+}
+
+#[test]
+fn a_readme_gets_a_chart_and_a_table_between_its_lines_or_an_error_with_advice() {
+    let place = Place::new();
+    measured(&place);
+    place.write(
+        "README.md",
+        "# Mine\n<!-- zoo:report:begin -->\n<!-- zoo:report:end -->\n",
+    );
+    let report = ["report", "measured.jsonl", "--readme", "README.md", "-q"];
+    let page = place.zoo(&report).good();
+    assert!(page.contains("reports/2026-01-02-some-t2/index.html"), "{page}");
+    let text = std::fs::read_to_string(place.path().join("README.md")).expect("a file");
+    assert!(
+        text.contains("(reports/readme.svg)") && text.contains("| HRNet\\_W18\\_C |"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`zoo report measured.jsonl --readme README.md`"),
+        "{text}"
+    );
+    assert!(place.path().join("reports/readme.svg").is_file());
+    place.zoo(&report).good();
+    let again = std::fs::read_to_string(place.path().join("README.md")).expect("a file");
+    assert_eq!(again, text, "the same records make the same bytes");
+    assert!(
+        place
+            .path()
+            .join("reports/2026-01-02-some-t2.2/index.html")
+            .is_file()
+    );
+
+    place.write("README.md", "# Mine\n");
+    let error = place.zoo(&report).failed(2);
+    assert!(
+        error.contains("README.md: there is no line `<!-- zoo:report:begin -->`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn two_benches_of_one_program_are_compared() {
+    let place = Place::new();
+    for file in ["a.jsonl", "b.jsonl"] {
+        let bench = [
+            "bench",
+            "--stage",
+            "preprocess",
+            "--time",
+            "0",
+            "--out",
+            file,
+            "-q",
+        ];
+        place.zoo(&bench).good();
+    }
+    let text = std::fs::read_to_string(place.path().join("a.jsonl")).expect("records");
+    // The same records on both sides are no change; without the first of them a cell is lost, and twice as slow is slower.
+    let same = place.zoo(&["compare", "a.jsonl", "a.jsonl", "--json"]).json();
+    let verdicts = same["verdicts"].as_array().expect("verdicts");
+    assert!(verdicts.len() > 20 && verdicts.iter().all(|verdict| verdict["ratio"]["ratio"] == 1.0));
+    assert!(
+        place
+            .zoo(&["compare", "a.jsonl", "b.jsonl"])
+            .stdout()
+            .contains("(Holm)")
+    );
+    place.write("lost.jsonl", text.split_once('\n').expect("lines").1);
+    let error = place.zoo(&["compare", "a.jsonl", "lost.jsonl"]).failed(12);
+    assert!(error.contains("no data of 1 cell that had some"), "{error}");
+    place.zoo(&["compare", "lost.jsonl", "a.jsonl"]).good();
+    let slow: String = text.lines().map(|line| slowed(line) + "\n").collect();
+    place.write("slow.jsonl", &slow);
+    let error = place.zoo(&["compare", "a.jsonl", "slow.jsonl"]).failed(10);
+    assert!(error.contains("regressed") && error.contains("--run"), "{error}");
+    place.zoo(&["compare", "a.jsonl", "none.jsonl"]).failed(12);
+    place.zoo(&["compare", "a.jsonl"]).failed(2);
+    place
+        .zoo(&["compare", "a.jsonl", "b.jsonl", "--alpha", "2"])
+        .failed(2);
+}
+
+/// A record with times that are three times as long.
+fn slowed(line: &str) -> String {
+    let mut record: Value = serde_json::from_str(line).expect("JSON");
+    for ns in record["samples_ns"].as_array_mut().expect("samples") {
+        *ns = (3 * ns.as_u64().expect("ns")).into();
+    }
+    record.to_string()
+}
+
+#[test]
+fn a_report_of_nothing_says_so() {
+    let error = Place::new().zoo(&["report"]).failed(12);
+    assert!(error.contains("zoo bench"), "{error}");
+}
