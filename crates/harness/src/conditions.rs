@@ -83,12 +83,8 @@ fn processors(stat: &str) -> Option<Processors> {
         .take(8)
         .map(|time| time.parse().ok())
         .collect::<Option<_>>()?;
+    let all: u64 = times.iter().sum();
     let [_, _, _, idle, waiting, _, _, stolen] = times.try_into().ok()?;
-    let all = sums
-        .split_whitespace()
-        .take(8)
-        .filter_map(|time| time.parse::<u64>().ok())
-        .sum();
     let lines = stat.lines().skip(1).take_while(|line| line.starts_with("cpu"));
     Some(Processors {
         count: lines.count() as u64,
