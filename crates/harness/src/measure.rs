@@ -1,9 +1,11 @@
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cell, WarmUp};
 
 /// How long one cell may be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Runs, or rounds of a race, that are not recorded, before the first sample; more where a cell is not steady yet.
     pub warm_up: usize,
@@ -46,6 +48,14 @@ impl Budget {
         min_samples: 3,
         max_samples: 15,
         time: Duration::from_secs(1),
+    };
+
+    /// One process of several, whose medians count rather than their samples.
+    pub const NIGHT: Self = Self {
+        warm_up: 1,
+        min_samples: 3,
+        max_samples: 100,
+        time: Duration::from_secs(2),
     };
 
     /// Rounds of a race: enough for an interval around the median of the ratios.

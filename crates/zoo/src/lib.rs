@@ -1,5 +1,6 @@
 //! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] what `zoo bench` and `cargo bench` share.
 
+mod aside;
 mod audit;
 pub mod bench;
 mod cli;

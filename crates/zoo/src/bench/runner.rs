@@ -1,6 +1,4 @@
-use std::path::Path;
-
-use harness::{Budget, Case, Commit, Lookout, Machine, Provenance, Record, append};
+use harness::{Budget, Case, Commit, Lookout, Machine, Provenance, Record};
 
 use super::Workshop;
 use super::canary::{SWEEP, canary};
@@ -12,39 +10,26 @@ pub(crate) fn provenance() -> Provenance {
         hash: hash.to_owned(),
         dirty: option_env!("ZOO_DIRTY") == Some("true"),
     });
-    let features = kernels::cpu_features().into_iter().map(str::to_owned).collect();
+    let cpu_features = kernels::cpu_features().into_iter().map(str::to_owned).collect();
+    let features = env!("ZOO_FEATURES").split(',').filter(|name| !name.is_empty());
     Provenance {
         zoo: env!("CARGO_PKG_VERSION").to_owned(),
         build: env!("ZOO_BUILD").to_owned(),
         commit,
-        machine: Machine::detect(features),
+        features: features.map(str::to_owned).collect(),
+        machine: Machine::detect(cpu_features),
         ..Provenance::default()
     }
 }
 
-/// Measures the cells one after the other and appends each record to the file as soon as it is there.
-///
-/// A cell that cannot be prepared or run becomes a record of its error, and the next one begins.
-pub(crate) fn measure(
+/// One cell's record, with what the machine could do before and after it. What cannot be prepared or run is a record of its
+/// error.
+pub(super) fn one(
     workshop: &Workshop,
-    cases: &[Case],
+    case: &Case,
     budget: Budget,
-    file: &Path,
-    mut told: impl FnMut(&Record) -> Result<(), Failure>,
-) -> Result<Vec<Record>, Failure> {
-    let common = provenance();
-    let mut records = Vec::with_capacity(cases.len());
-    for case in cases {
-        let record = one(workshop, case, budget, &common)?;
-        append(file, &record)?;
-        told(&record)?;
-        records.push(record);
-    }
-    Ok(records)
-}
-
-/// One cell's record, with what the machine could do before and after it.
-fn one(workshop: &Workshop, case: &Case, budget: Budget, common: &Provenance) -> Result<Record, Failure> {
+    common: &Provenance,
+) -> Result<Record, Failure> {
     let (isa, threads) = (runtime::unit()?, case.network().map_or(1, |case| case.threads));
     let started = Record::now();
     let mut prepared = match workshop.prepare(case) {

@@ -43,6 +43,7 @@ fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
         crops: SIZES.map(|(_, crop)| crop).to_vec(),
         backends: names(runtime::BACKENDS),
         threads: vec![super::all_threads()],
+        twins: false,
     };
     if full {
         return Ok(every.cases(zoo));
