@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use half::{bf16, f16};
-use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase};
+use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Interpolation, RgbImage, Transform};
 use registry::{Preprocess, Variant};
@@ -24,12 +24,37 @@ const REFERENCE: &str = "cpu-exact";
 pub(crate) struct Prepared {
     /// One run a call.
     pub(crate) cell: Cell,
+    pub(crate) about: About,
+}
+
+/// What a record says about a cell besides its times.
+pub(crate) struct About {
     /// Where the weights come from; empty for preprocessing.
     pub(crate) weights: String,
     /// What runs the cell.
     pub(crate) backend: String,
     /// How close its answer is to the reference's; none for preprocessing.
     pub(crate) fidelity: Option<Fidelity>,
+}
+
+impl About {
+    /// The record of what came of the cell.
+    pub(crate) fn record(
+        self,
+        case: &Case,
+        started: String,
+        samples: Result<Vec<u64>, String>,
+        common: &Provenance,
+    ) -> Record {
+        let about = Provenance {
+            weights: self.weights,
+            backend: self.backend,
+            ..common.clone()
+        };
+        let mut record = Record::new(case.clone(), started, samples, about);
+        record.fidelity = self.fidelity;
+        record
+    }
 }
 
 /// Makes cells ready.
@@ -175,9 +200,11 @@ impl<'a> Workshop<'a> {
         };
         Ok(Prepared {
             cell,
-            weights: String::new(),
-            backend: "this program, one thread".into(),
-            fidelity: None,
+            about: About {
+                weights: String::new(),
+                backend: "this program, one thread".into(),
+                fidelity: None,
+            },
         })
     }
 }
@@ -212,9 +239,11 @@ impl Question<'_> {
         });
         Ok(Prepared {
             cell,
-            weights: self.weights.about,
-            backend: format!("{}{unit}", backend.about()),
-            fidelity: Some(fidelity),
+            about: About {
+                weights: self.weights.about,
+                backend: format!("{}{unit}", backend.about()),
+                fidelity: Some(fidelity),
+            },
         })
     }
 }

@@ -92,16 +92,11 @@ impl Heat {
                 backend: engine.clone(),
                 threads: self.threads,
             };
-            let mut about = common.clone();
-            let place = workshop
-                .network(&case)
-                .map_err(|failure| failure.message)
-                .map(|ready| {
-                    (about.weights, about.backend) = (ready.weights, ready.backend);
-                    cells.push(ready.cell);
-                    (cells.len() - 1, ready.fidelity)
-                });
-            prepared.push((Case::Network(case), about, place));
+            let ready = workshop.network(&case).map(|ready| {
+                cells.push(ready.cell);
+                (cells.len() - 1, ready.about)
+            });
+            prepared.push((Case::Network(case), ready));
         }
         let samples = budget.race(&mut cells);
         let race = Race {
@@ -114,11 +109,12 @@ impl Heat {
                 .map(|summary| canary_macs / (summary.min_ns / 1e9)),
         };
         let mut records = Vec::with_capacity(prepared.len());
-        for (case, about, place) in prepared {
-            let fidelity = place.as_ref().ok().and_then(|(_, fidelity)| *fidelity);
-            let result = place.and_then(|(place, _)| samples[place].clone());
-            let mut record = Record::new(case, started.clone(), result, about);
-            record.fidelity = fidelity;
+        for (case, ready) in prepared {
+            let started = started.clone();
+            let mut record = match ready {
+                Ok((place, about)) => about.record(&case, started, samples[place].clone(), &common),
+                Err(failure) => Record::new(case, started, Err(failure.message), common.clone()),
+            };
             record.race = Some(race.clone());
             if let Some(file) = file {
                 append(file, &record)?;
