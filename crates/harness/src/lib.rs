@@ -5,12 +5,15 @@
 //!
 //! [`verdict`] tells whether cells became slower from one set of records to another.
 //!
+//! [`eval`] counts right answers on labelled images, and says what they are worth.
+//!
 //! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
 
 mod case;
 mod cell;
 mod conditions;
 mod days;
+pub mod eval;
 mod machine;
 mod measure;
 mod quantile;

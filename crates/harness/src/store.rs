@@ -61,7 +61,8 @@ pub fn append(path: &Path, record: &Record) -> Result<(), StoreError> {
         .map_err(StoreError::io(path))
 }
 
-fn cut_torn_line(file: &mut File) -> io::Result<()> {
+/// Cuts off a last line without its end.
+pub(crate) fn cut_torn_line(file: &mut File) -> io::Result<()> {
     const STEP: u64 = 64 << 10;
     let whole = file.seek(SeekFrom::End(0))?;
     let mut end = whole;

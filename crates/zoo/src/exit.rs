@@ -3,6 +3,7 @@ use std::io;
 
 use checkpoint::CheckpointError;
 use harness::StoreError;
+use harness::eval::EvalError;
 use hrnet::SpecError;
 use kernels::engine::UnknownIsa;
 use preprocess::PreprocessError;
@@ -211,6 +212,17 @@ impl From<ReportError> for Failure {
             ReportError::Io { .. } => Self::new(Exit::Disk, error),
             ReportError::Chart { .. } => Self::new(Exit::Other, error),
         }
+    }
+}
+
+impl From<EvalError> for Failure {
+    fn from(error: EvalError) -> Self {
+        let exit = if matches!(error, EvalError::Io { .. }) {
+            Exit::Disk
+        } else {
+            Exit::Usage
+        };
+        Self::new(exit, error)
     }
 }
 

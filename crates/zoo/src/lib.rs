@@ -6,6 +6,7 @@ pub mod bench;
 mod cli;
 mod cmd;
 mod context;
+mod eval;
 mod exit;
 mod files;
 mod labels;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
-use registry::{Artifact, Variant};
+use registry::{Artifact, Digest, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl WeightArgs {
 
     /// Whether the weights are made up.
     pub(crate) fn are_seeded(&self) -> bool {
-        matches!(self.weights, Some(WeightsArg::Seeded(_)))
+        self.weights.as_ref().is_some_and(WeightsArg::are_seeded)
     }
 }
 
@@ -91,6 +91,13 @@ impl WeightArgs {
 pub(crate) enum WeightsArg {
     Seeded(u64),
     File(PathBuf),
+}
+
+impl WeightsArg {
+    /// Whether the weights are made up.
+    pub(crate) fn are_seeded(&self) -> bool {
+        matches!(self, Self::Seeded(_))
+    }
 }
 
 impl FromStr for WeightsArg {
@@ -164,6 +171,28 @@ impl Weights {
         match (cx.cached(artifact)?, choice) {
             (None, Choice::CachedOrSeeded) => Ok(seeded(0)),
             _ => Ok(artifact.file_name.clone()),
+        }
+    }
+
+    /// What tells weights from others: the SHA-256 of their file, or `seeded:N`.
+    pub(crate) fn identity(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
+        let hashed = |path: &Path| {
+            let digest = Digest::of_file(path).map_err(|error| Failure::file(path, &error))?;
+            Ok(digest.to_string())
+        };
+        let source = match choice {
+            Choice::Given(WeightsArg::File(path)) => return hashed(path),
+            Choice::Given(WeightsArg::Seeded(_)) => return Self::about(cx, variant, choice),
+            Choice::Cached(source) => *source,
+            Choice::CachedOrSeeded => None,
+        };
+        let artifact = pick(variant, source, cx)?;
+        if let Some(pin) = cx.lock()?.pin(&artifact.url) {
+            return Ok(pin.sha256.to_string());
+        }
+        match cx.cached(artifact)? {
+            Some(path) => hashed(&path),
+            None => Self::about(cx, variant, choice),
         }
     }
 
