@@ -182,7 +182,7 @@ impl Question<'_> {
         Ok(Prepared {
             cell,
             weights: self.weights.about,
-            backend: format!("{}{unit}", backend.about()),
+            backend: format!("{}{unit}", backend.identity()?),
             fidelity: Some(fidelity),
         })
     }

@@ -9,12 +9,13 @@ use registry::lint::{Severity, lint};
 
 use super::bench::line;
 use super::report::{new_folder, render};
-use crate::bench::race::{Heat, engines, installed};
+use crate::bench::race::{Heat, engines};
 use crate::bench::{
     ADVICE, BATCHES, Matrix, NETWORKS, Workshop, all_threads, measure, preprocess_cases, provenance,
 };
 use crate::context::Context;
 use crate::files::write_whole;
+use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, Night, Nights, TWICE, VERDICTS, prune};
 use crate::verdicts::{self, RECORDS};
 use crate::{Exit, Failure};
