@@ -241,7 +241,7 @@ impl Question<'_> {
             cell,
             about: About {
                 weights: self.weights.about,
-                backend: format!("{}{unit}", backend.about()),
+                backend: format!("{}{unit}", backend.identity()?),
                 fidelity: Some(fidelity),
             },
         })

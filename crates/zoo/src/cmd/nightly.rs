@@ -9,11 +9,12 @@ use registry::lint::{Severity, lint};
 
 use super::bench::duration;
 use super::report::{new_folder, render};
-use crate::bench::race::{Heat, engines, installed};
+use crate::bench::race::{Heat, engines};
 use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
 use crate::context::Context;
+use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, last_records, prune};
 use crate::verdicts::tonight::Tonight;
 use crate::verdicts::{self, RECORDS};

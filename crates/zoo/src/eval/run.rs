@@ -151,7 +151,7 @@ impl Ask<'_> {
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
         let session = backend.prepare(&graph, weights.source.as_ref(), options)?;
-        let mut about = backend.about().to_owned();
+        let mut about = backend.identity()?;
         if let Some(unit) = session.unit() {
             about.push_str(&format!(", on {unit}"));
         }
