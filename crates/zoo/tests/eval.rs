@@ -295,6 +295,39 @@ fn folders_and_archives_give_what_the_list_gives() {
     assert_ne!(restricted["key"], folders["key"]);
 }
 
+/// The example for Slurm as its tasks run it, here side by side.
+#[cfg(unix)]
+#[test]
+fn an_array_of_local_processes_gives_what_one_process_gives() {
+    let world = World::new(60);
+    world.label();
+    let whole = world.eval(&["--out", "whole", "--json"]).json();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/cluster/slurm.sh");
+    let zoo = std::path::Path::new(env!("CARGO_BIN_EXE_zoo"))
+        .parent()
+        .expect("its folder");
+    let path = format!("{}:{}", zoo.display(), std::env::var("PATH").unwrap_or_default());
+    let task = |index: &str| {
+        Command::new("bash")
+            .args([script, "tiny", "list.txt", "array"])
+            .args(&MODEL[..4])
+            .current_dir(world.place.path())
+            .env("PATH", &path)
+            .env("ZOO_CACHE", world.place.path().join("cache"))
+            .env("SLURM_ARRAY_TASK_ID", index)
+            .env("SLURM_ARRAY_TASK_COUNT", "3")
+            .env("SLURM_CPUS_PER_TASK", "2")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("bash starts")
+    };
+    for mut task in ["0", "1", "2"].map(task) {
+        assert!(task.wait().expect("it ended").success());
+    }
+    assert_eq!(counts(&world.merge("array")), counts(&whole));
+}
+
 #[test]
 fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_error() {
     let world = World::new(12);
