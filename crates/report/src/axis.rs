@@ -1,3 +1,11 @@
+/// The values that an axis holds, between round ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Span {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
 /// One axis of a chart: values to pixels, and round ticks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axis {
@@ -7,9 +15,9 @@ pub(crate) struct Axis {
     pixels: (f64, f64),
 }
 
-impl Axis {
-    /// An axis whose round ends hold `low` to `high`, drawn between two pixel positions.
-    pub(crate) fn new(low: f64, high: f64, ticks: u32, pixels: (f64, f64)) -> Self {
+impl Span {
+    /// About so many steps whose round ends hold `low` to `high`.
+    pub(crate) fn linear(low: f64, high: f64, ticks: u32) -> Self {
         let span = if high > low {
             high - low
         } else {
@@ -21,10 +29,22 @@ impl Axis {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
             step,
-            pixels,
         }
     }
 
+    /// The axis between two pixel positions.
+    pub(crate) fn axis(self, pixels: (f64, f64)) -> Axis {
+        let Self { low, high, step } = self;
+        Axis {
+            low,
+            high,
+            step,
+            pixels,
+        }
+    }
+}
+
+impl Axis {
     /// The pixel of a value.
     pub(crate) fn pixel(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
@@ -63,14 +83,14 @@ mod tests {
 
     #[test]
     fn ends_are_round_and_hold_the_values() {
-        let axis = Axis::new(0.0, 57.83, 6, (100.0, 700.0));
+        let axis = Span::linear(0.0, 57.83, 6).axis((100.0, 700.0));
         let ticks: Vec<String> = axis.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["0", "10", "20", "30", "40", "50", "60"]);
         assert_eq!(
             (axis.pixel(0.0), axis.pixel(30.0), axis.pixel(60.0)),
             (100.0, 400.0, 700.0)
         );
-        let narrow = Axis::new(76.9, 77.4, 5, (500.0, 0.0));
+        let narrow = Span::linear(76.9, 77.4, 5).axis((500.0, 0.0));
         let ticks: Vec<String> = narrow.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["76.9", "77.0", "77.1", "77.2", "77.3", "77.4"]);
         assert!(
@@ -81,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_single_value_still_has_an_axis() {
-        let axis = Axis::new(5.0, 5.0, 5, (0.0, 100.0));
+        let axis = Span::linear(5.0, 5.0, 5).axis((0.0, 100.0));
         assert!(axis.pixel(5.0).is_finite() && axis.ticks().len() < 20);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use harness::{Case, NetworkCase, Quantile, Ratio, Record};
+use harness::{Case, NetworkCase, PreprocessCase, Quantile, Ratio, Record};
 use hrnet::{Precision, Shape};
 
 use crate::Input;
@@ -161,6 +161,15 @@ impl<'a> Cell<'a> {
     }
 }
 
+/// A step before the network with its times: decoding where it has no size.
+pub(crate) struct Preparation<'m, 'a> {
+    pub(crate) cell: &'m Cell<'a>,
+    pub(crate) times: &'m Times,
+    /// Short side after resizing and side of the crop, pixels.
+    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) precision: Option<Precision>,
+}
+
 /// What a page is made of, with its cells and counts at hand.
 pub(crate) struct Model<'a> {
     pub(crate) input: Input<'a>,
@@ -198,6 +207,30 @@ impl<'a> Model<'a> {
     /// The cells that were measured alone.
     pub(crate) fn alone(&self) -> impl Iterator<Item = &Cell<'a>> {
         self.cells.iter().filter(|cell| !cell.raced)
+    }
+
+    /// The steps before the network that have times, decoding first.
+    pub(crate) fn preparations(&self) -> impl Iterator<Item = Preparation<'_, 'a>> {
+        self.alone().filter_map(|cell| {
+            let Case::Preprocess(case) = cell.case else {
+                return None;
+            };
+            let (size, precision) = match case {
+                PreprocessCase::Decode => (None, None),
+                PreprocessCase::Batch {
+                    resize,
+                    crop,
+                    precision,
+                    ..
+                } => (Some((*resize, *crop)), Some(*precision)),
+            };
+            Some(Preparation {
+                cell,
+                times: cell.times.as_ref().ok()?,
+                size,
+                precision,
+            })
+        })
     }
 
     /// The network cells with times that engines of ours have: those of races where they were not measured alone.

@@ -10,6 +10,7 @@ mod cells;
 mod charts;
 mod dots;
 mod draw;
+mod frame;
 mod heading;
 mod html;
 mod labels;

@@ -1,40 +1,31 @@
+use crate::frame::Words;
+
 /// What a scatter chart shows, in numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     /// What it says.
-    pub title: String,
-    /// Where the numbers come from.
-    pub subtitle: String,
-    /// The horizontal axis, with its unit.
-    pub x_title: String,
+    pub(crate) words: Words,
     /// The vertical axis, with its unit.
-    pub y_title: String,
+    pub(crate) y_title: String,
     /// The kinds of points, for colour, shape and legend.
-    pub families: Vec<Family>,
+    pub(crate) families: Vec<String>,
     /// The points.
-    pub points: Vec<Point>,
-}
-
-/// A kind of points.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
-    /// Its name in the legend.
-    pub name: String,
+    pub(crate) points: Vec<Point>,
 }
 
 /// One labelled point.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub(crate) struct Point {
     /// The text beside it.
-    pub label: String,
+    pub(crate) label: String,
     /// Horizontal, in the axis's unit.
-    pub x: f64,
+    pub(crate) x: f64,
     /// Vertical, in the axis's unit.
-    pub y: f64,
+    pub(crate) y: f64,
     /// Where its horizontal value lies, if that is known.
-    pub interval: Option<(f64, f64)>,
+    pub(crate) interval: Option<(f64, f64)>,
     /// Index into [`Series::families`].
-    pub family: usize,
+    pub(crate) family: usize,
     /// What is told of it when it is pointed at.
-    pub told: String,
+    pub(crate) told: String,
 }

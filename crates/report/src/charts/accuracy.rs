@@ -4,7 +4,8 @@ use registry::{Claim, Column, Metric, Variant};
 
 use super::{Chart, Drawing, Part, label, paper_name, threads, told};
 use crate::cells::{Model, Times};
-use crate::series::{Family, Point, Series};
+use crate::frame::Words;
+use crate::series::{Point, Series};
 
 /// The publication whose charts these are, and the device they are of.
 const SOURCE: &str = "page";
@@ -53,7 +54,7 @@ impl Chart for Accuracy {
 
     fn data(&self, model: &Model) -> Option<Drawing> {
         let backends = self.backends(model);
-        let mut families: Vec<Family> = Vec::new();
+        let mut families: Vec<String> = Vec::new();
         let mut points = Vec::new();
         for variant in &model.input.zoo.variants {
             let Some(top1) = claim(model, variant, |column| {
@@ -63,13 +64,11 @@ impl Chart for Accuracy {
             };
             for place in self.places(model, variant) {
                 let name = family_name(variant, place.backend.as_deref().filter(|_| backends.len() > 1));
-                let family = families
-                    .iter()
-                    .position(|family| family.name == name)
-                    .unwrap_or_else(|| {
-                        families.push(Family { name });
-                        families.len() - 1
-                    });
+                let known = families.iter().position(|family| *family == name);
+                let family = known.unwrap_or_else(|| {
+                    families.push(name);
+                    families.len() - 1
+                });
                 let of = place.backend.as_deref().unwrap_or("published or counted");
                 let x = told(place.x, place.interval, self.unit());
                 points.push(Point {
@@ -85,9 +84,11 @@ impl Chart for Accuracy {
         let (x_title, subtitle) = self.words(model);
         (!points.is_empty()).then(|| {
             Drawing::Scatter(Series {
-                title: self.title.into(),
-                subtitle,
-                x_title,
+                words: Words {
+                    title: self.title.into(),
+                    subtitle,
+                    x_title,
+                },
                 y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
                 families,
                 points,

@@ -5,6 +5,7 @@ use hrnet::Precision;
 use super::{Chart, Drawing, Part, label, threads};
 use crate::cells::{Model, OURS};
 use crate::dots::{Dot, Dots, Row};
+use crate::frame::Words;
 use crate::sections::digits;
 
 /// Each network's multiply-accumulates a second as a share of what the machine reached around it.
@@ -74,14 +75,16 @@ impl Chart for Share {
         };
         let rows: Vec<Row> = model.input.zoo.variants.iter().filter_map(row).collect();
         Some(Drawing::Dots(Dots {
-            title: self.title().into(),
-            subtitle: format!(
-                "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
+            words: Words {
+                title: self.title().into(),
+                subtitle: format!(
+                    "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
                  lie beyond the peak of multiply-adds",
-                model.cpu(),
-                threads(threads_here)
-            ),
-            x_title: "% of the multiply-adds a second measured around the cell".into(),
+                    model.cpu(),
+                    threads(threads_here)
+                ),
+                x_title: "% of the multiply-adds a second measured around the cell".into(),
+            },
             mark: Some((100.0, "peak".into())),
             families: batches.iter().map(|batch| format!("batch {batch}")).collect(),
             rows,

@@ -85,10 +85,11 @@ fn the_local_charts_hold_counts_and_medians() {
     assert_eq!(measured.points[0].interval, None, "three runs do not tell");
     assert!(
         measured
+            .words
             .subtitle
             .contains("Some CPU, 2 threads, candle, FP32, batch 4"),
         "{}",
-        measured.subtitle
+        measured.words.subtitle
     );
     assert_eq!(
         series("local.fp16.bs4.HRNet", &records("candle")),
@@ -101,13 +102,8 @@ fn the_local_charts_hold_counts_and_medians() {
 fn each_backend_has_points_of_its_own() {
     let both = [records("candle"), records("cpu")].concat();
     let series = series("local.fp32.bs4.HRNet", &both).expect("a chart");
-    let families: Vec<&str> = series
-        .families
-        .iter()
-        .map(|family| family.name.as_str())
-        .collect();
     assert_eq!(
-        families,
+        series.families,
         [
             "trained on labels, candle",
             "trained on labels, cpu",
