@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use harness::Record;
 use hrnet::Precision;
 
 use super::{Chart, Drawing, Part, label, threads};
@@ -32,8 +33,10 @@ impl Chart for Share {
             .filter_map(|cell| {
                 let (case, times) = cell.measured()?;
                 let ours = case.backend == OURS && case.precision == Precision::F32 && case.crop == 224;
-                let share = model.rate(case, times)? / cell.peak()?;
-                ours.then_some((case, times, share, cell.peak()?))
+                let macs = model.macs_of_run(case)?;
+                let share = cell.over(|record| record.share_of_peak(macs))?;
+                let peak = cell.over(Record::peak_macs_per_s)?;
+                ours.then_some((case, times, share, peak))
             })
             .collect();
         let threads_here = cells.iter().map(|(case, ..)| case.threads).max()?;

@@ -1,3 +1,5 @@
+use harness::Record;
+
 use super::{digits, digits_like, drawn};
 use crate::cells::Model;
 use crate::page::{Block, Figure, Section, Table};
@@ -18,7 +20,7 @@ pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Secti
             step.cell.case.images().to_string(),
             digits(median),
             digits_like(step.times.mad_ns / 1e6, median),
-            digits(step.cell.per_second(step.times)),
+            step.cell.over(Record::images_per_s).map_or(String::new(), digits),
         ]);
     }
     if table.rows.is_empty() {

@@ -146,7 +146,7 @@ pub(crate) fn line(record: &Record) -> String {
     match record.outcome() {
         Outcome::Failed(error) => format!("{id:<52} failed: {error}"),
         Outcome::Measured(summary) => {
-            let images = record.case.images() as f64 / (summary.median_ns / 1e9);
+            let images = record.images_per_s().unwrap_or_default();
             let p90 = match Quantile::of(&record.samples_ns, 0.9) {
                 Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
                 Quantile::Needs(samples) => format!("p90 needs {samples} runs"),
