@@ -3,6 +3,8 @@
 //!
 //! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
 //!
+//! [`LayerTimes`] tell where the time of one network goes.
+//!
 //! [`verdict`] tells whether cells became slower from one set of records to another.
 //!
 //! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
@@ -12,6 +14,7 @@ mod cell;
 mod conditions;
 mod days;
 mod derived;
+mod layers;
 mod machine;
 mod measure;
 mod quantile;
@@ -28,6 +31,7 @@ pub use cell::Cell;
 pub use conditions::Lookout;
 pub use days::days_between;
 pub use derived::REFERENCE_MACS_PER_S;
+pub use layers::{LayerTimes, StepSum, StepTimes};
 pub use machine::Machine;
 pub use measure::Budget;
 pub use quantile::Quantile;

@@ -26,9 +26,8 @@ pub(crate) struct Group {
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bar {
-    /// Index into [`Bars::families`].
-    pub(crate) family: usize,
-    pub(crate) value: f64,
+    /// What it is the sum of, from left to right: indices into [`Bars::families`] with values.
+    pub(crate) pieces: Vec<(usize, f64)>,
     /// Where the value lies, if that is known.
     pub(crate) interval: Option<(f64, f64)>,
     /// The text behind it.
@@ -81,9 +80,14 @@ impl Group {
 }
 
 impl Bar {
+    fn value(&self) -> f64 {
+        self.pieces.iter().map(|(_, value)| value).sum()
+    }
+
     /// Where it or its interval ends.
     fn end(&self) -> f64 {
-        self.interval.map_or(self.value, |(_, high)| high.max(self.value))
+        self.interval
+            .map_or(self.value(), |(_, high)| high.max(self.value()))
     }
 }
 
@@ -95,8 +99,12 @@ fn group(pen: &Pen, group: &Group, frame: &Frame, top: f64) -> Result<f64, Strin
     for (index, bar) in group.bars.iter().enumerate() {
         let y = top + index as f64 * STEP + (STEP - THICK) / 2.0;
         let middle = y + THICK / 2.0;
-        let color = COLORS[bar.family % COLORS.len()];
-        pen.bar((left, y), (axis.pixel(bar.value), y + THICK), color)?;
+        let mut begun = 0.0;
+        for (family, value) in &bar.pieces {
+            let (from, to) = (axis.pixel(begun), axis.pixel(begun + value));
+            pen.bar((from, y), (to, y + THICK), COLORS[family % COLORS.len()])?;
+            begun += value;
+        }
         if let Some((low, high)) = bar.interval {
             pen.whisker((axis.pixel(low), middle), (axis.pixel(high), middle), INK)?;
         }
@@ -119,8 +127,7 @@ mod tests {
 
     fn bars() -> Bars {
         let bar = |family, value, interval| Bar {
-            family,
-            value,
+            pieces: vec![(family, value)],
             interval,
             label: format!("{value} times, long"),
             told: String::new(),
@@ -171,5 +178,22 @@ mod tests {
         without.groups[0].bars[0].interval = None;
         // The axis is shorter without the interval's end, but here not by a tick.
         assert_eq!(lines(&bars()), lines(&without) + 3);
+    }
+
+    #[test]
+    fn pieces_stand_one_behind_the_other() {
+        let mut pieced = bars();
+        pieced.groups[1].bars[0].pieces = vec![(0, 1.0), (1, 3.0)];
+        let drawn = svg(&pieced).expect("drawn");
+        // One rectangle more than of one piece, and it ends where that did.
+        assert_eq!(
+            drawn.matches("height=\"12\" class").count(),
+            svg(&bars())
+                .expect("drawn")
+                .matches("height=\"12\" class")
+                .count()
+                + 1
+        );
+        assert_eq!(pieced.groups[1].bars[0].end(), bars().groups[1].bars[0].end());
     }
 }

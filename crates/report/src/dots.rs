@@ -38,7 +38,7 @@ pub(crate) struct Dot {
 
 const RADIUS: f64 = 5.0;
 /// Between the lines of one row's families: they lie a little below one another, so that equal values are all seen.
-const STEP: f64 = 8.0;
+const STEP: f64 = 10.0;
 
 /// The chart as an SVG, as high as its rows need.
 ///
@@ -46,7 +46,7 @@ const STEP: f64 = 8.0;
 /// What plotters says.
 pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
     let families = dots.families.len();
-    let step = families as f64 * STEP + 16.0;
+    let step = families as f64 * STEP + 10.0;
     let all = dots.rows.iter().flat_map(|row| &row.dots);
     let ends = all.map(|dot| dot.interval.map_or(dot.value, |(_, high)| high.max(dot.value)));
     let frame = Frame::rows(Rows {

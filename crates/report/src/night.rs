@@ -216,7 +216,7 @@ pub fn verdicts(folder: &Path) -> Result<Verdicts, ReportError> {
 }
 
 /// The text of a file of a folder, if it is there.
-fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
+pub(crate) fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
     match std::fs::read_to_string(folder.join(name)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

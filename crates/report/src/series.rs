@@ -1,3 +1,4 @@
+use crate::axis::Span;
 use crate::frame::Words;
 
 /// What a scatter chart shows, in numbers.
@@ -11,12 +12,25 @@ pub(crate) struct Series {
     pub(crate) families: Vec<String>,
     /// The points.
     pub(crate) points: Vec<Point>,
+    /// Lines among the points.
+    pub(crate) curves: Vec<Curve>,
+    /// What the axes hold; none for whatever the points need, the horizontal one from 0.
+    pub(crate) spans: Option<(Span, Span)>,
+}
+
+/// A line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Curve {
+    /// From left to right, in the axes' units.
+    pub(crate) points: Vec<(f64, f64)>,
+    /// A text beside it, and where along it; none for a line that only joins points.
+    pub(crate) name: Option<(String, (f64, f64))>,
 }
 
 /// One labelled point.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Point {
-    /// The text beside it.
+    /// The text beside it; none where it is empty.
     pub(crate) label: String,
     /// Horizontal, in the axis's unit.
     pub(crate) x: f64,

@@ -92,6 +92,8 @@ impl Chart for Accuracy {
                 y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
                 families,
                 points,
+                curves: Vec::new(),
+                spans: None,
             })
         })
     }

@@ -2,9 +2,11 @@
 
 mod accuracy;
 mod batch;
+mod layers;
 mod precision;
 mod preprocessing;
 mod ratios;
+mod roofline;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -14,9 +16,11 @@ use hrnet::{CountingRule, Precision};
 use self::accuracy::{Accuracy, X};
 pub(crate) use self::accuracy::{claim, is_default};
 use self::batch::Batch;
+use self::layers::Layers;
 use self::precision::SpeedUp;
 use self::preprocessing::Steps;
 use self::ratios::Ratios;
+use self::roofline::Roofline;
 use self::share::Share;
 use crate::bars::{self, Bars};
 use crate::cells::Model;
@@ -48,6 +52,8 @@ pub(crate) enum Part {
     Accuracy,
     /// How fast networks are here.
     Latency,
+    /// Where the time of one of them goes.
+    Layers,
     /// What comes before the network.
     Preprocessing,
 }
@@ -121,7 +127,9 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
     &Batch,
     &SpeedUp,
     &Share,
+    &Roofline,
     &Ratios,
+    &Layers,
     &Steps,
 ];
 

@@ -72,8 +72,7 @@ fn bar(step: &Preparation, family: usize) -> Bar {
     let interval = step.times.interval_ms();
     let interval = interval.map(|(low, high)| (low / images, high / images));
     Bar {
-        family,
-        value,
+        pieces: vec![(family, value)],
         interval,
         label: digits(value),
         told: format!("{}: {} an image", step.cell.case, told(value, interval, "ms")),

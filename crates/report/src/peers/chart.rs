@@ -43,8 +43,7 @@ pub(super) fn chart(model: &Model, setting: Setting, networks: &Networks) -> Bar
                     .interval
                     .map_or(String::new(), |(low, high)| format!(" [{low:.2}, {high:.2}]"));
                 Some(Bar {
-                    family,
-                    value: entry.ratio,
+                    pieces: vec![(family, entry.ratio)],
                     interval: entry.interval,
                     label: format!("{:.2}, {ms} ms", entry.ratio),
                     told: format!(

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
 use super::bench::line;
+use super::profile::write_smallest;
 use super::report::{new_folder, render};
 use crate::bench::race::{Heat, engines, installed};
 use crate::bench::{
@@ -87,6 +89,10 @@ impl Nightly {
             records.extend(standing.records);
         }
 
+        let runs = NonZeroUsize::new(if self.quick { 7 } else { 20 }).expect("not zero");
+        if let Err(failure) = write_smallest(cx, &folder, runs) {
+            cx.out.warn(&format!("no times of layers: {}", failure.message));
+        }
         let (night, paths) = self.verdicts(cx, &folder, &records, &again)?;
         let mut pages = render(cx, &records, &self.out, &folder, self.command())?;
         pages.extend(paths);

@@ -54,6 +54,7 @@ impl Pick {
                 zoo: cx.zoo()?,
                 findings: &[],
                 records: &records,
+                layers: None,
                 peers: &peers(),
                 history: &[],
                 verdicts: &Verdicts::default(),
