@@ -248,6 +248,14 @@ impl<'a> Model<'a> {
             .filter(|(case, _)| !self.is_peer(&case.backend))
     }
 
+    /// The last record of a network case.
+    pub(crate) fn record_of(&self, case: &NetworkCase) -> Option<&'a Record> {
+        let indices = self.networks.get(case.variant.as_str())?;
+        let mut cells = indices.iter().map(|index| &self.cells[*index]);
+        let cell = cells.find(|cell| cell.case.network() == Some(case))?;
+        Some(cell.record())
+    }
+
     pub(crate) fn is_peer(&self, backend: &str) -> bool {
         self.input.peers.contains(&backend)
     }

@@ -168,10 +168,10 @@ impl<'a> Frame<'a> {
             pen.rising(title, (6.0, top + height / 2.0), LABEL, INK)?;
         }
         pen.line((left, top), (left, bottom), FAINT)?;
-        // In the middle of the plot, but for titles that are longer than it.
-        let room = f64::from(WIDTH) - text_width(&self.words.x_title, LABEL);
-        let middle = (left + width / 2.0).min(f64::from(WIDTH) / 2.0 + room / 2.0);
-        let at = (middle.max(f64::from(WIDTH) / 2.0 - room / 2.0), bottom + 26.0);
+        // In the middle of the plot, or where it has room.
+        let half = text_width(&self.words.x_title, LABEL) / 2.0;
+        let middle = (left + width / 2.0).min(f64::from(WIDTH) - half).max(half);
+        let at = (middle, bottom + 26.0);
         pen.text(&self.words.x_title, at, LABEL, INK, HPos::Center)
     }
 

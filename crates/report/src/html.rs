@@ -1,6 +1,6 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, Value, context};
 
 use crate::draw;
 use crate::page::Page;
@@ -15,6 +15,12 @@ const SCRIPT: &str = include_str!("../templates/page.js");
 pub(crate) fn page(page: &Page) -> String {
     let values = context! { page => Serde(page), style => STYLE, charts => draw::STYLE, script => SCRIPT };
     render(PAGE, values)
+}
+
+/// A file of the page's folder with what is in it, as the page has it.
+pub(crate) fn file(name: &str, what: &str) -> String {
+    let (name, what) = (HtmlEscape(name), HtmlEscape(what));
+    format!("<a href=\"{name}\">{name}</a> ({what})")
 }
 
 /// The list of pages in these folders, with what is said of each.

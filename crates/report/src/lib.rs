@@ -22,6 +22,7 @@ mod night;
 mod page;
 mod peers;
 mod pick;
+mod pruned;
 mod readme;
 mod scatter;
 mod sections;
@@ -45,8 +46,9 @@ pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
 pub use night::{Mark, Night, Verdicts, verdicts};
 pub use pick::{Choice, Wish, choices};
+pub use pruned::relink;
 pub use readme::{Excerpt, readme};
-pub use shelf::{earlier, new_folder, slug, update};
+pub use shelf::{earlier, new_folder, newest, slug, update};
 
 /// What a page is made of.
 #[derive(Clone, Copy)]

@@ -6,6 +6,9 @@ use crate::cells::Model;
 use crate::charts::{Chart, Part};
 use crate::{LAYERS, ReportError, sections};
 
+/// The file of records, and what is in it.
+pub(crate) const RUNS: (&str, &str) = ("records.jsonl", "every single run");
+
 /// All that a page says.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page {
@@ -140,7 +143,7 @@ impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
         let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
-        let files = [("records.jsonl", "every single run"), ("cells.csv", "a row a cell")]
+        let files = [RUNS, ("cells.csv", "a row a cell")]
             .into_iter()
             .chain(layers)
             .chain([

@@ -36,6 +36,8 @@ pub struct Choice {
     pub p90_ns: f64,
     /// Whether `p90_ns` is the 90th percentile.
     pub enough: bool,
+    /// What its weights were.
+    pub weights: String,
     /// How many samples there are.
     pub samples: usize,
     /// Whether no other variant is both as fast and as accurate, and better in one of them.
@@ -102,8 +104,9 @@ fn choice(model: &Model, variant: &Variant, batch: usize) -> Option<Choice> {
             .ours_of(name)
             .filter(|(case, _)| case.batch == batch && case.crop == variant.preprocess.crop)
             .min_by(|a, b| bound(a.1).total_cmp(&bound(b.1)))
+            .map(|(case, times)| (case, times, model.record_of(case)))
     };
-    let (case, times) = fastest(&variant.name).or_else(|| fastest(network))?;
+    let (case, times, record) = fastest(&variant.name).or_else(|| fastest(network))?;
     Some(Choice {
         variant: variant.name.clone(),
         top1: claim.value,
@@ -113,6 +116,7 @@ fn choice(model: &Model, variant: &Variant, batch: usize) -> Option<Choice> {
         interval_ns: times.interval,
         p90_ns: bound(times),
         enough: times.samples >= P90_SAMPLES,
+        weights: record.map_or(String::new(), |record| record.provenance.weights.clone()),
         samples: times.samples,
         best: false,
     })

@@ -30,7 +30,7 @@ fn a_bench_appends_records_that_report_renders() {
     let charts = place.files().iter().filter(|file| file.ends_with(".svg")).count();
     assert_eq!(
         charts,
-        7,
+        8,
         "the published and counted ones and that of preprocessing: {:?}",
         place.files()
     );
@@ -92,7 +92,7 @@ fn a_readme_gets_a_chart_and_a_table_between_its_lines_or_an_error_with_advice()
     assert!(page.contains("reports/2026-01-02-some-t2/index.html"), "{page}");
     let text = std::fs::read_to_string(place.path().join("README.md")).expect("a file");
     assert!(
-        text.contains("(reports/readme.svg)") && text.contains("| HRNet\\_W18\\_C |"),
+        text.contains("(reports/readme.svg)") && text.contains("| HRNet\\_W18\\_C\\_ssld |"),
         "{text}"
     );
     assert!(
@@ -157,6 +157,14 @@ fn the_layers_of_a_network_are_timed_and_drawn_where_they_lie_beside_the_records
     }
     let copied = std::fs::read_to_string(page.with_file_name("layers.json")).expect("copied");
     assert_eq!(copied, text, "the folder stands alone");
+
+    let picked = place.zoo(&["pick"]);
+    assert!(
+        picked.stderr().contains("2026-01-02-some-t2/records.jsonl"),
+        "{}",
+        picked.stderr()
+    );
+    assert!(picked.good().contains("HRNet_W18_C_ssld"));
 
     place.write("layers.json", "{}");
     let error = place.zoo(&["report", "measured.jsonl"]).failed(1);

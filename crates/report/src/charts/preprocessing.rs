@@ -25,13 +25,12 @@ impl Chart for Steps {
     fn data(&self, model: &Model) -> Option<Drawing> {
         let mut groups: BTreeMap<Option<(usize, usize)>, Vec<Bar>> = BTreeMap::new();
         let mut families: Vec<String> = vec!["decode the JPEG".into()];
-        for step in model.preparations() {
+        let batch = batch(model);
+        let shown = |step: &Preparation| step.size.is_none() || Some(step.cell.case.images()) == batch;
+        for step in model.preparations().filter(shown) {
             let family = match step.precision {
                 None => families[0].clone(),
-                Some(precision) => {
-                    let batch = step.cell.case.images();
-                    format!("resize, crop, normalise to {precision}, batch {batch}")
-                }
+                Some(precision) => format!("resize, crop, normalise to {precision}"),
             };
             let known = families.iter().position(|other| *other == family);
             let family = known.unwrap_or_else(|| {
@@ -49,7 +48,11 @@ impl Chart for Steps {
             Drawing::Bars(Bars {
                 words: Words {
                     title: self.title().into(),
-                    subtitle: format!("{}, one thread; short side and crop in pixels", model.cpu()),
+                    subtitle: format!(
+                        "{}, one thread{}; short side and crop in pixels",
+                        model.cpu(),
+                        batch.map_or(String::new(), |batch| format!(", batch {batch}"))
+                    ),
                     x_title: "ms an image (median, 95 % interval)".into(),
                 },
                 mark: None,
@@ -64,6 +67,16 @@ impl Chart for Steps {
             })
         })
     }
+}
+
+/// The batch that most steps were measured with, the largest of several.
+fn batch(model: &Model) -> Option<usize> {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for step in model.preparations().filter(|step| step.size.is_some()) {
+        *counts.entry(step.cell.case.images()).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(batch, count)| (*count, *batch));
+    most.map(|(batch, _)| batch)
 }
 
 fn bar(step: &Preparation, family: usize) -> Bar {

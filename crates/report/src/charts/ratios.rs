@@ -19,7 +19,7 @@ impl Chart for Ratios {
     }
 
     fn title(&self) -> &'static str {
-        "How time grows with the network: GPUs and here"
+        "How time grows: published GPUs and here"
     }
 
     fn part(&self) -> Part {

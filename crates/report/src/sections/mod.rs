@@ -18,7 +18,7 @@ use self::history::history;
 use self::latency::latencies;
 use self::layers::layers;
 use self::pick::pick;
-pub(crate) use self::pick::pick_table;
+pub(crate) use self::pick::readme_table;
 use self::preprocessing::preprocessing;
 use crate::cells::Model;
 use crate::charts::Part;

@@ -26,9 +26,27 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     })
 }
 
-/// The same table for a README.
-pub(crate) fn pick_table(model: &Model) -> Table {
-    table(&pick::of(model, None))
+/// The choices that a README shows.
+pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
+    let mut table = Table::new(&[
+        "variant",
+        ">top-1, claimed",
+        ">median, ms",
+        ">p90, ms",
+        ">images/s",
+        "how",
+    ]);
+    for choice in choices {
+        table.row(vec![
+            choice.variant.clone(),
+            choice.printed.clone(),
+            median(choice, " "),
+            p90(choice),
+            images(choice),
+            how(choice),
+        ]);
+    }
+    table
 }
 
 fn table(choices: &[Choice]) -> Table {
@@ -42,21 +60,36 @@ fn table(choices: &[Choice]) -> Table {
         "how",
     ]);
     for choice in choices {
-        let median = choice.median_ns / 1e6;
-        let within = choice.interval_ns.map_or(String::new(), |(low, high)| {
-            format!("\n[{}, {}]", digits(low / 1e6), digits(high / 1e6))
-        });
-        let p90 = digits(choice.p90_ns / 1e6);
-        let case = &choice.case;
         table.row(vec![
             choice.variant.clone(),
             if choice.best { "yes" } else { "" }.into(),
             choice.printed.clone(),
-            if choice.enough { p90 } else { format!("≤ {p90}") },
-            format!("{}{within}", digits(median)),
-            digits(case.batch as f64 / (choice.median_ns / 1e9)),
-            format!("{}, {}, {}", case.precision, case.backend, threads(case.threads)),
+            p90(choice),
+            median(choice, "\n"),
+            images(choice),
+            how(choice),
         ]);
     }
     table
+}
+
+fn median(choice: &Choice, between: &str) -> String {
+    let within = choice.interval_ns.map_or(String::new(), |(low, high)| {
+        format!("{between}[{}, {}]", digits(low / 1e6), digits(high / 1e6))
+    });
+    format!("{}{within}", digits(choice.median_ns / 1e6))
+}
+
+fn p90(choice: &Choice) -> String {
+    let bound = if choice.enough { "" } else { "≤ " };
+    format!("{bound}{}", digits(choice.p90_ns / 1e6))
+}
+
+fn images(choice: &Choice) -> String {
+    digits(choice.case.batch as f64 / (choice.median_ns / 1e9))
+}
+
+fn how(choice: &Choice) -> String {
+    let case = &choice.case;
+    format!("{}, {}, {}", case.precision, case.backend, threads(case.threads))
 }

@@ -12,7 +12,7 @@ use crate::{Exit, Failure};
 
 /// Where `zoo bench` keeps what it measures, and reports lie.
 const RECORDS: &str = "reports/records.jsonl";
-const REPORTS: &str = "reports";
+pub(super) const REPORTS: &str = "reports";
 /// The chart of a README, in the folder of the reports.
 const CHART: &str = "readme.svg";
 
@@ -70,6 +70,7 @@ impl Report {
                 readme,
                 chart: &chart,
                 link: &link(readme, &chart)?,
+                page: &link(readme, &self.out.join("README.md"))?,
             };
             pages.extend(page.with_input(|input| Ok(report::readme(input, excerpt)?))?);
         }
