@@ -14,9 +14,6 @@ use crate::labels::Area;
 
 /// The width of every chart, pixels: a phone shows it at three quarters of its size.
 pub(crate) const WIDTH: u32 = 460;
-/// The width of a character over the font size: more than most sans-serif fonts take on average, because we cannot
-/// measure the reader's.
-const CHARACTER: f64 = 0.6;
 /// Plotters writes sizes that are smaller by this factor.
 const PLOTTERS_SIZE: f64 = 1.24;
 
@@ -131,9 +128,22 @@ fn classes(svg: &str) -> String {
     svg
 }
 
-/// About how wide a text is, pixels.
+/// About how wide a text is, pixels: as wide as in the widest of the usual sans-serif fonts, because we cannot measure the
+/// reader's.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * CHARACTER
+    text.chars().map(character_width).sum::<f64>() * size
+}
+
+/// The width of a character over the font size, as in DejaVu Sans or a little more.
+fn character_width(character: char) -> f64 {
+    match character {
+        'W' | 'M' | 'm' | '%' | '@' => 0.99,
+        'w' | '±' | '≤' | '=' | '+' => 0.84,
+        'A'..='H' | 'J'..='L' | 'N'..='V' | 'X'..='Z' | '&' => 0.78,
+        'f' | 'i' | 'j' | 'l' | 'r' | 't' | 'I' | ' ' => 0.42,
+        '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '(' | ')' | '[' | ']' | '/' | '-' => 0.42,
+        _ => 0.64,
+    }
 }
 
 /// The text in lines of at most this width, broken at spaces.
@@ -141,7 +151,9 @@ pub(crate) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if text_width(line, size) + text_width(word, size) + size * CHARACTER <= width => {
+            Some(line)
+                if text_width(line, size) + text_width(word, size) + text_width(" ", size) <= width =>
+            {
                 line.push(' ');
                 line.push_str(word);
             }

@@ -31,7 +31,7 @@ impl<'a> Heading<'a> {
     pub(crate) fn new(words: &Words, families: &[&'a str], mark: Mark) -> Self {
         let width = f64::from(WIDTH) - 2.0 * LEFT;
         // Bold letters are wider.
-        let title = wrap(&words.title, TITLE * 1.08, width);
+        let title = wrap(&words.title, TITLE * 1.1, width);
         let subtitle = wrap(&words.subtitle, TEXT, width);
         let mut y = 14.0 + title.len() as f64 * (TITLE + 4.0) + subtitle.len() as f64 * (TEXT + 4.0) + 6.0;
         let mut x = LEFT;

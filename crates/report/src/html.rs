@@ -36,6 +36,7 @@ pub(crate) fn latest(folder: &str) -> String {
 fn render(template: &str, values: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("breakable", breakable);
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -44,6 +45,11 @@ fn render(template: &str, values: Value) -> String {
     environment
         .render_str(template, values)
         .expect("the template fits the page")
+}
+
+/// The text escaped, with places behind its underscores where a narrow column may break it.
+fn breakable(text: &str) -> Value {
+    Value::from_safe_string(HtmlEscape(text).to_string().replace('_', "_<wbr>"))
 }
 
 #[cfg(test)]

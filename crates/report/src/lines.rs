@@ -44,7 +44,8 @@ fn frame(lines: &Lines) -> Frame<'_> {
         words: &lines.words,
         y_title: &lines.y_title,
         families: Vec::new(),
-        x: Span::linear(0.0, far, 8),
+        // Whole steps at least: half an image is no batch.
+        x: Span::linear(0.0, far, (far as u32).clamp(1, 8)),
         y: Span::linear(0.0, high.fold(0.0, f64::max), 6),
         ends: lines.lines.iter().map(|line| line.name.as_str()).collect(),
     })

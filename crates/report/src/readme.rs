@@ -8,7 +8,7 @@ use crate::cells::Model;
 use crate::charts::{Accuracy, X, threads};
 use crate::page::Figure;
 use crate::pick::{self, Choice};
-use crate::sections::{digits, readme_table};
+use crate::sections::readme_table;
 use crate::{Input, ReportError, draw, markdown, put_between, write};
 
 /// The markers between which it stands.
@@ -76,9 +76,12 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
     }
     let mut sure: Vec<String> = sure(&best).into_iter().collect();
     let made_up = |choice: &&Choice| choice.weights.starts_with("seeded:");
-    if best.iter().any(made_up) {
-        sure.push("Weights were made up, which take as long; accuracies are the publishers' claims.".into());
-    }
+    let weights = if best.iter().any(made_up) {
+        ", and the networks ran on made-up weights, which take as long"
+    } else {
+        ""
+    };
+    sure.push(format!("Accuracies are the publishers' claims{weights}."));
     sure.push(format!(
         "Charts, peers, history and what speaks against it: [reports]({}).",
         excerpt.page
@@ -110,8 +113,8 @@ fn sure(choices: &[&Choice]) -> Option<String> {
     let widest = choices.iter().filter_map(half).reduce(f64::max);
     let widest = widest.map_or(String::new(), |widest| {
         format!(
-            "; the interval in brackets holds it with 95 % and is ± {} % at most",
-            digits(100.0 * widest)
+            "; the interval in brackets holds it with 95 % and is ± {:.1} % at most",
+            100.0 * widest
         )
     });
     let runs = if fewest == most {
@@ -168,7 +171,7 @@ mod tests {
         );
         assert!(
             text.contains(
-                "median of 30 runs; the interval in brackets holds it with 95 % and is ± 0.000 % at most"
+                "median of 30 runs; the interval in brackets holds it with 95 % and is ± 0.0 % at most"
             ),
             "{text}"
         );

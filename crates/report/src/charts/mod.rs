@@ -145,6 +145,7 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
 /// A variant's name without what all of them share.
 pub(crate) fn label(name: &str) -> String {
     name.replace("SE_HRNet_", "SE-")
+        .replace("hrnet_w", "W")
         .replace("HRNet_", "")
         .replace("_C", "")
         .replace('_', " ")

@@ -8,9 +8,14 @@ use crate::page::{Block, Figure, Section, Table};
 /// The chart, and below it the same in numbers.
 pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let breakdown = breakdown(model)?;
+    let debug = if breakdown.times.provenance.build.ends_with("debug") {
+        " It was a debug build, which optimises less."
+    } else {
+        ""
+    };
     let text = format!(
         "Each fused step of {}, timed in {} runs of its own; peak: {} GMAC/s of fused multiply-adds in the same process. \
-         Rates count the layers' definitions, so that Winograd's filtering can pass the peak.",
+         Rates count the layers' definitions, so that Winograd's filtering can pass the peak.{debug}",
         breakdown.what(),
         breakdown.times.runs(),
         digits(breakdown.times.peak_macs_per_s / 1e9)

@@ -10,8 +10,8 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
     let mut text = format!(
-        "Every variant at its fastest here, batch {batch}. A variant is worth considering where no other is both as \
-         fast and as accurate. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records."
+        "Every variant at its fastest here, batch {batch}. A variant is worth considering where no other has both as \
+         short a median and as high an accuracy. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records."
     );
     if few > 0 {
         text.push_str(&format!(
@@ -52,20 +52,20 @@ pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
 fn table(choices: &[Choice]) -> Table {
     let mut table = Table::new(&[
         "variant",
-        "worth it",
-        ">top-1, claimed",
-        ">p90, ms",
+        ">top-1,\nclaimed",
         ">median, ms",
+        "worth it",
+        ">p90, ms",
         ">images/s",
         "how",
     ]);
     for choice in choices {
         table.row(vec![
             choice.variant.clone(),
-            if choice.best { "yes" } else { "" }.into(),
             choice.printed.clone(),
-            p90(choice),
             median(choice, "\n"),
+            if choice.best { "yes" } else { "" }.into(),
+            p90(choice),
             images(choice),
             how(choice),
         ]);

@@ -12,7 +12,7 @@ use crate::{Exit, Failure};
 
 /// Which network to use: claimed accuracy against the time measured here
 ///
-/// Takes each variant at its fastest in the records and marks with * those that no other beats in both time and accuracy.
+/// Takes each variant at its fastest in the records and marks with * those that no other beats in both median and accuracy.
 /// Where there are too few runs for a 90th percentile, the slowest run stands in, with ≤ before it. Exits with 13 where
 /// nothing does what is asked.
 #[derive(Debug, Args)]
@@ -142,7 +142,8 @@ fn picked(choice: &Choice) -> Picked<'_> {
 fn nothing(found: &[Choice], wish: Wish) -> Failure {
     let accurate = found
         .iter()
-        .find(|choice| wish.min_top1.is_none_or(|least| choice.top1 >= least));
+        .filter(|choice| wish.min_top1.is_none_or(|least| choice.top1 >= least))
+        .min_by(|a, b| a.p90_ns.total_cmp(&b.p90_ns));
     let quick = found
         .iter()
         .filter(|choice| wish.max_p90_ns.is_none_or(|most| choice.p90_ns <= most))
