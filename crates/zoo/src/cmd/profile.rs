@@ -234,3 +234,25 @@ pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) ->
     };
     write(&folder.join(report::LAYERS), &profile.times(cx)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_gets_every_step_of_the_smallest_network() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = NonZeroUsize::new(2).expect("not zero");
+        write_smallest(&Context::embedded(), folder.path(), runs).expect("timed");
+        let layers = report::layers(folder.path()).expect("readable").expect("written");
+        let case = layers.case.network().expect("a network");
+        assert_eq!((case.batch, case.threads), (1, all_threads()));
+        assert!(layers.steps.iter().all(|step| step.samples_ns.len() == 2));
+        let zoo = Context::embedded();
+        let macs = zoo.zoo().expect("the manifest").variants.iter().map(|variant| {
+            let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+            graph.expect("a network").profile().macs().0
+        });
+        assert_eq!(Some(layers.all().macs), macs.min());
+    }
+}
