@@ -9,9 +9,15 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     let choices = pick::of(model, None);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
+    let told = |choice: &Choice| {
+        let ms = digits(choice.median_ns / 1e6);
+        format!("{} ({} in {ms} ms)", choice.variant, choice.printed)
+    };
+    let best: Vec<String> = choices.iter().filter(|choice| choice.best).map(told).collect();
     let mut text = format!(
-        "Every variant at its fastest here, batch {batch}. A variant is worth considering where no other has both as \
-         short a median and as high an accuracy. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records."
+        "Worth considering at batch {batch}: {}. No other has both as short a median and as high an accuracy, each \
+         variant at its fastest here. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records.",
+        best.join(", ")
     );
     if few > 0 {
         text.push_str(&format!(
