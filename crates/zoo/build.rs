@@ -10,6 +10,11 @@ fn main() {
     let optimisation = env::var("PROFILE").unwrap_or_default();
     println!("cargo::rustc-env=ZOO_BUILD={compiler}, {target}, {optimisation}");
 
+    let features =
+        env::vars().filter_map(|(name, _)| Some(name.strip_prefix("CARGO_FEATURE_")?.to_lowercase()));
+    let features: Vec<String> = features.map(|name| name.replace('_', "-")).collect();
+    println!("cargo::rustc-env=ZOO_FEATURES={}", features.join(","));
+
     // Outside a repository, as in a source archive, there is no commit to tell.
     if let Some(hash) = output("git", &["rev-parse", "HEAD"]) {
         // What a nightly itself writes is no change of the source.

@@ -1,5 +1,6 @@
 use std::fs;
 
+use crate::machine::file;
 use crate::{Canary, Conditions};
 
 /// Watches what else the machine does from a moment on.
@@ -22,8 +23,14 @@ struct Processors {
 }
 
 impl Lookout {
-    /// Begins now.
+    /// Begins now, and with it the search for the most memory that is resident at once.
     pub fn begin() -> Self {
+        // Linux forgets the peak so far; where it may not be asked to, the peak is the process's.
+        let _ = fs::write("/proc/self/clear_refs", "5");
+        Self::now()
+    }
+
+    fn now() -> Self {
         Self {
             processors: file("/proc/stat").and_then(|text| processors(&text)),
             own: file("/proc/self/stat").and_then(|text| own(&text)),
@@ -32,7 +39,7 @@ impl Lookout {
 
     /// What was seen since, on a machine that could do this before and after.
     pub fn end(self, canary: [Canary; 2]) -> Conditions {
-        let now = Self::begin();
+        let now = Self::now();
         let since = self
             .processors
             .zip(now.processors)
@@ -67,11 +74,6 @@ impl Processors {
     fn share(self, time: u64) -> f64 {
         time as f64 / self.all as f64
     }
-}
-
-/// A file of Linux's; other systems have none of that name.
-fn file(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok()
 }
 
 /// `/proc/stat` begins with the sums of user, nice, system, idle, iowait, irq, softirq and steal over all processors, whose
@@ -134,18 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn steal_is_a_share_and_peak_memory_only_grows() {
+    fn steal_is_a_share_and_peak_memory_is_that_of_the_watch() {
         let canary = Canary {
             macs_per_s: 1e9,
             bytes_per_s: 1e9,
         };
         let lookout = Lookout::begin();
-        let first = lookout.end([canary; 2]);
-        let ballast = std::hint::black_box(vec![1_u8; 8 << 20]);
-        let second = lookout.end([canary; 2]);
+        let ballast = std::hint::black_box(vec![1_u8; 64 << 20]);
         drop(ballast);
+        let first = lookout.end([canary; 2]);
+        let second = Lookout::begin().end([canary; 2]);
         assert!(first.steal.is_none_or(|share| (0.0..=1.0).contains(&share)));
         assert!(first.load.is_none_or(|load| load >= 0.0));
-        assert!(second.peak_resident_bytes >= first.peak_resident_bytes);
+        assert!(
+            second.peak_resident_bytes <= first.peak_resident_bytes,
+            "{second:?} after {first:?}"
+        );
     }
 }

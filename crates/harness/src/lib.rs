@@ -7,6 +7,8 @@
 //!
 //! [`verdict`] tells whether cells became slower from one set of records to another.
 //!
+//! [`eval`] counts right answers on labelled images, and says what they are worth.
+//!
 //! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
 
 mod case;
@@ -14,6 +16,7 @@ mod cell;
 mod conditions;
 mod days;
 mod derived;
+pub mod eval;
 mod layers;
 mod machine;
 mod measure;

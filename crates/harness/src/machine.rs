@@ -13,6 +13,13 @@ pub struct Machine {
     pub os: String,
     /// Instruction sets found at run time.
     pub cpu_features: Vec<String>,
+    /// What governs the processors' frequency, as `performance`; none where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<String>,
+    /// Processors that this process's threads may run on, as `0-3,8`; no thread is pinned to one of them. None where the
+    /// system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processors: Option<String>,
 }
 
 impl Machine {
@@ -35,6 +42,41 @@ impl Machine {
             memory_bytes: system.map_or(0, sysinfo::System::total_memory),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu_features,
+            governor: file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+                .map(|text| text.trim().to_owned()),
+            processors: file("/proc/self/status").and_then(|text| processors(&text)),
         }
+    }
+}
+
+/// `Cpus_allowed_list` of `/proc/self/status`.
+fn processors(status: &str) -> Option<String> {
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    Some(list.trim().to_owned())
+}
+
+/// A file of Linux's; other systems have none of that name.
+pub(crate) fn file(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processors_of_a_process_are_read() {
+        let status = "Name:\tzoo\nCpus_allowed:\t03\nCpus_allowed_list:\t0-1\nMems_allowed:\t1\n";
+        assert_eq!(processors(status).as_deref(), Some("0-1"));
+        assert_eq!(processors("Name:\tzoo\n"), None);
+    }
+
+    #[test]
+    fn machines_of_older_records_are_read() {
+        let old = r#"{"cpu":"A","threads":2,"memory_bytes":0,"os":"linux","cpu_features":[]}"#;
+        let machine: Machine = serde_json::from_str(old).expect("a machine");
+        assert_eq!((machine.governor, machine.processors), (None, None));
     }
 }

@@ -1,9 +1,11 @@
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cell, WarmUp};
 
 /// How long one cell may be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Runs, or rounds of a race, that are not recorded, before the first sample; more where a cell is not steady yet.
     pub warm_up: usize,
@@ -31,6 +33,17 @@ fn alike(times: &[u64]) -> bool {
     most as f64 <= least as f64 * (1.0 + APART)
 }
 
+impl WarmUp {
+    /// The warm-up of these runs, ns in order.
+    pub(crate) fn of(times: &[u64]) -> Self {
+        let last = times.len().checked_sub(STEADY).map(|begin| &times[begin..]);
+        Self {
+            runs: times.len(),
+            steady: last.is_some_and(alike),
+        }
+    }
+}
+
 impl Budget {
     /// The default of `zoo bench`: enough for a median and its spread.
     pub const STANDARD: Self = Self {
@@ -46,6 +59,14 @@ impl Budget {
         min_samples: 3,
         max_samples: 15,
         time: Duration::from_secs(1),
+    };
+
+    /// One process of several, whose medians count rather than their samples.
+    pub const NIGHT: Self = Self {
+        warm_up: 1,
+        min_samples: 3,
+        max_samples: 100,
+        time: Duration::from_secs(2),
     };
 
     /// Rounds of a race: enough for an interval around the median of the ratios.
@@ -76,11 +97,10 @@ impl Budget {
         let mut times = Vec::new();
         loop {
             times.push(cell.time()?);
-            let runs = times.len();
-            let steady = runs >= self.warm_up.max(STEADY) && alike(&times[runs - STEADY..]);
-            let over = runs >= MOST_WARM_UP || begin.elapsed() >= self.time / 4;
-            if steady || (runs >= self.warm_up && over) {
-                return Ok(WarmUp { runs, steady });
+            let warm_up = WarmUp::of(&times);
+            let over = warm_up.runs >= MOST_WARM_UP || begin.elapsed() >= self.time / 4;
+            if warm_up.runs >= self.warm_up && (warm_up.steady || over) {
+                return Ok(warm_up);
             }
         }
     }

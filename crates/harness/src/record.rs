@@ -32,6 +32,10 @@ pub struct Record {
     /// The race it was measured in; none for a cell measured alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
+    /// All that the cell took, ns: starting its process, weights, checking the answer, warm-up and samples. Later runs are
+    /// planned by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_ns: Option<u64>,
     /// What ran where.
     #[serde(flatten)]
     pub provenance: Provenance,
@@ -66,7 +70,7 @@ pub struct Conditions {
     /// The share of the processors' time that their host gave to others; none where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steal: Option<f64>,
-    /// The largest resident memory of the process that ran the cell, bytes; none where the system does not tell.
+    /// The most memory that was resident at once while the cell was timed, bytes; none where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_resident_bytes: Option<u64>,
 }
@@ -100,6 +104,9 @@ pub struct Provenance {
     pub zoo: String,
     /// The compiler that built it, and its profile.
     pub build: String,
+    /// Cargo features that it was built with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// The backend and the version of the library behind it.
     pub backend: String,
     /// The source it was built from, where it lies in a repository.
@@ -152,6 +159,7 @@ impl Record {
             conditions: None,
             process: None,
             race: None,
+            spent_ns: None,
             provenance,
         }
     }

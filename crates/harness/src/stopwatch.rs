@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Tells how long things take, one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -8,6 +8,11 @@ impl Stopwatch {
     /// Starts now.
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// The time since the start or the last lap, which goes on.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 
     /// The time since the start or the last lap, ns.

@@ -1,5 +1,5 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Record;
@@ -36,7 +36,8 @@ impl StoreError {
     }
 }
 
-/// Adds one record as a line of JSON and waits until it is on disk, so that a later crash loses nothing.
+/// Adds one record as a line of JSON and waits until it is on disk, so that a later crash loses nothing. A last line
+/// without its end, from a run that was killed, is cut off first.
 ///
 /// # Errors
 /// If the file cannot be opened, written or synced.
@@ -47,15 +48,39 @@ pub fn append(path: &Path, record: &Record) -> Result<(), StoreError> {
     let mut line = serde_json::to_vec(record).expect("a record has only string keys");
     line.push(b'\n');
     let write = |mut file: File| {
+        cut_torn_line(&mut file)?;
         file.write_all(&line)?;
         file.sync_data()
     };
     OpenOptions::new()
         .create(true)
+        .read(true)
         .append(true)
         .open(path)
         .and_then(write)
         .map_err(StoreError::io(path))
+}
+
+/// Cuts off a last line without its end.
+pub(crate) fn cut_torn_line(file: &mut File) -> io::Result<()> {
+    const STEP: u64 = 64 << 10;
+    let whole = file.seek(SeekFrom::End(0))?;
+    let mut end = whole;
+    while end > 0 {
+        let begin = end.saturating_sub(STEP);
+        let mut part = vec![0; usize::try_from(end - begin).expect("at most a step")];
+        file.seek(SeekFrom::Start(begin))?;
+        file.read_exact(&mut part)?;
+        if let Some(last) = part.iter().rposition(|byte| *byte == b'\n') {
+            end = begin + last as u64 + 1;
+            break;
+        }
+        end = begin;
+    }
+    if end < whole {
+        file.set_len(end)?;
+    }
+    Ok(())
 }
 
 /// The records of a file, in order. A last line without its end, from a run that was killed, is passed over.
@@ -112,6 +137,22 @@ mod tests {
         assert_eq!(read(&path).expect("readable"), [first.clone(), second.clone()]);
         assert_eq!(first.summary().expect("measured").median_ns, 2.0);
         assert_eq!(second.outcome(), crate::Outcome::Failed("no such file"));
+
+        append(&path, &first).expect("written");
+        assert_eq!(
+            read(&path).expect("the torn line is gone"),
+            [first.clone(), second, first]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_one_torn_line_is_begun_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("records.jsonl");
+        fs::write(&path, vec![b'x'; 200_000]).expect("written");
+        let record = record("preprocess/decode", Ok(vec![3]));
+        append(&path, &record).expect("written");
+        assert_eq!(read(&path).expect("readable"), [record]);
     }
 
     #[test]

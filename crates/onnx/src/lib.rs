@@ -69,7 +69,11 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Re
         side("height", input.h),
         side("width", input.w),
     ];
-    let logits = [Extent::Free("batch"), Extent::Fixed(graph.output_shape().c)];
+    let output = graph.output_shape();
+    let logits = [
+        Extent::Free("batch"),
+        Extent::Fixed(output.c * output.h * output.w),
+    ];
     let model = ModelProto {
         ir_version: IR_VERSION,
         producer_name: "hrnet-zoo".into(),

@@ -7,7 +7,7 @@ mod decode;
 mod error;
 mod transform;
 
-pub use decode::{RgbImage, decode};
+pub use decode::{DECODER, RgbImage, decode};
 pub use error::PreprocessError;
 pub use kernels::Element;
 pub use transform::{Interpolation, Transform};

@@ -12,6 +12,14 @@ pub trait Backend: Sync {
     /// One line on what runs where, with the version of the library behind it.
     fn about(&self) -> &'static str;
 
+    /// [`Backend::about`] as this machine has it, with the version of a library that is loaded only when it is needed.
+    ///
+    /// # Errors
+    /// If that library is not here.
+    fn identity(&self) -> Result<String, RuntimeError> {
+        Ok(self.about().to_owned())
+    }
+
     /// How this backend computes in `precision`, or `None` if it cannot.
     fn arithmetic(&self, precision: Precision) -> Option<&'static str>;
 
@@ -42,7 +50,14 @@ pub static BACKENDS: &[&dyn Backend] = &[
     &candle::CUDA,
     #[cfg(feature = "metal")]
     &candle::METAL,
+    #[cfg(feature = "ort")]
+    &crate::ort::Ort,
+    #[cfg(feature = "tract")]
+    &crate::tract::Tract,
 ];
+
+/// Backends that are other people's engines, by name, whether this build has them or not: each is a feature of that name.
+pub const PEERS: &[&str] = &["ort", "tract"];
 
 /// The backend that runs a precision when none is named: the first of [`BACKENDS`] that can.
 pub fn default_backend(precision: Precision) -> &'static dyn Backend {
@@ -165,6 +180,14 @@ pub enum RuntimeError {
         /// The length of the slice.
         actual: usize,
     },
+    /// A library that the backend loads is not here.
+    #[error("{reason}")]
+    Missing {
+        /// Which library, what the system said, and where it was looked for.
+        reason: String,
+        /// What to do about it.
+        help: String,
+    },
     /// The library or device behind the backend failed.
     #[error("backend {backend}: {reason}")]
     Device {
@@ -194,10 +217,21 @@ impl RuntimeError {
 
 /// A backend name that this build does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown backend `{name}`: this build has {}", names().join(", "))]
+#[error("{}: this build has {}", self.what(), names().join(", "))]
 pub struct UnknownBackend {
     /// The name asked for.
     pub name: String,
+}
+
+impl UnknownBackend {
+    fn what(&self) -> String {
+        let name = &self.name;
+        if PEERS.contains(&name.as_str()) {
+            format!("backend `{name}` comes with `--features {name}`")
+        } else {
+            format!("unknown backend `{name}`")
+        }
+    }
 }
 
 fn names() -> Vec<&'static str> {

@@ -2,13 +2,18 @@
 //! [`Session::run`] is what a benchmark times.
 //!
 //! [`BACKENDS`] lists every backend of this build. Each passes the same conformance suite against a naive
-//! double-precision walk over the graph.
+//! double-precision walk over the graph. Those of [`PEERS`] are other people's engines, each behind a feature of its name.
 
 mod backend;
 mod candle;
 mod cpu;
+#[cfg(feature = "ort")]
+mod ort;
+#[cfg(feature = "tract")]
+mod tract;
 
 pub use backend::{
-    BACKENDS, Backend, Options, RuntimeError, Session, StepCost, UnknownBackend, backend, default_backend,
+    BACKENDS, Backend, Options, PEERS, RuntimeError, Session, StepCost, UnknownBackend, backend,
+    default_backend,
 };
 pub use cpu::{Costs, CostsError, Tuned, tune, unit, use_costs};

@@ -1,9 +1,26 @@
 //! Every backend in every precision against a naive walk over the graph in f64, on small networks that hold each op.
+#![expect(clippy::print_stdout, reason = "what cannot run here, for --nocapture")]
 
 use hrnet::{
     Graph, HeadSpec, HrnetSpec, NodeId, Op, Precision, SeededWeights, Shape, StageOneSpec, WeightSource,
 };
-use runtime::{BACKENDS, Options};
+use runtime::{BACKENDS, Backend, Options, PEERS, RuntimeError};
+
+/// The backends that can run here; one whose library is not here is told of.
+fn backends() -> Vec<&'static dyn Backend> {
+    let here = |backend: &&dyn Backend| match backend.identity() {
+        Ok(identity) => {
+            println!("{}: {identity}", backend.name());
+            true
+        }
+        Err(error @ RuntimeError::Missing { .. }) => {
+            println!("not run: {error}");
+            false
+        }
+        Err(error) => panic!("{}: {error}", backend.name()),
+    };
+    BACKENDS.iter().copied().filter(here).collect()
+}
 
 /// The graph's value for `images`, each op written as its definition.
 fn reference(graph: &Graph, weights: &dyn WeightSource, images: &[f32]) -> Vec<f64> {
@@ -129,7 +146,7 @@ fn every_backend_gives_the_reference_logits_in_every_precision() {
         let images = images(shape);
         let expected = reference(&graph, &weights, &images);
         let largest = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
-        for backend in BACKENDS {
+        for backend in backends() {
             for precision in Precision::ALL
                 .into_iter()
                 .filter(|p| backend.arithmetic(*p).is_some())
@@ -159,23 +176,60 @@ fn every_backend_gives_the_reference_logits_in_every_precision() {
 }
 
 #[test]
+fn features_alone_bring_the_engines_of_others() {
+    for (name, built) in PEERS.iter().zip([cfg!(feature = "ort"), cfg!(feature = "tract")]) {
+        match runtime::backend(name).map(Backend::name) {
+            Ok(found) => assert!(built && found == *name),
+            Err(error) => assert!(!built && error.to_string().contains(&format!("--features {name}"))),
+        }
+    }
+}
+
+#[test]
 fn thread_counts_do_not_change_the_shape_and_hardly_the_value() {
     let [spec, _] = networks();
     let shape = Shape::new(3, 3, 32, 32);
     let graph = spec.graph(shape).expect("a tiny network");
-    let run = |threads: usize| {
-        let options = Options {
-            precision: Precision::F32,
-            threads: threads.try_into().expect("positive"),
+    for backend in backends() {
+        let run = |threads: usize| {
+            let options = Options {
+                precision: Precision::F32,
+                threads: threads.try_into().expect("positive"),
+            };
+            let mut session = backend
+                .prepare(&graph, &SeededWeights::new(0), options)
+                .expect("prepare");
+            assert_eq!(session.input_shape(), shape);
+            session.logits(&images(shape)).expect("run")
         };
-        let mut session = BACKENDS[0]
-            .prepare(&graph, &SeededWeights::new(0), options)
+        let (one, three) = (run(1), run(3));
+        let near = one.iter().zip(&three).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(near, "{}: {one:?} and {three:?}", backend.name());
+    }
+}
+
+#[test]
+fn a_part_of_a_network_is_run_as_well() {
+    let [spec, _] = networks();
+    let whole = spec.graph(Shape::new(2, 3, 32, 64)).expect("a tiny network");
+    let map = whole.iter().find(|(_, node)| matches!(node.op, Op::Upsample(_)));
+    let part = whole.up_to(map.expect("an upsampling").0);
+    let images = images(part.input_shape());
+    let expected = reference(&part, &SeededWeights::new(5), &images);
+    for backend in backends() {
+        let mut session = backend
+            .prepare(&part, &SeededWeights::new(5), Options::new(Precision::F32))
             .expect("prepare");
-        assert_eq!(session.input_shape(), shape);
-        session.logits(&images(shape)).expect("run")
-    };
-    let (one, four) = (run(1), run(4));
-    assert!(one.iter().zip(&four).all(|(a, b)| (a - b).abs() < 1e-5));
+        let values = session.logits(&images).expect("run");
+        let largest = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+        let allowed = f64::from(backend.tolerance(Precision::F32)) * largest;
+        let near = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() <= allowed;
+        assert!(
+            values.len() == expected.len() && values.iter().zip(&expected).all(near),
+            "{}",
+            backend.name()
+        );
+    }
 }
 
 #[test]
@@ -187,7 +241,7 @@ fn wrong_lengths_are_refused_and_the_session_stays_usable() {
         graph.output(),
         graph.iter().last().map(|(id, _): (NodeId, _)| id).expect("nodes")
     );
-    for backend in BACKENDS {
+    for backend in backends() {
         let mut session = backend
             .prepare(&graph, &SeededWeights::new(0), Options::new(Precision::F32))
             .expect("prepare");

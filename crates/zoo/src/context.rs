@@ -115,9 +115,17 @@ impl Context {
         }
     }
 
-    /// The manifest's file; none for the one built in.
-    pub(crate) fn manifest(&self) -> Option<&Path> {
-        self.manifest.as_deref()
+    /// The global options with which another process of this program sees the same, and says only what went wrong.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--quiet".to_owned(), "--cache-dir".into()];
+        arguments.push(self.cache.root().display().to_string());
+        if let Some(manifest) = &self.manifest {
+            arguments.extend(["--manifest".to_owned(), manifest.display().to_string()]);
+        }
+        if self.offline {
+            arguments.push("--offline".into());
+        }
+        arguments
     }
 
     /// Where the manifest comes from, in words.

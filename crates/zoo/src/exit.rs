@@ -3,6 +3,7 @@ use std::io;
 
 use checkpoint::CheckpointError;
 use harness::StoreError;
+use harness::eval::EvalError;
 use hrnet::SpecError;
 use kernels::engine::UnknownIsa;
 use preprocess::PreprocessError;
@@ -25,7 +26,7 @@ pub enum Exit {
     Network,
     /// A file does not have the digest or size it should.
     Checksum,
-    /// The file is not in the cache, and may not be or was not fetched.
+    /// The file is not in the cache, and may not be or was not fetched; or the engine is not installed.
     Missing,
     /// The disk is full, or a file may not be read or written.
     Disk,
@@ -48,7 +49,7 @@ impl Exit {
         (Self::NotFound, "no variant of that name"),
         (Self::Network, "network failed"),
         (Self::Checksum, "checksum or size mismatch"),
-        (Self::Missing, "weights not in the cache"),
+        (Self::Missing, "weights or engine not here"),
         (Self::Disk, "disk or permission"),
         (Self::Some, "some of several failed"),
         (Self::Regressed, "a cell became slower"),
@@ -217,6 +218,29 @@ impl From<ReportError> for Failure {
     }
 }
 
+impl From<EvalError> for Failure {
+    fn from(error: EvalError) -> Self {
+        let exit = if matches!(error, EvalError::Io { .. }) {
+            Exit::Disk
+        } else {
+            Exit::Usage
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<RuntimeError> for Failure {
+    fn from(error: RuntimeError) -> Self {
+        match &error {
+            RuntimeError::Missing { help, .. } => {
+                let help = help.clone();
+                Self::new(Exit::Missing, error).help(help)
+            }
+            _ => Self::new(Exit::Other, error),
+        }
+    }
+}
+
 macro_rules! failure {
     ($($error:ty => $exit:expr),* $(,)?) => {
         $(impl From<$error> for Failure {
@@ -228,7 +252,6 @@ macro_rules! failure {
 }
 failure! {
     PreprocessError => Exit::Other,
-    RuntimeError => Exit::Other,
     SpecError => Exit::Usage,
     StoreError => Exit::Disk,
     UnknownBackend => Exit::Usage,

@@ -8,9 +8,21 @@ pub(crate) fn imagenet() -> Vec<&'static str> {
         .collect()
 }
 
+/// The WordNet ids of the same classes, as folders of ImageNet are named; from timm (Apache-2.0).
+pub(crate) fn wnids() -> Vec<&'static str> {
+    include_str!("../assets/imagenet1k_wnids.txt").lines().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wordnet_ids_are_sorted_and_a_thousand() {
+        let ids = wnids();
+        assert_eq!((ids.len(), ids[0], ids[999]), (1000, "n01440764", "n15075141"));
+        assert!(ids.is_sorted());
+    }
 
     #[test]
     fn a_thousand_names_in_order() {

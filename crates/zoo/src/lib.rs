@@ -1,10 +1,12 @@
 //! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] what `zoo bench` and `cargo bench` share.
 
+mod aside;
 mod audit;
 pub mod bench;
 mod cli;
 mod cmd;
 mod context;
+mod eval;
 mod exit;
 mod files;
 mod labels;

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use clap::Args;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
-use registry::{Artifact, Variant};
+use registry::{Artifact, Digest, Variant};
 use runtime::{Options, Session};
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::{Exit, Failure};
@@ -81,15 +82,22 @@ impl WeightArgs {
 
     /// Whether the weights are made up.
     pub(crate) fn are_seeded(&self) -> bool {
-        matches!(self.weights, Some(WeightsArg::Seeded(_)))
+        self.weights.as_ref().is_some_and(WeightsArg::are_seeded)
     }
 }
 
 /// `--weights`: a file or a seed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum WeightsArg {
     Seeded(u64),
     File(PathBuf),
+}
+
+impl WeightsArg {
+    /// Whether the weights are made up.
+    pub(crate) fn are_seeded(&self) -> bool {
+        matches!(self, Self::Seeded(_))
+    }
 }
 
 impl FromStr for WeightsArg {
@@ -133,10 +141,7 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(path)) => {
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                Self::read(path, &name, graph)
-            }
+            Choice::Given(WeightsArg::File(path)) => Self::read(path, &file_name(path), graph),
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
                 match cx.cached(artifact)? {
@@ -154,10 +159,47 @@ impl Weights {
         }
     }
 
+    /// What [`Weights::load`] will say about the weights.
+    pub(crate) fn about(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
+        let source = match choice {
+            Choice::Given(WeightsArg::Seeded(seed)) => return Ok(seeded(*seed)),
+            Choice::Given(WeightsArg::File(path)) => return Ok(file_name(path)),
+            Choice::Cached(source) => *source,
+            Choice::CachedOrSeeded => None,
+        };
+        let artifact = pick(variant, source, cx)?;
+        match (cx.cached(artifact)?, choice) {
+            (None, Choice::CachedOrSeeded) => Ok(seeded(0)),
+            _ => Ok(artifact.file_name.clone()),
+        }
+    }
+
+    /// What tells weights from others: the SHA-256 of their file, or `seeded:N`.
+    pub(crate) fn identity(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
+        let hashed = |path: &Path| {
+            let digest = Digest::of_file(path).map_err(|error| Failure::file(path, &error))?;
+            Ok(digest.to_string())
+        };
+        let source = match choice {
+            Choice::Given(WeightsArg::File(path)) => return hashed(path),
+            Choice::Given(WeightsArg::Seeded(_)) => return Self::about(cx, variant, choice),
+            Choice::Cached(source) => *source,
+            Choice::CachedOrSeeded => None,
+        };
+        let artifact = pick(variant, source, cx)?;
+        if let Some(pin) = cx.lock()?.pin(&artifact.url) {
+            return Ok(pin.sha256.to_string());
+        }
+        match cx.cached(artifact)? {
+            Some(path) => hashed(&path),
+            None => Self::about(cx, variant, choice),
+        }
+    }
+
     fn seeded(seed: u64) -> Self {
         Self {
             source: Box::new(SeededWeights::new(seed)),
-            about: format!("seeded:{seed}"),
+            about: seeded(seed),
         }
     }
 
@@ -178,6 +220,15 @@ impl Weights {
             about: name.to_owned(),
         })
     }
+}
+
+fn seeded(seed: u64) -> String {
+    format!("seeded:{seed}")
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// The source of this id; without an id the first one that is in the cache, else the first.

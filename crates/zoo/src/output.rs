@@ -3,6 +3,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::{Exit, Failure};
@@ -88,10 +89,37 @@ impl Output {
         !self.quiet && io::stderr().is_terminal()
     }
 
+    /// A bar for so many things to do, where somebody watches.
+    pub(crate) fn counter(&self, total: usize) -> Counter {
+        Counter(self.shows_progress().then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left  {msg}");
+            ProgressBar::new(total as u64).with_style(style.expect("a valid template"))
+        }))
+    }
+
     fn message(&self, label: &str, style: Style, text: &str) {
         let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
         // There is nowhere left to tell that stderr is closed.
         let _ = writeln!(stderr, "{style}{label}{style:#}{text}");
+    }
+}
+
+/// A bar that counts up, or nothing.
+pub(crate) struct Counter(Option<ProgressBar>);
+
+impl Counter {
+    /// So many more are done; `message` says what they came to.
+    pub(crate) fn advance(&self, by: usize, message: impl FnOnce() -> String) {
+        if let Some(bar) = &self.0 {
+            bar.inc(by as u64);
+            bar.set_message(message());
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use common::Place;
 use npyz::WriterBuilder;
+use serde_json::Value;
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/photo.jpg");
 /// The same with OpenCV's pixels, for no two JPEG decoders round alike.
@@ -99,8 +100,12 @@ fn a_photo_is_classified() {
         "--json",
     ]);
     assert!(run.stderr().contains("never trained"), "{}", run.stderr());
-    let answers = run.json();
-    assert_eq!(answers.as_array().expect("answers").len(), 2);
+    let lines = run.good();
+    let answers: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(answers.len(), 2);
     let classes = answers[0]["classes"].as_array().expect("classes");
     assert_eq!(classes.len(), 5);
     let probabilities: Vec<f64> = classes
@@ -136,6 +141,16 @@ fn what_is_no_photo_is_refused() {
     };
     assert!(with("cat.jpg").failed(1).contains("cat.jpg"));
     assert!(with("none.jpg").failed(8).contains("none.jpg"));
+    assert!(with(".").failed(1).contains("1 of 1 images could not be read"));
+
+    std::fs::copy(PIXELS, place.path().join("dog.png")).expect("copied");
+    let some = with(".");
+    assert!(
+        some.stdout().contains("dog.png (HRNet_W18_C)"),
+        "{}",
+        some.stdout()
+    );
+    assert!(some.failed(9).contains("1 of 2 images could not be read"));
 }
 
 #[test]

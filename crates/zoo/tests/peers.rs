@@ -19,11 +19,11 @@ const WRONG: &str = r#"cp "$6" "$7"; echo ready Fake 1.0; while read line; do ec
 
 const BROKEN: &str = "echo no such instruction >&2; exit 4";
 
-/// A folder with an environment in which tract is installed and this script is Python.
+/// A folder with an environment in which MNN is installed and this script is Python.
 fn place(script: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let peers = folder.path().join("peers");
-    for package in ["tract-0.23.9", "numpy-2.4.6"] {
+    for package in ["mnn-3.6.1", "numpy-2.4.6"] {
         let name = format!("lib/python3.11/site-packages/{package}.dist-info");
         fs::create_dir_all(peers.join(name)).expect("made");
     }
@@ -71,12 +71,12 @@ fn the_list_tells_what_is_installed() {
     let output = zoo(place.path(), &["peers", "list", "--json"]);
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
-    assert_eq!(row("tract")["installed"], "0.23.9");
+    assert_eq!(row("mnn")["installed"], "3.6.1");
     assert_eq!(row("openvino")["installed"], Value::Null);
     assert_eq!(row("openvino")["lacks"], serde_json::json!(["openvino"]));
     let listed = text(&zoo(place.path(), &["peers", "list"]));
     assert!(
-        listed.contains("torch-compile") && listed.contains("0.23.9"),
+        listed.contains("torch-compile") && listed.contains("3.6.1"),
         "{listed}"
     );
 }
@@ -84,7 +84,7 @@ fn the_list_tells_what_is_installed() {
 #[test]
 fn a_peer_with_the_right_answer_is_raced_beside_ours() {
     let place = place(RIGHT);
-    let output = race(place.path(), "tract");
+    let output = race(place.path(), "mnn");
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     assert!(
@@ -92,12 +92,12 @@ fn a_peer_with_the_right_answer_is_raced_beside_ours() {
         "{said}"
     );
     assert!(
-        said.contains("fastest peer: tract, 5.00 ms") && said.contains("GMAC/s"),
+        said.contains("fastest peer: mnn, 5.00 ms") && said.contains("GMAC/s"),
         "{said}"
     );
     let records = records(place.path());
     assert_eq!(records.len(), 2);
-    assert_eq!(records[1]["case"], "HRNet_W18_C/f32/bs1/crop224/tract/t1");
+    assert_eq!(records[1]["case"], "HRNet_W18_C/f32/bs1/crop224/mnn/t1");
     assert_eq!(records[1]["backend"], "Fake 1.0 on 1 threads");
     assert_eq!(records[1]["samples_ns"], serde_json::json!(vec![5_000_000; 7]));
     assert_eq!(
@@ -117,7 +117,7 @@ fn a_peer_with_the_right_answer_is_raced_beside_ours() {
 #[test]
 fn a_wrong_answer_is_an_error_and_is_never_timed() {
     let place = place(WRONG);
-    let output = race(place.path(), "tract");
+    let output = race(place.path(), "mnn");
     assert_eq!(output.status.code(), Some(9), "{}", text(&output));
     let records = records(place.path());
     assert!(!records[0]["samples_ns"].as_array().expect("samples").is_empty());
@@ -125,14 +125,14 @@ fn a_wrong_answer_is_an_error_and_is_never_timed() {
     let error = records[1]["error"].as_str().expect("an error");
     assert_eq!(
         error,
-        "tract gives a wrong answer, not timed: 150528 logits, expected 1000"
+        "mnn gives a wrong answer, not timed: 150528 logits, expected 1000"
     );
 }
 
 #[test]
 fn a_peer_that_breaks_is_told_of_and_the_others_go_on() {
     let place = place(BROKEN);
-    let output = race(place.path(), "tract,openvino");
+    let output = race(place.path(), "mnn,openvino");
     assert_eq!(output.status.code(), Some(9), "{}", text(&output));
     let records = records(place.path());
     let error = |index: usize| records[index]["error"].as_str().expect("an error").to_owned();
@@ -153,7 +153,7 @@ fn bench_takes_peers_as_backends_in_f32_alone() {
         "-m",
         "HRNet_W18_C",
         "--backend",
-        "tract",
+        "mnn",
         "--precision",
         "f32,f16",
     ];
@@ -194,12 +194,12 @@ fn without_python_or_network_installing_says_what_to_do() {
 #[test]
 fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
     let place = place(r#"case "$*" in *openvino*) echo no matching distribution >&2; exit 1;; esac"#);
-    let output = zoo(place.path(), &["peers", "install", "openvino", "tract"]);
+    let output = zoo(place.path(), &["peers", "install", "openvino", "mnn"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(
         said.contains("openvino cannot be installed: exit status: 1: no matching distribution"),
         "{said}"
     );
-    assert!(said.contains("ok tract 0.23.9"), "{said}");
+    assert!(said.contains("ok mnn 3.6.1"), "{said}");
 }

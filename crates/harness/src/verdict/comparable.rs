@@ -39,6 +39,11 @@ pub(super) fn machine(before: &Machine, now: &Machine) -> Option<String> {
         let features = |machine: &Machine| machine.cpu_features.join(" ");
         return Some(told("instruction sets", &features(before), &features(now)));
     }
+    if let (Some(old), Some(new)) = (&before.governor, &now.governor)
+        && old != new
+    {
+        return Some(told("frequency governor", old, new));
+    }
     None
 }
 

@@ -57,6 +57,7 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
         weights: "seeded:0".into(),
         zoo: "0.1.0".into(),
         build: "rustc 1.95.0, x86_64-unknown-linux-gnu, release".into(),
+        features: Vec::new(),
         backend: "hrnet-zoo 0.1.0's own engine, with Winograd, on avx512".into(),
         commit: None,
         machine: Machine {
@@ -65,6 +66,8 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
             memory_bytes: 25_276_514_304,
             os: "linux x86_64".into(),
             cpu_features: ["avx2", "fma", "avx512f"].map(str::to_owned).into(),
+            governor: Some("performance".into()),
+            processors: Some("0-1".into()),
         },
     };
     let case = case.parse().expect("a case");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use harness::Cell;
 use tempfile::TempDir;
 
-use super::prepare::{Prepared, Question, right, wrong};
+use super::prepare::{About, Prepared, Question, right, wrong};
 use crate::context::Context;
 use crate::peers::{Environment, Job, Limits, Peer, State, Worker};
 use crate::{Exit, Failure, files, npy};
@@ -68,9 +68,11 @@ impl Desk {
         let fidelity = right(&logits.values, reference, question.case.batch, peer.tolerance)
             .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
-            weights: question.weights.about.clone(),
-            backend: worker.about().to_owned(),
-            fidelity: Some(fidelity),
+            about: About {
+                weights: question.weights.about.clone(),
+                backend: worker.about().to_owned(),
+                fidelity: Some(fidelity),
+            },
             cell: Cell::clocked(move || worker.run()),
         })
     }

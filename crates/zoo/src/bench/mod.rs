@@ -1,22 +1,31 @@
 //! What `zoo bench` and `cargo bench` share: which cells there are, and how a cell is made ready to be timed.
 
+mod campaign;
 mod canary;
 mod desk;
+mod errand;
+mod forecast;
 mod peers;
 mod prepare;
 pub(crate) mod race;
+mod resume;
 mod runner;
 mod suite;
+pub(crate) mod told;
 
 use harness::{Case, NetworkCase, PreprocessCase};
 use hrnet::Precision;
 use registry::{Variant, Zoo};
 
+pub(crate) use campaign::{Campaign, Done, Plan, Task};
 pub(crate) use canary::macs_per_s;
+pub(crate) use errand::Errand;
+pub(crate) use forecast::{Basis, Expected};
 pub use peers::peers;
 pub(crate) use peers::{ADVICE, NETWORKS};
 pub(crate) use prepare::{Workshop, transform};
-pub(crate) use runner::{measure, provenance};
+pub(crate) use resume::resume;
+pub(crate) use runner::provenance;
 pub use suite::{network, preprocess};
 
 /// The sizes that preprocessing is timed at: short side after resizing, side of the crop.
@@ -40,12 +49,21 @@ pub struct Matrix {
     pub backends: Vec<String>,
     /// Threads of a session.
     pub threads: Vec<usize>,
+    /// Whether variants that share a network are measured each under its own name.
+    pub twins: bool,
 }
 
 impl Matrix {
-    /// The cells, smallest batch first; variants that share a network are measured once.
+    /// The cells, smallest batch first; variants that share a network are measured once, unless twins are asked for.
     pub fn cases(&self, zoo: &Zoo) -> Vec<Case> {
-        let variants = distinct(zoo, &self.variants);
+        let variants = if self.twins {
+            zoo.variants
+                .iter()
+                .filter(|variant| self.variants.contains(&variant.name))
+                .collect()
+        } else {
+            distinct(zoo, &self.variants)
+        };
         let mut cases = Vec::new();
         for batch in &self.batches {
             for precision in &self.precisions {

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use harness::Budget;
 
-use super::race::{Heat, engines, installed, overview};
+use super::race::{Heat, engines, overview};
 use super::suite::is_full;
 use super::{BATCHES, Workshop, all_threads};
 use crate::Failure;
 use crate::context::Context;
+use crate::peers::installed;
 
 /// The networks that are raced unless others are named.
 pub(crate) const NETWORKS: [&str; 4] = ["HRNet_W18_C", "HRNet_W32_C", "HRNet_W48_C", "HRNet_W64_C"];

@@ -1,8 +1,9 @@
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use half::{bf16, f16};
-use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase};
+use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Interpolation, RgbImage, Transform};
 use registry::{Preprocess, Variant};
@@ -11,7 +12,7 @@ use runtime::Options;
 use super::desk::Desk;
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
-use crate::{Exit, Failure, peers};
+use crate::{Exit, Failure, npy, peers};
 
 /// The photo that preprocessing is timed on.
 const PHOTO: &[u8] = include_bytes!("../../../../tests/golden/photo.jpg");
@@ -23,6 +24,11 @@ const REFERENCE: &str = "cpu-exact";
 pub(crate) struct Prepared {
     /// One run a call.
     pub(crate) cell: Cell,
+    pub(crate) about: About,
+}
+
+/// What a record says about a cell besides its times.
+pub(crate) struct About {
     /// Where the weights come from; empty for preprocessing.
     pub(crate) weights: String,
     /// What runs the cell.
@@ -31,11 +37,33 @@ pub(crate) struct Prepared {
     pub(crate) fidelity: Option<Fidelity>,
 }
 
+impl About {
+    /// The record of what came of the cell.
+    pub(crate) fn record(
+        self,
+        case: &Case,
+        started: String,
+        samples: Result<Vec<u64>, String>,
+        common: &Provenance,
+    ) -> Record {
+        let about = Provenance {
+            weights: self.weights,
+            backend: self.backend,
+            ..common.clone()
+        };
+        let mut record = Record::new(case.clone(), started, samples, about);
+        record.fidelity = self.fidelity;
+        record
+    }
+}
+
 /// Makes cells ready.
 pub(crate) struct Workshop<'a> {
     pub(crate) cx: &'a Context,
     /// Weights for every cell; without them the cache's, or seeded ones where a file is missing.
     weights: Option<WeightsArg>,
+    /// The folder that answers of the reference are shared in.
+    shared: Option<PathBuf>,
     desk: RefCell<Desk>,
 }
 
@@ -54,7 +82,16 @@ impl<'a> Workshop<'a> {
         Self {
             cx,
             weights,
+            shared: None,
             desk: RefCell::default(),
+        }
+    }
+
+    /// The same, which shares the reference's answers with other processes in a folder. All must have the same weights.
+    pub(crate) fn sharing(self, folder: PathBuf) -> Self {
+        Self {
+            shared: Some(folder),
+            ..self
         }
     }
 
@@ -106,13 +143,32 @@ impl<'a> Workshop<'a> {
         if let Some(logits) = self.desk.borrow().reference(&key) {
             return Ok(logits);
         }
+        let logits = Rc::new(self.shared_reference(question)?);
+        self.desk.borrow_mut().keep_reference(key, Rc::clone(&logits));
+        Ok(logits)
+    }
+
+    /// The right logits that another process left, or else our own, for others to take.
+    fn shared_reference(&self, question: &Question) -> Result<Vec<f32>, Failure> {
+        let NetworkCase {
+            variant, batch, crop, ..
+        } = question.case;
+        let file = self
+            .shared
+            .as_ref()
+            .map(|folder| folder.join(format!("{variant}-bs{batch}-crop{crop}.npy")));
+        if let Some(file) = file.as_ref().filter(|file| file.is_file()) {
+            return Ok(npy::read(file)?.values);
+        }
         let mut session = runtime::backend(REFERENCE)?.prepare(
             &question.graph,
             question.weights.source.as_ref(),
             Options::new(Precision::F32),
         )?;
-        let logits = Rc::new(session.logits(&question.images)?);
-        self.desk.borrow_mut().keep_reference(key, Rc::clone(&logits));
+        let logits = session.logits(&question.images)?;
+        if let Some(file) = file {
+            npy::write(&file, &[*batch, logits.len() / batch], &logits)?;
+        }
         Ok(logits)
     }
 
@@ -144,9 +200,11 @@ impl<'a> Workshop<'a> {
         };
         Ok(Prepared {
             cell,
-            weights: String::new(),
-            backend: "this program, one thread".into(),
-            fidelity: None,
+            about: About {
+                weights: String::new(),
+                backend: "this program, one thread".into(),
+                fidelity: None,
+            },
         })
     }
 }
@@ -181,9 +239,11 @@ impl Question<'_> {
         });
         Ok(Prepared {
             cell,
-            weights: self.weights.about,
-            backend: format!("{}{unit}", backend.about()),
-            fidelity: Some(fidelity),
+            about: About {
+                weights: self.weights.about,
+                backend: format!("{}{unit}", backend.identity()?),
+                fidelity: Some(fidelity),
+            },
         })
     }
 }

@@ -5,9 +5,7 @@ use hrnet::{Precision, Shape};
 
 use super::{Workshop, canary, provenance};
 use crate::Failure;
-use crate::context::Context;
 use crate::output::table;
-use crate::peers::{Environment, PEERS, Peer};
 
 /// The backend that others are compared with.
 const OURS: &str = "cpu";
@@ -34,21 +32,10 @@ pub(crate) struct Standing {
     macs: u64,
 }
 
-/// The peers that are installed; slow ones only where there is time for them.
-pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static Peer> {
-    let environment = Environment::of(cx);
-    PEERS
-        .iter()
-        .filter(|peer| (slow || !peer.slow) && environment.has(peer))
-        .collect()
-}
-
 /// Our backend, stock operations for single images, and these peers.
-pub(crate) fn engines(batch: usize, peers: &[&Peer]) -> Vec<String> {
-    let ours = [OURS, STOCK].into_iter().take(if batch == 1 { 2 } else { 1 });
-    ours.chain(peers.iter().map(|peer| peer.name))
-        .map(str::to_owned)
-        .collect()
+pub(crate) fn engines(batch: usize, peers: &[&str]) -> Vec<String> {
+    let ours = &[OURS, STOCK][..if batch == 1 { 2 } else { 1 }];
+    [ours, peers].concat().into_iter().map(str::to_owned).collect()
 }
 
 impl Heat {
@@ -92,16 +79,11 @@ impl Heat {
                 backend: engine.clone(),
                 threads: self.threads,
             };
-            let mut about = common.clone();
-            let place = workshop
-                .network(&case)
-                .map_err(|failure| failure.message)
-                .map(|ready| {
-                    (about.weights, about.backend) = (ready.weights, ready.backend);
-                    cells.push(ready.cell);
-                    (cells.len() - 1, ready.fidelity)
-                });
-            prepared.push((Case::Network(case), about, place));
+            let ready = workshop.network(&case).map(|ready| {
+                cells.push(ready.cell);
+                (cells.len() - 1, ready.about)
+            });
+            prepared.push((Case::Network(case), ready));
         }
         let samples = budget.race(&mut cells);
         let race = Race {
@@ -114,11 +96,12 @@ impl Heat {
                 .map(|summary| canary_macs / (summary.min_ns / 1e9)),
         };
         let mut records = Vec::with_capacity(prepared.len());
-        for (case, about, place) in prepared {
-            let fidelity = place.as_ref().ok().and_then(|(_, fidelity)| *fidelity);
-            let result = place.and_then(|(place, _)| samples[place].clone());
-            let mut record = Record::new(case, started.clone(), result, about);
-            record.fidelity = fidelity;
+        for (case, ready) in prepared {
+            let started = started.clone();
+            let mut record = match ready {
+                Ok((place, about)) => about.record(&case, started, samples[place].clone(), &common),
+                Err(failure) => Record::new(case, started, Err(failure.message), common.clone()),
+            };
             record.race = Some(race.clone());
             if let Some(file) = file {
                 append(file, &record)?;
@@ -144,7 +127,7 @@ impl Standing {
         let peers = self
             .records
             .iter()
-            .filter(|record| crate::peers::find(engine(record)).is_some());
+            .filter(|record| crate::peers::names().any(|name| name == engine(record)));
         let measured = peers.filter_map(|record| Some((record, record.summary()?.median_ns)));
         let fastest = measured.min_by(|(_, a), (_, b)| a.total_cmp(b));
         fastest.map(|(record, _)| record)
@@ -358,7 +341,7 @@ mod tests {
 
     #[test]
     fn stock_operations_run_single_images_only() {
-        assert_eq!(engines(1, &[&PEERS[0]]), ["cpu", "candle", "openvino"]);
-        assert_eq!(engines(8, &[&PEERS[0]]), ["cpu", "openvino"]);
+        assert_eq!(engines(1, &["openvino"]), ["cpu", "candle", "openvino"]);
+        assert_eq!(engines(8, &["openvino"]), ["cpu", "openvino"]);
     }
 }

@@ -1,9 +1,9 @@
-use std::path::Path;
-
-use harness::{Budget, Case, Commit, Lookout, Machine, Provenance, Record, append};
+use harness::{Budget, Canary, Case, Commit, Conditions, Lookout, Machine, Provenance, Record};
+use kernels::engine::Isa;
 
 use super::Workshop;
 use super::canary::{SWEEP, canary};
+use super::prepare::Prepared;
 use crate::Failure;
 
 /// What this program's records share: version, compiler, commit and machine.
@@ -12,65 +12,72 @@ pub(crate) fn provenance() -> Provenance {
         hash: hash.to_owned(),
         dirty: option_env!("ZOO_DIRTY") == Some("true"),
     });
-    let features = kernels::cpu_features().into_iter().map(str::to_owned).collect();
+    let cpu_features = kernels::cpu_features().into_iter().map(str::to_owned).collect();
+    let features = env!("ZOO_FEATURES").split(',').filter(|name| !name.is_empty());
     Provenance {
         zoo: env!("CARGO_PKG_VERSION").to_owned(),
         build: env!("ZOO_BUILD").to_owned(),
         commit,
-        machine: Machine::detect(features),
+        features: features.map(str::to_owned).collect(),
+        machine: Machine::detect(cpu_features),
         ..Provenance::default()
     }
 }
 
-/// Measures the cells one after the other and appends each record to the file as soon as it is there.
-///
-/// A cell that cannot be prepared or run becomes a record of its error, and the next one begins.
-pub(crate) fn measure(
-    workshop: &Workshop,
-    cases: &[Case],
-    budget: Budget,
-    file: &Path,
-    mut told: impl FnMut(&Record) -> Result<(), Failure>,
-) -> Result<Vec<Record>, Failure> {
-    let common = provenance();
-    let mut records = Vec::with_capacity(cases.len());
-    for case in cases {
-        let record = one(workshop, case, budget, &common)?;
-        append(file, &record)?;
-        told(&record)?;
-        records.push(record);
-    }
-    Ok(records)
+/// What the machine does while a cell is measured.
+pub(super) struct Watch {
+    isa: Isa,
+    threads: usize,
+    before: Canary,
+    lookout: Lookout,
 }
 
-/// One cell's record, with what the machine could do before and after it.
-fn one(workshop: &Workshop, case: &Case, budget: Budget, common: &Provenance) -> Result<Record, Failure> {
-    let (isa, threads) = (runtime::unit()?, case.network().map_or(1, |case| case.threads));
+impl Watch {
+    /// Begins with what the machine can do on the case's threads.
+    pub(super) fn begin(case: &Case) -> Result<Self, Failure> {
+        let (isa, threads) = (runtime::unit()?, case.network().map_or(1, |case| case.threads));
+        Ok(Self {
+            isa,
+            threads,
+            before: canary(isa, threads),
+            lookout: Lookout::begin(),
+        })
+    }
+
+    pub(super) fn end(self) -> Conditions {
+        let mut conditions = self.lookout.end([self.before, canary(self.isa, self.threads)]);
+        // The canary's memory is no part of what the cell needs.
+        conditions.peak_resident_bytes = conditions
+            .peak_resident_bytes
+            .map(|bytes| bytes.saturating_sub(SWEEP as u64));
+        conditions
+    }
+}
+
+/// One cell's record. What cannot be prepared or run is a record of its error.
+pub(super) fn one(
+    workshop: &Workshop,
+    case: &Case,
+    budget: Budget,
+    common: &Provenance,
+) -> Result<Record, Failure> {
     let started = Record::now();
-    let mut prepared = match workshop.prepare(case) {
+    let Prepared { mut cell, about } = match workshop.prepare(case) {
         Ok(prepared) => prepared,
         Err(failure) => {
             let error = Err(failure.message);
             return Ok(Record::new(case.clone(), started, error, common.clone()));
         }
     };
-    let before = canary(isa, threads);
-    let lookout = Lookout::begin();
-    let result = budget.measure(&mut prepared.cell);
-    let mut conditions = lookout.end([before, canary(isa, threads)]);
-    // The canary's memory is no part of what the cell needs.
-    conditions.peak_resident_bytes = conditions
-        .peak_resident_bytes
-        .map(|bytes| bytes.saturating_sub(SWEEP as u64));
-    let warm_up = result.as_ref().ok().map(|(warm_up, _)| *warm_up);
-    let about = Provenance {
-        weights: prepared.weights,
-        backend: prepared.backend,
-        ..common.clone()
+    let watch = Watch::begin(case)?;
+    let result = budget.measure(&mut cell);
+    let conditions = watch.end();
+    let (warm_up, samples) = match result {
+        Ok((warm_up, samples)) => (Some(warm_up), Ok(samples)),
+        Err(error) => (None, Err(error)),
     };
-    let mut record = Record::new(case.clone(), started, result.map(|(_, samples)| samples), about);
+    let mut record = about.record(case, started, samples, common);
     record.warm_up = warm_up;
-    record.fidelity = prepared.fidelity;
     record.conditions = Some(conditions);
     Ok(record)
 }

@@ -1,12 +1,18 @@
-use harness::{Case, Suite};
+use std::path::Path;
+
+use harness::{Case, Record, Suite, append};
 use hrnet::Precision;
 
+use super::runner::{Watch, provenance};
 use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
 use crate::Failure;
 use crate::context::Context;
 
 /// The variable that picks the cells of `cargo bench`: `full` for all of them.
 const SELECTION: &str = "ZOO_BENCH";
+
+/// Where criterion's samples go, as those of `zoo bench`; below the workspace's root, where `cargo bench` runs.
+const RECORDS: &str = "reports/records.jsonl";
 
 /// Whether all cells are asked for.
 pub(super) fn is_full() -> bool {
@@ -43,6 +49,7 @@ fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
         crops: SIZES.map(|(_, crop)| crop).to_vec(),
         backends: names(runtime::BACKENDS),
         threads: vec![super::all_threads()],
+        twins: false,
     };
     if full {
         return Ok(every.cases(zoo));
@@ -84,18 +91,31 @@ fn names(backends: &[&dyn runtime::Backend]) -> Vec<String> {
 }
 
 fn run(cx: &Context, cases: Vec<Case>) {
-    let workshop = Workshop::new(cx, None);
+    let (workshop, common) = (Workshop::new(cx, None), provenance());
     let mut suite = Suite::from_args();
+    let mut written = 0;
     for case in cases {
-        let prepare = || {
-            workshop
-                .prepare(&case)
-                .map(|prepared| prepared.cell)
-                .map_err(|failure| failure.message)
-        };
-        suite.bench(&case, prepare);
+        let mut ready = None;
+        let measured = suite.bench(&case, || {
+            let started = Record::now();
+            let prepared = workshop.prepare(&case).map_err(|failure| failure.message)?;
+            let watch = Watch::begin(&case).map_err(|failure| failure.message)?;
+            ready = Some((started, prepared.about, watch));
+            Ok(prepared.cell)
+        });
+        if let Some(((warm_up, samples), (started, about, watch))) = measured.zip(ready) {
+            let mut record = about.record(&case, started, Ok(samples), &common);
+            record.warm_up = Some(warm_up);
+            record.conditions = Some(watch.end());
+            append(Path::new(RECORDS), &record).unwrap_or_else(|error| panic!("{error}"));
+            written += 1;
+        }
     }
     suite.finish();
+    if written > 0 {
+        // Nowhere is left to say it if standard output is closed.
+        let _ = cx.out.data(&format!("{written} records appended to {RECORDS}"));
+    }
 }
 
 #[cfg(test)]

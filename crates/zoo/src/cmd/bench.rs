@@ -1,22 +1,24 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use glob::Pattern;
-use harness::{Budget, Case, Outcome, Quantile, Record};
+use harness::{Budget, Case, Record, read};
 use hrnet::Precision;
 use registry::Zoo;
 
-use crate::bench::{Matrix, Workshop, all_threads, measure, preprocess_cases};
+use crate::bench::{Campaign, Errand, Matrix, Task, all_threads, preprocess_cases, resume, told};
 use crate::context::Context;
 use crate::model::WeightsArg;
 use crate::{Exit, Failure, peers};
 
 /// Measure latencies on this machine
 ///
-/// Lists are separated by commas. Variants that share a network are measured once. Every run of a cell is kept: one
-/// JSON record a cell, appended to the records file as soon as it is measured.
+/// Lists are separated by commas. Variants that share a network are measured once. Each cell is measured in a process of
+/// its own, after its answer was compared with the reference's. Every run is kept: one JSON record a process, appended to
+/// the records file as soon as it is measured. A run that was interrupted goes on with --resume.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Variants, with * and ? as wildcards
@@ -28,9 +30,9 @@ pub(crate) struct Bench {
         default_value = "*"
     )]
     model: Vec<Pattern>,
-    /// Number formats: f32, f16, bf16
+    /// Number formats: f32, f16, bf16, or all
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
-    precision: Vec<Precision>,
+    precision: Vec<PrecisionArg>,
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
     batch: Vec<NonZeroUsize>,
@@ -50,15 +52,54 @@ pub(crate) struct Bench {
     /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
     #[arg(long, value_name = "FILE|seeded:N")]
     weights: Option<WeightsArg>,
-    /// Time for each cell's samples
+    /// Time for each cell's samples, in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     time: f64,
+    /// Processes a cell, one after the other: verdicts rest on them, and want eight
+    #[arg(long, value_name = "N", default_value = "1")]
+    processes: NonZeroUsize,
+    /// Time for everything, as 20m: cells that do not fit are left out, time that is left goes where times spread most
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    budget: Option<Duration>,
+    /// Only tell what would be measured, and how long that would take
+    #[arg(long)]
+    plan: bool,
+    /// Skip what this program has measured on this machine into the records file already
+    #[arg(long)]
+    resume: bool,
+    /// Measure variants that share a network each by itself, and compare them: whatever differs is a false alarm
+    #[arg(long)]
+    twins: bool,
     /// Where records are appended
     #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
     out: PathBuf,
     /// Print the records as JSON, one a line
     #[arg(long)]
     json: bool,
+    /// Measure one cell that standard input names, and print its record
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+/// A number format, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PrecisionArg {
+    All,
+    One(Precision),
+}
+
+impl FromStr for PrecisionArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            name => name
+                .parse()
+                .map(Self::One)
+                .map_err(|error| format!("{error}, or all")),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,28 +114,80 @@ enum StageArg {
 
 impl Bench {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let cases = self.cases(cx)?;
-        cx.out.note(&format!(
-            "{} cells; records go to {}",
-            cases.len(),
-            self.out.display()
-        ));
-        let budget = Budget {
-            time: Duration::from_secs_f64(self.time),
-            ..Budget::STANDARD
+        if self.worker {
+            return Errand::serve(cx, std::io::stdin());
+        }
+        let known = match self.out.is_file() {
+            true => read(&self.out)?,
+            false => Vec::new(),
         };
-        let workshop = Workshop::new(cx, self.weights.clone());
-        let records = measure(&workshop, &cases, budget, &self.out, |record| match self.json {
-            true => cx.out.json_line(record),
-            false => cx.out.data(&line(record)),
+        let mut tasks: Vec<Task> = self
+            .cases(cx)?
+            .into_iter()
+            .map(|case| Task::new(case, &self.out))
+            .collect();
+        if self.resume {
+            resume(cx, &mut tasks, &known, self.weights.as_ref())?;
+        }
+        let campaign = Campaign {
+            cx,
+            weights: self.weights.clone(),
+            budget: Budget {
+                time: Duration::from_secs_f64(self.time),
+                ..Budget::STANDARD
+            },
+            processes: self.processes.get(),
+            limit: self.budget,
+        };
+        if self.plan {
+            let plan = campaign.plan(tasks, &known)?;
+            return match self.json {
+                true => cx.out.json(&told::plan_rows(&plan)),
+                false => cx.out.data(&told::plan(&plan, self.budget)),
+            };
+        }
+        self.measure(cx, &campaign, tasks, &known)
+    }
+
+    fn measure(
+        &self,
+        cx: &Context,
+        campaign: &Campaign,
+        tasks: Vec<Task>,
+        known: &[Record],
+    ) -> Result<(), Failure> {
+        cx.out.note(&told::begin(&tasks, campaign, &self.out));
+        // Lines of single processes are progress where several make a cell.
+        let several = campaign.processes > 1 || campaign.limit.is_some();
+        let done = campaign.run(tasks, known, |record| {
+            match (self.json, several) {
+                (true, _) => cx.out.json_line(record)?,
+                (false, false) => cx.out.data(&told::line(&[record]))?,
+                (false, true) => cx.out.note(&told::progress(record)),
+            }
+            Ok(())
         })?;
-        let failed = records.iter().filter(|record| record.summary().is_none()).count();
+        let measured = done.tasks.iter().filter(|task| !task.records.is_empty());
+        if several && !self.json {
+            for task in measured.clone() {
+                cx.out
+                    .data(&told::line(&task.records.iter().collect::<Vec<_>>()))?;
+            }
+        }
+        if self.twins {
+            cx.out.note(&told::twins(cx.zoo()?, &done.tasks));
+        }
+        if let Some(left_out) = told::left_out(&done, campaign.processes) {
+            cx.out.warn(&left_out);
+        }
+        let has_none = |task: &&Task| task.records.iter().all(|record| record.summary().is_none());
+        let (all, failed) = (measured.clone().count(), measured.filter(has_none).count());
         match failed {
+            _ if failed == all => Err(Failure::new(Exit::NoData, "no cell could be measured")),
             0 => Ok(()),
-            _ if failed == records.len() => Err(Failure::new(Exit::NoData, "no cell could be measured")),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{failed} of {} cells failed", records.len()),
+                format!("{failed} of {all} cells failed"),
             )),
         }
     }
@@ -106,7 +199,7 @@ impl Bench {
         }
         let matrix = Matrix {
             variants: matching(zoo, &self.model)?,
-            precisions: self.precision.clone(),
+            precisions: precisions(&self.precision),
             batches: self.batch.iter().map(|batch| batch.get()).collect(),
             crops: self.size.clone(),
             backends: self.backend.clone(),
@@ -114,6 +207,7 @@ impl Bench {
                 [] => vec![all_threads()],
                 threads => threads.iter().map(|threads| threads.get()).collect(),
             },
+            twins: self.twins,
         };
         Ok(match self.stage {
             StageArg::Network => matrix.cases(zoo),
@@ -121,6 +215,20 @@ impl Bench {
             StageArg::All => [preprocess_cases(), matrix.cases(zoo)].concat(),
         })
     }
+}
+
+/// The precisions that a list names, each once.
+fn precisions(list: &[PrecisionArg]) -> Vec<Precision> {
+    let mut named = Vec::new();
+    for precision in list {
+        match precision {
+            PrecisionArg::All => named.extend(Precision::ALL),
+            PrecisionArg::One(precision) => named.push(*precision),
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    named.retain(|precision| seen.insert(*precision));
+    named
 }
 
 /// The names of the variants that fit one of the patterns, in the manifest's order.
@@ -140,28 +248,6 @@ pub(super) fn matching(zoo: &Zoo, patterns: &[Pattern]) -> Result<Vec<String>, F
         .collect())
 }
 
-/// One record as a line for people.
-pub(crate) fn line(record: &Record) -> String {
-    let id = record.case.to_string();
-    match record.outcome() {
-        Outcome::Failed(error) => format!("{id:<52} failed: {error}"),
-        Outcome::Measured(summary) => {
-            let images = record.images_per_s().unwrap_or_default();
-            let p90 = match Quantile::of(&record.samples_ns, 0.9) {
-                Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
-                Quantile::Needs(samples) => format!("p90 needs {samples} runs"),
-            };
-            format!(
-                "{id:<52} {:>10.3} ms ± {:<8.3} {:>9.2} images/s  ({} runs; {p90})",
-                summary.median_ms(),
-                summary.mad_ns / 1e6,
-                images,
-                summary.samples
-            )
-        }
-    }
-}
-
 /// The crop of `CROP` or `CROP/RESIZE`; a network's time does not depend on the resizing before it.
 fn crop(text: &str) -> Result<usize, String> {
     let (crop, resize) = text.split_once('/').unwrap_or((text, text));
@@ -179,4 +265,35 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds: &f64| (0.0..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| format!("`{text}` is no time: expected 0 to 86400 seconds"))
+}
+
+/// A time with its units, as 20m or 1h30m.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok();
+    let time = parsed.and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("`{text}` is no time: expected a number with its unit, as 90s, 20m or 1h30m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_precisions_are_read_or_refused() {
+        assert_eq!(duration("20m"), Ok(Duration::from_secs(1200)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for text in ["", "20", "-5m", "0s", "soon"] {
+            assert!(duration(text).is_err_and(|why| why.contains("20m")), "{text}");
+        }
+        let list = |text: &str| -> Vec<PrecisionArg> {
+            text.split(',')
+                .map(|name| name.parse().expect("a name"))
+                .collect()
+        };
+        assert_eq!(precisions(&list("f16,all,f16")).len(), Precision::ALL.len());
+        assert_eq!(precisions(&list("bf16,f32")), [Precision::Bf16, Precision::F32]);
+        let why = "f8".parse::<PrecisionArg>().expect_err("no such format");
+        assert!(why.ends_with(", or all"), "{why}");
+    }
 }

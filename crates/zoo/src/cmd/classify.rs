@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -7,14 +8,17 @@ use preprocess::RgbImage;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::eval::data::images_in;
 use crate::model::ModelArgs;
 use crate::output::table;
 use crate::{Exit, Failure, labels};
 
 /// Say what is in photos
+///
+/// Each answer is printed as soon as it is there. A photo that cannot be read is told, and the next one follows.
 #[derive(Debug, Args)]
 pub(crate) struct Classify {
-    /// JPEG or PNG files
+    /// Image files, folders of them, or `-` for one from standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -22,7 +26,7 @@ pub(crate) struct Classify {
     /// How many classes to name
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
-    /// Print JSON
+    /// Print JSON, one line an image
     #[arg(long)]
     json: bool,
 }
@@ -46,40 +50,74 @@ struct Class {
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
-        let images = self
-            .images
-            .iter()
-            .map(|path| decode(path))
-            .collect::<Result<Vec<RgbImage>, _>>()?;
+        let images = self.files()?;
         let transform = crate::bench::transform(&variant.preprocess)?;
-        let crop = transform.crop();
-        let mut session = self.model.session(cx, variant, Shape::square(1, crop))?;
+        let mut session = self
+            .model
+            .session(cx, variant, Shape::square(1, transform.crop()))?;
         if self.model.weights.are_seeded() {
             cx.out
                 .warn("seeded weights were never trained: the classes mean nothing");
         }
-        let mut answers = Vec::new();
-        for (path, image) in self.images.iter().zip(&images) {
-            let mut batch = vec![0.0_f32; transform.output_elements()];
-            transform.batch([image], &mut batch);
+        let mut batch = vec![0.0_f32; transform.output_elements()];
+        let mut failures = Vec::new();
+        for path in &images {
+            let image = match decode(path) {
+                Ok(image) => image,
+                Err(failure) => {
+                    cx.out.failure(&failure);
+                    failures.push(failure.exit);
+                    continue;
+                }
+            };
+            transform.batch([&image], &mut batch);
             let logits = session.logits(&batch)?;
-            let classes = top(&logits, self.top);
-            answers.push(Answer {
+            let answer = Answer {
                 image: path.clone(),
                 model: variant.name.clone(),
-                classes,
-            });
+                classes: top(&logits, self.top),
+            };
+            match self.json {
+                true => cx.out.json_line(&answer)?,
+                false => cx.out.data(&human(&answer))?,
+            }
         }
-        if self.json {
-            cx.out.json(&answers)
-        } else {
-            cx.out.data(&human(&answers))
+        match Exit::of_many(&failures, images.len()) {
+            None => Ok(()),
+            Some(exit) => Err(Failure::new(
+                exit,
+                format!("{} of {} images could not be read", failures.len(), images.len()),
+            )),
         }
+    }
+
+    /// The files that are named, and those of the folders, by name.
+    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut files = Vec::new();
+        for path in &self.images {
+            if !path.is_dir() {
+                files.push(path.clone());
+                continue;
+            }
+            let mut found = images_in(path)?;
+            if found.is_empty() {
+                let what = format!("{}: there are no images in the folder", path.display());
+                return Err(Failure::new(Exit::Missing, what));
+            }
+            files.append(&mut found);
+        }
+        Ok(files)
     }
 }
 
 fn decode(path: &Path) -> Result<RgbImage, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    let bytes = bytes.map_err(|error| Failure::file(path, &error))?;
     preprocess::decode(&bytes)
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))
 }
@@ -104,18 +142,17 @@ fn top(logits: &[f32], count: usize) -> Vec<Class> {
         .collect()
 }
 
-fn human(answers: &[Answer]) -> String {
-    let mut text = String::new();
-    for answer in answers {
-        let rows = answer.classes.iter().map(|class| {
-            vec![
-                format!("{:.2} %", class.probability * 100.0),
-                class.index.to_string(),
-                class.name.to_owned(),
-            ]
-        });
-        text.push_str(&format!("{} ({})\n", answer.image.display(), answer.model));
-        text.push_str(&table(&[">probability", ">class", "name"], rows));
-    }
-    text
+fn human(answer: &Answer) -> String {
+    let rows = answer.classes.iter().map(|class| {
+        vec![
+            format!("{:.2} %", class.probability * 100.0),
+            class.index.to_string(),
+            class.name.to_owned(),
+        ]
+    });
+    let (image, model) = (answer.image.display(), &answer.model);
+    format!(
+        "{image} ({model})\n{}",
+        table(&[">probability", ">class", "name"], rows)
+    )
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::bench::provenance;
-use crate::bench::race::installed;
 use crate::context::Context;
+use crate::peers::installed;
 
 /// Say what this program is, what it found on this machine, and where it looks
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ struct Checkup {
     units: Vec<&'static str>,
     unit: &'static str,
     backends: Vec<String>,
-    peers: Vec<String>,
+    peers: Vec<&'static str>,
 }
 
 impl Doctor {
@@ -48,14 +48,11 @@ impl Doctor {
                     .map(|how| format!("{precision}: {how}"))
             };
             let precisions: Vec<String> = Precision::ALL.iter().filter_map(runs).collect();
-            format!(
-                "{} ({}) {}",
-                backend.name(),
-                backend.about(),
-                precisions.join("; ")
-            )
+            let what = backend
+                .identity()
+                .unwrap_or_else(|error| format!("absent, {error}"));
+            format!("{} ({what}) {}", backend.name(), precisions.join("; "))
         });
-        let peers = installed(cx, true).into_iter().map(|peer| peer.name.to_owned());
         let checkup = Checkup {
             version: about.zoo,
             build: about.build,
@@ -75,7 +72,7 @@ impl Doctor {
             units: Isa::available().iter().map(Isa::name).collect(),
             unit: runtime::unit()?.name(),
             backends: backends.collect(),
-            peers: peers.collect(),
+            peers: installed(cx, true),
         };
         if self.json {
             return cx.out.json(&checkup);

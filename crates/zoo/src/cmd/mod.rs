@@ -6,6 +6,7 @@ mod classify;
 mod compare;
 mod completions;
 mod doctor;
+mod eval;
 mod export;
 mod faultd;
 mod fetch;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Infer(infer::Infer),
     Export(export::Export),
     Inspect(inspect::Inspect),
+    Eval(eval::Eval),
     Bench(bench::Bench),
     Compare(compare::Compare),
     Profile(profile::Profile),
@@ -69,6 +71,7 @@ impl Command {
             Self::Show(_)
                 | Self::Classify(_)
                 | Self::Infer(_)
+                | Self::Eval(_)
                 | Self::Bench(_)
                 | Self::Compare(_)
                 | Self::Profile(_)
@@ -92,6 +95,7 @@ impl Command {
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),
+            Self::Eval(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Profile(command) => command.run(cx),

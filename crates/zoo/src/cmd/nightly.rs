@@ -3,21 +3,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval};
-use harness::{Budget, Case, PreprocessCase, Record, read};
+use harness::verdict::Comparison;
+use harness::{Budget, Case, PreprocessCase, Record};
 use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
-use super::bench::line;
+use super::bench::duration;
 use super::profile::write_smallest;
 use super::report::{new_folder, render};
-use crate::bench::race::{Heat, engines, installed};
+use crate::bench::race::{Heat, engines};
 use crate::bench::{
-    ADVICE, BATCHES, Matrix, NETWORKS, Workshop, all_threads, measure, preprocess_cases, provenance,
+    ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
 use crate::context::Context;
-use crate::files::write_whole;
-use crate::verdicts::nights::{KEPT_DAYS, Night, Nights, TWICE, VERDICTS, prune};
+use crate::peers::installed;
+use crate::verdicts::nights::{KEPT_DAYS, TWICE, last_records, prune};
+use crate::verdicts::tonight::Tonight;
 use crate::verdicts::{self, RECORDS};
 use crate::{Exit, Failure};
 
@@ -25,6 +26,8 @@ use crate::{Exit, Failure};
 ///
 /// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
 /// take as long to run, and the page says so. Installed peers are raced beside our engine.
+///
+/// Each cell is measured in processes of its own, as many as the time allows, more of those whose times spread most.
 ///
 /// Cells are compared with the last night of the same machine and command in the folder. A regression exits with 10, a
 /// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights older
@@ -34,6 +37,9 @@ pub(crate) struct Nightly {
     /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, in a few minutes
     #[arg(long)]
     quick: bool,
+    /// Time for measuring our own backends; races with peers and the report come on top
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2h", conflicts_with = "quick")]
+    budget: Duration,
     /// Measure every cell twice, not only a few: whatever is called changed between the two is a false alarm
     #[arg(long)]
     aa: bool,
@@ -43,23 +49,10 @@ pub(crate) struct Nightly {
     /// Print the paths as JSON
     #[arg(long)]
     json: bool,
-    /// Only measure the cells that are measured twice, into this file
-    #[arg(long, value_name = "FILE", hide = true)]
-    again: Option<PathBuf>,
 }
 
 impl Nightly {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let budget = if self.quick {
-            Budget::QUICK
-        } else {
-            Budget::STANDARD
-        };
-        let workshop = Workshop::new(cx, None);
-        let cases = self.cases(cx)?;
-        if let Some(file) = &self.again {
-            return measure(&workshop, &self.twice(&cases), budget, file, |_| Ok(())).map(|_| ());
-        }
         let zoo = cx.zoo()?;
         let wrong = lint(zoo)
             .iter()
@@ -72,19 +65,10 @@ impl Nightly {
         check_cache(cx)?;
 
         let folder = new_folder(&self.out)?;
-        cx.out.note(&format!(
-            "measuring {} cells into {}",
-            cases.len(),
-            folder.display()
-        ));
-        let file = folder.join(RECORDS);
-        let mut records = measure(&workshop, &cases, budget, &file, |record| {
-            cx.out.note(&line(record));
-            Ok(())
-        })?;
-        let again = self.measure_again(cx, &folder.join(TWICE), self.twice(&cases).len())?;
+        let (mut records, again) = self.measure(cx, &folder)?;
+        let workshop = Workshop::new(cx, None);
         for heat in self.heats(cx) {
-            let standing = heat.run(&workshop, self.race_budget(), Some(&file))?;
+            let standing = heat.run(&workshop, self.race_budget(), Some(&folder.join(RECORDS)))?;
             cx.out.note(&standing.text());
             records.extend(standing.records);
         }
@@ -93,9 +77,17 @@ impl Nightly {
         if let Err(failure) = write_smallest(cx, &folder, runs) {
             cx.out.warn(&format!("no times of layers: {}", failure.message));
         }
-        let (night, paths) = self.verdicts(cx, &folder, &records, &again)?;
+        let tonight = Tonight {
+            command: self.command(),
+            reports: &self.out,
+            folder: &folder,
+            records: &records,
+            again: &again,
+        };
+        let judged = tonight.judge()?;
+        cx.out.note(&judged.told);
         let mut pages = render(cx, &records, &self.out, &folder, self.command())?;
-        pages.extend(paths);
+        pages.extend(judged.paths);
         for pruned in prune(&self.out, &Record::now())? {
             cx.out.detail(&format!(
                 "{}: older than {KEPT_DAYS} days, keeps medians only",
@@ -107,7 +99,49 @@ impl Nightly {
         } else {
             cx.out.data(&folder.join("index.html").display().to_string())?;
         }
-        self.end(cx, &records, night.comparison.as_ref())
+        self.end(cx, &records, judged.night.comparison.as_ref())
+    }
+
+    /// The records of all cells, and those of the cells that are measured twice, by turns with the first.
+    fn measure(&self, cx: &Context, folder: &Path) -> Result<(Vec<Record>, Vec<Record>), Failure> {
+        let (cases, twice) = (self.cases(cx)?, folder.join(TWICE));
+        let again = self.twice(&cases);
+        cx.out.note(&format!(
+            "measuring {} cells, {} of them twice (A/A), into {}",
+            cases.len(),
+            again.len(),
+            folder.display()
+        ));
+        let campaign = Campaign {
+            cx,
+            weights: None,
+            budget: if self.quick { Budget::QUICK } else { Budget::NIGHT },
+            processes: 1,
+            limit: (!self.quick).then_some(self.budget),
+        };
+        let first = cases
+            .iter()
+            .map(|case| Task::new(case.clone(), &folder.join(RECORDS)));
+        let second = again.iter().map(|case| Task::new(case.clone(), &twice));
+        let done = campaign.run(
+            first.chain(second).collect(),
+            &last_records(&self.out, folder)?,
+            |record| {
+                if record.process == Some(0) {
+                    cx.out.note(&told::line(&[record]));
+                } else {
+                    cx.out.detail(&told::progress(record));
+                }
+                Ok(())
+            },
+        )?;
+        if let Some(left_out) = told::left_out(&done, campaign.processes) {
+            cx.out.warn(&format!("{left_out}; --budget gives more time"));
+        }
+        let (again, first): (Vec<Task>, Vec<Task>) =
+            done.tasks.into_iter().partition(|task| task.file == twice);
+        let records = |tasks: Vec<Task>| tasks.into_iter().flat_map(|task| task.records).collect();
+        Ok((records(first), records(again)))
     }
 
     fn command(&self) -> &'static str {
@@ -116,34 +150,6 @@ impl Nightly {
         } else {
             "zoo nightly"
         }
-    }
-
-    /// Measures cells again in a process of its own. The same process would not do: a network that is prepared first in one
-    /// may run a quarter slower than one prepared later.
-    fn measure_again(&self, cx: &Context, file: &Path, cells: usize) -> Result<Vec<Record>, Failure> {
-        cx.out.note(&format!(
-            "measuring {cells} of them again in a fresh process (A/A)"
-        ));
-        let mut arguments = vec!["nightly".to_owned(), "--quiet".into()];
-        arguments.extend(["--cache-dir".into(), cx.cache().root().display().to_string()]);
-        arguments.extend(["--again".into(), file.display().to_string()]);
-        let manifest = cx
-            .manifest()
-            .map(|file| ["--manifest".into(), file.display().to_string()]);
-        arguments.extend(manifest.into_iter().flatten());
-        let flags = [
-            ("--quick", self.quick),
-            ("--aa", self.aa),
-            ("--offline", cx.offline),
-        ];
-        arguments.extend(
-            flags
-                .into_iter()
-                .filter(|(_, on)| *on)
-                .map(|(name, _)| name.to_owned()),
-        );
-        verdicts::aside::run_self(&arguments)?;
-        Ok(read(file)?)
     }
 
     /// The cells that are measured twice: a few that take no long time, or all.
@@ -161,54 +167,6 @@ impl Nightly {
             .filter(|case| self.aa || few(case))
             .cloned()
             .collect()
-    }
-
-    /// Compares with the night before and the cells that were measured twice with themselves, writes the verdicts into the
-    /// folder, and tells them.
-    fn verdicts(
-        &self,
-        cx: &Context,
-        folder: &Path,
-        records: &[Record],
-        again: &[Record],
-    ) -> Result<(Night, [PathBuf; 2]), Failure> {
-        let machine = provenance().machine;
-        let nights = Nights::of(&self.out, self.command(), &machine, folder)?;
-        let (history, rule) = (nights.history(), Rule::default());
-        let (first, second) = (Repeat::of(records), Repeat::of(again));
-        let before: Vec<Repeat> = first
-            .iter()
-            .filter(|repeat| second.iter().any(|again| again.case == repeat.case) && !repeat.raced)
-            .cloned()
-            .collect();
-        let aa = compare(&before, &second, &history, rule);
-        let comparison = nights.last().map(|last| compare(last, &first, &history, rule));
-        let rate = false_alarms(&nights, &aa);
-        let text = match &comparison {
-            Some(comparison) => verdicts::markdown(comparison),
-            None => "The first night of this machine and command: nothing to compare with.\n".into(),
-        };
-        let markdown = format!(
-            "# Verdicts\n\n`{}`\n\n{text}\n## A/A\n\n{rate}\n\n{}",
-            self.command(),
-            verdicts::markdown(&aa)
-        );
-        let told = comparison.as_ref().map_or_else(
-            || "first night of this machine and command: nothing to compare with".into(),
-            |comparison| format!("since {}:\n{}", comparison.before, verdicts::urgent(comparison)),
-        );
-        cx.out.note(told.trim_end());
-        cx.out.note(&rate);
-        let night = Night {
-            command: self.command().into(),
-            comparison,
-            aa: Some(aa),
-        };
-        let json = serde_json::to_string_pretty(&night).expect("our types have string keys");
-        let paths = [VERDICTS, "verdicts.md"].map(|name| folder.join(name));
-        write_whole(&paths[0], (json + "\n").as_bytes())?;
-        write_whole(&paths[1], markdown.as_bytes())?;
-        Ok((night, paths))
     }
 
     /// What the night exits with: a regression before lost cells before failed ones.
@@ -274,6 +232,7 @@ impl Nightly {
             crops: vec![224],
             backends: Vec::new(),
             threads: vec![all_threads()],
+            twins: false,
         };
         let networks = if self.quick {
             let f32_only = vec![Precision::F32];
@@ -313,26 +272,11 @@ fn check_cache(cx: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How often the harness called a cell changed that was not, tonight and over all nights.
-fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
-    let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
-    let interval = share_interval(changed, cells);
-    format!(
-        "A/A: {} of {} cells that were measured twice are called changed; with {} earlier nights {changed} of {cells}, \
-         a false-alarm rate between {:.1} and {:.1} % a cell",
-        tonight.changed(),
-        tonight.family,
-        nights.sets.len(),
-        100.0 * interval.low,
-        100.0 * interval.high
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use harness::Provenance;
-    use harness::verdict::History;
+    use harness::verdict::{History, Repeat, Rule, compare};
 
     fn nightly(quick: bool) -> Nightly {
         Nightly {
@@ -340,7 +284,7 @@ mod tests {
             aa: false,
             out: "reports".into(),
             json: false,
-            again: None,
+            budget: Duration::from_secs(60),
         }
     }
 

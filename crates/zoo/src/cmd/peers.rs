@@ -9,17 +9,18 @@ use harness::Budget;
 use serde::Serialize;
 
 use super::bench::{matching, seconds};
-use crate::bench::race::{Heat, engines, installed, overview};
+use crate::bench::race::{Heat, engines, overview};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
 use crate::context::Context;
 use crate::model::WeightsArg;
 use crate::output::table;
-use crate::peers::{Environment, PEERS, State, named, runs};
+use crate::peers::{Environment, PEERS, Peer, State, installed, named, runs};
 use crate::{Exit, Failure};
 
 /// Other inference engines beside ours: install them, race them
 ///
-/// They live in a Python environment of their own, in the cache or where ZOO_PEERS points.
+/// They live in a Python environment of their own, in the cache or where ZOO_PEERS points; `ort` and `tract` are features
+/// of this program instead.
 #[derive(Debug, Args)]
 pub(crate) struct Peers {
     #[command(subcommand)]
@@ -55,31 +56,59 @@ struct List {
 struct Row {
     name: &'static str,
     installed: Option<String>,
-    lacks: Vec<&'static str>,
+    lacks: Vec<String>,
     requires: Vec<String>,
     about: &'static str,
+}
+
+impl Row {
+    fn of(peer: &Peer, environment: &Environment) -> Self {
+        let (installed, lacks) = match environment.state(peer) {
+            State::Installed(version) => (Some(version), Vec::new()),
+            State::Lacks(lacks) => (None, lacks.into_iter().map(str::to_owned).collect()),
+        };
+        let requires = peer
+            .requires
+            .iter()
+            .map(|(name, version)| format!("{name}=={version}"));
+        Self {
+            name: peer.name,
+            installed,
+            lacks,
+            requires: requires.collect(),
+            about: peer.about,
+        }
+    }
+
+    /// A backend that is somebody else's engine.
+    fn of_backend(name: &'static str) -> Self {
+        let feature = format!("--features {name}");
+        let (about, state) = match runtime::backend(name) {
+            Ok(backend) => (
+                backend.about(),
+                backend.identity().map_err(|error| error.to_string()),
+            ),
+            Err(_) => ("in other builds of this program", Err(feature.clone())),
+        };
+        let (installed, lacks) = match state {
+            Ok(identity) => (Some(identity), Vec::new()),
+            Err(lacking) => (None, vec![lacking]),
+        };
+        Self {
+            name,
+            installed,
+            lacks,
+            requires: vec![feature],
+            about,
+        }
+    }
 }
 
 impl List {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
         let environment = Environment::of(cx);
-        let rows = PEERS.iter().map(|peer| {
-            let (installed, lacks) = match environment.state(peer) {
-                State::Installed(version) => (Some(version), Vec::new()),
-                State::Lacks(lacks) => (None, lacks),
-            };
-            let requires = peer
-                .requires
-                .iter()
-                .map(|(name, version)| format!("{name}=={version}"));
-            Row {
-                name: peer.name,
-                installed,
-                lacks,
-                requires: requires.collect(),
-                about: peer.about,
-            }
-        });
+        let peers = PEERS.iter().map(|peer| Row::of(peer, &environment));
+        let rows = peers.chain(runtime::PEERS.iter().map(|name| Row::of_backend(name)));
         let rows: Vec<Row> = rows.collect();
         if self.json {
             return cx.out.json(&rows);
@@ -97,7 +126,7 @@ impl List {
             ]
         });
         cx.out
-            .data(&table(&["peer", "installed", "what runs", "packages"], lines))?;
+            .data(&table(&["peer", "installed", "what runs", "takes"], lines))?;
         cx.out
             .note(&format!("environment: {}", environment.root().display()));
         if rows.iter().all(|row| row.installed.is_none()) {

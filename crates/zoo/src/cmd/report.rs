@@ -7,7 +7,6 @@ use report::{Excerpt, Input};
 
 use crate::bench::provenance;
 use crate::context::Context;
-use crate::peers::PEERS;
 use crate::{Exit, Failure};
 
 /// Where `zoo bench` keeps what it measures, and reports lie.
@@ -217,7 +216,7 @@ impl Page<'_> {
 
 /// Names of other people's engines.
 pub(super) fn peers() -> Vec<&'static str> {
-    PEERS.iter().map(|peer| peer.name).collect()
+    crate::peers::names().collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Other inference engines, run beside ours on the same network, weights, images and threads.
 //!
 //! [`PEERS`] lists them. Each lives in a Python environment of its own making ([`Environment`]) and runs as a child
-//! process ([`Worker`]) that loads our own ONNX export and answers line by line.
+//! process ([`Worker`]) that loads our own ONNX export and answers line by line. Those of [`runtime::PEERS`] beside them
+//! are libraries of this program, where it was built with them.
 
 mod environment;
 mod process;
 
 use hrnet::Precision;
 
+use crate::context::Context;
 use crate::{Exit, Failure};
 
 pub(crate) use environment::{Environment, State};
@@ -77,14 +79,28 @@ pub(crate) static PEERS: &[Peer] = &[
         tolerance: 1e-2,
         slow: false,
     },
-    Peer {
-        name: "tract",
-        requires: &[("tract", "0.23.9"), NUMPY],
-        about: "tract, through its Python binding",
-        tolerance: 1e-4,
-        slow: true,
-    },
 ];
+
+/// Every name of an engine of somebody else's: peers, and backends that are some, whether this build has them or not.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PEERS
+        .iter()
+        .map(|peer| peer.name)
+        .chain(runtime::PEERS.iter().copied())
+}
+
+/// Which of [`names`] can run here: the peers that are installed, and the backends of this build whose libraries are here;
+/// slow peers only where there is time for them.
+pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static str> {
+    let environment = Environment::of(cx);
+    let peers = PEERS
+        .iter()
+        .filter(|peer| (slow || !peer.slow) && environment.has(peer))
+        .map(|peer| peer.name);
+    let runs = |name: &&str| runtime::backend(name).is_ok_and(|backend| backend.identity().is_ok());
+    let backends = runtime::PEERS.iter().copied().filter(runs);
+    peers.chain(backends).collect()
+}
 
 /// The peer of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Peer> {
@@ -99,6 +115,12 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
     let known = || PEERS.iter().map(|peer| peer.name);
     let one = |name: &String| {
         find(name).ok_or_else(|| {
+            if runtime::PEERS.contains(&name.as_str()) {
+                let what = format!("`{name}` is no Python package here, but a feature of this program");
+                return Failure::new(Exit::NotFound, what).help(format!(
+                    "`cargo build --release -p zoo --features {name}` builds it in"
+                ));
+            }
             let list: Vec<&str> = known().collect();
             let failure = Failure::new(
                 Exit::NotFound,
@@ -132,6 +154,8 @@ pub(crate) fn runs(name: &str, precision: Precision) -> Result<bool, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -145,6 +169,7 @@ mod tests {
             assert_eq!(runs(peer.name, Precision::F32).ok(), Some(true));
             assert_eq!(runs(peer.name, Precision::F16).ok(), Some(false));
         }
+        assert_eq!(names().collect::<HashSet<_>>().len(), names().count());
         assert_eq!(runs("candle", Precision::F16).ok(), Some(true));
         let unknown = runs("opencv", Precision::F32).expect_err("no such thing");
         assert!(unknown.message.contains("cpu-exact") && unknown.help.expect("help").contains("openvino"));
@@ -166,5 +191,7 @@ mod tests {
         let failure = named(&["openvin".into()]).expect_err("misspelt");
         assert_eq!(failure.help.as_deref(), Some("did you mean `openvino`?"));
         assert_eq!(named(&[]).expect("all").len(), PEERS.len());
+        let failure = named(&["tract".into()]).expect_err("no package");
+        assert!(failure.help.expect("help").contains("--features tract"));
     }
 }

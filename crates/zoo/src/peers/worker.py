@@ -230,20 +230,6 @@ class Mnn:
         return numpy.array(host.getNumpyData())
 
 
-class Tract:
-    def __init__(self, model, images, threads):
-        import tract
-
-        network = tract.onnx().load(model)
-        network.set_input_fact(0, ",".join(str(extent) for extent in images.shape) + ",f32")
-        self.runnable = network.into_model().into_runnable()
-        self.images = images
-        self.about = f"tract {version('tract')}"
-
-    def run(self):
-        return self.runnable.run([self.images])[0].to_numpy()
-
-
 ENGINES = {
     "openvino": OpenVino,
     "onnxruntime": OnnxRuntime,
@@ -251,7 +237,6 @@ ENGINES = {
     "torch-compile": TorchCompile,
     "ncnn": Ncnn,
     "mnn": Mnn,
-    "tract": Tract,
 }
 
 

@@ -4,9 +4,8 @@ use harness::verdict::{Answer, Comparison, History, Repeat, Rule, Verdict, compa
 use harness::{Case, NetworkCase, read};
 use tempfile::TempDir;
 
-use super::aside;
 use crate::context::Context;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, aside};
 
 /// Two programs that are measured in turns, in fresh processes.
 pub(crate) struct Duel<'a> {
@@ -89,7 +88,7 @@ impl Duel<'_> {
         arguments.extend_from_slice(cells);
         // Cells that fail are records, too.
         let failed = [Exit::Some, Exit::NoData].map(|exit| i32::from(exit.code()));
-        aside::run(program, &arguments, &[0, failed[0], failed[1]])?;
+        aside::run(program, &arguments, "", &[0, failed[0], failed[1]])?;
         Ok(Repeat::of(&read(file)?))
     }
 }

@@ -1,9 +1,9 @@
 //! What `zoo compare` and `zoo nightly` share: sets of records from disk, verdicts as tables, and what they exit with.
 
-pub(crate) mod aside;
 pub(crate) mod interleave;
 pub(crate) mod nights;
 pub(crate) mod selftest;
+pub(crate) mod tonight;
 
 use std::path::Path;
 

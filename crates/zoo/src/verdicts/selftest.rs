@@ -2,11 +2,10 @@ use harness::verdict::{Answer, History, Repeat, Rule, compare, share_interval};
 use harness::{Budget, Case, Interval, Record, Summary};
 use serde::Serialize;
 
-use super::aside;
 use crate::bench::{Workshop, provenance};
 use crate::context::Context;
 use crate::output::table;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, aside};
 
 /// Slow-downs that are added to a cell, as shares of its time.
 const SHARES: [f64; 4] = [0.0, 0.02, 0.05, 0.1];
@@ -84,17 +83,19 @@ impl SelfTest<'_> {
 
     /// Samples of a fresh process, one list a share.
     fn worker(&self) -> Result<Vec<Vec<u64>>, Failure> {
-        let arguments = [
+        let mut arguments = self.cx.arguments();
+        let cell = self.case.to_string();
+        let samples = self.samples.to_string();
+        let worker = [
             "compare",
             "--self-test-worker",
-            "--cache-dir",
-            &self.cx.cache().root().display().to_string(),
             "--cell",
-            &self.case.to_string(),
+            &cell,
             "--samples",
-            &self.samples.to_string(),
+            &samples,
         ];
-        let printed = aside::run_self(&arguments.map(str::to_owned))?;
+        arguments.extend(worker.map(str::to_owned));
+        let printed = aside::run_self(&arguments, "")?;
         let samples: Vec<Vec<u64>> = serde_json::from_str(&printed)
             .map_err(|error| Failure::new(Exit::Other, format!("the self-test's process: {error}")))?;
         match samples.len() == SHARES.len() {

@@ -25,6 +25,11 @@ impl Place {
 
     /// Runs the program here, with its cache here and no network behind its proxy.
     pub fn zoo(&self, arguments: &[&str]) -> Run {
+        self.zoo_with(&[], arguments)
+    }
+
+    /// The same with these variables.
+    pub fn zoo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
         let output = Command::new(env!("CARGO_BIN_EXE_zoo"))
             .args(arguments)
             .current_dir(self.path())
@@ -33,6 +38,7 @@ impl Place {
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env_remove("ZOO_MANIFEST")
             .env_remove("NO_PROXY")
+            .envs(variables.iter().copied())
             .output()
             .expect("the program starts");
         Run(output)

@@ -1,0 +1,271 @@
+//! `cargo bench --bench instructions`: how many instructions hot kernels take, counted by valgrind's callgrind. Counts do
+//! not move with the machine's load as times do: a kernel that is no longer inlined or vectorised shows at once, on any
+//! machine. They say nothing about caches, ports or latencies.
+//!
+//! Valgrind has no AVX-512, so the next best unit is counted: AVX2, NEON or portable code. `-- --check` compares with
+//! `benches/instructions.toml` and fails where a count has grown by more than 5 %; counts depend on the compiler, so those of
+//! another are not compared. `-- --save` writes this compiler's there.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use kernels::engine::{
+    Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Map, Program, Step, Steps, Target,
+};
+use kernels::{Bilinear, Extent, Window};
+use toml::{Table, Value};
+
+/// Where the counts lie that others are compared with.
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.toml");
+
+const HEADER: &str = "# Instructions of one run of each kernel, by compiler and vector unit.\n\
+                      # Written by `cargo bench --bench instructions -- --save`.\n\n";
+
+/// The growth that is still the same: the crate's other code decides, too, what the compiler inlines, by up to 4 %.
+const TOLERANCE: f64 = 0.05;
+
+/// The option that has this program run one kernel, for callgrind to count.
+const RUN: &str = "--run";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if let [RUN, name] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        let mut kernels = kernels(unit());
+        let kernel = kernels.iter_mut().find(|kernel| kernel.name == name);
+        let run = &mut *kernel.expect("the name of a kernel").run;
+        // What happens once is not counted.
+        run();
+        counted(run);
+        return ExitCode::SUCCESS;
+    }
+    // `cargo test` runs benchmarks too, without this.
+    if !wants("--bench") {
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        say("not run: instructions, for there is no valgrind here (Debian: apt-get install valgrind)");
+        return ExitCode::SUCCESS;
+    }
+    match compare(wants("--save"), wants("--check")) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            say(&format!("instructions cannot be counted: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Counts every kernel and says how it has changed; whether the check, if one is asked for, is passed.
+fn compare(save: bool, check: bool) -> Result<bool, String> {
+    let unit = unit();
+    let key = format!("{}, {}", compiler()?, unit.name());
+    let mut baseline = baseline()?;
+    let before = baseline.get(&key).and_then(Value::as_table).cloned();
+    let (mut now, mut grown) = (Table::new(), Vec::new());
+    for kernel in kernels(unit) {
+        let count = count(&kernel.name)?;
+        let mut line = format!(
+            "{:<64} {count:>10} instructions, {:>5.2} {}",
+            kernel.name,
+            count as f64 / kernel.work,
+            kernel.what
+        );
+        let known = before.as_ref().and_then(|before| before.get(&kernel.name));
+        if let Some(known) = known.and_then(Value::as_integer) {
+            let growth = count as f64 / known as f64 - 1.0;
+            write!(line, ", {:+.1} %", 100.0 * growth).expect("strings take all");
+            if growth > TOLERANCE {
+                grown.push(kernel.name.clone());
+            }
+        } else if before.is_some() {
+            line.push_str(", new");
+        }
+        say(&line);
+        now.insert(kernel.name, Value::Integer(count));
+    }
+    if save {
+        baseline.insert(key, Value::Table(now));
+        let text = format!("{HEADER}{baseline}");
+        fs::write(BASELINE, text).map_err(|error| format!("{BASELINE}: {error}"))?;
+        return Ok(true);
+    }
+    if before.is_none() {
+        let known: Vec<&str> = baseline.keys().map(String::as_str).collect();
+        say(&format!(
+            "not compared: these are of {key}; benches/instructions.toml has [{}], `-- --save` adds this one",
+            known.join("; ")
+        ));
+    }
+    if !grown.is_empty() {
+        say(&format!(
+            "over {:.0} % more instructions: {}; where that is meant, `-- --save` and say why in the commit",
+            100.0 * TOLERANCE,
+            grown.join("; ")
+        ));
+    }
+    Ok(!check || grown.is_empty())
+}
+
+/// What callgrind counts while this function runs.
+#[inline(never)]
+fn counted(run: &mut dyn FnMut()) {
+    let held = black_box(1);
+    run();
+    // Something to do afterwards, or the call would become a jump and the count go on.
+    black_box(held);
+}
+
+/// The instructions of one run of the kernel of this name.
+fn count(name: &str) -> Result<i64, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let out = folder.path().join("counts");
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*instructions*counted*"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(program)
+        .args([RUN, name])
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!(
+            "{name}: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    total(&out).ok_or_else(|| format!("{name}: callgrind counted nothing"))
+}
+
+/// The sum in a file of callgrind's.
+fn total(file: &Path) -> Option<i64> {
+    let text = fs::read_to_string(file).ok()?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals:"))?;
+    total.trim().parse().ok().filter(|count| *count > 0)
+}
+
+/// The compiler and how it was called; cargo runs benchmarks with the toolchain that built them.
+fn compiler() -> Result<String, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .map_err(|error| format!("rustc --version: {error}"))?;
+    // Incremental builds are cut into smaller units, across which less is inlined.
+    let incremental = match option_env!("CARGO_INCREMENTAL") {
+        Some("1") => ", incremental",
+        _ => "",
+    };
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned() + incremental)
+}
+
+fn baseline() -> Result<Table, String> {
+    let text = fs::read_to_string(BASELINE).unwrap_or_default();
+    text.parse().map_err(|error| format!("{BASELINE}: {error}"))
+}
+
+/// The best vector unit that valgrind knows.
+fn unit() -> Isa {
+    let known = |isa: &Isa| isa.name() != "avx512";
+    Isa::available().into_iter().find(known).expect("portable code")
+}
+
+struct Kernel {
+    name: String,
+    /// One run.
+    run: Box<dyn FnMut()>,
+    /// How much of what one run does.
+    work: f64,
+    what: &'static str,
+}
+
+fn kernels(isa: Isa) -> Vec<Kernel> {
+    let convolutions = [
+        // Kernel, stride, channels.
+        (Algorithm::Direct, (1, 1), (64, 256)),
+        (Algorithm::Direct, (3, 1), (36, 36)),
+        (Algorithm::Winograd, (3, 1), (36, 36)),
+        (Algorithm::Direct, (3, 2), (18, 36)),
+    ];
+    let mut kernels: Vec<Kernel> = convolutions
+        .into_iter()
+        .map(|(algorithm, size, channels)| convolution(isa, algorithm, size, channels))
+        .collect();
+    kernels.push(resize());
+    kernels
+}
+
+/// One layer with weights on a map of 28x28.
+fn convolution(
+    isa: Isa,
+    algorithm: Algorithm,
+    (kernel, stride): (usize, usize),
+    (inputs, outputs): (usize, usize),
+) -> Kernel {
+    let grid = |side| Grid {
+        n: 1,
+        h: side,
+        w: side,
+        p: 4,
+    };
+    let layer = Layer {
+        shape: ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        },
+        input: grid(28 * stride),
+        output: grid(28),
+        target: Target { isa, threads: 1 },
+    };
+    let from = Map {
+        offset: 0,
+        channels: inputs,
+        grid: layer.input,
+    };
+    let to = Map {
+        offset: from.elements(),
+        channels: outputs,
+        grid: layer.output,
+    };
+    let weights = vec![0.5; outputs * inputs * kernel * kernel];
+    let convolution = Convolution::new(layer, algorithm, (&weights, &vec![0.0; outputs]), true);
+    let steps = Steps::of([Step::conv(convolution, from, to, None)]).expect("memory");
+    let mut program = Program::new(steps, to.offset + to.elements(), isa, 1).expect("a program");
+    Kernel {
+        name: format!("{algorithm} {layer}"),
+        run: Box::new(move || program.run(&[], &mut [])),
+        work: (weights.len() * 28 * 28) as f64 / isa.lanes() as f64,
+        what: "a vector multiply-add",
+    }
+}
+
+/// A photo's short side to 256 pixels, of which the middle 224 are computed, as every preset does.
+fn resize() -> Kernel {
+    let extent = |width, height| Extent { width, height };
+    let window = Window {
+        left: 58,
+        top: 16,
+        extent: extent(224, 224),
+    };
+    let resize = Bilinear::new(extent(640, 480), extent(341, 256), window);
+    let (source, mut target) = (vec![127; 640 * 480 * 3], vec![0; 224 * 224 * 3]);
+    Kernel {
+        name: "bilinear u8 640x480 -> 341x256, 224x224 of it".into(),
+        run: Box::new(move || resize.run(&source, &mut target)),
+        work: (224 * 224) as f64,
+        what: "a pixel",
+    }
+}
+
+fn say(line: &str) {
+    // Nobody reads any more, which is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,224 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Answer, Header};
+use crate::store::cut_torn_line;
+
+/// A file of answers that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The file system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process writes it.
+    #[error("{path}: another process is writing it")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line is not what it should be.
+    #[error("{path}:{line}: {why}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It holds another evaluation.
+    #[error("{path} holds another evaluation: {difference}")]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What differs first.
+        difference: String,
+    },
+}
+
+impl EvalError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A file of answers that is being written, by this process alone.
+#[derive(Debug)]
+pub struct Book {
+    path: PathBuf,
+    file: File,
+    answers: Vec<Answer>,
+}
+
+impl Book {
+    /// Begins the file, or goes on with it if it holds the same evaluation; a line that a kill cut short is dropped.
+    ///
+    /// # Errors
+    /// If it holds anything else, another process writes it, or the file system says no.
+    pub fn open(path: &Path, header: &Header) -> Result<Self, EvalError> {
+        let io = |error| EvalError::io(path)(error);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(EvalError::io(folder))?;
+        }
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(EvalError::Busy {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        cut_torn_line(&mut file).map_err(io)?;
+        let answers = if file.metadata().map_err(io)?.len() == 0 {
+            let mut line = serde_json::to_vec(header).expect("our types have string keys");
+            line.push(b'\n');
+            file.write_all(&line)
+                .and_then(|()| file.sync_data())
+                .map_err(io)?;
+            Vec::new()
+        } else {
+            let (found, answers) = read_answers(path)?;
+            let shard = (found.shard != header.shard)
+                .then(|| format!("shard: expected {}, found {}", header.shard, found.shard));
+            if let Some(difference) = header.key.difference(&found.key).or(shard) {
+                let path = path.to_owned();
+                return Err(EvalError::Other { path, difference });
+            }
+            answers
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            answers,
+        })
+    }
+
+    /// All answers so far.
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// Adds answers and waits until they are on disk.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn add(&mut self, answers: Vec<Answer>) -> Result<(), EvalError> {
+        let mut text = Vec::new();
+        for answer in &answers {
+            serde_json::to_writer(&mut text, answer).expect("our types have string keys");
+            text.push(b'\n');
+        }
+        self.file
+            .write_all(&text)
+            .and_then(|()| self.file.sync_data())
+            .map_err(EvalError::io(&self.path))?;
+        self.answers.extend(answers);
+        Ok(())
+    }
+}
+
+/// The header and the answers of a file. A last line without its end, from a run that was killed, is passed over.
+///
+/// # Errors
+/// If the file cannot be read, or another line is not what it should be.
+pub fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
+    let text = fs::read_to_string(path).map_err(EvalError::io(path))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let bad = |line: usize, why: String| EvalError::Line {
+        path: path.to_owned(),
+        line,
+        why,
+    };
+    let mut lines = whole.lines().enumerate();
+    let first = lines
+        .next()
+        .ok_or_else(|| bad(1, "the file is empty: expected an evaluation's header".into()))?;
+    let header: Header = serde_json::from_str(first.1)
+        .map_err(|error| bad(1, format!("not the header of an evaluation: {error}")))?;
+    if header.eval != Header::SCHEMA {
+        let (found, known) = (header.eval, Header::SCHEMA);
+        return Err(bad(
+            1,
+            format!("form {found} of evaluations: this program knows {known}"),
+        ));
+    }
+    let answers = lines
+        .map(|(index, line)| {
+            serde_json::from_str(line).map_err(|error| bad(index + 1, format!("no answer: {error}")))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((header, answers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Shard;
+    use super::super::testing::{answer, header};
+    use super::*;
+
+    #[test]
+    fn a_book_goes_on_where_it_was_cut_and_refuses_another_evaluation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/eval.jsonl");
+        let header = header(3, Shard::WHOLE);
+        let mut book = Book::open(&path, &header).expect("begun");
+        book.add(vec![answer(2, Some(0)), answer(0, None)])
+            .expect("written");
+        assert!(matches!(Book::open(&path, &header), Err(EvalError::Busy { .. })));
+        drop(book);
+        let mut text = fs::read_to_string(&path).expect("readable");
+        text.push_str(r#"{"image":1,"top":[4"#);
+        fs::write(&path, text).expect("written");
+
+        let mut book = Book::open(&path, &header).expect("goes on");
+        assert_eq!(book.answers(), [answer(2, Some(0)), answer(0, None)]);
+        book.add(vec![answer(1, Some(3))]).expect("written");
+        drop(book);
+        let (_, answers) = read_answers(&path).expect("readable");
+        assert_eq!(answers.len(), 3);
+
+        let mut other = header.clone();
+        other.key.weights = "seeded:1".into();
+        let error = Book::open(&path, &other).expect_err("other weights").to_string();
+        assert!(
+            error.contains("holds another evaluation: weights: expected seeded:1, found seeded:0"),
+            "{error}"
+        );
+        other.key.weights.clone_from(&header.key.weights);
+        other.shard = Shard { index: 1, of: 2 };
+        let error = Book::open(&path, &other).expect_err("another shard").to_string();
+        assert!(error.contains("shard: expected 1/2, found 0/1"), "{error}");
+    }
+
+    #[test]
+    fn foreign_files_are_refused_with_their_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("eval.jsonl");
+        let error = |text: &str| {
+            fs::write(&path, text).expect("written");
+            read_answers(&path).expect_err("no evaluation").to_string()
+        };
+        assert!(error("").contains("eval.jsonl:1: the file is empty"));
+        assert!(error("{}\n").contains("eval.jsonl:1: not the header"));
+        let line = serde_json::to_string(&header(3, Shard::WHOLE)).expect("JSON");
+        assert!(error(&format!("{line}\n{{\"top\":3}}\n")).contains("eval.jsonl:2: no answer"));
+        let newer = line.replacen("\"eval\":1", "\"eval\":2", 1);
+        assert!(error(&format!("{newer}\n")).contains("form 2 of evaluations: this program knows 1"));
+    }
+}

@@ -1,0 +1,193 @@
+//! Accuracy on labelled images: a [`Key`] names what is evaluated on what, an [`Answer`] is what came of one image, a
+//! [`Tally`] counts answers.
+//!
+//! Answers lie in a file, one a line below the [`Header`], each on disk before the next batch: a run that was killed goes on
+//! where it ended, and shards of other machines are put together by [`merge`], which proves that each image is there exactly
+//! once. Counts are whole numbers, so the result is the same for any number of shards.
+//!
+//! Images are taken in an [`order`] that is random but the same everywhere: every beginning is then a fair sample, which
+//! [`Bounds`] turns into what is known of the whole at any time.
+
+mod agreement;
+mod bounds;
+mod file;
+mod mcnemar;
+mod merge;
+mod order;
+mod tally;
+
+pub use agreement::{Agreement, Printed};
+pub use bounds::Bounds;
+pub use file::{Book, EvalError, read_answers};
+pub use mcnemar::{McNemar, mcnemar};
+pub use merge::{MergeError, Part, merge};
+pub use order::{Shard, order};
+pub use tally::Tally;
+
+use hrnet::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::Provenance;
+
+/// What is evaluated on what: answers of different keys are never put together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The variant.
+    pub variant: String,
+    /// SHA-256 of the weight file, or `seeded:N`.
+    pub weights: String,
+    /// From file to input: decoder, sizes, interpolation, means and standard deviations.
+    pub preprocess: String,
+    /// Number format.
+    pub precision: Precision,
+    /// What runs the network, and how: library and version, vector unit, digest of its plan.
+    pub backend: String,
+    /// Images that run at once.
+    pub batch: usize,
+    /// The images and their labels.
+    pub data: DataSet,
+    /// How many classes may be answered: all of the network's, or those of the data set alone.
+    pub candidates: usize,
+}
+
+/// Labelled images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSet {
+    /// How many.
+    pub images: usize,
+    /// How many classes are labels.
+    pub classes: usize,
+    /// SHA-256 of the list of names, labels and sizes.
+    pub digest: String,
+}
+
+impl Key {
+    /// What differs first from another key, with both values.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let facts = |key: &Self| {
+            [
+                ("variant", key.variant.clone()),
+                ("weights", key.weights.clone()),
+                ("preprocessing", key.preprocess.clone()),
+                ("precision", key.precision.to_string()),
+                ("backend", key.backend.clone()),
+                ("batch size", key.batch.to_string()),
+                ("images", key.data.images.to_string()),
+                ("classes of the data set", key.data.classes.to_string()),
+                ("digest of the data set", key.data.digest.clone()),
+                ("classes to answer", key.candidates.to_string()),
+            ]
+        };
+        let pairs = facts(self).into_iter().zip(facts(other));
+        pairs
+            .into_iter()
+            .find(|((_, this), (_, other))| this != other)
+            .map(|((name, this), (_, other))| format!("{name}: expected {this}, found {other}"))
+    }
+}
+
+/// The first line of a file of answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of this form, [`Header::SCHEMA`].
+    pub eval: u32,
+    /// What is evaluated.
+    pub key: Key,
+    /// Which part of the images.
+    pub shard: Shard,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// Program and machine.
+    pub provenance: Provenance,
+}
+
+impl Header {
+    /// The version of the form.
+    pub const SCHEMA: u32 = 1;
+}
+
+/// What came of one image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its index in the data set, whose order is by name.
+    pub image: usize,
+    /// The first 16 hexadecimal digits of the SHA-256 of its bytes; none where they could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The five classes of the largest logits, the largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<usize>,
+    /// Which of these is the first right one, from 0; none where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<usize>,
+    /// Whether no class is right, as for some images of relabelled sets: it counts neither way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
+    /// Why there is no answer, with the image's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Answer {
+    /// Whether it counts, and if so whether the first class is right.
+    pub fn is_right(&self) -> Option<bool> {
+        (self.error.is_none() && !self.unlabelled).then_some(self.place == Some(0))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    pub(crate) fn header(images: usize, shard: Shard) -> Header {
+        Header {
+            eval: Header::SCHEMA,
+            key: Key {
+                variant: "V".into(),
+                weights: "seeded:0".into(),
+                preprocess: "p".into(),
+                precision: Precision::F32,
+                backend: "cpu".into(),
+                batch: 4,
+                data: DataSet {
+                    images,
+                    classes: 10,
+                    digest: "00ff".into(),
+                },
+                candidates: 1000,
+            },
+            shard,
+            started: String::new(),
+            provenance: Provenance::default(),
+        }
+    }
+
+    pub(crate) fn answer(image: usize, place: Option<usize>) -> Answer {
+        Answer {
+            image,
+            sha256: Some("0123456789abcdef".into()),
+            top: vec![1, 2, 3, 4, 5],
+            place,
+            ..Answer::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::header;
+    use super::*;
+
+    #[test]
+    fn the_first_difference_of_two_keys_is_told_with_both_values() {
+        let key = header(5, Shard::WHOLE).key;
+        assert_eq!(key.difference(&key), None);
+        let other = Key {
+            weights: "seeded:1".into(),
+            batch: 8,
+            ..key.clone()
+        };
+        let told = key.difference(&other).expect("different");
+        assert_eq!(told, "weights: expected seeded:0, found seeded:1");
+    }
+}

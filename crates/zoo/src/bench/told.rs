@@ -1,0 +1,291 @@
+//! What `zoo bench` tells people: cells as lines, plans as tables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use harness::verdict::{History, Repeat, Rule, compare};
+use harness::{Case, Outcome, Quantile, Record, Summary};
+use registry::Zoo;
+use serde::Serialize;
+
+use super::{Basis, Campaign, Done, Expected, Plan, Task, distinct};
+use crate::output::table;
+
+/// A cell's processes as one line.
+pub(crate) fn line(records: &[&Record]) -> String {
+    let Some(first) = records.first() else {
+        return String::new();
+    };
+    let id = first.case.to_string();
+    let mut medians = Vec::new();
+    for record in records {
+        match record.outcome() {
+            Outcome::Failed(error) => return format!("{id:<52} failed: {error}"),
+            Outcome::Measured(summary) => medians.push(summary.median_ns.round() as u64),
+        }
+    }
+    let samples: Vec<u64> = records
+        .iter()
+        .flat_map(|record| record.samples_ns.iter().copied())
+        .collect();
+    let (Some(pooled), Some(middle)) = (Summary::of(&samples), Summary::of(&medians)) else {
+        return format!("{id:<52} failed: no samples");
+    };
+    let images = first.case.images() as f64 / (middle.median_ns / 1e9);
+    let p90 = match Quantile::of(&samples, 0.9) {
+        Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
+        Quantile::Needs(samples) => format!("p90 needs {samples} runs"),
+    };
+    let processes = match records.len() {
+        1 => String::new(),
+        processes => format!(" in {processes} processes"),
+    };
+    format!(
+        "{id:<52} {:>10.3} ms ± {:<8.3} {images:>9.2} images/s  ({} runs{processes}; {p90})",
+        middle.median_ms(),
+        pooled.mad_ns / 1e6,
+        samples.len(),
+    )
+}
+
+/// One process of several.
+pub(crate) fn progress(record: &Record) -> String {
+    let process = record.process.map_or(1, |process| process + 1);
+    format!("process {process}: {}", line(&[record]))
+}
+
+/// What begins.
+pub(crate) fn begin(tasks: &[Task], campaign: &Campaign, file: &Path) -> String {
+    let there: usize = tasks.iter().map(|task| task.records.len()).sum();
+    let mut text = match campaign.processes {
+        1 => format!("{} cells", tasks.len()),
+        processes => format!("{} cells in {processes} processes each", tasks.len()),
+    };
+    if there > 0 {
+        let records = if there == 1 { "record is" } else { "records are" };
+        text.push_str(&format!(", of which {there} {records} there already"));
+    }
+    format!("{text}; records go to {}", file.display())
+}
+
+/// The cells that got fewer processes than asked for, if any did.
+pub(crate) fn left_out(done: &Done, processes: usize) -> Option<String> {
+    let (none, fewer): (Vec<&Task>, Vec<&Task>) = done
+        .short
+        .iter()
+        .map(|index| &done.tasks[*index])
+        .partition(|task| task.records.is_empty());
+    let mut parts = Vec::new();
+    if !none.is_empty() {
+        let ids: Vec<String> = none.iter().map(|task| task.case.to_string()).collect();
+        parts.push(format!(
+            "no time was left for {} cells: {}",
+            ids.len(),
+            ids.join(", ")
+        ));
+    }
+    if !fewer.is_empty() {
+        parts.push(format!(
+            "{} cells have fewer than {processes} processes",
+            fewer.len()
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Whether cells of variants that share a network differ, each measured by itself.
+pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let Case::Network(case) = &task.case else { continue };
+        let Ok(variant) = zoo.find(&case.variant) else {
+            continue;
+        };
+        let names: Vec<String> = zoo
+            .variants
+            .iter()
+            .filter(|other| other.spec == variant.spec)
+            .map(|other| other.name.clone())
+            .collect();
+        let original = &distinct(zoo, &names)[0].name;
+        let repeats = Repeat::of(&task.records);
+        if *original == case.variant {
+            first.extend(repeats);
+            continue;
+        }
+        let mut case = case.clone();
+        case.variant.clone_from(original);
+        second.extend(repeats.into_iter().map(|repeat| Repeat {
+            case: Case::Network(case.clone()),
+            ..repeat
+        }));
+    }
+    first.retain(|repeat| second.iter().any(|twin| twin.case == repeat.case));
+    second.retain(|repeat| first.iter().any(|twin| twin.case == repeat.case));
+    let comparison = compare(&first, &second, &History::default(), Rule::default());
+    format!(
+        "A/A: {} of {} cells of variants that share a network are called changed\n{}",
+        comparison.changed(),
+        comparison.family,
+        crate::verdicts::text(&comparison)
+    )
+}
+
+/// A row of a plan, for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlanRow {
+    case: Case,
+    /// Processes to come; 0 for what is left out.
+    processes: usize,
+    /// Samples in each.
+    samples: usize,
+    /// Of one run, ms.
+    run_ms: f64,
+    /// Of each process from start to end, seconds.
+    seconds: f64,
+    basis: Basis,
+}
+
+/// The rows of a plan, those that are left out at the end.
+pub(crate) fn plan_rows(plan: &Plan) -> Vec<PlanRow> {
+    let row = |task: &Task, processes: usize, expected: &Expected| PlanRow {
+        case: task.case.clone(),
+        processes,
+        samples: expected.samples,
+        run_ms: expected.run_ns / 1e6,
+        seconds: expected.all_ns / 1e9,
+        basis: expected.basis,
+    };
+    let planned = plan
+        .rows
+        .iter()
+        .map(|(task, processes, expected)| row(task, *processes, expected));
+    let left_out = plan
+        .left_out
+        .iter()
+        .map(|(task, expected)| row(task, 0, expected));
+    planned.chain(left_out).collect()
+}
+
+/// A plan as a table, and what it comes to.
+pub(crate) fn plan(plan: &Plan, limit: Option<Duration>) -> String {
+    let rows = plan_rows(plan).into_iter().map(|row| {
+        vec![
+            row.case.to_string(),
+            match row.processes {
+                0 => "left out".into(),
+                processes => processes.to_string(),
+            },
+            row.samples.to_string(),
+            format!("{:.1}", row.run_ms),
+            format!("{:.1}", row.seconds),
+            match row.basis {
+                Basis::Measured => "measured before",
+                Basis::Rate => "its backend on other networks",
+                Basis::Guess => "a guess",
+            }
+            .into(),
+        ]
+    });
+    let titles = ["cell", ">processes", ">runs", ">run ms", ">seconds each", "by"];
+    let processes: usize = plan.rows.iter().map(|(_, processes, _)| processes).sum();
+    let mut text = format!(
+        "{}{} cells, {processes} processes: about {}",
+        table(&titles, rows),
+        plan.rows.len(),
+        time(plan.all_ns)
+    );
+    if let Some(limit) = limit {
+        let left = limit.as_nanos() as f64 - plan.all_ns;
+        text.push_str(&format!(
+            " of {}; what is left, about {}, goes to more processes of the cells whose times spread most",
+            time(limit.as_nanos() as f64),
+            time(left.max(0.0))
+        ));
+    }
+    if !plan.left_out.is_empty() {
+        text.push_str(&format!("; {} cells are left out", plan.left_out.len()));
+    }
+    text
+}
+
+fn time(ns: f64) -> String {
+    match ns / 1e9 {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Context;
+    use harness::Provenance;
+
+    fn task(case: &str, results: &[Result<u64, &str>]) -> Task {
+        let mut task = Task::new(case.parse().expect("a case"), Path::new("a"));
+        let record = |result: &Result<u64, &str>| {
+            let samples = result.map(|ms| vec![ms * 1_000_000; 9]).map_err(str::to_owned);
+            Record::new(task.case.clone(), Record::now(), samples, Provenance::default())
+        };
+        task.records = results.iter().map(record).collect();
+        task
+    }
+
+    #[test]
+    fn a_cell_is_told_by_the_median_of_its_processes() {
+        let told = |results: &[Result<u64, &str>]| {
+            let task = task("HRNet_W18_C/f32/bs4/crop224/cpu/t1", results);
+            line(&task.records.iter().collect::<Vec<_>>())
+        };
+        let text = told(&[Ok(40), Ok(80), Ok(50)]);
+        assert!(
+            text.contains(" 50.000 ms") && text.contains(" 80.00 images/s"),
+            "{text}"
+        );
+        assert!(
+            text.contains("27 runs in 3 processes; p90 needs 44 runs"),
+            "{text}"
+        );
+        let text = told(&[Ok(40)]);
+        assert!(text.contains("(9 runs; p90"), "{text}");
+        assert!(told(&[Ok(40), Err("killed")]).ends_with("failed: killed"));
+    }
+
+    #[test]
+    fn twins_are_compared_as_one_network() {
+        let cx = Context::embedded();
+        let case = |variant: &str| format!("{variant}/f32/bs1/crop224/cpu/t1");
+        let times = |ms: u64| (ms..ms + 8).map(Ok).collect::<Vec<_>>();
+        let tasks = |ms: u64| {
+            [
+                task(&case("HRNet_W18_C"), &times(100)),
+                task(&case("HRNet_W18_C_ssld"), &times(ms)),
+                task(&case("HRNet_W30_C"), &times(100)),
+            ]
+        };
+        let zoo = cx.zoo().expect("valid");
+        let same = twins(zoo, &tasks(100));
+        assert!(same.starts_with("A/A: 0 of 1 cells"), "{same}");
+        let changed = twins(zoo, &tasks(150));
+        assert!(changed.starts_with("A/A: 1 of 1 cells"), "{changed}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let done = Done {
+            tasks: vec![
+                task("preprocess/decode", &[Ok(1)]),
+                task("HRNet_W18_C/f32/bs1/crop224/cpu/t1", &[]),
+            ],
+            short: vec![0, 1],
+        };
+        let text = left_out(&done, 2).expect("some are");
+        assert_eq!(
+            text,
+            "no time was left for 1 cells: HRNet_W18_C/f32/bs1/crop224/cpu/t1; 1 cells have fewer than 2 processes"
+        );
+        assert_eq!(left_out(&Done::default(), 2), None);
+    }
+}

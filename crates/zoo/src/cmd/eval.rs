@@ -1,0 +1,321 @@
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge, read_answers};
+use hrnet::Precision;
+use registry::Variant;
+
+use crate::context::Context;
+use crate::eval::data::Images;
+use crate::eval::{self, Ask, Evaluated, Points, Summary, Undecided, claims, decoders, evaluate};
+use crate::files::write_whole;
+use crate::model::WeightsArg;
+use crate::{Exit, Failure};
+
+/// Measure accuracy on labelled images
+///
+/// The images are a folder of folders by class, a folder of tar archives, one archive, or a list of `PATH CLASS` lines. Answers
+/// are kept one an image; a run that was interrupted goes on where it ended. Two names, or two precisions, are compared on
+/// the same images.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Eval {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// One variant, or two that are compared
+    #[arg(required = true, num_args = 1..=2, value_name = "NAME")]
+    names: Vec<String>,
+    /// The images
+    #[arg(long, required = true, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// What the paths of a list are below; without it the list's own folder
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Other labels: a JSON list of the right classes by image number, as ReaL's real.json
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Answer only with classes that are in the data set, as for ImageNet-A and -R
+    #[arg(long)]
+    restrict: bool,
+    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
+    #[arg(long, value_name = "FILE|seeded:N")]
+    weights: Option<WeightsArg>,
+    /// Which of the variant's weight sources, where it has several
+    #[arg(long, value_name = "ID", conflicts_with = "weights")]
+    source: Option<String>,
+    /// Number formats: one, or two that are compared
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
+    precision: Vec<Precision>,
+    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Images that run at once
+    #[arg(short, long, value_name = "N", default_value = "8")]
+    batch: NonZeroUsize,
+    /// Threads of the network; without it all of the machine's
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Threads that decode; without it as many
+    #[arg(long, value_name = "N")]
+    decoders: Option<NonZeroUsize>,
+    /// Only this part of the images, counted from 0: `zoo eval merge` puts the parts together
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Only so many images, a random sample
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Stop once the accuracy is known to be within so many percentage points of the claim, or farther off, as 0.5pp
+    #[arg(long, value_name = "POINTS")]
+    until_decided: Option<Points>,
+    /// Where files of answers lie
+    #[arg(long, value_name = "DIR", default_value = "reports/eval")]
+    out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Merge(Merge),
+    Compare(Compare),
+}
+
+/// Put shards together, and prove that each image is there exactly once
+#[derive(Debug, Args)]
+struct Merge {
+    /// Files of answers of all shards
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compare two evaluations on the same images by McNemar's exact test
+#[derive(Debug, Args)]
+struct Compare {
+    /// A file of answers
+    first: PathBuf,
+    /// Another one
+    second: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        match &self.action {
+            Some(Action::Merge(action)) => action.run(cx),
+            Some(Action::Compare(action)) => action.run(cx),
+            None => self.evaluate(cx),
+        }
+    }
+
+    fn evaluate(&self, cx: &Context) -> Result<(), Failure> {
+        let runs: Vec<(&str, Precision)> = self
+            .names
+            .iter()
+            .flat_map(|name| {
+                self.precision
+                    .iter()
+                    .map(move |precision| (name.as_str(), *precision))
+            })
+            .collect();
+        if runs.len() > 2 {
+            let what = format!(
+                "{} evaluations: two names or two precisions can be compared",
+                runs.len()
+            );
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        if self.weights.as_ref().is_some_and(WeightsArg::are_seeded) {
+            cx.out
+                .warn("seeded weights were never trained: the accuracy means nothing");
+        }
+        let Some(data) = &self.data else {
+            return Err(Failure::new(Exit::Usage, "--data names the images"));
+        };
+        let classes = cx.variant(runs[0].0)?.spec.head.classes;
+        let images = Images::open(data, self.root.as_deref(), self.labels.as_deref(), classes)?;
+        if images.passed_over > 0 {
+            cx.out.note(&format!(
+                "{} files are no images by their names and were passed over",
+                images.passed_over
+            ));
+        }
+        let mut done = Vec::new();
+        let mut unreadable = 0;
+        for (name, precision) in runs {
+            let evaluated = evaluate(cx, &self.ask(cx, name, precision, &images)?)?;
+            unreadable += self.tell(cx, &evaluated)?;
+            done.push((format!("{name} {precision}"), evaluated));
+        }
+        if let [(one, first), (two, second)] = &done[..] {
+            let both = mcnemar(&first.answers, &second.answers);
+            match self.json {
+                true => cx.out.json(&both)?,
+                false => cx.out.data(&eval::comparison([one, two], &both))?,
+            }
+        }
+        bad_images(unreadable)
+    }
+
+    fn ask<'a>(
+        &'a self,
+        cx: &'a Context,
+        name: &str,
+        precision: Precision,
+        images: &'a Images,
+    ) -> Result<Ask<'a>, Failure> {
+        let variant = cx.variant(name)?;
+        let until = self
+            .until_decided
+            .map(|points| self.undecided(cx, variant, points))
+            .transpose()?;
+        Ok(Ask {
+            variant,
+            weights: self.weights.clone(),
+            source: self.source.as_deref(),
+            precision,
+            backend: self.backend.as_deref(),
+            batch: self.batch,
+            threads: self.threads,
+            decoders: self.decoders.map_or_else(decoders, NonZeroUsize::get),
+            images,
+            restrict: self.restrict,
+            shard: self.shard,
+            limit: self.limit,
+            until,
+            folder: &self.out,
+        })
+    }
+
+    fn undecided(&self, cx: &Context, variant: &Variant, points: Points) -> Result<Undecided, Failure> {
+        if self.shard != Shard::WHOLE {
+            let what = "--until-decided with --shard: a shard alone does not settle what the whole is";
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        let claims = claims(cx.zoo()?, variant, self.source.as_deref());
+        let first = claims.iter().find(|claimed| claimed.top == 1);
+        let claimed = first.ok_or_else(|| {
+            let what = format!(
+                "--until-decided: no top-1 accuracy of {} is claimed",
+                variant.name
+            );
+            Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
+        })?;
+        Ok(Undecided {
+            claimed: claimed.printed,
+            within: points.0,
+        })
+    }
+
+    /// Tells what came of an evaluation, and gives the number of images that could not be read.
+    fn tell(&self, cx: &Context, evaluated: &Evaluated) -> Result<usize, Failure> {
+        let Evaluated {
+            header,
+            answers,
+            resumed,
+            spent,
+            settled,
+            file,
+        } = evaluated;
+        if let Some(spent) = spent {
+            let images = answers.len() - resumed;
+            cx.out.note(&format!(
+                "{:.1} images/s: {}",
+                images as f64 / spent.all.as_secs_f64(),
+                spent.bound()
+            ));
+        }
+        if *settled {
+            cx.out.note("stopped: the answer is settled");
+        }
+        let variant = cx.variant(&header.key.variant)?;
+        let claims = claims(cx.zoo()?, variant, self.source.as_deref());
+        let summary = Summary::new(header.clone(), answers, &claims);
+        let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
+        write_whole(&file.with_extension("json"), (json + "\n").as_bytes())?;
+        tell(cx, &summary, answers, self.json)?;
+        Ok(summary.tally.unreadable)
+    }
+}
+
+fn tell(cx: &Context, summary: &Summary, answers: &[Answer], json: bool) -> Result<(), Failure> {
+    if json {
+        return cx.out.json(summary);
+    }
+    let unreadable: Vec<&str> = answers
+        .iter()
+        .filter_map(|answer| answer.error.as_deref())
+        .collect();
+    cx.out.data(&eval::text(summary, &unreadable))
+}
+
+/// Fails where images could not be read: the accuracy is of the others.
+fn bad_images(unreadable: usize) -> Result<(), Failure> {
+    match unreadable {
+        0 => Ok(()),
+        count => Err(Failure::new(
+            Exit::Some,
+            format!("{count} images could not be read; the accuracy is of the others"),
+        )),
+    }
+}
+
+fn part(path: &Path) -> Result<Part, Failure> {
+    let (header, answers) = read_answers(path)?;
+    Ok(Part {
+        path: path.to_owned(),
+        header,
+        answers,
+    })
+}
+
+impl Merge {
+    fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let parts = self
+            .files
+            .iter()
+            .map(|file| part(file))
+            .collect::<Result<Vec<_>, _>>()?;
+        let answers = merge(&parts).map_err(|error| {
+            Failure::new(Exit::Some, error)
+                .help("each shard runs by `zoo eval … --shard I/N` with the same options")
+        })?;
+        let mut header = parts[0].header.clone();
+        header.shard = Shard::WHOLE;
+        let variant = cx.variant(&header.key.variant)?;
+        let claims = claims(cx.zoo()?, variant, None);
+        let summary = Summary::new(header, &answers, &claims);
+        tell(cx, &summary, &answers, self.json)?;
+        bad_images(Tally::of(&answers).unreadable)
+    }
+}
+
+impl Compare {
+    fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let (first, second) = (part(&self.first)?, part(&self.second)?);
+        let data = [&first, &second].map(|part| &part.header.key.data);
+        if data[0] != data[1] {
+            let what = format!(
+                "{} and {} are of other images: {} and {}",
+                self.first.display(),
+                self.second.display(),
+                data[0].digest,
+                data[1].digest
+            );
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        let both = mcnemar(&first.answers, &second.answers);
+        if self.json {
+            return cx.out.json(&both);
+        }
+        let name = |part: &Part| format!("{} {}", part.header.key.variant, part.header.key.precision);
+        cx.out
+            .data(&eval::comparison([&name(&first), &name(&second)], &both))
+    }
+}

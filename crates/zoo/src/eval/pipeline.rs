@@ -1,0 +1,210 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use harness::Stopwatch;
+use harness::eval::Answer;
+use preprocess::Transform;
+use registry::Digest;
+use runtime::Session;
+
+use super::data::Entry;
+use crate::Failure;
+
+/// Classes that an answer keeps.
+pub(crate) const TOP: usize = 5;
+
+/// Photos to answers: threads read, decode and prepare batches while the network runs on those that are ready.
+pub(crate) struct Pipeline<'a> {
+    pub(crate) transform: &'a Transform,
+    /// Threads that decode.
+    pub(crate) decoders: usize,
+    /// Images of a batch.
+    pub(crate) batch: usize,
+    /// The classes that may be answered; none for all.
+    pub(crate) candidates: Option<&'a [usize]>,
+}
+
+/// Where the time went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) all: Duration,
+    /// In the network; the rest was waiting for photos.
+    pub(crate) network: Duration,
+}
+
+/// A batch that is ready to run, and the answers of images that cannot be read.
+struct Batch {
+    /// Indices of the images, and the digests of those that were read.
+    images: Vec<(usize, Result<String, String>)>,
+    /// `[batch, 3, crop, crop]`; zeros where there is no image.
+    pixels: Vec<f32>,
+}
+
+impl Pipeline<'_> {
+    /// Runs the network on the entries of these indices, in this order, and hands over each batch's answers, until that says
+    /// to stop.
+    pub(crate) fn run(
+        &self,
+        entries: &[Entry],
+        indices: &[usize],
+        session: &mut dyn Session,
+        mut answered: impl FnMut(Vec<Answer>) -> Result<bool, Failure>,
+    ) -> Result<Spent, Failure> {
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        // Two batches wait at most, whatever the number of images; buffers go round.
+        let (ready, batches) = sync_channel::<Batch>(2);
+        let (spare, buffers) = sync_channel::<Vec<f32>>(self.decoders + 3);
+        let buffers = Mutex::new(buffers);
+        let watch = Stopwatch::start();
+        let mut network = Duration::ZERO;
+        let chunks: Vec<&[usize]> = indices.chunks(self.batch).collect();
+        let result = thread::scope(|scope| {
+            for _ in 0..self.decoders {
+                let ready = ready.clone();
+                let (chunks, next, stop, buffers) = (&chunks, &next, &stop, &buffers);
+                scope.spawn(move || self.decode(entries, chunks, next, stop, buffers, &ready));
+            }
+            drop(ready);
+            let mut logits = vec![0.0; session.output_shape().elements()];
+            while let Ok(batch) = batches.recv() {
+                let run = Stopwatch::start();
+                session.run(&batch.pixels, &mut logits)?;
+                network += run.elapsed();
+                let go_on = answered(self.answers(entries, &batch, &logits))?;
+                // A full line of spare buffers is as good as a taken one.
+                let _ = spare.try_send(batch.pixels);
+                if !go_on {
+                    break;
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            // Whoever waits to hand over a batch sees that nobody takes it.
+            drop(batches);
+            Ok::<(), Failure>(())
+        });
+        result.map(|()| Spent {
+            all: watch.elapsed(),
+            network,
+        })
+    }
+
+    fn decode(
+        &self,
+        entries: &[Entry],
+        chunks: &[&[usize]],
+        next: &AtomicUsize,
+        stop: &AtomicBool,
+        buffers: &Mutex<Receiver<Vec<f32>>>,
+        ready: &SyncSender<Batch>,
+    ) {
+        while !stop.load(Ordering::Relaxed) {
+            let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
+            let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).try_recv();
+            let size = self.transform.output_elements();
+            let mut pixels = spare.unwrap_or_else(|_| vec![0.0; self.batch * size]);
+            pixels[chunk.len() * size..].fill(0.0);
+            let images = chunk
+                .iter()
+                .zip(pixels.chunks_exact_mut(size))
+                .map(|(index, pixels)| (*index, self.prepare(&entries[*index], pixels)))
+                .collect();
+            if ready.send(Batch { images, pixels }).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reads and prepares one image, and gives its digest.
+    fn prepare(&self, entry: &Entry, pixels: &mut [f32]) -> Result<String, String> {
+        let decoded = entry.read().map_err(|error| error.to_string()).and_then(|bytes| {
+            let image = preprocess::decode(&bytes).map_err(|error| error.to_string())?;
+            Ok((image, Digest::of(&bytes)))
+        });
+        match decoded {
+            Ok((image, digest)) => {
+                self.transform.batch([&image], pixels);
+                Ok(digest.to_string()[..16].to_owned())
+            }
+            Err(error) => {
+                pixels.fill(0.0);
+                Err(format!("{}: {error}", entry.name))
+            }
+        }
+    }
+
+    fn answers(&self, entries: &[Entry], batch: &Batch, logits: &[f32]) -> Vec<Answer> {
+        let classes = logits.len() / self.batch;
+        let answer = |((index, read), logits): (&(usize, Result<String, String>), &[f32])| match read {
+            Err(error) => Answer {
+                image: *index,
+                error: Some(error.clone()),
+                ..Answer::default()
+            },
+            Ok(digest) => {
+                let labels = &entries[*index].labels;
+                let top = top(logits, self.candidates);
+                Answer {
+                    image: *index,
+                    sha256: Some(digest.clone()),
+                    place: top.iter().position(|class| labels.contains(class)),
+                    unlabelled: labels.is_empty(),
+                    top,
+                    error: None,
+                }
+            }
+        };
+        let images = batch.images.iter().zip(logits.chunks_exact(classes));
+        images.map(answer).collect()
+    }
+}
+
+/// The classes of the largest logits, the largest first, the lower class first where two are equal.
+fn top(logits: &[f32], candidates: Option<&[usize]>) -> Vec<usize> {
+    let mut classes: Vec<usize> = candidates.map_or_else(|| (0..logits.len()).collect(), <[usize]>::to_vec);
+    let count = TOP.min(classes.len());
+    let order = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
+    if count < classes.len() {
+        classes.select_nth_unstable_by(count, order);
+        classes.truncate(count);
+    }
+    classes.sort_by(order);
+    classes
+}
+
+/// The number of decoding threads where none is given: all of the machine's, for they wait while the network runs.
+pub(crate) fn decoders() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Spent {
+    /// What the run was waiting for most, in words.
+    pub(crate) fn bound(&self) -> &'static str {
+        if self.network.as_secs_f64() > 0.9 * self.all.as_secs_f64() {
+            "the network sets the pace"
+        } else {
+            "decoding sets the pace"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_logits_come_first_and_equal_ones_by_class() {
+        let logits = [1.0, 7.0, 3.0, 7.0, -2.0, 4.0, 0.0];
+        assert_eq!(top(&logits, None), [1, 3, 5, 2, 0]);
+        assert_eq!(
+            top(&logits, Some(&[0, 4, 6])),
+            [0, 6, 4],
+            "only what may be answered"
+        );
+        assert_eq!(top(&[2.0, f32::NEG_INFINITY], None), [0, 1]);
+    }
+}

@@ -1,0 +1,192 @@
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use harness::Record;
+use harness::eval::{Answer, Book, Bounds, Header, Key, Shard, Tally, order};
+use hrnet::{Precision, Shape};
+use registry::{Digest, Variant};
+use runtime::{Options, Session};
+
+use super::data::Images;
+use super::pipeline::{Pipeline, Spent};
+use super::summary::Undecided;
+use crate::bench::{provenance, transform};
+use crate::context::Context;
+use crate::model::{Choice, Weights, WeightsArg};
+use crate::{Exit, Failure};
+
+/// The chance that a run which stops early is wrong.
+const ERROR: f64 = 0.05;
+
+/// What is to be evaluated, and how.
+pub(crate) struct Ask<'a> {
+    pub(crate) variant: &'a Variant,
+    pub(crate) weights: Option<WeightsArg>,
+    pub(crate) source: Option<&'a str>,
+    pub(crate) precision: Precision,
+    /// By name; none for the default of the precision.
+    pub(crate) backend: Option<&'a str>,
+    pub(crate) batch: NonZeroUsize,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) decoders: usize,
+    pub(crate) images: &'a Images,
+    /// Whether only classes of the data set may be answered.
+    pub(crate) restrict: bool,
+    pub(crate) shard: Shard,
+    /// Images at most, from the beginning of the shard's order.
+    pub(crate) limit: Option<usize>,
+    /// When to stop because the answer is settled.
+    pub(crate) until: Option<Undecided>,
+    /// The folder of files of answers.
+    pub(crate) folder: &'a Path,
+}
+
+/// An evaluation that has ended.
+pub(crate) struct Evaluated {
+    pub(crate) header: Header,
+    pub(crate) file: PathBuf,
+    pub(crate) answers: Vec<Answer>,
+    /// Answers that were there before.
+    pub(crate) resumed: usize,
+    /// Of this run; none where nothing was left to do.
+    pub(crate) spent: Option<Spent>,
+    /// Whether it ended because the answer was settled.
+    pub(crate) settled: bool,
+}
+
+/// Answers what is not answered yet.
+pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
+    let preprocess = &ask.variant.preprocess;
+    let transform = transform(preprocess)?;
+    let (mut session, key) = ask.session(cx, transform.crop())?;
+    let header = Header {
+        eval: Header::SCHEMA,
+        key,
+        shard: ask.shard,
+        started: Record::now(),
+        provenance: provenance(),
+    };
+    let file = ask.folder.join(file_name(&header));
+    let mut book = Book::open(&file, &header).map_err(|error| {
+        Failure::new(Exit::Usage, error).help("another folder, by --out, or deleting the file, begins anew")
+    })?;
+    let resumed = book.answers().len();
+    let missing = ask.missing(&header, book.answers());
+    cx.out.note(&format!(
+        "{}: {} images to answer, {resumed} are there; answers go to {}",
+        ask.variant.name,
+        missing.len(),
+        file.display()
+    ));
+    let mut tally = Tally::of(book.answers());
+    let bounds = ask.until.map(|_| Bounds::new(ask.images.about.images, ERROR));
+    let is_settled = |tally: &Tally| {
+        let settles = |bounds: &Bounds, until: Undecided| until.is_settled(bounds, tally);
+        bounds
+            .as_ref()
+            .zip(ask.until)
+            .is_some_and(|(bounds, until)| settles(bounds, until))
+    };
+    let mut settled = is_settled(&tally);
+    let candidates = ask.restrict.then(|| ask.images.classes());
+    let pipeline = Pipeline {
+        transform: &transform,
+        decoders: ask.decoders,
+        batch: ask.batch.get(),
+        candidates: candidates.as_deref(),
+    };
+    let progress = cx.out.counter(missing.len());
+    let spent = if missing.is_empty() || settled {
+        None
+    } else {
+        let spent = pipeline.run(&ask.images.entries, &missing, session.as_mut(), |answers| {
+            answers.iter().for_each(|answer| tally.add(answer));
+            progress.advance(answers.len(), || {
+                format!("top-1 {:.2} %", 100.0 * tally.top1_share().unwrap_or(0.0))
+            });
+            book.add(answers)?;
+            settled = is_settled(&tally);
+            Ok(!settled)
+        })?;
+        Some(spent)
+    };
+    progress.end();
+    Ok(Evaluated {
+        answers: book.answers().to_vec(),
+        header,
+        file,
+        resumed,
+        spent,
+        settled,
+    })
+}
+
+/// Unlike evaluations have unlike names, so that one does not refuse to overwrite the other.
+fn file_name(header: &Header) -> String {
+    let key = serde_json::to_string(&header.key).expect("our types have string keys");
+    let digest = Digest::of(key.as_bytes()).to_string();
+    let Key {
+        variant, precision, ..
+    } = &header.key;
+    let shard = match header.shard {
+        Shard::WHOLE => String::new(),
+        Shard { index, of } => format!(".{index}of{of}"),
+    };
+    format!("{variant}.{precision}.{}{shard}.jsonl", &digest[..8])
+}
+
+impl Ask<'_> {
+    fn session(&self, cx: &Context, crop: usize) -> Result<(Box<dyn Session>, Key), Failure> {
+        let backend = match self.backend {
+            Some(name) => runtime::backend(name)?,
+            None => runtime::default_backend(self.precision),
+        };
+        let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
+        let choice = match &self.weights {
+            Some(weights) => Choice::Given(weights.clone()),
+            None => Choice::Cached(self.source),
+        };
+        let weights = Weights::load(cx, self.variant, &graph, &choice)?;
+        let mut options = Options::new(self.precision);
+        options.threads = self.threads.unwrap_or(options.threads);
+        let session = backend.prepare(&graph, weights.source.as_ref(), options)?;
+        let mut about = backend.identity()?;
+        if let Some(unit) = session.unit() {
+            about.push_str(&format!(", on {unit}"));
+        }
+        // The plan says which algorithm computes each layer, and so how its sums are rounded.
+        if let Some(plan) = session.plan() {
+            about.push_str(&format!(
+                ", plan {}",
+                &Digest::of(plan.as_bytes()).to_string()[..8]
+            ));
+        }
+        let preprocess = serde_json::to_string(&self.variant.preprocess).expect("our types have string keys");
+        let key = Key {
+            variant: self.variant.name.clone(),
+            weights: Weights::identity(cx, self.variant, &choice)?,
+            preprocess: format!("{} {preprocess}", preprocess::DECODER),
+            precision: self.precision,
+            backend: about,
+            batch: self.batch.get(),
+            data: self.images.about.clone(),
+            candidates: match self.restrict {
+                true => self.images.about.classes,
+                false => self.variant.spec.head.classes,
+            },
+        };
+        Ok((session, key))
+    }
+
+    /// The images that have no answer yet, in the order in which they are taken.
+    fn missing(&self, header: &Header, answers: &[Answer]) -> Vec<usize> {
+        let there: HashSet<usize> = answers.iter().map(|answer| answer.image).collect();
+        let images = self.images.about.images;
+        let places = self.shard.places(images);
+        let mut order = order(images, &header.key.data.digest)[places].to_vec();
+        order.truncate(self.limit.unwrap_or(usize::MAX));
+        order.retain(|image| !there.contains(image));
+        order
+    }
+}

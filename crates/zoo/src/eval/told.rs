@@ -1,0 +1,91 @@
+use harness::eval::{McNemar, Tally};
+
+use super::summary::{Share, Summary};
+use crate::output::table;
+
+/// Names of images that cannot be read are told up to so many.
+const NAMED: usize = 10;
+
+/// A summary for people.
+pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
+    let key = &summary.header.key;
+    let Tally {
+        counted,
+        top1,
+        top5,
+        unlabelled,
+        ..
+    } = summary.tally;
+    let of = key.data.images;
+    let mut text = format!(
+        "{}, {}, {} on {counted} of {of} images of {} classes\n",
+        key.variant, key.precision, key.backend, key.data.classes
+    );
+    let row = |name: &str, share: Option<Share>, right: usize, top: usize| {
+        let claims: Vec<String> = summary
+            .claims
+            .iter()
+            .filter(|held| held.top == top)
+            .map(|held| format!("{} {}: {}", held.column, held.printed, held.agreement))
+            .collect();
+        vec![
+            name.to_owned(),
+            share.map_or("n/a".into(), |share| format!("{:.3} %", 100.0 * share.share)),
+            share.map_or(String::new(), |share| {
+                let (low, high) = (100.0 * share.interval.low, 100.0 * share.interval.high);
+                format!("[{low:.2}, {high:.2}]")
+            }),
+            right.to_string(),
+            claims.join("; "),
+        ]
+    };
+    let rows = [
+        row("top-1", summary.top1, top1, 1),
+        row("top-5", summary.top5, top5, 5),
+    ];
+    text.push_str(&table(&["", ">accuracy", "95 %", ">right", "claims"], rows));
+    if unlabelled > 0 {
+        text.push_str(&format!(
+            "{unlabelled} images have no right class and do not count\n"
+        ));
+    }
+    if !unreadable.is_empty() {
+        text.push_str(&format!("{} images could not be read:\n", unreadable.len()));
+        for error in unreadable.iter().take(NAMED) {
+            text.push_str(&format!("  {error}\n"));
+        }
+        if unreadable.len() > NAMED {
+            text.push_str("  and so on: the file of answers names them all\n");
+        }
+    }
+    if let Some(digest) = &summary.images_sha256 {
+        text.push_str(&format!("images {digest}\n"));
+    }
+    text
+}
+
+/// Two evaluations on the same images for people.
+pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
+    let McNemar {
+        images,
+        only_first,
+        only_second,
+        p,
+        agreeing,
+    } = *both;
+    let better = match only_first.cmp(&only_second) {
+        std::cmp::Ordering::Greater => names[0],
+        std::cmp::Ordering::Less => names[1],
+        std::cmp::Ordering::Equal => "neither",
+    };
+    let verdict = match p {
+        p if p < 0.05 => format!("{better} is better, and not by chance"),
+        _ => "the difference may well be chance".into(),
+    };
+    let share = 100.0 * agreeing as f64 / images.max(1) as f64;
+    format!(
+        "{images} images: only {} has {only_first} right, only {} has {only_second}; the same class on {share:.2} %\n\
+         McNemar's exact test: p = {p:.3e}; {verdict}\n",
+        names[0], names[1]
+    )
+}

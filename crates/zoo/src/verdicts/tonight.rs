@@ -1,0 +1,93 @@
+use std::path::{Path, PathBuf};
+
+use harness::Record;
+use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval};
+
+use super::nights::{Night, Nights, VERDICTS};
+use crate::Failure;
+use crate::bench::provenance;
+use crate::files::write_whole;
+
+/// A night whose measurements are over.
+pub(crate) struct Tonight<'a> {
+    /// The command that measured.
+    pub(crate) command: &'a str,
+    /// Where its folder and those of the nights before lie.
+    pub(crate) reports: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) records: &'a [Record],
+    /// Records of cells that were measured twice.
+    pub(crate) again: &'a [Record],
+}
+
+/// What was found, and where it was written.
+pub(crate) struct Judged {
+    pub(crate) night: Night,
+    pub(crate) paths: [PathBuf; 2],
+    /// In words.
+    pub(crate) told: String,
+}
+
+impl Tonight<'_> {
+    /// Compares with the night before and the cells that were measured twice with themselves, and writes the verdicts into the
+    /// folder.
+    pub(crate) fn judge(&self) -> Result<Judged, Failure> {
+        let nights = Nights::of(self.reports, self.command, &provenance().machine, self.folder)?;
+        let (history, rule) = (nights.history(), Rule::default());
+        let (first, second) = (Repeat::of(self.records), Repeat::of(self.again));
+        let before: Vec<Repeat> = first
+            .iter()
+            .filter(|repeat| second.iter().any(|again| again.case == repeat.case) && !repeat.raced)
+            .cloned()
+            .collect();
+        let aa = compare(&before, &second, &history, rule);
+        let comparison = nights.last().map(|last| compare(last, &first, &history, rule));
+        let rate = false_alarms(&nights, &aa);
+        let told = comparison.as_ref().map_or_else(
+            || "first night of this machine and command: nothing to compare with".into(),
+            |comparison| format!("since {}:\n{}", comparison.before, super::urgent(comparison)),
+        );
+        let markdown = self.markdown(comparison.as_ref(), &rate, &aa);
+        let night = Night {
+            command: self.command.into(),
+            comparison,
+            aa: Some(aa),
+        };
+        let json = serde_json::to_string_pretty(&night).expect("our types have string keys");
+        let paths = [VERDICTS, "verdicts.md"].map(|name| self.folder.join(name));
+        write_whole(&paths[0], (json + "\n").as_bytes())?;
+        write_whole(&paths[1], markdown.as_bytes())?;
+        Ok(Judged {
+            night,
+            paths,
+            told: format!("{}\n{rate}", told.trim_end()),
+        })
+    }
+
+    fn markdown(&self, comparison: Option<&Comparison>, rate: &str, aa: &Comparison) -> String {
+        let text = comparison.map_or_else(
+            || "The first night of this machine and command: nothing to compare with.\n".into(),
+            super::markdown,
+        );
+        format!(
+            "# Verdicts\n\n`{}`\n\n{text}\n## A/A\n\n{rate}\n\n{}",
+            self.command,
+            super::markdown(aa)
+        )
+    }
+}
+
+/// How often the harness called a cell changed that was not, tonight and over all nights.
+fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
+    let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
+    let interval = share_interval(changed, cells);
+    format!(
+        "A/A: {} of {} cells that were measured twice are called changed; with {} earlier nights {changed} of {cells}, \
+         a false-alarm rate between {:.1} and {:.1} % a cell",
+        tonight.changed(),
+        tonight.family,
+        nights.sets.len(),
+        100.0 * interval.low,
+        100.0 * interval.high
+    )
+}

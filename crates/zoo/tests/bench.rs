@@ -1,0 +1,205 @@
+//! `zoo bench` as a user meets it: plans, limits, processes, and what is left after a kill.
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::Place;
+use serde_json::Value;
+
+const DECODE_AND_BATCHES: usize = 28;
+
+fn records(place: &Place, file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(place.path().join(file)).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a record"))
+        .collect()
+}
+
+fn id(record: &Value) -> (String, u64) {
+    let case = record["case"].as_str().expect("a case").to_owned();
+    (case, record["process"].as_u64().expect("its process"))
+}
+
+/// A bench of all preprocessing cells, killed as soon as some are measured.
+fn killed(place: &Place, arguments: &[&str]) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_zoo"))
+        .args(arguments)
+        .current_dir(place.path())
+        .env("ZOO_CACHE", place.path().join("cache"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    while records(place, "reports/records.jsonl").len() < 3 {
+        assert!(
+            child.try_wait().expect("waits").is_none(),
+            "it ended before it could be killed"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("it ended");
+}
+
+#[test]
+fn a_killed_bench_keeps_what_it_measured_and_goes_on() {
+    let place = Place::new();
+    let bench = [
+        "bench",
+        "--stage",
+        "preprocess",
+        "--time",
+        "0",
+        "--processes",
+        "2",
+        "--resume",
+        "-q",
+    ];
+    killed(&place, &bench);
+    let before = records(&place, "reports/records.jsonl");
+    assert!(before.len() >= 3 && before.len() < 2 * DECODE_AND_BATCHES);
+    // As a power cut leaves it.
+    let file = place.path().join("reports/records.jsonl");
+    let mut text = std::fs::read_to_string(&file).expect("readable");
+    text.push_str(r#"{"schema":1,"case":"prep"#);
+    std::fs::write(&file, text).expect("written");
+
+    place.zoo(&bench).good();
+    let after = records(&place, "reports/records.jsonl");
+    assert_eq!(
+        after[..before.len()],
+        before,
+        "what was measured is not measured again"
+    );
+    let mut ids: Vec<(String, u64)> = after.iter().map(id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(
+        ids.len(),
+        2 * DECODE_AND_BATCHES,
+        "each cell has both its processes"
+    );
+    assert_eq!(after.len(), ids.len(), "and none of them twice");
+
+    place.zoo(&bench).good();
+    assert_eq!(
+        records(&place, "reports/records.jsonl"),
+        after,
+        "nothing is left to do"
+    );
+    let without = place
+        .zoo(&["bench", "--stage", "preprocess", "--time", "0", "-q"])
+        .good();
+    assert_eq!(without.lines().count(), DECODE_AND_BATCHES);
+    let again = records(&place, "reports/records.jsonl");
+    assert_eq!(
+        again.len(),
+        after.len() + DECODE_AND_BATCHES,
+        "--resume must be asked for"
+    );
+}
+
+#[test]
+fn a_plan_measures_nothing_and_a_limit_says_what_it_leaves_out() {
+    let place = Place::new();
+    let matrix = [
+        "bench",
+        "-m",
+        "HRNet_W18_C,HRNet_W64_C",
+        "-b",
+        "1,8",
+        "--precision",
+        "all",
+        "--stage",
+        "all",
+    ];
+    let with = |more: &[&'static str]| [&matrix[..], more].concat();
+    let plan = place.zoo(&with(&["--plan"])).good();
+    assert!(plan.contains("HRNet_W64_C/bf16/bs8/crop224/candle"), "{plan}");
+    assert!(plan.contains("40 cells, 40 processes: about"), "{plan}");
+    assert!(place.files().is_empty(), "{:?}", place.files());
+    let short = place.zoo(&with(&["--plan", "--budget", "20s", "--json"])).json();
+    let rows = short.as_array().expect("rows");
+    assert_eq!(rows.len(), 40);
+    assert_eq!(rows[39]["processes"], 0, "the longest is left out: {}", rows[39]);
+    let seconds =
+        |row: &Value| row["processes"].as_f64().expect("a count") * row["seconds"].as_f64().expect("seconds");
+    assert!(rows.iter().map(seconds).sum::<f64>() <= 20.0);
+
+    let run = place.zoo(&[
+        "bench",
+        "-m",
+        "HRNet_W64_C",
+        "-b",
+        "8",
+        "--precision",
+        "bf16",
+        "--stage",
+        "all",
+        "--budget",
+        "3s",
+        "--time",
+        "0",
+    ]);
+    let told = run.stderr();
+    assert!(told.contains("warning: no time was left for"), "{told}");
+    assert!(told.contains("HRNet_W64_C/bf16/bs8/crop224/candle"), "{told}");
+    let measured = records(&place, "reports/records.jsonl");
+    assert!(!measured.is_empty());
+    assert!(
+        measured
+            .iter()
+            .all(|record| record["spent_ns"].as_u64().is_some())
+    );
+    place.zoo(&["bench", "--budget", "20"]).failed(2);
+    place.zoo(&["bench", "--processes", "0"]).failed(2);
+}
+
+#[test]
+fn twins_are_measured_each_by_itself() {
+    let place = Place::new();
+    let run = place.zoo(&[
+        "bench",
+        "-m",
+        "HRNet_W18_C*",
+        "--twins",
+        "--time",
+        "0",
+        "--processes",
+        "2",
+        "--weights",
+        "seeded:1",
+    ]);
+    let told = run.stderr();
+    assert!(
+        told.contains("A/A: ") && told.contains(" of 1 cells of variants that share"),
+        "{told}"
+    );
+    let lines = run.good();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(
+        lines.contains("HRNet_W18_C_ssld/f32") && lines.contains("in 2 processes"),
+        "{lines}"
+    );
+    let kept = records(&place, "reports/records.jsonl");
+    assert_eq!(kept.len(), 4);
+    for record in &kept {
+        assert_eq!(record["weights"], "seeded:1");
+        assert!(
+            record["fidelity"]["top1_agreement"].as_f64().is_some(),
+            "{record}"
+        );
+        assert!(record["conditions"]["canary"][1]["macs_per_s"].as_f64().is_some());
+    }
+}
+
+#[test]
+fn the_process_of_a_cell_refuses_what_is_no_errand() {
+    let place = Place::new();
+    let error = place.zoo(&["bench", "--worker"]).failed(2);
+    assert!(error.contains("standard input is no errand"), "{error}");
+}

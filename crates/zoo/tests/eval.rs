@@ -1,0 +1,372 @@
+//! `zoo eval` on a data set whose answers are known beforehand.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::Place;
+use serde_json::Value;
+
+/// Images, of which so many have another label than the network's first class: of these the second to fifth are right for
+/// some, and none for the others.
+const IMAGES: usize = 2000;
+const SECOND: usize = 300;
+const NONE: usize = 100;
+
+const MANIFEST: &str = r#"
+schema = 1
+[preprocess.small]
+resize_short = 36
+crop = 32
+interpolation = "bilinear"
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+[[variant]]
+name = "tiny"
+licence = "MIT"
+preprocess = "small"
+network = { widths = [8, 16, 32, 64] }
+[[variant.weights]]
+id = "none"
+url = "https://example.org/tiny.pth"
+format = "pth"
+naming = "timm"
+"#;
+
+const MODEL: [&str; 6] = [
+    "--weights",
+    "seeded:5",
+    "--backend",
+    "cpu-exact",
+    "--threads",
+    "2",
+];
+
+struct World {
+    place: Place,
+    /// The classes of each image, best first, as `zoo classify` has them.
+    classes: BTreeMap<String, Vec<u64>>,
+}
+
+impl World {
+    /// A folder of images, and the network's own opinion of them.
+    fn new(images: usize) -> Self {
+        let place = Place::new();
+        place.write("zoo.toml", MANIFEST);
+        let folder = place.path().join("images");
+        std::fs::create_dir(&folder).expect("made");
+        let mut rng = fastrand::Rng::with_seed(1);
+        for index in 0..images {
+            // Blocks of colour: noise of single pixels would look alike once resized.
+            let colours: Vec<[u8; 3]> = (0..25).map(|_| [rng.u8(..), rng.u8(..), rng.u8(..)]).collect();
+            let image =
+                image::RgbImage::from_fn(50, 40, |x, y| image::Rgb(colours[(y / 8 * 5 + x / 10) as usize]));
+            image
+                .save(folder.join(format!("{index:04}.png")))
+                .expect("written");
+        }
+        let classify = [
+            &["classify", "images", "--model", "tiny", "--json", "-q"],
+            &MODEL[..],
+        ]
+        .concat();
+        let classes = place
+            .zoo(&classify)
+            .good()
+            .lines()
+            .map(|line| {
+                let answer: Value = serde_json::from_str(line).expect("JSON");
+                let name = answer["image"].as_str().expect("a path");
+                let classes = answer["classes"].as_array().expect("classes");
+                let index = |class: &Value| class["index"].as_u64().expect("a class");
+                (name.to_owned(), classes.iter().map(index).collect())
+            })
+            .collect();
+        Self { place, classes }
+    }
+
+    /// A list with labels that are right but for stated counts; the classes are spread over the whole list.
+    fn label(&self) {
+        let mut text = String::new();
+        for (index, (name, classes)) in self.classes.iter().enumerate() {
+            let step = index * 7919 % self.classes.len();
+            let label = match step {
+                step if step < SECOND => classes[1 + step % 4],
+                step if step < SECOND + NONE => (0..1000)
+                    .find(|class| !classes.contains(class))
+                    .expect("a class that is not among the five"),
+                _ => classes[0],
+            };
+            text.push_str(&format!("{name} {label}\n"));
+        }
+        self.place.write("list.txt", &text);
+    }
+
+    fn eval(&self, more: &[&str]) -> common::Run {
+        self.place
+            .zoo(&[&["eval", "tiny", "--data", "list.txt"], &MODEL[..], more].concat())
+    }
+
+    /// Files of answers in a folder.
+    fn files(&self, folder: &str) -> Vec<String> {
+        let inside = |file: &String| file.starts_with(&format!("{folder}/")) && file.ends_with(".jsonl");
+        self.place.files().into_iter().filter(inside).collect()
+    }
+
+    fn merge(&self, folder: &str) -> Value {
+        let files = self.files(folder);
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        self.place
+            .zoo(&[&["eval", "merge", "--json"], &files[..]].concat())
+            .json()
+    }
+}
+
+/// What must be the same whatever the way to it.
+fn counts(summary: &Value) -> (Value, Value, Value) {
+    (
+        summary["tally"].clone(),
+        summary["images_sha256"].clone(),
+        summary["key"].clone(),
+    )
+}
+
+#[test]
+fn the_known_accuracy_comes_out_of_any_number_of_shards_and_past_a_kill() {
+    let world = World::new(IMAGES);
+    world.label();
+    let whole = world.eval(&["--out", "whole", "--json"]).json();
+    let tally = &whole["tally"];
+    assert_eq!(tally["counted"], IMAGES);
+    assert_eq!(tally["top1"], IMAGES - SECOND - NONE);
+    assert_eq!(tally["top5"], IMAGES - NONE);
+    assert_eq!(whole["top1"]["share"], 0.8);
+    assert!(
+        whole["images_sha256"]
+            .as_str()
+            .is_some_and(|digest| digest.len() == 64)
+    );
+
+    for of in [3, 7] {
+        let folder = format!("shards{of}");
+        for index in 0..of {
+            let shard = format!("{index}/{of}");
+            let more = ["--out", &folder, "--shard", &shard, "-q"];
+            if index == 1 {
+                world.kill_in_the_middle(&more, &folder);
+            }
+            world.eval(&more).good();
+        }
+        assert_eq!(counts(&world.merge(&folder)), counts(&whole), "{of} shards");
+    }
+
+    let files = world.files("shards3");
+    let error = world
+        .place
+        .zoo(&["eval", "merge", &files[0], &files[2]])
+        .failed(9);
+    assert!(
+        error.contains("images are missing") && error.contains("of shard 1/3 (no file)"),
+        "{error}"
+    );
+    let error = world
+        .place
+        .zoo(&["eval", "merge", &files[0], &files[1], &files[2], &files[1]])
+        .failed(9);
+    assert!(error.contains("and again in"), "{error}");
+    let foreign = world.files("shards7");
+    let error = world
+        .place
+        .zoo(&["eval", "merge", &files[0], &foreign[0]])
+        .failed(9);
+    assert!(error.contains("shards: expected one of 3"), "{error}");
+
+    // The same images, another network: the answers are others, and no two of them are put together.
+    let other = ["--weights", "seeded:6"];
+    let list = ["eval", "tiny", "--data", "list.txt", "--out", "whole", "-q"];
+    world.place.zoo(&[&list[..], &other, &MODEL[2..]].concat()).good();
+    let both = world.files("whole");
+    let compared = world
+        .place
+        .zoo(&["eval", "compare", &both[0], &both[1], "--json"])
+        .json();
+    assert_eq!(compared["images"], IMAGES);
+    assert!(compared["p"].as_f64().expect("a chance") < 1e-6, "{compared}");
+    let error = world.place.zoo(&["eval", "merge", &both[0], &both[1]]).failed(9);
+    assert!(error.contains("weights: expected seeded:"), "{error}");
+}
+
+impl World {
+    /// Starts an evaluation and kills it once it has some answers, but not all.
+    fn kill_in_the_middle(&self, more: &[&str], folder: &str) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_zoo"))
+            .args(["eval", "tiny", "--data", "list.txt"])
+            .args(MODEL)
+            .args(more)
+            .current_dir(self.place.path())
+            .env("ZOO_CACHE", self.place.path().join("cache"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let lines = || {
+            let sizes = self
+                .files(folder)
+                .into_iter()
+                .filter(|file| file.contains(".1of"));
+            sizes
+                .map(|file| {
+                    std::fs::read_to_string(self.place.path().join(file))
+                        .unwrap_or_default()
+                        .lines()
+                        .count()
+                })
+                .sum::<usize>()
+        };
+        while lines() < 20 && child.try_wait().expect("waits").is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(
+            child.try_wait().expect("waits").is_none(),
+            "it ended before it could be killed"
+        );
+        child.kill().expect("killed");
+        child.wait().expect("it ended");
+        assert!(lines() < IMAGES / 7, "some answers are missing");
+    }
+}
+
+#[test]
+fn folders_and_archives_give_what_the_list_gives() {
+    let world = World::new(40);
+    world.label();
+    let list = world.eval(&["--out", "a", "--json"]).json();
+    let text = std::fs::read_to_string(world.place.path().join("list.txt")).expect("the list");
+    let mut tar =
+        tar::Builder::new(std::fs::File::create(world.place.path().join("data.tar")).expect("made"));
+    for line in text.lines() {
+        let (name, class) = line.split_once(' ').expect("a class");
+        let source = world.place.path().join(name);
+        let file = name.split_once('/').expect("a folder").1;
+        let folder = world.place.path().join("folders").join(class);
+        std::fs::create_dir_all(&folder).expect("made");
+        std::fs::copy(&source, folder.join(file)).expect("copied");
+        tar.append_path_with_name(&source, format!("{class}/{file}"))
+            .expect("packed");
+    }
+    tar.finish().expect("packed");
+    let of = |data: &str| {
+        let run = [
+            &["eval", "tiny", "--data", data, "--out", "b", "--json", "-q"],
+            &MODEL[..],
+        ]
+        .concat();
+        world.place.zoo(&run).json()
+    };
+    let (folders, archive) = (of("folders"), of("data.tar"));
+    assert_eq!(folders["tally"], list["tally"]);
+    assert_eq!(
+        counts(&archive),
+        counts(&folders),
+        "the same names, labels and bytes"
+    );
+    let restricted = [
+        &[
+            "eval",
+            "tiny",
+            "--data",
+            "folders",
+            "--out",
+            "b",
+            "--json",
+            "-q",
+            "--restrict",
+        ],
+        &MODEL[..],
+    ]
+    .concat();
+    let restricted = world.place.zoo(&restricted).json();
+    let top1 = |summary: &Value| summary["tally"]["top1"].as_u64().expect("a count");
+    assert!(
+        top1(&restricted) >= top1(&folders),
+        "fewer classes can be confused"
+    );
+    assert_ne!(restricted["key"], folders["key"]);
+}
+
+#[test]
+fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_error() {
+    let world = World::new(12);
+    world.label();
+    let damaged = world.place.path().join("images/0003.png");
+    std::fs::write(&damaged, b"\x89PNG damaged").expect("written");
+    std::fs::remove_file(world.place.path().join("images/0007.png")).expect("deleted");
+    let run = world.eval(&[]);
+    let told = run.stdout();
+    assert!(told.contains("2 images could not be read:"), "{told}");
+    assert!(
+        told.contains("images/0003.png: ") && told.contains("images/0007.png: "),
+        "{told}"
+    );
+    assert!(told.contains("on 10 of 12 images"), "{told}");
+    let error = run.failed(9);
+    assert!(error.contains("2 images could not be read"), "{error}");
+    let again = world.eval(&[]);
+    assert!(
+        again.stderr().contains("0 images to answer, 12 are there"),
+        "{}",
+        again.stderr()
+    );
+
+    world.place.write("bad.txt", "images/0001.png 1000\n");
+    let bad = [&["eval", "tiny", "--data", "bad.txt"], &MODEL[..]].concat();
+    let error = world.place.zoo(&bad).failed(2);
+    assert!(
+        error.contains("class 1000, but the network knows 0 to 999"),
+        "{error}"
+    );
+    let until = world.eval(&["--until-decided", "0.5pp"]).failed(2);
+    assert!(until.contains("no top-1 accuracy of tiny is claimed"), "{until}");
+    let error = world.eval(&["--shard", "3/3"]).failed(2);
+    assert!(error.contains("expected 0/3 to 2/3"), "{error}");
+}
+
+#[test]
+fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
+    let world = World::new(400);
+    world.label();
+    let claim = "[source.s]\ntitle = \"S\"\n[column.claimed]\nsource = \"s\"\nmetric = \"top1\"\nunit = \"fraction\"\nweights = \"none\"\n";
+    let manifest = MANIFEST.replacen("[[variant]]", &format!("{claim}[[variant]]"), 1)
+        + "[variant.claims]\nclaimed = \"0.2\"\n";
+    world.place.write("zoo.toml", &manifest);
+    let run = world.eval(&["--until-decided", "5pp", "--json", "--out", "early"]);
+    assert!(
+        run.stderr().contains("stopped: the answer is settled"),
+        "{}",
+        run.stderr()
+    );
+    let early = run.json();
+    let counted = early["tally"]["counted"].as_u64().expect("a count");
+    assert!((8..400).contains(&counted), "{early}");
+    assert_eq!(early["claims"][0]["agreement"], "differs", "{early}");
+
+    let both = world.place.zoo(&[
+        "eval",
+        "tiny",
+        "--data",
+        "list.txt",
+        "--weights",
+        "seeded:5",
+        "--backend",
+        "candle",
+        "--precision",
+        "f32,bf16",
+        "--limit",
+        "48",
+        "-q",
+    ]);
+    let told = both.good();
+    assert!(told.contains("48 images: only tiny f32 has"), "{told}");
+    assert!(told.contains("McNemar's exact test: p = "), "{told}");
+}
