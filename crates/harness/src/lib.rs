@@ -3,6 +3,8 @@
 //!
 //! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
 //!
+//! [`LayerTimes`] tell where the time of one network goes.
+//!
 //! [`verdict`] tells whether cells became slower from one set of records to another.
 //!
 //! [`eval`] counts right answers on labelled images, and says what they are worth.
@@ -13,7 +15,9 @@ mod case;
 mod cell;
 mod conditions;
 mod days;
+mod derived;
 pub mod eval;
+mod layers;
 mod machine;
 mod measure;
 mod quantile;
@@ -29,12 +33,14 @@ pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
 pub use cell::Cell;
 pub use conditions::Lookout;
 pub use days::days_between;
+pub use derived::REFERENCE_MACS_PER_S;
+pub use layers::{LayerTimes, StepSum, StepTimes};
 pub use machine::Machine;
 pub use measure::Budget;
 pub use quantile::Quantile;
 pub use race::{Interval, Ratio};
 pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race, Record, WarmUp};
-pub use stats::Summary;
+pub use stats::{Summary, median};
 pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
 pub use suite::Suite;

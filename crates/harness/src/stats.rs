@@ -45,8 +45,8 @@ impl Summary {
     }
 }
 
-/// Sorts the values and gives their median.
-pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
+/// Sorts the values and gives their median; none of no values.
+pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match values.len() {

@@ -1,15 +1,29 @@
+/// The values that an axis holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Span {
+    low: f64,
+    high: f64,
+    scale: Scale,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scale {
+    /// Ticks so far apart, the ends among them.
+    Linear(f64),
+    /// Ticks at 1, 2 and 5 times powers of ten.
+    Log,
+}
+
 /// One axis of a chart: values to pixels, and round ticks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axis {
-    low: f64,
-    high: f64,
-    step: f64,
+    span: Span,
     pixels: (f64, f64),
 }
 
-impl Axis {
-    /// An axis whose round ends hold `low` to `high`, drawn between two pixel positions.
-    pub(crate) fn new(low: f64, high: f64, ticks: u32, pixels: (f64, f64)) -> Self {
+impl Span {
+    /// About so many steps whose round ends hold `low` to `high`.
+    pub(crate) fn linear(low: f64, high: f64, ticks: u32) -> Self {
         let span = if high > low {
             high - low
         } else {
@@ -20,29 +34,69 @@ impl Axis {
         Self {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
-            step,
-            pixels,
+            scale: Scale::Linear(step),
         }
     }
 
+    /// Exactly from `low` to `high`, both above 0, equal ratios equally far apart.
+    pub(crate) fn log(low: f64, high: f64) -> Self {
+        Self {
+            low,
+            high: high.max(low * 1.1),
+            scale: Scale::Log,
+        }
+    }
+
+    /// The axis between two pixel positions.
+    pub(crate) fn axis(self, pixels: (f64, f64)) -> Axis {
+        Axis { span: self, pixels }
+    }
+}
+
+impl Axis {
     /// The pixel of a value.
     pub(crate) fn pixel(&self, value: f64) -> f64 {
-        let share = (value - self.low) / (self.high - self.low);
+        let Span { low, high, scale } = self.span;
+        let share = match scale {
+            Scale::Linear(_) => (value - low) / (high - low),
+            Scale::Log => (value / low).ln() / (high / low).ln(),
+        };
         self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
     }
 
     /// Each tick's value with its text.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
-        let count = ((self.high - self.low) / self.step).round() as usize;
-        let decimals = if self.step >= 1.0 {
-            0
-        } else {
-            (-self.step.log10()).ceil() as usize
-        };
-        (0..=count)
-            .map(|i| self.low + self.step * i as f64)
-            .map(|value| (value, format!("{value:.decimals$}")))
-            .collect()
+        let Span { low, high, scale } = self.span;
+        match scale {
+            Scale::Linear(step) => {
+                let count = ((high - low) / step).round() as usize;
+                let decimals = decimals(step);
+                (0..=count)
+                    .map(|i| low + step * i as f64)
+                    .map(|value| (value, format!("{value:.decimals$}")))
+                    .collect()
+            }
+            Scale::Log => {
+                let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+                let ticks = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, 10_f64.powi(power))));
+                ticks
+                    .filter(|(digit, power)| (low..=high).contains(&(digit * power)))
+                    .map(|(digit, power)| {
+                        let decimals = decimals(power);
+                        (digit * power, format!("{:.decimals$}", digit * power))
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The decimals that tell values so far apart from each other.
+fn decimals(step: f64) -> usize {
+    if step >= 1.0 {
+        0
+    } else {
+        (-step.log10()).ceil() as usize
     }
 }
 
@@ -63,14 +117,14 @@ mod tests {
 
     #[test]
     fn ends_are_round_and_hold_the_values() {
-        let axis = Axis::new(0.0, 57.83, 6, (100.0, 700.0));
+        let axis = Span::linear(0.0, 57.83, 6).axis((100.0, 700.0));
         let ticks: Vec<String> = axis.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["0", "10", "20", "30", "40", "50", "60"]);
         assert_eq!(
             (axis.pixel(0.0), axis.pixel(30.0), axis.pixel(60.0)),
             (100.0, 400.0, 700.0)
         );
-        let narrow = Axis::new(76.9, 77.4, 5, (500.0, 0.0));
+        let narrow = Span::linear(76.9, 77.4, 5).axis((500.0, 0.0));
         let ticks: Vec<String> = narrow.ticks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(ticks, ["76.9", "77.0", "77.1", "77.2", "77.3", "77.4"]);
         assert!(
@@ -80,8 +134,18 @@ mod tests {
     }
 
     #[test]
+    fn equal_ratios_are_equally_far_apart_on_a_logarithmic_axis() {
+        let axis = Span::log(0.4, 40.0).axis((0.0, 200.0));
+        let ticks: Vec<String> = axis.ticks().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(ticks, ["0.5", "1", "2", "5", "10", "20"]);
+        for (value, pixel) in [(0.4, 0.0), (4.0, 100.0), (40.0, 200.0)] {
+            assert!((axis.pixel(value) - pixel).abs() < 1e-9, "{value}");
+        }
+    }
+
+    #[test]
     fn a_single_value_still_has_an_axis() {
-        let axis = Axis::new(5.0, 5.0, 5, (0.0, 100.0));
+        let axis = Span::linear(5.0, 5.0, 5).axis((0.0, 100.0));
         assert!(axis.pixel(5.0).is_finite() && axis.ticks().len() < 20);
     }
 }

@@ -1,18 +1,14 @@
 use plotters::style::text_anchor::HPos;
 
-use crate::axis::Axis;
-use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
-use crate::heading::{Heading, Mark};
+use crate::draw::{COLORS, INK, Pen, text_width};
+use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::heading::Mark;
 use crate::labels::Area;
 
 /// What a chart of grouped bars shows, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bars {
-    pub(crate) title: String,
-    /// Where the numbers come from.
-    pub(crate) subtitle: String,
-    /// The horizontal axis, with its unit.
-    pub(crate) x_title: String,
+    pub(crate) words: Words,
     /// A value that others are held against, with its name.
     pub(crate) mark: Option<(f64, String)>,
     /// The kinds of bars, for colour and legend.
@@ -30,9 +26,8 @@ pub(crate) struct Group {
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bar {
-    /// Index into [`Bars::families`].
-    pub(crate) family: usize,
-    pub(crate) value: f64,
+    /// What it is the sum of, from left to right: indices into [`Bars::families`] with values.
+    pub(crate) pieces: Vec<(usize, f64)>,
     /// Where the value lies, if that is known.
     pub(crate) interval: Option<(f64, f64)>,
     /// The text behind it.
@@ -41,105 +36,89 @@ pub(crate) struct Bar {
     pub(crate) told: String,
 }
 
-const RIGHT: f64 = 20.0;
-const BOTTOM: f64 = 48.0;
 const THICK: f64 = 12.0;
 const STEP: f64 = 17.0;
 const GAP: f64 = 12.0;
-const LABEL: f64 = 12.0;
+/// Between a bar and its label.
+const BESIDE: f64 = 7.0;
 
 /// The chart as an SVG, as high as its bars need.
 ///
 /// # Errors
 /// What plotters says.
 pub(crate) fn svg(bars: &Bars) -> Result<String, String> {
-    let families: Vec<&str> = bars.families.iter().map(String::as_str).collect();
-    let heading = Heading::new(&bars.title, &bars.subtitle, &families, Mark::Bar);
-    let rows: f64 = bars
-        .groups
-        .iter()
-        .map(|group| group.bars.len() as f64 * STEP + GAP)
-        .sum();
-    // Room for the name of the mark.
-    let top = heading.bottom + if bars.mark.is_some() { 18.0 } else { 2.0 };
-    let bottom = top + rows;
-    draw::svg(&bars.title, (bottom + BOTTOM) as u32, |pen| {
-        let axis = axis(bars);
-        heading.paint(pen)?;
-        frame(pen, bars, &axis, (top, bottom))?;
-        let mut next = top + GAP / 2.0;
+    let frame = frame(bars);
+    frame.svg(|pen| {
+        let mut next = frame.plot.top + GAP / 2.0;
         for group in &bars.groups {
-            next = self::group(pen, group, &axis, next)?;
+            next = self::group(pen, group, &frame, next)?;
         }
-        let Some((value, name)) = &bars.mark else {
-            return Ok(());
-        };
-        let x = axis.pixel(*value);
-        pen.line((x, top - 3.0), (x, bottom), INK)?;
-        pen.text(name, (x, top - 17.0), LABEL, INK, HPos::Center)
+        frame.held(pen)
     })
 }
 
-/// Where bars begin: right of every group's name.
-fn left(bars: &Bars) -> f64 {
-    let names = bars.groups.iter().map(|group| text_width(&group.name, LABEL));
-    names.fold(40.0, f64::max) + 20.0
-}
-
-/// An axis on which every bar has room for its label.
-fn axis(bars: &Bars) -> Axis {
-    let left = left(bars);
-    let width = f64::from(WIDTH) - left - RIGHT;
+/// A frame in which every bar has room for its label.
+fn frame(bars: &Bars) -> Frame<'_> {
     let all = || bars.groups.iter().flat_map(|group| &group.bars);
-    let widest = all().map(|bar| text_width(&bar.label, LABEL)).fold(0.0, f64::max) + 12.0;
-    let mark = bars.mark.as_ref().map_or(0.0, |(value, _)| *value);
-    let longest = all().map(end).fold(mark, f64::max);
-    let high = longest * width / (width - widest).max(width / 4.0);
-    Axis::new(0.0, high, 5, (left, left + width))
+    let labels = all().map(|bar| text_width(&bar.label, LABEL));
+    Frame::rows(Rows {
+        words: &bars.words,
+        families: bars.families.iter().map(String::as_str).collect(),
+        legend: Mark::Bar,
+        held: bars.mark.as_ref(),
+        names: bars.groups.iter().map(|group| group.name.as_str()).collect(),
+        height: bars.groups.iter().map(|group| group.height() + GAP).sum(),
+        longest: all().map(Bar::end).fold(0.0, f64::max),
+        beyond: labels.fold(0.0, f64::max) + BESIDE + 5.0,
+    })
 }
 
-/// Where a bar or its interval ends.
-fn end(bar: &Bar) -> f64 {
-    bar.interval.map_or(bar.value, |(_, high)| high.max(bar.value))
-}
-
-fn frame(pen: &Pen, bars: &Bars, axis: &Axis, (top, bottom): (f64, f64)) -> Drawn {
-    for (value, text) in axis.ticks() {
-        let x = axis.pixel(value);
-        pen.line((x, top), (x, bottom), GRID)?;
-        pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
+impl Group {
+    fn height(&self) -> f64 {
+        self.bars.len() as f64 * STEP
     }
-    let left = axis.pixel(0.0);
-    pen.line((left, top), (left, bottom), FAINT)?;
-    let middle = (f64::from(WIDTH) / 2.0, bottom + 26.0);
-    pen.text(&bars.x_title, middle, LABEL, INK, HPos::Center)
+}
+
+impl Bar {
+    fn value(&self) -> f64 {
+        self.pieces.iter().map(|(_, value)| value).sum()
+    }
+
+    /// Where it or its interval ends.
+    fn end(&self) -> f64 {
+        self.interval
+            .map_or(self.value(), |(_, high)| high.max(self.value()))
+    }
 }
 
 /// Draws a group below `top` and gives where the next one begins.
-fn group(pen: &Pen, group: &Group, axis: &Axis, top: f64) -> Result<f64, String> {
-    let height = group.bars.len() as f64 * STEP;
-    let left = axis.pixel(0.0);
-    let name = (left - 8.0, top + height / 2.0 - 7.0);
+fn group(pen: &Pen, group: &Group, frame: &Frame, top: f64) -> Result<f64, String> {
+    let (axis, left) = (&frame.x, frame.plot.left);
+    let name = (left - 8.0, top + group.height() / 2.0 - 7.0);
     pen.text(&group.name, name, LABEL, INK, HPos::Right)?;
     for (index, bar) in group.bars.iter().enumerate() {
         let y = top + index as f64 * STEP + (STEP - THICK) / 2.0;
         let middle = y + THICK / 2.0;
-        let color = COLORS[bar.family % COLORS.len()];
-        pen.bar((left, y), (axis.pixel(bar.value), y + THICK), color)?;
-        if let Some((low, high)) = bar.interval {
-            pen.whisker((axis.pixel(low), axis.pixel(high)), middle, INK)?;
+        let mut begun = 0.0;
+        for (family, value) in &bar.pieces {
+            let (from, to) = (axis.pixel(begun), axis.pixel(begun + value));
+            pen.bar((from, y), (to, y + THICK), COLORS[family % COLORS.len()])?;
+            begun += value;
         }
-        let right = axis.pixel(end(bar)) + 7.0;
+        if let Some((low, high)) = bar.interval {
+            pen.whisker((axis.pixel(low), middle), (axis.pixel(high), middle), INK)?;
+        }
+        let right = axis.pixel(bar.end()) + BESIDE;
         pen.text(&bar.label, (right, middle - 6.0), LABEL, INK, HPos::Left)?;
         let row = Area {
             left,
             top: y - 2.0,
-            width: f64::from(WIDTH) - RIGHT - left,
+            width: frame.plot.width,
             height: STEP,
         };
         pen.tip(row, &bar.told);
     }
-    Ok(top + height + GAP)
+    Ok(top + group.height() + GAP)
 }
 
 #[cfg(test)]
@@ -148,16 +127,17 @@ mod tests {
 
     fn bars() -> Bars {
         let bar = |family, value, interval| Bar {
-            family,
-            value,
+            pieces: vec![(family, value)],
             interval,
             label: format!("{value} times, long"),
             told: String::new(),
         };
         Bars {
-            title: "Engines".into(),
-            subtitle: "made up".into(),
-            x_title: "times as long".into(),
+            words: Words {
+                title: "Engines".into(),
+                subtitle: "made up".into(),
+                x_title: "times as long".into(),
+            },
             mark: Some((1.0, "ours".into())),
             families: vec!["small".into(), "large".into()],
             groups: vec![
@@ -179,10 +159,15 @@ mod tests {
         for text in ["Engines", "small", "large", "one", "two", "ours", "times as long"] {
             assert_eq!(svg.matches(&format!("\n{text}\n")).count(), 1, "{text} in {svg}");
         }
-        let axis = axis(&bars());
-        for bar in bars().groups.iter().flat_map(|group| &group.bars) {
-            let right = axis.pixel(end(bar)) + 7.0 + text_width(&bar.label, LABEL);
-            assert!(right <= f64::from(WIDTH), "{} ends at {right}", bar.label);
+        let bars = bars();
+        let frame = frame(&bars);
+        for bar in bars.groups.iter().flat_map(|group| &group.bars) {
+            let right = frame.x.pixel(bar.end()) + BESIDE + text_width(&bar.label, LABEL);
+            assert!(
+                right <= f64::from(crate::draw::WIDTH),
+                "{} ends at {right}",
+                bar.label
+            );
         }
     }
 
@@ -193,5 +178,22 @@ mod tests {
         without.groups[0].bars[0].interval = None;
         // The axis is shorter without the interval's end, but here not by a tick.
         assert_eq!(lines(&bars()), lines(&without) + 3);
+    }
+
+    #[test]
+    fn pieces_stand_one_behind_the_other() {
+        let mut pieced = bars();
+        pieced.groups[1].bars[0].pieces = vec![(0, 1.0), (1, 3.0)];
+        let drawn = svg(&pieced).expect("drawn");
+        // One rectangle more than of one piece, and it ends where that did.
+        assert_eq!(
+            drawn.matches("height=\"12\" class").count(),
+            svg(&bars())
+                .expect("drawn")
+                .matches("height=\"12\" class")
+                .count()
+                + 1
+        );
+        assert_eq!(pieced.groups[1].bars[0].end(), bars().groups[1].bars[0].end());
     }
 }

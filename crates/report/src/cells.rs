@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use harness::{Case, NetworkCase, Quantile, Ratio, Record};
+use harness::{Case, NetworkCase, PreprocessCase, Quantile, Ratio, Record};
 use hrnet::{Precision, Shape};
 
 use crate::Input;
@@ -36,6 +36,8 @@ pub(crate) struct Times {
     pub(crate) interval: Option<(f64, f64)>,
     /// The 90th percentile of all samples; none where there are fewer than [`P90_SAMPLES`].
     pub(crate) p90_ns: Option<f64>,
+    /// What the true 90th percentile does not exceed with 99 % confidence, likewise.
+    pub(crate) p90_at_most_ns: Option<f64>,
     pub(crate) min_ns: f64,
     pub(crate) max_ns: f64,
 }
@@ -60,8 +62,8 @@ impl Times {
             2..6 => Some((medians[0] as f64, medians[medians.len() - 1] as f64)),
             _ => interval(&medians),
         };
-        let p90_ns = match Quantile::of(&samples, 0.9) {
-            Quantile::Known { ns, .. } => Some(ns),
+        let p90 = match Quantile::of(&samples, 0.9) {
+            Quantile::Known { ns, at_most_ns } => Some((ns, at_most_ns)),
             Quantile::Needs(_) => None,
         };
         Some(Self {
@@ -70,7 +72,8 @@ impl Times {
             median_ns: harness::Summary::of(&medians)?.median_ns,
             mad_ns: pooled.mad_ns,
             interval,
-            p90_ns,
+            p90_ns: p90.map(|(ns, _)| ns),
+            p90_at_most_ns: p90.map(|(_, at_most_ns)| at_most_ns),
             min_ns: pooled.min_ns,
             max_ns: pooled.max_ns,
         })
@@ -145,20 +148,20 @@ impl<'a> Cell<'a> {
         self.records[self.records.len() - 1]
     }
 
-    /// Images a second.
-    pub(crate) fn per_second(&self, times: &Times) -> f64 {
-        self.case.images() as f64 / (times.median_ns / 1e9)
+    /// What follows from a record, as the median over the processes.
+    pub(crate) fn over(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
+        let mut values: Vec<f64> = self.records.iter().filter_map(|record| value(record)).collect();
+        harness::median(&mut values)
     }
+}
 
-    /// Multiply-accumulates a second of fused instructions that the machine reached around the cell.
-    pub(crate) fn peak(&self) -> Option<f64> {
-        let around = |record: &&Record| {
-            let canary = record.conditions.as_ref().map(|conditions| conditions.canary);
-            let canary = canary.map(|[before, after]| before.macs_per_s.max(after.macs_per_s));
-            canary.or_else(|| record.race.as_ref()?.peak_macs_per_s)
-        };
-        self.records.iter().filter_map(around).reduce(f64::max)
-    }
+/// A step before the network with its times: decoding where it has no size.
+pub(crate) struct Preparation<'m, 'a> {
+    pub(crate) cell: &'m Cell<'a>,
+    pub(crate) times: &'m Times,
+    /// Short side after resizing and side of the crop, pixels.
+    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) precision: Option<Precision>,
 }
 
 /// What a page is made of, with its cells and counts at hand.
@@ -200,6 +203,30 @@ impl<'a> Model<'a> {
         self.cells.iter().filter(|cell| !cell.raced)
     }
 
+    /// The steps before the network that have times, decoding first.
+    pub(crate) fn preparations(&self) -> impl Iterator<Item = Preparation<'_, 'a>> {
+        self.alone().filter_map(|cell| {
+            let Case::Preprocess(case) = cell.case else {
+                return None;
+            };
+            let (size, precision) = match case {
+                PreprocessCase::Decode => (None, None),
+                PreprocessCase::Batch {
+                    resize,
+                    crop,
+                    precision,
+                    ..
+                } => (Some((*resize, *crop)), Some(*precision)),
+            };
+            Some(Preparation {
+                cell,
+                times: cell.times.as_ref().ok()?,
+                size,
+                precision,
+            })
+        })
+    }
+
     /// The network cells with times that engines of ours have: those of races where they were not measured alone.
     pub(crate) fn ours(&self) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
         let apart = |index: usize| {
@@ -221,6 +248,14 @@ impl<'a> Model<'a> {
             .filter(|(case, _)| !self.is_peer(&case.backend))
     }
 
+    /// The last record of a network case.
+    pub(crate) fn record_of(&self, case: &NetworkCase) -> Option<&'a Record> {
+        let indices = self.networks.get(case.variant.as_str())?;
+        let mut cells = indices.iter().map(|index| &self.cells[*index]);
+        let cell = cells.find(|cell| cell.case.network() == Some(case))?;
+        Some(cell.record())
+    }
+
     pub(crate) fn is_peer(&self, backend: &str) -> bool {
         self.input.peers.contains(&backend)
     }
@@ -230,10 +265,9 @@ impl<'a> Model<'a> {
         self.macs.get(&(variant, crop)).map(|macs| *macs as f64)
     }
 
-    /// Multiply-accumulates a second of a network cell.
-    pub(crate) fn rate(&self, case: &NetworkCase, times: &Times) -> Option<f64> {
-        let macs = self.macs_of(&case.variant, case.crop)? * case.batch as f64;
-        Some(macs / (times.median_ns / 1e9))
+    /// Multiply-accumulates of one run of a network.
+    pub(crate) fn macs_of_run(&self, case: &NetworkCase) -> Option<f64> {
+        Some(self.macs_of(&case.variant, case.crop)? * case.batch as f64)
     }
 
     /// The backend, threads and crop that most cells of a precision have; our own engine and the more threads where there
@@ -332,8 +366,10 @@ mod tests {
         with(&records, |model| {
             assert_eq!(model.usual(Precision::F32), Some(("cpu", 1, 224)));
             assert_eq!(model.usual(Precision::F16), None);
-            let (case, times) = model.cells[0].measured().expect("measured");
-            assert!((model.rate(case, times).expect("counted") / 1e9 - 4.2835 * 200.0).abs() < 1.0);
+            let (case, _) = model.cells[0].measured().expect("measured");
+            let macs = model.macs_of_run(case).expect("counted");
+            let rate = model.cells[0].over(|record| record.macs_per_s(macs));
+            assert!((rate.expect("measured") / 1e9 - 4.2835 * 200.0).abs() < 1.0);
         });
     }
 }

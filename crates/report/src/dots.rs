@@ -2,19 +2,14 @@
 
 use plotters::style::text_anchor::HPos;
 
-use crate::axis::Axis;
-use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
-use crate::heading::{Heading, Mark};
-use crate::labels::Area;
+use crate::draw::{self, Drawn, GRID, INK, Pen};
+use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::heading::Mark;
 
 /// What a chart of dots shows, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dots {
-    pub(crate) title: String,
-    /// Where the numbers come from.
-    pub(crate) subtitle: String,
-    /// The horizontal axis, with its unit.
-    pub(crate) x_title: String,
+    pub(crate) words: Words,
     /// A value that others are held against, with its name.
     pub(crate) mark: Option<(f64, String)>,
     /// The kinds of dots, for colour, shape and legend.
@@ -41,89 +36,55 @@ pub(crate) struct Dot {
     pub(crate) told: String,
 }
 
-const RIGHT: f64 = 22.0;
-const BOTTOM: f64 = 48.0;
 const RADIUS: f64 = 5.0;
-const LABEL: f64 = 12.0;
 /// Between the lines of one row's families: they lie a little below one another, so that equal values are all seen.
-const STEP: f64 = 8.0;
-
-impl Row {
-    /// Pixels that a row takes.
-    fn height(families: usize) -> f64 {
-        families as f64 * STEP + 16.0
-    }
-}
+const STEP: f64 = 10.0;
 
 /// The chart as an SVG, as high as its rows need.
 ///
 /// # Errors
 /// What plotters says.
 pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
-    let families: Vec<&str> = dots.families.iter().map(String::as_str).collect();
-    let heading = Heading::new(&dots.title, &dots.subtitle, &families, Mark::Shape);
-    let top = heading.bottom + if dots.mark.is_some() { 18.0 } else { 2.0 };
-    let step = Row::height(dots.families.len());
-    let bottom = top + step * dots.rows.len() as f64;
-    draw::svg(&dots.title, (bottom + BOTTOM) as u32, |pen| {
-        heading.paint(pen)?;
-        let axis = axis(dots);
-        frame(pen, dots, &axis, (top, bottom))?;
+    let families = dots.families.len();
+    let step = families as f64 * STEP + 10.0;
+    let all = dots.rows.iter().flat_map(|row| &row.dots);
+    let ends = all.map(|dot| dot.interval.map_or(dot.value, |(_, high)| high.max(dot.value)));
+    let frame = Frame::rows(Rows {
+        words: &dots.words,
+        families: dots.families.iter().map(String::as_str).collect(),
+        legend: Mark::Shape,
+        held: dots.mark.as_ref(),
+        names: dots.rows.iter().map(|row| row.name.as_str()).collect(),
+        height: step * dots.rows.len() as f64,
+        longest: ends.fold(0.0, f64::max),
+        beyond: RADIUS + 3.0,
+    });
+    frame.svg(|pen| {
+        frame.held(pen)?;
         for (index, row) in dots.rows.iter().enumerate() {
-            let middle = top + step * (index as f64 + 0.5);
-            self::row(pen, row, dots.families.len(), &axis, middle)?;
+            let bottom = frame.plot.top + step * (index + 1) as f64;
+            let (left, right) = (frame.plot.left, frame.plot.left + frame.plot.width);
+            pen.line((left, bottom), (right, bottom), GRID)?;
+            self::row(pen, row, families, &frame, bottom - step / 2.0)?;
         }
         Ok(())
     })
 }
 
-fn axis(dots: &Dots) -> Axis {
-    let names = dots.rows.iter().map(|row| text_width(&row.name, LABEL));
-    let left = names.fold(40.0, f64::max) + 20.0;
-    let mark = dots.mark.as_ref().map_or(0.0, |(value, _)| *value);
-    let all = dots.rows.iter().flat_map(|row| &row.dots);
-    let ends = all.map(|dot| dot.interval.map_or(dot.value, |(_, high)| high.max(dot.value)));
-    let high = ends.fold(mark, f64::max);
-    Axis::new(0.0, high * 1.02, 6, (left, f64::from(WIDTH) - RIGHT))
-}
-
-fn frame(pen: &Pen, dots: &Dots, axis: &Axis, (top, bottom): (f64, f64)) -> Drawn {
-    for (value, text) in axis.ticks() {
-        let x = axis.pixel(value);
-        pen.line((x, top), (x, bottom), GRID)?;
-        pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
-    }
-    if let Some((value, name)) = &dots.mark {
-        let x = axis.pixel(*value);
-        pen.line((x, top - 3.0), (x, bottom), INK)?;
-        pen.text(name, (x, top - 17.0), LABEL, INK, HPos::Center)?;
-    }
-    let middle = (f64::from(WIDTH) / 2.0, bottom + 26.0);
-    pen.text(&dots.x_title, middle, LABEL, INK, HPos::Center)
-}
-
-fn row(pen: &Pen, row: &Row, families: usize, axis: &Axis, middle: f64) -> Drawn {
-    let (left, right) = (axis.pixel(0.0), f64::from(WIDTH) - RIGHT);
-    let half = Row::height(families) / 2.0;
-    pen.text(&row.name, (left - 8.0, middle - 6.0), LABEL, INK, HPos::Right)?;
-    pen.line((left, middle + half), (right, middle + half), GRID)?;
+fn row(pen: &Pen, row: &Row, families: usize, frame: &Frame, middle: f64) -> Drawn {
+    let name = (frame.plot.left - 8.0, middle - 6.0);
+    pen.text(&row.name, name, LABEL, INK, HPos::Right)?;
     for dot in &row.dots {
         let y = middle + (dot.family as f64 - (families as f64 - 1.0) / 2.0) * STEP;
-        let x = axis.pixel(dot.value);
-        if let Some((low, high)) = dot.interval {
-            let ends = (axis.pixel(low), axis.pixel(high));
-            if ends.1 - ends.0 > 2.0 * RADIUS {
-                pen.whisker(ends, y, COLORS[dot.family % COLORS.len()])?;
-            }
-        }
-        pen.marker((x, y), dot.family, RADIUS)?;
-        let around = Area {
-            left: x - RADIUS - 2.0,
-            top: y - STEP / 2.0,
-            width: 2.0 * RADIUS + 4.0,
-            height: STEP,
-        };
-        pen.tip(around, &dot.told);
+        let at = |value| (frame.x.pixel(value), y);
+        pen.dot(draw::Dot {
+            at: at(dot.value),
+            within: dot.interval.map(|(low, high)| (at(low), at(high))),
+            family: dot.family,
+            radius: RADIUS,
+            height: Some(STEP),
+            told: &dot.told,
+        })?;
     }
     Ok(())
 }
@@ -144,9 +105,11 @@ mod tests {
             dots,
         };
         Dots {
-            title: "Ratios".into(),
-            subtitle: "made up".into(),
-            x_title: "times W18".into(),
+            words: Words {
+                title: "Ratios".into(),
+                subtitle: "made up".into(),
+                x_title: "times W18".into(),
+            },
             mark: Some((1.0, "equal".into())),
             families: vec!["there".into(), "here".into()],
             rows: vec![

@@ -14,9 +14,6 @@ use crate::labels::Area;
 
 /// The width of every chart, pixels: a phone shows it at three quarters of its size.
 pub(crate) const WIDTH: u32 = 460;
-/// The width of a character over the font size: more than most sans-serif fonts take on average, because we cannot
-/// measure the reader's.
-const CHARACTER: f64 = 0.6;
 /// Plotters writes sizes that are smaller by this factor.
 const PLOTTERS_SIZE: f64 = 1.24;
 
@@ -39,6 +36,20 @@ pub(crate) const STYLE: &str = include_str!("../templates/chart.css");
 
 /// What plotters says when it cannot draw.
 pub(crate) type Drawn = Result<(), String>;
+
+/// A value on a plot, in pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Dot<'a> {
+    pub(crate) at: (f64, f64),
+    /// The ends of where it lies, if that is known.
+    pub(crate) within: Option<((f64, f64), (f64, f64))>,
+    pub(crate) family: usize,
+    pub(crate) radius: f64,
+    /// How high the area is that tells the value; none for the marker's own height.
+    pub(crate) height: Option<f64>,
+    /// What is told of it when it is pointed at.
+    pub(crate) told: &'a str,
+}
 
 /// Draws in pixels.
 pub(crate) struct Pen<'a> {
@@ -117,9 +128,22 @@ fn classes(svg: &str) -> String {
     svg
 }
 
-/// About how wide a text is, pixels.
+/// About how wide a text is, pixels: as wide as in the widest of the usual sans-serif fonts, because we cannot measure the
+/// reader's.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * CHARACTER
+    text.chars().map(character_width).sum::<f64>() * size
+}
+
+/// The width of a character over the font size, as in DejaVu Sans or a little more.
+fn character_width(character: char) -> f64 {
+    match character {
+        'W' | 'M' | 'm' | '%' | '@' => 0.99,
+        'w' | '±' | '≤' | '=' | '+' => 0.84,
+        'A'..='H' | 'J'..='L' | 'N'..='V' | 'X'..='Z' | '&' => 0.78,
+        'f' | 'i' | 'j' | 'l' | 'r' | 't' | 'I' | ' ' => 0.42,
+        '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '(' | ')' | '[' | ']' | '/' | '-' => 0.42,
+        _ => 0.64,
+    }
 }
 
 /// The text in lines of at most this width, broken at spaces.
@@ -127,7 +151,9 @@ pub(crate) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if text_width(line, size) + text_width(word, size) + size * CHARACTER <= width => {
+            Some(line)
+                if text_width(line, size) + text_width(word, size) + text_width(" ", size) <= width =>
+            {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -147,12 +173,36 @@ impl Pen<'_> {
         self.draw(&PathElement::new(points, color.stroke_width(width)))
     }
 
-    /// A line with ends across it: where a value lies.
-    pub(crate) fn whisker(&self, (low, high): (f64, f64), y: f64, color: RGBColor) -> Drawn {
-        self.line((low, y), (high, y), color)?;
-        for x in [low, high] {
-            self.line((x, y - 3.0), (x, y + 3.0), color)?;
+    /// A level or upright line with ends across it: where a value lies.
+    pub(crate) fn whisker(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Drawn {
+        self.line(from, to, color)?;
+        let (dx, dy) = if from.1 == to.1 { (0.0, 3.0) } else { (3.0, 0.0) };
+        for (x, y) in [from, to] {
+            self.line((x - dx, y - dy), (x + dx, y + dy), color)?;
         }
+        Ok(())
+    }
+
+    /// A value as its family's marker, with where it lies where that is not hidden by the marker.
+    pub(crate) fn dot(&self, dot: Dot) -> Drawn {
+        let Dot {
+            at: (x, y), family, ..
+        } = dot;
+        if let Some((from, to)) = dot.within
+            && (from.0 - to.0).abs().max((from.1 - to.1).abs()) > 2.0 * dot.radius
+        {
+            self.whisker(from, to, COLORS[family % COLORS.len()])?;
+        }
+        self.marker((x, y), family, dot.radius)?;
+        let reach = dot.radius + 2.0;
+        let height = dot.height.unwrap_or(2.0 * reach);
+        let around = Area {
+            left: x - reach,
+            top: y - height / 2.0,
+            width: 2.0 * reach,
+            height,
+        };
+        self.tip(around, dot.told);
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::draw::{COLORS, Drawn, FAINT, INK, Pen, WIDTH, text_width, wrap};
+use crate::frame::{LABEL as TEXT, Words};
 
 const LEFT: f64 = 16.0;
 const TITLE: f64 = 15.0;
-const TEXT: f64 = 12.0;
 const MARK: f64 = 5.0;
 
 /// How a family is shown in the legend.
@@ -28,11 +28,11 @@ pub(crate) struct Heading<'a> {
 }
 
 impl<'a> Heading<'a> {
-    pub(crate) fn new(title: &str, subtitle: &str, families: &[&'a str], mark: Mark) -> Self {
+    pub(crate) fn new(words: &Words, families: &[&'a str], mark: Mark) -> Self {
         let width = f64::from(WIDTH) - 2.0 * LEFT;
         // Bold letters are wider.
-        let title = wrap(title, TITLE * 1.08, width);
-        let subtitle = wrap(subtitle, TEXT, width);
+        let title = wrap(&words.title, TITLE * 1.1, width);
+        let subtitle = wrap(&words.subtitle, TEXT, width);
         let mut y = 14.0 + title.len() as f64 * (TITLE + 4.0) + subtitle.len() as f64 * (TEXT + 4.0) + 6.0;
         let mut x = LEFT;
         let mut legend = Vec::new();

@@ -1,6 +1,6 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, Value, context};
 
 use crate::draw;
 use crate::page::Page;
@@ -17,6 +17,12 @@ pub(crate) fn page(page: &Page) -> String {
     render(PAGE, values)
 }
 
+/// A file of the page's folder with what is in it, as the page has it.
+pub(crate) fn file(name: &str, what: &str) -> String {
+    let (name, what) = (HtmlEscape(name), HtmlEscape(what));
+    format!("<a href=\"{name}\">{name}</a> ({what})")
+}
+
 /// The list of pages in these folders, with what is said of each.
 pub(crate) fn index(folders: &[(String, String)]) -> String {
     render(INDEX, context! { folders => Serde(folders), style => STYLE })
@@ -30,6 +36,7 @@ pub(crate) fn latest(folder: &str) -> String {
 fn render(template: &str, values: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("breakable", breakable);
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -38,6 +45,11 @@ fn render(template: &str, values: Value) -> String {
     environment
         .render_str(template, values)
         .expect("the template fits the page")
+}
+
+/// The text escaped, with places behind its underscores where a narrow column may break it.
+fn breakable(text: &str) -> Value {
+    Value::from_safe_string(HtmlEscape(text).to_string().replace('_', "_<wbr>"))
 }
 
 #[cfg(test)]

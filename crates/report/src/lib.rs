@@ -10,9 +10,11 @@ mod cells;
 mod charts;
 mod dots;
 mod draw;
+mod frame;
 mod heading;
 mod html;
 mod labels;
+mod layers;
 mod lines;
 mod markdown;
 mod markers;
@@ -20,6 +22,7 @@ mod night;
 mod page;
 mod peers;
 mod pick;
+mod pruned;
 mod readme;
 mod scatter;
 mod sections;
@@ -32,18 +35,20 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use harness::Record;
+use harness::{LayerTimes, Record};
 use registry::Zoo;
 use registry::lint::Finding;
 
 use crate::cells::Model;
 use crate::charts::CHARTS;
 use crate::page::{Figure, Page};
+pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
 pub use night::{Mark, Night, Verdicts, verdicts};
 pub use pick::{Choice, Wish, choices};
+pub use pruned::relink;
 pub use readme::{Excerpt, readme};
-pub use shelf::{earlier, new_folder, slug, update};
+pub use shelf::{earlier, new_folder, newest, slug, update};
 
 /// What a page is made of.
 #[derive(Clone, Copy)]
@@ -54,6 +59,8 @@ pub struct Input<'a> {
     pub findings: &'a [Finding],
     /// What was measured.
     pub records: &'a [Record],
+    /// The times of one network's layers.
+    pub layers: Option<&'a LayerTimes>,
     /// Names of backends that are other people's engines.
     pub peers: &'a [&'a str],
     /// Earlier nights of the same machine, oldest first.
@@ -82,6 +89,14 @@ pub enum ReportError {
         id: String,
         /// What plotters said.
         reason: String,
+    },
+    /// A file of layers' times holds something else.
+    #[error("{path}: not the times of a network's layers: {source}")]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
     },
     /// A file has no place for what belongs in it.
     #[error("{path}: {source}")]
@@ -115,8 +130,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Writes `index.html`, `index.md`, the charts, `cells.csv` and `machine.json` into the folder, and `records.jsonl` where it is
-/// not there yet, and gives their paths.
+/// Writes `index.html`, `index.md`, the charts, `cells.csv` and `machine.json` into the folder, and `records.jsonl` and
+/// `layers.json` where they are not there yet, and gives their paths.
 ///
 /// # Errors
 /// If a file cannot be written; those written before stay.
@@ -134,6 +149,11 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
     let records = folder.join("records.jsonl");
     if !records.exists() {
         paths.push(write(&records, &lines(input.records))?);
+    }
+    let layers = folder.join(LAYERS);
+    if let (Some(times), false) = (input.layers, layers.exists()) {
+        let text = serde_json::to_string(times).expect("our types have string keys");
+        paths.push(write(&layers, &(text + "\n"))?);
     }
     let cells = night::cells(&model).map_err(|error| ReportError::Io {
         path: folder.join(night::CELLS),

@@ -6,11 +6,7 @@ pub(crate) fn page(page: &Page) -> String {
     for (name, value) in &page.facts {
         text.push_str(&format!("- **{name}**: {}\n", escape(value)));
     }
-    let files: Vec<String> = page
-        .files
-        .iter()
-        .map(|(name, what)| format!("[{name}]({name}) ({what})"))
-        .collect();
+    let files: Vec<String> = page.files.iter().map(|(name, what)| file(name, what)).collect();
     text.push_str(&format!("- **files**: {}\n", files.join(", ")));
     for notice in &page.notices {
         text.push_str(&format!("\n> {}\n", escape(notice)));
@@ -23,6 +19,11 @@ pub(crate) fn page(page: &Page) -> String {
         }
     }
     text
+}
+
+/// A file of the page's folder with what is in it.
+pub(crate) fn file(name: &str, what: &str) -> String {
+    format!("[{name}]({name}) ({})", escape(what))
 }
 
 fn block(block: &Block) -> String {

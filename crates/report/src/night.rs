@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use harness::{Case, Commit, Machine};
+use harness::{Case, Commit, Machine, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cell, Model};
@@ -27,12 +27,21 @@ pub(crate) struct CellRow {
     pub(crate) mad_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) p90_ms: Option<f64>,
+    /// What the true 90th percentile does not exceed with 99 % confidence.
+    #[serde(default)]
+    pub(crate) p90_at_most_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
     pub(crate) images_per_s: Option<f64>,
     /// Multiply-accumulates of direct convolution a second.
     pub(crate) gmacs_per_s: Option<f64>,
     /// What fused multiply-adds reached around it.
     pub(crate) peak_gmacs_per_s: Option<f64>,
+    /// The former over the latter.
+    #[serde(default)]
+    pub(crate) share_of_peak: Option<f64>,
+    /// The median on a machine of [`harness::REFERENCE_MACS_PER_S`].
+    #[serde(default)]
+    pub(crate) normalised_ms: Option<f64>,
     pub(crate) load: Option<f64>,
     pub(crate) steal: Option<f64>,
     pub(crate) peak_resident_bytes: Option<u64>,
@@ -58,7 +67,8 @@ impl CellRow {
                 .filter_map(|record| record.conditions.as_ref())
         };
         let fidelity = record.fidelity;
-        let rate = cell.measured().and_then(|(case, times)| model.rate(case, times));
+        let macs = cell.case.network().and_then(|case| model.macs_of_run(case));
+        let of_macs = |value: fn(&Record, f64) -> Option<f64>| cell.over(|record| value(record, macs?));
         Self {
             case: cell.case.clone(),
             raced: cell.raced,
@@ -70,10 +80,15 @@ impl CellRow {
             mad_ms: ms(|times| times.mad_ns),
             min_ms: ms(|times| times.min_ns),
             p90_ms: times.and_then(|times| times.p90_ns).map(|ns| round(ns / 1e6)),
+            p90_at_most_ms: times
+                .and_then(|times| times.p90_at_most_ns)
+                .map(|ns| round(ns / 1e6)),
             max_ms: ms(|times| times.max_ns),
-            images_per_s: times.map(|times| round(cell.per_second(&times))),
-            gmacs_per_s: rate.map(|rate| round(rate / 1e9)),
-            peak_gmacs_per_s: cell.peak().map(|peak| round(peak / 1e9)),
+            images_per_s: cell.over(Record::images_per_s).map(round),
+            gmacs_per_s: of_macs(Record::macs_per_s).map(|rate| round(rate / 1e9)),
+            peak_gmacs_per_s: cell.over(Record::peak_macs_per_s).map(|peak| round(peak / 1e9)),
+            share_of_peak: of_macs(Record::share_of_peak).map(round),
+            normalised_ms: cell.over(Record::normalised_ns).map(|ns| round(ns / 1e6)),
             load: conditions().filter_map(|seen| seen.load).reduce(f64::max),
             steal: conditions().filter_map(|seen| seen.steal).reduce(f64::max),
             peak_resident_bytes: conditions().filter_map(|seen| seen.peak_resident_bytes).max(),
@@ -201,7 +216,7 @@ pub fn verdicts(folder: &Path) -> Result<Verdicts, ReportError> {
 }
 
 /// The text of a file of a folder, if it is there.
-fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
+pub(crate) fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
     match std::fs::read_to_string(folder.join(name)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use crate::cells::Model;
 use crate::charts::{Chart, Part};
-use crate::{ReportError, sections};
+use crate::{LAYERS, ReportError, sections};
+
+/// The file of records, and what is in it.
+pub(crate) const RUNS: (&str, &str) = ("records.jsonl", "every single run");
 
 /// All that a page says.
 #[derive(Debug, Serialize)]
@@ -139,17 +142,19 @@ impl Figure {
 impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
-        let files = [
-            ("records.jsonl", "every single run"),
-            ("cells.csv", "a row a cell"),
-            ("machine.json", "the machine and the program"),
-            ("index.md", "this page as Markdown"),
-        ];
+        let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
+        let files = [RUNS, ("cells.csv", "a row a cell")]
+            .into_iter()
+            .chain(layers)
+            .chain([
+                ("machine.json", "the machine and the program"),
+                ("index.md", "this page as Markdown"),
+            ]);
         Self {
             command: model.input.command.to_owned(),
             title: format!("HRNet zoo, {day}"),
             facts: sections::facts(model),
-            files: files.map(|(name, what)| (name.into(), what.into())).into(),
+            files: files.map(|(name, what)| (name.into(), what.into())).collect(),
             notices: sections::notices(model),
             sections: sections::all(model, figures),
         }

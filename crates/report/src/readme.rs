@@ -2,16 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use hrnet::Precision;
+
 use crate::cells::Model;
-use crate::charts::CHARTS;
+use crate::charts::{Accuracy, X, threads};
 use crate::page::Figure;
-use crate::sections::pick_table;
+use crate::pick::{self, Choice};
+use crate::sections::readme_table;
 use crate::{Input, ReportError, draw, markdown, put_between, write};
 
 /// The markers between which it stands.
 const NAME: &str = "report";
-/// The first of these that can be drawn is shown.
-const CHOSEN: [&str; 3] = ["local.fp32.bs4.HRNet", "ratios.fp32.bs1", "t4.fp32.bs4.HRNet"];
+/// The chart where nothing was measured.
+const PUBLISHED: Accuracy = Accuracy {
+    id: "readme",
+    title: "Accuracy against T4 latency, FP32",
+    x: X::Published("NVIDIA T4", Precision::F32, 4),
+};
 
 /// Where an excerpt goes and what it points at.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +29,8 @@ pub struct Excerpt<'a> {
     pub chart: &'a Path,
     /// The chart as the README links it.
     pub link: &'a str,
+    /// What leads to the whole page, as the README links it.
+    pub page: &'a str,
 }
 
 /// Writes one chart, and with it one table between the lines `<!-- zoo:report:begin -->` and `<!-- zoo:report:end -->` of
@@ -36,19 +45,13 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
         path: path.clone(),
         source,
     })?;
-    let figure = figure(&model)?;
-    let day = input.day().unwrap_or("nothing measured");
-    let body = format!(
-        "`{}`, {day}, {}:\n\n![{}]({})\n\n{}",
-        input.command,
-        model.cpu(),
-        figure.title,
-        excerpt.link,
-        markdown::table(&pick_table(&model))
-    );
-    let text = put_between(&text, NAME, &body).map_err(|source| ReportError::Markers {
-        path: path.clone(),
-        source,
+    let choices = pick::of(&model, None);
+    let figure = figure(&model, &choices)?;
+    let text = put_between(&text, NAME, &body(&model, &choices, &figure, excerpt)).map_err(|source| {
+        ReportError::Markers {
+            path: path.clone(),
+            source,
+        }
     })?;
     let svg = figure.svg.as_deref().unwrap_or_default();
     Ok(vec![
@@ -57,20 +60,85 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
     ])
 }
 
-fn figure(model: &Model) -> Result<Figure, ReportError> {
-    let chosen = CHOSEN
-        .iter()
-        .filter_map(|id| CHARTS.iter().find(|chart| chart.id() == *id));
-    for chart in chosen {
-        let figure = Figure::of(*chart, model)?;
+fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) -> String {
+    let input = &model.input;
+    let (best, rest): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|choice| choice.best);
+    let mut paragraphs = vec![
+        format!("![{}]({})", figure.title, excerpt.link),
+        markdown::table(&readme_table(&best)).trim_end().to_owned(),
+    ];
+    if !rest.is_empty() {
+        let names: Vec<&str> = rest.iter().map(|choice| choice.variant.as_str()).collect();
+        let names = names.join(", ");
+        let text =
+            format!("For each of the others one of these is as fast and as accurate, or better: {names}.");
+        paragraphs.push(markdown::escape(&text));
+    }
+    let mut sure: Vec<String> = sure(&best).into_iter().collect();
+    let made_up = |choice: &&Choice| choice.weights.starts_with("seeded:");
+    let weights = if best.iter().any(made_up) {
+        ", and the networks ran on made-up weights, which take as long"
+    } else {
+        ""
+    };
+    sure.push(format!("Accuracies are the publishers' claims{weights}."));
+    sure.push(format!(
+        "Charts, peers, history and what speaks against it: [reports]({}).",
+        excerpt.page
+    ));
+    paragraphs.push(sure.join(" "));
+    paragraphs.push(format!(
+        "`{}`, {}, {}, {}.",
+        input.command,
+        input.day().unwrap_or("nothing measured"),
+        model.cpu(),
+        threads(
+            input
+                .records
+                .first()
+                .map_or(0, |record| record.provenance.machine.threads)
+        ),
+    ));
+    paragraphs.join("\n\n")
+}
+
+/// How sure the times are.
+fn sure(choices: &[&Choice]) -> Option<String> {
+    let samples = || choices.iter().map(|choice| choice.samples);
+    let (fewest, most) = (samples().min()?, samples().max()?);
+    let half = |choice: &&Choice| {
+        let (low, high) = choice.interval_ns?;
+        Some((high - low) / 2.0 / choice.median_ns)
+    };
+    let widest = choices.iter().filter_map(half).reduce(f64::max);
+    let widest = widest.map_or(String::new(), |widest| {
+        format!(
+            "; the interval in brackets holds it with 95 % and is ± {:.1} % at most",
+            100.0 * widest
+        )
+    });
+    let runs = if fewest == most {
+        most.to_string()
+    } else {
+        format!("{fewest} to {most}")
+    };
+    Some(format!("A time is the median of {runs} runs{widest}."))
+}
+
+/// Accuracy against the time here at the batch of the table.
+fn figure(model: &Model, choices: &[Choice]) -> Result<Figure, ReportError> {
+    if let Some(choice) = choices.first() {
+        let measured = Accuracy {
+            id: "readme",
+            title: "Accuracy against latency on this machine",
+            x: X::Measured(Precision::F32, choice.case.batch),
+        };
+        let figure = Figure::of(&measured, model)?;
         if figure.svg.is_some() {
             return Ok(figure);
         }
     }
-    Err(ReportError::Chart {
-        id: CHOSEN[0].into(),
-        reason: "there is nothing to draw: neither measured nor published".into(),
-    })
+    Figure::of(&PUBLISHED, model)
 }
 
 #[cfg(test)]
@@ -93,18 +161,26 @@ mod tests {
             readme: &file,
             chart: &chart,
             link: "reports/readme.svg",
+            page: "reports/README.md",
         };
         readme(&input(&zoo, &records), excerpt).expect("written");
         let text = std::fs::read_to_string(&file).expect("readable");
         assert!(
-            text.starts_with("# A\n<!-- zoo:report:begin -->\n`zoo report`, 2026-01-01"),
+            text.starts_with("# A\n<!-- zoo:report:begin -->\n![Accuracy against latency on this machine](reports/readme.svg)"),
             "{text}"
         );
         assert!(
-            text.contains("![Accuracy against latency here, FP32](reports/readme.svg)"),
+            text.contains(
+                "median of 30 runs; the interval in brackets holds it with 95 % and is ± 0.0 % at most"
+            ),
             "{text}"
         );
-        assert!(text.contains("HRNet\\_W18\\_C\\_ssld") && text.ends_with("<!-- zoo:report:end -->\nrest\n"));
+        assert!(text.contains("| HRNet\\_W18\\_C\\_ssld |") && text.contains("or better: HRNet\\_W18\\_C."));
+        assert!(text.contains("[reports](reports/README.md)"), "{text}");
+        assert!(
+            text.contains("`zoo report`, 2026-01-01, Some CPU, 2 threads.")
+                && text.ends_with("<!-- zoo:report:end -->\nrest\n")
+        );
         assert!(
             std::fs::read_to_string(&chart)
                 .expect("readable")

@@ -1,17 +1,12 @@
 use plotters::style::text_anchor::HPos;
 
-use crate::axis::Axis;
-use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
-use crate::heading::{Heading, Mark};
+use crate::axis::Span;
+use crate::draw::{Dot, Drawn, FAINT, INK, Pen, text_width};
+use crate::frame::{Frame, LABEL, Plane};
 use crate::labels::{Area, place};
-use crate::series::{Point, Series};
+use crate::series::Series;
 
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 22.0;
-const HEIGHT: f64 = 310.0;
-const BOTTOM: f64 = 48.0;
 const RADIUS: f64 = 5.0;
-const LABEL: f64 = 12.0;
 
 /// The chart as an SVG.
 ///
@@ -19,177 +14,172 @@ const LABEL: f64 = 12.0;
 /// What plotters says.
 pub(crate) fn svg(series: &Series) -> Result<String, String> {
     let layout = Layout::new(series);
-    let bottom = layout.plot.top + HEIGHT;
-    draw::svg(&series.title, (bottom + BOTTOM) as u32, |pen| {
-        let chart = Painter {
-            pen,
-            series,
-            layout: &layout,
-        };
-        heading(series).paint(pen)?;
-        chart.axes()?;
-        chart.points()?;
-        chart.labels()
+    layout.frame.svg(|pen| {
+        for (curve, path) in series.curves.iter().zip(&layout.paths) {
+            let (width, color) = if curve.name.is_some() {
+                (2, INK)
+            } else {
+                (1, FAINT)
+            };
+            pen.path(path, width, color)?;
+        }
+        points(pen, series, &layout)?;
+        layout.texts.iter().try_for_each(|text| label(pen, text))
     })
 }
 
-fn heading(series: &Series) -> Heading<'_> {
-    let families: Vec<&str> = series
-        .families
-        .iter()
-        .map(|family| family.name.as_str())
-        .collect();
-    Heading::new(&series.title, &series.subtitle, &families, Mark::Shape)
-}
-
 /// Where everything lies.
-pub(crate) struct Layout {
-    plot: Area,
-    x: Axis,
-    y: Axis,
+pub(crate) struct Layout<'a> {
+    frame: Frame<'a>,
     /// Each point's centre, pixels.
     pub(crate) centers: Vec<(f64, f64)>,
-    /// Each label's area.
-    pub(crate) labels: Vec<Option<Area>>,
+    /// Each curve, pixels.
+    paths: Vec<Vec<(f64, f64)>>,
+    /// The labels of points and the names of curves.
+    pub(crate) texts: Vec<Placed<'a>>,
 }
 
-impl Layout {
-    pub(crate) fn new(series: &Series) -> Self {
-        let plot = Area {
-            left: LEFT,
-            top: heading(series).bottom + 6.0,
-            width: f64::from(WIDTH) - LEFT - RIGHT,
-            height: HEIGHT,
-        };
-        let reach = |value: fn(&Point) -> f64| {
-            let values = series.points.iter().map(value);
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-                (low.min(v), high.max(v))
-            })
-        };
-        let (_, right) = reach(|point| point.interval.map_or(point.x, |(_, high)| high));
-        let (low, high) = reach(|point| point.y);
-        let x = Axis::new(0.0, right * 1.02, 6, (plot.left, plot.left + plot.width));
-        let margin = ((high - low) * 0.05).max(0.1);
-        let y = Axis::new(low - margin, high + margin, 8, (plot.top + plot.height, plot.top));
+/// A text beside a point.
+pub(crate) struct Placed<'a> {
+    text: &'a str,
+    /// The point, pixels.
+    beside: (f64, f64),
+    /// Where the text lies; none where there is no room.
+    pub(crate) area: Option<Area>,
+}
+
+impl<'a> Layout<'a> {
+    pub(crate) fn new(series: &'a Series) -> Self {
+        let frame = frame(series);
+        let pixel = |(x, y)| (frame.x.pixel(x), frame.y(y));
         let centers: Vec<(f64, f64)> = series
             .points
             .iter()
-            .map(|p| (x.pixel(p.x), y.pixel(p.y)))
+            .map(|point| pixel((point.x, point.y)))
             .collect();
-        let sizes: Vec<(f64, f64)> = series
+        let paths: Vec<Vec<(f64, f64)>> = series
+            .curves
+            .iter()
+            .map(|curve| curve.points.iter().copied().map(pixel).collect())
+            .collect();
+        let labels = series
             .points
             .iter()
-            .map(|point| (text_width(&point.label, LABEL), LABEL + 3.0))
+            .map(|point| point.label.as_str())
+            .zip(centers.iter().copied());
+        let names = series.curves.iter().filter_map(|curve| curve.name.as_ref());
+        let names = names.map(|(name, at)| (name.as_str(), pixel(*at)));
+        let (texts, bare): (Vec<_>, Vec<_>) = labels.chain(names).partition(|(text, _)| !text.is_empty());
+        let sizes: Vec<(f64, f64)> = texts
+            .iter()
+            .map(|(text, _)| (text_width(text, LABEL), LABEL + 3.0))
             .collect();
         let bars = series.points.iter().zip(&centers);
-        let taken = bars.flat_map(|(point, center)| along(point, &x, center.1));
-        let taken: Vec<(f64, f64)> = centers.iter().copied().chain(taken).collect();
-        let labels = place(plot, &taken, &sizes, RADIUS);
+        let bars = bars.filter_map(|(point, (_, y))| {
+            let (low, high) = point.interval?;
+            Some(along((frame.x.pixel(low), *y), (frame.x.pixel(high), *y)))
+        });
+        let lines = paths
+            .iter()
+            .flat_map(|path| path.windows(2))
+            .map(|ends| along(ends[0], ends[1]));
+        // Labels keep off all of these.
+        let points = texts.iter().chain(&bare).map(|(_, at)| *at);
+        let taken: Vec<(f64, f64)> = points.chain(bars.chain(lines).flatten()).collect();
+        let areas = place(frame.plot, &taken, &sizes, RADIUS);
+        let texts = texts
+            .into_iter()
+            .zip(areas)
+            .map(|((text, beside), area)| Placed { text, beside, area });
         Self {
-            plot,
-            x,
-            y,
+            texts: texts.collect(),
+            frame,
             centers,
-            labels,
+            paths,
         }
     }
 }
 
-/// Pixels along the interval of a point, where no label may lie.
-fn along(point: &Point, x: &Axis, y: f64) -> Vec<(f64, f64)> {
-    let Some((low, high)) = point.interval else {
-        return Vec::new();
+fn frame(series: &Series) -> Frame<'_> {
+    let ends = series
+        .points
+        .iter()
+        .map(|point| point.interval.map_or(point.x, |(_, high)| high));
+    let right = ends.fold(0.0, f64::max);
+    let (low, high) = series
+        .points
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
+            (low.min(point.y), high.max(point.y))
+        });
+    let margin = ((high - low) * 0.05).max(0.1);
+    let needed = || {
+        (
+            Span::linear(0.0, right * 1.02, 6),
+            Span::linear(low - margin, high + margin, 8),
+        )
     };
-    let (low, high) = (x.pixel(low), x.pixel(high));
-    let steps = ((high - low) / RADIUS).ceil().max(1.0);
+    let (x, y) = series.spans.unwrap_or_else(needed);
+    Frame::plane(Plane {
+        words: &series.words,
+        y_title: &series.y_title,
+        families: series.families.iter().map(String::as_str).collect(),
+        x,
+        y,
+        ends: Vec::new(),
+    })
+}
+
+/// Pixels along a line, close enough that no label fits between them.
+fn along(from: (f64, f64), to: (f64, f64)) -> Vec<(f64, f64)> {
+    let steps = ((to.0 - from.0).hypot(to.1 - from.1) / RADIUS).ceil().max(1.0);
+    let at = |step: u32| f64::from(step) / steps;
     (0..=steps as u32)
-        .map(|step| (low + (high - low) * f64::from(step) / steps, y))
+        .map(at)
+        .map(|share| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share))
         .collect()
 }
 
-struct Painter<'a, 'b> {
-    pen: &'a Pen<'b>,
-    series: &'a Series,
-    layout: &'a Layout,
+fn points(pen: &Pen, series: &Series, layout: &Layout) -> Drawn {
+    let x = &layout.frame.x;
+    for (point, center) in series.points.iter().zip(&layout.centers) {
+        let end = |value| (x.pixel(value), center.1);
+        pen.dot(Dot {
+            at: *center,
+            within: point.interval.map(|(low, high)| (end(low), end(high))),
+            family: point.family,
+            radius: RADIUS,
+            height: None,
+            told: &point.told,
+        })?;
+    }
+    Ok(())
 }
 
-impl Painter<'_, '_> {
-    fn axes(&self) -> Drawn {
-        let plot = self.layout.plot;
-        let (bottom, right) = (plot.top + plot.height, plot.left + plot.width);
-        for (value, text) in self.layout.x.ticks() {
-            let x = self.layout.x.pixel(value);
-            self.pen.line((x, plot.top), (x, bottom), GRID)?;
-            self.pen
-                .text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
-        }
-        for (value, text) in self.layout.y.ticks() {
-            let y = self.layout.y.pixel(value);
-            self.pen.line((plot.left, y), (right, y), GRID)?;
-            self.pen
-                .text(&text, (plot.left - 7.0, y - 6.0), LABEL, FAINT, HPos::Right)?;
-        }
-        self.pen.line((plot.left, bottom), (right, bottom), FAINT)?;
-        self.pen.line((plot.left, plot.top), (plot.left, bottom), FAINT)?;
-        let middle = (plot.left + plot.width / 2.0, bottom + 26.0);
-        self.pen
-            .text(&self.series.x_title, middle, LABEL, INK, HPos::Center)?;
-        let at = (6.0, plot.top + plot.height / 2.0);
-        self.pen.rising(&self.series.y_title, at, LABEL, INK)
+fn label(pen: &Pen, placed: &Placed) -> Drawn {
+    let Some(area) = placed.area else {
+        return Ok(());
+    };
+    let center = placed.beside;
+    let near = area.nearest(center);
+    let distance = (near.0 - center.0).hypot(near.1 - center.1);
+    if distance > RADIUS + 8.0 {
+        let share = (RADIUS + 1.0) / distance;
+        let from = (
+            center.0 + (near.0 - center.0) * share,
+            center.1 + (near.1 - center.1) * share,
+        );
+        pen.line(from, near, FAINT)?;
     }
-
-    fn points(&self) -> Drawn {
-        let series = self.series;
-        for (point, center) in series.points.iter().zip(&self.layout.centers) {
-            let Some((low, high)) = point.interval else {
-                continue;
-            };
-            let ends = (self.layout.x.pixel(low), self.layout.x.pixel(high));
-            if ends.1 - ends.0 > 2.0 * RADIUS {
-                self.pen
-                    .whisker(ends, center.1, COLORS[point.family % COLORS.len()])?;
-            }
-        }
-        for (point, center) in series.points.iter().zip(&self.layout.centers) {
-            self.pen.marker(*center, point.family, RADIUS)?;
-            let around = Area {
-                left: center.0 - RADIUS - 2.0,
-                top: center.1 - RADIUS - 2.0,
-                width: 2.0 * RADIUS + 4.0,
-                height: 2.0 * RADIUS + 4.0,
-            };
-            self.pen.tip(around, &point.told);
-        }
-        Ok(())
-    }
-
-    fn labels(&self) -> Drawn {
-        let layout = self.layout;
-        for ((point, center), area) in self.series.points.iter().zip(&layout.centers).zip(&layout.labels) {
-            let Some(area) = area else { continue };
-            let near = area.nearest(*center);
-            let distance = (near.0 - center.0).hypot(near.1 - center.1);
-            if distance > RADIUS + 8.0 {
-                let share = (RADIUS + 1.0) / distance;
-                let from = (
-                    center.0 + (near.0 - center.0) * share,
-                    center.1 + (near.1 - center.1) * share,
-                );
-                self.pen.line(from, near, FAINT)?;
-            }
-            let middle = area.left + area.width / 2.0;
-            self.pen
-                .text(&point.label, (middle, area.top + 2.0), LABEL, INK, HPos::Center)?;
-        }
-        Ok(())
-    }
+    let middle = area.left + area.width / 2.0;
+    pen.text(placed.text, (middle, area.top + 2.0), LABEL, INK, HPos::Center)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::Family;
+    use crate::frame::Words;
+    use crate::series::{Curve, Point};
 
     fn series() -> Series {
         let point = |label: &str, x, y, family| Point {
@@ -201,18 +191,20 @@ mod tests {
             told: format!("{label}, {x} ms"),
         };
         Series {
-            title: "A & B".into(),
-            subtitle: "made up".into(),
-            x_title: "time, ms".into(),
+            words: Words {
+                title: "A & B".into(),
+                subtitle: "made up".into(),
+                x_title: "time, ms".into(),
+            },
             y_title: "top-1, %".into(),
-            families: ["first", "second"]
-                .map(|name| Family { name: name.into() })
-                .to_vec(),
+            families: vec!["first".into(), "second".into()],
             points: vec![
                 point("one", 1.0, 70.0, 0),
                 point("two", 1.1, 70.1, 1),
                 point("three", 9.0, 80.0, 0),
             ],
+            curves: Vec::new(),
+            spans: None,
         }
     }
 
@@ -245,5 +237,27 @@ mod tests {
         let mut wide = series();
         wide.points[0].interval = Some((0.5, 1.5));
         assert_eq!(lines(&wide), lines(&series()) + 3);
+    }
+
+    #[test]
+    fn labels_keep_off_curves_and_a_point_without_a_label_has_none() {
+        let mut roofed = series();
+        roofed.points[1].label.clear();
+        roofed.curves = vec![Curve {
+            points: vec![(0.5, 70.2), (9.5, 70.2)],
+            name: Some(("the roof".into(), (5.0, 70.2))),
+        }];
+        let layout = Layout::new(&roofed);
+        let texts: Vec<&str> = layout.texts.iter().map(|placed| placed.text).collect();
+        assert_eq!(texts, ["one", "three", "the roof"]);
+        let height = layout.paths[0][0].1;
+        for placed in &layout.texts {
+            let area = placed.area.expect("a place");
+            assert!(
+                area.top > height || area.top + area.height < height,
+                "{} lies on the curve",
+                placed.text
+            );
+        }
     }
 }

@@ -126,6 +126,18 @@ fn entries(reports: &Path) -> Result<Vec<Entry>, ReportError> {
     Ok(found)
 }
 
+/// The folder that `latest` leads to; none where there is no page.
+///
+/// # Errors
+/// If a folder or a file in it cannot be read.
+pub fn newest(reports: &Path) -> Result<Option<PathBuf>, ReportError> {
+    if !reports.is_dir() {
+        return Ok(None);
+    }
+    let newest = entries(reports)?.into_iter().next();
+    Ok(newest.map(|entry| reports.join(entry.folder)))
+}
+
 /// Writes what leads to the pages: `README.md` and `index.html`, newest first, and `latest/index.html`.
 ///
 /// # Errors
@@ -238,6 +250,8 @@ mod tests {
     fn the_newest_comes_first_and_latest_leads_there() {
         let reports = tempfile::tempdir().expect("a folder");
         let zoo = zoo();
+        assert_eq!(newest(reports.path()).expect("read"), None);
+        assert_eq!(newest(&reports.path().join("none")).expect("read"), None);
         let mut folders = Vec::new();
         for (day, ms) in [("2026-01-01", 20), ("2026-01-02", 21), ("2026-01-02", 22)] {
             let mut one = record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[ms; 8]);
@@ -251,6 +265,7 @@ mod tests {
             input.history = &history;
             crate::render(&input, &folder).expect("written");
             update(reports.path()).expect("written");
+            assert_eq!(newest(reports.path()).expect("read"), Some(folder.clone()));
             folders.push(folder.file_name().expect("a name").to_string_lossy().into_owned());
         }
         assert_eq!(

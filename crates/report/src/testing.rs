@@ -35,6 +35,7 @@ pub(crate) fn input<'a>(zoo: &'a Zoo, records: &'a [Record]) -> Input<'a> {
         zoo,
         findings: &[],
         records,
+        layers: None,
         peers: PEERS,
         history: &[],
         verdicts: &NO_VERDICTS,

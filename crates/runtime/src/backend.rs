@@ -126,6 +126,9 @@ pub trait Session: Send {
 /// One fused step of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepCost {
+    /// The node of the graph that it computes; of several that are fused, the convolution or linear layer where there is
+    /// one.
+    pub layer: String,
     /// The kernel and the shapes, equal for steps that cost the same.
     pub kind: String,
     /// Multiply-accumulates by the definition of the layer, however it is computed.

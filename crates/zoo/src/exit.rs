@@ -210,6 +210,9 @@ impl From<ReportError> for Failure {
                 "put the line there, and its other half: what lies between the two is replaced each time",
             ),
             ReportError::Io { .. } => Self::new(Exit::Disk, error),
+            ReportError::Layers { .. } => Self::new(Exit::Other, &error).help(
+                "`zoo profile NAME --out FILE` writes it anew; without the file the page has no chart of layers",
+            ),
             ReportError::Chart { .. } => Self::new(Exit::Other, error),
         }
     }

@@ -30,7 +30,7 @@ fn a_bench_appends_records_that_report_renders() {
     let charts = place.files().iter().filter(|file| file.ends_with(".svg")).count();
     assert_eq!(
         charts,
-        7,
+        8,
         "the published and counted ones and that of preprocessing: {:?}",
         place.files()
     );
@@ -92,7 +92,7 @@ fn a_readme_gets_a_chart_and_a_table_between_its_lines_or_an_error_with_advice()
     assert!(page.contains("reports/2026-01-02-some-t2/index.html"), "{page}");
     let text = std::fs::read_to_string(place.path().join("README.md")).expect("a file");
     assert!(
-        text.contains("(reports/readme.svg)") && text.contains("| HRNet\\_W18\\_C |"),
+        text.contains("(reports/readme.svg)") && text.contains("| HRNet\\_W18\\_C\\_ssld |"),
         "{text}"
     );
     assert!(
@@ -116,6 +116,63 @@ fn a_readme_gets_a_chart_and_a_table_between_its_lines_or_an_error_with_advice()
         error.contains("README.md: there is no line `<!-- zoo:report:begin -->`"),
         "{error}"
     );
+}
+
+#[test]
+fn the_layers_of_a_network_are_timed_and_drawn_where_they_lie_beside_the_records() {
+    let place = Place::new();
+    measured(&place);
+    let profile = [
+        "profile",
+        "HRNet_W18_C",
+        "--runs",
+        "2",
+        "--out",
+        "layers.json",
+        "--json",
+    ];
+    let told = place.zoo(&profile).json();
+    let text = std::fs::read_to_string(place.path().join("layers.json")).expect("written");
+    let layers: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(layers["case"], "HRNet_W18_C/f32/bs1/crop224/cpu/t1");
+    let steps = layers["steps"].as_array().expect("steps");
+    assert!(steps.len() > 200, "{}", steps.len());
+    let macs = |list: &Value| -> u64 {
+        let list = list.as_array().expect("a list");
+        list.iter().filter_map(|one| one["macs"].as_u64()).sum()
+    };
+    assert_eq!(macs(&layers["steps"]), 4_283_537_072, "the network's own count");
+    assert_eq!(macs(&told["rows"]), macs(&layers["steps"]));
+
+    let page = place.zoo(&["report", "measured.jsonl", "-q"]).good();
+    let page = place.path().join(page.trim());
+    let html = std::fs::read_to_string(&page).expect("the page");
+    for text in [
+        "Where the time goes",
+        "stage 4, exchange",
+        "local.layers.svg",
+        "layers.json",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    let copied = std::fs::read_to_string(page.with_file_name("layers.json")).expect("copied");
+    assert_eq!(copied, text, "the folder stands alone");
+
+    let picked = place.zoo(&["pick"]);
+    assert!(
+        picked.stderr().contains("2026-01-02-some-t2/records.jsonl"),
+        "{}",
+        picked.stderr()
+    );
+    assert!(picked.good().contains("HRNet_W18_C_ssld"));
+
+    place.write("layers.json", "{}");
+    let error = place.zoo(&["report", "measured.jsonl"]).failed(1);
+    assert!(
+        error.contains("layers.json: not the times of a network's layers"),
+        "{error}"
+    );
+    assert!(error.contains("zoo profile NAME --out"), "{error}");
 }
 
 #[test]

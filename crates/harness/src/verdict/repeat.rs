@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::derived::canary_macs;
 use crate::{Case, Conditions, Outcome, Provenance, Record};
 
 /// One process's median of a case: a record without its samples. History keeps these.
@@ -44,17 +45,11 @@ impl From<&Record> for Repeat {
             mad_ns: summary.map_or(0.0, |summary| summary.mad_ns),
             samples: record.samples_ns.len(),
             error,
-            canary_macs_per_s: record.conditions.as_ref().and_then(canary),
+            canary_macs_per_s: record.conditions.as_ref().and_then(Conditions::macs_per_s),
             raced: record.race.is_some(),
             provenance: record.provenance.clone(),
         }
     }
-}
-
-/// What the machine reached around a cell: the geometric mean of before and after.
-fn canary(conditions: &Conditions) -> Option<f64> {
-    let [before, after] = conditions.canary.map(|canary| canary.macs_per_s);
-    Some((before * after).sqrt()).filter(|rate| rate.is_normal() && *rate > 0.0)
 }
 
 impl Repeat {
@@ -70,7 +65,8 @@ impl Repeat {
 
     /// The logarithm of the time in multiply-accumulates of the canary's.
     pub(super) fn normalised_log(&self) -> Option<f64> {
-        Some(self.log()? + self.canary_macs_per_s?.ln())
+        let ns = self.median_ns.filter(|ns| *ns > 0.0)?;
+        Some(canary_macs(ns, self.canary_macs_per_s?).ln())
     }
 
     /// The standard error of the median by its samples' spread, in logarithms, as if they were independent.

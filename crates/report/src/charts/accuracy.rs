@@ -4,31 +4,30 @@ use registry::{Claim, Column, Metric, Variant};
 
 use super::{Chart, Drawing, Part, label, paper_name, threads, told};
 use crate::cells::{Model, Times};
-use crate::series::{Family, Point, Series};
+use crate::frame::Words;
+use crate::series::{Point, Series};
 
-/// The publication whose charts these are, and the device they are of.
+/// The publication whose charts these are.
 const SOURCE: &str = "page";
-const DEVICE: &str = "NVIDIA T4";
 /// The tag of variants trained by distillation.
 const DISTILLED: &str = "ssld";
 
-/// The batch of the reference page's charts.
-const BATCH: usize = 4;
-
 /// Published top-1 against something.
-pub(super) struct Accuracy {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) x: X,
+pub(crate) struct Accuracy {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) x: X,
 }
 
 /// The horizontal axis.
-pub(super) enum X {
+pub(crate) enum X {
     PublishedFlops,
     PublishedParams,
-    Published(Precision),
+    /// Latency on a device of a precision and a batch.
+    Published(&'static str, Precision, usize),
     Counted(CountingRule),
-    Measured(Precision),
+    /// Latency here of a precision and a batch.
+    Measured(Precision, usize),
 }
 
 /// A value on the horizontal axis, with its spread and the backend that gave it.
@@ -53,7 +52,7 @@ impl Chart for Accuracy {
 
     fn data(&self, model: &Model) -> Option<Drawing> {
         let backends = self.backends(model);
-        let mut families: Vec<Family> = Vec::new();
+        let mut families: Vec<String> = Vec::new();
         let mut points = Vec::new();
         for variant in &model.input.zoo.variants {
             let Some(top1) = claim(model, variant, |column| {
@@ -63,13 +62,11 @@ impl Chart for Accuracy {
             };
             for place in self.places(model, variant) {
                 let name = family_name(variant, place.backend.as_deref().filter(|_| backends.len() > 1));
-                let family = families
-                    .iter()
-                    .position(|family| family.name == name)
-                    .unwrap_or_else(|| {
-                        families.push(Family { name });
-                        families.len() - 1
-                    });
+                let known = families.iter().position(|family| *family == name);
+                let family = known.unwrap_or_else(|| {
+                    families.push(name);
+                    families.len() - 1
+                });
                 let of = place.backend.as_deref().unwrap_or("published or counted");
                 let x = told(place.x, place.interval, self.unit());
                 points.push(Point {
@@ -85,12 +82,16 @@ impl Chart for Accuracy {
         let (x_title, subtitle) = self.words(model);
         (!points.is_empty()).then(|| {
             Drawing::Scatter(Series {
-                title: self.title.into(),
-                subtitle,
-                x_title,
+                words: Words {
+                    title: self.title.into(),
+                    subtitle,
+                    x_title,
+                },
                 y_title: "ImageNet top-1 accuracy, % (claimed)".into(),
                 families,
                 points,
+                curves: Vec::new(),
+                spans: None,
             })
         })
     }
@@ -112,12 +113,12 @@ impl Accuracy {
         match &self.x {
             X::PublishedFlops => published(&|column| matches!(column.metric, Metric::Flops { .. })),
             X::PublishedParams => published(&|column| matches!(column.metric, Metric::Params { .. })),
-            X::Published(wanted) => published(&|column| match &column.metric {
+            X::Published(wanted, number, images) => published(&|column| match &column.metric {
                 Metric::Latency {
                     device,
                     precision,
                     batch,
-                } => device == DEVICE && precision == wanted && *batch == BATCH,
+                } => device == wanted && precision == number && batch == images,
                 _ => false,
             }),
             X::Counted(rule) => {
@@ -133,9 +134,9 @@ impl Accuracy {
                     .into_iter()
                     .collect()
             }
-            X::Measured(precision) => {
+            X::Measured(precision, batch) => {
                 let network = &model.input.zoo.network_of(variant).name;
-                shown(model, *precision)
+                shown(model, *precision, *batch)
                     .filter(|(case, _)| case.variant == *network)
                     .map(|(case, times)| Place {
                         x: times.median_ms(),
@@ -152,7 +153,7 @@ impl Accuracy {
         match &self.x {
             X::PublishedFlops => "G FLOPs",
             X::PublishedParams => "M parameters",
-            X::Published(_) | X::Measured(_) => "ms",
+            X::Published(..) | X::Measured(..) => "ms",
             X::Counted(rule) if rule.counts_parameters() => "M parameters",
             X::Counted(_) => "G MACs",
         }
@@ -160,10 +161,10 @@ impl Accuracy {
 
     /// The backends with points of their own.
     fn backends<'a>(&self, model: &Model<'a>) -> Vec<&'a str> {
-        let X::Measured(precision) = &self.x else {
+        let X::Measured(precision, batch) = &self.x else {
             return Vec::new();
         };
-        let mut backends: Vec<&str> = shown(model, *precision)
+        let mut backends: Vec<&str> = shown(model, *precision, *batch)
             .map(|(case, _)| case.backend.as_str())
             .collect();
         backends.sort_unstable();
@@ -180,13 +181,13 @@ impl Accuracy {
                 format!("{source}: W18's 4.14 is no such count"),
             ),
             X::PublishedParams => ("parameters, M, by the page's own rule".into(), source.into()),
-            X::Published(precision) => {
-                let precision = paper_name(*precision);
-                (
-                    format!("latency of a batch of {BATCH}, ms"),
-                    format!("PaddleClas page, {DEVICE}, {precision}, batch {BATCH}"),
-                )
-            }
+            X::Published(device, precision, batch) => (
+                latency(*batch, ""),
+                format!(
+                    "PaddleClas page, {device}, {}, batch {batch}",
+                    paper_name(*precision)
+                ),
+            ),
             X::Counted(rule) if rule.counts_parameters() => (
                 "trainable parameters, M".into(),
                 "counted from the network's own graph".into(),
@@ -195,28 +196,39 @@ impl Accuracy {
                 "multiply-accumulates of one image, G".into(),
                 "counted from the network's own graph, convolutions and linear layers, 224 x 224".into(),
             ),
-            X::Measured(precision) => {
+            X::Measured(precision, batch) => {
                 let machine = model.cpu();
-                let most = shown(model, *precision).map(|(case, _)| case.threads).max();
+                let most = shown(model, *precision, *batch)
+                    .map(|(case, _)| case.threads)
+                    .max();
                 let threads = threads(most.unwrap_or(0));
                 let backends = self.backends(model).join(" and ");
                 let precision = paper_name(*precision);
                 (
-                    format!("latency of a batch of {BATCH}, ms (median)"),
-                    format!("{machine}, {threads}, {backends}, {precision}, batch {BATCH}"),
+                    latency(*batch, " (median, 95 % interval)"),
+                    format!("{machine}, {threads}, {backends}, {precision}, batch {batch}"),
                 )
             }
         }
     }
 }
 
-/// The cells that a chart of this precision shows: of one number of threads, so that engines are compared.
+/// What a time is of.
+fn latency(batch: usize, how: &str) -> String {
+    match batch {
+        1 => format!("latency of an image, ms{how}"),
+        _ => format!("latency of a batch of {batch}, ms{how}"),
+    }
+}
+
+/// The cells that a chart of this precision and batch shows: of one number of threads, so that engines are compared.
 fn shown<'m, 'a>(
     model: &'m Model<'a>,
     precision: Precision,
+    batch: usize,
 ) -> impl Iterator<Item = (&'a NetworkCase, &'m Times)> {
     let wanted =
-        move |case: &NetworkCase| case.precision == precision && case.batch == BATCH && case.crop == 224;
+        move |case: &NetworkCase| case.precision == precision && case.batch == batch && case.crop == 224;
     let most = model
         .ours()
         .filter(move |(case, _)| wanted(case))

@@ -2,6 +2,7 @@ use hrnet::Precision;
 
 use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
+use crate::frame::Words;
 use crate::lines::{Line, Lines, Step};
 
 /// Time an image against the size of the batch.
@@ -56,13 +57,15 @@ impl Chart for Batch {
         let (backend, count, crop) = setting;
         (!lines.is_empty()).then(|| {
             Drawing::Lines(Lines {
-                title: self.title().into(),
-                subtitle: format!(
-                    "{}, {}, {backend}, {crop} x {crop} pixels; bars: 95 % interval",
-                    model.cpu(),
-                    threads(count)
-                ),
-                x_title: "images in the batch".into(),
+                words: Words {
+                    title: self.title().into(),
+                    subtitle: format!(
+                        "{}, {}, {backend}, {crop} x {crop} pixels; bars: 95 % interval",
+                        model.cpu(),
+                        threads(count)
+                    ),
+                    x_title: "images in the batch".into(),
+                },
                 y_title: "median time an image, ms".into(),
                 lines,
             })

@@ -2,21 +2,24 @@
 
 mod accuracy;
 mod batch;
+mod layers;
 mod precision;
 mod preprocessing;
 mod ratios;
+mod roofline;
 mod share;
 #[cfg(test)]
 mod tests;
 
 use hrnet::{CountingRule, Precision};
 
-use self::accuracy::{Accuracy, X};
-pub(crate) use self::accuracy::{claim, is_default};
+pub(crate) use self::accuracy::{Accuracy, X, claim, is_default};
 use self::batch::Batch;
+use self::layers::Layers;
 use self::precision::SpeedUp;
 use self::preprocessing::Steps;
 use self::ratios::Ratios;
+use self::roofline::Roofline;
 use self::share::Share;
 use crate::bars::{self, Bars};
 use crate::cells::Model;
@@ -48,6 +51,8 @@ pub(crate) enum Part {
     Accuracy,
     /// How fast networks are here.
     Latency,
+    /// Where the time of one of them goes.
+    Layers,
     /// What comes before the network.
     Preprocessing,
 }
@@ -101,33 +106,46 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
     &Accuracy {
         id: "t4.fp32.bs4.HRNet",
         title: "Accuracy against T4 latency, FP32",
-        x: X::Published(Precision::F32),
+        x: X::Published("NVIDIA T4", Precision::F32, 4),
     },
     &Accuracy {
         id: "local.fp32.bs4.HRNet",
         title: "Accuracy against latency here, FP32",
-        x: X::Measured(Precision::F32),
+        x: X::Measured(Precision::F32, 4),
     },
     &Accuracy {
         id: "t4.fp16.bs4.HRNet",
         title: "Accuracy against T4 latency, FP16",
-        x: X::Published(Precision::F16),
+        x: X::Published("NVIDIA T4", Precision::F16, 4),
     },
     &Accuracy {
         id: "local.fp16.bs4.HRNet",
         title: "Accuracy against latency here, FP16",
-        x: X::Measured(Precision::F16),
+        x: X::Measured(Precision::F16, 4),
+    },
+    &Accuracy {
+        id: "v100.fp32.bs1.HRNet",
+        title: "Accuracy against V100 latency, FP32, batch 1",
+        x: X::Published("NVIDIA V100", Precision::F32, 1),
+    },
+    &Accuracy {
+        id: "local.fp32.bs1.HRNet",
+        title: "Accuracy against latency here, FP32, batch 1",
+        x: X::Measured(Precision::F32, 1),
     },
     &Batch,
     &SpeedUp,
     &Share,
+    &Roofline,
     &Ratios,
+    &Layers,
     &Steps,
 ];
 
 /// A variant's name without what all of them share.
 pub(crate) fn label(name: &str) -> String {
     name.replace("SE_HRNet_", "SE-")
+        .replace("hrnet_w", "W")
         .replace("HRNet_", "")
         .replace("_C", "")
         .replace('_', " ")

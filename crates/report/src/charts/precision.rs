@@ -6,6 +6,7 @@ use hrnet::Precision;
 use super::{Chart, Drawing, Part, label, told};
 use crate::cells::{Model, Times};
 use crate::dots::{Dot, Dots, Row};
+use crate::frame::Words;
 
 /// How many times as fast as in f32 a network is in other precisions.
 pub(super) struct SpeedUp;
@@ -71,14 +72,16 @@ impl Chart for SpeedUp {
         };
         (!rows.is_empty()).then(|| {
             Drawing::Dots(Dots {
-                title: self.title().into(),
-                subtitle: format!(
-                    "{}, {}, batch {}: right of the line is faster; bars: interval",
-                    model.cpu(),
-                    super::threads(most.0),
-                    most.1
-                ),
-                x_title: "times the speed of FP32".into(),
+                words: Words {
+                    title: self.title().into(),
+                    subtitle: format!(
+                        "{}, {}, batch {}: right of the line is faster; bars: interval",
+                        model.cpu(),
+                        super::threads(most.0),
+                        most.1
+                    ),
+                    x_title: "times the speed of FP32".into(),
+                },
                 mark: Some((1.0, "FP32".into())),
                 families: kinds.iter().map(family).collect(),
                 rows,

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 
-use harness::{Case, PreprocessCase};
-
 use super::{Chart, Drawing, Part, told};
 use crate::bars::{Bar, Bars, Group};
-use crate::cells::{Model, Times};
+use crate::cells::{Model, Preparation};
+use crate::frame::Words;
 use crate::sections::digits;
 
 /// What comes before the network, step by step, for each size of crop.
@@ -24,44 +23,38 @@ impl Chart for Steps {
     }
 
     fn data(&self, model: &Model) -> Option<Drawing> {
-        let mut groups: BTreeMap<(usize, usize), Vec<Bar>> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<(usize, usize)>, Vec<Bar>> = BTreeMap::new();
         let mut families: Vec<String> = vec!["decode the JPEG".into()];
-        for cell in model.alone() {
-            let (Case::Preprocess(case), Ok(times)) = (cell.case, &cell.times) else {
-                continue;
-            };
-            let (size, family, images) = match case {
-                PreprocessCase::Decode => ((0, 0), families[0].clone(), 1),
-                PreprocessCase::Batch {
-                    resize,
-                    crop,
-                    precision,
-                    batch,
-                } => (
-                    (*resize, *crop),
-                    format!("resize, crop, normalise to {precision}, batch {batch}"),
-                    *batch,
-                ),
+        let batch = batch(model);
+        let shown = |step: &Preparation| step.size.is_none() || Some(step.cell.case.images()) == batch;
+        for step in model.preparations().filter(shown) {
+            let family = match step.precision {
+                None => families[0].clone(),
+                Some(precision) => format!("resize, crop, normalise to {precision}"),
             };
             let known = families.iter().position(|other| *other == family);
             let family = known.unwrap_or_else(|| {
                 families.push(family);
                 families.len() - 1
             });
-            groups
-                .entry(size)
-                .or_default()
-                .push(bar(cell.case, family, times, images as f64));
+            groups.entry(step.size).or_default().push(bar(&step, family));
         }
-        let name = |(resize, crop): (usize, usize)| match crop {
-            0 => "451 x 300".to_owned(),
-            _ => format!("{resize}, crop {crop}"),
+        let name = |size: Option<(usize, usize)>| {
+            size.map_or("451 x 300".to_owned(), |(resize, crop)| {
+                format!("{resize}, crop {crop}")
+            })
         };
         (!groups.is_empty()).then(|| {
             Drawing::Bars(Bars {
-                title: self.title().into(),
-                subtitle: format!("{}, one thread; short side and crop in pixels", model.cpu()),
-                x_title: "ms an image (median, 95 % interval)".into(),
+                words: Words {
+                    title: self.title().into(),
+                    subtitle: format!(
+                        "{}, one thread{}; short side and crop in pixels",
+                        model.cpu(),
+                        batch.map_or(String::new(), |batch| format!(", batch {batch}"))
+                    ),
+                    x_title: "ms an image (median, 95 % interval)".into(),
+                },
                 mark: None,
                 families,
                 groups: groups
@@ -76,15 +69,25 @@ impl Chart for Steps {
     }
 }
 
-fn bar(case: &Case, family: usize, times: &Times, images: f64) -> Bar {
-    let value = times.median_ms() / images;
-    let interval = times.interval_ms();
+/// The batch that most steps were measured with, the largest of several.
+fn batch(model: &Model) -> Option<usize> {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for step in model.preparations().filter(|step| step.size.is_some()) {
+        *counts.entry(step.cell.case.images()).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(batch, count)| (*count, *batch));
+    most.map(|(batch, _)| batch)
+}
+
+fn bar(step: &Preparation, family: usize) -> Bar {
+    let images = step.cell.case.images() as f64;
+    let value = step.times.median_ms() / images;
+    let interval = step.times.interval_ms();
     let interval = interval.map(|(low, high)| (low / images, high / images));
     Bar {
-        family,
-        value,
+        pieces: vec![(family, value)],
         interval,
         label: digits(value),
-        told: format!("{case}: {} an image", told(value, interval, "ms")),
+        told: format!("{}: {} an image", step.cell.case, told(value, interval, "ms")),
     }
 }

@@ -5,6 +5,7 @@ use super::precision::ratio;
 use super::{Chart, Drawing, Part, claim, label, threads, told};
 use crate::cells::{Model, Times};
 use crate::dots::{Dot, Dots, Row};
+use crate::frame::Words;
 
 /// Every network's time over the first's: published ones beside those measured here.
 pub(super) struct Ratios;
@@ -18,7 +19,7 @@ impl Chart for Ratios {
     }
 
     fn title(&self) -> &'static str {
-        "How time grows with the network: GPUs and here"
+        "How time grows: published GPUs and here"
     }
 
     fn part(&self) -> Part {
@@ -53,14 +54,16 @@ impl Chart for Ratios {
         families.extend(DEVICES.map(|device| format!("{device}, published")));
         families.push("here, measured".into());
         Some(Drawing::Dots(Dots {
-            title: self.title().into(),
-            subtitle: format!(
-                "FP32, batch {BATCH}, each over {} on the same machine; here: {}, {}, {backend}",
-                label(&first.name),
-                model.cpu(),
-                threads(count)
-            ),
-            x_title: format!("times {}", label(&first.name)),
+            words: Words {
+                title: self.title().into(),
+                subtitle: format!(
+                    "FP32, batch {BATCH}, each over {} on the same machine; here: {}, {}, {backend}",
+                    label(&first.name),
+                    model.cpu(),
+                    threads(count)
+                ),
+                x_title: format!("times {}", label(&first.name)),
+            },
             mark: Some((1.0, label(&first.name))),
             families,
             rows,

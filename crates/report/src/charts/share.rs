@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
+use harness::Record;
 use hrnet::Precision;
 
 use super::{Chart, Drawing, Part, label, threads};
 use crate::cells::{Model, OURS};
 use crate::dots::{Dot, Dots, Row};
+use crate::frame::Words;
 use crate::sections::digits;
 
 /// Each network's multiply-accumulates a second as a share of what the machine reached around it.
@@ -31,8 +33,10 @@ impl Chart for Share {
             .filter_map(|cell| {
                 let (case, times) = cell.measured()?;
                 let ours = case.backend == OURS && case.precision == Precision::F32 && case.crop == 224;
-                let share = model.rate(case, times)? / cell.peak()?;
-                ours.then_some((case, times, share, cell.peak()?))
+                let macs = model.macs_of_run(case)?;
+                let share = cell.over(|record| record.share_of_peak(macs))?;
+                let peak = cell.over(Record::peak_macs_per_s)?;
+                ours.then_some((case, times, share, peak))
             })
             .collect();
         let threads_here = cells.iter().map(|(case, ..)| case.threads).max()?;
@@ -74,14 +78,16 @@ impl Chart for Share {
         };
         let rows: Vec<Row> = model.input.zoo.variants.iter().filter_map(row).collect();
         Some(Drawing::Dots(Dots {
-            title: self.title().into(),
-            subtitle: format!(
-                "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
+            words: Words {
+                title: self.title().into(),
+                subtitle: format!(
+                    "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
                  lie beyond the peak of multiply-adds",
-                model.cpu(),
-                threads(threads_here)
-            ),
-            x_title: "% of the multiply-adds a second measured around the cell".into(),
+                    model.cpu(),
+                    threads(threads_here)
+                ),
+                x_title: "% of the multiply-adds a second measured around the cell".into(),
+            },
             mark: Some((100.0, "peak".into())),
             families: batches.iter().map(|batch| format!("batch {batch}")).collect(),
             rows,

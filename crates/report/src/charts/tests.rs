@@ -1,8 +1,8 @@
-use harness::Record;
+use harness::{LayerTimes, Record, StepTimes};
 
 use super::*;
 use crate::scatter::Layout;
-use crate::testing::{self, with};
+use crate::testing;
 
 /// A record of three runs.
 fn record(case: &str, ms: u64) -> Record {
@@ -21,9 +21,36 @@ fn records(backend: &str) -> Vec<Record> {
         .to_vec()
 }
 
+/// W18's stem, one block and one sum, in three runs.
+fn layers() -> LayerTimes {
+    let step = |layer: &str, macs, ms: u64| StepTimes {
+        layer: layer.into(),
+        kind: String::new(),
+        macs,
+        weight_bytes: 0,
+        samples_ns: [ms, ms + 1, ms + 3].map(|ms| ms * 1_000_000).to_vec(),
+    };
+    LayerTimes {
+        schema: LayerTimes::SCHEMA,
+        case: "HRNet_W18_C/f32/bs1/crop224/cpu/t2".parse().expect("a case"),
+        started: String::new(),
+        peak_macs_per_s: 50e9,
+        provenance: harness::Provenance::default(),
+        steps: vec![
+            step("conv1", 500_000_000, 9),
+            step("stage2.0.branches.1.0.conv1", 900_000_000, 29),
+            step("stage2.0.fuse_layers.0.1.0", 100_000_000, 4),
+            step("stage2.0.fuse_layers.0.1.add", 0, 14),
+        ],
+    }
+}
+
 fn drawing(id: &str, records: &[Record]) -> Option<Drawing> {
     let chart = CHARTS.iter().find(|chart| chart.id() == id).expect(id);
-    with(records, |model| chart.data(model))
+    let (zoo, layers) = (testing::zoo(), layers());
+    let mut input = testing::input(&zoo, records);
+    input.layers = Some(&layers);
+    chart.data(&Model::new(&input))
 }
 
 fn series(id: &str, records: &[Record]) -> Option<Series> {
@@ -85,10 +112,11 @@ fn the_local_charts_hold_counts_and_medians() {
     assert_eq!(measured.points[0].interval, None, "three runs do not tell");
     assert!(
         measured
+            .words
             .subtitle
             .contains("Some CPU, 2 threads, candle, FP32, batch 4"),
         "{}",
-        measured.subtitle
+        measured.words.subtitle
     );
     assert_eq!(
         series("local.fp16.bs4.HRNet", &records("candle")),
@@ -101,13 +129,8 @@ fn the_local_charts_hold_counts_and_medians() {
 fn each_backend_has_points_of_its_own() {
     let both = [records("candle"), records("cpu")].concat();
     let series = series("local.fp32.bs4.HRNet", &both).expect("a chart");
-    let families: Vec<&str> = series
-        .families
-        .iter()
-        .map(|family| family.name.as_str())
-        .collect();
     assert_eq!(
-        families,
+        series.families,
         [
             "trained on labels, candle",
             "trained on labels, cpu",
@@ -155,9 +178,9 @@ fn every_chart_draws_something_and_no_label_of_a_cloud_is_lost_or_lies_over_anot
         let layout = Layout::new(&series);
         assert_eq!(layout.centers.len(), series.points.len());
         let labels: Vec<_> = layout
-            .labels
+            .texts
             .iter()
-            .map(|label| label.expect("a place"))
+            .map(|placed| placed.area.expect("a place"))
             .collect();
         for (index, label) in labels.iter().enumerate() {
             assert!(
@@ -228,5 +251,73 @@ fn the_share_of_the_peak_is_of_the_canary_beside_the_cell() {
         (dots.rows[0].dots[0].value - 118.99).abs() < 0.01,
         "{:?}",
         dots.rows[0]
+    );
+}
+
+#[test]
+fn a_network_stands_under_the_roofs_at_its_work_a_byte() {
+    let Some(Drawing::Scatter(series)) = drawing("local.fp32.roofline", &everything()) else {
+        panic!("no points");
+    };
+    let names: Vec<&str> = series.points.iter().map(|point| point.label.as_str()).collect();
+    assert_eq!(names, ["W18", "W30", "W64"], "what was not watched has no roof");
+    let w18 = &series.points[0];
+    // 4.2835 G in 60 ms.
+    assert!((w18.y - 71.39).abs() < 0.01, "{}", w18.y);
+    let spec = testing::zoo().variants[0].spec.clone();
+    let traffic = spec
+        .graph(hrnet::Shape::square(1, 224))
+        .expect("a network")
+        .traffic();
+    let bytes = 4.0 * (traffic.weights + traffic.maps) as f64;
+    assert!((w18.x - 4_283_537_072.0 / bytes).abs() < 1e-9, "{}", w18.x);
+    let roofs: Vec<&str> = series
+        .curves
+        .iter()
+        .filter_map(|curve| Some(curve.name.as_ref()?.0.as_str()))
+        .collect();
+    assert_eq!(roofs, ["memory, 9.000 GB/s", "multiply-adds, 60.00 G/s"]);
+    let edge = series.curves[0].points[1];
+    assert!(
+        (edge.0 - 60.0 / 9.0).abs() < 1e-9 && (edge.1 - 60.0).abs() < 1e-9,
+        "{edge:?}"
+    );
+    assert!(
+        w18.told.contains("119 % of what multiply-adds allow"),
+        "{}",
+        w18.told
+    );
+}
+
+#[test]
+fn a_networks_time_is_told_by_part_and_by_work() {
+    let Some(Drawing::Bars(bars)) = drawing("local.layers", &[]) else {
+        panic!("no bars");
+    };
+    let families = [
+        "3x3 convolutions",
+        "3x3, stride 2",
+        "1x1 convolutions",
+        "enlarge, sum, pool, copy",
+    ];
+    assert_eq!(bars.families, families);
+    let told: Vec<(&str, &str)> = bars
+        .groups
+        .iter()
+        .map(|group| (group.name.as_str(), group.bars[0].label.as_str()))
+        .collect();
+    // 0.5 G in 10 ms, 0.9 G in 30 ms, 0.1 G in 20 ms, over 50 G a second.
+    let expected = [
+        ("stem", "10.00, 100 %"),
+        ("stage 2, branches", "30.00, 60 %"),
+        ("stage 2, exchange", "20.00, 10 %"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(bars.groups[0].bars[0].pieces, [(1, 10.0)]);
+    assert_eq!(bars.groups[2].bars[0].pieces, [(2, 5.0), (3, 15.0)]);
+    assert!(
+        bars.words
+            .subtitle
+            .contains("HRNet_W18_C, batch 1, 2 threads, cpu")
     );
 }

@@ -3,6 +3,7 @@ use crate::ReportError;
 use crate::bars::{self, Bar, Bars, Group};
 use crate::cells::{Model, OURS};
 use crate::charts::label;
+use crate::frame::Words;
 use crate::page::Figure;
 use crate::sections::digits;
 
@@ -21,7 +22,7 @@ pub(crate) fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
         })?;
         Ok(Figure {
             id,
-            title: chart.title,
+            title: chart.words.title,
             part: None,
             svg: Some(svg),
         })
@@ -42,8 +43,7 @@ pub(super) fn chart(model: &Model, setting: Setting, networks: &Networks) -> Bar
                     .interval
                     .map_or(String::new(), |(low, high)| format!(" [{low:.2}, {high:.2}]"));
                 Some(Bar {
-                    family,
-                    value: entry.ratio,
+                    pieces: vec![(family, entry.ratio)],
                     interval: entry.interval,
                     label: format!("{:.2}, {ms} ms", entry.ratio),
                     told: format!(
@@ -57,9 +57,11 @@ pub(super) fn chart(model: &Model, setting: Setting, networks: &Networks) -> Bar
     };
     let engines = engines(networks);
     Bars {
-        title: format!("Peers beside ours, {}", in_words(setting)),
-        subtitle: format!("{}, FP32, the same weights and images, in turns", model.cpu()),
-        x_title: format!("times as long as {OURS} (median, 95 % interval)"),
+        words: Words {
+            title: format!("Peers beside ours, {}", in_words(setting)),
+            subtitle: format!("{}, FP32, the same weights and images, in turns", model.cpu()),
+            x_title: format!("times as long as {OURS} (median, 95 % interval)"),
+        },
         mark: Some((1.0, format!("{OURS}, ours"))),
         families: networks.iter().map(|(name, _)| label(name)).collect(),
         groups: engines

@@ -24,8 +24,7 @@ struct Entry<'a> {
     /// Its time over ours.
     ratio: f64,
     interval: Option<(f64, f64)>,
-    /// Multiply-accumulates a second that the machine reached in the same race.
-    peak: Option<f64>,
+    record: &'a Record,
 }
 
 /// The networks of one setting with their entries, ours among them, in the manifest's order.
@@ -91,9 +90,9 @@ fn entries<'a>(model: &Model<'a>, records: &[&'a Record]) -> Vec<Entry<'a>> {
     };
     last.retain(|_, record| record.provenance.machine == ours.provenance.machine);
     let mut entries: Vec<Entry> = last
-        .values()
+        .into_values()
         .filter_map(|record| {
-            let times = Times::of(&[*record])?;
+            let times = Times::of(&[record])?;
             let ratio = race.and_then(|_| Ratio::of(&record.samples_ns, &ours.samples_ns));
             let interval = ratio.and_then(|ratio| ratio.interval);
             Some(Entry {
@@ -101,7 +100,7 @@ fn entries<'a>(model: &Model<'a>, records: &[&'a Record]) -> Vec<Entry<'a>> {
                 times,
                 ratio: ratio.map_or(times.median_ns / our_times.median_ns, |ratio| ratio.median),
                 interval: interval.map(|interval| (interval.low, interval.high)),
-                peak: race.and_then(|race| race.peak_macs_per_s),
+                record,
             })
         })
         .collect();

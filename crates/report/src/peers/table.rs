@@ -94,15 +94,14 @@ fn table(model: &Model, setting: Setting, networks: &Networks) -> Table {
 
 /// Our effective rate, and its share of what fused multiply-adds reached in the same race.
 fn share(model: &Model, (batch, _, crop): Setting, name: &str, entries: &[Entry]) -> Option<String> {
-    let ours = entries.iter().find(|entry| entry.engine == OURS)?;
-    let peak = ours.peak?;
+    let ours = entries.iter().find(|entry| entry.engine == OURS)?.record;
+    ours.race.as_ref()?;
     let macs = model.macs_of(name, crop)? * batch as f64;
-    let rate = macs / (ours.times.median_ns / 1e9);
     Some(format!(
         "{} GMAC/s\n{:.0} % of {}",
-        digits(rate / 1e9),
-        100.0 * rate / peak,
-        digits(peak / 1e9)
+        digits(ours.macs_per_s(macs)? / 1e9),
+        100.0 * ours.share_of_peak(macs)?,
+        digits(ours.peak_macs_per_s()? / 1e9)
     ))
 }
 

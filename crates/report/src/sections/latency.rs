@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Case, NetworkCase};
+use harness::{Case, NetworkCase, Record};
 use hrnet::Precision;
 use registry::Variant;
 
@@ -89,7 +89,8 @@ fn text(cell: &Cell) -> String {
         digits(times.median_ms()),
         digits_like(times.mad_ns / 1e6, times.median_ms()),
     );
-    format!("{median} ± {spread} ms\n{}/s", digits(cell.per_second(times)))
+    let images = cell.over(Record::images_per_s).map_or(String::new(), digits);
+    format!("{median} ± {spread} ms\n{images}/s")
 }
 
 /// A variant's name with those that share its network.

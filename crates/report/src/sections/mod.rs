@@ -5,6 +5,7 @@ mod doubts;
 mod facts;
 mod history;
 mod latency;
+mod layers;
 mod pick;
 mod preprocessing;
 
@@ -15,8 +16,9 @@ use self::doubts::doubts;
 pub(crate) use self::facts::{facts, notices};
 use self::history::history;
 use self::latency::latencies;
+use self::layers::layers;
 use self::pick::pick;
-pub(crate) use self::pick::pick_table;
+pub(crate) use self::pick::readme_table;
 use self::preprocessing::preprocessing;
 use crate::cells::Model;
 use crate::charts::Part;
@@ -36,6 +38,7 @@ pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
     sections.push(history(model));
     sections.push(accuracy(model, of(Some(Part::Accuracy))));
     sections.extend(latencies(model, of(Some(Part::Latency))));
+    sections.extend(layers(model, of(Some(Part::Layers))));
     sections.extend(peers::section(model, of(None)));
     sections.extend(preprocessing(model, of(Some(Part::Preprocessing))));
     sections.push(doubts(model));

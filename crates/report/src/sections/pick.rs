@@ -9,9 +9,15 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     let choices = pick::of(model, None);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
+    let told = |choice: &Choice| {
+        let ms = digits(choice.median_ns / 1e6);
+        format!("{} ({} in {ms} ms)", choice.variant, choice.printed)
+    };
+    let best: Vec<String> = choices.iter().filter(|choice| choice.best).map(told).collect();
     let mut text = format!(
-        "Every variant at its fastest here, batch {batch}. A variant is worth considering where no other is both as \
-         fast and as accurate. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records."
+        "Worth considering at batch {batch}: {}. No other has both as short a median and as high an accuracy, each \
+         variant at its fastest here. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records.",
+        best.join(", ")
     );
     if few > 0 {
         text.push_str(&format!(
@@ -26,37 +32,70 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     })
 }
 
-/// The same table for a README.
-pub(crate) fn pick_table(model: &Model) -> Table {
-    table(&pick::of(model, None))
+/// The choices that a README shows.
+pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
+    let mut table = Table::new(&[
+        "variant",
+        ">top-1, claimed",
+        ">median, ms",
+        ">p90, ms",
+        ">images/s",
+        "how",
+    ]);
+    for choice in choices {
+        table.row(vec![
+            choice.variant.clone(),
+            choice.printed.clone(),
+            median(choice, " "),
+            p90(choice),
+            images(choice),
+            how(choice),
+        ]);
+    }
+    table
 }
 
 fn table(choices: &[Choice]) -> Table {
     let mut table = Table::new(&[
         "variant",
-        "worth it",
-        ">top-1, claimed",
-        ">p90, ms",
+        ">top-1,\nclaimed",
         ">median, ms",
+        "worth it",
+        ">p90, ms",
         ">images/s",
         "how",
     ]);
     for choice in choices {
-        let median = choice.median_ns / 1e6;
-        let within = choice.interval_ns.map_or(String::new(), |(low, high)| {
-            format!("\n[{}, {}]", digits(low / 1e6), digits(high / 1e6))
-        });
-        let p90 = digits(choice.p90_ns / 1e6);
-        let case = &choice.case;
         table.row(vec![
             choice.variant.clone(),
-            if choice.best { "yes" } else { "" }.into(),
             choice.printed.clone(),
-            if choice.enough { p90 } else { format!("≤ {p90}") },
-            format!("{}{within}", digits(median)),
-            digits(case.batch as f64 / (choice.median_ns / 1e9)),
-            format!("{}, {}, {}", case.precision, case.backend, threads(case.threads)),
+            median(choice, "\n"),
+            if choice.best { "yes" } else { "" }.into(),
+            p90(choice),
+            images(choice),
+            how(choice),
         ]);
     }
     table
+}
+
+fn median(choice: &Choice, between: &str) -> String {
+    let within = choice.interval_ns.map_or(String::new(), |(low, high)| {
+        format!("{between}[{}, {}]", digits(low / 1e6), digits(high / 1e6))
+    });
+    format!("{}{within}", digits(choice.median_ns / 1e6))
+}
+
+fn p90(choice: &Choice) -> String {
+    let bound = if choice.enough { "" } else { "≤ " };
+    format!("{bound}{}", digits(choice.p90_ns / 1e6))
+}
+
+fn images(choice: &Choice) -> String {
+    digits(choice.case.batch as f64 / (choice.median_ns / 1e9))
+}
+
+fn how(choice: &Choice) -> String {
+    let case = &choice.case;
+    format!("{}, {}, {}", case.precision, case.backend, threads(case.threads))
 }

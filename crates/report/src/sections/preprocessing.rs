@@ -1,4 +1,4 @@
-use harness::{Case, PreprocessCase};
+use harness::Record;
 
 use super::{digits, digits_like, drawn};
 use crate::cells::Model;
@@ -6,31 +6,21 @@ use crate::page::{Block, Figure, Section, Table};
 
 pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let mut table = Table::new(&["step", "precision", ">batch", ">median ms", ">±", ">images/s"]);
-    for cell in model.alone() {
-        let (Case::Preprocess(case), Ok(times)) = (cell.case, &cell.times) else {
-            continue;
-        };
-        let (step, precision, batch) = match case {
-            PreprocessCase::Decode => ("decode JPEG, 451 x 300".to_owned(), String::new(), 1),
-            PreprocessCase::Batch {
-                resize,
-                crop,
-                precision,
-                batch,
-            } => (
-                format!("short side {resize}, crop {crop}, normalise"),
-                precision.to_string(),
-                *batch,
-            ),
-        };
-        let median = times.median_ms();
+    for step in model.preparations() {
+        let what = step
+            .size
+            .map_or("decode JPEG, 451 x 300".to_owned(), |(resize, crop)| {
+                format!("short side {resize}, crop {crop}, normalise")
+            });
+        let median = step.times.median_ms();
         table.row(vec![
-            step,
-            precision,
-            batch.to_string(),
+            what,
+            step.precision
+                .map_or(String::new(), |precision| precision.to_string()),
+            step.cell.case.images().to_string(),
             digits(median),
-            digits_like(times.mad_ns / 1e6, median),
-            digits(cell.per_second(times)),
+            digits_like(step.times.mad_ns / 1e6, median),
+            step.cell.over(Record::images_per_s).map_or(String::new(), digits),
         ]);
     }
     if table.rows.is_empty() {

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::{Canary, Conditions, Fidelity, Machine, Provenance, Race, Record, WarmUp};
+use harness::{
+    Canary, Conditions, Fidelity, LayerTimes, Machine, Provenance, Race, Record, StepTimes, WarmUp,
+};
+use hrnet::{Op, Shape};
 use registry::{EMBEDDED, Zoo};
 use report::{Input, earlier, new_folder, render, update, verdicts};
 
@@ -90,6 +93,43 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
     record
 }
 
+/// The times of every convolution and sum of W18.
+pub fn layers(day: &str) -> LayerTimes {
+    let mut dice = Dice::new(18);
+    let graph = zoo().variants[0]
+        .spec
+        .graph(Shape::square(1, 224))
+        .expect("a network");
+    let steps = graph.node_profiles().filter_map(|(_, node, profile)| {
+        let per_ns = match node.op {
+            Op::Conv(conv) if conv.kernel == 3 => 180.0,
+            Op::Conv(_) | Op::Linear(_) => 90.0,
+            Op::Upsample(_) | Op::Add => 1.0,
+            _ => return None,
+        };
+        let work = profile.macs.0.max(node.shape.elements() as u64 / 4);
+        Some(StepTimes {
+            layer: node.name.clone(),
+            kind: node.op.name().into(),
+            macs: profile.macs.0,
+            weight_bytes: 4 * profile.trainable.0 as usize,
+            samples_ns: (0..9)
+                .map(|_| (work as f64 / per_ns * (1.0 + 0.1 * dice.roll())) as u64)
+                .collect(),
+        })
+    });
+    let steps = steps.collect();
+    let case = "HRNet_W18_C/f32/bs1/crop224/cpu/t2";
+    LayerTimes {
+        schema: LayerTimes::SCHEMA,
+        case: case.parse().expect("a case"),
+        started: format!("{day}T04:00:00Z"),
+        peak_macs_per_s: 118e9,
+        provenance: record(case, day, 1.0, 1, &mut dice).provenance,
+        steps,
+    }
+}
+
 /// Everything that a full night measures: preprocessing, the matrix, races.
 pub fn night(day: &str, seed: u64) -> Vec<Record> {
     let mut dice = Dice::new(seed);
@@ -150,10 +190,12 @@ pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathB
     }
     let history = earlier(reports, machine, &records[0].started).expect("read");
     let findings = registry::lint::lint(&zoo);
+    let layers = layers(day);
     let input = Input {
         zoo: &zoo,
         findings: &findings,
         records,
+        layers: Some(&layers),
         peers: PEERS,
         history: &history,
         verdicts: &verdicts(&folder).expect("read"),

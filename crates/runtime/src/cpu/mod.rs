@@ -106,6 +106,7 @@ impl Backend for Cpu {
             Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
         Ok(Box::new(CpuSession {
             program,
+            layers: plan.layers(graph),
             isa,
             input: graph.input_shape(),
             output: graph.output_shape(),
@@ -115,6 +116,8 @@ impl Backend for Cpu {
 
 struct CpuSession {
     program: Program,
+    /// The layer of each of its steps.
+    layers: Vec<String>,
     isa: Isa,
     input: Shape,
     output: Shape,
@@ -141,12 +144,13 @@ impl Session for CpuSession {
     }
 
     fn steps(&self) -> Vec<StepCost> {
-        let cost = |step: &Step| StepCost {
+        let cost = |(step, layer): (&Step, &String)| StepCost {
+            layer: layer.clone(),
             kind: step.kind(),
             macs: step.macs(),
             weight_bytes: step.weight_bytes(),
         };
-        self.program.steps().iter().map(cost).collect()
+        self.program.steps().iter().zip(&self.layers).map(cost).collect()
     }
 
     fn run_watched(

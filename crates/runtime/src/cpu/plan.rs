@@ -116,6 +116,19 @@ impl Plan {
         });
         Ok(planner.plan)
     }
+
+    /// The name of the node that each step computes: of a fused one the convolution or linear layer, where there is one.
+    pub(super) fn layers(&self, graph: &Graph) -> Vec<String> {
+        let node = |step: &PlanStep| match step.work {
+            Work::Conv { conv: node, .. } | Work::Linear { node, .. } => node,
+            Work::Store { from } => self.values[from],
+            _ => step.output.map_or(graph.output(), |value| self.values[value]),
+        };
+        self.steps
+            .iter()
+            .map(|step| graph.node(node(step)).name.clone())
+            .collect()
+    }
 }
 
 struct Planner<'a> {

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
 use super::bench::duration;
+use super::profile::write_smallest;
 use super::report::{new_folder, render};
 use crate::bench::race::{Heat, engines};
 use crate::bench::{
@@ -71,6 +73,10 @@ impl Nightly {
             records.extend(standing.records);
         }
 
+        let runs = NonZeroUsize::new(if self.quick { 7 } else { 20 }).expect("not zero");
+        if let Err(failure) = write_smallest(cx, &folder, runs) {
+            cx.out.warn(&format!("no times of layers: {}", failure.message));
+        }
         let tonight = Tonight {
             command: self.command(),
             reports: &self.out,

@@ -1,17 +1,18 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use report::{Choice, Input, Verdicts, Wish, choices};
 use serde::Serialize;
 
-use super::report::{peers, records};
+use super::report::{REPORTS, peers, records};
 use crate::context::Context;
 use crate::output::table;
+use crate::verdicts::RECORDS;
 use crate::{Exit, Failure};
 
 /// Which network to use: claimed accuracy against the time measured here
 ///
-/// Takes each variant at its fastest in the records and marks with * those that no other beats in both time and accuracy.
+/// Takes each variant at its fastest in the records and marks with * those that no other beats in both median and accuracy.
 /// Where there are too few runs for a 90th percentile, the slowest run stands in, with ≤ before it. Exits with 13 where
 /// nothing does what is asked.
 #[derive(Debug, Args)]
@@ -25,8 +26,8 @@ pub(crate) struct Pick {
     /// Images a batch; without it the smallest that was measured
     #[arg(short, long, value_name = "N")]
     batch: Option<usize>,
-    /// Files of records
-    #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
+    /// Files of records; without any those of the newest night in reports/, or where there is none what `zoo bench` wrote
+    #[arg(long, value_name = "FILE")]
     records: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -48,12 +49,13 @@ struct Picked<'a> {
 
 impl Pick {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let records = records(&self.records)?;
+        let records = records(&self.files(cx, Path::new(REPORTS))?)?;
         let found = choices(
             &Input {
                 zoo: cx.zoo()?,
                 findings: &[],
                 records: &records,
+                layers: None,
                 peers: &peers(),
                 history: &[],
                 verdicts: &Verdicts::default(),
@@ -97,6 +99,19 @@ impl Pick {
     }
 }
 
+impl Pick {
+    /// The files of records, told where they were not asked for.
+    fn files(&self, cx: &Context, reports: &Path) -> Result<Vec<PathBuf>, Failure> {
+        if !self.records.is_empty() {
+            return Ok(self.records.clone());
+        }
+        let night = report::newest(reports)?;
+        let file = night.as_deref().unwrap_or(reports).join(RECORDS);
+        cx.out.note(&format!("from {}", file.display()));
+        Ok(vec![file])
+    }
+}
+
 fn row(choice: &Choice) -> Vec<String> {
     let bound = if choice.enough { "" } else { "≤ " };
     vec![
@@ -127,7 +142,8 @@ fn picked(choice: &Choice) -> Picked<'_> {
 fn nothing(found: &[Choice], wish: Wish) -> Failure {
     let accurate = found
         .iter()
-        .find(|choice| wish.min_top1.is_none_or(|least| choice.top1 >= least));
+        .filter(|choice| wish.min_top1.is_none_or(|least| choice.top1 >= least))
+        .min_by(|a, b| a.p90_ns.total_cmp(&b.p90_ns));
     let quick = found
         .iter()
         .filter(|choice| wish.max_p90_ns.is_none_or(|most| choice.p90_ns <= most))
@@ -172,6 +188,28 @@ fn share(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_night_is_taken_before_what_bench_wrote() {
+        let cx = Context::embedded();
+        let reports = tempfile::tempdir().expect("a folder");
+        let pick = |records: &[&str]| Pick {
+            max_p90: None,
+            min_top1: None,
+            batch: None,
+            records: records.iter().map(PathBuf::from).collect(),
+            json: false,
+        };
+        let files = |pick: Pick| pick.files(&cx, reports.path()).expect("readable");
+        assert_eq!(files(pick(&[])), [reports.path().join("records.jsonl")]);
+        for day in ["2026-11-24-epyc", "2026-11-25-epyc", "latest"] {
+            std::fs::create_dir(reports.path().join(day)).expect("made");
+            std::fs::write(reports.path().join(day).join("index.html"), "").expect("written");
+        }
+        let newest = reports.path().join("2026-11-25-epyc").join("records.jsonl");
+        assert_eq!(files(pick(&[])), [newest]);
+        assert_eq!(files(pick(&["mine.jsonl"])), [PathBuf::from("mine.jsonl")]);
+    }
 
     #[test]
     fn times_have_units_and_shares_end_at_one() {

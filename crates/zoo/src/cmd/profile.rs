@@ -1,15 +1,20 @@
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::{Stopwatch, Summary};
+use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch};
 use hrnet::{Precision, SeededWeights, Shape};
-use runtime::{Options, Session, StepCost};
+use runtime::{Options, Session};
 use serde::Serialize;
 
-use crate::bench::macs_per_s;
+use crate::bench::{all_threads, macs_per_s, provenance};
 use crate::context::Context;
+use crate::files::write_whole;
 use crate::output::table;
 use crate::{Exit, Failure};
+
+/// Seed of the stand-in weights.
+const SEED: u64 = 0;
 
 /// Say where a network's time goes: each kind of fused step, its share, and its share of the machine's peak
 ///
@@ -34,6 +39,10 @@ pub(crate) struct Profile {
     /// Runs that are timed
     #[arg(long, default_value = "20")]
     runs: NonZeroUsize,
+    /// Also write the time of each step in each run as JSON; `zoo report` draws a file named layers.json that lies beside
+    /// its records
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,8 +50,8 @@ pub(crate) struct Profile {
 
 /// All steps of one kind.
 #[derive(Serialize)]
-struct Row {
-    kind: String,
+struct Row<'a> {
+    kind: &'a str,
     steps: usize,
     macs: u64,
     weight_bytes: usize,
@@ -51,136 +60,112 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Profiled {
-    variant: String,
+struct Profiled<'a> {
+    variant: &'a str,
     batch: usize,
     threads: usize,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     total_ns: f64,
     peak_macs_per_ns: f64,
 }
 
 impl Profile {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let times = self.times(cx)?;
+        if let Some(file) = &self.out {
+            write(file, &times)?;
+        }
+        let mut kinds = times.by(|step| step.kind.as_str());
+        kinds.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
+        if self.json {
+            cx.out.json(&self.profiled(&times, &kinds))
+        } else {
+            cx.out.data(&self.text(&times, &kinds))
+        }
+    }
+
+    /// The time of each step of the network in each run.
+    fn times(&self, cx: &Context) -> Result<LayerTimes, Failure> {
         let variant = cx.variant(&self.name)?;
-        let size = self.size.unwrap_or(variant.preprocess.crop);
-        let graph = variant.spec.graph(Shape::square(self.batch.get(), size))?;
+        let crop = self.size.unwrap_or(variant.preprocess.crop);
+        let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let backend = runtime::backend(&self.backend)?;
         let options = Options {
             threads: self.threads,
             ..Options::new(Precision::F32)
         };
-        let mut session = backend.prepare(&graph, &SeededWeights::new(0), options)?;
-        let steps = session.steps();
+        let started = Record::now();
+        let mut session = backend.prepare(&graph, &SeededWeights::new(SEED), options)?;
+        let steps = self.steps(session.as_mut())?;
         if steps.is_empty() {
             let what = format!("backend {} has no fused steps to time", backend.name());
             return Err(Failure::new(Exit::Usage, what).help("try --backend cpu"));
         }
-        let times = self.times(session.as_mut(), steps.len())?;
-        let rows = rows(&steps, &times);
-        let profiled = Profiled {
-            variant: variant.name.clone(),
-            batch: self.batch.get(),
-            threads: self.threads.get(),
-            total_ns: rows.iter().map(|row| row.time_ns).sum(),
-            rows,
-            peak_macs_per_ns: macs_per_s(runtime::unit()?, self.threads.get()) / 1e9,
-        };
-        if self.json {
-            cx.out.json(&profiled)
-        } else {
-            cx.out.data(&profiled.text())
-        }
+        Ok(LayerTimes {
+            schema: LayerTimes::SCHEMA,
+            case: Case::Network(NetworkCase {
+                variant: variant.name.clone(),
+                precision: Precision::F32,
+                batch: self.batch.get(),
+                crop,
+                backend: backend.name().to_owned(),
+                threads: self.threads.get(),
+            }),
+            started,
+            peak_macs_per_s: macs_per_s(runtime::unit()?, self.threads.get()),
+            steps,
+            provenance: Provenance {
+                weights: format!("seeded:{SEED}"),
+                ..provenance()
+            },
+        })
     }
 
-    /// For each run the time of each step, ns.
-    fn times(&self, session: &mut dyn Session, steps: usize) -> Result<Vec<Vec<u64>>, Failure> {
+    /// The steps of the session with the time of each in each run.
+    fn steps(&self, session: &mut dyn Session) -> Result<Vec<StepTimes>, Failure> {
+        let steps = session.steps().into_iter().map(|step| StepTimes {
+            layer: step.layer,
+            kind: step.kind,
+            macs: step.macs,
+            weight_bytes: step.weight_bytes,
+            samples_ns: Vec::with_capacity(self.runs.get()),
+        });
+        let mut steps: Vec<StepTimes> = steps.collect();
         let images = vec![0.5; session.input_shape().elements()];
         let mut logits = vec![0.0; session.output_shape().elements()];
         session.run(&images, &mut logits)?;
-        let mut times = Vec::with_capacity(self.runs.get());
         for _ in 0..self.runs.get() {
-            let mut laps = Vec::with_capacity(steps);
+            let mut laps = Vec::with_capacity(steps.len());
             let mut watch = Stopwatch::start();
             session.run_watched(&images, &mut logits, &mut |_| laps.push(watch.lap_ns()))?;
-            times.push(laps);
+            for (step, ns) in steps.iter_mut().zip(laps) {
+                step.samples_ns.push(ns);
+            }
         }
-        Ok(times)
+        Ok(steps)
     }
-}
 
-/// The kinds of steps, longest first.
-fn rows(steps: &[StepCost], times: &[Vec<u64>]) -> Vec<Row> {
-    let mut rows: Vec<(Row, Vec<u64>)> = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        let place = rows.iter().position(|(row, _)| row.kind == step.kind);
-        let place = place.unwrap_or_else(|| {
-            let row = Row {
-                kind: step.kind.clone(),
-                steps: 0,
-                macs: 0,
-                weight_bytes: 0,
-                time_ns: 0.0,
-            };
-            rows.push((row, vec![0; times.len()]));
-            rows.len() - 1
-        });
-        let (row, sums) = &mut rows[place];
-        row.steps += 1;
-        row.macs += step.macs;
-        row.weight_bytes += step.weight_bytes;
-        for (sum, laps) in sums.iter_mut().zip(times) {
-            *sum += laps[index];
-        }
-    }
-    let median = |sums: &[u64]| Summary::of(sums).map_or(0.0, |summary| summary.median_ns);
-    let mut rows: Vec<Row> = rows
-        .into_iter()
-        .map(|(row, sums)| Row {
-            time_ns: median(&sums),
-            ..row
-        })
-        .collect();
-    rows.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
-    rows
-}
-
-impl Profiled {
-    fn text(&self) -> String {
-        let rate = |macs: u64, ns: f64| macs as f64 / ns;
-        let line = |kind: &str, steps: usize, macs: u64, bytes: usize, ns: f64| {
-            let (gmacs, of_peak) = match macs {
-                0 => (String::new(), String::new()),
-                _ => {
-                    let rate = rate(macs, ns);
-                    (
-                        format!("{rate:.0}"),
-                        format!("{:.0} %", 100.0 * rate / self.peak_macs_per_ns),
-                    )
-                }
-            };
-            vec![
-                kind.to_owned(),
-                steps.to_string(),
-                format!("{:.1}", macs as f64 / 1e6),
-                format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
-                format!("{:.3}", ns / 1e6),
-                format!("{:.1} %", 100.0 * ns / self.total_ns),
-                gmacs,
-                of_peak,
-            ]
+    fn profiled<'a>(&'a self, times: &LayerTimes, kinds: &[StepSum<&'a str>]) -> Profiled<'a> {
+        let row = |sum: &StepSum<&'a str>| Row {
+            kind: sum.key,
+            steps: sum.steps,
+            macs: sum.macs,
+            weight_bytes: sum.weight_bytes,
+            time_ns: sum.time_ns,
         };
-        let rows = &self.rows;
-        let whole = line(
-            "all",
-            rows.iter().map(|row| row.steps).sum(),
-            rows.iter().map(|row| row.macs).sum(),
-            rows.iter().map(|row| row.weight_bytes).sum(),
-            self.total_ns,
-        );
-        let lines = rows
-            .iter()
-            .map(|row| line(&row.kind, row.steps, row.macs, row.weight_bytes, row.time_ns));
+        Profiled {
+            variant: &self.name,
+            batch: self.batch.get(),
+            threads: self.threads.get(),
+            rows: kinds.iter().map(row).collect(),
+            total_ns: kinds.iter().map(|sum| sum.time_ns).sum(),
+            peak_macs_per_ns: times.peak_macs_per_s / 1e9,
+        }
+    }
+
+    fn text(&self, times: &LayerTimes, kinds: &[StepSum<&str>]) -> String {
+        let all = times.all();
+        let lines = kinds.iter().map(|sum| line(sum.key, sum, times));
         let header = [
             "step",
             ">steps",
@@ -193,11 +178,81 @@ impl Profiled {
         ];
         format!(
             "{}, batch {}, {} threads; peak {:.1} GMAC/s\n{}",
-            self.variant,
+            self.name,
             self.batch,
             self.threads,
-            self.peak_macs_per_ns,
-            table(&header, lines.chain([whole])),
+            times.peak_macs_per_s / 1e9,
+            table(&header, lines.chain([line("all", &all, times)])),
         )
+    }
+}
+
+fn line<K>(name: &str, sum: &StepSum<K>, times: &LayerTimes) -> Vec<String> {
+    let rate = |text: fn(f64, f64) -> String| {
+        let rate = sum.macs_per_s();
+        rate.map_or(String::new(), |rate| text(rate, times.peak_macs_per_s))
+    };
+    vec![
+        name.to_owned(),
+        sum.steps.to_string(),
+        format!("{:.1}", sum.macs as f64 / 1e6),
+        format!("{:.1}", sum.weight_bytes as f64 / f64::from(1 << 20)),
+        format!("{:.3}", sum.time_ns / 1e6),
+        format!("{:.1} %", 100.0 * sum.time_ns / times.all().time_ns),
+        rate(|rate, _| format!("{:.0}", rate / 1e9)),
+        rate(|rate, peak| format!("{:.0} %", 100.0 * rate / peak)),
+    ]
+}
+
+fn write(file: &Path, times: &LayerTimes) -> Result<(), Failure> {
+    let json = serde_json::to_string(times).expect("our types have string keys");
+    write_whole(file, (json + "\n").as_bytes())
+}
+
+/// Times the steps of the smallest network on all threads and writes them into the folder of a night.
+///
+/// # Errors
+/// If it cannot be prepared or run, or the file not be written.
+pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) -> Result<(), Failure> {
+    let variants = &cx.zoo()?.variants;
+    let work = |variant: &&registry::Variant| {
+        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+        graph.map_or(u64::MAX, |graph| graph.profile().macs().0)
+    };
+    let Some(smallest) = variants.iter().min_by_key(work) else {
+        return Ok(());
+    };
+    let profile = Profile {
+        name: smallest.name.clone(),
+        batch: NonZeroUsize::MIN,
+        threads: NonZeroUsize::new(all_threads()).unwrap_or(NonZeroUsize::MIN),
+        size: None,
+        backend: "cpu".into(),
+        runs,
+        out: None,
+        json: false,
+    };
+    write(&folder.join(report::LAYERS), &profile.times(cx)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_gets_every_step_of_the_smallest_network() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = NonZeroUsize::new(2).expect("not zero");
+        write_smallest(&Context::embedded(), folder.path(), runs).expect("timed");
+        let layers = report::layers(folder.path()).expect("readable").expect("written");
+        let case = layers.case.network().expect("a network");
+        assert_eq!((case.batch, case.threads), (1, all_threads()));
+        assert!(layers.steps.iter().all(|step| step.samples_ns.len() == 2));
+        let zoo = Context::embedded();
+        let macs = zoo.zoo().expect("the manifest").variants.iter().map(|variant| {
+            let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+            graph.expect("a network").profile().macs().0
+        });
+        assert_eq!(Some(layers.all().macs), macs.min());
     }
 }

@@ -1,7 +1,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use harness::{Record, read};
+use harness::{LayerTimes, Record, read};
 use registry::lint::lint;
 use report::{Excerpt, Input};
 
@@ -11,14 +11,15 @@ use crate::{Exit, Failure};
 
 /// Where `zoo bench` keeps what it measures, and reports lie.
 const RECORDS: &str = "reports/records.jsonl";
-const REPORTS: &str = "reports";
+pub(super) const REPORTS: &str = "reports";
 /// The chart of a README, in the folder of the reports.
 const CHART: &str = "readme.svg";
 
 /// Render records as a page with charts
 ///
 /// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has README.md,
-/// index.html and latest/index.html beside it lead there. The same records make the same bytes.
+/// index.html and latest/index.html beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
+/// draws where a network's time goes. The same files make the same bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Files of records
@@ -50,24 +51,43 @@ impl Report {
             return Err(failure.help("`zoo bench` measures and writes records"));
         };
         let day = last.started.split('T').next().unwrap_or(&last.started);
+        // Before a folder is made: damaged files leave none behind.
+        let layers = self.layers()?;
         let folder = report::new_folder(&self.out, day, &records[0].provenance.machine)?;
-        let mut pages = render(cx, &records, &self.out, &folder, &command)?;
+        let page = Page {
+            cx,
+            records: &records,
+            reports: &self.out,
+            folder: &folder,
+            layers: layers.as_ref(),
+            command: &command,
+        };
+        let mut pages = page.render()?;
         if let Some(readme) = &self.readme {
             let chart = self.out.join(CHART);
             let excerpt = Excerpt {
                 readme,
                 chart: &chart,
                 link: &link(readme, &chart)?,
+                page: &link(readme, &self.out.join("README.md"))?,
             };
-            pages.extend(with_input(cx, &records, &self.out, &folder, &command, |input| {
-                Ok(report::readme(input, excerpt)?)
-            })?);
+            pages.extend(page.with_input(|input| Ok(report::readme(input, excerpt)?))?);
         }
         if self.json {
             cx.out.json(&pages)
         } else {
             cx.out.data(&folder.join("index.html").display().to_string())
         }
+    }
+
+    /// The times of layers beside the last file of records that has some.
+    fn layers(&self) -> Result<Option<LayerTimes>, Failure> {
+        for file in self.records.iter().rev() {
+            if let Some(layers) = report::layers(file.parent().unwrap_or(Path::new(".")))? {
+                return Ok(Some(layers));
+            }
+        }
+        Ok(None)
     }
 
     /// The command in full.
@@ -131,7 +151,7 @@ pub(crate) fn new_folder(reports: &Path) -> Result<PathBuf, Failure> {
     Ok(report::new_folder(reports, day, &provenance().machine)?)
 }
 
-/// Writes the page of these records into the folder, and what leads to all pages.
+/// Writes the page of these records into the folder, with the times of layers that lie there, and what leads to all pages.
 pub(crate) fn render(
     cx: &Context,
     records: &[Record],
@@ -139,38 +159,59 @@ pub(crate) fn render(
     folder: &Path,
     command: &str,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let mut pages = with_input(cx, records, reports, folder, command, |input| {
-        Ok(report::render(input, folder)?)
-    })?;
-    pages.extend(report::update(reports)?);
-    Ok(pages)
+    let layers = report::layers(folder)?;
+    let page = Page {
+        cx,
+        records,
+        reports,
+        folder,
+        layers: layers.as_ref(),
+        command,
+    };
+    page.render()
 }
 
-/// Gives the use all that a page is made of.
-fn with_input<T>(
-    cx: &Context,
-    records: &[Record],
-    reports: &Path,
-    folder: &Path,
-    command: &str,
-    make: impl FnOnce(&Input) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let zoo = cx.zoo()?;
-    let names = peers();
-    let measured = records.iter().map(|record| record.started.as_str()).max();
-    let history = match records.first() {
-        Some(first) => report::earlier(reports, &first.provenance.machine, measured.unwrap_or_default())?,
-        None => Vec::new(),
-    };
-    make(&Input {
-        zoo,
-        findings: &lint(zoo),
-        records,
-        peers: &names,
-        history: &history,
-        verdicts: &report::verdicts(folder)?,
-        command,
-    })
+/// All that a page is made of, and where it goes.
+struct Page<'a> {
+    cx: &'a Context,
+    records: &'a [Record],
+    reports: &'a Path,
+    folder: &'a Path,
+    layers: Option<&'a LayerTimes>,
+    command: &'a str,
+}
+
+impl Page<'_> {
+    fn render(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut pages = self.with_input(|input| Ok(report::render(input, self.folder)?))?;
+        pages.extend(report::update(self.reports)?);
+        Ok(pages)
+    }
+
+    fn with_input<T>(&self, make: impl FnOnce(&Input) -> Result<T, Failure>) -> Result<T, Failure> {
+        let zoo = self.cx.zoo()?;
+        let names = peers();
+        let records = self.records;
+        let measured = records.iter().map(|record| record.started.as_str()).max();
+        let history = match records.first() {
+            Some(first) => report::earlier(
+                self.reports,
+                &first.provenance.machine,
+                measured.unwrap_or_default(),
+            )?,
+            None => Vec::new(),
+        };
+        make(&Input {
+            zoo,
+            findings: &lint(zoo),
+            records,
+            layers: self.layers,
+            peers: &names,
+            history: &history,
+            verdicts: &report::verdicts(self.folder)?,
+            command: self.command,
+        })
+    }
 }
 
 /// Names of other people's engines.

@@ -139,6 +139,8 @@ pub(crate) fn prune(reports: &Path, now: &str) -> Result<Vec<PathBuf>, Failure> 
             text.push('\n');
         }
         write_whole(&folder.join(MEDIANS), text.as_bytes())?;
+        let left = format!("a median a measurement; single runs are kept for {KEPT_DAYS} days");
+        report::relink(&folder, MEDIANS, &left)?;
         for file in [records, folder.join(TWICE)] {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -256,9 +258,13 @@ mod tests {
         fs::remove_file(foreign.join(VERDICTS)).expect("deleted");
         let before = set(&old).expect("readable");
         fs::write(old.join(TWICE), "").expect("written");
+        let page = |link: &str| format!("[{link}]({link})");
+        fs::write(old.join("index.md"), page(RECORDS) + " (every single run)").expect("written");
         let pruned = prune(reports, "2026-11-25T03:00:00Z").expect("pruned");
         assert_eq!(pruned, std::slice::from_ref(&old));
         assert!(!old.join(RECORDS).exists() && !old.join(TWICE).exists() && old.join(VERDICTS).exists());
+        let linked = fs::read_to_string(old.join("index.md")).expect("a page");
+        assert!(linked.starts_with(&(page(MEDIANS) + " (a median")), "{linked}");
         assert!(young.join(RECORDS).exists() && foreign.join(RECORDS).exists());
         assert_eq!(set(&old).expect("readable"), before, "medians say the same");
         assert!(prune(reports, "2026-11-25").expect("nothing left").is_empty());

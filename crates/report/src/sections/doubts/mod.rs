@@ -35,7 +35,7 @@ pub(super) fn doubts(model: &Model) -> Section {
         "What the records themselves say against the numbers above, and then what is true of every night."
     };
     let text = "Each cell prepares its network, runs it on a photo to see that the logits are right or at least finite, \
-                warms up, and then times single runs until its budget is spent; every run is kept in records.jsonl. A ± \
+                warms up, and then times single runs until its budget is spent; every run is recorded. A ± \
                 is the median absolute deviation of single runs. An interval of one process is that of its median with \
                 95 %, which knows nothing of how another process would have lain in memory; of six and more processes it \
                 is that of their median, of fewer their range. Compare latencies of one page with each other before \

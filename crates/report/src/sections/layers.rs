@@ -1,0 +1,61 @@
+use harness::StepSum;
+
+use super::{digits, drawn};
+use crate::cells::Model;
+use crate::layers::{Breakdown, breakdown};
+use crate::page::{Block, Figure, Section, Table};
+
+/// The chart, and below it the same in numbers.
+pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
+    let breakdown = breakdown(model)?;
+    let debug = if breakdown.times.provenance.build.ends_with("debug") {
+        " It was a debug build, which optimises less."
+    } else {
+        ""
+    };
+    let text = format!(
+        "Each fused step of {}, timed in {} runs of its own; peak: {} GMAC/s of fused multiply-adds in the same process. \
+         Rates count the layers' definitions, so that Winograd's filtering can pass the peak.{debug}",
+        breakdown.what(),
+        breakdown.times.runs(),
+        digits(breakdown.times.peak_macs_per_s / 1e9)
+    );
+    let mut table = Table::new(&[
+        "part",
+        ">steps",
+        ">ms",
+        ">share, %",
+        ">MMACs",
+        ">GMAC/s",
+        ">of peak, %",
+    ]);
+    for part in &breakdown.parts {
+        table.row(row(&breakdown, &part.name, &part.sum));
+    }
+    table.row(row(&breakdown, "all", &breakdown.all));
+    let mut blocks = vec![Block::Text { text }];
+    blocks.extend(drawn(figures));
+    blocks.push(Block::Table(table));
+    Some(Section {
+        id: "layers",
+        title: "Where the time goes".into(),
+        blocks,
+    })
+}
+
+fn row<K>(breakdown: &Breakdown, name: &str, sum: &StepSum<K>) -> Vec<String> {
+    let or_empty = |text: Option<String>| text.unwrap_or_default();
+    vec![
+        name.to_owned(),
+        sum.steps.to_string(),
+        digits(sum.time_ns / 1e6),
+        format!("{:.1}", 100.0 * breakdown.share(sum)),
+        format!("{:.1}", sum.macs as f64 / 1e6),
+        or_empty(sum.macs_per_s().map(|rate| digits(rate / 1e9))),
+        or_empty(
+            breakdown
+                .share_of_peak(sum)
+                .map(|share| format!("{:.0}", 100.0 * share)),
+        ),
+    ]
+}
