@@ -21,8 +21,9 @@
 //! alarm a night, which is what a job that fails at the first one needs, and it needs no independence: cells of one
 //! night share a machine. Benjamini and Hochberg's bounds only the share of false ones among the alarms.
 //!
-//! **Drift.** Where both sides carry a canary, times are multiplied by what the machine reached then; the verdict is on
-//! these, and both ratios are shown.
+//! **Drift.** Where both sides carry a canary, times are multiplied by what the machine reached then; the estimate is of
+//! these, and both ratios are shown. With few repeats a change must show in the times as measured, too (the larger p-value
+//! counts): one canary that was disturbed would otherwise make a change of a cell that was not.
 //!
 //! | answer | when |
 //! |---|---|

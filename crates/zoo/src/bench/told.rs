@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::{Basis, Campaign, Done, Expected, Plan, Task, distinct};
 use crate::output::table;
 
+/// Cells that are left out are named up to so many.
+const NAMED: usize = 8;
+
 /// A cell's processes as one line.
 pub(crate) fn line(records: &[&Record]) -> String {
     let Some(first) = records.first() else {
@@ -77,11 +80,17 @@ pub(crate) fn left_out(done: &Done, processes: usize) -> Option<String> {
         .partition(|task| task.records.is_empty());
     let mut parts = Vec::new();
     if !none.is_empty() {
-        let ids: Vec<String> = none.iter().map(|task| task.case.to_string()).collect();
+        let mut ids: Vec<String> = none.iter().map(|task| task.case.to_string()).collect();
+        ids.dedup();
+        let more = match ids.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} longer ones"),
+        };
+        let named = &ids[..ids.len().min(NAMED)];
         parts.push(format!(
-            "no time was left for {} cells: {}",
+            "no time was left for {} cells: {}{more}",
             ids.len(),
-            ids.join(", ")
+            named.join(", ")
         ));
     }
     if !fewer.is_empty() {
