@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat};
-use preprocess::{Interpolation, RgbImage, Transform, decode};
+use preprocess::{Profile, RgbImage, Transform, decode};
 
 const PHOTO: &[u8] = include_bytes!("../../../tests/golden/photo.jpg");
 const EXIF: &[u8] = include_bytes!("golden/exif.jpg");
@@ -21,7 +21,7 @@ fn the_photo_is_opencvs_but_for_the_decoder() {
     let photo = decode(PHOTO).expect("a photo");
     assert_eq!((photo.width, photo.height), (451, 300));
     let transform =
-        Transform::new(256, 224, Interpolation::Bilinear, [0.0; 3], [1.0; 3]).expect("a transform");
+        Transform::new(256, 224, Profile::Paddle, [0.0; 3], [1.0; 3]).expect("a transform");
     let mut pixels = vec![0; transform.output_elements()];
     transform.pixels(&photo, &mut pixels);
     let sampled = pixels
@@ -87,7 +87,7 @@ fn other_bytes_are_an_error() {
         &[0; 4096],
     ] {
         let error = decode(bytes).expect_err("no image").to_string();
-        assert!(error.contains("cannot be read as a JPEG or PNG image"), "{error}");
+        assert!(error.contains("cannot be read as a JPEG, PNG, WebP or BMP image"), "{error}");
     }
     let mut huge = encode(&DynamicImage::new_rgb8(4, 4), ImageFormat::Png);
     huge[16..20].copy_from_slice(&0x7FFF_FFFF_u32.to_be_bytes());

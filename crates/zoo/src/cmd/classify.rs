@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hrnet::Shape;
-use preprocess::RgbImage;
+use preprocess::{RgbImage, Transform};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::{Exit, Failure, labels};
 /// Say what is in photos
 #[derive(Debug, Args)]
 pub(crate) struct Classify {
-    /// JPEG or PNG files
+    /// JPEG, PNG, WebP or BMP files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -46,12 +46,12 @@ struct Class {
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
+        let transform = crate::bench::transform(&variant.preprocess)?;
         let images = self
             .images
             .iter()
-            .map(|path| decode(path))
+            .map(|path| decode(&transform, path))
             .collect::<Result<Vec<RgbImage>, _>>()?;
-        let transform = crate::bench::transform(&variant.preprocess)?;
         let crop = transform.crop();
         let mut session = self.model.session(cx, variant, Shape::square(1, crop))?;
         if self.model.weights.are_seeded() {
@@ -78,9 +78,11 @@ impl Classify {
     }
 }
 
-fn decode(path: &Path) -> Result<RgbImage, Failure> {
+fn decode(transform: &Transform, path: &Path) -> Result<RgbImage, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    preprocess::decode(&bytes)
+    let decoded = transform.decode(&bytes);
+    decoded
+        .map(|(image, _)| image)
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))
 }
 
