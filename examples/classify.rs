@@ -28,13 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (registry::Profile::Timm, Interpolation::Bilinear) => Profile::Timm(Filter::Bilinear),
         (registry::Profile::Timm, Interpolation::Bicubic) => Profile::Timm(Filter::Bicubic),
     };
-    let transform = Transform::new(
-        wants.resize_short,
-        wants.crop,
-        profile,
-        wants.mean,
-        wants.std,
-    )?;
+    let transform = Transform::new(wants.resize_short, wants.crop, profile, wants.mean, wants.std)?;
     let mut batch = vec![0.0_f32; transform.output_elements()];
     transform.worker().file(&std::fs::read(photo)?, &mut batch)?;
 

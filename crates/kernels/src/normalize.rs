@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn every_unit_and_type_gives_the_rounded_f32_values() {
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-        let pixels: Vec<u8> = (0..=255).flat_map(|byte| [byte, 255 - byte, byte ^ 0x55, 7]).collect();
+        let pixels: Vec<u8> = (0..=255)
+            .flat_map(|byte| [byte, 255 - byte, byte ^ 0x55, 7])
+            .collect();
         fn planes<T: Element>(isa: Isa, pixels: &[u8], mean: [f32; 3], std: [f32; 3]) -> Vec<T> {
             let mut planes = vec![T::default(); 768];
             Normalize::<T>::on(isa, mean, std).row(0, pixels, &mut planes);
@@ -137,7 +139,12 @@ mod tests {
             for (i, value) in wide.iter().enumerate() {
                 let (c, x) = (i / 256, i % 256);
                 let byte = f32::from(pixels[4 * x + c]);
-                assert_eq!(*value, (byte * (1.0 / 255.0) - mean[c]) / std[c], "{}, {c}, {x}", isa.name());
+                assert_eq!(
+                    *value,
+                    (byte * (1.0 / 255.0) - mean[c]) / std[c],
+                    "{}, {c}, {x}",
+                    isa.name()
+                );
             }
             let rounded: Vec<f16> = wide.iter().copied().map(f16::from_f32).collect();
             assert_eq!(planes::<f16>(isa, &pixels, mean, std), rounded);

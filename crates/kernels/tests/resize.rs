@@ -147,7 +147,11 @@ fn every_unit_gives_the_bytes_of_portable_code() {
             let expected = run(&mut Resizer::on(resampling, portable), geometry);
             for isa in Isa::available() {
                 let found = run(&mut Resizer::on(resampling, isa), geometry);
-                assert!(found == expected, "{resampling:?} of {geometry:?} on {}", isa.name());
+                assert!(
+                    found == expected,
+                    "{resampling:?} of {geometry:?} on {}",
+                    isa.name()
+                );
             }
         }
     }

@@ -18,7 +18,17 @@ pub(crate) fn decode(
 ) -> Result<(Notes, Orientation), PreprocessError> {
     let mut decoder = Decoder::new_with_limits(bytes, limits())?;
     let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
-    let four = decoder.header().components.len() == 4;
+    let header = decoder.header();
+    let (width, height) = (usize::from(header.width), usize::from(header.height));
+    if width == 0 || height == 0 {
+        // libjpeg refuses heights that only come after the first scan as well.
+        return Err(PreprocessError::Empty { width, height });
+    }
+    let four = header.components.len() == 4;
+    if four && !sampled_as_usual(&decoder) {
+        let why = "four inks, sampled in a way that no program writes";
+        return Err(PreprocessError::Decode(why.into()));
+    }
     let inks = four && reader == Reader::OpenCv;
     decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
     image.pixels.resize(decoder.output_buffer_size()?, 0);
@@ -33,6 +43,21 @@ pub(crate) fn decode(
         turned: false,
     };
     Ok((notes, orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// The decoder panics on other samplings of four components, which only damaged headers have.
+fn sampled_as_usual(decoder: &Decoder) -> bool {
+    let sampling: Vec<[u8; 2]> = decoder
+        .header()
+        .components
+        .iter()
+        .map(|component| [component.horizontal_sampling, component.vertical_sampling])
+        .collect();
+    let [first, second, third, fourth] = sampling.as_slice() else {
+        return false;
+    };
+    let divides = |i: usize| second[i] > 0 && first[i] % second[i] == 0;
+    first == fourth && second == third && divides(0) && divides(1)
 }
 
 fn limits() -> libjpeg_turbo_rs::DecodeLimits {

@@ -249,7 +249,11 @@ mod tests {
                 transform.pixels(&image, &mut pixels);
                 for (i, value) in one.iter().enumerate() {
                     let (c, place) = (i / 256, i % 256);
-                    assert_eq!(*value, f32::from(pixels[3 * place + c]) * (1.0 / 255.0), "{width} x {height}");
+                    assert_eq!(
+                        *value,
+                        f32::from(pixels[3 * place + c]) * (1.0 / 255.0),
+                        "{width} x {height}"
+                    );
                 }
             }
         }
@@ -258,8 +262,7 @@ mod tests {
     #[test]
     fn senseless_sizes_and_statistics_are_refused() {
         assert!(transform(224, 225).is_err() && transform(224, 0).is_err());
-        let error =
-            Transform::new(8, 8, Profile::Paddle, [0.0; 3], [1.0, 0.0, 1.0]).expect_err("std 0");
+        let error = Transform::new(8, 8, Profile::Paddle, [0.0; 3], [1.0, 0.0, 1.0]).expect_err("std 0");
         assert!(error.to_string().contains("std [1.0, 0.0, 1.0]"), "{error}");
     }
 

@@ -246,18 +246,25 @@ fn preprocessing_has_a_profile_and_timms_has_a_rule() {
     let (timm, bilinear) = (Profile::Timm, Interpolation::Bilinear);
     assert_eq!(of("paddle-224"), (Profile::Paddle, 256, 224, bilinear));
     assert_eq!(of("timm-224-bilinear-0.875"), (timm, 256, 224, bilinear));
-    assert_eq!(of("timm-224-bicubic-0.875"), (timm, 256, 224, Interpolation::Bicubic));
+    assert_eq!(
+        of("timm-224-bicubic-0.875"),
+        (timm, 256, 224, Interpolation::Bicubic)
+    );
     assert_eq!(of("timm-224-bilinear-0.95"), (timm, 235, 224, bilinear));
     assert_eq!(of("timm-288-bilinear-1.0"), (timm, 288, 288, bilinear));
     let small = zoo.find("hrnet_w18_small").expect("a variant");
     assert_eq!(small.preprocess.id, "timm-224-bilinear-0.875");
     assert_eq!(
-        zoo.column("timm-top1").and_then(|column| column.preprocess.as_deref()),
+        zoo.column("timm-top1")
+            .and_then(|column| column.preprocess.as_deref()),
         Some("timm-224-bilinear-0.875")
     );
 
     let older = EMBEDDED.replacen("profile = \"paddle\"\n", "", 1);
-    assert_eq!(parse(&older).expect("a manifest of before").preprocess, zoo.preprocess);
+    assert_eq!(
+        parse(&older).expect("a manifest of before").preprocess,
+        zoo.preprocess
+    );
     assert!(refused("\"bilinear\"", "\"bicubic\"").contains("add `profile = \"timm\"`"));
     assert!(refused("crop_pct = 0.875\n", "").contains("either `resize_short` or timm's `crop_pct`"));
     assert!(refused("crop_pct = 0.875", "crop_pct = 87.5").contains("at most 1"));

@@ -62,7 +62,10 @@ impl Avx2 {
         let end = last + fours.count * 4 * CHANNELS + 4;
         let stride = lines.len() / ROWS;
         let fits = sources.iter().all(|source| end <= source.len());
-        if !fits || stride < fours.bytes.len() * LANES || fours.weights.len() != fours.bytes.len() * fours.count {
+        if !fits
+            || stride < fours.bytes.len() * LANES
+            || fours.weights.len() != fours.bytes.len() * fours.count
+        {
             return false;
         }
         // SAFETY: `self` proves the unit, and the lengths were compared.
@@ -86,7 +89,24 @@ impl Avx2 {
 #[target_feature(enable = "avx2")]
 fn twos(lower: i8, upper: i8) -> __m256i {
     let half = |at: i8| {
-        _mm_setr_epi8(at, -1, at + 3, -1, at + 1, -1, at + 4, -1, at + 2, -1, at + 5, -1, -1, -1, -1, -1)
+        _mm_setr_epi8(
+            at,
+            -1,
+            at + 3,
+            -1,
+            at + 1,
+            -1,
+            at + 4,
+            -1,
+            at + 2,
+            -1,
+            at + 5,
+            -1,
+            -1,
+            -1,
+            -1,
+            -1,
+        )
     };
     _mm256_set_m128i(half(upper), half(lower))
 }
@@ -139,7 +159,10 @@ unsafe fn filter_columns(sources: [*const u8; ROWS], fours: &Fours, lines: [*mut
             _mm_srai_epi32::<{ PRECISION as i32 }>(_mm_add_epi32(sum, _mm_set1_epi32(HALF)))
         });
         // Both packings saturate.
-        let bytes = _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]), _mm_packs_epi32(sums[2], sums[3]));
+        let bytes = _mm_packus_epi16(
+            _mm_packs_epi32(sums[0], sums[1]),
+            _mm_packs_epi32(sums[2], sums[3]),
+        );
         let pixels = [
             _mm_extract_epi32::<0>(bytes),
             _mm_extract_epi32::<1>(bytes),

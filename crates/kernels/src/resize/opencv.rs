@@ -34,9 +34,8 @@ pub(super) struct Group {
 
 impl Group {
     fn new(columns: &[Tap]) -> Self {
-        let pair = |a: usize, b: usize| {
-            std::array::from_fn(|i| columns[if i < 8 { a } else { b }].weights[i % 2])
-        };
+        let pair =
+            |a: usize, b: usize| std::array::from_fn(|i| columns[if i < 8 { a } else { b }].weights[i % 2]);
         Self {
             bytes: std::array::from_fn(|i| columns[i].positions[0] * CHANNELS),
             weights: [pair(0, 2), pair(1, 3)],
@@ -63,7 +62,8 @@ impl Linear {
             (window.top..window.top + window.extent.height).map(|y| row(y, source.height, target.height)),
         );
         self.groups.clear();
-        self.groups.extend(self.columns.chunks_exact(GROUP).map(Group::new));
+        self.groups
+            .extend(self.columns.chunks_exact(GROUP).map(Group::new));
         self.lines.resize(self.columns.len() * LANES);
     }
 

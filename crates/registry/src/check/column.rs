@@ -29,7 +29,12 @@ impl Check<'_> {
                 let metric = self.metric(&column, span)?;
                 self.unit(&column, &metric)?;
                 if let Some(id) = &column.preprocess {
-                    self.lookup("preprocess", id, preprocess.get(id.get_ref()), preprocess.keys().cloned())?;
+                    self.lookup(
+                        "preprocess",
+                        id,
+                        preprocess.get(id.get_ref()),
+                        preprocess.keys().cloned(),
+                    )?;
                 }
                 let unit = column.unit.into_inner();
                 Ok(Column {

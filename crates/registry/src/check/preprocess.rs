@@ -28,7 +28,9 @@ impl Check<'_> {
             (_, Some(short), None) => short,
             (Profile::Timm, None, Some(share)) if share > 0.0 && share <= 1.0 => short_side(crop, share),
             (Profile::Timm, None, Some(share)) => {
-                return fail(format!("crop_pct {share}: expected a share of the short side, above 0 and at most 1"));
+                return fail(format!(
+                    "crop_pct {share}: expected a share of the short side, above 0 and at most 1"
+                ));
             }
             (Profile::Timm, ..) => {
                 return fail("expected either `resize_short` or timm's `crop_pct`".into());

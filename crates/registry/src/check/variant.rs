@@ -9,11 +9,7 @@ use crate::{ManifestError, wire};
 
 impl Check<'_> {
     /// The next variant after those that `zoo` has already.
-    pub(super) fn variant(
-        &self,
-        wire: &wire::Variant,
-        zoo: &Zoo,
-    ) -> Result<Variant, ManifestError> {
+    pub(super) fn variant(&self, wire: &wire::Variant, zoo: &Zoo) -> Result<Variant, ManifestError> {
         let name = self.new_name(&wire.name, zoo)?;
         let base = self.base(wire, zoo)?;
         let preprocess = self.preprocess_of(wire, base, &zoo.preprocess)?;
