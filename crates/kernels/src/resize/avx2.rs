@@ -154,9 +154,9 @@ unsafe fn filter_columns(sources: [*const u8; ROWS], fours: &Fours, lines: [*mut
             }
         }
         let sums: [__m128i; ROWS] = std::array::from_fn(|row| {
-            let both = _mm256_add_epi32(_mm256_slli_epi32::<{ SPLIT as i32 }>(high[row]), low[row]);
+            let both = _mm256_add_epi32(_mm256_slli_epi32::<{ SPLIT.cast_signed() }>(high[row]), low[row]);
             let sum = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
-            _mm_srai_epi32::<{ PRECISION as i32 }>(_mm_add_epi32(sum, _mm_set1_epi32(HALF)))
+            _mm_srai_epi32::<{ PRECISION.cast_signed() }>(_mm_add_epi32(sum, _mm_set1_epi32(HALF)))
         });
         // Both packings saturate.
         let bytes = _mm_packus_epi16(

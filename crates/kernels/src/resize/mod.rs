@@ -162,7 +162,7 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     /// All from the beginning of this row: vectors may read beyond a row's end, but not beyond the image's.
-    fn from_row(&self, row: usize) -> &'a [u8] {
+    fn rows_from(&self, row: usize) -> &'a [u8] {
         &self.pixels[row * self.stride..]
     }
 }

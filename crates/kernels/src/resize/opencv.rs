@@ -88,7 +88,7 @@ impl Linear {
         lines.rows = [None; 2];
         for (y, tap) in rows.iter().enumerate() {
             let pair = lines.pair(tap.positions, |position, line| {
-                let source = image.from_row(position);
+                let source = image.rows_from(position);
                 match unit {
                     Some(unit) if unit.mix_columns(source, groups, line) => {}
                     _ => mix_columns(source, columns, line),
@@ -108,7 +108,7 @@ impl Linear {
         };
         for y in 0..extent.height {
             let [upper, lower] = [0, 1].map(|half| {
-                &image.from_row(2 * (top + y) + half)[2 * left * CHANNELS..][..2 * extent.width * CHANNELS]
+                &image.rows_from(2 * (top + y) + half)[2 * left * CHANNELS..][..2 * extent.width * CHANNELS]
             });
             let twos = upper
                 .chunks_exact(2 * CHANNELS)

@@ -89,7 +89,8 @@ impl Antialiased {
             let (span, weights) = rows.at(y);
             while made < span.end {
                 let count = ROWS.min(end - made);
-                let sources: [&[u8]; ROWS] = std::array::from_fn(|i| image.from_row(made + i.min(count - 1)));
+                let sources: [&[u8]; ROWS] =
+                    std::array::from_fn(|i| image.rows_from(made + i.min(count - 1)));
                 let lines = ring.block(made - first);
                 match unit {
                     Some(unit) if unit.filter_columns(sources, fours, lines) => {}
