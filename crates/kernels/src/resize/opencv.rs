@@ -27,6 +27,10 @@ pub(super) const GROUP: usize = 4;
 
 /// The columns 0 and 2, 1 and 3 of a group as vectors want them: where they begin, and each one's two weights four times.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "portable code takes the taps themselves")
+)]
 pub(super) struct Group {
     pub(super) bytes: [usize; GROUP],
     pub(super) weights: [[i16; 16]; 2],
