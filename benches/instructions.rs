@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use kernels::engine::{
     Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Map, Program, Step, Steps, Target,
 };
-use kernels::{Bilinear, Extent, Window};
+use kernels::{Extent, Geometry, Resampling, Resizer, Window};
 use toml::{Table, Value};
 
 /// Where the counts lie that others are compared with.
@@ -197,7 +197,7 @@ fn kernels(isa: Isa) -> Vec<Kernel> {
         .into_iter()
         .map(|(algorithm, size, channels)| convolution(isa, algorithm, size, channels))
         .collect();
-    kernels.push(resize());
+    kernels.push(resize(isa));
     kernels
 }
 
@@ -248,18 +248,27 @@ fn convolution(
 }
 
 /// A photo's short side to 256 pixels, of which the middle 224 are computed, as every preset does.
-fn resize() -> Kernel {
+fn resize(isa: Isa) -> Kernel {
     let extent = |width, height| Extent { width, height };
     let window = Window {
         left: 58,
         top: 16,
         extent: extent(224, 224),
     };
-    let resize = Bilinear::new(extent(640, 480), extent(341, 256), window);
+    let geometry = Geometry {
+        source: extent(640, 480),
+        target: extent(341, 256),
+        window,
+    };
+    let mut resizer = Resizer::on(Resampling::OpenCvLinear, isa);
     let (source, mut target) = (vec![127; 640 * 480 * 3], vec![0; 224 * 224 * 3]);
     Kernel {
         name: "bilinear u8 640x480 -> 341x256, 224x224 of it".into(),
-        run: Box::new(move || resize.run(&source, &mut target)),
+        run: Box::new(move || {
+            resizer.run(geometry, &source, |y, row| {
+                target[y * row.len()..][..row.len()].copy_from_slice(row);
+            });
+        }),
         work: (224 * 224) as f64,
         what: "a pixel",
     }

@@ -8,8 +8,8 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 use hrnet::{Precision, Shape};
-use preprocess::{Interpolation, Transform};
-use registry::Zoo;
+use preprocess::{Filter, Profile, Transform};
+use registry::{Interpolation, Zoo};
 use runtime::Options;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,15 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Photo to batch: [1, 3, crop, crop], normalised.
     let wants = &variant.preprocess;
-    let transform = Transform::new(
-        wants.resize_short,
-        wants.crop,
-        Interpolation::Bilinear,
-        wants.mean,
-        wants.std,
-    )?;
+    let profile = match (wants.profile, wants.interpolation) {
+        (registry::Profile::Paddle, _) => Profile::Paddle,
+        (registry::Profile::Timm, Interpolation::Bilinear) => Profile::Timm(Filter::Bilinear),
+        (registry::Profile::Timm, Interpolation::Bicubic) => Profile::Timm(Filter::Bicubic),
+    };
+    let transform = Transform::new(wants.resize_short, wants.crop, profile, wants.mean, wants.std)?;
     let mut batch = vec![0.0_f32; transform.output_elements()];
-    transform.batch([&preprocess::decode(&std::fs::read(photo)?)?], &mut batch);
+    transform.worker().file(&std::fs::read(photo)?, &mut batch)?;
 
     // Widths to graph, weights bound to it, both prepared for the fastest backend: done once.
     let graph = variant.spec.graph(Shape::square(1, wants.crop))?;

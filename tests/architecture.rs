@@ -39,6 +39,7 @@ const OWNED: &[(&str, &str)] = &[
     ("safetensors", "checkpoint"),
     ("zip", "checkpoint"),
     ("image", "preprocess"),
+    ("libjpeg-turbo-rs", "preprocess"),
     ("candle-core", "runtime"),
     ("ort", "runtime"),
     ("tract-onnx", "runtime"),

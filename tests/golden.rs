@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hrnet::{Graph, Precision, SeededWeights, Shape};
 use npyz::NpyFile;
-use preprocess::{Interpolation, Transform};
+use preprocess::{Profile, Transform};
 use registry::{EMBEDDED, Variant, Zoo};
 use runtime::{BACKENDS, Options};
 
@@ -48,7 +48,7 @@ fn photo() -> Vec<f32> {
     let bytes = std::fs::read(folder().join("photo.png")).expect("the photo");
     let image = preprocess::decode(&bytes).expect("a PNG");
     let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-    let transform = Transform::new(256, 224, Interpolation::Bilinear, mean, std).expect("a transform");
+    let transform = Transform::new(256, 224, Profile::Paddle, mean, std).expect("a transform");
     let mut batch = vec![0.0; transform.output_elements()];
     transform.batch([&image], &mut batch);
     batch

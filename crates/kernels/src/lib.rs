@@ -1,7 +1,8 @@
 //! Kernels: slices in, slices out, and the CPU features they may use; and [`FileMap`], the other thing that takes
 //! `unsafe`.
 //!
-//! Today these are the portable kernels of preprocessing. Code for one instruction set belongs here and nowhere else.
+//! [`Resizer`] and [`Normalize`] prepare photos, [`engine`] runs networks. Code for one instruction set belongs here and
+//! nowhere else.
 
 pub mod engine;
 mod features;
@@ -12,4 +13,4 @@ mod resize;
 pub use features::cpu_features;
 pub use map::FileMap;
 pub use normalize::{Element, Normalize};
-pub use resize::{Bilinear, Extent, Window};
+pub use resize::{Extent, Geometry, Resampling, Resizer, Window};

@@ -1,22 +1,35 @@
-use kernels::{Bilinear, Element, Extent, Normalize, Window};
+use kernels::{Element, Extent, Geometry, Normalize, Resampling, Resizer, Window};
 
-use crate::{PreprocessError, RgbImage};
+use crate::{Notes, PreprocessError, Reader, RgbImage, Worker, decode_into};
 
 /// From pixels to a network's input: the short side resized, the centre cropped, each channel normalised.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transform {
     resize_short: usize,
     crop: usize,
-    interpolation: Interpolation,
+    profile: Profile,
     mean: [f32; 3],
     std: [f32; 3],
 }
 
-/// How a resized pixel is made.
+/// Whose preprocessing it is, to the last bit: a published accuracy holds for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interpolation {
-    /// OpenCV's `INTER_LINEAR` on 8-bit images.
+pub enum Profile {
+    /// PaddleClas: OpenCV reads and resizes, bilinear without antialias; the long side is rounded half to even, and the
+    /// crop begins at the lower half.
+    Paddle,
+    /// timm: Pillow reads and resizes, with antialias; the long side is cut off, and the crop's begin rounded half to
+    /// even, as torchvision does.
+    Timm(Filter),
+}
+
+/// What a resized pixel is weighted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// A triangle.
     Bilinear,
+    /// The cubic of a = -0.5.
+    Bicubic,
 }
 
 impl Transform {
@@ -27,7 +40,7 @@ impl Transform {
     pub fn new(
         resize_short: usize,
         crop: usize,
-        interpolation: Interpolation,
+        profile: Profile,
         mean: [f32; 3],
         std: [f32; 3],
     ) -> Result<Self, PreprocessError> {
@@ -43,7 +56,7 @@ impl Transform {
         Ok(Self {
             resize_short,
             crop,
-            interpolation,
+            profile,
             mean,
             std,
         })
@@ -59,18 +72,38 @@ impl Transform {
         3 * self.crop * self.crop
     }
 
+    /// Whose habits the profile decodes by.
+    pub fn reader(&self) -> Reader {
+        match self.profile {
+            Profile::Paddle => Reader::OpenCv,
+            Profile::Timm(_) => Reader::Pillow,
+        }
+    }
+
+    /// The pixels of an image file, as the profile's library gives them.
+    ///
+    /// # Errors
+    /// As [`decode_into`].
+    pub fn decode(&self, bytes: &[u8]) -> Result<(RgbImage, Notes), PreprocessError> {
+        let mut image = RgbImage::default();
+        let notes = decode_into(bytes, self.reader(), &mut image)?;
+        Ok((image, notes))
+    }
+
+    /// What prepares many images without allocating for each.
+    pub fn worker<T: Element>(&self) -> Worker<T> {
+        Worker::new(self, Normalize::new(self.mean, self.std))
+    }
+
     /// Writes the prepared images one after the other, `[n, 3, crop, crop]`.
     ///
     /// # Panics
     /// If `batch` has not [`Transform::output_elements`] elements an image.
     pub fn batch<'a, T: Element>(&self, images: impl IntoIterator<Item = &'a RgbImage>, batch: &mut [T]) {
-        let normalize = Normalize::new(self.mean, self.std);
-        let mut pixels = vec![0; self.output_elements()];
+        let mut worker = self.worker();
         let mut outputs = batch.chunks_exact_mut(self.output_elements());
         for image in images {
-            let out = outputs.next().expect("one output an image");
-            self.pixels(image, &mut pixels);
-            normalize.planes(&pixels, out);
+            worker.image(image, outputs.next().expect("one output an image"));
         }
         assert!(
             outputs.next().is_none() && outputs.into_remainder().is_empty(),
@@ -83,28 +116,59 @@ impl Transform {
     /// # Panics
     /// If `pixels` has not [`Transform::output_elements`] elements.
     pub fn pixels(&self, image: &RgbImage, pixels: &mut [u8]) {
+        assert_eq!(pixels.len(), self.output_elements(), "three bytes a pixel");
+        let mut resizer = Resizer::new(self.resampling());
+        resizer.run(self.geometry(image), &image.pixels, |y, row| {
+            let out = &mut pixels[y * self.crop * 3..][..self.crop * 3];
+            for (out, pixel) in out.chunks_exact_mut(3).zip(row.chunks_exact(4)) {
+                out.copy_from_slice(&pixel[..3]);
+            }
+        });
+    }
+
+    pub(crate) fn resampling(&self) -> Resampling {
+        match self.profile {
+            Profile::Paddle => Resampling::OpenCvLinear,
+            Profile::Timm(Filter::Bilinear) => Resampling::PillowBilinear,
+            Profile::Timm(Filter::Bicubic) => Resampling::PillowBicubic,
+        }
+    }
+
+    pub(crate) fn geometry(&self, image: &RgbImage) -> Geometry {
         let source = Extent {
             width: image.width,
             height: image.height,
         };
         let target = self.resized(source);
+        let begin = |side: usize| match self.profile {
+            Profile::Paddle => (side - self.crop) / 2,
+            Profile::Timm(_) => ((side - self.crop) as f64 / 2.0).round_ties_even() as usize,
+        };
         let window = Window {
-            left: (target.width - self.crop) / 2,
-            top: (target.height - self.crop) / 2,
+            left: begin(target.width),
+            top: begin(target.height),
             extent: Extent {
                 width: self.crop,
                 height: self.crop,
             },
         };
-        match self.interpolation {
-            Interpolation::Bilinear => Bilinear::new(source, target, window).run(&image.pixels, pixels),
+        Geometry {
+            source,
+            target,
+            window,
         }
     }
 
-    /// The extent after resizing: both sides times the same factor, rounded half to even.
+    /// The extent after resizing: the short side is met, the long one becomes longer in proportion.
     fn resized(&self, source: Extent) -> Extent {
-        let factor = self.resize_short as f64 / source.width.min(source.height) as f64;
-        let side = |side: usize| (side as f64 * factor).round_ties_even() as usize;
+        let short = source.width.min(source.height);
+        let side = |side: usize| match self.profile {
+            Profile::Paddle => {
+                let factor = self.resize_short as f64 / short as f64;
+                (side as f64 * factor).round_ties_even() as usize
+            }
+            Profile::Timm(_) => ((self.resize_short * side) as f64 / short as f64) as usize,
+        };
         Extent {
             width: side(source.width),
             height: side(source.height),
@@ -116,8 +180,22 @@ impl Transform {
 mod tests {
     use super::*;
 
+    const TIMM: Profile = Profile::Timm(Filter::Bicubic);
+
+    fn of(profile: Profile, resize_short: usize, crop: usize) -> Result<Transform, PreprocessError> {
+        Transform::new(resize_short, crop, profile, [0.0; 3], [1.0; 3])
+    }
+
     fn transform(resize_short: usize, crop: usize) -> Result<Transform, PreprocessError> {
-        Transform::new(resize_short, crop, Interpolation::Bilinear, [0.0; 3], [1.0; 3])
+        of(Profile::Paddle, resize_short, crop)
+    }
+
+    fn image(width: usize, height: usize) -> RgbImage {
+        RgbImage {
+            width,
+            height,
+            pixels: (0..width * height * 3).map(|i| i as u8).collect(),
+        }
     }
 
     #[test]
@@ -138,21 +216,53 @@ mod tests {
     #[test]
     fn the_crop_begins_at_the_lower_half() {
         // A target of 4 x 4 with a crop of 1 takes the pixel at (1, 1).
-        let image = RgbImage {
-            width: 4,
-            height: 4,
-            pixels: (0..48).collect(),
-        };
+        let image = image(4, 4);
         let mut pixel = [0; 3];
         transform(4, 1).expect("a transform").pixels(&image, &mut pixel);
         assert_eq!(pixel, [15, 16, 17]);
     }
 
     #[test]
+    fn timm_cuts_the_long_side_and_rounds_the_begin_of_the_crop() {
+        let transform = of(TIMM, 235, 224).expect("a transform");
+        let geometry = |width, height| {
+            let Geometry { target, window, .. } = transform.geometry(&image(width, height));
+            ((target.width, target.height), (window.left, window.top))
+        };
+        // 235 * 500 / 375 = 313.3; 89 / 2 = 44.5 becomes 44, 11 / 2 = 5.5 becomes 6.
+        assert_eq!(geometry(500, 375), ((313, 235), (44, 6)));
+        // 235 * 3 / 2 = 352.5.
+        assert_eq!(geometry(2, 3), ((235, 352), (6, 64)));
+        assert_eq!(geometry(7, 7), ((235, 235), (6, 6)));
+    }
+
+    #[test]
+    fn a_worker_prepares_images_of_any_sizes_alike() {
+        for profile in [Profile::Paddle, TIMM] {
+            let transform = of(profile, 20, 16).expect("a transform");
+            let mut worker = transform.worker::<f32>();
+            for (width, height) in [(90, 50), (3, 40), (90, 50), (20, 20), (40, 40), (1, 1)] {
+                let image = image(width, height);
+                let mut one = vec![0.0_f32; transform.output_elements()];
+                worker.image(&image, &mut one);
+                let mut pixels = vec![0; transform.output_elements()];
+                transform.pixels(&image, &mut pixels);
+                for (i, value) in one.iter().enumerate() {
+                    let (c, place) = (i / 256, i % 256);
+                    assert_eq!(
+                        *value,
+                        f32::from(pixels[3 * place + c]) * (1.0 / 255.0),
+                        "{width} x {height}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn senseless_sizes_and_statistics_are_refused() {
         assert!(transform(224, 225).is_err() && transform(224, 0).is_err());
-        let error =
-            Transform::new(8, 8, Interpolation::Bilinear, [0.0; 3], [1.0, 0.0, 1.0]).expect_err("std 0");
+        let error = Transform::new(8, 8, Profile::Paddle, [0.0; 3], [1.0, 0.0, 1.0]).expect_err("std 0");
         assert!(error.to_string().contains("std [1.0, 0.0, 1.0]"), "{error}");
     }
 

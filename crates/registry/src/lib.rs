@@ -50,8 +50,8 @@ pub use names::nearest;
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{
-    Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Source, Unit, Variant,
-    WeightsRef, Zoo,
+    Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile, Source, Unit,
+    Variant, WeightsRef, Zoo,
 };
 pub use verify::Verified;
 pub use watch::{Event, Silent, Watch};

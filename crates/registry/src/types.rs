@@ -12,6 +12,8 @@ use crate::{Digest, DigestPrefix, UnknownVariant};
 pub struct Zoo {
     /// Who the figures come from, by id.
     pub sources: BTreeMap<String, Source>,
+    /// The ways to prepare images, by id.
+    pub preprocess: BTreeMap<String, Preprocess>,
     /// The columns of the published tables, in the manifest's order.
     pub columns: Vec<Column>,
     /// The variants, in the manifest's order.
@@ -82,6 +84,8 @@ pub struct Column {
     pub decimals: Option<usize>,
     /// The weight source that an accuracy belongs to.
     pub weights: Option<String>,
+    /// The id of the preprocessing that an accuracy was measured with, where it is not the variant's own.
+    pub preprocess: Option<String>,
 }
 
 /// What a figure is of.
@@ -207,9 +211,13 @@ impl Variant {
     }
 }
 
-/// From a decoded photo to a network's input.
+/// From a photo to a network's input; an accuracy holds for one of these.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Preprocess {
+    /// Its id in the manifest.
+    pub id: String,
+    /// Whose decoding, resizing and rounding it is.
+    pub profile: Profile,
     /// The short side after resizing, pixels.
     pub resize_short: usize,
     /// The side of the centre crop, pixels.
@@ -222,12 +230,34 @@ pub struct Preprocess {
     pub std: [f32; 3],
 }
 
+/// Whose preprocessing is followed to the last bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// PaddleClas's, with OpenCV.
+    #[default]
+    Paddle,
+    /// timm's, with Pillow and torchvision.
+    Timm,
+}
+
 /// How a resized pixel is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
-    /// OpenCV's `INTER_LINEAR` on 8-bit images.
+    /// OpenCV's `INTER_LINEAR` on 8-bit images, or Pillow's antialiased `BILINEAR`.
     Bilinear,
+    /// Pillow's antialiased `BICUBIC`.
+    Bicubic,
+}
+
+impl fmt::Display for Interpolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        })
+    }
 }
 
 /// One file of weights.

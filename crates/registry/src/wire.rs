@@ -6,7 +6,7 @@ use hrnet::{CountingRule, Precision};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::types::{Format, Interpolation, Naming, Unit};
+use crate::types::{Format, Interpolation, Naming, Profile, Unit};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +32,10 @@ pub(crate) struct Source {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Preprocess {
-    pub(crate) resize_short: usize,
+    #[serde(default)]
+    pub(crate) profile: Profile,
+    pub(crate) resize_short: Option<usize>,
+    pub(crate) crop_pct: Option<f64>,
     pub(crate) crop: usize,
     pub(crate) interpolation: Interpolation,
     pub(crate) mean: [f32; 3],
@@ -48,6 +51,7 @@ pub(crate) struct Column {
     pub(crate) rule: Option<CountingRule>,
     pub(crate) decimals: Option<usize>,
     pub(crate) weights: Option<String>,
+    pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) device: Option<String>,
     pub(crate) precision: Option<Precision>,
     pub(crate) batch: Option<usize>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use registry::{EMBEDDED, Known, Metric, Zoo};
+use registry::{EMBEDDED, Interpolation, Known, Metric, Preprocess, Profile, Zoo};
 
 fn parse(text: &str) -> Result<Zoo, String> {
     Zoo::parse(text, Path::new("zoo.toml")).map_err(|error| error.to_string())
@@ -226,6 +226,55 @@ fn references_and_networks_are_checked() {
     assert!(refused("id = \"ms\"", "id = \"Paddle\"").contains("twice"));
     assert!(refused("base = \"HRNet_W18_C\"", "base = \"HRNet_W18_C_ssld\"").contains("declared above"));
     assert!(refused("std = [0.229,", "std = [inf,").contains("finite, positive std"));
+}
+
+#[test]
+fn preprocessing_has_a_profile_and_timms_has_a_rule() {
+    let zoo = shipped();
+    let of = |id: &str| {
+        let Preprocess {
+            id: own,
+            profile,
+            resize_short,
+            crop,
+            interpolation,
+            ..
+        } = &zoo.preprocess[id];
+        assert_eq!(own, id);
+        (*profile, *resize_short, *crop, *interpolation)
+    };
+    let (timm, bilinear) = (Profile::Timm, Interpolation::Bilinear);
+    assert_eq!(of("paddle-224"), (Profile::Paddle, 256, 224, bilinear));
+    assert_eq!(of("timm-224-bilinear-0.875"), (timm, 256, 224, bilinear));
+    assert_eq!(
+        of("timm-224-bicubic-0.875"),
+        (timm, 256, 224, Interpolation::Bicubic)
+    );
+    assert_eq!(of("timm-224-bilinear-0.95"), (timm, 235, 224, bilinear));
+    assert_eq!(of("timm-288-bilinear-1.0"), (timm, 288, 288, bilinear));
+    let small = zoo.find("hrnet_w18_small").expect("a variant");
+    assert_eq!(small.preprocess.id, "timm-224-bilinear-0.875");
+    assert_eq!(
+        zoo.column("timm-top1")
+            .and_then(|column| column.preprocess.as_deref()),
+        Some("timm-224-bilinear-0.875")
+    );
+
+    let older = EMBEDDED.replacen("profile = \"paddle\"\n", "", 1);
+    assert_eq!(
+        parse(&older).expect("a manifest of before").preprocess,
+        zoo.preprocess
+    );
+    assert!(refused("\"bilinear\"", "\"bicubic\"").contains("add `profile = \"timm\"`"));
+    assert!(refused("crop_pct = 0.875\n", "").contains("either `resize_short` or timm's `crop_pct`"));
+    assert!(refused("crop_pct = 0.875", "crop_pct = 87.5").contains("at most 1"));
+    assert!(refused("resize_short = 256", "crop_pct = 0.875").contains("expected `resize_short`"));
+    assert!(refused("profile = \"timm\"", "profile = \"torch\"").contains("torch"));
+    let column = "weights = \"ms\"\npreprocess = \"timm-224-bilinear-0.875\"";
+    assert!(refused(column, "weights = \"ms\"\npreprocess = \"x\"").contains("unknown preprocess `x`"));
+    let latency = "device = \"NVIDIA V100\"";
+    let both = format!("{latency}\npreprocess = \"paddle-224\"");
+    assert!(refused(latency, &both).contains("only an accuracy"));
 }
 
 #[test]

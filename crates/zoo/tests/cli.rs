@@ -9,7 +9,7 @@ use npyz::WriterBuilder;
 use serde_json::Value;
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/photo.jpg");
-/// The same with OpenCV's pixels, for no two JPEG decoders round alike.
+/// The same with OpenCV's pixels, as the reference's answers were computed with.
 const PIXELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/photo.png");
 
 #[test]

@@ -95,6 +95,10 @@ pub struct Header {
     pub key: Key,
     /// Which part of the images.
     pub shard: Shard,
+    /// Which of the variant's weight sources, where one was named.
+    pub source: Option<String>,
+    /// The preprocessing's id.
+    pub preprocess: String,
     /// When it began, RFC 3339 in UTC.
     pub started: String,
     /// Program and machine.
@@ -157,6 +161,8 @@ pub(crate) mod testing {
                 candidates: 1000,
             },
             shard,
+            source: None,
+            preprocess: "p".into(),
             started: String::new(),
             provenance: Provenance::default(),
         }

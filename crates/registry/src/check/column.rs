@@ -4,7 +4,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::Check;
-use crate::types::{Column, Metric, Source, Unit};
+use crate::types::{Column, Metric, Preprocess, Source, Unit};
 use crate::{ManifestError, wire};
 
 impl Check<'_> {
@@ -13,6 +13,7 @@ impl Check<'_> {
         &self,
         written: BTreeMap<String, Spanned<wire::Column>>,
         sources: &BTreeMap<String, Source>,
+        preprocess: &BTreeMap<String, Preprocess>,
     ) -> Result<Vec<Column>, ManifestError> {
         let mut written: Vec<_> = written.into_iter().collect();
         written.sort_by_key(|(_, column)| column.span().start);
@@ -27,6 +28,14 @@ impl Check<'_> {
                 let source = self.lookup("source", &column.source, source, sources.keys().cloned())?;
                 let metric = self.metric(&column, span)?;
                 self.unit(&column, &metric)?;
+                if let Some(id) = &column.preprocess {
+                    self.lookup(
+                        "preprocess",
+                        id,
+                        preprocess.get(id.get_ref()),
+                        preprocess.keys().cloned(),
+                    )?;
+                }
                 let unit = column.unit.into_inner();
                 Ok(Column {
                     id,
@@ -35,6 +44,7 @@ impl Check<'_> {
                     unit,
                     decimals: column.decimals,
                     weights: column.weights,
+                    preprocess: column.preprocess.map(Spanned::into_inner),
                 })
             })
             .collect()
@@ -76,6 +86,9 @@ impl Check<'_> {
                 span,
                 "an accuracy, and nothing else, needs the `weights` it belongs to",
             );
+        }
+        if let (false, Some(id)) = (accuracy, &column.preprocess) {
+            return self.fail(id.span(), "only an accuracy has a `preprocess`");
         }
         Ok(metric)
     }

@@ -3,6 +3,7 @@
 mod artifact;
 mod claim;
 mod column;
+mod preprocess;
 mod variant;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use crate::types::{Preprocess, Source, Zoo};
+use crate::types::{Source, Zoo};
 use crate::{ManifestError, names, wire};
 
 /// The version of `zoo.toml` that this program reads.
@@ -36,7 +37,7 @@ impl Zoo {
         let preprocess = wire
             .preprocess
             .iter()
-            .map(|(id, written)| Ok((id.as_str(), check.preprocess(written)?)))
+            .map(|(id, written)| Ok((id.clone(), check.preprocess(id, written)?)))
             .collect::<Result<BTreeMap<_, _>, ManifestError>>()?;
         let sources: BTreeMap<String, Source> = wire
             .source
@@ -51,14 +52,15 @@ impl Zoo {
                 )
             })
             .collect();
-        let columns = check.columns(wire.column, &sources)?;
+        let columns = check.columns(wire.column, &sources, &preprocess)?;
         let mut zoo = Self {
             sources,
+            preprocess,
             columns,
             variants: Vec::new(),
         };
         for written in &wire.variant {
-            let variant = check.variant(written, &zoo, &preprocess)?;
+            let variant = check.variant(written, &zoo)?;
             zoo.variants.push(variant);
         }
         if zoo.variants.is_empty() {
@@ -101,36 +103,6 @@ impl Check<'_> {
                 id.span(),
                 format!("unknown {kind} `{}`: expected one of {list}", id.get_ref()),
             )
-        })
-    }
-
-    fn preprocess(&self, written: &Spanned<wire::Preprocess>) -> Result<Preprocess, ManifestError> {
-        let wire::Preprocess {
-            resize_short,
-            crop,
-            interpolation,
-            mean,
-            std,
-        } = *written.get_ref();
-        if crop == 0 || crop > resize_short {
-            return self.fail(
-                written.span(),
-                format!("crop {crop} with resize_short {resize_short}: expected 0 < crop <= resize_short"),
-            );
-        }
-        let positive = std.iter().all(|value| value.is_finite() && *value > 0.0);
-        if !positive || !mean.iter().all(|value| value.is_finite()) {
-            return self.fail(
-                written.span(),
-                "expected a finite mean and a finite, positive std for each channel",
-            );
-        }
-        Ok(Preprocess {
-            resize_short,
-            crop,
-            interpolation,
-            mean,
-            std,
         })
     }
 

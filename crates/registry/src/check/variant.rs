@@ -9,15 +9,10 @@ use crate::{ManifestError, wire};
 
 impl Check<'_> {
     /// The next variant after those that `zoo` has already.
-    pub(super) fn variant(
-        &self,
-        wire: &wire::Variant,
-        zoo: &Zoo,
-        preprocess: &BTreeMap<&str, Preprocess>,
-    ) -> Result<Variant, ManifestError> {
+    pub(super) fn variant(&self, wire: &wire::Variant, zoo: &Zoo) -> Result<Variant, ManifestError> {
         let name = self.new_name(&wire.name, zoo)?;
         let base = self.base(wire, zoo)?;
-        let preprocess = self.preprocess_of(wire, base, preprocess)?;
+        let preprocess = self.preprocess_of(wire, base, &zoo.preprocess)?;
         let spec = self.spec(wire, base, &preprocess)?;
         let artifacts = self.artifacts(&name, wire)?;
         let mut variant = Variant {
@@ -65,13 +60,12 @@ impl Check<'_> {
         &self,
         wire: &wire::Variant,
         base: Option<&Variant>,
-        declared: &BTreeMap<&str, Preprocess>,
+        declared: &BTreeMap<String, Preprocess>,
     ) -> Result<Preprocess, ManifestError> {
         match (&wire.preprocess, base) {
             (Some(id), _) => {
-                let found = declared.get(id.get_ref().as_str()).cloned();
-                let known = declared.keys().map(|id| (*id).to_owned());
-                self.lookup("preprocess", id, found, known)
+                let found = declared.get(id.get_ref()).cloned();
+                self.lookup("preprocess", id, found, declared.keys().cloned())
             }
             (None, Some(base)) => Ok(base.preprocess.clone()),
             (None, None) => self.fail(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use half::{bf16, f16};
 use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
 use hrnet::{Graph, Precision, Shape};
-use preprocess::{Element, Interpolation, RgbImage, Transform};
+use preprocess::{Element, Filter, Profile, RgbImage, Transform};
 use registry::{Preprocess, Variant};
 use runtime::Options;
 
@@ -323,13 +323,18 @@ fn batch_cell<T: Element + 'static>(transform: Transform, n: usize) -> Result<Ce
 
 /// The manifest's preprocessing as the code that carries it out.
 pub(crate) fn transform(preprocess: &Preprocess) -> Result<Transform, Failure> {
-    let interpolation = match preprocess.interpolation {
-        registry::Interpolation::Bilinear => Interpolation::Bilinear,
+    let filter = match preprocess.interpolation {
+        registry::Interpolation::Bilinear => Filter::Bilinear,
+        registry::Interpolation::Bicubic => Filter::Bicubic,
+    };
+    let profile = match preprocess.profile {
+        registry::Profile::Paddle => Profile::Paddle,
+        registry::Profile::Timm => Profile::Timm(filter),
     };
     Transform::new(
         preprocess.resize_short,
         preprocess.crop,
-        interpolation,
+        profile,
         preprocess.mean,
         preprocess.std,
     )

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hrnet::Shape;
-use preprocess::RgbImage;
+use preprocess::Worker;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -59,18 +59,15 @@ impl Classify {
             cx.out
                 .warn("seeded weights were never trained: the classes mean nothing");
         }
+        let mut worker = transform.worker::<f32>();
         let mut batch = vec![0.0_f32; transform.output_elements()];
         let mut failures = Vec::new();
         for path in &images {
-            let image = match decode(path) {
-                Ok(image) => image,
-                Err(failure) => {
-                    cx.out.failure(&failure);
-                    failures.push(failure.exit);
-                    continue;
-                }
-            };
-            transform.batch([&image], &mut batch);
+            if let Err(failure) = prepare(&mut worker, path, &mut batch) {
+                cx.out.failure(&failure);
+                failures.push(failure.exit);
+                continue;
+            }
             let logits = session.logits(&batch)?;
             let answer = Answer {
                 image: path.clone(),
@@ -110,15 +107,21 @@ impl Classify {
     }
 }
 
-fn decode(path: &Path) -> Result<RgbImage, Failure> {
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
         fs::read(path)
     };
-    let bytes = bytes.map_err(|error| Failure::file(path, &error))?;
-    preprocess::decode(&bytes)
+    bytes.map_err(|error| Failure::file(path, &error))
+}
+
+/// Writes a photo as the network takes it.
+fn prepare(worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(), Failure> {
+    worker
+        .file(&read(path)?, out)
+        .map(|_| ())
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))
 }
 

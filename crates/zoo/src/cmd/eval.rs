@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge, read_answers};
 use hrnet::Precision;
-use registry::Variant;
+use registry::{Preprocess, Variant};
+
+use super::preprocess::find;
 
 use crate::context::Context;
 use crate::eval::data::Images;
@@ -44,6 +46,9 @@ pub(crate) struct Eval {
     /// Which of the variant's weight sources, where it has several
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     source: Option<String>,
+    /// How images are prepared, as `zoo show` names it; without it as the variant's own accuracy has it
+    #[arg(long, value_name = "NAME")]
+    preprocess: Option<String>,
     /// Number formats: one, or two that are compared
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
@@ -179,6 +184,7 @@ impl Eval {
             variant,
             weights: self.weights.clone(),
             source: self.source.as_deref(),
+            preprocess: self.preprocess(cx, variant)?,
             precision,
             backend: self.backend.as_deref(),
             batch: self.batch,
@@ -193,12 +199,20 @@ impl Eval {
         })
     }
 
+    fn preprocess<'a>(&self, cx: &'a Context, variant: &'a Variant) -> Result<&'a Preprocess, Failure> {
+        match &self.preprocess {
+            Some(name) => find(cx.zoo()?, name),
+            None => Ok(&variant.preprocess),
+        }
+    }
+
     fn undecided(&self, cx: &Context, variant: &Variant, points: Points) -> Result<Undecided, Failure> {
         if self.shard != Shard::WHOLE {
             let what = "--until-decided with --shard: a shard alone does not settle what the whole is";
             return Err(Failure::new(Exit::Usage, what));
         }
-        let claims = claims(cx.zoo()?, variant, self.source.as_deref());
+        let preprocess = self.preprocess(cx, variant)?;
+        let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &preprocess.id);
         let first = claims.iter().find(|claimed| claimed.top == 1);
         let claimed = first.ok_or_else(|| {
             let what = format!(
@@ -235,7 +249,7 @@ impl Eval {
             cx.out.note("stopped: the answer is settled");
         }
         let variant = cx.variant(&header.key.variant)?;
-        let claims = claims(cx.zoo()?, variant, self.source.as_deref());
+        let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &header.preprocess);
         let summary = Summary::new(header.clone(), answers, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         write_whole(&file.with_extension("json"), (json + "\n").as_bytes())?;
@@ -289,7 +303,7 @@ impl Merge {
         let mut header = parts[0].header.clone();
         header.shard = Shard::WHOLE;
         let variant = cx.variant(&header.key.variant)?;
-        let claims = claims(cx.zoo()?, variant, None);
+        let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
         let summary = Summary::new(header, &answers, &claims);
         tell(cx, &summary, &answers, self.json)?;
         bad_images(Tally::of(&answers).unreadable)

@@ -22,6 +22,7 @@ mod nightly;
 mod peers;
 mod pick;
 mod pin;
+mod preprocess;
 mod profile;
 mod progress;
 mod report;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Mirror(mirror::Mirror),
     Pin(pin::Pin),
     Classify(classify::Classify),
+    Preprocess(preprocess::Preprocess),
     Infer(infer::Infer),
     Export(export::Export),
     Inspect(inspect::Inspect),
@@ -92,6 +94,7 @@ impl Command {
             Self::Mirror(command) => command.run(cx),
             Self::Pin(command) => command.run(cx),
             Self::Classify(command) => command.run(cx),
+            Self::Preprocess(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),

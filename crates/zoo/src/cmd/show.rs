@@ -122,10 +122,14 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     let Preprocess {
-        resize_short, crop, ..
+        id,
+        resize_short,
+        crop,
+        interpolation,
+        ..
     } = shown.preprocess;
     text.push_str(&format!(
-        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  short side {resize_short}, centre crop {crop}, bilinear\n",
+        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation}\n",
         shown.licence
     ));
     text.push_str(&format!("\nCounted from the network, {}\n", shown.input));

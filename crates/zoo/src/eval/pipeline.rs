@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harness::Stopwatch;
 use harness::eval::Answer;
-use preprocess::Transform;
+use preprocess::{Transform, Worker};
 use registry::Digest;
 use runtime::Session;
 
@@ -100,6 +100,7 @@ impl Pipeline<'_> {
         buffers: &Mutex<Receiver<Vec<f32>>>,
         ready: &SyncSender<Batch>,
     ) {
+        let mut worker = self.transform.worker();
         while !stop.load(Ordering::Relaxed) {
             let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return;
@@ -111,28 +112,10 @@ impl Pipeline<'_> {
             let images = chunk
                 .iter()
                 .zip(pixels.chunks_exact_mut(size))
-                .map(|(index, pixels)| (*index, self.prepare(&entries[*index], pixels)))
+                .map(|(index, pixels)| (*index, prepare(&mut worker, &entries[*index], pixels)))
                 .collect();
             if ready.send(Batch { images, pixels }).is_err() {
                 return;
-            }
-        }
-    }
-
-    /// Reads and prepares one image, and gives its digest.
-    fn prepare(&self, entry: &Entry, pixels: &mut [f32]) -> Result<String, String> {
-        let decoded = entry.read().map_err(|error| error.to_string()).and_then(|bytes| {
-            let image = preprocess::decode(&bytes).map_err(|error| error.to_string())?;
-            Ok((image, Digest::of(&bytes)))
-        });
-        match decoded {
-            Ok((image, digest)) => {
-                self.transform.batch([&image], pixels);
-                Ok(digest.to_string()[..16].to_owned())
-            }
-            Err(error) => {
-                pixels.fill(0.0);
-                Err(format!("{}: {error}", entry.name))
             }
         }
     }
@@ -161,6 +144,19 @@ impl Pipeline<'_> {
         let images = batch.images.iter().zip(logits.chunks_exact(classes));
         images.map(answer).collect()
     }
+}
+
+/// Reads and prepares one image, and gives its digest.
+fn prepare(worker: &mut Worker<f32>, entry: &Entry, pixels: &mut [f32]) -> Result<String, String> {
+    let read = entry.read().map_err(|error| error.to_string());
+    let digest = read.and_then(|bytes| {
+        worker.file(&bytes, pixels).map_err(|error| error.to_string())?;
+        Ok(Digest::of(&bytes).to_string()[..16].to_owned())
+    });
+    digest.map_err(|error| {
+        pixels.fill(0.0);
+        format!("{}: {error}", entry.name)
+    })
 }
 
 /// The classes of the largest logits, the largest first, the lower class first where two are equal.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use harness::Record;
 use harness::eval::{Answer, Book, Bounds, Header, Key, Shard, Tally, order};
 use hrnet::{Precision, Shape};
-use registry::{Digest, Variant};
+use registry::{Digest, Preprocess, Variant};
 use runtime::{Options, Session};
 
 use super::data::Images;
@@ -24,6 +24,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) variant: &'a Variant,
     pub(crate) weights: Option<WeightsArg>,
     pub(crate) source: Option<&'a str>,
+    pub(crate) preprocess: &'a Preprocess,
     pub(crate) precision: Precision,
     /// By name; none for the default of the precision.
     pub(crate) backend: Option<&'a str>,
@@ -57,13 +58,14 @@ pub(crate) struct Evaluated {
 
 /// Answers what is not answered yet.
 pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
-    let preprocess = &ask.variant.preprocess;
-    let transform = transform(preprocess)?;
+    let transform = transform(ask.preprocess)?;
     let (mut session, key) = ask.session(cx, transform.crop())?;
     let header = Header {
         eval: Header::SCHEMA,
         key,
         shard: ask.shard,
+        source: ask.source.map(str::to_owned),
+        preprocess: ask.preprocess.id.clone(),
         started: Record::now(),
         provenance: provenance(),
     };
@@ -162,11 +164,11 @@ impl Ask<'_> {
                 &Digest::of(plan.as_bytes()).to_string()[..8]
             ));
         }
-        let preprocess = serde_json::to_string(&self.variant.preprocess).expect("our types have string keys");
+        let preprocess = serde_json::to_string(self.preprocess).expect("our types have string keys");
         let key = Key {
             variant: self.variant.name.clone(),
             weights: Weights::identity(cx, self.variant, &choice)?,
-            preprocess: format!("{} {preprocess}", preprocess::DECODER),
+            preprocess: format!("{preprocess} by {}", preprocess::DECODER),
             precision: self.precision,
             backend: about,
             batch: self.batch.get(),

@@ -49,7 +49,14 @@ pub(crate) struct Claimed<'a> {
 const VALIDATION: (usize, usize) = (50_000, 1000);
 
 /// The accuracies that are claimed of these weights: of the source that was used, or of the first where a file was given.
-pub(crate) fn claims<'a>(zoo: &'a Zoo, variant: &'a Variant, source: Option<&str>) -> Vec<Claimed<'a>> {
+///
+/// A claim that was measured with another preprocessing is another claim.
+pub(crate) fn claims<'a>(
+    zoo: &'a Zoo,
+    variant: &'a Variant,
+    source: Option<&str>,
+    preprocess: &str,
+) -> Vec<Claimed<'a>> {
     let source = source.unwrap_or(&variant.artifacts[0].id);
     let one = |claim: &'a Claim| {
         let weights = claim.weights.as_ref()?;
@@ -57,6 +64,9 @@ pub(crate) fn claims<'a>(zoo: &'a Zoo, variant: &'a Variant, source: Option<&str
             return None;
         }
         let column = zoo.column(&claim.column)?;
+        if column.preprocess.as_ref().unwrap_or(&variant.preprocess.id) != preprocess {
+            return None;
+        }
         let printed = Printed::new(claim.value, claim.decimals(), column.unit.scale());
         let (top, printed) = match column.metric {
             Metric::Top1 => (1, printed),
@@ -167,18 +177,20 @@ mod tests {
         let cx = Context::embedded();
         let zoo = cx.zoo().expect("valid");
         let w18 = zoo.find("HRNet_W18_C").expect("there");
-        let columns = |source: Option<&str>| {
-            let claims = claims(zoo, w18, source);
+        let columns = |source: Option<&str>, preprocess: &str| {
+            let claims = claims(zoo, w18, source, preprocess);
             claims
                 .iter()
                 .map(|claimed| (claimed.claim.column.clone(), claimed.top))
                 .collect::<Vec<_>>()
         };
-        let paddle = columns(None);
+        let paddle = columns(None, "paddle-224");
         assert!(paddle.contains(&("page-top1".to_owned(), 1)), "{paddle:?}");
         assert!(paddle.iter().any(|(_, top)| *top == 5), "{paddle:?}");
         assert!(!paddle.iter().any(|(column, _)| column.starts_with("timm")));
-        assert_ne!(columns(Some("timm")), paddle);
+        assert!(columns(None, "timm-224-bilinear-0.875").is_empty());
+        let timm = columns(Some("timm"), "timm-224-bilinear-0.875");
+        assert!(timm.contains(&("timm-top1".to_owned(), 1)), "{timm:?}");
     }
 
     #[test]

@@ -82,6 +82,13 @@ impl Run {
         self.stdout()
     }
 
+    /// The standard error of a run that succeeded.
+    pub fn said(self) -> String {
+        let said = self.stderr();
+        self.good();
+        said
+    }
+
     /// The standard error of a run that ended with this code.
     pub fn failed(self, code: i32) -> String {
         let stderr = self.stderr();

@@ -1,0 +1,52 @@
+use kernels::{Element, Normalize, Resizer};
+
+use crate::{Notes, PreprocessError, RgbImage, Transform, decode_into};
+
+/// Prepares images one after the other, on one thread: what it needs in between is kept, so that nothing is allocated
+/// once the largest image has been seen. (Decoders of formats other than JPEG allocate their result.)
+#[derive(Clone, Debug)]
+pub struct Worker<T> {
+    transform: Transform,
+    resizer: Resizer,
+    normalize: Normalize<T>,
+    decoded: RgbImage,
+}
+
+impl<T: Element> Worker<T> {
+    pub(crate) fn new(transform: &Transform, normalize: Normalize<T>) -> Self {
+        Self {
+            resizer: Resizer::new(transform.resampling()),
+            normalize,
+            transform: transform.clone(),
+            decoded: RgbImage::default(),
+        }
+    }
+
+    /// Writes the prepared image, `[3, crop, crop]`.
+    ///
+    /// # Panics
+    /// If `out` has not [`Transform::output_elements`] elements.
+    pub fn image(&mut self, image: &RgbImage, out: &mut [T]) {
+        assert_eq!(out.len(), self.transform.output_elements(), "one output an image");
+        let geometry = self.transform.geometry(image);
+        self.resizer
+            .run(geometry, &image.pixels, |y, row| self.normalize.row(y, row, out));
+    }
+
+    /// Decodes an image file as the profile's library does, and writes it prepared, `[3, crop, crop]`.
+    ///
+    /// # Errors
+    /// As [`decode_into`]; `out` is then as it was.
+    ///
+    /// # Panics
+    /// If `out` has not [`Transform::output_elements`] elements.
+    pub fn file(&mut self, bytes: &[u8], out: &mut [T]) -> Result<Notes, PreprocessError> {
+        let mut decoded = std::mem::take(&mut self.decoded);
+        let notes = decode_into(bytes, self.transform.reader(), &mut decoded);
+        if notes.is_ok() {
+            self.image(&decoded, out);
+        }
+        self.decoded = decoded;
+        notes
+    }
+}
