@@ -261,12 +261,12 @@ fn resize(isa: Isa) -> Kernel {
         window,
     };
     let mut resizer = Resizer::on(Resampling::OpenCvLinear, isa);
-    let (source, mut target) = (vec![127; 640 * 480 * 3], vec![0; 224 * 224 * 3]);
+    let source = vec![127_u8; 640 * 480 * 3];
     Kernel {
         name: "bilinear u8 640x480 -> 341x256, 224x224 of it".into(),
         run: Box::new(move || {
-            resizer.run(geometry, &source, |y, row| {
-                target[y * row.len()..][..row.len()].copy_from_slice(row);
+            resizer.run(geometry, &source, |_, row| {
+                black_box(row);
             });
         }),
         work: (224 * 224) as f64,

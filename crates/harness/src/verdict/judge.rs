@@ -191,8 +191,7 @@ impl Bench<'_> {
             .and_then(|(old, new)| self.estimate(old, new, spread));
         verdict.threshold = Some(threshold);
         // Which test is used depends on counts alone, never on the times.
-        let by_ranks =
-            self.ranks.smallest(raw.0.len(), raw.1.len()) <= self.rule.alpha / self.family as f64;
+        let by_ranks = self.ranks.smallest(raw.0.len(), raw.1.len()) <= self.rule.alpha / self.family as f64;
         verdict.basis = Some(if by_ranks { Basis::Ranks } else { Basis::Spread });
         let mut test = |(old, new): &(Vec<f64>, Vec<f64>)| match by_ranks {
             true => Some(self.ranks.p(old, new, threshold.share.ln_1p())),
@@ -204,9 +203,7 @@ impl Bench<'_> {
             None => test(&raw),
             Some(canary) if by_ranks => test(canary),
             // One disturbed canary would make a change of a cell that was not: the times as measured must show it, too.
-            Some(canary) => test(&raw)
-                .zip(test(canary))
-                .map(|(raw, canary)| raw.max(canary)),
+            Some(canary) => test(&raw).zip(test(canary)).map(|(raw, canary)| raw.max(canary)),
         };
     }
 

@@ -189,7 +189,7 @@ mod tests {
         assert!(paddle.iter().any(|(_, top)| *top == 5), "{paddle:?}");
         assert!(!paddle.iter().any(|(column, _)| column.starts_with("timm")));
         assert!(columns(None, "timm-224-bilinear-0.875").is_empty());
-        let timm = columns(Some("timm"), "timm-224-bilinear-0.875");
+        let timm = columns(Some("ms"), "timm-224-bilinear-0.875");
         assert!(timm.contains(&("timm-top1".to_owned(), 1)), "{timm:?}");
     }
 
