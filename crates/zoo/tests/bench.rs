@@ -147,9 +147,10 @@ fn a_plan_measures_nothing_and_a_limit_says_what_it_leaves_out() {
     ]);
     let told = run.stderr();
     assert!(told.contains("warning: no time was left for"), "{told}");
-    assert!(told.contains("HRNet_W64_C/bf16/bs8/crop224/candle"), "{told}");
     let measured = records(&place, "reports/records.jsonl");
     assert!(!measured.is_empty());
+    let is_longest = |record: &Value| record["case"].as_str().is_some_and(|case| case.contains("W64"));
+    assert!(!measured.iter().any(is_longest), "the longest is left out");
     assert!(
         measured
             .iter()

@@ -5,7 +5,7 @@ use harness::{Budget, Case, NetworkCase, Record};
 use hrnet::{Precision, Shape};
 use registry::Zoo;
 
-/// What starting a process, decoding the photo and two canaries take, ns.
+/// What starting a process, decoding the photo and two canaries take where no preprocessing cell has told, ns.
 const START_NS: f64 = 0.5e9;
 
 /// Making weights up, or reading them, and laying them out, ns a parameter.
@@ -25,6 +25,8 @@ pub(crate) struct Forecast<'a> {
     known: HashMap<Case, Known>,
     /// Multiply-accumulates a second, by backend, precision and threads.
     rates: HashMap<(String, Precision, usize), Vec<f64>>,
+    /// What preprocessing cells took besides their runs, ns.
+    starts: Vec<f64>,
     /// Multiply-accumulates of one image and parameters, by variant and crop.
     sizes: RefCell<HashMap<(String, usize), (f64, f64)>>,
 }
@@ -66,6 +68,7 @@ impl<'a> Forecast<'a> {
             peak,
             known: HashMap::new(),
             rates: HashMap::new(),
+            starts: Vec::new(),
             sizes: RefCell::default(),
         }
     }
@@ -79,6 +82,9 @@ impl<'a> Forecast<'a> {
         let around_ns = record.spent_ns.map(|spent| (spent as f64 - timed).max(0.0));
         self.known
             .insert(record.case.clone(), Known { run_ns, around_ns });
+        if record.case.network().is_none() {
+            self.starts.extend(around_ns);
+        }
         if let Some(case) = record.case.network()
             && let Some((macs, _)) = self.size(case)
         {
@@ -122,9 +128,13 @@ impl<'a> Forecast<'a> {
 
     /// What happens before and after the runs: among it is one run of the reference, at about half the peak.
     fn around(&self, case: &Case) -> f64 {
+        let start = match self.starts.as_slice() {
+            [] => START_NS,
+            starts => median(starts),
+        };
         let network = case.network().and_then(|case| self.size(case));
-        network.map_or(START_NS, |(macs, parameters)| {
-            START_NS + WEIGHT_NS * parameters + 2e9 * macs / self.peak
+        network.map_or(start, |(macs, parameters)| {
+            start + WEIGHT_NS * parameters + 2e9 * macs / self.peak
         })
     }
 
