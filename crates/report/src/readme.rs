@@ -113,7 +113,7 @@ fn sure(choices: &[&Choice]) -> Option<String> {
     let widest = choices.iter().filter_map(half).reduce(f64::max);
     let widest = widest.map_or(String::new(), |widest| {
         format!(
-            "; the interval in brackets holds it with 95 % and is ± {:.1} % at most",
+            "; the interval in brackets, of 95 % or the range of two to five processes, is ± {:.1} % at most",
             100.0 * widest
         )
     });
@@ -171,7 +171,7 @@ mod tests {
         );
         assert!(
             text.contains(
-                "median of 30 runs; the interval in brackets holds it with 95 % and is ± 0.0 % at most"
+                "median of 30 runs; the interval in brackets, of 95 % or the range of two to five processes, is ± 0.0 % at most"
             ),
             "{text}"
         );
