@@ -60,7 +60,8 @@ impl Tally {
         share_interval(right, self.counted)
     }
 
-    fn share(&self, right: usize) -> Option<f64> {
+    /// The share of so many right answers; none without images.
+    pub fn share(&self, right: usize) -> Option<f64> {
         (self.counted > 0).then(|| right as f64 / self.counted as f64)
     }
 }

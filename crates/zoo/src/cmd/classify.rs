@@ -8,7 +8,7 @@ use preprocess::Worker;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::eval::data::images_in;
+use crate::files::add_images;
 use crate::model::ModelArgs;
 use crate::output::table;
 use crate::{Exit, Failure, labels};
@@ -50,7 +50,10 @@ struct Class {
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
-        let images = self.files()?;
+        let mut images = Vec::new();
+        for path in &self.images {
+            add_images(path, &mut images)?;
+        }
         let transform = crate::bench::transform(&variant.preprocess)?;
         let mut session = self
             .model
@@ -86,24 +89,6 @@ impl Classify {
                 format!("{} of {} images could not be read", failures.len(), images.len()),
             )),
         }
-    }
-
-    /// The files that are named, and those of the folders, by name.
-    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
-        let mut files = Vec::new();
-        for path in &self.images {
-            if !path.is_dir() {
-                files.push(path.clone());
-                continue;
-            }
-            let mut found = images_in(path)?;
-            if found.is_empty() {
-                let what = format!("{}: there are no images in the folder", path.display());
-                return Err(Failure::new(Exit::Missing, what));
-            }
-            files.append(&mut found);
-        }
-        Ok(files)
     }
 }
 

@@ -6,6 +6,7 @@ use preprocess::Worker;
 use registry::{Preprocess as Profile, Zoo};
 
 use crate::context::Context;
+use crate::files::add_images;
 use crate::{Exit, Failure, npy};
 
 /// Turn photos into the batch that a network takes
@@ -29,9 +30,6 @@ pub(crate) struct Preprocess {
     output: PathBuf,
 }
 
-/// The endings that files in folders are known by.
-const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
-
 impl Preprocess {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let profile = match (&self.model, &self.profile) {
@@ -40,7 +38,7 @@ impl Preprocess {
         };
         let mut files = Vec::new();
         for path in &self.images {
-            add(path, &mut files)?;
+            add_images(path, &mut files)?;
         }
         let transform = crate::bench::transform(profile)?;
         let mut worker = transform.worker::<f32>();
@@ -114,46 +112,4 @@ pub(super) fn find<'z>(zoo: &'z Zoo, name: &str) -> Result<&'z Profile, Failure>
             Err(failure.help(format!("say which: {}", several.join(", "))))
         }
     }
-}
-
-/// The file, or the images in the folder and its subfolders, in the order of names.
-fn add(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let before = files.len();
-    walk(path, files)?;
-    if files.len() == before {
-        let failure = Failure::new(
-            Exit::Usage,
-            format!("{}: no images in this folder", path.display()),
-        );
-        return Err(failure.help(format!("files that end in {} are taken", ENDINGS.join(", "))));
-    }
-    Ok(())
-}
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let fail = |error| Failure::file(folder, &error);
-    let mut paths = fs::read_dir(folder)
-        .map_err(fail)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<PathBuf>, _>>()
-        .map_err(fail)?;
-    paths.sort();
-    for path in paths {
-        // A link to a folder may lead back to where we are.
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, files)?;
-        } else if path.is_file() && is_image(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn is_image(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy();
-    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }

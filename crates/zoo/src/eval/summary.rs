@@ -90,7 +90,7 @@ impl Summary {
             && tally.unlabelled == 0;
         let share = |right: usize| {
             Some(Share {
-                share: (tally.counted > 0).then(|| right as f64 / tally.counted as f64)?,
+                share: tally.share(right)?,
                 interval: tally.interval(right),
             })
         };

@@ -2,8 +2,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::classes::Folders;
-use super::{Entry, Found, Place, is_image, is_tar, tarball};
+use super::{Entry, Found, Place, is_tar, tarball};
 use crate::Failure;
+use crate::files::is_image;
 
 /// The images of a folder: in folders by class, or else in tar archives.
 pub(super) fn find(data: &Path, classes: usize) -> Result<Found, Failure> {
@@ -48,13 +49,6 @@ pub(super) fn find(data: &Path, classes: usize) -> Result<Found, Failure> {
         }
     }
     Ok(found)
-}
-
-/// The image files of a folder, by name.
-pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = list(folder)?;
-    files.retain(|path| path.is_file() && is_image(path));
-    Ok(files)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

@@ -12,12 +12,8 @@ use std::path::{Path, PathBuf};
 use harness::eval;
 use registry::Digest;
 
-pub(crate) use folder::images_in;
-
+use crate::files::IMAGE_ENDINGS;
 use crate::{Exit, Failure};
-
-/// Endings of files that are taken for images.
-const IMAGES: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 
 /// A data set, its images in order of their names.
 #[derive(Debug)]
@@ -86,7 +82,7 @@ impl Images {
         } = found;
         let bad = |what: String| Failure::new(Exit::Usage, format!("{}: {what}", path.display()));
         if entries.is_empty() {
-            let endings = IMAGES.join(", ");
+            let endings = IMAGE_ENDINGS.join(", ");
             return Err(
                 bad("there are no images".into()).help(format!("looked for names that end in {endings}"))
             );
@@ -168,18 +164,10 @@ fn digest(entries: &[Entry]) -> String {
 }
 
 fn is_tar(path: &Path) -> bool {
-    path.is_file() && ending(path) == "tar"
-}
-
-fn is_image(name: &Path) -> bool {
-    IMAGES.contains(&ending(name).as_str())
-}
-
-fn ending(path: &Path) -> String {
-    path.extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase()
+    path.is_file()
+        && path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use tar::Archive;
 
 use super::classes::Folders;
-use super::{Entry, Found, Place, is_image};
+use super::{Entry, Found, Place};
+use crate::files::is_image;
 use crate::{Exit, Failure};
 
 /// The images of tar archives: with a `.cls` beside each, as WebDataset has it, or in folders by class.
