@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use harness::verdict::Comparison;
-use harness::{Budget, Case, PreprocessCase, Record};
+use harness::{Budget, Case, PreprocessCase, Record, read};
 use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
@@ -17,7 +17,7 @@ use crate::bench::{
 };
 use crate::context::Context;
 use crate::peers::installed;
-use crate::verdicts::nights::{KEPT_DAYS, TWICE, last_records, prune};
+use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
 use crate::verdicts::tonight::Tonight;
 use crate::verdicts::{self, RECORDS};
 use crate::{Exit, Failure};
@@ -123,18 +123,14 @@ impl Nightly {
             .iter()
             .map(|case| Task::new(case.clone(), &folder.join(RECORDS)));
         let second = again.iter().map(|case| Task::new(case.clone(), &twice));
-        let done = campaign.run(
-            first.chain(second).collect(),
-            &last_records(&self.out, folder)?,
-            |record| {
-                if record.process == Some(0) {
-                    cx.out.note(&told::line(&[record]));
-                } else {
-                    cx.out.detail(&told::progress(record));
-                }
-                Ok(())
-            },
-        )?;
+        let done = campaign.run(first.chain(second).collect(), &self.last_records()?, |record| {
+            if record.process == Some(0) {
+                cx.out.note(&told::line(&[record]));
+            } else {
+                cx.out.detail(&told::progress(record));
+            }
+            Ok(())
+        })?;
         if let Some(left_out) = told::left_out(&done, campaign.processes) {
             cx.out.warn(&format!("{left_out}; --budget gives more time"));
         }
@@ -142,6 +138,15 @@ impl Nightly {
             done.tasks.into_iter().partition(|task| task.file == twice);
         let records = |tasks: Vec<Task>| tasks.into_iter().flat_map(|task| task.records).collect();
         Ok((records(first), records(again)))
+    }
+
+    /// What was measured last, to plan by; the night that is being made has no page yet.
+    fn last_records(&self) -> Result<Vec<Record>, Failure> {
+        let file = report::newest(&self.out)?.map(|folder| folder.join(RECORDS));
+        match file.filter(|file| file.is_file()) {
+            Some(file) => Ok(read(&file)?),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn command(&self) -> &'static str {

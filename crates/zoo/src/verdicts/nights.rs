@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use harness::verdict::{Comparison, History, Repeat, same_machine};
-use harness::{Machine, Record, StoreError, days_between, read};
+use harness::{Machine, StoreError, days_between};
 use serde::{Deserialize, Serialize};
 
 use super::{MEDIANS, RECORDS, set};
@@ -76,18 +76,6 @@ impl Nights {
     pub(crate) fn last(&self) -> Option<&[Repeat]> {
         self.sets.last().map(Vec::as_slice)
     }
-}
-
-/// The records of the newest folder of reports that has some, but for one: what was measured last.
-///
-/// # Errors
-/// If a folder or a file cannot be read.
-pub(crate) fn last_records(reports: &Path, but: &Path) -> Result<Vec<Record>, Failure> {
-    let newest = folders(reports)?
-        .into_iter()
-        .rev()
-        .find(|folder| folder != but && folder.join(RECORDS).is_file());
-    newest.map_or(Ok(Vec::new()), |folder| Ok(read(&folder.join(RECORDS))?))
 }
 
 fn began(set: &[Repeat]) -> String {
@@ -208,7 +196,7 @@ fn folders(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::{Provenance, append};
+    use harness::{Provenance, Record, append};
 
     fn write(reports: &Path, name: &str, command: &str, cpu: &str) -> PathBuf {
         let folder = reports.join(name);
