@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Widths to graph, weights bound to it, both prepared for the fastest backend: done once.
     let graph = variant.spec.graph(Shape::square(1, wants.crop))?;
     let weights = checkpoint::load(Path::new(weights), &graph)?;
-    let backend = runtime::default_backend(Precision::F32);
+    let backend = runtime::default_backend(Precision::F32)?;
     let mut session = backend.prepare(&graph, &weights, Options::new(Precision::F32))?;
 
     // Batch to logits, [1, 1000]: done for every batch, without allocating.

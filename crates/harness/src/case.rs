@@ -185,10 +185,22 @@ mod tests {
         for id in [
             "HRNet_W18_C/f32/bs1/crop224/candle/t2",
             "SE_HRNet_W64_C_ssld/bf16/bs8/crop384/cpu/t16",
+            "HRNet_W18_C/i16/bs1/crop224/cpu/t1",
+            "HRNet_W18_C/int8/bs1/crop224/cpu/t1",
             "preprocess/decode",
             "preprocess/resize320-crop288/f16/bs4",
         ] {
             assert_eq!(id.parse::<Case>().expect(id).to_string(), id);
+        }
+    }
+
+    #[test]
+    fn a_precision_has_one_name_in_ids_and_records() {
+        for precision in Precision::ALL {
+            let name = precision.name();
+            assert_eq!(name.parse::<Precision>().ok(), Some(precision));
+            let json = serde_json::to_string(&precision).expect("a name");
+            assert_eq!(json, format!("\"{name}\""));
         }
     }
 

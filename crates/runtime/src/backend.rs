@@ -60,13 +60,13 @@ pub static BACKENDS: &[&dyn Backend] = &[
 pub const PEERS: &[&str] = &["ort", "tract"];
 
 /// The backend that runs a precision when none is named: the first of [`BACKENDS`] that can.
-pub fn default_backend(precision: Precision) -> &'static dyn Backend {
+///
+/// # Errors
+/// If none can.
+pub fn default_backend(precision: Precision) -> Result<&'static dyn Backend, RuntimeError> {
     let can = |backend: &&dyn Backend| backend.arithmetic(precision).is_some();
-    BACKENDS
-        .iter()
-        .copied()
-        .find(|backend| can(backend))
-        .expect("candle runs every precision")
+    let first = BACKENDS.iter().copied().find(|backend| can(backend));
+    first.ok_or(RuntimeError::NoBackend { precision })
 }
 
 /// A prepared network.
@@ -162,6 +162,12 @@ pub enum RuntimeError {
     Precision {
         /// The backend's name.
         backend: &'static str,
+        /// The precision asked for.
+        precision: Precision,
+    },
+    /// No backend has arithmetic for this precision.
+    #[error("no backend of this build runs in {precision}")]
+    NoBackend {
         /// The precision asked for.
         precision: Precision,
     },

@@ -55,6 +55,7 @@ impl Backend for Candle {
             Precision::F16 => "f16 storage, f32 arithmetic in convolutions",
             Precision::Bf16 if self.wide_sums => "bf16",
             Precision::Bf16 => "bf16 storage, f32 arithmetic in convolutions",
+            Precision::I16 | Precision::Int8 => return None,
         })
     }
 
@@ -73,7 +74,10 @@ impl Backend for Candle {
             .num_threads(options.threads.get())
             .build()
             .map_err(|error| failed(&error))?;
-        let storage = dtype(options.precision);
+        let storage = dtype(options.precision).ok_or(RuntimeError::Precision {
+            backend: self.name,
+            precision: options.precision,
+        })?;
         let compute = if self.wide_sums { storage } else { DType::F32 };
         let compiler = Compiler {
             graph,
@@ -101,11 +105,12 @@ impl Backend for Candle {
     }
 }
 
-fn dtype(precision: Precision) -> DType {
+fn dtype(precision: Precision) -> Option<DType> {
     match precision {
-        Precision::F32 => DType::F32,
-        Precision::F16 => DType::F16,
-        Precision::Bf16 => DType::BF16,
+        Precision::F32 => Some(DType::F32),
+        Precision::F16 => Some(DType::F16),
+        Precision::Bf16 => Some(DType::BF16),
+        Precision::I16 | Precision::Int8 => None,
     }
 }
 

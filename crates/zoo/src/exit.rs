@@ -236,6 +236,9 @@ impl From<RuntimeError> for Failure {
                 let help = help.clone();
                 Self::new(Exit::Missing, error).help(help)
             }
+            RuntimeError::NoBackend { .. } => {
+                Self::new(Exit::Usage, error).help("`zoo doctor` says what runs in which precision")
+            }
             _ => Self::new(Exit::Other, error),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct ModelArgs {
     /// What runs the network; without it the first of `zoo doctor` that takes the precision
     #[arg(long, value_name = "NAME")]
     pub(crate) backend: Option<String>,
-    /// Number format: f32, f16 or bf16
+    /// Number format: f32, f16, bf16, i16 or int8
     #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
     /// Threads; without it all of the machine's
@@ -49,7 +49,7 @@ impl ModelArgs {
     pub(crate) fn prepare(&self, graph: &Graph, weights: &Weights) -> Result<Box<dyn Session>, Failure> {
         let backend = match &self.backend {
             Some(name) => runtime::backend(name)?,
-            None => runtime::default_backend(self.precision),
+            None => runtime::default_backend(self.precision)?,
         };
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);

@@ -157,6 +157,8 @@ pub(crate) fn paper_name(precision: Precision) -> &'static str {
         Precision::F32 => "FP32",
         Precision::F16 => "FP16",
         Precision::Bf16 => "BF16",
+        Precision::I16 => "INT16",
+        Precision::Int8 => "INT8",
     }
 }
 

@@ -68,7 +68,7 @@ impl Backend for Cpu {
     fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
         match precision {
             Precision::F32 => Some("f32"),
-            Precision::F16 | Precision::Bf16 => None,
+            Precision::F16 | Precision::Bf16 | Precision::I16 | Precision::Int8 => None,
         }
     }
 

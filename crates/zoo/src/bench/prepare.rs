@@ -195,6 +195,10 @@ impl<'a> Workshop<'a> {
                     Precision::F32 => batch_cell::<f32>(transform, *batch)?,
                     Precision::F16 => batch_cell::<f16>(transform, *batch)?,
                     Precision::Bf16 => batch_cell::<bf16>(transform, *batch)?,
+                    Precision::I16 | Precision::Int8 => {
+                        let what = format!("{precision}: batches are made in floating point alone");
+                        return Err(Failure::new(Exit::Usage, what));
+                    }
                 }
             }
         };

@@ -30,7 +30,7 @@ pub(crate) struct Bench {
         default_value = "*"
     )]
     model: Vec<Pattern>,
-    /// Number formats: f32, f16, bf16, or all
+    /// Number formats: f32, f16, bf16, i16, int8, or all that something runs
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// Batch sizes

@@ -87,7 +87,7 @@ impl Show {
 
 /// What the default backend makes of the network; weights do not change it.
 fn plan(graph: &Graph) -> Result<String, Failure> {
-    let backend = runtime::default_backend(Precision::F32);
+    let backend = runtime::default_backend(Precision::F32)?;
     let session = backend.prepare(graph, &SeededWeights::new(0), Options::new(Precision::F32))?;
     session
         .plan()

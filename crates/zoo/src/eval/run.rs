@@ -142,7 +142,7 @@ impl Ask<'_> {
     fn session(&self, cx: &Context, crop: usize) -> Result<(Box<dyn Session>, Key), Failure> {
         let backend = match self.backend {
             Some(name) => runtime::backend(name)?,
-            None => runtime::default_backend(self.precision),
+            None => runtime::default_backend(self.precision)?,
         };
         let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let choice = match &self.weights {
