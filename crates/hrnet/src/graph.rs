@@ -215,6 +215,17 @@ impl Graph {
         Self { nodes }
     }
 
+    /// The same network for batches of `n` images.
+    pub fn with_batch(&self, n: usize) -> Self {
+        let node = |node: &Node| Node {
+            shape: Shape { n, ..node.shape },
+            ..node.clone()
+        };
+        Self {
+            nodes: self.nodes.iter().map(node).collect(),
+        }
+    }
+
     /// How many nodes read each node's value; the output counts as read once more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];

@@ -1,8 +1,9 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use hrnet::{Graph, Precision, Shape, WeightError, WeightSource};
 
-use crate::{candle, cpu};
+use crate::{Calibration, CalibrationError, candle, cpu};
 
 /// A way to run a network: one file a backend, one line in [`BACKENDS`].
 pub trait Backend: Sync {
@@ -138,19 +139,30 @@ pub struct StepCost {
 }
 
 /// How a network is to be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Number format of weights and activations.
     pub precision: Precision,
     /// Threads of the session's own pool.
     pub threads: NonZeroUsize,
+    /// What layers read, for precisions in fixed point; without it [`Calibration::stand_in`].
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 impl Options {
     /// All hardware threads in `precision`.
     pub fn new(precision: Precision) -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { precision, threads }
+        Self {
+            precision,
+            threads,
+            calibration: None,
+        }
+    }
+
+    /// The same on so many threads.
+    pub fn threads(self, threads: NonZeroUsize) -> Self {
+        Self { threads, ..self }
     }
 }
 
@@ -174,6 +186,9 @@ pub enum RuntimeError {
     /// The weights lack something the network needs.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// There is no calibration, or it does not fit.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// A slice of another length than the session's shapes.
     #[error("{what} has {actual} elements; prepared for {expected} ({shape})")]
     Length {

@@ -5,6 +5,7 @@
 //! double-precision walk over the graph. Those of [`PEERS`] are other people's engines, each behind a feature of its name.
 
 mod backend;
+mod calibration;
 mod candle;
 mod cpu;
 #[cfg(feature = "ort")]
@@ -15,5 +16,8 @@ mod tract;
 pub use backend::{
     BACKENDS, Backend, Options, PEERS, RuntimeError, Session, StepCost, UnknownBackend, backend,
     default_backend,
+};
+pub use calibration::{
+    Calibration, CalibrationError, Calibrator, Method, Origin, Range, UnknownMethod, photo_like,
 };
 pub use cpu::{Costs, CostsError, Tuned, tune, unit, use_costs};

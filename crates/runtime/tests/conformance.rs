@@ -192,10 +192,7 @@ fn thread_counts_do_not_change_the_shape_and_hardly_the_value() {
     let graph = spec.graph(shape).expect("a tiny network");
     for backend in backends() {
         let run = |threads: usize| {
-            let options = Options {
-                precision: Precision::F32,
-                threads: threads.try_into().expect("positive"),
-            };
+            let options = Options::new(Precision::F32).threads(threads.try_into().expect("positive"));
             let mut session = backend
                 .prepare(&graph, &SeededWeights::new(0), options)
                 .expect("prepare");

@@ -6,13 +6,18 @@ use memmap2::MmapMut;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
+use super::grid::Grid;
 use super::isa::{Isa, on};
+use super::maps::Map;
 use super::packed::{Store, map};
 use super::simd::{MAX_LANES, Simd, Work};
-use super::step::{Context, Step};
+use super::step::{Context, Step, exchange};
 
 /// What is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
+
+/// What is called after each convolution with its step's index and what it read, `[n, channels, h, w]`.
+pub type Observe<'a> = dyn FnMut(usize, &[f32]) + Send + 'a;
 
 /// Steps in order, whose weights are gathered in one memory as they come.
 #[derive(Debug, Default)]
@@ -156,6 +161,25 @@ impl Program {
         self.go(images, result, Some(&Mutex::new(after)));
     }
 
+    /// The same, and shows what each convolution read. A program of one thread alone can be observed: others go on to the
+    /// next step meanwhile.
+    ///
+    /// # Panics
+    /// As [`Program::run`], and if the program has several threads.
+    pub fn run_observed(&mut self, images: &[f32], result: &mut [f32], observe: &mut Observe<'_>) {
+        assert_eq!(self.threads, 1, "threads of a program that is observed");
+        let maps: Vec<Option<Map>> = self.steps.list.iter().map(Step::convolved).collect();
+        let memory = Memory(self.memory.as_mut_ptr().cast());
+        let mut values = Vec::new();
+        self.run_watched(images, result, &mut move |step| {
+            if let Some(map) = maps[step] {
+                // SAFETY: the step's maps lie in the memory, and its only thread is here.
+                unsafe { memory.read(map, &mut values) };
+                observe(step, &values);
+            }
+        });
+    }
+
     fn go(&mut self, images: &[f32], result: &mut [f32], watch: Option<&Mutex<&mut Watch<'_>>>) {
         assert_eq!(
             (images.len(), result.len()),
@@ -196,6 +220,29 @@ impl Program {
                 let barrier = Barrier::new(self.threads);
                 pool.broadcast(|thread| part(thread.index(), Some(&barrier)));
             }
+        }
+    }
+}
+
+/// A program's memory, as seen between two steps.
+struct Memory(*const f32);
+
+// SAFETY: it is only read where no step runs.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    /// Puts the pixels of a map into `values`, `[n, channels, h, w]`.
+    ///
+    /// # Safety
+    /// The map lies in the memory, and nothing is written to it meanwhile.
+    unsafe fn read(&self, map: Map, values: &mut Vec<f32>) {
+        let Grid { n, h, w, .. } = map.grid;
+        values.resize(map.channels * n * h * w, 0.0);
+        for channel in 0..map.channels {
+            exchange(map, channel, |at, image| {
+                // SAFETY: the caller's.
+                values[image] = unsafe { *self.0.add(at) };
+            });
         }
     }
 }

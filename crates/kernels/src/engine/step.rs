@@ -157,6 +157,14 @@ impl Step {
         }
     }
 
+    /// The map that a convolution reads.
+    pub(super) fn convolved(&self) -> Option<Map> {
+        match self.0 {
+            Op::Conv { from, .. } => Some(from),
+            _ => None,
+        }
+    }
+
     /// Multiply-accumulates by the definition of a convolution or linear layer, however they are computed; 0 for others.
     pub fn macs(&self) -> u64 {
         let macs = match &self.0 {
@@ -330,7 +338,7 @@ impl Step {
 
 /// Pairs each pixel's place in the memory with its place in `[n, channels, h, w]`, for one channel.
 #[inline(always)]
-fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
+pub(super) fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
     let Grid { n, h, w, p } = map.grid;
     let base = map.offset + channel * map.grid.stride();
     for image in 0..n {

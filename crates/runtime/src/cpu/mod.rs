@@ -2,6 +2,7 @@
 
 mod choice;
 mod memory;
+mod observe;
 mod plan;
 mod steps;
 mod tune;
@@ -13,6 +14,7 @@ use kernels::engine::{Isa, Program, Step, Target, UnknownIsa};
 use crate::{Backend, Options, RuntimeError, Session, StepCost};
 
 pub use choice::{Costs, CostsError, use_costs};
+pub(crate) use observe::Observed;
 pub use tune::{Tuned, tune};
 
 /// The engine with or without Winograd's minimal filtering.
@@ -87,6 +89,17 @@ impl Backend for Cpu {
         weights: &dyn WeightSource,
         options: Options,
     ) -> Result<Box<dyn Session>, RuntimeError> {
+        Ok(Box::new(self.session(graph, weights, &options)?))
+    }
+}
+
+impl Cpu {
+    fn session(
+        &self,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+        options: &Options,
+    ) -> Result<CpuSession, RuntimeError> {
         if self.arithmetic(options.precision).is_none() {
             return Err(RuntimeError::Precision {
                 backend: self.name,
@@ -104,13 +117,13 @@ impl Backend for Cpu {
         let (steps, elements) = steps::build(&plan, graph, weights, target, Choice::new(self.winograd))?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
-        Ok(Box::new(CpuSession {
+        Ok(CpuSession {
             program,
             layers: plan.layers(graph),
             isa,
             input: graph.input_shape(),
             output: graph.output_shape(),
-        }))
+        })
     }
 }
 

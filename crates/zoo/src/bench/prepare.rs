@@ -222,10 +222,7 @@ impl Question<'_> {
             .threads
             .try_into()
             .map_err(|_| Failure::new(Exit::Usage, "0 threads"))?;
-        let options = Options {
-            precision: self.case.precision,
-            threads,
-        };
+        let options = Options::new(self.case.precision).threads(threads);
         let mut session = backend.prepare(&self.graph, self.weights.source.as_ref(), options)?;
         let images = self.images;
         let mut logits = vec![0.0; self.graph.output_shape().elements()];

@@ -90,10 +90,7 @@ impl Profile {
         let crop = self.size.unwrap_or(variant.preprocess.crop);
         let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let backend = runtime::backend(&self.backend)?;
-        let options = Options {
-            threads: self.threads,
-            ..Options::new(Precision::F32)
-        };
+        let options = Options::new(Precision::F32).threads(self.threads);
         let started = Record::now();
         let mut session = backend.prepare(&graph, &SeededWeights::new(SEED), options)?;
         let steps = self.steps(session.as_mut())?;

@@ -1,0 +1,214 @@
+//! What each convolution of a network reads, so that it can be kept in fixed point: ranges seen on images, for one set of
+//! weights.
+
+mod calibrator;
+mod histogram;
+mod method;
+mod photos;
+
+use std::collections::BTreeMap;
+
+use hrnet::{Graph, Op, WeightSource};
+use serde::{Deserialize, Serialize};
+
+use crate::RuntimeError;
+
+pub use calibrator::Calibrator;
+pub use method::{Method, UnknownMethod};
+pub use photos::photo_like;
+
+/// Images of [`Calibration::stand_in`].
+const STAND_IN_IMAGES: usize = 8;
+
+/// The ranges of what each convolution reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Version of this form, [`Calibration::SCHEMA`].
+    calibration: u32,
+    /// What is known of where it comes from.
+    pub origin: Origin,
+    /// How ranges were chosen from what was seen.
+    pub method: Method,
+    /// Images that were seen.
+    pub images: usize,
+    /// By the names of convolutions.
+    layers: BTreeMap<String, Layer>,
+}
+
+/// Where a calibration comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The network's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// SHA-256 of the weight file, or `seeded:N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// Which images, and how they were prepared.
+    pub images: String,
+}
+
+/// What one convolution reads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    channels: usize,
+    /// What the method chose.
+    range: Range,
+    /// All that was seen.
+    seen: Range,
+}
+
+/// An interval that holds zero, which maps are padded with; both ends are zero where nothing else was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The lower end, at most zero.
+    pub lo: f32,
+    /// The upper end, at least zero.
+    pub hi: f32,
+}
+
+impl Range {
+    /// The least range that holds both numbers and zero.
+    pub fn around(lo: f32, hi: f32) -> Self {
+        Self {
+            lo: lo.min(0.0),
+            hi: hi.max(0.0),
+        }
+    }
+
+    /// The largest absolute value in it.
+    pub fn largest(self) -> f32 {
+        self.hi.max(-self.lo)
+    }
+
+    fn is_valid(self) -> bool {
+        self.lo <= 0.0 && self.hi >= 0.0 && self.lo.is_finite() && self.hi.is_finite()
+    }
+}
+
+/// Why there is no calibration, or it does not fit.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CalibrationError {
+    /// The text is none.
+    #[error("no calibration: {0}")]
+    Text(String),
+    /// It is of another network.
+    #[error("the calibration is of another network: {0}")]
+    Network(String),
+    /// The network computes something else than numbers.
+    #[error("layer `{layer}` reads {value}: it cannot be calibrated on these weights and images")]
+    Value {
+        /// The convolution.
+        layer: String,
+        /// What it reads.
+        value: String,
+    },
+    /// Nothing was seen.
+    #[error("no image to calibrate on")]
+    NoImages,
+}
+
+impl Calibration {
+    /// The version of the form.
+    pub const SCHEMA: u32 = 1;
+
+    /// What is said of a network that ran on ranges of [`Calibration::stand_in`].
+    pub const STAND_IN: &'static str = "8 made-up photos";
+
+    /// Ranges seen on a few made-up photos of the graph's size, the same for the same weights: what stands in where nobody
+    /// gave a calibration.
+    ///
+    /// # Errors
+    /// If the weights lack a parameter, or the network computes something else than numbers.
+    pub fn stand_in(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
+        let graph = graph.with_batch(1);
+        let mut calibrator = Calibrator::new(&graph, weights)?;
+        for index in 0..STAND_IN_IMAGES {
+            calibrator.add(&photo_like(index as u64, graph.input_shape()))?;
+        }
+        let origin = Origin {
+            images: Self::STAND_IN.into(),
+            ..Origin::default()
+        };
+        Ok(calibrator.finish(Method::Mse, origin)?)
+    }
+
+    /// The range to keep what this convolution reads in: what lies outside may be cut off.
+    pub fn range(&self, layer: &str) -> Option<Range> {
+        self.layers.get(layer).map(|layer| layer.range)
+    }
+
+    /// The range of all that this convolution was seen to read, whatever the method.
+    pub fn seen(&self, layer: &str) -> Option<Range> {
+        self.layers.get(layer).map(|layer| layer.seen)
+    }
+
+    /// The names of the convolutions.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.layers.keys().map(String::as_str)
+    }
+
+    /// Refuses a graph with convolutions that it has no range of, or with other channels.
+    ///
+    /// # Errors
+    /// The first such convolution.
+    pub fn check(&self, graph: &Graph) -> Result<(), CalibrationError> {
+        for node in graph.nodes() {
+            let Op::Conv(conv) = node.op else { continue };
+            let name = &node.name;
+            match self.layers.get(name) {
+                None => {
+                    let what = format!("it has no range of layer `{name}`");
+                    return Err(CalibrationError::Network(what));
+                }
+                Some(layer) if layer.channels != conv.inputs => {
+                    let what = format!(
+                        "layer `{name}` reads {} channels, not {}",
+                        layer.channels, conv.inputs
+                    );
+                    return Err(CalibrationError::Network(what));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The text that [`Calibration::parse`] reads, the same for the same calibration.
+    pub fn to_text(&self) -> String {
+        let json = serde_json::to_string_pretty(self).expect("our types have string keys");
+        json + "\n"
+    }
+
+    /// The calibration of [`Calibration::to_text`].
+    ///
+    /// # Errors
+    /// If the text is none, with the place of what is wrong.
+    pub fn parse(text: &str) -> Result<Self, CalibrationError> {
+        let found: Self =
+            serde_json::from_str(text).map_err(|error| CalibrationError::Text(error.to_string()))?;
+        if found.calibration != Self::SCHEMA {
+            let what = format!(
+                "it has version {}, this program reads {}",
+                found.calibration,
+                Self::SCHEMA
+            );
+            return Err(CalibrationError::Text(what));
+        }
+        let wrong = found
+            .layers
+            .iter()
+            .find(|(_, layer)| !layer.range.is_valid() || !layer.seen.is_valid());
+        match wrong {
+            None => Ok(found),
+            Some((name, _)) => {
+                let what = format!("layer `{name}`: a range goes from at most 0 to at least 0");
+                Err(CalibrationError::Text(what))
+            }
+        }
+    }
+}
