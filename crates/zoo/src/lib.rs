@@ -3,6 +3,7 @@
 mod aside;
 mod audit;
 pub mod bench;
+mod calibration;
 mod cli;
 mod cmd;
 mod context;

@@ -10,6 +10,7 @@ use registry::{Artifact, Digest, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::{Exit, Failure};
 
@@ -30,6 +31,8 @@ pub(crate) struct ModelArgs {
     /// Threads; without it all of the machine's
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    calibration: CalibrationArg,
 }
 
 impl ModelArgs {
@@ -42,17 +45,29 @@ impl ModelArgs {
     ) -> Result<Box<dyn Session>, Failure> {
         let graph = variant.spec.graph(input)?;
         let weights = self.weights.load(cx, variant, &graph)?;
-        self.prepare(&graph, &weights)
+        self.prepare(cx, variant, &graph, &weights)
     }
 
     /// A session of the graph, which may be a part of the one the weights were loaded for.
-    pub(crate) fn prepare(&self, graph: &Graph, weights: &Weights) -> Result<Box<dyn Session>, Failure> {
+    pub(crate) fn prepare(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        graph: &Graph,
+        weights: &Weights,
+    ) -> Result<Box<dyn Session>, Failure> {
+        let calibration = self.calibration.file.as_deref();
+        refuse_unused(calibration, &[self.precision])?;
+        let mut options = Options::new(self.precision);
+        options.threads = self.threads.unwrap_or(options.threads);
+        if let Some(file) = calibration {
+            let weights = || Weights::identity(cx, variant, &self.weights.choice());
+            options.calibration = Some(Calibrated::read(cx, file, variant, weights)?.calibration);
+        }
         let backend = match &self.backend {
             Some(name) => runtime::backend(name)?,
             None => runtime::default_backend(self.precision)?,
         };
-        let mut options = Options::new(self.precision);
-        options.threads = self.threads.unwrap_or(options.threads);
         Ok(backend.prepare(graph, weights.source.as_ref(), options)?)
     }
 }
@@ -71,13 +86,16 @@ pub(crate) struct WeightArgs {
 impl WeightArgs {
     /// The weights, fitted to the graph of the whole network.
     pub(crate) fn load(&self, cx: &Context, variant: &Variant, graph: &Graph) -> Result<Weights, Failure> {
-        let choice = match (&self.weights, &self.source) {
-            (Some(weights), _) => Choice::Given(weights.clone()),
-            (None, source) => Choice::Cached(source.as_deref()),
-        };
-        let weights = Weights::load(cx, variant, graph, &choice)?;
+        let weights = Weights::load(cx, variant, graph, &self.choice())?;
         cx.out.detail(&format!("weights: {}", weights.about));
         Ok(weights)
+    }
+
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        match (&self.weights, &self.source) {
+            (Some(weights), _) => Choice::Given(weights.clone()),
+            (None, source) => Choice::Cached(source.as_deref()),
+        }
     }
 
     /// Whether the weights are made up.

@@ -36,6 +36,9 @@ pub struct Key {
     pub variant: String,
     /// SHA-256 of the weight file, or `seeded:N`.
     pub weights: String,
+    /// Where ranges of fixed point come from: SHA-256 of the calibration, or what stood in for one; none in floating point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
     /// From file to input: decoder, sizes, interpolation, means and standard deviations.
     pub preprocess: String,
     /// Number format.
@@ -68,6 +71,7 @@ impl Key {
             [
                 ("variant", key.variant.clone()),
                 ("weights", key.weights.clone()),
+                ("calibration", key.calibration.clone().unwrap_or("none".into())),
                 ("preprocessing", key.preprocess.clone()),
                 ("precision", key.precision.to_string()),
                 ("backend", key.backend.clone()),
@@ -149,6 +153,7 @@ pub(crate) mod testing {
             key: Key {
                 variant: "V".into(),
                 weights: "seeded:0".into(),
+                calibration: None,
                 preprocess: "p".into(),
                 precision: Precision::F32,
                 backend: "cpu".into(),
@@ -195,5 +200,11 @@ mod tests {
         };
         let told = key.difference(&other).expect("different");
         assert_eq!(told, "weights: expected seeded:0, found seeded:1");
+        let calibrated = Key {
+            calibration: Some("0123".into()),
+            ..key.clone()
+        };
+        let told = key.difference(&calibrated).expect("different");
+        assert_eq!(told, "calibration: expected none, found 0123");
     }
 }

@@ -97,6 +97,14 @@ impl Choice {
         }
     }
 
+    /// By estimates alone and without Winograd: the same on every machine that has the vector unit.
+    pub(super) const fn plain() -> Self {
+        Self {
+            winograd: false,
+            costs: None,
+        }
+    }
+
     /// The algorithms that come into question.
     pub(super) fn candidates(self, layer: Layer) -> Vec<Algorithm> {
         let mut algorithms = layer.algorithms();

@@ -89,7 +89,8 @@ impl Backend for Cpu {
         weights: &dyn WeightSource,
         options: Options,
     ) -> Result<Box<dyn Session>, RuntimeError> {
-        Ok(Box::new(self.session(graph, weights, &options)?))
+        let choice = Choice::new(self.winograd);
+        Ok(Box::new(self.session(graph, weights, &options, choice)?))
     }
 }
 
@@ -99,6 +100,7 @@ impl Cpu {
         graph: &Graph,
         weights: &dyn WeightSource,
         options: &Options,
+        choice: Choice,
     ) -> Result<CpuSession, RuntimeError> {
         if self.arithmetic(options.precision).is_none() {
             return Err(RuntimeError::Precision {
@@ -114,7 +116,7 @@ impl Cpu {
         let plan = plan::Plan::new(graph).map_err(failed)?;
         let threads = options.threads.get();
         let target = Target { isa, threads };
-        let (steps, elements) = steps::build(&plan, graph, weights, target, Choice::new(self.winograd))?;
+        let (steps, elements) = steps::build(&plan, graph, weights, target, choice)?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
         Ok(CpuSession {

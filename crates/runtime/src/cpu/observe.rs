@@ -2,11 +2,12 @@
 
 use hrnet::{Graph, Precision, WeightSource};
 
+use super::choice::Choice;
 use super::{CpuSession, EXACT};
 use crate::{Options, RuntimeError};
 
-/// A network in f32 on one thread, which shows what each convolution reads. Its convolutions are computed directly: which
-/// algorithms are fastest here is of no matter to what is seen.
+/// A network in f32 on one thread, which shows what each convolution reads. Which algorithms are fastest here is of no
+/// matter to what is seen.
 pub(crate) struct Observed {
     session: CpuSession,
     result: Vec<f32>,
@@ -16,7 +17,7 @@ impl Observed {
     pub(crate) fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let options = Options::new(Precision::F32).threads(std::num::NonZeroUsize::MIN);
         Ok(Self {
-            session: EXACT.session(graph, weights, &options)?,
+            session: EXACT.session(graph, weights, &options, Choice::plain())?,
             result: vec![0.0; graph.output_shape().elements()],
         })
     }

@@ -28,6 +28,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) cx: &'a Context,
     /// As [`super::Workshop::new`] takes them.
     pub(crate) weights: Option<WeightsArg>,
+    /// A file of ranges for cells in fixed point.
+    pub(crate) calibration: Option<PathBuf>,
     /// Of a cell in each process.
     pub(crate) budget: Budget,
     /// Processes a cell; with a limit at least so many, as far as it goes.
@@ -167,6 +169,7 @@ impl Campaign<'_> {
                 case: task.case.clone(),
                 budget: self.budget,
                 weights: self.weights.clone(),
+                calibration: self.calibration.clone(),
                 references: references.path().to_owned(),
             }
             .send(self.cx);
@@ -298,6 +301,7 @@ mod tests {
         let campaign = |limit: Option<u64>, processes| Campaign {
             cx: &cx,
             weights: None,
+            calibration: None,
             budget: Budget::QUICK,
             processes,
             limit: limit.map(Duration::from_secs),

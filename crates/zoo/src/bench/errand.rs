@@ -21,6 +21,8 @@ pub(crate) struct Errand {
     pub(crate) budget: Budget,
     /// As [`Workshop::new`] takes them.
     pub(crate) weights: Option<WeightsArg>,
+    /// As [`Workshop::calibrated`] takes it.
+    pub(crate) calibration: Option<PathBuf>,
     /// Where errands leave the reference's answers to each other.
     pub(crate) references: PathBuf,
 }
@@ -53,7 +55,9 @@ impl Errand {
             .map_err(|error| Failure::new(Exit::Usage, format!("standard input: {error}")))?;
         let errand: Self = serde_json::from_str(&text)
             .map_err(|error| Failure::new(Exit::Usage, format!("standard input is no errand: {error}")))?;
-        let workshop = Workshop::new(cx, errand.weights).sharing(errand.references);
+        let workshop = Workshop::new(cx, errand.weights)
+            .calibrated(errand.calibration)
+            .sharing(errand.references);
         cx.out
             .json_line(&one(&workshop, &errand.case, errand.budget, &provenance())?)
     }

@@ -10,6 +10,7 @@ use registry::{Preprocess, Variant};
 use runtime::Options;
 
 use super::desk::Desk;
+use crate::calibration::{Calibrated, takes};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::{Exit, Failure, npy, peers};
@@ -62,6 +63,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) cx: &'a Context,
     /// Weights for every cell; without them the cache's, or seeded ones where a file is missing.
     weights: Option<WeightsArg>,
+    /// Ranges for cells in fixed point; without them those of made-up photos.
+    calibration: Option<PathBuf>,
     /// The folder that answers of the reference are shared in.
     shared: Option<PathBuf>,
     desk: RefCell<Desk>,
@@ -73,6 +76,7 @@ pub(super) struct Question<'a> {
     pub(super) variant: &'a Variant,
     pub(super) graph: Graph,
     pub(super) weights: Weights,
+    calibration: Option<Calibrated>,
     /// `[n, 3, crop, crop]`.
     pub(super) images: Vec<f32>,
 }
@@ -82,9 +86,15 @@ impl<'a> Workshop<'a> {
         Self {
             cx,
             weights,
+            calibration: None,
             shared: None,
             desk: RefCell::default(),
         }
+    }
+
+    /// The same with a file of ranges for cells in fixed point.
+    pub(crate) fn calibrated(self, calibration: Option<PathBuf>) -> Self {
+        Self { calibration, ..self }
     }
 
     /// The same, which shares the reference's answers with other processes in a folder. All must have the same weights.
@@ -121,6 +131,13 @@ impl<'a> Workshop<'a> {
         let graph = variant.spec.graph(Shape::square(case.batch, case.crop))?;
         let choice = self.weights.clone().map_or(Choice::CachedOrSeeded, Choice::Given);
         let weights = Weights::load(self.cx, variant, &graph, &choice)?;
+        let identity = || Weights::identity(self.cx, variant, &choice);
+        let calibration = self
+            .calibration
+            .as_ref()
+            .filter(|_| takes(case.precision))
+            .map(|file| Calibrated::read(self.cx, file, variant, identity))
+            .transpose()?;
         let sized = Preprocess {
             resize_short: case.crop,
             crop: case.crop,
@@ -132,6 +149,7 @@ impl<'a> Workshop<'a> {
             variant,
             graph,
             weights,
+            calibration,
             images,
         })
     }
@@ -222,7 +240,12 @@ impl Question<'_> {
             .threads
             .try_into()
             .map_err(|_| Failure::new(Exit::Usage, "0 threads"))?;
-        let options = Options::new(self.case.precision).threads(threads);
+        let mut options = Options::new(self.case.precision).threads(threads);
+        let mut weights = self.weights.about;
+        if let Some(calibrated) = self.calibration {
+            weights = calibrated.about(&weights);
+            options.calibration = Some(calibrated.calibration);
+        }
         let mut session = backend.prepare(&self.graph, self.weights.source.as_ref(), options)?;
         let images = self.images;
         let mut logits = vec![0.0; self.graph.output_shape().elements()];
@@ -241,7 +264,7 @@ impl Question<'_> {
         Ok(Prepared {
             cell,
             about: About {
-                weights: self.weights.about,
+                weights,
                 backend: format!("{}{unit}", backend.identity()?),
                 fidelity: Some(fidelity),
             },

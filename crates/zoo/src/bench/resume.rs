@@ -1,9 +1,12 @@
+use std::path::Path;
+
 use harness::verdict::same_machine;
 use harness::{Case, Provenance, Record};
 
 use super::Task;
 use super::runner::provenance;
 use crate::Failure;
+use crate::calibration::{Calibrated, takes};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 
@@ -14,10 +17,11 @@ pub(crate) fn resume(
     tasks: &mut [Task],
     records: &[Record],
     weights: Option<&WeightsArg>,
+    calibration: Option<&Path>,
 ) -> Result<(), Failure> {
     let this = provenance();
     for task in tasks {
-        let weights = self::weights(cx, &task.case, weights)?;
+        let weights = self::weights(cx, &task.case, weights, calibration)?;
         let is_same = |record: &&Record| {
             record.case == task.case
                 && record.race.is_none()
@@ -53,18 +57,26 @@ fn same_program(record: &Provenance, this: &Provenance) -> bool {
 }
 
 /// What a record of the case says about its weights.
-fn weights(cx: &Context, case: &Case, given: Option<&WeightsArg>) -> Result<String, Failure> {
+fn weights(
+    cx: &Context,
+    case: &Case,
+    given: Option<&WeightsArg>,
+    calibration: Option<&Path>,
+) -> Result<String, Failure> {
     let Some(case) = case.network() else {
         return Ok(String::new());
     };
     let choice = given.cloned().map_or(Choice::CachedOrSeeded, Choice::Given);
-    Weights::about(cx, cx.variant(&case.variant)?, &choice)
+    let about = Weights::about(cx, cx.variant(&case.variant)?, &choice)?;
+    match calibration.filter(|_| takes(case.precision)) {
+        Some(file) => Ok(Calibrated::open(file)?.about(&about)),
+        None => Ok(about),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     const CASE: &str = "HRNet_W18_C/f32/bs1/crop224/cpu/t1";
 
@@ -86,7 +98,7 @@ mod tests {
     fn resumed(records: &[Record]) -> usize {
         let mut tasks = [Task::new(CASE.parse().expect("a case"), Path::new("a"))];
         let weights = WeightsArg::Seeded(3);
-        resume(&Context::embedded(), &mut tasks, records, Some(&weights)).expect("resumed");
+        resume(&Context::embedded(), &mut tasks, records, Some(&weights), None).expect("resumed");
         tasks[0].records.len()
     }
 

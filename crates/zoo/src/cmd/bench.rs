@@ -10,6 +10,7 @@ use hrnet::Precision;
 use registry::Zoo;
 
 use crate::bench::{Campaign, Errand, Matrix, Task, all_threads, preprocess_cases, resume, told};
+use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::model::WeightsArg;
 use crate::{Exit, Failure, peers};
@@ -52,6 +53,8 @@ pub(crate) struct Bench {
     /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
     #[arg(long, value_name = "FILE|seeded:N")]
     weights: Option<WeightsArg>,
+    #[command(flatten)]
+    calibration: CalibrationArg,
     /// Time for each cell's samples, in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     time: f64,
@@ -117,6 +120,8 @@ impl Bench {
         if self.worker {
             return Errand::serve(cx, std::io::stdin());
         }
+        let calibration = self.calibration.file.as_deref();
+        refuse_unused(calibration, &precisions(&self.precision))?;
         let known = match self.out.is_file() {
             true => read(&self.out)?,
             false => Vec::new(),
@@ -127,11 +132,12 @@ impl Bench {
             .map(|case| Task::new(case, &self.out))
             .collect();
         if self.resume {
-            resume(cx, &mut tasks, &known, self.weights.as_ref())?;
+            resume(cx, &mut tasks, &known, self.weights.as_ref(), calibration)?;
         }
         let campaign = Campaign {
             cx,
             weights: self.weights.clone(),
+            calibration: self.calibration.file.clone(),
             budget: Budget {
                 time: Duration::from_secs_f64(self.time),
                 ..Budget::STANDARD

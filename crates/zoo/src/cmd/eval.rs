@@ -8,6 +8,7 @@ use registry::{Preprocess, Variant};
 
 use super::preprocess::find;
 
+use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::eval::data::Images;
 use crate::eval::{self, Ask, Evaluated, Points, Summary, Undecided, claims, decoders, evaluate};
@@ -52,6 +53,8 @@ pub(crate) struct Eval {
     /// Number formats: one, or two that are compared
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
+    #[command(flatten)]
+    calibration: CalibrationArg,
     /// What runs the network; without it the first of `zoo doctor` that takes the precision
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
@@ -136,6 +139,7 @@ impl Eval {
             );
             return Err(Failure::new(Exit::Usage, what));
         }
+        refuse_unused(self.calibration.file.as_deref(), &self.precision)?;
         if self.weights.as_ref().is_some_and(WeightsArg::are_seeded) {
             cx.out
                 .warn("seeded weights were never trained: the accuracy means nothing");
@@ -186,6 +190,7 @@ impl Eval {
             source: self.source.as_deref(),
             preprocess: self.preprocess(cx, variant)?,
             precision,
+            calibration: self.calibration.file.as_deref(),
             backend: self.backend.as_deref(),
             batch: self.batch,
             threads: self.threads,

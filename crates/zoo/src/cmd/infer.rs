@@ -47,7 +47,7 @@ impl Infer {
             Some(name) => up_to(&whole, name)?,
         };
         let weights = self.model.weights.load(cx, variant, &whole)?;
-        let mut session = self.model.prepare(&graph, &weights)?;
+        let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
         let values = session.logits(&images.values)?;
         let out = session.output_shape();
         let shape = match self.at {

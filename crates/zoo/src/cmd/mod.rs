@@ -25,6 +25,7 @@ mod pin;
 mod preprocess;
 mod profile;
 mod progress;
+mod quantize;
 mod report;
 mod show;
 mod tune;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Preprocess(preprocess::Preprocess),
     Infer(infer::Infer),
     Export(export::Export),
+    Quantize(quantize::Quantize),
     Inspect(inspect::Inspect),
     Eval(eval::Eval),
     Bench(bench::Bench),
@@ -97,6 +99,7 @@ impl Command {
             Self::Preprocess(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
+            Self::Quantize(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),
             Self::Eval(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),

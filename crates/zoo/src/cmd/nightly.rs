@@ -115,6 +115,7 @@ impl Nightly {
         let campaign = Campaign {
             cx,
             weights: None,
+            calibration: None,
             budget: if self.quick { Budget::QUICK } else { Budget::NIGHT },
             processes: 1,
             limit: (!self.quick).then_some(self.budget),

@@ -6,12 +6,13 @@ use harness::Record;
 use harness::eval::{Answer, Book, Bounds, Header, Key, Shard, Tally, order};
 use hrnet::{Precision, Shape};
 use registry::{Digest, Preprocess, Variant};
-use runtime::{Options, Session};
+use runtime::{Calibration, Options, Session};
 
 use super::data::Images;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
 use crate::bench::{provenance, transform};
+use crate::calibration::{Calibrated, takes};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::{Exit, Failure};
@@ -26,6 +27,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) source: Option<&'a str>,
     pub(crate) preprocess: &'a Preprocess,
     pub(crate) precision: Precision,
+    /// A file of ranges, for a precision in fixed point.
+    pub(crate) calibration: Option<&'a Path>,
     /// By name; none for the default of the precision.
     pub(crate) backend: Option<&'a str>,
     pub(crate) batch: NonZeroUsize,
@@ -140,10 +143,6 @@ fn file_name(header: &Header) -> String {
 
 impl Ask<'_> {
     fn session(&self, cx: &Context, crop: usize) -> Result<(Box<dyn Session>, Key), Failure> {
-        let backend = match self.backend {
-            Some(name) => runtime::backend(name)?,
-            None => runtime::default_backend(self.precision)?,
-        };
         let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let choice = match &self.weights {
             Some(weights) => Choice::Given(weights.clone()),
@@ -152,6 +151,20 @@ impl Ask<'_> {
         let weights = Weights::load(cx, self.variant, &graph, &choice)?;
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
+        let identity = Weights::identity(cx, self.variant, &choice)?;
+        let calibration = match self.calibration {
+            _ if !takes(self.precision) => None,
+            None => Some(Calibration::STAND_IN.to_owned()),
+            Some(file) => {
+                let found = Calibrated::read(cx, file, self.variant, || Ok(identity.clone()))?;
+                options.calibration = Some(found.calibration);
+                Some(found.digest)
+            }
+        };
+        let backend = match self.backend {
+            Some(name) => runtime::backend(name)?,
+            None => runtime::default_backend(self.precision)?,
+        };
         let session = backend.prepare(&graph, weights.source.as_ref(), options)?;
         let mut about = backend.identity()?;
         if let Some(unit) = session.unit() {
@@ -167,7 +180,8 @@ impl Ask<'_> {
         let preprocess = serde_json::to_string(self.preprocess).expect("our types have string keys");
         let key = Key {
             variant: self.variant.name.clone(),
-            weights: Weights::identity(cx, self.variant, &choice)?,
+            weights: identity,
+            calibration,
             preprocess: format!("{preprocess} by {}", preprocess::DECODER),
             precision: self.precision,
             backend: about,

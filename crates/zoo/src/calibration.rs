@@ -1,0 +1,108 @@
+//! Files of calibrations: whose they are, and which run may use them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hrnet::Precision;
+use registry::{Digest, Variant};
+use runtime::Calibration;
+
+use crate::context::Context;
+use crate::{Exit, Failure};
+
+/// A calibration for one variant and its weights.
+pub(crate) struct Calibrated {
+    pub(crate) calibration: Arc<Calibration>,
+    /// SHA-256 of its text.
+    pub(crate) digest: String,
+}
+
+/// Whether layers are kept in fixed point, and ranges needed.
+pub(crate) fn takes(precision: Precision) -> bool {
+    !Precision::FLOATS.contains(&precision)
+}
+
+/// Refuses a calibration where none of the precisions takes one.
+pub(crate) fn refuse_unused(file: Option<&Path>, precisions: &[Precision]) -> Result<(), Failure> {
+    match file {
+        Some(file) if !precisions.iter().copied().any(takes) => {
+            let names: Vec<&str> = precisions.iter().map(|precision| precision.name()).collect();
+            let what = format!(
+                "--calibration {}: {} takes none",
+                file.display(),
+                names.join(", ")
+            );
+            Err(Failure::new(Exit::Usage, what).help("i16 and int8 do: choose one by --precision"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Calibrated {
+    /// The calibration in a file.
+    ///
+    /// # Errors
+    /// If it is none, or of another network, or not of the weights of this identity.
+    pub(crate) fn read(
+        cx: &Context,
+        file: &Path,
+        variant: &Variant,
+        weights: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<Self, Failure> {
+        let found = Self::open(file)?;
+        let refused = |what: String| {
+            let what = format!("{}: a calibration of {what}", file.display());
+            Err(Failure::new(Exit::Usage, what).help(ADVICE))
+        };
+        let origin = &found.calibration.origin;
+        let network = network(cx, variant)?;
+        if let Some(other) = origin.network.as_ref().filter(|other| **other != network) {
+            return refused(format!("{other}, not of {network}"));
+        }
+        if let Some(other) = &origin.weights {
+            let weights = weights()?;
+            if *other != weights {
+                return refused(format!("the weights {other}, not of {weights}"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The calibration in a file, whosever it is.
+    pub(crate) fn open(file: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+        let found = Calibration::parse(&text).map_err(|error| {
+            let what = format!("{}: {error}", file.display());
+            Failure::new(Exit::Other, what).help(ADVICE)
+        })?;
+        Ok(Self::of(found))
+    }
+
+    /// What a record says of weights that ran by this calibration.
+    pub(crate) fn about(&self, weights: &str) -> String {
+        format!("{weights}, calibration {}", &self.digest[..8])
+    }
+
+    pub(crate) fn of(calibration: Calibration) -> Self {
+        Self {
+            digest: Digest::of(calibration.to_text().as_bytes()).to_string(),
+            calibration: Arc::new(calibration),
+        }
+    }
+}
+
+const ADVICE: &str = "`zoo quantize NAME --calibration DIR` makes one on photos";
+
+/// The name of the variant's network, which several variants may share.
+pub(crate) fn network(cx: &Context, variant: &Variant) -> Result<String, Failure> {
+    Ok(cx.zoo()?.network_of(variant).name.clone())
+}
+
+/// `--calibration`, for every subcommand that runs a network.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CalibrationArg {
+    /// Ranges for i16 and int8, a file of `zoo quantize`; without it ranges of made-up photos
+    #[arg(long = "calibration", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}

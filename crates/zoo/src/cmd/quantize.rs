@@ -1,0 +1,169 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use harness::eval::order;
+use hrnet::Shape;
+use preprocess::{DECODER, Worker};
+use registry::{Digest, Preprocess, Variant};
+use runtime::{Calibrator, Method, Origin};
+
+use super::preprocess::find;
+use crate::calibration::{Calibrated, network};
+use crate::context::Context;
+use crate::files::{add_images, write_whole};
+use crate::model::{WeightArgs, Weights};
+use crate::{Exit, Failure};
+
+/// Find the ranges of a network's layers on photos, to run it in i16 or int8
+///
+/// The network runs in f32 on each photo, and what each convolution reads is counted. The file of ranges is for these weights
+/// alone: `--calibration FILE` of other commands takes it. The photos should be of the kind that the network is for; a few
+/// hundred suffice.
+#[derive(Debug, Args)]
+pub(crate) struct Quantize {
+    /// The variant, as `zoo list` names it
+    name: String,
+    /// Photos, and folders of them
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    calibration: Vec<PathBuf>,
+    #[command(flatten)]
+    weights: WeightArgs,
+    /// How photos are prepared, as `zoo show` names it; without it as the variant's own accuracy has it
+    #[arg(long, value_name = "NAME")]
+    preprocess: Option<String>,
+    /// How ranges are chosen: min-max, percentile (99.99, or as percentile:99.9), or mse, for the least squared error in 8 bits
+    #[arg(long, value_name = "METHOD", default_value_t = Method::Mse)]
+    method: Method,
+    /// Photos at most, a random sample, the same each time
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    limit: usize,
+    /// Where the ranges go; without it NAME.calibration.json
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Photos that were seen, by their digests, and what happened to the others.
+#[derive(Default)]
+struct Seen {
+    digests: Vec<String>,
+    failures: Vec<Exit>,
+}
+
+impl Quantize {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let variant = cx.variant(&self.name)?;
+        let preprocess = match &self.preprocess {
+            Some(name) => find(cx.zoo()?, name)?,
+            None => &variant.preprocess,
+        };
+        let photos = self.photos()?;
+        let transform = crate::bench::transform(preprocess)?;
+        let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
+        let weights = self.weights.load(cx, variant, &graph)?;
+        let mut calibrator = Calibrator::new(&graph, weights.source.as_ref())?;
+        let (mut worker, mut pixels) = (transform.worker(), vec![0.0; transform.output_elements()]);
+        let mut seen = Seen::default();
+        let progress = cx.out.counter(photos.len());
+        for photo in &photos {
+            match prepare(&mut worker, photo, &mut pixels) {
+                Ok(digest) => {
+                    calibrator.add(&pixels)?;
+                    seen.digests.push(digest);
+                }
+                Err(failure) => {
+                    cx.out.failure(&failure);
+                    seen.failures.push(failure.exit);
+                }
+            }
+            progress.advance(1, String::new);
+        }
+        progress.end();
+        if seen.digests.is_empty() {
+            return Err(seen.told(photos.len(), "there is nothing to calibrate on"));
+        }
+        let origin = self.origin(cx, variant, preprocess, &mut seen.digests)?;
+        self.write(
+            cx,
+            Calibrated::of(
+                calibrator
+                    .finish(self.method, origin)
+                    .map_err(runtime::RuntimeError::from)?,
+            ),
+        )?;
+        match seen.failures.as_slice() {
+            [] => Ok(()),
+            _ => Err(seen.told(photos.len(), "the ranges are of the others")),
+        }
+    }
+
+    /// The files to look at, in the order in which they are taken.
+    fn photos(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut files = Vec::new();
+        for path in &self.calibration {
+            add_images(path, &mut files)?;
+        }
+        let chosen = order(files.len(), "calibration").into_iter().take(self.limit);
+        let chosen: Vec<PathBuf> = chosen.map(|index| files[index].clone()).collect();
+        match chosen.is_empty() {
+            true => Err(Failure::new(
+                Exit::Usage,
+                "--limit 0: there is nothing to calibrate on",
+            )),
+            false => Ok(chosen),
+        }
+    }
+
+    fn origin(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        preprocess: &Preprocess,
+        digests: &mut [String],
+    ) -> Result<Origin, Failure> {
+        // By content: the same photos are the same wherever they lie.
+        digests.sort_unstable();
+        let photos = Digest::of(digests.concat().as_bytes());
+        Ok(Origin {
+            network: Some(network(cx, variant)?),
+            weights: Some(Weights::identity(cx, variant, &self.weights.choice())?),
+            images: format!(
+                "photos of SHA-256 {photos}, prepared as {} by {DECODER}",
+                preprocess.id
+            ),
+        })
+    }
+
+    fn write(&self, cx: &Context, calibrated: Calibrated) -> Result<(), Failure> {
+        let Calibrated { calibration, digest } = calibrated;
+        let usual = || PathBuf::from(format!("{}.calibration.json", self.name));
+        let file = self.output.clone().unwrap_or_else(usual);
+        write_whole(&file, calibration.to_text().as_bytes())?;
+        cx.out.done(&format!(
+            "{}: ranges of {} layers on {} photos by {}, digest {}",
+            file.display(),
+            calibration.layers().count(),
+            calibration.images,
+            calibration.method,
+            &digest[..8]
+        ));
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// The failure of those that could not be read, and what that means.
+    fn told(&self, all: usize, so: &str) -> Failure {
+        let bad = self.failures.len();
+        let exit = Exit::of_many(&self.failures, all).unwrap_or(Exit::Some);
+        Failure::new(exit, format!("{bad} of {all} photos could not be read: {so}"))
+    }
+}
+
+/// Prepares one photo, and gives its digest.
+fn prepare(worker: &mut Worker<f32>, path: &Path, pixels: &mut [f32]) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    worker
+        .file(&bytes, pixels)
+        .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))?;
+    Ok(Digest::of(&bytes).to_string())
+}

@@ -1,0 +1,219 @@
+//! `zoo quantize`, and what other commands make of its files.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+const MANIFEST: &str = r#"
+schema = 1
+[preprocess.small]
+resize_short = 36
+crop = 32
+interpolation = "bilinear"
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+[[variant]]
+name = "tiny"
+licence = "MIT"
+preprocess = "small"
+network = { widths = [8, 16, 32, 64] }
+[[variant.weights]]
+id = "none"
+url = "https://example.org/tiny.pth"
+format = "pth"
+naming = "timm"
+[[variant]]
+name = "wider"
+licence = "MIT"
+preprocess = "small"
+network = { widths = [16, 32, 64, 128] }
+[[variant.weights]]
+id = "none"
+url = "https://example.org/wider.pth"
+format = "pth"
+naming = "timm"
+"#;
+
+const PHOTOS: u8 = 6;
+
+/// A folder with the manifest and photos of coloured blocks, the later the brighter.
+fn place() -> Place {
+    let place = Place::new();
+    place.write("zoo.toml", MANIFEST);
+    std::fs::create_dir(place.path().join("photos")).expect("made");
+    for index in 0..PHOTOS {
+        let colour = |x: u32, y: u32| {
+            let block = (x / 10 + 3 * (y / 8) + u32::from(index)) % 5;
+            image::Rgb([40 * block as u8, 40 * index, 200 - 40 * block as u8])
+        };
+        image::RgbImage::from_fn(50, 40, colour)
+            .save(place.path().join(format!("photos/{index}.png")))
+            .expect("written");
+    }
+    place
+}
+
+const QUANTIZE: [&str; 6] = [
+    "quantize",
+    "tiny",
+    "--calibration",
+    "photos",
+    "--weights",
+    "seeded:5",
+];
+
+fn quantize(place: &Place, output: &str, more: &[&str]) -> Value {
+    place.zoo(&[&QUANTIZE[..], &["-o", output], more].concat()).good();
+    read(place, output)
+}
+
+fn read(place: &Place, file: &str) -> Value {
+    let text = std::fs::read_to_string(place.path().join(file)).expect("written");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The ends of what a layer was chosen to be kept in.
+fn ends(calibration: &Value, layer: &str) -> (f64, f64) {
+    let range = &calibration["layers"][layer]["range"];
+    let end = |name: &str| range[name].as_f64().expect("a number");
+    (end("lo"), end("hi"))
+}
+
+#[test]
+fn ranges_are_of_the_photos_and_the_same_each_time() {
+    let place = place();
+    let said = place.zoo(&QUANTIZE).said();
+    assert!(said.contains("tiny.calibration.json: ranges of"), "{said}");
+    assert!(said.contains("on 6 photos by mse, digest"), "{said}");
+    let usual = read(&place, "tiny.calibration.json");
+    assert_eq!(quantize(&place, "again.json", &["--method", "mse"]), usual);
+    let all = quantize(&place, "all.json", &["--method", "min-max"]);
+    assert_eq!(all["images"], 6);
+    assert_eq!(all["origin"]["network"], "tiny");
+    assert_eq!(all["origin"]["weights"], "seeded:5");
+    // What the first layer reads are the photos' own colours: some are 0 or 200, whatever the resizing.
+    let (lo, hi) = ends(&all, "conv1");
+    let (black, bright) = ((0.0 - 0.485) / 0.229, (200.0 / 255.0 - 0.406) / 0.225);
+    assert!((lo - black).abs() < 1e-3, "{lo}, not {black}");
+    assert!((hi - bright).abs() < 1e-3, "{hi}, not {bright}");
+    let few = quantize(&place, "few.json", &["--method", "percentile:90"]);
+    assert_eq!(few["method"], "percentile:90");
+    let (inner_lo, inner_hi) = ends(&few, "conv1");
+    assert!(lo < inner_lo && inner_hi < hi);
+    let two = quantize(&place, "two.json", &["--limit", "2", "--method", "min-max"]);
+    assert_eq!(two["images"], 2);
+    assert_ne!(two["origin"]["images"], all["origin"]["images"]);
+    let moved = place.path().join("elsewhere");
+    std::fs::rename(place.path().join("photos"), &moved).expect("moved");
+    let arguments = [
+        &QUANTIZE[..3],
+        &["elsewhere"],
+        &QUANTIZE[4..],
+        &["-o", "moved.json"],
+    ]
+    .concat();
+    place.zoo(&arguments).good();
+    assert_eq!(
+        read(&place, "moved.json"),
+        usual,
+        "the same photos in another place"
+    );
+}
+
+#[test]
+fn what_cannot_be_calibrated_on_is_told() {
+    let place = place();
+    std::fs::create_dir(place.path().join("none")).expect("made");
+    let on = |photos: &str, more: &[&str]| {
+        let arguments = [&QUANTIZE[..3], &[photos], &QUANTIZE[4..], more].concat();
+        place.zoo(&arguments)
+    };
+    assert!(on("none", &[]).failed(2).contains("no images in this folder"));
+    assert!(on("photos", &["--limit", "0"]).failed(2).contains("--limit 0"));
+    let method = on("photos", &["--method", "median"]).failed(2);
+    assert!(method.contains("expected min-max, mse"), "{method}");
+    place.write("photos/broken.jpg", "no photo");
+    place.write("none/broken.jpg", "no photo");
+    let none = on("none", &[]).failed(1);
+    assert!(
+        none.contains("none/broken.jpg") && none.contains("nothing to calibrate on"),
+        "{none}"
+    );
+    assert!(
+        !place
+            .files()
+            .iter()
+            .any(|file| file.ends_with(".calibration.json"))
+    );
+    let some = on("photos", &[]).failed(9);
+    assert!(
+        some.contains("1 of 7 photos could not be read: the ranges are of the others"),
+        "{some}"
+    );
+    assert_eq!(read(&place, "tiny.calibration.json")["images"], 6);
+}
+
+#[test]
+fn ranges_of_another_network_or_other_weights_are_refused() {
+    let place = place();
+    quantize(&place, "ranges.json", &[]);
+    let classify = |model: &str, weights: &str, precision: &str, file: &str| {
+        place.zoo(&[
+            "classify",
+            "photos/0.png",
+            "--model",
+            model,
+            "--weights",
+            weights,
+            "--precision",
+            precision,
+            "--calibration",
+            file,
+        ])
+    };
+    let unused = classify("tiny", "seeded:5", "f32", "ranges.json").failed(2);
+    assert!(
+        unused.contains("f32 takes none") && unused.contains("i16 and int8 do"),
+        "{unused}"
+    );
+    let network = classify("wider", "seeded:5", "int8", "ranges.json").failed(2);
+    assert!(
+        network.contains("ranges.json: a calibration of tiny, not of wider"),
+        "{network}"
+    );
+    let weights = classify("tiny", "seeded:6", "i16", "ranges.json").failed(2);
+    assert!(
+        weights.contains("of the weights seeded:5, not of seeded:6"),
+        "{weights}"
+    );
+    let none = classify("tiny", "seeded:5", "int8", "zoo.toml").failed(1);
+    assert!(
+        none.contains("zoo.toml: no calibration") && none.contains("zoo quantize"),
+        "{none}"
+    );
+    classify("tiny", "seeded:5", "int8", "absent.json").failed(8);
+    let eval = |more: &[&str]| {
+        let arguments = [
+            "eval",
+            "tiny",
+            "--data",
+            "list.txt",
+            "--calibration",
+            "ranges.json",
+        ];
+        place.zoo(&[&arguments[..], more].concat())
+    };
+    place.write("list.txt", "photos/0.png 0\n");
+    let unused = eval(&["--weights", "seeded:5", "--precision", "f32,bf16"]).failed(2);
+    assert!(unused.contains("f32, bf16 takes none"), "{unused}");
+    let other = eval(&["--weights", "seeded:6", "--precision", "int8"]).failed(2);
+    assert!(
+        other.contains("of the weights seeded:5, not of seeded:6"),
+        "{other}"
+    );
+    let bench = place
+        .zoo(&["bench", "-m", "tiny", "--calibration", "ranges.json"])
+        .failed(2);
+    assert!(bench.contains("f32 takes none"), "{bench}");
+}
