@@ -50,13 +50,20 @@ pub struct WarmUp {
     pub steady: bool,
 }
 
-/// How close logits are to the reference's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// How close logits are to the reference's: [`Closeness`](crate::Closeness) computes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// The largest difference of a logit, as a share of the reference's largest.
     pub largest_error: f64,
     /// The share of images whose first class is the reference's.
     pub top1_agreement: f64,
+    /// The largest difference of a logit, in standard deviations of the reference's logits; none in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_in_deviations: Option<f64>,
+    /// The Kullback-Leibler divergence of the class probabilities from the reference's, nats, the mean over images; none in
+    /// older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<f64>,
 }
 
 /// What the machine did while a cell was measured.

@@ -47,6 +47,12 @@ pub(crate) struct CellRow {
     pub(crate) peak_resident_bytes: Option<u64>,
     pub(crate) largest_error: Option<f64>,
     pub(crate) top1_agreement: Option<f64>,
+    /// The largest error in standard deviations of the reference's logits.
+    #[serde(default)]
+    pub(crate) error_in_deviations: Option<f64>,
+    /// Kullback-Leibler, nats.
+    #[serde(default)]
+    pub(crate) divergence: Option<f64>,
     pub(crate) steady: Option<bool>,
     pub(crate) started: String,
     pub(crate) backend: String,
@@ -94,6 +100,8 @@ impl CellRow {
             peak_resident_bytes: conditions().filter_map(|seen| seen.peak_resident_bytes).max(),
             largest_error: fidelity.map(|fidelity| fidelity.largest_error),
             top1_agreement: fidelity.map(|fidelity| fidelity.top1_agreement),
+            error_in_deviations: fidelity.and_then(|fidelity| fidelity.error_in_deviations),
+            divergence: fidelity.and_then(|fidelity| fidelity.divergence),
             steady: record.warm_up.map(|warm_up| warm_up.steady),
             started: record.started.clone(),
             backend: record.provenance.backend.clone(),

@@ -217,3 +217,48 @@ fn ranges_of_another_network_or_other_weights_are_refused() {
         .failed(2);
     assert!(bench.contains("f32 takes none"), "{bench}");
 }
+
+#[test]
+fn the_fidelity_of_each_precision_is_told_beside_the_reference() {
+    let place = place();
+    let fidelity = |more: &[&str]| {
+        let arguments = ["fidelity", "tiny", "--weights", "seeded:5", "--threads", "1"];
+        place.zoo(&[&arguments[..], more].concat())
+    };
+    let rows = fidelity(&["--photos", "photos", "--json"]).json();
+    let of = |name: &str, key: &str| {
+        let mut rows = rows.as_array().expect("rows").iter();
+        let row = rows.find(|row| row["precision"] == name).expect("a row");
+        row[key].as_f64().expect("a number")
+    };
+    assert_eq!(of("bf16", "images"), 6.0);
+    for key in ["error_in_deviations", "typical_error_in_deviations", "divergence"] {
+        let [f32, f16, bf16] = ["f32", "f16", "bf16"].map(|name| of(name, key));
+        assert!(
+            f32 < f16 && f16 < bf16 && bf16 < 10.0,
+            "{key}: {f32}, {f16}, {bf16}"
+        );
+    }
+    assert_eq!(of("f32", "top1_agreement"), 1.0);
+    let exact = fidelity(&[
+        "--precision",
+        "f32",
+        "--backend",
+        "cpu-exact",
+        "--limit",
+        "3",
+        "--json",
+    ])
+    .json();
+    assert_eq!(exact[0]["images"], 3, "made-up photos");
+    assert_eq!(exact[0]["error_in_deviations"], 0.0, "the reference itself");
+    let text = fidelity(&["--precision", "f32", "--limit", "2"]).good();
+    assert!(
+        text.contains("tiny, seeded:5: 2 images against f32 on cpu-exact"),
+        "{text}"
+    );
+    let none = fidelity(&["--precision", "int8", "--backend", "candle"]).failed(12);
+    assert!(none.contains("int8: nothing runs it"), "{none}");
+    let unused = fidelity(&["--precision", "f16", "--calibration", "ranges.json"]).failed(2);
+    assert!(unused.contains("f16 takes none"), "{unused}");
+}

@@ -23,7 +23,7 @@ pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub use peers::peers;
 pub(crate) use peers::{ADVICE, NETWORKS};
-pub(crate) use prepare::{Workshop, transform};
+pub(crate) use prepare::{REFERENCE, Workshop, transform};
 pub(crate) use resume::resume;
 pub(crate) use runner::provenance;
 pub use suite::{network, preprocess};

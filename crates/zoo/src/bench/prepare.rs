@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use half::{bf16, f16};
-use harness::{Case, Cell, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
+use harness::{Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Filter, Profile, RgbImage, Transform};
 use registry::{Preprocess, Variant};
@@ -19,7 +19,7 @@ use crate::{Exit, Failure, npy, peers};
 const PHOTO: &[u8] = include_bytes!("../../../../tests/golden/photo.jpg");
 
 /// The backend whose logits others are compared with.
-const REFERENCE: &str = "cpu-exact";
+pub(crate) const REFERENCE: &str = "cpu-exact";
 
 /// A cell that is ready to be timed, with what a record says about it.
 pub(crate) struct Prepared {
@@ -294,29 +294,16 @@ pub(super) fn right(
     if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
         return Err(format!("a logit is {odd}"));
     }
-    let largest = reference
-        .iter()
-        .fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    let differences = logits.iter().zip(reference).map(|(a, b)| (a - b).abs());
-    let share = differences.fold(0.0_f32, f32::max) / largest.max(f32::MIN_POSITIVE);
-    if share > tolerance {
+    let mut closeness = Closeness::default();
+    closeness.add(logits, reference, reference.len() / images.max(1));
+    let fidelity = closeness.fidelity().ok_or("no logits")?;
+    let share = fidelity.largest_error;
+    if share > f64::from(tolerance) {
         return Err(format!(
             "logits differ from {REFERENCE}'s by {share:.1e} of the largest, allowed are {tolerance:.0e}"
         ));
     }
-    let classes = reference.len() / images.max(1);
-    let pairs = logits
-        .chunks(classes.max(1))
-        .zip(reference.chunks(classes.max(1)));
-    let agreeing = pairs.filter(|(a, b)| top1(a) == top1(b)).count();
-    Ok(Fidelity {
-        largest_error: f64::from(share),
-        top1_agreement: agreeing as f64 / images.max(1) as f64,
-    })
-}
-
-fn top1(logits: &[f32]) -> Option<usize> {
-    (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+    Ok(fidelity)
 }
 
 fn photo() -> Result<RgbImage, Failure> {
@@ -373,11 +360,8 @@ mod tests {
     fn wrong_logits_are_told_from_right_ones() {
         let reference = [2.0, -4.0, 0.0];
         let fidelity = |logits: &[f32], tolerance| right(logits, &reference, 1, tolerance);
-        let exact = Fidelity {
-            largest_error: 0.0,
-            top1_agreement: 1.0,
-        };
-        assert_eq!(fidelity(&reference, 1e-4), Ok(exact));
+        let exact = fidelity(&reference, 1e-4).expect("the same");
+        assert_eq!((exact.largest_error, exact.top1_agreement), (0.0, 1.0));
         let near = fidelity(&[2.0, -4.0, 0.0004], 1e-3).expect("near enough");
         assert!((near.largest_error - 1e-4).abs() < 1e-8, "{near:?}");
         let why = fidelity(&[2.0, -4.0, 0.0008], 1e-4).expect_err("too far");

@@ -86,7 +86,7 @@ pub(crate) struct Bench {
 
 /// A number format, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PrecisionArg {
+pub(super) enum PrecisionArg {
     All,
     One(Precision),
 }
@@ -224,7 +224,7 @@ impl Bench {
 }
 
 /// The precisions that a list names, each once.
-fn precisions(list: &[PrecisionArg]) -> Vec<Precision> {
+pub(super) fn precisions(list: &[PrecisionArg]) -> Vec<Precision> {
     let mut named = Vec::new();
     for precision in list {
         match precision {

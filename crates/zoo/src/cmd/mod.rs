@@ -10,6 +10,7 @@ mod eval;
 mod export;
 mod faultd;
 mod fetch;
+mod fidelity;
 mod files;
 mod infer;
 mod inspect;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Infer(infer::Infer),
     Export(export::Export),
     Quantize(quantize::Quantize),
+    Fidelity(fidelity::Fidelity),
     Inspect(inspect::Inspect),
     Eval(eval::Eval),
     Bench(bench::Bench),
@@ -75,6 +77,7 @@ impl Command {
             Self::Show(_)
                 | Self::Classify(_)
                 | Self::Infer(_)
+                | Self::Fidelity(_)
                 | Self::Eval(_)
                 | Self::Bench(_)
                 | Self::Compare(_)
@@ -100,6 +103,7 @@ impl Command {
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),
             Self::Quantize(command) => command.run(cx),
+            Self::Fidelity(command) => command.run(cx),
             Self::Inspect(command) => command.run(cx),
             Self::Eval(command) => command.run(cx),
             Self::Bench(command) => command.run(cx),

@@ -160,7 +160,7 @@ impl Seen {
 }
 
 /// Prepares one photo, and gives its digest.
-fn prepare(worker: &mut Worker<f32>, path: &Path, pixels: &mut [f32]) -> Result<String, Failure> {
+pub(super) fn prepare(worker: &mut Worker<f32>, path: &Path, pixels: &mut [f32]) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
     worker
         .file(&bytes, pixels)

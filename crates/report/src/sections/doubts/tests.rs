@@ -25,6 +25,7 @@ fn good() -> Record {
     record.fidelity = Some(Fidelity {
         largest_error: 1e-5,
         top1_agreement: 1.0,
+        ..Fidelity::default()
     });
     record.process = Some(0);
     record.provenance.weights = "hrnetv2_w18-8cb57bb9.pth".into();

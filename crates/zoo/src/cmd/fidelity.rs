@@ -1,0 +1,252 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use harness::{Closeness, Interval};
+use hrnet::{Graph, Precision, Shape};
+use registry::Variant;
+use runtime::{Backend, Options, photo_like};
+use serde::Serialize;
+
+use super::bench::{PrecisionArg, precisions};
+use super::quantize::prepare;
+use crate::bench::REFERENCE;
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused, takes};
+use crate::context::Context;
+use crate::files::add_images;
+use crate::model::{WeightArgs, Weights};
+use crate::output::table;
+use crate::{Exit, Failure};
+
+/// The seed of the first made-up photo; those before are what ranges are found on where no calibration is given.
+const FIRST: u64 = 1000;
+
+/// Say how far a network's answers in each precision are from those in f32
+///
+/// The reference is our engine in f32 without Winograd. Without photos the images are made up: smooth light, texture and edges,
+/// the same on every machine. Seeded weights magnify rounding and give near ties: what a precision costs a trained network is
+/// told by trained weights on photos.
+#[derive(Debug, Args)]
+pub(crate) struct Fidelity {
+    /// The variant, as `zoo list` names it
+    name: String,
+    /// Photos, and folders of them; without it made-up ones
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    photos: Vec<PathBuf>,
+    /// Images at most
+    #[arg(long, value_name = "N", default_value = "200")]
+    limit: NonZeroUsize,
+    #[command(flatten)]
+    weights: WeightArgs,
+    /// Number formats: f32, f16, bf16, i16, int8, or all that something runs
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "all")]
+    precision: Vec<PrecisionArg>,
+    #[command(flatten)]
+    calibration: CalibrationArg,
+    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Threads; without it all of the machine's
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one precision came to.
+#[derive(Serialize)]
+struct Row {
+    precision: Precision,
+    backend: &'static str,
+    images: usize,
+    #[serde(flatten)]
+    fidelity: harness::Fidelity,
+    /// Where the agreement lies with 95 %.
+    agreement: Interval,
+    /// The root mean square of the errors, in standard deviations of the reference's logits.
+    typical_error_in_deviations: f64,
+}
+
+/// Images with the reference's logits, one `[1, classes]` an image.
+struct Answered {
+    images: Vec<Vec<f32>>,
+    logits: Vec<Vec<f32>>,
+}
+
+impl Fidelity {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let variant = cx.variant(&self.name)?;
+        let precisions = precisions(&self.precision);
+        refuse_unused(self.calibration.file.as_deref(), &precisions)?;
+        let runs = self.backends(cx, &precisions)?;
+        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+        let weights = self.weights.load(cx, variant, &graph)?;
+        let calibration = self.calibrated(cx, variant)?;
+        let images = self.images(variant, graph.input_shape())?;
+        let reference = runtime::backend(REFERENCE)?;
+        let options = self.options(Precision::F32, None);
+        let answered = Answered {
+            logits: answers(cx, reference, &graph, &weights, options, &images)?,
+            images,
+        };
+        let mut rows = Vec::new();
+        for (precision, backend) in runs {
+            let options = self.options(precision, calibration.as_ref());
+            rows.push(answered.compare(cx, backend, &graph, &weights, options)?);
+        }
+        match self.json {
+            true => cx.out.json(&rows),
+            false => cx.out.data(&human(variant, &weights.about, &rows)),
+        }
+    }
+
+    /// What runs each precision; those that nothing runs are told.
+    fn backends(
+        &self,
+        cx: &Context,
+        precisions: &[Precision],
+    ) -> Result<Vec<(Precision, &'static dyn Backend)>, Failure> {
+        let named = self.backend.as_deref().map(runtime::backend).transpose()?;
+        let mut runs = Vec::new();
+        for precision in precisions {
+            let takes = |backend: &&dyn Backend| backend.arithmetic(*precision).is_some();
+            let found = match named {
+                Some(backend) => Some(backend).filter(takes),
+                None => runtime::default_backend(*precision).ok(),
+            };
+            match found {
+                Some(backend) => runs.push((*precision, backend)),
+                None => cx.out.note(&format!("{precision}: nothing runs it, left out")),
+            }
+        }
+        match runs.is_empty() {
+            true => Err(Failure::new(Exit::NoData, "nothing runs any of these precisions")
+                .help("`zoo doctor` says what runs in which precision")),
+            false => Ok(runs),
+        }
+    }
+
+    fn calibrated(&self, cx: &Context, variant: &Variant) -> Result<Option<Calibrated>, Failure> {
+        let identity = || Weights::identity(cx, variant, &self.weights.choice());
+        let file = self.calibration.file.as_deref();
+        file.map(|file| Calibrated::read(cx, file, variant, identity))
+            .transpose()
+    }
+
+    fn options(&self, precision: Precision, calibrated: Option<&Calibrated>) -> Options {
+        let options = Options::new(precision);
+        Options {
+            threads: self.threads.unwrap_or(options.threads),
+            calibration: calibrated
+                .filter(|_| takes(precision))
+                .map(|calibrated| calibrated.calibration.clone()),
+            ..options
+        }
+    }
+
+    /// Each as the network takes it, `[1, 3, crop, crop]`.
+    fn images(&self, variant: &Variant, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
+        if self.photos.is_empty() {
+            let seeds = (FIRST..).take(self.limit.get());
+            return Ok(seeds.map(|seed| photo_like(seed, shape)).collect());
+        }
+        let mut files = Vec::new();
+        for path in &self.photos {
+            add_images(path, &mut files)?;
+        }
+        files.truncate(self.limit.get());
+        let transform = crate::bench::transform(&variant.preprocess)?;
+        let mut worker = transform.worker();
+        let read = |file: &PathBuf| {
+            let mut pixels = vec![0.0; transform.output_elements()];
+            prepare(&mut worker, file, &mut pixels).map(|_| pixels)
+        };
+        files.iter().map(read).collect()
+    }
+}
+
+/// The logits of each image.
+fn answers(
+    cx: &Context,
+    backend: &dyn Backend,
+    graph: &Graph,
+    weights: &Weights,
+    options: Options,
+    images: &[Vec<f32>],
+) -> Result<Vec<Vec<f32>>, Failure> {
+    let precision = options.precision;
+    let mut session = backend.prepare(graph, weights.source.as_ref(), options)?;
+    let progress = cx.out.counter(images.len());
+    let mut answers = Vec::with_capacity(images.len());
+    for image in images {
+        let logits = session.logits(image)?;
+        if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
+            let what = format!("{} in {precision}: a logit is {odd}", backend.name());
+            return Err(Failure::new(Exit::Other, what));
+        }
+        answers.push(logits);
+        progress.advance(1, || format!("{precision} on {}", backend.name()));
+    }
+    progress.end();
+    Ok(answers)
+}
+
+impl Answered {
+    fn compare(
+        &self,
+        cx: &Context,
+        backend: &'static dyn Backend,
+        graph: &Graph,
+        weights: &Weights,
+        options: Options,
+    ) -> Result<Row, Failure> {
+        let precision = options.precision;
+        let ours = answers(cx, backend, graph, weights, options, &self.images)?;
+        let mut closeness = Closeness::default();
+        for (ours, right) in ours.iter().zip(&self.logits) {
+            closeness.add(ours, right, right.len());
+        }
+        let known = closeness.fidelity().zip(closeness.typical_error());
+        let (fidelity, typical) = known.ok_or_else(|| Failure::new(Exit::NoData, "no images"))?;
+        Ok(Row {
+            precision,
+            backend: backend.name(),
+            images: closeness.images(),
+            fidelity,
+            agreement: closeness.agreement(),
+            typical_error_in_deviations: typical,
+        })
+    }
+}
+
+fn human(variant: &Variant, weights: &str, rows: &[Row]) -> String {
+    let images = rows.first().map_or(0, |row| row.images);
+    let lines = rows.iter().map(|row| {
+        let Interval { low, high } = row.agreement;
+        let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
+        vec![
+            row.precision.to_string(),
+            row.backend.to_owned(),
+            format!("{:.1} %", 100.0 * row.fidelity.top1_agreement),
+            format!("[{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
+            small(row.fidelity.divergence),
+            small(row.fidelity.error_in_deviations),
+            small(Some(row.typical_error_in_deviations)),
+        ]
+    });
+    let header = [
+        "precision",
+        "backend",
+        ">same top-1",
+        "95 %",
+        ">KL, nats",
+        ">largest error / std",
+        ">typical",
+    ];
+    format!(
+        "{}, {weights}: {images} images against f32 on {REFERENCE}\n{}",
+        variant.name,
+        table(&header, lines)
+    )
+}
