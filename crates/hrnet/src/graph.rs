@@ -226,6 +226,17 @@ impl Graph {
         }
     }
 
+    /// Whether a node's values can be told to have none below zero.
+    pub fn is_non_negative(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let inputs = || node.inputs.iter().all(|input| self.is_non_negative(*input));
+        match node.op {
+            Op::Relu | Op::Sigmoid => true,
+            Op::Add | Op::Upsample(_) | Op::Scale | Op::GlobalAvgPool => inputs(),
+            Op::Input | Op::Conv(_) | Op::BatchNorm | Op::Linear(_) => false,
+        }
+    }
+
     /// How many nodes read each node's value; the output counts as read once more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];

@@ -1,138 +1,15 @@
 //! Every vector unit of this CPU, algorithm and grid against convolutions written as their definition, over sizes at,
 //! below and above the edges of tiles, vectors and blocks.
 
+mod common;
+
 use std::io::Write;
 
+use common::{Batch, CHANNELS, SIZES, agrees, numbers};
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Program, Row, Step, Steps,
-    Target,
+    Activation, Algorithm, ConvShape, Convolution, Format, Grid, Isa, Layer, Linear, Map, Program, Row, Step,
+    Steps, Target,
 };
-
-/// Numbers in -1 to 1 that depend on the index and a salt alone.
-fn numbers(count: usize, salt: usize) -> Vec<f32> {
-    (0..count)
-        .map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.0 - 1.0)
-        .collect()
-}
-
-/// A batch `[n, channels, h, w]`.
-#[derive(Clone)]
-struct Batch {
-    channels: usize,
-    size: (usize, usize, usize),
-    values: Vec<f64>,
-}
-
-impl Batch {
-    fn new(channels: usize, size: (usize, usize, usize), values: &[f32]) -> Self {
-        let values = values.iter().map(|v| f64::from(*v)).collect();
-        Self {
-            channels,
-            size,
-            values,
-        }
-    }
-
-    fn at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
-        let (_, h, w) = self.size;
-        let inside = |i: isize, extent: usize| usize::try_from(i).ok().filter(|i| *i < extent);
-        match (inside(y, h), inside(x, w)) {
-            (Some(y), Some(x)) => self.values[((n * self.channels + c) * h + y) * w + x],
-            _ => 0.0,
-        }
-    }
-
-    fn map(
-        channels: usize,
-        size: (usize, usize, usize),
-        value: impl Fn(usize, usize, isize, isize) -> f64,
-    ) -> Self {
-        let (n, h, w) = size;
-        let mut values = Vec::with_capacity(n * channels * h * w);
-        for image in 0..n {
-            for c in 0..channels {
-                for (y, x) in (0..h * w).map(|i| ((i / w).cast_signed(), (i % w).cast_signed())) {
-                    values.push(value(image, c, y, x));
-                }
-            }
-        }
-        Self {
-            channels,
-            size,
-            values,
-        }
-    }
-
-    fn convolved(&self, shape: ConvShape, weights: &[f32], bias: &[f32]) -> Self {
-        let ConvShape {
-            inputs,
-            outputs,
-            kernel,
-            stride,
-        } = shape;
-        let (n, h, w) = self.size;
-        let pad = (kernel.cast_signed() - 1) / 2;
-        Self::map(
-            outputs,
-            (n, h.div_ceil(stride), w.div_ceil(stride)),
-            |n, c, y, x| {
-                let mut sum = f64::from(bias[c]);
-                for ci in 0..inputs {
-                    for tap in 0..kernel * kernel {
-                        let (ky, kx) = (
-                            (tap / kernel).cast_signed() - pad,
-                            (tap % kernel).cast_signed() - pad,
-                        );
-                        let weight = weights[(c * inputs + ci) * kernel * kernel + tap];
-                        let stride = stride.cast_signed();
-                        sum += f64::from(weight) * self.at(n, ci, y * stride + ky, x * stride + kx);
-                    }
-                }
-                sum
-            },
-        )
-    }
-}
-
-/// Runs the steps on images of this batch and compares with what is expected.
-fn agrees(
-    what: &str,
-    (steps, maps): (Vec<Step>, usize),
-    isa: Isa,
-    threads: usize,
-    input: &Batch,
-    (expected, allowed): (&[f64], f64),
-) {
-    let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
-    let mut program = Program::new(Steps::of(steps).expect("memory"), maps, isa, threads).expect("a program");
-    let mut result = vec![f32::NAN; expected.len()];
-    for run in 0..2 {
-        program.run(&images, &mut result);
-        for (i, (ours, theirs)) in result.iter().zip(expected).enumerate() {
-            let error = (f64::from(*ours) - theirs).abs();
-            assert!(
-                error <= allowed,
-                "{what}, run {run}: element {i} is {ours}, expected {theirs}"
-            );
-        }
-        result.fill(f32::NAN);
-    }
-}
-
-/// `n`, `h` and `w` of maps; sides of both grids' tiles.
-const SIZES: [((usize, usize, usize), usize, usize); 9] = [
-    ((1, 8, 8), 4, 4),
-    ((1, 14, 14), 4, 4),
-    ((1, 7, 7), 2, 2),
-    ((3, 7, 5), 2, 2),
-    ((2, 12, 20), 4, 2),
-    ((1, 28, 28), 4, 4),
-    ((1, 28, 28), 2, 4),
-    ((1, 1, 1), 2, 2),
-    ((5, 2, 6), 4, 4),
-];
-
-const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
 
 #[test]
 fn convolutions_are_their_definition() {
@@ -152,6 +29,7 @@ fn convolutions_are_their_definition() {
                 let (n, h, w) = size;
                 let layer = Layer {
                     shape,
+                    format: Format::F32,
                     input: Grid { n, h, w, p },
                     output: Grid {
                         n,
@@ -204,7 +82,7 @@ fn check(layer: Layer, algorithm: Algorithm) {
         ..first
     };
     let elements = second.offset + second.elements() + GUARD;
-    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu);
+    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu, 1.0);
     let what = format!("{layer}, {algorithm}");
     let steps = |last: Step| {
         vec![

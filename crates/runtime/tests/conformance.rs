@@ -22,8 +22,13 @@ fn backends() -> Vec<&'static dyn Backend> {
     BACKENDS.iter().copied().filter(here).collect()
 }
 
-/// The graph's value for `images`, each op written as its definition.
+/// The graph's value for `images`.
 fn reference(graph: &Graph, weights: &dyn WeightSource, images: &[f32]) -> Vec<f64> {
+    values(graph, weights, images).swap_remove(graph.output().index())
+}
+
+/// The value of each node for `images`, each op written as its definition.
+fn values(graph: &Graph, weights: &dyn WeightSource, images: &[f32]) -> Vec<Vec<f64>> {
     let mut values: Vec<Vec<f64>> = Vec::new();
     for node in graph.nodes() {
         let params: Vec<Vec<f64>> = node
@@ -87,7 +92,7 @@ fn reference(graph: &Graph, weights: &dyn WeightSource, images: &[f32]) -> Vec<f
             }),
         });
     }
-    values.swap_remove(graph.output().index())
+    values
 }
 
 fn at(s: Shape, n: usize, c: usize, y: usize, x: usize) -> usize {
@@ -133,6 +138,24 @@ fn images(shape: Shape) -> Vec<f32> {
     (0..shape.elements())
         .map(|i| ((i * 7919 % 1009) as f32 / 504.5) - 1.0)
         .collect()
+}
+
+#[test]
+fn values_are_told_to_have_none_below_zero_only_where_they_have_none() {
+    for spec in networks() {
+        let graph = spec.graph(Shape::square(1, 64)).expect("a network");
+        let told: Vec<NodeId> = graph
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|id| graph.is_non_negative(*id))
+            .collect();
+        let values = values(&graph, &SeededWeights::new(3), &images(graph.input_shape()));
+        assert!(!told.is_empty());
+        for id in told {
+            let least = values[id.index()].iter().copied().fold(0.0, f64::min);
+            assert!(least >= 0.0, "{}: {least}", graph.node(id).name);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::conv::{Epilogue, Io};
 use super::direct::RUN;
-use super::gemm::{self, Rows};
+use super::format::Format;
+use super::gemm::{self, Factors, Rows};
 use super::grid::Grid;
 use super::ops::cut;
 use super::simd::Simd;
@@ -19,6 +20,7 @@ pub(super) struct Channels {
     inputs: usize,
     outputs: usize,
     taps: usize,
+    format: Format,
     /// Pixels and vectors of channels that are held at a time.
     held: (usize, usize),
     slots: Slots,
@@ -39,11 +41,13 @@ pub(super) fn held(lanes: usize, wide: bool) -> Option<(usize, usize)> {
 }
 
 impl Channels {
-    /// A convolution of `kernel` 1 or 3 on a unit of so many lanes, which has this [`held`].
+    /// A convolution of `kernel` 1 or 3 on a unit of so many lanes, which has this [`held`]; inputs are counted in elements
+    /// of the format.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
+        format: Format,
         lanes: usize,
         held: (usize, usize),
     ) -> Self {
@@ -53,6 +57,7 @@ impl Channels {
             inputs,
             outputs,
             taps: kernel * kernel,
+            format,
             held,
             slots: Slots::new((input, output), (kernel, stride), held.0, |_| true),
             outside: Outside::of(output, lanes),
@@ -135,14 +140,15 @@ impl Channels {
                                 to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
                                 stride: wide,
                                 more: input > 0,
+                                scales: std::ptr::null(),
                             };
-                            gemm::product_of_pixels::<S, _>(
-                                (self.held.0, nv),
-                                scratch.add(slot * self.panel()),
-                                io.weights.add(b * S::LANES),
-                                inputs.len() * self.taps,
-                                sink,
-                            );
+                            let factors = Factors {
+                                format: self.format,
+                                a: scratch.add(slot * self.panel()),
+                                b: (io.weights.add(b * S::LANES), nv * S::LANES),
+                                depth: inputs.len() * self.taps,
+                            };
+                            gemm::product_of_pixels::<S, _>((self.held.0, nv), factors, sink);
                         }
                     }
                 }

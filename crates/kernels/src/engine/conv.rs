@@ -1,5 +1,6 @@
 //! A convolution with all that is fused into it, ready to run.
 
+use super::format::Format;
 use super::grid::Grid;
 use super::layer::{Algorithm, ConvShape, Kind, Layer};
 use super::packed::Packed;
@@ -12,6 +13,8 @@ pub struct Convolution {
     kind: Kind,
     weights: Packed,
     bias: Vec<f32>,
+    /// What sums of whole numbers stand for; none for other formats.
+    scales: Vec<f32>,
     relu: bool,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct Io {
 #[derive(Clone, Copy)]
 pub(super) struct Epilogue {
     bias: *const f32,
+    /// What each channel's sum is multiplied by; null for 1. In Winograd's filtering it goes by element, not by channel.
+    pub(super) scales: *const f32,
     relu: bool,
 }
 
@@ -45,11 +50,20 @@ impl Epilogue {
     pub(super) fn of(self, channel: usize) -> Self {
         Self {
             bias: self.bias.wrapping_add(channel),
+            scales: shifted(self.scales, channel),
             ..self
         }
     }
 
-    /// Bias, residual at `at`, ReLU, for a vector of one channel.
+    /// That of sums which have been scaled.
+    pub(super) fn scaled(self) -> Self {
+        Self {
+            scales: std::ptr::null(),
+            ..self
+        }
+    }
+
+    /// Scale, bias, residual at `at`, ReLU, for a vector of one channel.
     ///
     /// # Safety
     /// `residual` is null or holds the lanes of `there` at `at`; the channel has a bias; the CPU has the unit.
@@ -64,7 +78,12 @@ impl Epilogue {
     ) -> S::V {
         // SAFETY: the caller's.
         unsafe {
-            let mut y = S::add(sum, S::splat(*self.bias.add(channel)));
+            let bias = S::splat(*self.bias.add(channel));
+            let mut y = if self.scales.is_null() {
+                S::add(sum, bias)
+            } else {
+                S::fma(sum, S::splat(*self.scales.add(channel)), bias)
+            };
             if !residual.is_null() {
                 y = S::add(y, S::load_masked(residual.add(at), there));
             }
@@ -74,23 +93,40 @@ impl Epilogue {
 }
 
 impl Convolution {
-    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output.
+    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output; `step` is what one stands for in
+    /// whole inputs, see [`Packing::step`](super::Packing::step), and 1 for formats that are none.
     ///
     /// # Panics
     /// If the weights or biases are not as many as the shape says, the grids' sizes do not go together, a stride of 2
     /// meets odd tiles, or the algorithm is none of [`Layer::algorithms`].
-    pub fn new(layer: Layer, algorithm: Algorithm, (weights, bias): (&[f32], &[f32]), relu: bool) -> Self {
+    pub fn new(
+        layer: Layer,
+        algorithm: Algorithm,
+        (weights, bias): (&[f32], &[f32]),
+        relu: bool,
+        step: f32,
+    ) -> Self {
         let shape = layer.shape;
         assert_eq!(weights.len(), shape.weights(), "weights of {layer}");
         assert_eq!(bias.len(), shape.outputs, "biases of {layer}");
         let kind = layer.kind(algorithm);
+        let (weights, mut scales) = kind.packed(layer, weights);
+        for scale in &mut scales {
+            *scale *= step;
+        }
         Self {
             layer,
-            weights: kind.packed(weights),
+            weights: Packed::new(weights),
             kind,
             bias: bias.to_vec(),
+            scales,
             relu,
         }
+    }
+
+    /// The format of its operands.
+    pub fn format(&self) -> Format {
+        self.layer.format
     }
 
     /// Channels in and out, kernel and stride.
@@ -112,12 +148,13 @@ impl Convolution {
     pub fn name(&self) -> String {
         let ConvShape { kernel, stride, .. } = self.layer.shape;
         let isa = self.layer.target.isa.name();
-        format!("conv{kernel}x{kernel}s{stride}_f32_{isa}_{}", self.kind.name())
+        let (format, kind) = (self.layer.format, self.kind.name());
+        format!("conv{kernel}x{kernel}s{stride}_{format}_{isa}_{kind}")
     }
 
     /// Bytes of prepared weights and biases.
     pub fn weight_bytes(&self) -> usize {
-        (self.weights.elements() + self.bias.len()) * size_of::<f32>()
+        (self.weights.elements() + self.bias.len() + self.scales.len()) * size_of::<f32>()
     }
 
     pub(super) fn weights(&self) -> &Packed {
@@ -141,6 +178,10 @@ impl Convolution {
     pub(super) unsafe fn run<S: Simd>(&self, io: Io, part: (usize, usize), scratch: *mut f32) {
         let epilogue = Epilogue {
             bias: self.bias.as_ptr(),
+            scales: match self.scales.as_slice() {
+                [] => std::ptr::null(),
+                scales => scales.as_ptr(),
+            },
             relu: self.relu,
         };
         // SAFETY: the caller's.

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use super::conv::{Epilogue, Io, shifted};
-use super::gemm::{self, Rows, Sink};
+use super::format::Format;
+use super::gemm::{self, Factors, Rows, Sink};
 use super::grid::{Grid, first};
 use super::isa::Target;
 use super::places::Places;
@@ -19,19 +20,22 @@ pub(super) struct Direct {
     inputs: usize,
     outputs: usize,
     tiling: Tiling,
+    format: Format,
     depth: usize,
     places: Places,
 }
 
-/// The longest sum that is kept in one register: a sum of sums rounds less than one long sum.
+/// The longest sum that is kept in one register: a sum of sums rounds less than one long sum, and sums of whole numbers
+/// become f32 before they overflow.
 pub(super) const RUN: usize = 288;
 
 impl Direct {
-    /// A convolution of `kernel` 1 or 3.
+    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
+        format: Format,
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
@@ -46,6 +50,7 @@ impl Direct {
             inputs,
             outputs,
             tiling,
+            format,
             depth: inputs * kernel * kernel,
             places,
         }
@@ -202,8 +207,13 @@ impl Group<'_> {
         };
         // SAFETY: the caller's.
         unsafe {
-            let a = io.weights.add(channel * conv.depth);
-            gemm::product::<S, _>(self.shape, a, self.panel, conv.depth, end);
+            let factors = Factors {
+                format: conv.format,
+                a: io.weights.add(channel * conv.depth),
+                b: self.panel,
+                depth: conv.depth,
+            };
+            gemm::product::<S, _>(self.shape, factors, end);
         }
     }
 
@@ -227,17 +237,22 @@ impl Group<'_> {
             let a = self.io.weights.add(block * conv.depth * rows);
             for at in (0..conv.depth).step_by(RUN) {
                 let depth = RUN.min(conv.depth - at);
-                let a = a.add(at * rows);
-                let b = (self.panel.0.add(at * self.panel.1), self.panel.1);
+                let factors = Factors {
+                    format: conv.format,
+                    a: a.add(at * rows),
+                    b: (self.panel.0.add(at * self.panel.1), self.panel.1),
+                    depth,
+                };
                 if together && at + depth == conv.depth {
-                    gemm::product::<S, _>(self.shape, a, b, depth, end);
+                    gemm::product::<S, _>(self.shape, factors, end);
                 } else {
                     let sink = Rows {
                         to: sums,
                         stride: width,
                         more: at > 0,
+                        scales: std::ptr::null(),
                     };
-                    gemm::product::<S, _>(self.shape, a, b, depth, sink);
+                    gemm::product::<S, _>(self.shape, factors, sink);
                 }
             }
             if !together {

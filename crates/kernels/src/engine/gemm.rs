@@ -1,6 +1,10 @@
 //! The one matrix product under every convolution: a few output channels by a few vectors of places, kept in
 //! registers over the whole depth.
 
+use std::marker::PhantomData;
+
+use super::format::Format;
+use super::operands::{Bf16, F32, I16, Int8, Operands};
 use super::simd::{Simd, Work};
 
 /// Output channels that a product may hold at a time, with the vectors that fit beside them in 32 and in 16 registers.
@@ -26,7 +30,7 @@ pub(super) trait Sink<S: Simd>: Copy {
     unsafe fn expect(self, _r: usize, _v: usize) {}
 }
 
-/// Stores sums, or with `more` adds them to what is there.
+/// Stores sums, by choice scaled, or with `more` adds them to what is there.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     /// Row 0.
@@ -34,6 +38,8 @@ pub(super) struct Rows {
     /// Elements from one row to the next.
     pub(super) stride: usize,
     pub(super) more: bool,
+    /// What each row is multiplied by; null for 1.
+    pub(super) scales: *const f32,
 }
 
 impl<S: Simd> Sink<S> for Rows {
@@ -42,39 +48,71 @@ impl<S: Simd> Sink<S> for Rows {
         // SAFETY: the caller's.
         unsafe {
             let to = self.to.add(r * self.stride + v * S::LANES);
+            let sum = if self.scales.is_null() {
+                sum
+            } else {
+                S::mul(sum, S::splat(*self.scales.add(r)))
+            };
             let sum = if self.more { S::add(S::load(to), sum) } else { sum };
             S::store(to, sum);
         }
     }
 }
 
+/// Runs a function of operands for those of a format.
+macro_rules! of_format {
+    ($format:expr, $function:ident::<$s:ty, $k:ty>($($argument:expr),*)) => {
+        match $format {
+            Format::F32 => $function::<$s, $k, F32>($($argument),*),
+            Format::Bf16 => $function::<$s, $k, Bf16>($($argument),*),
+            Format::I16 => $function::<$s, $k, I16>($($argument),*),
+            Format::Int8 => $function::<$s, $k, Int8>($($argument),*),
+        }
+    };
+}
+
+/// What is multiplied: rows, vectors, and how many of each, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Factors {
+    pub(super) format: Format,
+    /// `rows` elements a step.
+    pub(super) a: *const f32,
+    /// Vectors, and the elements from one step's to the next.
+    pub(super) b: (*const f32, usize),
+    /// Steps.
+    pub(super) depth: usize,
+}
+
 /// Puts `sum over i of a[i][r] * b[i][v]` for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
 ///
 /// # Safety
-/// `a` holds `depth * rows` elements, `b` `vectors` vectors at each of `depth` multiples of its second part; the sink has
-/// room for all sums; the CPU has the unit.
+/// The factors hold as much as the shape says; the sink has room for all sums; the CPU has the unit.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
+pub(super) unsafe fn product<S: Simd, K: Sink<S>>(shape: (usize, usize), factors: Factors, sink: K) {
+    // SAFETY: the caller's.
+    unsafe { of_format!(factors.format, of_rows::<S, K>(shape, factors, sink)) }
+}
+
+#[inline(always)]
+unsafe fn of_rows<S: Simd, K: Sink<S>, F: Operands>(
     (rows, vectors): (usize, usize),
-    a: *const f32,
-    b: (*const f32, usize),
-    depth: usize,
+    factors: Factors,
     sink: K,
 ) {
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (rows, vectors) {
-            (6, 1) => tile::<S, K, 6, 1, false>((a, 6), b, depth, sink),
-            (6, 2) => tile::<S, K, 6, 2, false>((a, 6), b, depth, sink),
-            (6, 3) if S::WIDE => tile::<S, K, 6, 3, false>((a, 6), b, depth, sink),
-            (6, 4) if S::WIDE => tile::<S, K, 6, 4, false>((a, 6), b, depth, sink),
-            (8, 1) => tile::<S, K, 8, 1, false>((a, 8), b, depth, sink),
-            (8, 2) if S::WIDE => tile::<S, K, 8, 2, false>((a, 8), b, depth, sink),
-            (8, 3) if S::WIDE => tile::<S, K, 8, 3, false>((a, 8), b, depth, sink),
-            (12, 1) => tile::<S, K, 12, 1, false>((a, 12), b, depth, sink),
-            (12, 2) if S::WIDE => tile::<S, K, 12, 2, false>((a, 12), b, depth, sink),
-            (16, 1) if S::WIDE => tile::<S, K, 16, 1, false>((a, 16), b, depth, sink),
-            (24, 1) if S::WIDE => tile::<S, K, 24, 1, false>((a, 24), b, depth, sink),
+            (6, 1) => tile::<S, K, F, 6, 1, false>(factors, 6, sink),
+            (6, 2) => tile::<S, K, F, 6, 2, false>(factors, 6, sink),
+            (6, 3) if S::WIDE => tile::<S, K, F, 6, 3, false>(factors, 6, sink),
+            (6, 4) if S::WIDE => tile::<S, K, F, 6, 4, false>(factors, 6, sink),
+            (8, 1) => tile::<S, K, F, 8, 1, false>(factors, 8, sink),
+            (8, 2) if S::WIDE => tile::<S, K, F, 8, 2, false>(factors, 8, sink),
+            (8, 3) if S::WIDE => tile::<S, K, F, 8, 3, false>(factors, 8, sink),
+            (12, 1) => tile::<S, K, F, 12, 1, false>(factors, 12, sink),
+            (12, 2) if S::WIDE => tile::<S, K, F, 12, 2, false>(factors, 12, sink),
+            (16, 1) if S::WIDE => tile::<S, K, F, 16, 1, false>(factors, 16, sink),
+            (24, 1) if S::WIDE => tile::<S, K, F, 24, 1, false>(factors, 24, sink),
             _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
         }
     }
@@ -83,61 +121,77 @@ pub(super) unsafe fn product<S: Simd, K: Sink<S>>(
 /// Elements from one step's pixels to the next in [`product_of_pixels`].
 pub(super) const PIXELS_STEP: usize = 8;
 
-/// Puts `sum over i of a[i][r] * b[i][v]` for 7 or, with 16 registers, 6 pixels and `vectors` vectors of output
-/// channels, whose weights lie one after the other.
+/// Puts `sum over i of a[i][r] * b[i][v]` for 7 or, with 16 registers, 6 pixels, [`PIXELS_STEP`] elements a step, and
+/// `vectors` vectors of output channels, whose weights lie one after the other.
 ///
 /// # Safety
-/// `a` holds `depth` steps of [`PIXELS_STEP`] elements, `b` `depth * vectors` vectors; the sink has room for all sums;
-/// the CPU has the unit.
+/// As for [`product`].
 #[inline(always)]
 pub(super) unsafe fn product_of_pixels<S: Simd, K: Sink<S>>(
-    (pixels, vectors): (usize, usize),
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
+    shape: (usize, usize),
+    factors: Factors,
     sink: K,
 ) {
-    let (a, b) = ((a, PIXELS_STEP), (b, vectors * S::LANES));
+    // SAFETY: the caller's.
+    unsafe { of_format!(factors.format, of_pixels::<S, K>(shape, factors, sink)) }
+}
+
+#[inline(always)]
+unsafe fn of_pixels<S: Simd, K: Sink<S>, F: Operands>(
+    (pixels, vectors): (usize, usize),
+    factors: Factors,
+    sink: K,
+) {
+    let step = PIXELS_STEP;
     // SAFETY: the caller's; each arm asks for the shape it matched.
     unsafe {
         match (pixels, vectors) {
-            (6, 1) => tile::<S, K, 6, 1, true>(a, b, depth, sink),
-            (6, 2) => tile::<S, K, 6, 2, true>(a, b, depth, sink),
-            (7, 1) if S::WIDE => tile::<S, K, 7, 1, true>(a, b, depth, sink),
-            (7, 2) if S::WIDE => tile::<S, K, 7, 2, true>(a, b, depth, sink),
-            (7, 3) if S::WIDE => tile::<S, K, 7, 3, true>(a, b, depth, sink),
+            (6, 1) => tile::<S, K, F, 6, 1, true>(factors, step, sink),
+            (6, 2) => tile::<S, K, F, 6, 2, true>(factors, step, sink),
+            (7, 1) if S::WIDE => tile::<S, K, F, 7, 1, true>(factors, step, sink),
+            (7, 2) if S::WIDE => tile::<S, K, F, 7, 2, true>(factors, step, sink),
+            (7, 3) if S::WIDE => tile::<S, K, F, 7, 3, true>(factors, step, sink),
             _ => unreachable!("no product of {pixels} pixels and {vectors} vectors"),
         }
     }
 }
 
 /// A product of `R` rows and `V` vectors; the weights are the vectors' with `OF_WEIGHTS`, else the rows'.
-struct Tile<K, const R: usize, const V: usize, const OF_WEIGHTS: bool> {
-    a: (*const f32, usize),
-    b: (*const f32, usize),
-    depth: usize,
+struct Tile<K, F, const R: usize, const V: usize, const OF_WEIGHTS: bool> {
+    factors: Factors,
+    /// Elements from one step's rows to the next.
+    step: usize,
     sink: K,
+    operands: PhantomData<F>,
 }
 
 #[inline(always)]
-unsafe fn tile<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool>(
-    a: (*const f32, usize),
-    b: (*const f32, usize),
-    depth: usize,
+unsafe fn tile<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_WEIGHTS: bool>(
+    factors: Factors,
+    step: usize,
     sink: K,
 ) {
+    let tile = Tile::<K, F, R, V, OF_WEIGHTS> {
+        factors,
+        step,
+        sink,
+        operands: PhantomData,
+    };
     // SAFETY: the caller's, see `product`.
-    unsafe { S::call(Tile::<K, R, V, OF_WEIGHTS> { a, b, depth, sink }) }
+    unsafe { S::call(tile) }
 }
 
-impl<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool> Work<S>
-    for Tile<K, R, V, OF_WEIGHTS>
+impl<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_WEIGHTS: bool> Work<S>
+    for Tile<K, F, R, V, OF_WEIGHTS>
 {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run(self) {
-        let (Self { depth, sink, .. }, (a, a_step), (b, b_step)) = (&self, self.a, self.b);
+        let Self {
+            factors, step, sink, ..
+        } = self;
+        let Factors { a, b, depth, .. } = factors;
         // SAFETY: the caller's, see `product`.
         unsafe {
             for r in 0..R {
@@ -146,8 +200,8 @@ impl<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool
                 }
             }
             let mut sums = [[S::splat(0.0); V]; R];
-            for i in 0..*depth {
-                let (a, b) = (a.add(i * a_step), b.add(i * b_step));
+            for i in 0..depth {
+                let (a, b) = (a.add(i * step), b.0.add(i * b.1));
                 if OF_WEIGHTS {
                     for v in 0..V {
                         S::prefetch(b.wrapping_add(AHEAD + v * S::LANES));
@@ -162,13 +216,17 @@ impl<S: Simd, K: Sink<S>, const R: usize, const V: usize, const OF_WEIGHTS: bool
                 for r in 0..R {
                     let w = S::splat(*a.add(r));
                     for v in 0..V {
-                        sums[r][v] = S::fma(w, x[v], sums[r][v]);
+                        sums[r][v] = if OF_WEIGHTS {
+                            F::multiply::<S>(x[v], w, sums[r][v])
+                        } else {
+                            F::multiply::<S>(w, x[v], sums[r][v])
+                        };
                     }
                 }
             }
             for r in 0..R {
                 for v in 0..V {
-                    sink.put(r, v, sums[r][v]);
+                    sink.put(r, v, F::sum::<S>(sums[r][v]));
                 }
             }
         }

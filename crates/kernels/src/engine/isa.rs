@@ -1,5 +1,7 @@
 //! Which vector unit runs the kernels.
 
+use super::format::Format;
+
 /// A vector unit that this CPU was found to have: holding one is the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Isa(pub(super) Kind);
@@ -54,7 +56,9 @@ impl Isa {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if std::arch::is_x86_feature_detected!("avx512f") {
+            if std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+            {
                 found.push(Self(Kind::Avx512));
             }
             if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
@@ -99,6 +103,35 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => "neon",
             Kind::Portable => "portable",
+        }
+    }
+
+    /// The instruction that multiplies operands of a format on this unit, or `None` where there is none that pays.
+    pub fn multiplies(&self, format: Format) -> Option<&'static str> {
+        match (self.0, format) {
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, _) => {
+                let vnni = std::arch::is_x86_feature_detected!("avx512vnni");
+                let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
+                match format {
+                    Format::F32 => Some("AVX-512 vfmadd"),
+                    Format::Bf16 => bf16.then_some("AVX-512 vdpbf16ps"),
+                    Format::I16 => vnni.then_some("AVX-512 vpdpwssd"),
+                    Format::Int8 => vnni.then_some("AVX-512 vpdpbusd"),
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, _) => match format {
+                Format::F32 => Some("FMA vfmadd"),
+                Format::Bf16 => None,
+                Format::I16 => Some("AVX2 vpmaddwd"),
+                Format::Int8 => Some("AVX2 vpmaddwd on bytes taken apart"),
+            },
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, Format::F32) => Some("fmla"),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, _) => Some("plain code"),
+            (Kind::Portable, _) => Some("plain code"),
         }
     }
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::channels::{Channels, held};
 use super::conv::{Epilogue, Io};
-use super::direct::Direct;
+use super::direct::{Direct, RUN};
+use super::format::{self, Format, Packing};
 use super::grid::Grid;
 use super::isa::Target;
-use super::packed::Packed;
 use super::simd::Simd;
 use super::winograd::Winograd;
 
@@ -40,6 +40,8 @@ pub enum Algorithm {
 pub struct Layer {
     /// Channels, kernel and stride.
     pub shape: ConvShape,
+    /// What is multiplied.
+    pub format: Format,
     /// Where the inputs lie.
     pub input: Grid,
     /// Where the outputs go.
@@ -47,6 +49,9 @@ pub struct Layer {
     /// The vector unit and threads.
     pub target: Target,
 }
+
+/// The largest magnitude of inputs of 16 bits where the algorithm asks for no less: leaves as many bits to the weights.
+const LIMIT: f32 = 8191.0;
 
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -75,10 +80,43 @@ impl Layer {
             (3, 2) => self.input.p == 4,
             _ => false,
         };
-        if filtered {
+        if filtered && matches!(self.format, Format::F32 | Format::I16) {
             algorithms.push(Algorithm::Winograd);
         }
         algorithms
+    }
+
+    /// How inputs in this range become operands.
+    ///
+    /// # Panics
+    /// As [`Convolution::new`](super::Convolution::new), and if int8 is to hold numbers below zero.
+    pub fn packing(self, algorithm: Algorithm, (lo, hi): (f32, f32)) -> Packing {
+        let format = self.format;
+        if !format.whole() {
+            return Packing::of_floats(format);
+        }
+        let signed = lo < 0.0;
+        assert!(!signed || format != Format::Int8, "{self} of inputs from {lo} on");
+        let limit = match (format, self.kind(algorithm)) {
+            (Format::I16, Kind::Winograd(winograd)) => winograd.limit(signed),
+            _ => self.limit(),
+        };
+        let largest = hi.max(-lo);
+        Packing {
+            format,
+            // Where there is nothing but zeros, any step does.
+            step: if largest > 0.0 { largest / limit } else { 1.0 },
+            limits: (if signed { -limit } else { 0.0 }, limit),
+        }
+    }
+
+    /// The largest magnitude of whole inputs that are not transformed.
+    fn limit(self) -> f32 {
+        match self.format {
+            Format::F32 | Format::Bf16 => 1.0,
+            Format::I16 => LIMIT,
+            Format::Int8 => 255.0,
+        }
     }
 
     /// An estimate of the busiest thread's vector instructions in one run.
@@ -98,6 +136,7 @@ impl Layer {
     pub(super) fn kind(self, algorithm: Algorithm) -> Kind {
         let Self {
             shape,
+            format,
             input,
             output,
             target,
@@ -115,19 +154,24 @@ impl Layer {
             "a 1x1 convolution keeps its grid"
         );
         assert!(
+            target.isa.multiplies(format).is_some(),
+            "{} multiplies no {format}",
+            target.isa.name()
+        );
+        assert!(
             self.algorithms().contains(&algorithm),
             "{algorithm:?} does not suit {self}"
         );
-        let (grids, channels) = ((input, output), (shape.inputs, shape.outputs));
+        let (grids, channels) = ((input, output), (format.elements(shape.inputs), shape.outputs));
         let window = (kernel, stride);
         match algorithm {
-            Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, target)),
+            Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, format, target)),
             Algorithm::DirectChannels => {
                 let lanes = target.isa.lanes();
                 let held = held(lanes, target.isa.wide()).expect("asserted above");
-                Kind::Channels(Channels::new(grids, channels, window, lanes, held))
+                Kind::Channels(Channels::new(grids, channels, window, format, lanes, held))
             }
-            Algorithm::Winograd => Kind::Winograd(Winograd::new(grids, channels, stride, target)),
+            Algorithm::Winograd => Kind::Winograd(Winograd::new(grids, channels, stride, format, target)),
         }
     }
 }
@@ -142,13 +186,22 @@ impl Kind {
         }
     }
 
-    /// Weights `[outputs, inputs, kernel, kernel]` in the order in which they are used.
-    pub(super) fn packed(&self, weights: &[f32]) -> Packed {
-        Packed::new(match self {
-            Self::Direct(direct) => direct.packed(weights),
-            Self::Channels(channels) => channels.packed(weights),
-            Self::Winograd(winograd) => winograd.packed(weights),
-        })
+    /// Weights `[outputs, inputs, kernel, kernel]` as operands in the order in which they are used, and what their sums
+    /// with inputs in steps of 1 are to be multiplied by; nothing for formats without steps.
+    pub(super) fn packed(&self, layer: Layer, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let limit = match self {
+            Self::Winograd(winograd) => return winograd.packed(weights),
+            _ => layer.limit(),
+        };
+        let ConvShape { inputs, kernel, .. } = layer.shape;
+        let form = (layer.format, limit);
+        let (weights, scales) = format::weights(form, (inputs, kernel * kernel), RUN, weights);
+        let ordered = match self {
+            Self::Channels(channels) => channels.packed(&weights),
+            Self::Direct(direct) => direct.packed(&weights),
+            Self::Winograd(_) => unreachable!("returned above"),
+        };
+        (ordered, scales)
     }
 
     /// Elements of scratch memory that a thread needs.
@@ -207,7 +260,8 @@ impl fmt::Display for Layer {
         let Target { isa, threads } = self.target;
         write!(
             f,
-            "conv{kernel}x{kernel}s{stride} f32 {} t{threads} {n}x{inputs}x{h}x{w}/{p} -> {outputs}/{}",
+            "conv{kernel}x{kernel}s{stride} {} {} t{threads} {n}x{inputs}x{h}x{w}/{p} -> {outputs}/{}",
+            self.format,
             isa.name(),
             self.output.p
         )

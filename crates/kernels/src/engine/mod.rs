@@ -1,4 +1,4 @@
-//! The fused f32 engine: convolutions with all that follows them, on maps laid out so that whole vectors are loaded,
+//! The fused engine: convolutions with all that follows them, on maps laid out so that whole vectors are loaded,
 //! on the best vector unit of the CPU.
 //!
 //! This folder holds the only `unsafe` code of the project: loads and stores through pointers, and entering code
@@ -16,11 +16,13 @@ mod barrier;
 mod channels;
 mod conv;
 mod direct;
+mod format;
 mod gemm;
 mod grid;
 mod isa;
 mod layer;
 mod maps;
+mod operands;
 mod ops;
 mod packed;
 mod peak;
@@ -33,6 +35,7 @@ mod tiling;
 mod winograd;
 
 pub use conv::Convolution;
+pub use format::{Format, Packing};
 pub use grid::Grid;
 pub use isa::{Isa, Target, UnknownIsa};
 pub use layer::{Algorithm, ConvShape, Layer};

@@ -4,6 +4,7 @@ mod check;
 mod show;
 
 use super::conv::{Convolution, Io, shifted};
+use super::format::Packing;
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
@@ -25,6 +26,11 @@ enum Op {
         from: Map,
         to: Map,
         residual: Option<Map>,
+    },
+    Pack {
+        packing: Packing,
+        from: Map,
+        to: Map,
     },
     Enlarge {
         table: Enlargement,
@@ -92,6 +98,11 @@ impl Step {
             to,
             residual,
         })
+    }
+
+    /// `from` as operands of convolutions, several channels to an element of `to`.
+    pub fn pack(packing: Packing, from: Map, to: Map) -> Self {
+        Self(Op::Pack { packing, from, to })
     }
 
     /// `from` enlarged `factor` times, with `sum` added, and by choice a ReLU.
@@ -264,6 +275,16 @@ impl Step {
                         weights: conv.weights().start(),
                     };
                     conv.run::<S>(io, part, scratch);
+                }
+                Op::Pack { packing, from, to } => {
+                    let (stride, positions) = (to.grid.stride(), to.grid.positions());
+                    let channels = packing.format.channels();
+                    for element in cut(to.channels, part) {
+                        let first = element * channels;
+                        let x = (at(from).add(first * stride).cast_const(), stride);
+                        let count = channels.min(from.channels - first);
+                        ops::pack::<S>(*packing, (x, count), at(to).add(element * stride), positions);
+                    }
                 }
                 Op::Enlarge {
                     table,

@@ -9,8 +9,9 @@ mod stride2;
 
 use std::ops::Range;
 
-use super::conv::{Epilogue, Io};
-use super::gemm::{self, Rows};
+use super::conv::{Epilogue, Io, shifted};
+use super::format::{self, Format};
+use super::gemm::{self, Factors, Rows};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
 use super::simd::{Simd, Work};
@@ -22,6 +23,8 @@ use stride2::Stride2;
 /// A convolution that is cut.
 #[derive(Debug)]
 pub(super) struct Winograd {
+    format: Format,
+    /// Elements of the format.
     inputs: usize,
     outputs: usize,
     isa: Isa,
@@ -46,11 +49,18 @@ trait Transform {
     /// Elements of a transformed tile.
     const ELEMENTS: usize;
 
-    /// Transforms the tiles of vector `vector` of one channel; the elements go `plane` apart.
+    /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
     ///
     /// # Safety
     /// `channel` points to a channel of the input's grid, `to` to room for the elements; the CPU has the unit.
-    unsafe fn forward<S: Simd>(&self, channel: *const f32, vector: usize, to: *mut f32, plane: usize);
+    unsafe fn forward<S: Simd>(
+        &self,
+        format: Format,
+        channel: *const f32,
+        vector: usize,
+        to: *mut f32,
+        plane: usize,
+    );
 
     /// Transforms back the tiles of vector `vector`, whose elements lie `step` apart, and stores them as a channel.
     ///
@@ -73,6 +83,7 @@ impl Winograd {
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         stride: usize,
+        format: Format,
         target: Target,
     ) -> Self {
         let lanes = target.isa.lanes();
@@ -84,6 +95,7 @@ impl Winograd {
         };
         let tiling = Tiling::new(outputs, input.tiles().div_ceil(lanes), target);
         Self {
+            format,
             inputs,
             outputs,
             isa: target.isa,
@@ -102,13 +114,24 @@ impl Winograd {
         }
     }
 
-    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0.
-    pub(super) fn packed(&self, weights: &[f32]) -> Vec<f32> {
+    /// The largest magnitude of inputs of 16 bits whose transforms fit, with or without a sign.
+    pub(super) fn limit(&self, signed: bool) -> f32 {
+        match &self.tiles {
+            Tiles::Two(_) | Tiles::Stride2(_) => 8191.0,
+            Tiles::Four(_) => stride1::limit(signed),
+        }
+    }
+
+    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
+    /// and what the sums of `[block of rows][element][row]` are to be multiplied by; nothing for f32.
+    pub(super) fn packed(&self, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let (rows, elements) = (self.tiling.rows, self.elements());
-        let mut out = vec![0.0; self.tiling.blocks * elements * self.inputs * rows];
+        let kernels = weights.as_chunks().0;
+        let inputs = kernels.len() / self.outputs;
+        let mut out = vec![0.0; self.tiling.blocks * elements * inputs * rows];
         let packing = Packing {
-            kernels: weights.as_chunks().0,
-            inputs: self.inputs,
+            kernels,
+            inputs,
             rows,
             out: &mut out,
         };
@@ -120,7 +143,42 @@ impl Winograd {
                 Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
             }
         }
-        out
+        match self.format {
+            Format::F32 => (out, Vec::new()),
+            _ => self.quantised(&out),
+        }
+    }
+
+    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format, and what their sums stand for.
+    fn quantised(&self, kernels: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let rows = self.tiling.rows;
+        let matrix = kernels.len() / (self.tiling.blocks * self.elements());
+        let mut out = Vec::with_capacity(kernels.len() / 2 + rows);
+        let mut scales = Vec::with_capacity(kernels.len() / matrix * rows);
+        for (index, matrix) in kernels.chunks_exact(matrix).enumerate() {
+            let mut elements = vec![0.0; self.inputs * rows];
+            for row in 0..rows {
+                let weights: Vec<f32> = matrix.iter().skip(row).step_by(rows).copied().collect();
+                let run = RUN * self.format.channels();
+                let step = format::weight_step(self.format, TRANSFORMED, weights.chunks(run));
+                for (input, pair) in weights.chunks(2).enumerate() {
+                    let [a, b] = [pair[0], pair.get(1).copied().unwrap_or(0.0)];
+                    let whole = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
+                    elements[input * rows + row] = self.format.element(whole);
+                }
+                scales.push(step * self.unit(index % self.elements()));
+            }
+            out.extend(elements);
+        }
+        (out, scales)
+    }
+
+    /// What one stands for in an element of a transformed input of 16 bits.
+    fn unit(&self, element: usize) -> f32 {
+        match &self.tiles {
+            Tiles::Two(_) | Tiles::Stride2(_) => 1.0,
+            Tiles::Four(_) => stride1::unit(element),
+        }
     }
 
     /// Elements of a transformed tile.
@@ -203,26 +261,23 @@ impl Winograd {
                 for v in 0..nv {
                     for ci in 0..self.inputs {
                         let to = scratch.add(ci * width + v * S::LANES);
-                        tiles.forward::<S>(io.input.add(ci * self.stride), start + v, to, plane);
+                        let channel = io.input.add(ci * self.stride);
+                        tiles.forward::<S>(self.format, channel, start + v, to, plane);
                     }
                 }
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
-                        let a = (block * T::ELEMENTS + element) * self.inputs * rows;
-                        let sink = Rows {
-                            to: products.add(element * rows * width),
-                            stride: width,
-                            more: false,
-                        };
-                        let a = io.weights.add(a);
+                        let matrix = block * T::ELEMENTS + element;
+                        let to = products.add(element * rows * width);
                         let b = (scratch.add(element * plane).cast_const(), width);
-                        gemm::product::<S, _>((rows, nv), a, b, self.inputs, sink);
+                        self.product::<S>(io.weights, epilogue, matrix, (rows, nv), b, to);
                     }
                     for r in 0..rows.min(self.outputs - block * rows) {
                         for v in 0..nv {
                             let from = products.add(r * width + v * S::LANES).cast_const();
                             let channel = block * rows + r;
-                            tiles.backward::<S>((from, rows * width), start + v, channel, io, epilogue);
+                            let end = epilogue.scaled();
+                            tiles.backward::<S>((from, rows * width), start + v, channel, io, end);
                         }
                     }
                 }
@@ -230,7 +285,49 @@ impl Winograd {
             start += nv;
         }
     }
+
+    /// The product of one element of the transform.
+    #[inline(always)]
+    unsafe fn product<S: Simd>(
+        &self,
+        weights: *const f32,
+        epilogue: Epilogue,
+        matrix: usize,
+        (rows, vectors): (usize, usize),
+        (b, width): (*const f32, usize),
+        to: *mut f32,
+    ) {
+        let run = match self.format {
+            Format::F32 => self.inputs,
+            _ => RUN,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let a = weights.add(matrix * self.inputs * rows);
+            for at in (0..self.inputs).step_by(run) {
+                let sink = Rows {
+                    to,
+                    stride: width,
+                    more: at > 0,
+                    scales: shifted(epilogue.scales, matrix * rows),
+                };
+                let factors = Factors {
+                    format: self.format,
+                    a: a.add(at * rows),
+                    b: (b.add(at * width), width),
+                    depth: run.min(self.inputs - at),
+                };
+                gemm::product::<S, _>((rows, vectors), factors, sink);
+            }
+        }
+    }
 }
+
+/// Elements of inputs whose products are summed in 32 bits: more would leave few bits to each weight.
+const RUN: usize = 24;
+
+/// The largest magnitude of a transformed input of 16 bits.
+const TRANSFORMED: f32 = 32767.0;
 
 /// Kernels on their way to [`Winograd::packed`].
 struct Packing<'a> {

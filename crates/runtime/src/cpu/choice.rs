@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use kernels::engine::{Algorithm, Layer};
+use hrnet::Precision;
+use kernels::engine::{Algorithm, Format, Layer};
 
 /// Times of layers on this machine, ns, by layer and algorithm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,62 +82,95 @@ fn key(layer: Layer, algorithm: Algorithm) -> String {
     format!("{layer}\t{algorithm}")
 }
 
-/// How the algorithms of a network are chosen.
+/// How the formats and algorithms of a network are chosen.
 #[derive(Clone, Copy)]
 pub(super) struct Choice {
+    precision: Precision,
     winograd: bool,
     costs: Option<&'static Costs>,
 }
 
+/// A layer in a format, and how it is computed.
+pub(super) type Candidate = (Layer, Algorithm);
+
 impl Choice {
     /// By the machine's costs, if there are some, with or without Winograd.
-    pub(super) fn new(winograd: bool) -> Self {
+    pub(super) fn new(precision: Precision, winograd: bool) -> Self {
         Self {
+            precision,
             winograd,
             costs: COSTS.get(),
         }
     }
 
-    /// By estimates alone and without Winograd: the same on every machine that has the vector unit.
+    /// In f32 by estimates alone and without Winograd: the same on every machine that has the vector unit.
     pub(super) const fn plain() -> Self {
         Self {
+            precision: Precision::F32,
             winograd: false,
             costs: None,
         }
     }
 
-    /// The algorithms that come into question.
-    pub(super) fn candidates(self, layer: Layer) -> Vec<Algorithm> {
-        let mut algorithms = layer.algorithms();
-        algorithms.retain(|algorithm| self.winograd || *algorithm != Algorithm::Winograd);
-        algorithms
+    /// The formats that may serve a layer of this precision, its own first: wider ones too, where filtering makes them
+    /// faster. Inputs of int8 have no sign.
+    fn formats(self, signed: bool) -> &'static [Format] {
+        match (self.precision, signed) {
+            (Precision::F32 | Precision::F16, _) => &[Format::F32],
+            (Precision::Bf16, _) => &[Format::Bf16, Format::F32],
+            (Precision::I16, _) => &[Format::I16, Format::F32],
+            (Precision::Int8, true) => &[Format::I16],
+            (Precision::Int8, false) => &[Format::Int8, Format::I16],
+        }
     }
 
-    pub(super) fn of(self, layer: Layer) -> Algorithm {
-        let candidates = self.candidates(layer);
-        let measured = self.costs.and_then(|costs| fastest(costs, layer, &candidates));
-        measured.unwrap_or_else(|| Self::estimated(layer, &candidates))
+    /// What comes into question for a layer, whose inputs may be negative or not.
+    pub(super) fn candidates(self, layer: Layer, signed: bool) -> Vec<Candidate> {
+        let formats = self.formats(signed);
+        // Only filtering makes a wider format faster.
+        let formats = if self.winograd { formats } else { &formats[..1] };
+        let mut candidates = Vec::new();
+        for format in formats {
+            let of_format = Layer {
+                format: *format,
+                ..layer
+            };
+            let own = *format == formats[0];
+            for algorithm in of_format.algorithms() {
+                let filtered = algorithm == Algorithm::Winograd;
+                if (filtered && self.winograd) || (!filtered && own) {
+                    candidates.push((of_format, algorithm));
+                }
+            }
+        }
+        candidates
     }
 
-    /// The algorithm with the least estimated effort.
-    pub(super) fn estimated(layer: Layer, candidates: &[Algorithm]) -> Algorithm {
+    pub(super) fn of(self, layer: Layer, signed: bool) -> Candidate {
+        let candidates = self.candidates(layer, signed);
+        let measured = self.costs.and_then(|costs| fastest(costs, &candidates));
+        measured.unwrap_or_else(|| Self::estimated(&candidates))
+    }
+
+    /// The candidate with the least estimated effort.
+    pub(super) fn estimated(candidates: &[Candidate]) -> Candidate {
         let best = candidates
             .iter()
-            .min_by_key(|algorithm| layer.effort(**algorithm));
+            .min_by_key(|(layer, algorithm)| layer.effort(*algorithm));
         *best.expect("a direct convolution suits any layer")
     }
 }
 
-/// The fastest of these algorithms, if all were measured.
-fn fastest(costs: &Costs, layer: Layer, algorithms: &[Algorithm]) -> Option<Algorithm> {
-    let times: Option<Vec<_>> = algorithms
+/// The fastest of these, if all were measured.
+fn fastest(costs: &Costs, candidates: &[Candidate]) -> Option<Candidate> {
+    let times: Option<Vec<_>> = candidates
         .iter()
-        .map(|algorithm| Some((costs.get(layer, *algorithm)?, *algorithm)))
+        .map(|(layer, algorithm)| Some((costs.get(*layer, *algorithm)?, (*layer, *algorithm))))
         .collect();
     times?
         .into_iter()
         .min_by_key(|(ns, _)| *ns)
-        .map(|(_, algorithm)| algorithm)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -159,6 +193,7 @@ mod tests {
                 kernel: 3,
                 stride: 1,
             },
+            format: Format::F32,
             input: grid,
             output: grid,
             target: Target {
@@ -168,27 +203,47 @@ mod tests {
         }
     }
 
+    fn choice(precision: Precision, winograd: bool) -> Choice {
+        Choice {
+            precision,
+            winograd,
+            costs: None,
+        }
+    }
+
     #[test]
     fn costs_decide_only_where_all_are_known() {
-        let layer = layer();
-        let algorithms = layer.algorithms();
+        let candidates = choice(Precision::F32, true).candidates(layer(), false);
         let mut costs = Costs::default();
-        costs.set(layer, algorithms[0], 5);
-        assert_eq!(fastest(&costs, layer, &algorithms), None);
-        for algorithm in &algorithms[1..] {
-            costs.set(layer, *algorithm, 7);
+        costs.set(candidates[0].0, candidates[0].1, 5);
+        assert_eq!(fastest(&costs, &candidates), None);
+        for (layer, algorithm) in &candidates[1..] {
+            costs.set(*layer, *algorithm, 7);
         }
-        assert_eq!(fastest(&costs, layer, &algorithms), Some(algorithms[0]));
+        assert_eq!(fastest(&costs, &candidates), Some(candidates[0]));
     }
 
     #[test]
     fn without_costs_a_3x3_layer_is_filtered_unless_that_is_not_wanted() {
-        let choice = |winograd| Choice {
-            winograd,
-            costs: None,
-        };
-        assert_eq!(choice(true).of(layer()), Algorithm::Winograd);
-        assert_ne!(choice(false).of(layer()), Algorithm::Winograd);
+        let algorithm = |winograd| choice(Precision::F32, winograd).of(layer(), false).1;
+        assert_eq!(algorithm(true), Algorithm::Winograd);
+        assert_ne!(algorithm(false), Algorithm::Winograd);
+    }
+
+    #[test]
+    fn a_precision_is_served_by_its_own_format_or_by_a_wider_one_that_is_filtered() {
+        for (precision, own) in [(Precision::I16, Format::I16), (Precision::Int8, Format::Int8)] {
+            let candidates = choice(precision, true).candidates(layer(), false);
+            let wider = candidates.iter().filter(|(layer, _)| layer.format != own);
+            assert!(wider.clone().count() > 0);
+            assert!(
+                wider
+                    .clone()
+                    .all(|(_, algorithm)| *algorithm == Algorithm::Winograd)
+            );
+            let signed = choice(precision, true).candidates(layer(), true);
+            assert!(signed.iter().all(|(layer, _)| layer.format != Format::Int8));
+        }
     }
 
     #[test]

@@ -3,15 +3,18 @@
 mod choice;
 mod memory;
 mod observe;
+mod packing;
 mod plan;
 mod steps;
 mod tune;
 
+use std::sync::Arc;
+
 use choice::Choice;
 use hrnet::{Graph, Precision, Shape, WeightSource};
-use kernels::engine::{Isa, Program, Step, Target, UnknownIsa};
+use kernels::engine::{Format, Isa, Program, Step, Target, UnknownIsa};
 
-use crate::{Backend, Options, RuntimeError, Session, StepCost};
+use crate::{Backend, Calibration, Options, RuntimeError, Session, StepCost};
 
 pub use choice::{Costs, CostsError, use_costs};
 pub(crate) use observe::Observed;
@@ -58,6 +61,26 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
     }
 }
 
+/// The vector unit that runs a precision, and what it multiplies the precision's operands by: the one that `ZOO_ISA` names,
+/// else the best that has an instruction for them.
+fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
+    let format = match precision {
+        Precision::F32 | Precision::F16 => Format::F32,
+        Precision::Bf16 => Format::Bf16,
+        Precision::I16 => Format::I16,
+        Precision::Int8 => Format::Int8,
+    };
+    let first = unit()?;
+    let multiplies = |isa: Isa| isa.multiplies(format).map(|how| (isa, Some(how)));
+    let others = if std::env::var(ISA).is_ok() {
+        Vec::new()
+    } else {
+        Isa::available()
+    };
+    let found = std::iter::once(first).chain(others).find_map(multiplies);
+    Ok(found.unwrap_or((first, None)))
+}
+
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
         self.name
@@ -70,16 +93,17 @@ impl Backend for Cpu {
     fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
         match precision {
             Precision::F32 => Some("f32"),
-            Precision::F16 | Precision::Bf16 | Precision::I16 | Precision::Int8 => None,
+            Precision::F16 => None,
+            _ => unit_of(precision).ok()?.1,
         }
     }
 
     fn tolerance(&self, precision: Precision) -> f32 {
-        // Winograd's transforms round more often than the definition.
-        if self.winograd {
-            1e-4
-        } else {
-            precision.tolerance()
+        // Winograd's transforms round more often than the definition, and in 16 bits they round what they magnify.
+        match precision {
+            Precision::F32 if self.winograd => 1e-4,
+            Precision::I16 if self.winograd => 2.0 * precision.tolerance(),
+            _ => precision.tolerance(),
         }
     }
 
@@ -89,9 +113,26 @@ impl Backend for Cpu {
         weights: &dyn WeightSource,
         options: Options,
     ) -> Result<Box<dyn Session>, RuntimeError> {
-        let choice = Choice::new(self.winograd);
+        let choice = Choice::new(options.precision, self.winograd);
         Ok(Box::new(self.session(graph, weights, &options, choice)?))
     }
+}
+
+/// The calibration that a precision in fixed point needs: the one that was given, or one that stands in for it.
+fn calibration(
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    options: &Options,
+) -> Result<Option<Arc<Calibration>>, RuntimeError> {
+    if !matches!(options.precision, Precision::I16 | Precision::Int8) {
+        return Ok(None);
+    }
+    let calibration = match &options.calibration {
+        Some(calibration) => Arc::clone(calibration),
+        None => Arc::new(Calibration::stand_in(graph, weights)?),
+    };
+    calibration.check(graph)?;
+    Ok(Some(calibration))
 }
 
 impl Cpu {
@@ -112,11 +153,15 @@ impl Cpu {
             backend: self.name,
             reason,
         };
-        let isa = unit().map_err(|error| failed(format!("{ISA}: {error}")))?;
+        let (isa, _) = unit_of(options.precision).map_err(|error| failed(format!("{ISA}: {error}")))?;
         let plan = plan::Plan::new(graph).map_err(failed)?;
         let threads = options.threads.get();
         let target = Target { isa, threads };
-        let (steps, elements) = steps::build(&plan, graph, weights, target, choice)?;
+        let layers = steps::layers(&plan, graph, target);
+        let calibration = calibration(graph, weights, options)?;
+        let chosen = packing::chosen(layers, graph, choice, calibration.as_deref());
+        let plan = packing::packed(&plan, &chosen);
+        let (steps, elements) = steps::build(&plan, graph, weights, target, &chosen)?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
         Ok(CpuSession {

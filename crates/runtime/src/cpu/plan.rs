@@ -1,7 +1,7 @@
 //! The graph as fused steps over values: what runs, in which order, before memory and kernels are chosen.
 
 use hrnet::{Graph, NodeId, Op};
-use kernels::engine::Activation;
+use kernels::engine::{Activation, Packing};
 
 /// A value that a step computes, by its place in [`Plan::values`].
 pub(super) type Value = usize;
@@ -35,6 +35,11 @@ pub(super) enum Work {
         batch_norm: Option<NodeId>,
         from: Value,
     },
+    /// The value as operands of convolutions.
+    Pack {
+        packing: Packing,
+        from: Value,
+    },
     Enlarge {
         factor: usize,
         from: Value,
@@ -62,11 +67,32 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// The same on other values.
+    pub(super) fn reading(self, other: impl Fn(Value) -> Value) -> Self {
+        let mut work = self;
+        match &mut work {
+            Self::Load => {}
+            Self::Gate { from, gate } => {
+                *from = other(*from);
+                *gate = other(*gate);
+            }
+            Self::Conv { from, .. }
+            | Self::Pack { from, .. }
+            | Self::Enlarge { from, .. }
+            | Self::Copy { from }
+            | Self::Pool { from }
+            | Self::Linear { from, .. }
+            | Self::Store { from } => *from = other(*from),
+        }
+        work
+    }
+
     /// The values it reads.
     pub(super) fn reads(&self) -> Vec<Value> {
         match *self {
             Self::Load => Vec::new(),
             Self::Conv { from, .. }
+            | Self::Pack { from, .. }
             | Self::Enlarge { from, .. }
             | Self::Copy { from }
             | Self::Pool { from }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use hrnet::{Conv, FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
-use kernels::engine::{ConvShape, Convolution, Grid, Isa, Layer, Linear, Map, Row, Step, Steps, Target};
+use kernels::engine::{
+    ConvShape, Convolution, Format, Grid, Isa, Layer, Linear, Map, Row, Step, Steps, Target,
+};
 
 use super::FAST;
-use super::choice::Choice;
 use super::memory::offsets;
+use super::packing::{Chosen, ChosenOf};
 use super::plan::{Plan, PlanStep, Value, Work};
 use crate::RuntimeError;
 
@@ -20,7 +22,7 @@ pub(super) fn build(
     graph: &Graph,
     weights: &dyn WeightSource,
     target: Target,
-    choice: Choice,
+    chosen: &ChosenOf,
 ) -> Result<(Steps, usize), RuntimeError> {
     let grids = Grids::new(graph, target.isa);
     let makers = plan.steps.iter().filter(|step| step.output.is_some());
@@ -34,7 +36,7 @@ pub(super) fn build(
         graph,
         weights,
         target,
-        choice,
+        chosen,
         places: places
             .iter()
             .zip(offsets)
@@ -52,25 +54,24 @@ pub(super) fn build(
     Ok((steps, total))
 }
 
-/// The convolutions of the plan, each kind once.
-pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target) -> Vec<Layer> {
+/// The convolutions of the plan and their nodes, in f32.
+pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target) -> Vec<(NodeId, Layer)> {
     let grids = Grids::new(graph, target.isa);
     let grid = |value: Value| grids.grid(graph.node(plan.values[value]).shape);
-    let mut layers: Vec<Layer> = Vec::new();
-    for step in &plan.steps {
-        if let (Work::Conv { conv, from, .. }, Some(to)) = (step.work, step.output)
-            && let Op::Conv(conv) = graph.node(conv).op
-        {
-            let layer = layer(conv, (grid(from), grid(to)), target);
-            if !layers.contains(&layer) {
-                layers.push(layer);
-            }
+    let layer = |step: &PlanStep| match (step.work, step.output) {
+        (Work::Conv { conv: node, from, .. }, Some(to)) => {
+            let Op::Conv(conv) = graph.node(node).op else {
+                unreachable!("the plan names convolutions")
+            };
+            let grids = (grid(from), grid(to));
+            Some((node, layer(conv, Format::F32, grids, target)))
         }
-    }
-    layers
+        _ => None,
+    };
+    plan.steps.iter().filter_map(layer).collect()
 }
 
-fn layer(conv: Conv, (input, output): (Grid, Grid), target: Target) -> Layer {
+fn layer(conv: Conv, format: Format, (input, output): (Grid, Grid), target: Target) -> Layer {
     Layer {
         shape: ConvShape {
             inputs: conv.inputs,
@@ -78,6 +79,7 @@ fn layer(conv: Conv, (input, output): (Grid, Grid), target: Target) -> Layer {
             kernel: conv.kernel,
             stride: conv.stride,
         },
+        format,
         input,
         output,
         target,
@@ -138,7 +140,10 @@ impl Grids {
             }),
             _ => Place::Map(Map {
                 offset: 0,
-                channels: shape.c,
+                channels: match work {
+                    Work::Pack { packing, .. } => packing.format.elements(shape.c),
+                    _ => shape.c,
+                },
                 grid: self.grid(shape),
             }),
         }
@@ -168,7 +173,7 @@ struct Builder<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
     target: Target,
-    choice: Choice,
+    chosen: &'a ChosenOf,
     places: Vec<Place>,
 }
 
@@ -201,6 +206,7 @@ impl Builder<'_> {
                 let conv = self.convolution(conv, batch_norm, self.map(from).grid, to().grid, step.relu)?;
                 Step::conv(conv, self.map(from), to(), sum)
             }
+            Work::Pack { packing, from } => Step::pack(packing, self.map(from), to()),
             Work::Enlarge { factor, from } => {
                 Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.target.isa)
             }
@@ -235,6 +241,7 @@ impl Builder<'_> {
         output: Grid,
         relu: bool,
     ) -> Result<Convolution, WeightError> {
+        let Chosen { algorithm, packing } = self.chosen[&node];
         let node = self.graph.node(node);
         let Op::Conv(conv) = node.op else {
             unreachable!("the plan names convolutions")
@@ -246,9 +253,8 @@ impl Builder<'_> {
                 bias: vec![0.0; conv.outputs],
             },
         };
-        let layer = layer(conv, (input, output), self.target);
+        let layer = layer(conv, packing.format, (input, output), self.target);
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
-        let algorithm = self.choice.of(layer);
-        Ok(Convolution::new(layer, algorithm, parameters, relu))
+        Ok(Convolution::new(layer, algorithm, parameters, relu, packing.step))
     }
 }

@@ -1,10 +1,10 @@
 //! Times every algorithm of every layer of a network.
 
-use hrnet::Graph;
+use hrnet::{Graph, Precision};
 use kernels::engine::{Algorithm, Convolution, Layer, Map, Program, Step, Steps, Target};
 
-use super::choice::{Choice, Costs};
-use super::{FAST, plan, steps, unit};
+use super::choice::{Candidate, Choice, Costs};
+use super::{FAST, plan, steps, unit_of};
 use crate::RuntimeError;
 
 /// Weights that a timed program streams through, bytes: more than caches hold, as in a whole network.
@@ -16,24 +16,25 @@ const COPIES: usize = 64;
 /// Runs of a timed program; the fastest counts.
 const RUNS: usize = 6;
 
-/// One layer and the times of its algorithms, ns.
+/// One layer in one format and the times of its algorithms, ns.
 #[derive(Clone, Debug)]
 pub struct Tuned {
     /// The layer.
     pub layer: Layer,
     /// Each algorithm's time.
     pub times: Vec<(Algorithm, u64)>,
-    /// The algorithm that is taken where nothing is measured.
+    /// The algorithm that would be taken in this format if nothing were measured.
     pub estimated: Algorithm,
 }
 
-/// Times every algorithm of every layer of the graph that `known` lacks, on the engine's vector unit; `time` runs what it
+/// Times every algorithm of every layer of the graph in this precision that `known` lacks, on the engine's vector unit; `time` runs what it
 /// is given and says how long that took, ns. `told` hears of each layer.
 ///
 /// # Errors
 /// If there is no such vector unit, too little memory, or the graph holds what the engine has no form for.
 pub fn tune(
     graph: &Graph,
+    precision: Precision,
     threads: usize,
     known: &mut Costs,
     mut time: impl FnMut(&mut dyn FnMut()) -> u64,
@@ -43,29 +44,29 @@ pub fn tune(
         backend: FAST.name,
         reason,
     };
-    let isa = unit().map_err(|error| failed(error.to_string()))?;
+    let (isa, _) = unit_of(precision).map_err(|error| failed(error.to_string()))?;
     let target = Target { isa, threads };
     let plan = plan::Plan::new(graph).map_err(failed)?;
-    let choice = Choice::new(true);
-    for layer in steps::layers(&plan, graph, target) {
-        let candidates = choice.candidates(layer);
-        if candidates
-            .iter()
-            .all(|algorithm| known.get(layer, *algorithm).is_some())
-        {
-            continue;
+    let choice = Choice::new(precision, true);
+    for (node, layer) in steps::layers(&plan, graph, target) {
+        let candidates = choice.candidates(layer, !graph.is_non_negative(graph.node(node).inputs[0]));
+        for of_format in candidates.chunk_by(|(a, _), (b, _)| a == b) {
+            let unknown = |(layer, algorithm): &Candidate| known.get(*layer, *algorithm).is_none();
+            if !of_format.iter().any(unknown) {
+                continue;
+            }
+            let mut times = Vec::new();
+            for (layer, algorithm) in of_format {
+                let ns = measured(*layer, *algorithm, &mut time).map_err(failed)?;
+                known.set(*layer, *algorithm, ns);
+                times.push((*algorithm, ns));
+            }
+            told(Tuned {
+                layer: of_format[0].0,
+                times,
+                estimated: Choice::estimated(of_format).1,
+            });
         }
-        let mut times = Vec::new();
-        for algorithm in candidates {
-            let ns = measured(layer, algorithm, &mut time).map_err(failed)?;
-            known.set(layer, algorithm, ns);
-            times.push((algorithm, ns));
-        }
-        told(Tuned {
-            layer,
-            times,
-            estimated: Choice::estimated(layer, &choice.candidates(layer)),
-        });
     }
     Ok(())
 }
@@ -83,7 +84,7 @@ fn measured(
     let bias = vec![0.0; shape.outputs];
     let from = Map {
         offset: 0,
-        channels: shape.inputs,
+        channels: layer.format.elements(shape.inputs),
         grid: layer.input,
     };
     let to = Map {
@@ -92,7 +93,7 @@ fn measured(
         grid: layer.output,
     };
     let step = || {
-        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true);
+        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true, 1.0);
         Step::conv(conv, from, to, None)
     };
     let first = step();

@@ -7,7 +7,7 @@ use harness::Stopwatch;
 use hrnet::Shape;
 use runtime::Tuned;
 
-use super::bench::matching;
+use super::bench::{PrecisionArg, matching, precisions};
 use crate::Failure;
 use crate::bench::all_threads;
 use crate::context::Context;
@@ -36,6 +36,9 @@ pub(crate) struct Tune {
     /// Thread counts; without it all of the machine's
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     threads: Vec<NonZeroUsize>,
+    /// Precisions, or `all` that the engine runs here
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
+    precision: Vec<PrecisionArg>,
     /// The side of the input; without it the published crop
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
@@ -55,6 +58,9 @@ impl Tune {
             [] => vec![all_threads()],
             threads => threads.iter().map(|threads| threads.get()).collect(),
         };
+        let engine = runtime::backend("cpu")?;
+        let mut precisions = precisions(&self.precision);
+        precisions.retain(|precision| engine.arithmetic(*precision).is_some());
         let mut tuned: Vec<Tuned> = Vec::new();
         for name in matching(cx.zoo()?, &self.model)? {
             let variant = cx.variant(&name)?;
@@ -67,10 +73,12 @@ impl Tune {
                 let graph = variant.spec.graph(Shape::square(batch.get(), side))?;
                 cx.out
                     .note(&format!("{}, batch {batch}, {threads} threads", variant.name));
-                runtime::tune(&graph, *threads, &mut costs, clocked, |layer| {
-                    cx.out.detail(&layer.layer.to_string());
-                    tuned.push(layer);
-                })?;
+                for precision in &precisions {
+                    runtime::tune(&graph, *precision, *threads, &mut costs, clocked, |layer| {
+                        cx.out.detail(&layer.layer.to_string());
+                        tuned.push(layer);
+                    })?;
+                }
             }
         }
         let path = cx.costs_path()?;

@@ -83,6 +83,11 @@ impl Simd for Neon {
         unsafe { vmaxq_f32(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the CPU has the unit.
+        unsafe { vminq_f32(a, b) }
+    }
+    #[inline(always)]
     unsafe fn keep(mask: u32, v: Self::V) -> Self::V {
         let keep: [u32; 4] = std::array::from_fn(|i| if mask >> i & 1 == 1 { u32::MAX } else { 0 });
         // SAFETY: the CPU has the unit; four numbers on the stack.

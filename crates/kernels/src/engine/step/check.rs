@@ -23,7 +23,7 @@ impl Step {
                 assert!(conv.joins(from.grid, to.grid), "{self}");
                 assert_eq!(
                     (from.channels, to.channels),
-                    (shape.inputs, shape.outputs),
+                    (conv.format().elements(shape.inputs), shape.outputs),
                     "{self}"
                 );
                 assert!(fits(residual, to), "{self}");
@@ -32,6 +32,11 @@ impl Step {
                     vec![to.range()],
                     residual.iter().map(Map::range).collect(),
                 )
+            }
+            Op::Pack { packing, from, to } => {
+                let elements = packing.format.elements(from.channels);
+                assert!(from.grid == to.grid && to.channels == elements, "{self}");
+                (vec![from.range()], vec![to.range()], vec![])
             }
             Op::Enlarge {
                 factor,

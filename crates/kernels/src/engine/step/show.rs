@@ -36,6 +36,14 @@ impl fmt::Display for Step {
                     map(to)
                 )
             }
+            Op::Pack { packing, from, to } => write!(
+                f,
+                "pack {} {}, step {:.3e} -> {}",
+                packing.format,
+                map(from),
+                packing.step,
+                map(to)
+            ),
             Op::Enlarge {
                 factor,
                 from,
@@ -97,6 +105,7 @@ impl Step {
                     plus(residual)
                 )
             }
+            Op::Pack { packing, from, .. } => format!("pack {} {}", packing.format, shape(from)),
             Op::Enlarge {
                 factor, from, sum, ..
             } => format!("enlarge x{factor} {}{}", shape(from), plus(sum)),

@@ -4,6 +4,7 @@
 
 use super::Transform;
 use crate::engine::conv::{Epilogue, Io};
+use crate::engine::format::Format;
 use crate::engine::grid::Grid;
 use crate::engine::simd::Simd;
 use crate::engine::slots::{Outside, Piece, pieces};
@@ -68,7 +69,14 @@ impl Transform for Stride2 {
     const ELEMENTS: usize = 25;
 
     #[inline(always)]
-    unsafe fn forward<S: Simd>(&self, channel: *const f32, vector: usize, to: *mut f32, plane: usize) {
+    unsafe fn forward<S: Simd>(
+        &self,
+        format: Format,
+        channel: *const f32,
+        vector: usize,
+        to: *mut f32,
+        plane: usize,
+    ) {
         let columns = self.input.tile_columns().cast_signed();
         let length = self.input.phase();
         // SAFETY: the caller's; a masked lane is not touched.
@@ -85,13 +93,13 @@ impl Transform for Stride2 {
                         *self.neighbours[((di + 1) * 2 + dj + 1).cast_unsigned()].get_unchecked(vector);
                     d[i] = S::load_masked(from.wrapping_offset(at), mask);
                 }
-                let t = forward::<S>(d);
+                let t = forward::<S>(format, d);
                 for i in 0..5 {
                     half[i][j] = t[i];
                 }
             }
             for i in 0..5 {
-                let t = forward::<S>(half[i]);
+                let t = forward::<S>(format, half[i]);
                 for j in 0..5 {
                     S::store(to.add((i * 5 + j) * plane), t[j]);
                 }
@@ -147,9 +155,15 @@ const fn place(i: usize) -> (usize, isize) {
 
 /// Five pixels to what the five of [`KERNEL`] are multiplied with.
 #[inline(always)]
-unsafe fn forward<S: Simd>([a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
+unsafe fn forward<S: Simd>(format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
     // SAFETY: the caller's: the CPU has the unit.
-    unsafe { [S::sub(a, b), b, S::sub(c, b), even, next_even] }
+    unsafe {
+        let (before, after) = match format {
+            Format::F32 => (S::sub(a, b), S::sub(c, b)),
+            _ => (S::sub_i16(a, b), S::sub_i16(c, b)),
+        };
+        [before, b, after, even, next_even]
+    }
 }
 
 /// Two outputs of five products.

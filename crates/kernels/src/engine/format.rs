@@ -1,0 +1,186 @@
+//! The number formats of a convolution's operands, and weights in them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::simd::Simd;
+
+/// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Maps as they are.
+    F32,
+    /// bf16, in pairs of channels.
+    Bf16,
+    /// Fixed point of 16 bits, in pairs of channels.
+    I16,
+    /// Inputs of 0 to 255 and weights of -127 to 127, in fours of channels.
+    Int8,
+}
+
+/// How the numbers of a map become operands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Packing {
+    /// The operands' format.
+    pub format: Format,
+    /// What a difference of one in a whole number stands for; 1 for formats with a point of their own.
+    pub step: f32,
+    /// The least and the largest whole number; others are cut to them. They mean nothing for other formats.
+    pub limits: (f32, f32),
+}
+
+impl Format {
+    /// All of them, widest first.
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::I16, Self::Int8];
+
+    /// Channels in one element of 32 bits.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16 | Self::I16 => 2,
+            Self::Int8 => 4,
+        }
+    }
+
+    /// Elements that hold so many channels.
+    pub fn elements(self, channels: usize) -> usize {
+        channels.div_ceil(self.channels())
+    }
+
+    /// Whether operands are whole numbers, in steps.
+    pub fn whole(self) -> bool {
+        matches!(self, Self::I16 | Self::Int8)
+    }
+
+    /// `f32`, `bf16`, `i16` or `int8`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::I16 => "i16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// A weight in steps: the nearest whole number where the format has only those.
+    pub(super) fn steps(self, weight: f32, step: f32) -> f32 {
+        if self.whole() {
+            (weight / step).round_ties_even()
+        } else {
+            weight
+        }
+    }
+
+    /// One element of these channels' weights, which are whole numbers where the format's are.
+    pub(super) fn element(self, weights: [f32; 4]) -> f32 {
+        let [a, b, ..] = weights;
+        f32::from_bits(match self {
+            Self::F32 => return a,
+            Self::Bf16 => {
+                let bits = |x: f32| u32::from(half::bf16::from_f32(x).to_bits());
+                bits(a) | bits(b) << 16
+            }
+            Self::I16 => {
+                let bits = |x: f32| u32::from((x as i16).cast_unsigned());
+                bits(a) | bits(b) << 16
+            }
+            Self::Int8 => u32::from_le_bytes(weights.map(|x| (x as i8).cast_unsigned())),
+        })
+    }
+
+    /// Vectors of inputs as operands; those past [`Format::channels`] do not count.
+    ///
+    /// # Safety
+    /// The CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn packed<S: Simd>(self, v: [S::V; 4]) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::F32 => v[0],
+                Self::Bf16 => S::pairs_bf16(v[0], v[1]),
+                Self::I16 => S::pairs(v[0], v[1]),
+                Self::Int8 => S::quads(v),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Packing {
+    /// Operands that have a point of their own.
+    pub const fn of_floats(format: Format) -> Self {
+        Self {
+            format,
+            step: 1.0,
+            limits: (0.0, 0.0),
+        }
+    }
+}
+
+/// The largest i32 that a sum of whole products may reach.
+const LARGEST: f64 = i32::MAX as f64;
+
+/// How large one weight in steps may be, for `runs` of weights that are summed before their sum becomes an f32, on inputs
+/// of at most `limit` in magnitude: as fine as fits the format and can never overflow the sum.
+pub(super) fn weight_step<'a>(format: Format, limit: f32, runs: impl Iterator<Item = &'a [f32]>) -> f32 {
+    let most = match format {
+        Format::F32 | Format::Bf16 => return 1.0,
+        Format::I16 => f64::from(i16::MAX),
+        Format::Int8 => 127.0,
+    };
+    let step = |run: &[f32]| {
+        let largest = run.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max);
+        let together: f64 = run.iter().map(|w| f64::from(w.abs())).sum();
+        // Rounding may add half a step a weight.
+        let room = LARGEST / f64::from(limit) - 0.5 * run.len() as f64;
+        (largest / most).max(together / room)
+    };
+    let step = runs.map(step).fold(0.0, f64::max);
+    if step > 0.0 {
+        step as f32 * (1.0 + f32::EPSILON)
+    } else {
+        1.0
+    }
+}
+
+/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, and each output's
+/// step, for sums of `run` elements of inputs of at most a limit; no steps for formats that have none.
+pub(super) fn weights<'a>(
+    (format, limit): (Format, f32),
+    (inputs, taps): (usize, usize),
+    run: usize,
+    weights: &'a [f32],
+) -> (Cow<'a, [f32]>, Vec<f32>) {
+    if format == Format::F32 {
+        return (weights.into(), Vec::new());
+    }
+    let channels = format.channels();
+    let mut elements = Vec::with_capacity(weights.len().div_ceil(channels));
+    let mut steps = Vec::new();
+    for weights in weights.chunks_exact(inputs * taps) {
+        let element = |i: usize| {
+            let weight = |c: usize| {
+                let channel = i / taps * channels + c;
+                let weight = weights.get(channel * taps + i % taps);
+                weight.copied().filter(|_| c < channels).unwrap_or(0.0)
+            };
+            std::array::from_fn::<f32, 4, _>(weight)
+        };
+        let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
+        let step = weight_step(format, limit, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
+        elements.extend(
+            own.iter()
+                .map(|own| format.element(own.map(|w| format.steps(w, step)))),
+        );
+        if format.whole() {
+            steps.push(step);
+        }
+    }
+    (elements.into(), steps)
+}

@@ -1,0 +1,131 @@
+//! Batches, and convolutions written as their definition.
+#![allow(dead_code, reason = "each test file needs a part")]
+
+use kernels::engine::{ConvShape, Isa, Program, Step, Steps};
+
+/// Numbers in -1 to 1 that depend on the index and a salt alone.
+pub fn numbers(count: usize, salt: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| ((i * 7919 + salt * 104_729) % 2003) as f32 / 1001.0 - 1.0)
+        .collect()
+}
+
+/// A batch `[n, channels, h, w]`.
+#[derive(Clone)]
+pub struct Batch {
+    pub channels: usize,
+    pub size: (usize, usize, usize),
+    pub values: Vec<f64>,
+}
+
+impl Batch {
+    pub fn new(channels: usize, size: (usize, usize, usize), values: &[f32]) -> Self {
+        let values = values.iter().map(|v| f64::from(*v)).collect();
+        Self {
+            channels,
+            size,
+            values,
+        }
+    }
+
+    pub fn at(&self, n: usize, c: usize, y: isize, x: isize) -> f64 {
+        let (_, h, w) = self.size;
+        let inside = |i: isize, extent: usize| usize::try_from(i).ok().filter(|i| *i < extent);
+        match (inside(y, h), inside(x, w)) {
+            (Some(y), Some(x)) => self.values[((n * self.channels + c) * h + y) * w + x],
+            _ => 0.0,
+        }
+    }
+
+    pub fn map(
+        channels: usize,
+        size: (usize, usize, usize),
+        value: impl Fn(usize, usize, isize, isize) -> f64,
+    ) -> Self {
+        let (n, h, w) = size;
+        let mut values = Vec::with_capacity(n * channels * h * w);
+        for image in 0..n {
+            for c in 0..channels {
+                for (y, x) in (0..h * w).map(|i| ((i / w).cast_signed(), (i % w).cast_signed())) {
+                    values.push(value(image, c, y, x));
+                }
+            }
+        }
+        Self {
+            channels,
+            size,
+            values,
+        }
+    }
+
+    pub fn convolved(&self, shape: ConvShape, weights: &[f32], bias: &[f32]) -> Self {
+        let ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        } = shape;
+        let (n, h, w) = self.size;
+        let pad = (kernel.cast_signed() - 1) / 2;
+        Self::map(
+            outputs,
+            (n, h.div_ceil(stride), w.div_ceil(stride)),
+            |n, c, y, x| {
+                let mut sum = f64::from(bias[c]);
+                for ci in 0..inputs {
+                    for tap in 0..kernel * kernel {
+                        let (ky, kx) = (
+                            (tap / kernel).cast_signed() - pad,
+                            (tap % kernel).cast_signed() - pad,
+                        );
+                        let weight = weights[(c * inputs + ci) * kernel * kernel + tap];
+                        let stride = stride.cast_signed();
+                        sum += f64::from(weight) * self.at(n, ci, y * stride + ky, x * stride + kx);
+                    }
+                }
+                sum
+            },
+        )
+    }
+}
+
+/// Runs the steps on images of this batch and compares with what is expected.
+pub fn agrees(
+    what: &str,
+    (steps, maps): (Vec<Step>, usize),
+    isa: Isa,
+    threads: usize,
+    input: &Batch,
+    (expected, allowed): (&[f64], f64),
+) {
+    let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
+    let mut program = Program::new(Steps::of(steps).expect("memory"), maps, isa, threads).expect("a program");
+    let mut result = vec![f32::NAN; expected.len()];
+    for run in 0..2 {
+        program.run(&images, &mut result);
+        for (i, (ours, theirs)) in result.iter().zip(expected).enumerate() {
+            let error = (f64::from(*ours) - theirs).abs();
+            assert!(
+                error <= allowed,
+                "{what}, run {run}: element {i} is {ours}, expected {theirs}"
+            );
+        }
+        result.fill(f32::NAN);
+    }
+}
+
+/// `n`, `h` and `w` of maps; sides of both grids' tiles.
+pub const SIZES: [((usize, usize, usize), usize, usize); 9] = [
+    ((1, 8, 8), 4, 4),
+    ((1, 14, 14), 4, 4),
+    ((1, 7, 7), 2, 2),
+    ((3, 7, 5), 2, 2),
+    ((2, 12, 20), 4, 2),
+    ((1, 28, 28), 4, 4),
+    ((1, 28, 28), 2, 4),
+    ((1, 1, 1), 2, 2),
+    ((5, 2, 6), 4, 4),
+];
+
+/// Input and output channels.
+pub const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
