@@ -24,6 +24,9 @@ const SEED: u64 = 0;
 pub(crate) struct Profile {
     /// The variant, as `zoo list` names it
     name: String,
+    /// The number format
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
     /// Images a batch
     #[arg(short, long, default_value = "1")]
     batch: NonZeroUsize,
@@ -90,7 +93,7 @@ impl Profile {
         let crop = self.size.unwrap_or(variant.preprocess.crop);
         let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let backend = runtime::backend(&self.backend)?;
-        let options = Options::new(Precision::F32).threads(self.threads);
+        let options = Options::new(self.precision).threads(self.threads);
         let started = Record::now();
         let mut session = backend.prepare(&graph, &SeededWeights::new(SEED), options)?;
         let steps = self.steps(session.as_mut())?;
@@ -102,7 +105,7 @@ impl Profile {
             schema: LayerTimes::SCHEMA,
             case: Case::Network(NetworkCase {
                 variant: variant.name.clone(),
-                precision: Precision::F32,
+                precision: self.precision,
                 batch: self.batch.get(),
                 crop,
                 backend: backend.name().to_owned(),
@@ -221,6 +224,7 @@ pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) ->
     };
     let profile = Profile {
         name: smallest.name.clone(),
+        precision: Precision::F32,
         batch: NonZeroUsize::MIN,
         threads: NonZeroUsize::new(all_threads()).unwrap_or(NonZeroUsize::MIN),
         size: None,

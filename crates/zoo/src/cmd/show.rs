@@ -19,6 +19,9 @@ pub(crate) struct Show {
     /// Print the engine's program for it instead: fused steps, kernels and memory, at batch 1
     #[arg(long, conflicts_with_all = ["layers", "json"])]
     plan: bool,
+    /// The number format of the plan
+    #[arg(long, default_value = "f32", requires = "plan")]
+    precision: Precision,
     /// The side of the input; without it the published crop
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
@@ -59,7 +62,7 @@ impl Show {
             .spec
             .graph(Shape::square(1, self.size.unwrap_or(variant.preprocess.crop)))?;
         if self.plan {
-            return cx.out.data(&plan(&graph)?);
+            return cx.out.data(&plan(&graph, self.precision)?);
         }
         let profile = graph.profile();
         let shown = Shown {
@@ -86,9 +89,9 @@ impl Show {
 }
 
 /// What the default backend makes of the network; weights do not change it.
-fn plan(graph: &Graph) -> Result<String, Failure> {
-    let backend = runtime::default_backend(Precision::F32)?;
-    let session = backend.prepare(graph, &SeededWeights::new(0), Options::new(Precision::F32))?;
+fn plan(graph: &Graph, precision: Precision) -> Result<String, Failure> {
+    let backend = runtime::default_backend(precision)?;
+    let session = backend.prepare(graph, &SeededWeights::new(0), Options::new(precision))?;
     session
         .plan()
         .ok_or_else(|| Failure::new(Exit::Other, format!("backend {} makes no plan", backend.name())))
