@@ -32,6 +32,7 @@ const MAP: &[(&str, &[&str])] = &[
 
 /// Libraries that only one crate may name, so that replacing one touches one room.
 const OWNED: &[(&str, &str)] = &[
+    ("object_store", "registry"),
     ("reqwest", "registry"),
     ("sha2", "registry"),
     ("toml", "registry"),

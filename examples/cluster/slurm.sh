@@ -20,5 +20,9 @@ shift 3
 index=${SLURM_ARRAY_TASK_ID:?$usage}
 count=${SLURM_ARRAY_TASK_COUNT:?$usage}
 
+# The network is for buckets alone: `zoo` built with `--features object-store` takes s3:// for DATA and OUT.
+network=(--offline)
+[[ "$data $out $*" != *://* ]] || network=()
+
 exec zoo eval "$name" --data "$data" --out "$out" --shard "$index/$count" \
-    --threads "${SLURM_CPUS_PER_TASK:-1}" --offline "$@"
+    --threads "${SLURM_CPUS_PER_TASK:-1}" "${network[@]}" "$@"

@@ -1,4 +1,4 @@
-//! Mirrors in object stores: uploads go through the store's own interface, downloads through URLs it signs, so that
+//! Buckets of object stores, and mirrors in them: uploads go through the store's own interface, downloads through URLs it signs, so that
 //! they resume and are checked like any other.
 
 use std::fmt;
@@ -30,9 +30,9 @@ const PIECES: usize = 3;
 pub(crate) struct Bucket {
     url: String,
     prefix: Path,
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     signer: Arc<dyn Signer>,
-    runtime: Arc<Runtime>,
+    pub(crate) runtime: Arc<Runtime>,
 }
 
 impl fmt::Debug for Bucket {
@@ -79,7 +79,11 @@ impl Bucket {
         let path = Url::parse(url)
             .map(|url| url.path().to_owned())
             .unwrap_or_default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // One thread keeps connections going; whoever wants something waits on a thread of its own.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| Error::Generic {
             store: "tokio",
             source: Box::new(error),

@@ -19,12 +19,18 @@ mod hashing;
 mod http;
 mod links;
 pub mod lint;
+mod location;
 mod lock;
 mod mirror;
 mod names;
+#[cfg(feature = "object-store")]
+mod objects;
 mod owner;
 mod partial;
 mod ranges;
+mod reading;
+#[cfg(feature = "s3-test")]
+pub mod s3d;
 mod settings;
 mod shelve;
 mod source;
@@ -44,9 +50,11 @@ pub use error::{FetchError, ManifestError, UnknownVariant};
 pub use fetch::{Fetched, Fetcher, Plan};
 pub use http::{Token, Tokens};
 pub use links::{Link, probe};
+pub use location::{Fault, Kind, Listed, Location, LocationError, ParseLocationError};
 pub use lock::{Lock, Pin};
 pub use mirror::{Mirror, ParseMirrorError};
 pub use names::nearest;
+pub use reading::{Reader, Reading};
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{

@@ -7,7 +7,7 @@ use harness::eval::EvalError;
 use hrnet::SpecError;
 use kernels::engine::UnknownIsa;
 use preprocess::PreprocessError;
-use registry::{FetchError, ManifestError, UnknownVariant};
+use registry::{Fault, FetchError, LocationError, ManifestError, UnknownVariant};
 use report::ReportError;
 use runtime::{RuntimeError, UnknownBackend};
 
@@ -188,6 +188,39 @@ impl From<&FetchError> for Failure {
 
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&LocationError> for Failure {
+    fn from(error: &LocationError) -> Self {
+        let (exit, help) = match error.fault {
+            Fault::Absent => (
+                Exit::Missing,
+                Some("names in a store are exact; `--out` makes no bucket, it must be there"),
+            ),
+            Fault::Disk => (Exit::Disk, None),
+            Fault::Network => (
+                Exit::Network,
+                Some("answers that were there are kept: the same command goes on where this one stopped"),
+            ),
+            Fault::Forbidden => (
+                Exit::Network,
+                Some(
+                    "keys and address of a store come from the environment, as AWS_ACCESS_KEY_ID, \
+                     AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT do for s3://",
+                ),
+            ),
+        };
+        Self {
+            help: help.map(str::to_owned),
+            ..Self::new(exit, error)
+        }
+    }
+}
+
+impl From<LocationError> for Failure {
+    fn from(error: LocationError) -> Self {
         Self::from(&error)
     }
 }

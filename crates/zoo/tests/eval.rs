@@ -1,147 +1,26 @@
 //! `zoo eval` on a data set whose answers are known beforehand.
 
 mod common;
+mod world;
 
-use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::Place;
 use serde_json::Value;
+use world::{MANIFEST, MODEL, World, counts};
 
-/// Images, of which so many have another label than the network's first class: of these the second to fifth are right for
-/// some, and none for the others.
 const IMAGES: usize = 2000;
-const SECOND: usize = 300;
-const NONE: usize = 100;
-
-const MANIFEST: &str = r#"
-schema = 1
-[preprocess.small]
-resize_short = 36
-crop = 32
-interpolation = "bilinear"
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
-[[variant]]
-name = "tiny"
-licence = "MIT"
-preprocess = "small"
-network = { widths = [8, 16, 32, 64] }
-[[variant.weights]]
-id = "none"
-url = "https://example.org/tiny.pth"
-format = "pth"
-naming = "timm"
-"#;
-
-const MODEL: [&str; 6] = [
-    "--weights",
-    "seeded:5",
-    "--backend",
-    "cpu-exact",
-    "--threads",
-    "2",
-];
-
-struct World {
-    place: Place,
-    /// The classes of each image, best first, as `zoo classify` has them.
-    classes: BTreeMap<String, Vec<u64>>,
-}
-
-impl World {
-    /// A folder of images, and the network's own opinion of them.
-    fn new(images: usize) -> Self {
-        let place = Place::new();
-        place.write("zoo.toml", MANIFEST);
-        let folder = place.path().join("images");
-        std::fs::create_dir(&folder).expect("made");
-        let mut rng = fastrand::Rng::with_seed(1);
-        for index in 0..images {
-            // Blocks of colour: noise of single pixels would look alike once resized.
-            let colours: Vec<[u8; 3]> = (0..25).map(|_| [rng.u8(..), rng.u8(..), rng.u8(..)]).collect();
-            let image =
-                image::RgbImage::from_fn(50, 40, |x, y| image::Rgb(colours[(y / 8 * 5 + x / 10) as usize]));
-            image
-                .save(folder.join(format!("{index:04}.png")))
-                .expect("written");
-        }
-        let classify = [
-            &["classify", "images", "--model", "tiny", "--json", "-q"],
-            &MODEL[..],
-        ]
-        .concat();
-        let classes = place
-            .zoo(&classify)
-            .good()
-            .lines()
-            .map(|line| {
-                let answer: Value = serde_json::from_str(line).expect("JSON");
-                let name = answer["image"].as_str().expect("a path");
-                let classes = answer["classes"].as_array().expect("classes");
-                let index = |class: &Value| class["index"].as_u64().expect("a class");
-                (name.to_owned(), classes.iter().map(index).collect())
-            })
-            .collect();
-        Self { place, classes }
-    }
-
-    /// A list with labels that are right but for stated counts; the classes are spread over the whole list.
-    fn label(&self) {
-        let mut text = String::new();
-        for (index, (name, classes)) in self.classes.iter().enumerate() {
-            let step = index * 7919 % self.classes.len();
-            let label = match step {
-                step if step < SECOND => classes[1 + step % 4],
-                step if step < SECOND + NONE => (0..1000)
-                    .find(|class| !classes.contains(class))
-                    .expect("a class that is not among the five"),
-                _ => classes[0],
-            };
-            text.push_str(&format!("{name} {label}\n"));
-        }
-        self.place.write("list.txt", &text);
-    }
-
-    fn eval(&self, more: &[&str]) -> common::Run {
-        self.place
-            .zoo(&[&["eval", "tiny", "--data", "list.txt"], &MODEL[..], more].concat())
-    }
-
-    /// Files of answers in a folder.
-    fn files(&self, folder: &str) -> Vec<String> {
-        let inside = |file: &String| file.starts_with(&format!("{folder}/")) && file.ends_with(".jsonl");
-        self.place.files().into_iter().filter(inside).collect()
-    }
-
-    fn merge(&self, folder: &str) -> Value {
-        let files = self.files(folder);
-        let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        self.place
-            .zoo(&[&["eval", "merge", "--json"], &files[..]].concat())
-            .json()
-    }
-}
-
-/// What must be the same whatever the way to it.
-fn counts(summary: &Value) -> (Value, Value, Value) {
-    (
-        summary["tally"].clone(),
-        summary["images_sha256"].clone(),
-        summary["key"].clone(),
-    )
-}
 
 #[test]
 fn the_known_accuracy_comes_out_of_any_number_of_shards_and_past_a_kill() {
     let world = World::new(IMAGES);
     world.label();
+    let (second, none) = World::others(IMAGES);
     let whole = world.eval(&["--out", "whole", "--json"]).json();
     let tally = &whole["tally"];
     assert_eq!(tally["counted"], IMAGES);
-    assert_eq!(tally["top1"], IMAGES - SECOND - NONE);
-    assert_eq!(tally["top5"], IMAGES - NONE);
+    assert_eq!(tally["top1"], IMAGES - second - none);
+    assert_eq!(tally["top5"], IMAGES - none);
     assert_eq!(whole["top1"]["share"], 0.8);
     assert!(
         whole["images_sha256"]
@@ -361,6 +240,11 @@ fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_err
     );
     let until = world.eval(&["--until-decided", "0.5pp"]).failed(2);
     assert!(until.contains("no top-1 accuracy of tiny is claimed"), "{until}");
+    #[cfg(not(feature = "object-store"))]
+    {
+        let error = world.eval(&["--out", "s3://zoo/run"]).failed(2);
+        assert!(error.contains("--features object-store"), "{error}");
+    }
     let error = world.eval(&["--shard", "3/3"]).failed(2);
     assert!(error.contains("expected 0/3 to 2/3"), "{error}");
 }

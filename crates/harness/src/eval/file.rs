@@ -133,12 +133,17 @@ impl Book {
     }
 }
 
-/// The header and the answers of a file. A last line without its end, from a run that was killed, is passed over.
+fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
+    let text = fs::read_to_string(path).map_err(EvalError::io(path))?;
+    parse_answers(&text, path)
+}
+
+/// The header and the answers of a file of this text and name. A last line without its end, from a run that was killed, is
+/// passed over.
 ///
 /// # Errors
-/// If the file cannot be read, or another line is not what it should be.
-pub fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
-    let text = fs::read_to_string(path).map_err(EvalError::io(path))?;
+/// If another line is not what it should be.
+pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let bad = |line: usize, why: String| EvalError::Line {
         path: path.to_owned(),

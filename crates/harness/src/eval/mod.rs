@@ -18,7 +18,7 @@ mod tally;
 
 pub use agreement::{Agreement, Printed};
 pub use bounds::Bounds;
-pub use file::{Book, EvalError, read_answers};
+pub use file::{Book, EvalError, parse_answers};
 pub use mcnemar::{McNemar, mcnemar};
 pub use merge::{MergeError, Part, merge};
 pub use order::{Shard, order};

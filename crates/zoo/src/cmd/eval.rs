@@ -1,18 +1,20 @@
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge, read_answers};
+use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge};
 use hrnet::Precision;
-use registry::{Preprocess, Variant};
+use registry::{Location, Preprocess, Variant};
 
 use super::preprocess::find;
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::eval::data::Images;
-use crate::eval::{self, Ask, Evaluated, Points, Summary, Undecided, claims, decoders, evaluate};
-use crate::files::write_whole;
+use crate::eval::{
+    self, Ask, Evaluated, Points, Summary, Undecided, WeightsAt, claims, decoders, evaluate, parts,
+};
 use crate::model::WeightsArg;
 use crate::{Exit, Failure};
 
@@ -21,6 +23,8 @@ use crate::{Exit, Failure};
 /// The images are a folder of folders by class, a folder of tar archives, one archive, or a list of `PATH CLASS` lines. Answers
 /// are kept one an image; a run that was interrupted goes on where it ended. Two names, or two precisions, are compared on
 /// the same images.
+///
+/// With the feature `object-store` every path may be s3://, gs:// or az:// BUCKET/PREFIX; keys come from the environment.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Eval {
@@ -30,20 +34,20 @@ pub(crate) struct Eval {
     #[arg(required = true, num_args = 1..=2, value_name = "NAME")]
     names: Vec<String>,
     /// The images
-    #[arg(long, required = true, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[arg(long, required = true, value_name = "PATH|URL", value_parser = location())]
+    data: Option<Location>,
     /// What the paths of a list are below; without it the list's own folder
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    #[arg(long, value_name = "DIR|URL", value_parser = location())]
+    root: Option<Location>,
     /// Other labels: a JSON list of the right classes by image number, as ReaL's real.json
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
+    #[arg(long, value_name = "FILE|URL", value_parser = location())]
+    labels: Option<Location>,
     /// Answer only with classes that are in the data set, as for ImageNet-A and -R
     #[arg(long)]
     restrict: bool,
     /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
-    #[arg(long, value_name = "FILE|seeded:N")]
-    weights: Option<WeightsArg>,
+    #[arg(long, value_name = "FILE|URL|seeded:N")]
+    weights: Option<WeightsAt>,
     /// Which of the variant's weight sources, where it has several
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     source: Option<String>,
@@ -77,8 +81,11 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "POINTS")]
     until_decided: Option<Points>,
     /// Where files of answers lie
-    #[arg(long, value_name = "DIR", default_value = "reports/eval")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR|URL", default_value = "reports/eval", value_parser = location())]
+    out: Location,
+    /// How often answers go to a bucket, where --out is one: a kill loses no more than this
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    upload_every: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -93,9 +100,9 @@ enum Action {
 /// Put shards together, and prove that each image is there exactly once
 #[derive(Debug, Args)]
 struct Merge {
-    /// Files of answers of all shards
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// Files of answers of all shards, or folders of them
+    #[arg(required = true, value_name = "FILE|DIR|URL", value_parser = location())]
+    files: Vec<Location>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -105,12 +112,32 @@ struct Merge {
 #[derive(Debug, Args)]
 struct Compare {
     /// A file of answers
-    first: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = location())]
+    first: Location,
     /// Another one
-    second: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = location())]
+    second: Location,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A path, which need not be UTF-8, or a URL.
+fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(Location::parse)
+}
+
+/// Refuses places in a store where the network may not be used.
+fn check_offline<'a>(cx: &Context, places: impl IntoIterator<Item = &'a Location>) -> Result<(), Failure> {
+    let mut remote = places.into_iter().filter(|place| place.on_disk().is_none());
+    match remote.next().filter(|_| cx.offline) {
+        None => Ok(()),
+        Some(place) => {
+            let what = format!("{place}: a store is asked over the network, and --offline forbids that");
+            Err(Failure::new(Exit::Usage, what)
+                .help("without --offline, or with a copy on this machine, it goes"))
+        }
+    }
 }
 
 impl Eval {
@@ -140,7 +167,12 @@ impl Eval {
             return Err(Failure::new(Exit::Usage, what));
         }
         refuse_unused(self.calibration.file.as_deref(), &self.precision)?;
-        if self.weights.as_ref().is_some_and(WeightsArg::are_seeded) {
+        let places = [&self.data, &self.root, &self.labels].into_iter().flatten();
+        let object = self.weights.as_ref().and_then(WeightsAt::object);
+        check_offline(cx, places.chain([&self.out]).chain(object))?;
+        let brought = self.weights.as_ref().map(WeightsAt::bring).transpose()?;
+        let weights = brought.as_ref().map(|brought| &brought.weights);
+        if weights.is_some_and(WeightsArg::are_seeded) {
             cx.out
                 .warn("seeded weights were never trained: the accuracy means nothing");
         }
@@ -148,7 +180,7 @@ impl Eval {
             return Err(Failure::new(Exit::Usage, "--data names the images"));
         };
         let classes = cx.variant(runs[0].0)?.spec.head.classes;
-        let images = Images::open(data, self.root.as_deref(), self.labels.as_deref(), classes)?;
+        let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), classes)?;
         if images.passed_over > 0 {
             cx.out.note(&format!(
                 "{} files are no images by their names and were passed over",
@@ -158,7 +190,7 @@ impl Eval {
         let mut done = Vec::new();
         let mut unreadable = 0;
         for (name, precision) in runs {
-            let evaluated = evaluate(cx, &self.ask(cx, name, precision, &images)?)?;
+            let evaluated = evaluate(cx, &self.ask(cx, name, precision, weights, &images)?)?;
             unreadable += self.tell(cx, &evaluated)?;
             done.push((format!("{name} {precision}"), evaluated));
         }
@@ -177,6 +209,7 @@ impl Eval {
         cx: &'a Context,
         name: &str,
         precision: Precision,
+        weights: Option<&WeightsArg>,
         images: &'a Images,
     ) -> Result<Ask<'a>, Failure> {
         let variant = cx.variant(name)?;
@@ -186,7 +219,7 @@ impl Eval {
             .transpose()?;
         Ok(Ask {
             variant,
-            weights: self.weights.clone(),
+            weights: weights.cloned(),
             source: self.source.as_deref(),
             preprocess: self.preprocess(cx, variant)?,
             precision,
@@ -201,6 +234,7 @@ impl Eval {
             limit: self.limit,
             until,
             folder: &self.out,
+            every: Duration::from_secs(self.upload_every),
         })
     }
 
@@ -240,7 +274,7 @@ impl Eval {
             resumed,
             spent,
             settled,
-            file,
+            summary: place,
         } = evaluated;
         if let Some(spent) = spent {
             let images = answers.len() - resumed;
@@ -257,7 +291,7 @@ impl Eval {
         let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &header.preprocess);
         let summary = Summary::new(header.clone(), answers, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
-        write_whole(&file.with_extension("json"), (json + "\n").as_bytes())?;
+        place.write((json + "\n").as_bytes())?;
         tell(cx, &summary, answers, self.json)?;
         Ok(summary.tally.unreadable)
     }
@@ -285,22 +319,10 @@ fn bad_images(unreadable: usize) -> Result<(), Failure> {
     }
 }
 
-fn part(path: &Path) -> Result<Part, Failure> {
-    let (header, answers) = read_answers(path)?;
-    Ok(Part {
-        path: path.to_owned(),
-        header,
-        answers,
-    })
-}
-
 impl Merge {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let parts = self
-            .files
-            .iter()
-            .map(|file| part(file))
-            .collect::<Result<Vec<_>, _>>()?;
+        check_offline(cx, &self.files)?;
+        let parts = parts(&self.files)?;
         let answers = merge(&parts).map_err(|error| {
             Failure::new(Exit::Some, error)
                 .help("each shard runs by `zoo eval … --shard I/N` with the same options")
@@ -317,15 +339,15 @@ impl Merge {
 
 impl Compare {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let (first, second) = (part(&self.first)?, part(&self.second)?);
+        check_offline(cx, [&self.first, &self.second])?;
+        let [first, second]: [Part; 2] = parts(&[self.first.clone(), self.second.clone()])?
+            .try_into()
+            .map_err(|_| Failure::new(Exit::Usage, "expected two files of answers, and no folders"))?;
         let data = [&first, &second].map(|part| &part.header.key.data);
         if data[0] != data[1] {
             let what = format!(
                 "{} and {} are of other images: {} and {}",
-                self.first.display(),
-                self.second.display(),
-                data[0].digest,
-                data[1].digest
+                self.first, self.second, data[0].digest, data[1].digest
             );
             return Err(Failure::new(Exit::Usage, what));
         }

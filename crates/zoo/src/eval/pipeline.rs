@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::Stopwatch;
 use harness::eval::Answer;
 use preprocess::{Transform, Worker};
-use registry::Digest;
+use registry::{Digest, Fault, LocationError, Reading};
 use runtime::Session;
 
 use super::data::Entry;
@@ -55,7 +55,7 @@ impl Pipeline<'_> {
     ) -> Result<Spent, Failure> {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         // Two batches wait at most, whatever the number of images; buffers go round.
-        let (ready, batches) = sync_channel::<Batch>(2);
+        let (ready, batches) = sync_channel::<Result<Batch, LocationError>>(2);
         let (spare, buffers) = sync_channel::<Vec<f32>>(self.decoders + 3);
         let buffers = Mutex::new(buffers);
         let watch = Stopwatch::start();
@@ -70,6 +70,7 @@ impl Pipeline<'_> {
             drop(ready);
             let mut logits = vec![0.0; session.output_shape().elements()];
             while let Ok(batch) = batches.recv() {
+                let batch = batch?;
                 let run = Stopwatch::start();
                 session.run(&batch.pixels, &mut logits)?;
                 network += run.elapsed();
@@ -98,23 +99,29 @@ impl Pipeline<'_> {
         next: &AtomicUsize,
         stop: &AtomicBool,
         buffers: &Mutex<Receiver<Vec<f32>>>,
-        ready: &SyncSender<Batch>,
+        ready: &SyncSender<Result<Batch, LocationError>>,
     ) {
         let mut worker = self.transform.worker();
         while !stop.load(Ordering::Relaxed) {
             let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return;
             };
+            // A store sends all images of the batch at once, while the first of them is decoded.
+            let readings: Vec<Reading> = chunk.iter().map(|index| entries[*index].reading()).collect();
             let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).try_recv();
             let size = self.transform.output_elements();
             let mut pixels = spare.unwrap_or_else(|_| vec![0.0; self.batch * size]);
             pixels[chunk.len() * size..].fill(0.0);
-            let images = chunk
+            let images: Result<_, LocationError> = chunk
                 .iter()
+                .zip(readings)
                 .zip(pixels.chunks_exact_mut(size))
-                .map(|(index, pixels)| (*index, prepare(&mut worker, &entries[*index], pixels)))
+                .map(|((index, reading), pixels)| {
+                    Ok((*index, prepare(&mut worker, &entries[*index], reading, pixels)?))
+                })
                 .collect();
-            if ready.send(Batch { images, pixels }).is_err() {
+            let batch = images.map(|images| Batch { images, pixels });
+            if ready.send(batch).is_err() {
                 return;
             }
         }
@@ -146,17 +153,27 @@ impl Pipeline<'_> {
     }
 }
 
-/// Reads and prepares one image, and gives its digest.
-fn prepare(worker: &mut Worker<f32>, entry: &Entry, pixels: &mut [f32]) -> Result<String, String> {
-    let read = entry.read().map_err(|error| error.to_string());
+/// Prepares one image, and gives its digest or why it cannot be read.
+///
+/// That a store cannot be reached says nothing of the image: it ends the run, which can be taken up again.
+fn prepare(
+    worker: &mut Worker<f32>,
+    entry: &Entry,
+    reading: Reading,
+    pixels: &mut [f32],
+) -> Result<Result<String, String>, LocationError> {
+    let read = match reading.wait() {
+        Err(error) if !matches!(error.fault, Fault::Absent | Fault::Disk) => return Err(error),
+        read => read.map_err(|error| error.reason),
+    };
     let digest = read.and_then(|bytes| {
         worker.file(&bytes, pixels).map_err(|error| error.to_string())?;
         Ok(Digest::of(&bytes).to_string()[..16].to_owned())
     });
-    digest.map_err(|error| {
+    Ok(digest.map_err(|error| {
         pixels.fill(0.0);
         format!("{}: {error}", entry.name)
-    })
+    }))
 }
 
 /// The classes of the largest logits, the largest first, the lower class first where two are equal.

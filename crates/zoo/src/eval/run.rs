@@ -1,21 +1,23 @@
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use harness::Record;
-use harness::eval::{Answer, Book, Bounds, Header, Key, Shard, Tally, order};
+use harness::eval::{Answer, Bounds, Header, Key, Shard, Tally, order};
 use hrnet::{Precision, Shape};
-use registry::{Digest, Preprocess, Variant};
+use registry::{Digest, Location, Preprocess, Variant};
 use runtime::{Calibration, Options, Session};
 
 use super::data::Images;
+use super::kept::Kept;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
+use crate::Failure;
 use crate::bench::{provenance, transform};
 use crate::calibration::{Calibrated, takes};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
-use crate::{Exit, Failure};
 
 /// The chance that a run which stops early is wrong.
 const ERROR: f64 = 0.05;
@@ -43,13 +45,16 @@ pub(crate) struct Ask<'a> {
     /// When to stop because the answer is settled.
     pub(crate) until: Option<Undecided>,
     /// The folder of files of answers.
-    pub(crate) folder: &'a Path,
+    pub(crate) folder: &'a Location,
+    /// After how much time answers go to a folder in a bucket.
+    pub(crate) every: Duration,
 }
 
 /// An evaluation that has ended.
 pub(crate) struct Evaluated {
     pub(crate) header: Header,
-    pub(crate) file: PathBuf,
+    /// Where its summary belongs, beside the answers.
+    pub(crate) summary: Location,
     pub(crate) answers: Vec<Answer>,
     /// Answers that were there before.
     pub(crate) resumed: usize,
@@ -72,19 +77,17 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         started: Record::now(),
         provenance: provenance(),
     };
-    let file = ask.folder.join(file_name(&header));
-    let mut book = Book::open(&file, &header).map_err(|error| {
-        Failure::new(Exit::Usage, error).help("another folder, by --out, or deleting the file, begins anew")
-    })?;
-    let resumed = book.answers().len();
-    let missing = ask.missing(&header, book.answers());
+    let name = name(&header);
+    let file = ask.folder.join(&format!("{name}.jsonl"));
+    let mut kept = Kept::open(&file, &header, ask.every)?;
+    let resumed = kept.answers().len();
+    let missing = ask.missing(&header, kept.answers());
     cx.out.note(&format!(
-        "{}: {} images to answer, {resumed} are there; answers go to {}",
+        "{}: {} images to answer, {resumed} are there; answers go to {file}",
         ask.variant.name,
         missing.len(),
-        file.display()
     ));
-    let mut tally = Tally::of(book.answers());
+    let mut tally = Tally::of(kept.answers());
     let bounds = ask.until.map(|_| Bounds::new(ask.images.about.images, ERROR));
     let is_settled = |tally: &Tally| {
         let settles = |bounds: &Bounds, until: Undecided| until.is_settled(bounds, tally);
@@ -103,24 +106,33 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     };
     let progress = cx.out.counter(missing.len());
     let spent = if missing.is_empty() || settled {
-        None
+        Ok(None)
     } else {
-        let spent = pipeline.run(&ask.images.entries, &missing, session.as_mut(), |answers| {
+        let run = pipeline.run(&ask.images.entries, &missing, session.as_mut(), |answers| {
             answers.iter().for_each(|answer| tally.add(answer));
             progress.advance(answers.len(), || {
                 format!("top-1 {:.2} %", 100.0 * tally.top1_share().unwrap_or(0.0))
             });
-            book.add(answers)?;
+            kept.add(answers, &cx.out)?;
             settled = is_settled(&tally);
             Ok(!settled)
-        })?;
-        Some(spent)
+        });
+        run.map(Some)
     };
     progress.end();
+    let (spent, answers) = match (spent, kept.end()) {
+        (Ok(spent), answers) => (spent, answers?),
+        (Err(failure), Ok(_)) => return Err(failure),
+        (Err(failure), Err(also)) => {
+            cx.out
+                .warn(&format!("{}: {}", also.message, also.help.unwrap_or_default()));
+            return Err(failure);
+        }
+    };
     Ok(Evaluated {
-        answers: book.answers().to_vec(),
+        answers,
         header,
-        file,
+        summary: ask.folder.join(&format!("{name}.json")),
         resumed,
         spent,
         settled,
@@ -128,7 +140,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
 }
 
 /// Unlike evaluations have unlike names, so that one does not refuse to overwrite the other.
-fn file_name(header: &Header) -> String {
+fn name(header: &Header) -> String {
     let key = serde_json::to_string(&header.key).expect("our types have string keys");
     let digest = Digest::of(key.as_bytes()).to_string();
     let Key {
@@ -138,7 +150,7 @@ fn file_name(header: &Header) -> String {
         Shard::WHOLE => String::new(),
         Shard { index, of } => format!(".{index}of{of}"),
     };
-    format!("{variant}.{precision}.{}{shard}.jsonl", &digest[..8])
+    format!("{variant}.{precision}.{}{shard}", &digest[..8])
 }
 
 impl Ask<'_> {

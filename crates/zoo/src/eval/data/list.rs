@@ -1,38 +1,38 @@
-use std::fs;
-use std::path::Path;
+use registry::Location;
 
-use super::{Entry, Found, Place};
+use super::{Entry, Found};
 use crate::{Exit, Failure};
 
 /// The images of a list: a line each, its path and its class, as in Paddle's `val_list.txt`. Several right classes are
 /// separated by commas; `-` stands for none.
-pub(super) fn find(file: &Path, root: Option<&Path>) -> Result<Found, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
-    let root = root.or(file.parent()).unwrap_or(Path::new(""));
-    let mut found = Found::default();
+pub(super) fn find(file: &Location, root: Option<&Location>) -> Result<Found, Failure> {
+    let text = super::text(file)?;
+    let root = root.cloned().unwrap_or_else(|| file.parent());
+    let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
-        let Some((name, labels)) = parse(line) else {
-            let what = format!(
-                "{}:{}: `{line}` is no image with its class",
-                file.display(),
-                index + 1
-            );
-            return Err(Failure::new(Exit::Usage, what)
-                .help("expected PATH CLASS, as `val/ILSVRC2012_val_00000001.JPEG 65`"));
-        };
-        let path = root.join(name);
-        found.entries.push(Entry {
-            name: name.to_owned(),
-            // What is not there is told with the images that cannot be read.
-            bytes: fs::metadata(&path).map_or(0, |about| about.len()),
-            place: Place::File(path),
-            labels,
-        });
+        lines.push(parse(line).ok_or_else(|| {
+            let what = format!("{file}:{}: `{line}` is no image with its class", index + 1);
+            Failure::new(Exit::Usage, what)
+                .help("expected PATH CLASS, as `val/ILSVRC2012_val_00000001.JPEG 65`")
+        })?);
     }
-    Ok(found)
+    let names: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
+    // What is not there is told with the images that cannot be read.
+    let sizes = root.sizes(&names)?;
+    let entries = lines.into_iter().zip(sizes).map(|((name, labels), bytes)| Entry {
+        name: name.to_owned(),
+        file: root.join(name),
+        begin: None,
+        bytes,
+        labels,
+    });
+    Ok(Found {
+        entries: entries.collect(),
+        passed_over: 0,
+    })
 }
 
 fn parse(line: &str) -> Option<(&str, Vec<usize>)> {

@@ -1,16 +1,14 @@
-//! Labelled images on disk: folders by class, lists of files, tar archives.
+//! Labelled images on disk or in a bucket: folders by class, lists of files, tar archives.
 
 mod classes;
 mod folder;
 mod list;
 mod tarball;
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use harness::eval;
-use registry::Digest;
+use registry::{Digest, Kind, Location, Reading};
 
 use crate::files::IMAGE_ENDINGS;
 use crate::{Exit, Failure};
@@ -29,18 +27,12 @@ pub(crate) struct Images {
 pub(crate) struct Entry {
     /// Its path below the data set, with `/`.
     pub(crate) name: String,
-    pub(crate) place: Place,
+    /// The file that it is, or the tar archive that it is in from a byte on.
+    pub(crate) file: Location,
+    pub(crate) begin: Option<u64>,
     pub(crate) bytes: u64,
     /// The right classes: usually one, and none for an image that counts neither way.
     pub(crate) labels: Vec<usize>,
-}
-
-/// Where an image lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    File(PathBuf),
-    /// In a tar archive, from a byte on.
-    Tar(PathBuf, u64),
 }
 
 /// What is found at a path, before labels and order are checked.
@@ -55,17 +47,17 @@ impl Images {
     ///
     /// `root` is what the paths of a list are below; without it the list's folder. `real` is a file of other labels.
     pub(crate) fn open(
-        path: &Path,
-        root: Option<&Path>,
-        real: Option<&Path>,
+        path: &Location,
+        root: Option<&Location>,
+        real: Option<&Location>,
         classes: usize,
     ) -> Result<Self, Failure> {
-        let mut found = match path {
-            path if path.is_dir() => folder::find(path, classes)?,
-            path if is_tar(path) => tarball::find(&[path.to_owned()], classes)?,
-            path if path.is_file() => list::find(path, root)?,
-            path => {
-                let what = format!("{}: there is no such file or folder", path.display());
+        let mut found = match path.kind()? {
+            Kind::Folder => folder::find(path, classes)?,
+            Kind::File if is_tar(&path.name()) => tarball::find(std::slice::from_ref(path), classes)?,
+            Kind::File => list::find(path, root)?,
+            Kind::Absent => {
+                let what = format!("{path}: there is no such file or folder");
                 return Err(Failure::new(Exit::Missing, what));
             }
         };
@@ -75,12 +67,12 @@ impl Images {
         Self::check(path, found, classes)
     }
 
-    fn check(path: &Path, found: Found, classes: usize) -> Result<Self, Failure> {
+    fn check(path: &Location, found: Found, classes: usize) -> Result<Self, Failure> {
         let Found {
             mut entries,
             passed_over,
         } = found;
-        let bad = |what: String| Failure::new(Exit::Usage, format!("{}: {what}", path.display()));
+        let bad = |what: String| Failure::new(Exit::Usage, format!("{path}: {what}"));
         if entries.is_empty() {
             let endings = IMAGE_ENDINGS.join(", ");
             return Err(
@@ -132,22 +124,10 @@ impl Images {
 }
 
 impl Entry {
-    /// The image file's bytes.
-    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        match &self.place {
-            Place::File(path) => std::fs::read(path),
-            Place::Tar(path, begin) => {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(*begin))?;
-                let mut bytes = Vec::new();
-                file.take(self.bytes).read_to_end(&mut bytes)?;
-                if (bytes.len() as u64) < self.bytes {
-                    let what = format!("the archive ends after {} of {} bytes", bytes.len(), self.bytes);
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
-                }
-                Ok(bytes)
-            }
-        }
+    /// Asks for the image file's bytes.
+    pub(crate) fn reading(&self) -> Reading {
+        self.file
+            .reading(self.begin.map(|begin| begin..begin + self.bytes))
     }
 }
 
@@ -163,11 +143,16 @@ fn digest(entries: &[Entry]) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-fn is_tar(path: &Path) -> bool {
-    path.is_file()
-        && path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+/// A text file.
+fn text(file: &Location) -> Result<String, Failure> {
+    String::from_utf8(file.read()?)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{file}: not a text file: {error}")))
+}
+
+fn is_tar(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+use std::fs::File;
+use std::path::PathBuf;
+
 use super::*;
 
 struct Data(tempfile::TempDir);
@@ -17,8 +20,12 @@ impl Data {
         self.0.path().join(name)
     }
 
+    fn at(&self, name: &str) -> Location {
+        self.path(name).into()
+    }
+
     fn open(&self, name: &str) -> Result<Images, Failure> {
-        Images::open(&self.path(name), None, None, 1000)
+        Images::open(&self.at(name), None, None, 1000)
     }
 
     /// Packs files into an archive.
@@ -37,7 +44,7 @@ impl Data {
 
 fn told(images: &Images) -> Vec<(String, Vec<usize>, String)> {
     let entry = |entry: &Entry| {
-        let bytes = entry.read().expect("readable");
+        let bytes = entry.reading().wait().expect("readable");
         let text = String::from_utf8(bytes).expect("text");
         (entry.name.clone(), entry.labels.clone(), text)
     };
@@ -68,7 +75,7 @@ fn folder_list_and_archives_of_one_data_set_say_the_same() {
         list.about.digest, folder.about.digest,
         "other names are another list"
     );
-    let rooted = Images::open(&data.path("list.txt"), Some(data.0.path()), None, 1000).expect("a list");
+    let rooted = Images::open(&data.at("list.txt"), Some(&data.at("")), None, 1000).expect("a list");
     assert_eq!(rooted.about.digest, list.about.digest);
 
     std::fs::create_dir(data.path("shards")).expect("made");
@@ -114,7 +121,7 @@ fn other_labels_may_be_several_or_none() {
     let list = data.open("list.txt").expect("a list");
     assert_eq!(list.entries[0].labels, [3, 5]);
     assert!(list.entries[1].labels.is_empty());
-    let real = |name: &str| Images::open(&data.path("val"), None, Some(&data.path(name)), 1000);
+    let real = |name: &str| Images::open(&data.at("val"), None, Some(&data.at(name)), 1000);
     let entries = real("real.json").expect("relabelled").entries;
     assert_eq!(
         (&entries[0].labels[..], &entries[1].labels[..]),

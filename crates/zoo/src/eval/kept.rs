@@ -1,0 +1,160 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::Stopwatch;
+use harness::eval::{Answer, Book, Header, Part, parse_answers};
+use registry::{Fault, Kind, Location, LocationError};
+use tempfile::TempDir;
+
+use crate::output::Output;
+use crate::{Exit, Failure};
+
+/// Answers where they are kept: in a file, or in an object that is a copy of one.
+pub(crate) struct Kept {
+    book: Book,
+    copy: Option<Upload>,
+}
+
+/// Objects do not grow: from time to time the whole file is put in the object's place. Whoever puts last wins, and loses
+/// nothing: two processes that answer the same images give the same answers.
+struct Upload {
+    object: Location,
+    /// Holds the file while the run lasts.
+    folder: TempDir,
+    file: PathBuf,
+    every: Duration,
+    since: Stopwatch,
+    /// Whether the file has answers that the object has not.
+    is_behind: bool,
+}
+
+impl Kept {
+    /// Begins a file or an object, or goes on with what is there; an object is put anew after so much time.
+    pub(crate) fn open(place: &Location, header: &Header, every: Duration) -> Result<Self, Failure> {
+        let open = |path: &Path| {
+            Book::open(path, header).map_err(|error| {
+                Failure::new(Exit::Usage, error)
+                    .help("another folder, by --out, or deleting the file, begins anew")
+            })
+        };
+        if let Some(path) = place.on_disk() {
+            let book = open(path)?;
+            return Ok(Self { book, copy: None });
+        }
+        let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let file = folder.path().join(place.name());
+        let was_there = match place.read() {
+            Ok(bytes) => {
+                part(place, &bytes)?;
+                fs::write(&file, bytes).map_err(|error| Failure::file(&file, &error))?;
+                true
+            }
+            Err(error) if error.fault == Fault::Absent => false,
+            Err(error) => return Err(error.into()),
+        };
+        let book = open(&file)?;
+        let mut copy = Upload {
+            object: place.clone(),
+            folder,
+            file,
+            every,
+            since: Stopwatch::start(),
+            is_behind: !was_there,
+        };
+        // Before the first image, for it shows whether the bucket may be written.
+        copy.put()?;
+        let copy = Some(copy);
+        Ok(Self { book, copy })
+    }
+
+    /// All answers so far.
+    pub(crate) fn answers(&self) -> &[Answer] {
+        self.book.answers()
+    }
+
+    /// Adds answers. A store that cannot be reached is only told of: it may be back when it is tried again.
+    pub(crate) fn add(&mut self, answers: Vec<Answer>, out: &Output) -> Result<(), Failure> {
+        self.book.add(answers)?;
+        let Some(copy) = &mut self.copy else {
+            return Ok(());
+        };
+        copy.is_behind = true;
+        if copy.since.elapsed() < copy.every {
+            return Ok(());
+        }
+        match copy.put() {
+            Err(error) if error.fault == Fault::Network => {
+                out.warn(&format!("{error}; answers are kept here meanwhile"));
+            }
+            put => put?,
+        }
+        copy.since = Stopwatch::start();
+        Ok(())
+    }
+
+    /// All answers, once they are where they are kept. If that fails they stay on this machine, and the failure says where.
+    pub(crate) fn end(self) -> Result<Vec<Answer>, Failure> {
+        let answers = self.book.answers().to_vec();
+        if let Some(mut copy) = self.copy
+            && let Err(error) = copy.put()
+        {
+            // Closes the file first.
+            drop(self.book);
+            let here = copy.folder.keep().join(copy.object.name());
+            return Err(Failure::from(error).help(format!(
+                "all answers are in {}: `zoo eval merge` takes that file, and a run goes on from it once it is copied to {}",
+                here.display(),
+                copy.object
+            )));
+        }
+        Ok(answers)
+    }
+}
+
+impl Upload {
+    fn put(&mut self) -> Result<(), LocationError> {
+        if self.is_behind {
+            let bytes = Location::from(self.file.clone()).read()?;
+            self.object.write(&bytes)?;
+            self.is_behind = false;
+        }
+        Ok(())
+    }
+}
+
+/// The evaluations of these files, and of all files of answers in these folders.
+pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
+    let mut files = Vec::new();
+    for place in places {
+        if place.kind()? != Kind::Folder {
+            files.push(place.clone());
+            continue;
+        }
+        let before = files.len();
+        let inside = place.files(1)?.into_iter();
+        let answers = inside.filter(|file| file.name.ends_with(".jsonl"));
+        files.extend(answers.map(|file| file.location));
+        if files.len() == before {
+            let what = format!("{place}: no files of answers, *.jsonl, in this folder");
+            return Err(Failure::new(Exit::NoData, what).help("`zoo eval … --out` writes them"));
+        }
+    }
+    // A store sends them all at once.
+    let readings: Vec<_> = files.iter().map(|file| (file, file.reading(None))).collect();
+    let wait = |(file, reading): (&Location, registry::Reading)| part(file, &reading.wait()?);
+    readings.into_iter().map(wait).collect()
+}
+
+/// The evaluation that a file holds.
+fn part(file: &Location, bytes: &[u8]) -> Result<Part, Failure> {
+    let path = PathBuf::from(file.to_string());
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{file}: not a file of answers: {error}")))?;
+    let (header, answers) = parse_answers(text, &path)?;
+    Ok(Part {
+        path,
+        header,
+        answers,
+    })
+}

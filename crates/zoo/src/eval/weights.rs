@@ -1,0 +1,61 @@
+use std::str::FromStr;
+
+use registry::Location;
+use tempfile::TempDir;
+
+use crate::Failure;
+use crate::model::WeightsArg;
+
+/// Weights that are here, or an object that is brought here.
+#[derive(Clone, Debug)]
+pub(crate) enum WeightsAt {
+    Here(WeightsArg),
+    Object(Location),
+}
+
+/// Weights that are here, for as long as this is.
+pub(crate) struct Brought {
+    pub(crate) weights: WeightsArg,
+    _folder: Option<TempDir>,
+}
+
+impl FromStr for WeightsAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            let location = Location::parse(text.into()).map_err(|error| error.to_string())?;
+            return Ok(Self::Object(location));
+        }
+        Ok(Self::Here(text.parse()?))
+    }
+}
+
+impl WeightsAt {
+    /// The object, if it is one.
+    pub(crate) fn object(&self) -> Option<&Location> {
+        match self {
+            Self::Here(_) => None,
+            Self::Object(object) => Some(object),
+        }
+    }
+
+    pub(crate) fn bring(&self) -> Result<Brought, Failure> {
+        let object = match self {
+            Self::Here(weights) => {
+                return Ok(Brought {
+                    weights: weights.clone(),
+                    _folder: None,
+                });
+            }
+            Self::Object(object) => object,
+        };
+        let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let file = folder.path().join(object.name());
+        std::fs::write(&file, object.read()?).map_err(|error| Failure::file(&file, &error))?;
+        Ok(Brought {
+            weights: WeightsArg::File(file),
+            _folder: Some(folder),
+        })
+    }
+}
