@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge, read_answers};
+use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge, read_answers};
 use hrnet::Precision;
 use registry::{Preprocess, Variant};
 
@@ -10,10 +10,10 @@ use super::preprocess::find;
 
 use crate::context::Context;
 use crate::eval::data::Images;
-use crate::eval::{self, Ask, Evaluated, Points, Summary, Undecided, claims, decoders, evaluate};
+use crate::eval::{self, Ask, Evaluated, Points, Undecided, claims, decoders, evaluate, summary};
 use crate::files::write_whole;
 use crate::model::WeightsArg;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
 ///
@@ -79,6 +79,9 @@ pub(crate) struct Eval {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// End when the process that started it does
+    #[arg(long, hide = true)]
+    aside: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +123,9 @@ impl Eval {
     }
 
     fn evaluate(&self, cx: &Context) -> Result<(), Failure> {
+        if self.aside {
+            aside::end_with_parent();
+        }
         let runs: Vec<(&str, Precision)> = self
             .names
             .iter()
@@ -232,25 +238,22 @@ impl Eval {
         let Evaluated {
             header,
             answers,
-            resumed,
             spent,
+            pace,
             settled,
             file,
+            ..
         } = evaluated;
-        if let Some(spent) = spent {
-            let images = answers.len() - resumed;
-            cx.out.note(&format!(
-                "{:.1} images/s: {}",
-                images as f64 / spent.all.as_secs_f64(),
-                spent.bound()
-            ));
+        if let Some((spent, pace)) = spent.as_ref().zip(*pace) {
+            cx.out
+                .note(&format!("{:.1} images/s: {}", pace.images_per_s(), spent.bound()));
         }
         if *settled {
             cx.out.note("stopped: the answer is settled");
         }
         let variant = cx.variant(&header.key.variant)?;
         let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &header.preprocess);
-        let summary = Summary::new(header.clone(), answers, &claims);
+        let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         write_whole(&file.with_extension("json"), (json + "\n").as_bytes())?;
         tell(cx, &summary, answers, self.json)?;
@@ -304,7 +307,7 @@ impl Merge {
         header.shard = Shard::WHOLE;
         let variant = cx.variant(&header.key.variant)?;
         let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
-        let summary = Summary::new(header, &answers, &claims);
+        let summary = summary(header, &answers, None, &claims);
         tell(cx, &summary, &answers, self.json)?;
         bad_images(Tally::of(&answers).unreadable)
     }

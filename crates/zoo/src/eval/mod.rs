@@ -1,12 +1,14 @@
 //! Accuracy: networks on labelled images.
 
 pub(crate) mod data;
+mod night;
 mod pipeline;
 mod run;
 mod summary;
 mod told;
 
+pub(crate) use night::NightEvalArgs;
 pub(crate) use pipeline::decoders;
 pub(crate) use run::{Ask, Evaluated, evaluate};
-pub(crate) use summary::{Points, Summary, Undecided, claims};
+pub(crate) use summary::{Points, Undecided, claims, summary};
 pub(crate) use told::{comparison, text};

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use harness::Record;
-use harness::eval::{Answer, Book, Bounds, Header, Key, Shard, Tally, order};
+use harness::eval::{Answer, Book, Bounds, Header, Key, Pace, Shard, Tally, order};
 use hrnet::{Precision, Shape};
 use registry::{Digest, Preprocess, Variant};
 use runtime::{Options, Session};
@@ -11,7 +11,7 @@ use runtime::{Options, Session};
 use super::data::Images;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
-use crate::bench::{provenance, transform};
+use crate::bench::{all_threads, provenance, transform};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::{Exit, Failure};
@@ -48,10 +48,9 @@ pub(crate) struct Evaluated {
     pub(crate) header: Header,
     pub(crate) file: PathBuf,
     pub(crate) answers: Vec<Answer>,
-    /// Answers that were there before.
-    pub(crate) resumed: usize,
     /// Of this run; none where nothing was left to do.
     pub(crate) spent: Option<Spent>,
+    pub(crate) pace: Option<Pace>,
     /// Whether it ended because the answer was settled.
     pub(crate) settled: bool,
 }
@@ -114,11 +113,18 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         Some(spent)
     };
     progress.end();
+    let pace = spent.map(|spent| Pace {
+        images: book.answers().len() - resumed,
+        seconds: spent.all.as_secs_f64(),
+        network_seconds: spent.network.as_secs_f64(),
+        threads: ask.threads.map_or_else(all_threads, NonZeroUsize::get),
+        decoders: ask.decoders,
+    });
     Ok(Evaluated {
         answers: book.answers().to_vec(),
+        pace,
         header,
         file,
-        resumed,
         spent,
         settled,
     })
