@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::{Exit, Failure};
@@ -23,6 +23,17 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let _ = fs::remove_file(&partial);
         Failure::file(path, &error)
     })
+}
+
+/// The bytes of an image file, or of standard input for `-`.
+pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    bytes.map_err(|error| Failure::file(path, &error))
 }
 
 /// The file, or the images in the folder and its subfolders, in the order of names.
