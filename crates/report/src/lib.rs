@@ -10,6 +10,7 @@ mod cells;
 mod charts;
 mod dots;
 mod draw;
+mod evaluations;
 mod frame;
 mod heading;
 mod html;
@@ -42,6 +43,7 @@ use registry::lint::Finding;
 use crate::cells::Model;
 use crate::charts::CHARTS;
 use crate::page::{Figure, Page};
+pub use evaluations::{EVALUATIONS, Evaluated, Evaluations, LEFT_OUT, LeftOut, evaluations};
 pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
 pub use night::{Mark, Night, Verdicts, verdicts};
@@ -61,6 +63,8 @@ pub struct Input<'a> {
     pub records: &'a [Record],
     /// The times of one network's layers.
     pub layers: Option<&'a LayerTimes>,
+    /// The accuracies that were measured.
+    pub evaluations: &'a Evaluations,
     /// Names of backends that are other people's engines.
     pub peers: &'a [&'a str],
     /// Earlier nights of the same machine, oldest first.
@@ -98,6 +102,14 @@ pub enum ReportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A file of an evaluation holds something else.
+    #[error("{path}: not what came of an evaluation: {source}")]
+    Evaluation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// A file has no place for what belongs in it.
     #[error("{path}: {source}")]
     Markers {
@@ -130,8 +142,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Writes `index.html`, `index.md`, the charts, `cells.csv` and `machine.json` into the folder, and `records.jsonl` and
-/// `layers.json` where they are not there yet, and gives their paths.
+/// Writes `index.html`, `index.md`, the charts, `cells.csv`, `accuracy.csv` and `machine.json` into the folder, and
+/// `records.jsonl`, `layers.json` and what came of evaluations where they are not there yet, and gives their paths.
 ///
 /// # Errors
 /// If a file cannot be written; those written before stay.
@@ -155,11 +167,21 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
         let text = serde_json::to_string(times).expect("our types have string keys");
         paths.push(write(&layers, &(text + "\n"))?);
     }
-    let cells = night::cells(&model).map_err(|error| ReportError::Io {
-        path: folder.join(night::CELLS),
-        source: io::Error::other(error),
-    })?;
-    paths.push(write(&folder.join(night::CELLS), &cells)?);
+    paths.extend(input.evaluations.write(folder)?);
+    let csv = |name: &str, rows: Result<String, csv::Error>| {
+        let path = folder.join(name);
+        match rows {
+            Ok(rows) => write(&path, &rows),
+            Err(error) => Err(ReportError::Io {
+                path,
+                source: io::Error::other(error),
+            }),
+        }
+    };
+    paths.push(csv(night::CELLS, night::cells(&model))?);
+    if !input.evaluations.is_empty() {
+        paths.push(csv(evaluations::TABLE, evaluations::table(input))?);
+    }
     paths.push(write(
         &folder.join(night::ABOUT),
         &night::About::of(input).to_json(),

@@ -7,6 +7,7 @@ use harness::{Case, Commit, Machine, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cell, Model};
+use crate::evaluations::{Evaluations, evaluations};
 use crate::{Input, ReportError};
 
 /// The names of the files.
@@ -166,6 +167,7 @@ pub struct Night {
     pub(crate) about: About,
     pub(crate) cells: Vec<CellRow>,
     pub(crate) verdicts: Verdicts,
+    pub(crate) evaluations: Evaluations,
 }
 
 /// The verdict on a cell against the night before.
@@ -259,6 +261,8 @@ impl Night {
             about,
             cells,
             verdicts: verdicts(folder)?,
+            // Another version's are as good as none.
+            evaluations: evaluations(folder).unwrap_or_default(),
         }))
     }
 

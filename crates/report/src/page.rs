@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cells::Model;
 use crate::charts::{Chart, Part};
+use crate::evaluations::TABLE;
 use crate::{LAYERS, ReportError, sections};
 
 /// The file of records, and what is in it.
@@ -143,8 +144,10 @@ impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
         let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
+        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "a row an evaluation"));
         let files = [RUNS, ("cells.csv", "a row a cell")]
             .into_iter()
+            .chain(accuracy)
             .chain(layers)
             .chain([
                 ("machine.json", "the machine and the program"),

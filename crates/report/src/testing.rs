@@ -6,7 +6,7 @@ use harness::{Provenance, Record};
 use registry::{EMBEDDED, Zoo};
 
 use crate::cells::Model;
-use crate::{Input, Verdicts};
+use crate::{Evaluations, Input, Verdicts};
 
 /// Names of other people's engines.
 pub(crate) const PEERS: &[&str] = &["openvino", "mnn"];
@@ -28,6 +28,7 @@ pub(crate) fn record(case: &str, ms: &[u64]) -> Record {
     record
 }
 
+static NO_EVALUATIONS: std::sync::LazyLock<Evaluations> = std::sync::LazyLock::new(Evaluations::default);
 static NO_VERDICTS: std::sync::LazyLock<Verdicts> = std::sync::LazyLock::new(Verdicts::default);
 
 pub(crate) fn input<'a>(zoo: &'a Zoo, records: &'a [Record]) -> Input<'a> {
@@ -36,6 +37,7 @@ pub(crate) fn input<'a>(zoo: &'a Zoo, records: &'a [Record]) -> Input<'a> {
         findings: &[],
         records,
         layers: None,
+        evaluations: &NO_EVALUATIONS,
         peers: PEERS,
         history: &[],
         verdicts: &NO_VERDICTS,

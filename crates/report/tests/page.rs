@@ -11,14 +11,17 @@ use std::time::Instant;
 use common::{Dice, night, nights, record, write};
 use harness::Record;
 
-/// Every file of a folder with its bytes.
+/// Every file of a folder and its subfolders with its bytes.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).expect("a folder");
     let mut files: Vec<(String, Vec<u8>)> = entries
-        .map(|entry| {
-            let entry = entry.expect("an entry");
-            let name = entry.file_name().to_string_lossy().into_owned();
-            (name, fs::read(entry.path()).expect("a file"))
+        .flat_map(|entry| {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if path.is_dir() {
+                return files(&path);
+            }
+            vec![(name, fs::read(path).expect("a file"))]
         })
         .collect();
     files.sort();
@@ -102,6 +105,55 @@ fn every_link_of_a_page_and_of_the_lists_resolves() {
     ] {
         assert!(html.contains(text), "{text}");
     }
+}
+
+#[test]
+fn accuracies_are_shown_beside_claims_and_the_night_before() {
+    let reports = tempfile::tempdir().expect("a folder");
+    let last = nights(reports.path());
+    let read = |name: &str| fs::read_to_string(last.join(name)).expect("a file");
+    let markdown = read("index.md");
+    let section = markdown
+        .split("\n## Accuracy, measured here\n")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("the section");
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+    assert_eq!(rows.len(), 5 + 5, "{section}");
+    let names = [
+        "HRNet\\_W18\\_C |",
+        "HRNet\\_W30\\_C |",
+        "SE\\_HRNet\\_W64\\_C\\_ssld |",
+    ];
+    for (row, name) in rows[2..].iter().zip(names) {
+        assert!(
+            row.starts_with(&format!("| {name}")),
+            "in the manifest's order: {row}"
+        );
+    }
+    assert!(
+        rows[2].contains("top-1 0.769<br>top-5 0.934 | cannot tell<br>cannot tell"),
+        "{}",
+        rows[2]
+    );
+    assert!(
+        rows[2].contains("| changed: top-1 -3, top-5 -1 images |"),
+        "{}",
+        rows[2]
+    );
+    assert!(rows[2].contains("76.88<br>\\[74.16, 79.39\\]"), "{}", rows[2]);
+    assert!(rows[3].contains("999 of 50000<br>1 unreadable"), "{}", rows[3]);
+    assert!(rows[3].contains("| differs | same |"), "{}", rows[3]);
+    assert!(
+        section.contains("- **failed** HRNet\\_W48\\_C: the file is &lt;damaged>"),
+        "{section}"
+    );
+    for text in ["Accuracy changed", "1 of 1000 images could not be read"] {
+        assert!(markdown.contains(text), "{text}");
+    }
+    let table = read("accuracy.csv");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.contains(",768,0.7687687687687688,"), "{table}");
 }
 
 /// 20,000 cells: networks, precisions, batches, sizes, engines and threads.

@@ -1,7 +1,7 @@
 //! Zoo programs as processes of their own.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::{Exit, Failure};
@@ -11,9 +11,16 @@ use crate::{Exit, Failure};
 /// # Errors
 /// As [`run`] has them, for every code but 0.
 pub(crate) fn run_self(arguments: &[String], input: &str) -> Result<String, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::new(Exit::Other, format!("this program's own file: {error}")))?;
-    run(&program, arguments, input, &[0])
+    run(&program()?, arguments, input, &[0])
+}
+
+/// This program's own file.
+///
+/// # Errors
+/// If the system does not tell it.
+pub(crate) fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::new(Exit::Other, format!("this program's own file: {error}")))
 }
 
 /// Runs a zoo program to its end, in a process of its own, and gives what it wrote to standard output.

@@ -246,6 +246,8 @@ impl From<ReportError> for Failure {
             ReportError::Layers { .. } => Self::new(Exit::Other, &error).help(
                 "`zoo profile NAME --out FILE` writes it anew; without the file the page has no chart of layers",
             ),
+            ReportError::Evaluation { .. } => Self::new(Exit::Other, &error)
+                .help("`zoo eval` writes it anew; a file of something else belongs in another folder"),
             ReportError::Chart { .. } => Self::new(Exit::Other, error),
         }
     }

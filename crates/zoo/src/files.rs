@@ -1,5 +1,7 @@
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use registry::Location;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::{Exit, Failure};
@@ -23,6 +25,17 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let _ = fs::remove_file(&partial);
         Failure::file(path, &error)
     })
+}
+
+/// The bytes of an image file, or of standard input for `-`.
+pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    bytes.map_err(|error| Failure::file(path, &error))
 }
 
 /// The file, or the images in the folder and its subfolders, in the order of names.
@@ -71,4 +84,9 @@ pub(crate) fn is_image(path: &Path) -> bool {
     IMAGE_ENDINGS
         .iter()
         .any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// A path, which need not be UTF-8, or a URL.
+pub(crate) fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(Location::parse)
 }

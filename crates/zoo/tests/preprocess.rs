@@ -54,6 +54,19 @@ fn the_batch_is_that_of_the_profiles_library() {
 }
 
 #[test]
+fn a_photo_comes_from_standard_input_as_from_its_file() {
+    let place = Place::new();
+    let arguments = |output: &'static str| ["preprocess", "-", "--profile", "paddle", "--output", output];
+    place.zoo_from(&photo(), &arguments("x.npy")).good();
+    let (shape, values) = batch(&place, "x.npy");
+    assert_eq!(shape, [1, 3, 224, 224]);
+    assert!(values == expected("paddle-256-224"));
+    let error = place.zoo_from("/dev/null", &arguments("none.npy")).failed(1);
+    assert!(error.contains("-: "), "{error}");
+    assert!(!place.path().join("none.npy").exists());
+}
+
+#[test]
 fn folders_are_searched_in_the_order_of_names() {
     let place = Place::new();
     std::fs::create_dir_all(place.path().join("photos/a")).expect("a folder");

@@ -1,5 +1,5 @@
 //! Accuracy on labelled images: a [`Key`] names what is evaluated on what, an [`Answer`] is what came of one image, a
-//! [`Tally`] counts answers.
+//! [`Tally`] counts answers, a [`Summary`] is what they come to.
 //!
 //! Answers lie in a file, one a line below the [`Header`], each on disk before the next batch: a run that was killed goes on
 //! where it ended, and shards of other machines are put together by [`merge`], which proves that each image is there exactly
@@ -14,6 +14,7 @@ mod file;
 mod mcnemar;
 mod merge;
 mod order;
+mod summary;
 mod tally;
 
 pub use agreement::{Agreement, Printed};
@@ -22,6 +23,7 @@ pub use file::{Book, EvalError, parse_answers};
 pub use mcnemar::{McNemar, mcnemar};
 pub use merge::{MergeError, Part, merge};
 pub use order::{Shard, order};
+pub use summary::{Held, Pace, Share, Summary};
 pub use tally::Tally;
 
 use hrnet::Precision;

@@ -74,11 +74,15 @@ pub(crate) fn notices(model: &Model) -> Vec<String> {
         .iter()
         .any(|weights| weights.starts_with("seeded:"))
     {
-        notices.push(
-            "Some networks ran on seeded stand-in weights: the same arithmetic as trained ones takes the same time, \
-             but nothing on this page tests an accuracy. Accuracies are the publishers' claims."
-                .into(),
-        );
+        let accuracies = if model.input.evaluations.is_empty() {
+            "nothing on this page tests an accuracy. Accuracies are the publishers' claims."
+        } else {
+            "they have no accuracy. Accuracies are the publishers' claims but where the page says that they were measured."
+        };
+        notices.push(format!(
+            "Some networks ran on seeded stand-in weights: the same arithmetic as trained ones takes the same time, but \
+             {accuracies}"
+        ));
     }
     if records.is_empty() {
         notices.push("Nothing was measured: the page shows only what is published and counted.".into());

@@ -2,6 +2,7 @@
 
 mod claims;
 mod doubts;
+mod evaluated;
 mod facts;
 mod history;
 mod latency;
@@ -13,6 +14,7 @@ use harness::{Outcome, Record};
 
 use self::claims::{findings, networks, published};
 use self::doubts::doubts;
+use self::evaluated::evaluated;
 pub(crate) use self::facts::{facts, notices};
 use self::history::history;
 use self::latency::latencies;
@@ -36,6 +38,7 @@ pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
     let mut sections = Vec::new();
     sections.extend(pick(model));
     sections.push(history(model));
+    sections.extend(evaluated(model));
     sections.push(accuracy(model, of(Some(Part::Accuracy))));
     sections.extend(latencies(model, of(Some(Part::Latency))));
     sections.extend(layers(model, of(Some(Part::Layers))));

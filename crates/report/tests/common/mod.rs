@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use harness::eval::{Agreement, DataSet, Header, Held, Key, Pace, Shard, Share, Summary, Tally};
 use harness::{
     Canary, Conditions, Fidelity, LayerTimes, Machine, Provenance, Race, Record, StepTimes, WarmUp,
 };
-use hrnet::{Op, Shape};
+use hrnet::{Op, Precision, Shape};
 use registry::{EMBEDDED, Zoo};
-use report::{Input, earlier, new_folder, render, update, verdicts};
+use report::{EVALUATIONS, Input, earlier, evaluations, new_folder, render, update, verdicts};
 
 pub const PEERS: &[&str] = &["openvino", "onnxruntime", "mnn", "ncnn"];
 
@@ -180,6 +181,95 @@ pub fn night(day: &str, seed: u64) -> Vec<Record> {
     records
 }
 
+/// What came of an evaluation on a sample of 1000 images, so many of them right.
+fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summary {
+    let tally = Tally {
+        counted: 999,
+        top1,
+        top5: top1 + (999 - top1) * 3 / 4,
+        unreadable: usize::from(variant == "HRNet_W30_C"),
+        ..Tally::default()
+    };
+    let share = |right| {
+        tally.share(right).map(|share| Share {
+            share,
+            interval: tally.interval(right),
+        })
+    };
+    Summary {
+        header: Header {
+            eval: Header::SCHEMA,
+            key: Key {
+                variant: variant.into(),
+                weights: "e1ba4b4e7a4d8c0f".repeat(4),
+                calibration: None,
+                preprocess: "paddle".into(),
+                precision: Precision::F32,
+                backend: "hrnet-zoo 0.1.0's own engine, with Winograd, on avx512, plan 1a2b3c4d".into(),
+                batch: 8,
+                data: DataSet {
+                    images: 50_000,
+                    classes: 1000,
+                    digest: "5a1c".repeat(16),
+                },
+                candidates: 1000,
+            },
+            shard: Shard::WHOLE,
+            source: Some("paddle".into()),
+            preprocess: "paddle-224".into(),
+            started: format!("{day}T05:00:00Z"),
+            provenance: Provenance::default(),
+        },
+        top1: share(tally.top1),
+        top5: share(tally.top5),
+        tally,
+        images_sha256: None,
+        pace: Some(Pace {
+            images: 1000,
+            seconds: 50.0,
+            network_seconds: 48.0,
+            threads: 2,
+            decoders: 2,
+        }),
+        claims,
+    }
+}
+
+/// Writes what a night's evaluations came to into its folder: of the last night one network answers otherwise than before.
+fn evaluate(folder: &Path, day: &str) {
+    let held = |column: &str, printed: &str, top, agreement| Held {
+        column: column.into(),
+        printed: printed.into(),
+        top,
+        agreement,
+    };
+    let w18 = vec![
+        held("page-top1", "0.769", 1, Agreement::CannotTell),
+        held("page-top5", "0.934", 5, Agreement::CannotTell),
+    ];
+    let w30 = vec![held("page-top1", "0.780", 1, Agreement::Differs)];
+    let summaries = [
+        evaluation("SE_HRNet_W64_C_ssld", day, 850, Vec::new()),
+        evaluation(
+            "HRNet_W18_C",
+            day,
+            if day.ends_with("24") { 768 } else { 771 },
+            w18,
+        ),
+        evaluation("HRNet_W30_C", day, 640, w30),
+    ];
+    let folder = folder.join(EVALUATIONS);
+    std::fs::create_dir_all(&folder).expect("made");
+    for summary in summaries {
+        let name = format!("{}.f32.0a1b2c3d.json", summary.header.key.variant);
+        let text = serde_json::to_string_pretty(&summary).expect("JSON");
+        std::fs::write(folder.join(name), text).expect("written");
+    }
+    let left_out = r#"[{"variant": "HRNet_W40_C", "reason": "no weights of it are in the cache", "failed": false},
+        {"variant": "HRNet_W48_C", "reason": "the file is <damaged>", "failed": true}]"#;
+    std::fs::write(folder.join("left-out.json"), left_out).expect("written");
+}
+
 /// Writes the page of a night among the reports.
 pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathBuf {
     let zoo = zoo();
@@ -189,6 +279,7 @@ pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathB
     if let Some(text) = verdict {
         std::fs::write(folder.join("verdicts.json"), text).expect("written");
     }
+    evaluate(&folder, day);
     let history = earlier(reports, machine, &records[0].started).expect("read");
     let findings = registry::lint::lint(&zoo);
     let layers = layers(day);
@@ -197,6 +288,7 @@ pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathB
         findings: &findings,
         records,
         layers: Some(&layers),
+        evaluations: &evaluations(&folder).expect("read"),
         peers: PEERS,
         history: &history,
         verdicts: &verdicts(&folder).expect("read"),

@@ -1,5 +1,3 @@
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,7 +6,7 @@ use preprocess::Worker;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::files::add_images;
+use crate::files::{add_images, read_image};
 use crate::model::ModelArgs;
 use crate::output::table;
 use crate::{Exit, Failure, labels};
@@ -92,20 +90,10 @@ impl Classify {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
-    };
-    bytes.map_err(|error| Failure::file(path, &error))
-}
-
 /// Writes a photo as the network takes it.
 fn prepare(worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(), Failure> {
     worker
-        .file(&read(path)?, out)
+        .file(&read_image(path)?, out)
         .map(|_| ())
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))
 }

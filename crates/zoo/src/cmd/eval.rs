@@ -1,9 +1,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use harness::eval::{Answer, Part, Shard, Tally, mcnemar, merge};
+use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge};
 use hrnet::Precision;
 use registry::{Location, Preprocess, Variant};
 
@@ -13,10 +12,11 @@ use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::eval::data::Images;
 use crate::eval::{
-    self, Ask, Evaluated, Points, Summary, Undecided, WeightsAt, claims, decoders, evaluate, parts,
+    self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary,
 };
+use crate::files::location;
 use crate::model::WeightsArg;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
 ///
@@ -89,6 +89,9 @@ pub(crate) struct Eval {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// End when the process that started it does
+    #[arg(long, hide = true)]
+    aside: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,12 +124,6 @@ struct Compare {
     #[arg(long)]
     json: bool,
 }
-
-/// A path, which need not be UTF-8, or a URL.
-fn location() -> impl TypedValueParser<Value = Location> {
-    OsStringValueParser::new().try_map(Location::parse)
-}
-
 /// Refuses places in a store where the network may not be used.
 fn check_offline<'a>(cx: &Context, places: impl IntoIterator<Item = &'a Location>) -> Result<(), Failure> {
     let mut remote = places.into_iter().filter(|place| place.on_disk().is_none());
@@ -150,6 +147,9 @@ impl Eval {
     }
 
     fn evaluate(&self, cx: &Context) -> Result<(), Failure> {
+        if self.aside {
+            aside::end_with_parent();
+        }
         let runs: Vec<(&str, Precision)> = self
             .names
             .iter()
@@ -271,25 +271,22 @@ impl Eval {
         let Evaluated {
             header,
             answers,
-            resumed,
             spent,
+            pace,
             settled,
             summary: place,
+            ..
         } = evaluated;
-        if let Some(spent) = spent {
-            let images = answers.len() - resumed;
-            cx.out.note(&format!(
-                "{:.1} images/s: {}",
-                images as f64 / spent.all.as_secs_f64(),
-                spent.bound()
-            ));
+        if let Some((spent, pace)) = spent.as_ref().zip(*pace) {
+            cx.out
+                .note(&format!("{:.1} images/s: {}", pace.images_per_s(), spent.bound()));
         }
         if *settled {
             cx.out.note("stopped: the answer is settled");
         }
         let variant = cx.variant(&header.key.variant)?;
         let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &header.preprocess);
-        let summary = Summary::new(header.clone(), answers, &claims);
+        let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         place.write((json + "\n").as_bytes())?;
         tell(cx, &summary, answers, self.json)?;
@@ -331,7 +328,7 @@ impl Merge {
         header.shard = Shard::WHOLE;
         let variant = cx.variant(&header.key.variant)?;
         let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
-        let summary = Summary::new(header, &answers, &claims);
+        let summary = summary(header, &answers, None, &claims);
         tell(cx, &summary, &answers, self.json)?;
         bad_images(Tally::of(&answers).unreadable)
     }

@@ -16,6 +16,7 @@ use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
 use crate::context::Context;
+use crate::eval::NightEvalArgs;
 use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
 use crate::verdicts::tonight::Tonight;
@@ -29,6 +30,8 @@ use crate::{Exit, Failure};
 ///
 /// Each cell is measured in processes of its own, as many as the time allows, more of those whose times spread most.
 ///
+/// With a data set the accuracy of each network whose weights are in the cache is measured, too, as by `zoo eval`.
+///
 /// Cells are compared with the last night of the same machine and command in the folder. A regression exits with 10, a
 /// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights older
 /// than 30 days keep their pages, medians and verdicts, and no longer their samples.
@@ -37,9 +40,11 @@ pub(crate) struct Nightly {
     /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, in a few minutes
     #[arg(long)]
     quick: bool,
-    /// Time for measuring our own backends; races with peers and the report come on top
+    /// Time for measuring our own backends; races with peers, accuracy and the report come on top
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2h", conflicts_with = "quick")]
     budget: Duration,
+    #[command(flatten)]
+    eval: NightEvalArgs,
     /// Measure every cell twice, not only a few: whatever is called changed between the two is a false alarm
     #[arg(long)]
     aa: bool,
@@ -63,6 +68,7 @@ impl Nightly {
             zoo.variants.len()
         ));
         check_cache(cx)?;
+        let eval = self.eval.plan(cx, if self.quick { 100 } else { 1000 })?;
 
         let folder = new_folder(&self.out)?;
         let (mut records, again) = self.measure(cx, &folder)?;
@@ -73,6 +79,10 @@ impl Nightly {
             records.extend(standing.records);
         }
 
+        let unevaluated = match &eval {
+            Some(eval) => eval.run(cx, &self.out, &folder)?,
+            None => 0,
+        };
         let runs = NonZeroUsize::new(if self.quick { 7 } else { 20 }).expect("not zero");
         if let Err(failure) = write_smallest(cx, &folder, runs) {
             cx.out.warn(&format!("no times of layers: {}", failure.message));
@@ -99,7 +109,14 @@ impl Nightly {
         } else {
             cx.out.data(&folder.join("index.html").display().to_string())?;
         }
-        self.end(cx, &records, judged.night.comparison.as_ref())
+        self.end(cx, &records, judged.night.comparison.as_ref())?;
+        match unevaluated {
+            0 => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Some,
+                format!("{unevaluated} networks could not be evaluated; the page says why"),
+            )),
+        }
     }
 
     /// The records of all cells, and those of the cells that are measured twice, by turns with the first.
@@ -287,6 +304,7 @@ mod tests {
     fn nightly(quick: bool) -> Nightly {
         Nightly {
             quick,
+            eval: NightEvalArgs::default(),
             aa: false,
             out: "reports".into(),
             json: false,

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use report::{Choice, Input, Verdicts, Wish, choices};
+use report::{Choice, Evaluations, Input, Verdicts, Wish, choices};
 use serde::Serialize;
 
 use super::report::{REPORTS, peers, records};
@@ -56,6 +56,7 @@ impl Pick {
                 findings: &[],
                 records: &records,
                 layers: None,
+                evaluations: &Evaluations::default(),
                 peers: &peers(),
                 history: &[],
                 verdicts: &Verdicts::default(),

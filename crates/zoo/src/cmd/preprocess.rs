@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -6,7 +5,7 @@ use preprocess::Worker;
 use registry::{Preprocess as Profile, Zoo};
 
 use crate::context::Context;
-use crate::files::add_images;
+use crate::files::{add_images, read_image};
 use crate::{Exit, Failure, npy};
 
 /// Turn photos into the batch that a network takes
@@ -16,7 +15,7 @@ use crate::{Exit, Failure, npy};
 /// folders are searched with their subfolders, in the order of names.
 #[derive(Debug, Args)]
 pub(crate) struct Preprocess {
-    /// JPEG, PNG, WebP or BMP files, and folders of them
+    /// JPEG, PNG, WebP or BMP files, folders of them, or `-` for one from standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Which preprocessing, or the beginning of its name
@@ -68,9 +67,8 @@ impl Preprocess {
 }
 
 fn prepare(cx: &Context, worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(), Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
     let notes = worker
-        .file(&bytes, out)
+        .file(&read_image(path)?, out)
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))?;
     if notes.icc {
         cx.out.detail(&format!(

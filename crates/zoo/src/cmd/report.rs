@@ -3,7 +3,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use harness::{LayerTimes, Record, read};
 use registry::lint::lint;
-use report::{Excerpt, Input};
+use report::{Evaluations, Excerpt, Input};
 
 use crate::bench::provenance;
 use crate::context::Context;
@@ -19,7 +19,8 @@ const CHART: &str = "readme.svg";
 ///
 /// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has README.md,
 /// index.html and latest/index.html beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
-/// draws where a network's time goes. The same files make the same bytes.
+/// draws where a network's time goes, of a folder eval beside them (`zoo eval`) it shows the accuracies. The same files
+/// make the same bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Files of records
@@ -53,6 +54,7 @@ impl Report {
         let day = last.started.split('T').next().unwrap_or(&last.started);
         // Before a folder is made: damaged files leave none behind.
         let layers = self.layers()?;
+        let evaluations = self.evaluations()?;
         let folder = report::new_folder(&self.out, day, &records[0].provenance.machine)?;
         let page = Page {
             cx,
@@ -60,6 +62,7 @@ impl Report {
             reports: &self.out,
             folder: &folder,
             layers: layers.as_ref(),
+            evaluations: &evaluations,
             command: &command,
         };
         let mut pages = page.render()?;
@@ -88,6 +91,17 @@ impl Report {
             }
         }
         Ok(None)
+    }
+
+    /// What came of evaluations beside the last file of records that has some.
+    fn evaluations(&self) -> Result<Evaluations, Failure> {
+        for file in self.records.iter().rev() {
+            let found = report::evaluations(file.parent().unwrap_or(Path::new(".")))?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Evaluations::default())
     }
 
     /// The command in full.
@@ -159,13 +173,14 @@ pub(crate) fn render(
     folder: &Path,
     command: &str,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let layers = report::layers(folder)?;
+    let (layers, evaluations) = (report::layers(folder)?, report::evaluations(folder)?);
     let page = Page {
         cx,
         records,
         reports,
         folder,
         layers: layers.as_ref(),
+        evaluations: &evaluations,
         command,
     };
     page.render()
@@ -178,6 +193,7 @@ struct Page<'a> {
     reports: &'a Path,
     folder: &'a Path,
     layers: Option<&'a LayerTimes>,
+    evaluations: &'a Evaluations,
     command: &'a str,
 }
 
@@ -206,6 +222,7 @@ impl Page<'_> {
             findings: &lint(zoo),
             records,
             layers: self.layers,
+            evaluations: self.evaluations,
             peers: &names,
             history: &history,
             verdicts: &report::verdicts(self.folder)?,

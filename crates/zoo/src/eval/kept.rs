@@ -46,7 +46,7 @@ impl Kept {
         let file = folder.path().join(place.name());
         let was_there = match place.read() {
             Ok(bytes) => {
-                part(place, &bytes)?;
+                parsed(place, &bytes)?;
                 fs::write(&file, bytes).map_err(|error| Failure::file(&file, &error))?;
                 true
             }
@@ -142,12 +142,16 @@ pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
     }
     // A store sends them all at once.
     let readings: Vec<_> = files.iter().map(|file| (file, file.reading(None))).collect();
-    let wait = |(file, reading): (&Location, registry::Reading)| part(file, &reading.wait()?);
+    let wait = |(file, reading): (&Location, registry::Reading)| parsed(file, &reading.wait()?);
     readings.into_iter().map(wait).collect()
 }
 
 /// The evaluation that a file holds.
-fn part(file: &Location, bytes: &[u8]) -> Result<Part, Failure> {
+pub(super) fn part(file: &Location) -> Result<Part, Failure> {
+    parsed(file, &file.read()?)
+}
+
+fn parsed(file: &Location, bytes: &[u8]) -> Result<Part, Failure> {
     let path = PathBuf::from(file.to_string());
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failure::new(Exit::Usage, format!("{file}: not a file of answers: {error}")))?;

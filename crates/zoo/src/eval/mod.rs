@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 mod kept;
+mod night;
 mod pipeline;
 mod run;
 mod summary;
@@ -9,8 +10,9 @@ mod told;
 mod weights;
 
 pub(crate) use kept::parts;
+pub(crate) use night::NightEvalArgs;
 pub(crate) use pipeline::decoders;
 pub(crate) use run::{Ask, Evaluated, evaluate};
-pub(crate) use summary::{Points, Summary, Undecided, claims};
+pub(crate) use summary::{Points, Undecided, claims, summary};
 pub(crate) use told::{comparison, text};
 pub(crate) use weights::WeightsAt;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::Record;
-use harness::eval::{Answer, Bounds, Header, Key, Shard, Tally, order};
+use harness::eval::{Answer, Bounds, Header, Key, Pace, Shard, Tally, order};
 use hrnet::{Precision, Shape};
 use registry::{Digest, Location, Preprocess, Variant};
 use runtime::{Calibration, Options, Session};
@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
 use crate::Failure;
-use crate::bench::{provenance, transform};
+use crate::bench::{all_threads, provenance, transform};
 use crate::calibration::{Calibrated, takes};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
@@ -56,10 +56,9 @@ pub(crate) struct Evaluated {
     /// Where its summary belongs, beside the answers.
     pub(crate) summary: Location,
     pub(crate) answers: Vec<Answer>,
-    /// Answers that were there before.
-    pub(crate) resumed: usize,
     /// Of this run; none where nothing was left to do.
     pub(crate) spent: Option<Spent>,
+    pub(crate) pace: Option<Pace>,
     /// Whether it ended because the answer was settled.
     pub(crate) settled: bool,
 }
@@ -129,11 +128,18 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
             return Err(failure);
         }
     };
+    let pace = spent.as_ref().map(|spent: &Spent| Pace {
+        images: answers.len() - resumed,
+        seconds: spent.all.as_secs_f64(),
+        network_seconds: spent.network.as_secs_f64(),
+        threads: ask.threads.map_or_else(all_threads, NonZeroUsize::get),
+        decoders: ask.decoders,
+    });
     Ok(Evaluated {
         answers,
+        pace,
         header,
         summary: ask.folder.join(&format!("{name}.json")),
-        resumed,
         spent,
         settled,
     })

@@ -1,42 +1,8 @@
 use std::str::FromStr;
 
 use harness::Interval;
-use harness::eval::{Agreement, Answer, Bounds, Header, Printed, Shard, Tally};
+use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Shard, Share, Summary, Tally};
 use registry::{Claim, Digest, Metric, Variant, Zoo};
-use serde::Serialize;
-
-/// What an evaluation comes to, and what of that is claimed.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Summary {
-    #[serde(flatten)]
-    pub(crate) header: Header,
-    pub(crate) tally: Tally,
-    pub(crate) top1: Option<Share>,
-    pub(crate) top5: Option<Share>,
-    /// SHA-256 of the digests of all images in order of their names; none unless all are there.
-    pub(crate) images_sha256: Option<String>,
-    pub(crate) claims: Vec<Held>,
-}
-
-/// A share of right answers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Share {
-    pub(crate) share: f64,
-    /// Where it lies with 95 % for images like these, by Wilson.
-    pub(crate) interval: Interval,
-}
-
-/// A claim that what was measured is held against.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Held {
-    /// Column of the published table.
-    pub(crate) column: String,
-    /// As printed.
-    pub(crate) printed: String,
-    /// 1 or 5.
-    pub(crate) top: usize,
-    pub(crate) agreement: Agreement,
-}
 
 /// An accuracy that is claimed of a variant's weights.
 pub(crate) struct Claimed<'a> {
@@ -80,43 +46,43 @@ pub(crate) fn claims<'a>(
     variant.claims.iter().filter_map(one).collect()
 }
 
-impl Summary {
-    pub(crate) fn new(header: Header, answers: &[Answer], claims: &[Claimed]) -> Self {
-        let tally = Tally::of(answers);
-        let data = &header.key.data;
-        let complete = answers.len() == data.images
-            && (data.images, data.classes) == VALIDATION
-            && header.key.candidates == VALIDATION.1
-            && tally.unlabelled == 0;
-        let share = |right: usize| {
-            Some(Share {
-                share: tally.share(right)?,
-                interval: tally.interval(right),
-            })
-        };
-        let claims = claims
-            .iter()
-            .map(|claimed| Held {
-                column: claimed.claim.column.clone(),
-                printed: claimed.claim.printed.clone(),
-                top: claimed.top,
-                agreement: Agreement::of(
-                    &tally,
-                    if claimed.top == 1 { tally.top1 } else { tally.top5 },
-                    claimed.printed,
-                    complete,
-                ),
-            })
-            .collect();
-        Self {
-            top1: share(tally.top1),
-            top5: share(tally.top5),
-            images_sha256: (header.shard == Shard::WHOLE && answers.len() == data.images)
-                .then(|| digest(answers)),
-            tally,
-            claims,
-            header,
-        }
+/// What these answers come to, beside the claims.
+pub(crate) fn summary(header: Header, answers: &[Answer], pace: Option<Pace>, claims: &[Claimed]) -> Summary {
+    let tally = Tally::of(answers);
+    let data = &header.key.data;
+    let complete = answers.len() == data.images
+        && (data.images, data.classes) == VALIDATION
+        && header.key.candidates == VALIDATION.1
+        && tally.unlabelled == 0;
+    let share = |right: usize| {
+        Some(Share {
+            share: tally.share(right)?,
+            interval: tally.interval(right),
+        })
+    };
+    let claims = claims
+        .iter()
+        .map(|claimed| Held {
+            column: claimed.claim.column.clone(),
+            printed: claimed.claim.printed.clone(),
+            top: claimed.top,
+            agreement: Agreement::of(
+                &tally,
+                if claimed.top == 1 { tally.top1 } else { tally.top5 },
+                claimed.printed,
+                complete,
+            ),
+        })
+        .collect();
+    Summary {
+        top1: share(tally.top1),
+        top5: share(tally.top5),
+        images_sha256: (header.shard == Shard::WHOLE && answers.len() == data.images)
+            .then(|| digest(answers)),
+        tally,
+        pace,
+        claims,
+        header,
     }
 }
 

@@ -1,6 +1,5 @@
-use harness::eval::{McNemar, Tally};
+use harness::eval::{McNemar, Share, Summary, Tally};
 
-use super::summary::{Share, Summary};
 use crate::output::table;
 
 /// Names of images that cannot be read are told up to so many.
@@ -60,6 +59,42 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     }
     if let Some(digest) = &summary.images_sha256 {
         text.push_str(&format!("images {digest}\n"));
+    }
+    text
+}
+
+/// A summary in one line.
+pub(crate) fn line(summary: &Summary) -> String {
+    let key = &summary.header.key;
+    let share = |share: Option<Share>| {
+        share.map_or("n/a".into(), |Share { share, interval }| {
+            format!(
+                "{:.2} % [{:.2}, {:.2}]",
+                100.0 * share,
+                100.0 * interval.low,
+                100.0 * interval.high
+            )
+        })
+    };
+    let mut text = format!(
+        "{} {} on {} images: top-1 {}, top-5 {}",
+        key.variant,
+        key.precision,
+        summary.tally.counted,
+        share(summary.top1),
+        share(summary.top5)
+    );
+    for held in &summary.claims {
+        text.push_str(&format!("; {} {}: {}", held.column, held.printed, held.agreement));
+    }
+    if summary.tally.unreadable > 0 {
+        text.push_str(&format!(
+            "; {} images could not be read",
+            summary.tally.unreadable
+        ));
+    }
+    if let Some(pace) = summary.pace {
+        text.push_str(&format!("; {:.1} images/s", pace.images_per_s()));
     }
     text
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use harness::verdict::{Comparison, History, Repeat, same_machine};
 use harness::{Machine, StoreError, days_between};
+use report::EVALUATIONS;
 use serde::{Deserialize, Serialize};
 
 use super::{MEDIANS, RECORDS, set};
@@ -49,7 +50,7 @@ impl Nights {
             let Some(night) = night(folder)?.filter(|night| night.command == command) else {
                 continue;
             };
-            let set = set(folder)?;
+            let set = measured(folder)?;
             if set
                 .first()
                 .is_some_and(|repeat| same_machine(&repeat.provenance.machine, machine))
@@ -78,6 +79,14 @@ impl Nights {
     }
 }
 
+/// The set in a night's folder; nothing of a night that had no time for a single cell.
+fn measured(folder: &Path) -> Result<Vec<Repeat>, Failure> {
+    match set(folder) {
+        Err(failure) if failure.exit == Exit::NoData => Ok(Vec::new()),
+        set => set,
+    }
+}
+
 fn began(set: &[Repeat]) -> String {
     set.iter()
         .map(|repeat| repeat.started.clone())
@@ -98,7 +107,7 @@ pub(crate) fn earlier(reports: &Path, than: &[Repeat]) -> Result<Vec<Vec<Repeat>
         if !folder.join(RECORDS).is_file() && !folder.join(MEDIANS).is_file() {
             continue;
         }
-        let set = set(&folder)?;
+        let set = measured(&folder)?;
         let same = |repeat: &Repeat| same_machine(&repeat.provenance.machine, &first.provenance.machine);
         if began(&set) < began(than) && set.first().is_some_and(same) {
             sets.push(set);
@@ -122,14 +131,14 @@ pub(crate) fn prune(reports: &Path, now: &str) -> Result<Vec<PathBuf>, Failure> 
             continue;
         }
         let mut text = String::new();
-        for repeat in set(&folder)? {
+        for repeat in measured(&folder)? {
             text.push_str(&serde_json::to_string(&repeat).expect("our types have string keys"));
             text.push('\n');
         }
         write_whole(&folder.join(MEDIANS), text.as_bytes())?;
         let left = format!("a median a measurement; single runs are kept for {KEPT_DAYS} days");
         report::relink(&folder, MEDIANS, &left)?;
-        for file in [records, folder.join(TWICE)] {
+        for file in [vec![records, folder.join(TWICE)], answers(&folder)?].concat() {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Failure::file(&file, &error));
@@ -140,6 +149,22 @@ pub(crate) fn prune(reports: &Path, now: &str) -> Result<Vec<PathBuf>, Failure> 
         pruned.push(folder);
     }
     Ok(pruned)
+}
+
+/// The files of answers of a night, one answer an image; what they come to lies beside them.
+fn answers(night: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = night.join(EVALUATIONS);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let disk = |error: io::Error| Failure::file(&folder, &error);
+    let files = fs::read_dir(&folder)
+        .map_err(disk)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<PathBuf>, _>>()
+        .map_err(disk)?;
+    let is_answers = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "jsonl");
+    Ok(files.into_iter().filter(is_answers).collect())
 }
 
 /// The medians of a pruned folder.
@@ -229,6 +254,8 @@ mod tests {
         write(reports, "2026-11-11", "zoo nightly --quick", "A");
         write(reports, "2026-11-12", "zoo nightly", "B");
         fs::create_dir(reports.join("2026-11-13")).expect("a folder");
+        let empty = write(reports, "2026-11-08", "zoo nightly", "A");
+        fs::write(empty.join(RECORDS), "").expect("written");
         let but = write(reports, "2026-11-14", "zoo nightly", "A");
         let nights = Nights::of(reports, "zoo nightly", &machine, &but).expect("readable");
         let days: Vec<String> = nights.sets.iter().map(|set| began(set)).collect();
@@ -246,6 +273,10 @@ mod tests {
         fs::remove_file(foreign.join(VERDICTS)).expect("deleted");
         let before = set(&old).expect("readable");
         fs::write(old.join(TWICE), "").expect("written");
+        fs::create_dir(old.join("eval")).expect("made");
+        for file in ["V.jsonl", "V.json"] {
+            fs::write(old.join("eval").join(file), "").expect("written");
+        }
         let page = |link: &str| format!("[{link}]({link})");
         fs::write(old.join("index.md"), page(RECORDS) + " (every single run)").expect("written");
         let pruned = prune(reports, "2026-11-25T03:00:00Z").expect("pruned");
@@ -253,6 +284,7 @@ mod tests {
         assert!(!old.join(RECORDS).exists() && !old.join(TWICE).exists() && old.join(VERDICTS).exists());
         let linked = fs::read_to_string(old.join("index.md")).expect("a page");
         assert!(linked.starts_with(&(page(MEDIANS) + " (a median")), "{linked}");
+        assert!(!old.join("eval/V.jsonl").exists() && old.join("eval/V.json").exists());
         assert!(young.join(RECORDS).exists() && foreign.join(RECORDS).exists());
         assert_eq!(set(&old).expect("readable"), before, "medians say the same");
         assert!(prune(reports, "2026-11-25").expect("nothing left").is_empty());

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,18 +30,29 @@ impl Place {
 
     /// The same with these variables.
     pub fn zoo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_zoo"))
+        let output = self.command(arguments).envs(variables.iter().copied()).output();
+        Run(output.expect("the program starts"))
+    }
+
+    /// The same with a file as standard input.
+    pub fn zoo_from(&self, input: &str, arguments: &[&str]) -> Run {
+        let file = std::fs::File::open(input).expect("a file");
+        let output = self.command(arguments).stdin(Stdio::from(file)).output();
+        Run(output.expect("the program starts"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zoo"));
+        command
             .args(arguments)
             .current_dir(self.path())
             .env("ZOO_CACHE", self.path().join("cache"))
             .env("ZOO_PEERS", self.path().join("peers"))
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env_remove("ZOO_MANIFEST")
-            .env_remove("NO_PROXY")
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the program starts");
-        Run(output)
+            .env_remove("ZOO_DATA")
+            .env_remove("NO_PROXY");
+        command
     }
 
     /// Every file below this folder, as paths relative to it.

@@ -1,5 +1,6 @@
 //! Why the numbers may be wrong, from the records themselves.
 
+mod accuracy;
 mod cells;
 mod machine;
 #[cfg(test)]
@@ -14,6 +15,8 @@ use crate::page::{Block, Item, Section};
 pub(super) fn doubts(model: &Model) -> Section {
     let found = [
         cells::failed(model),
+        accuracy::changed(model),
+        accuracy::unreadable(model),
         machine::alarms(model),
         machine::load(model),
         machine::steal(model),
@@ -45,6 +48,7 @@ pub(super) fn doubts(model: &Model) -> Section {
         blocks.push(Block::List { items });
     }
     blocks.push(Block::Text { text: text.into() });
+    blocks.extend(accuracy::claimed(model).map(|text| Block::Text { text }));
     Section {
         id: "doubt",
         title: "Why you should doubt this".into(),

@@ -1,0 +1,160 @@
+use harness::eval::{Share, Summary};
+
+use super::digits;
+use crate::cells::Model;
+use crate::evaluations::{Since, in_order};
+use crate::page::{Block, Item, Section, Table};
+
+/// Accuracies that were measured, beside what is claimed; none where none was.
+pub(super) fn evaluated(model: &Model) -> Option<Section> {
+    let input = &model.input;
+    if input.evaluations.is_empty() {
+        return None;
+    }
+    let mut table = Table::new(&[
+        "network",
+        ">top-1, %\nwith 95 %",
+        ">top-5, %\nwith 95 %",
+        "claims",
+        "verdict",
+        "since before",
+        "precision",
+        ">images",
+        ">images/s",
+    ]);
+    let mut keys = Table::new(&[
+        "network",
+        "weights",
+        "preprocessing",
+        "precision",
+        ">batch",
+        "engine",
+    ]);
+    keys.folded = Some("Weights, preprocessing and engine of each".into());
+    for evaluated in in_order(input) {
+        let since = Since::of(&evaluated.summary, input.history);
+        table.row(row(&evaluated.summary, since.as_ref()));
+        keys.row(key(&evaluated.summary));
+    }
+    let mut blocks = vec![
+        Block::Text { text: lead(model) },
+        Block::Table(table),
+        Block::Text {
+            text: "A claim is held against at its printed digits: 0.769 stands for 0.7685 to 0.7695. On all images of \
+                   ImageNet's validation set the digits decide; on fewer or other ones the interval does, which is \
+                   Wilson's. Since before: the same network on the same images in the last earlier night that has it, \
+                   where any difference is a change of the program or the machine."
+                .into(),
+        },
+        Block::Table(keys),
+    ];
+    blocks.extend(left_out(model));
+    Some(Section {
+        id: "measured-accuracy",
+        title: "Accuracy, measured here".into(),
+        blocks,
+    })
+}
+
+fn lead(model: &Model) -> String {
+    let evaluations = model.input.evaluations;
+    let mut sets: Vec<String> = Vec::new();
+    for evaluated in &evaluations.done {
+        let data = &evaluated.summary.header.key.data;
+        let set = format!(
+            "{} images of {} classes, digest {}, or a random sample of them",
+            data.images,
+            data.classes,
+            short(&data.digest)
+        );
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    }
+    let mut text = format!("By zoo eval, on {}.", sets.join("; and on "));
+    if evaluations.seeded > 0 {
+        text.push_str(&format!(
+            " {} evaluations of made-up weights are left out: their accuracy means nothing.",
+            evaluations.seeded
+        ));
+    }
+    if evaluations.parts > 0 {
+        text.push_str(&format!(
+            " {} shards are left out: zoo eval merge puts them together.",
+            evaluations.parts
+        ));
+    }
+    text
+}
+
+fn row(summary: &Summary, since: Option<&Since>) -> Vec<String> {
+    let (header, tally) = (&summary.header, &summary.tally);
+    let share = |share: Option<Share>| {
+        share.map_or("n/a".into(), |Share { share, interval }| {
+            let (low, high) = (100.0 * interval.low, 100.0 * interval.high);
+            format!("{:.2}\n[{low:.2}, {high:.2}]", 100.0 * share)
+        })
+    };
+    let mut images = format!("{} of {}", tally.counted, header.key.data.images);
+    if tally.unreadable > 0 {
+        images.push_str(&format!("\n{} unreadable", tally.unreadable));
+    }
+    if tally.unlabelled > 0 {
+        images.push_str(&format!("\n{} unlabelled", tally.unlabelled));
+    }
+    let claims = summary.claims.iter();
+    let printed: Vec<String> = claims
+        .clone()
+        .map(|held| format!("top-{} {}", held.top, held.printed))
+        .collect();
+    let verdicts: Vec<String> = claims.map(|held| held.agreement.to_string()).collect();
+    vec![
+        header.key.variant.clone(),
+        share(summary.top1),
+        share(summary.top5),
+        if printed.is_empty() {
+            "none".into()
+        } else {
+            printed.join("\n")
+        },
+        verdicts.join("\n"),
+        since.map_or(String::new(), Since::verdict),
+        header.key.precision.to_string(),
+        images,
+        summary
+            .pace
+            .map_or(String::new(), |pace| digits(pace.images_per_s())),
+    ]
+}
+
+fn key(summary: &Summary) -> Vec<String> {
+    let (header, key) = (&summary.header, &summary.header.key);
+    vec![
+        key.variant.clone(),
+        short(&key.weights).to_owned(),
+        header.preprocess.clone(),
+        key.precision.to_string(),
+        key.batch.to_string(),
+        key.backend.clone(),
+    ]
+}
+
+/// The beginning of a digest.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn left_out(model: &Model) -> Option<Block> {
+    let items: Vec<Item> = model
+        .input
+        .evaluations
+        .left_out
+        .iter()
+        .map(|left| Item {
+            weight: if left.failed { "failed" } else { "note" },
+            subject: left.variant.clone(),
+            text: left.reason.clone(),
+        })
+        .collect();
+    (!items.is_empty()).then_some(Block::List { items })
+}

@@ -1,0 +1,267 @@
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::Path;
+
+use clap::Args;
+use harness::eval::Summary;
+use registry::{Artifact, Location, Variant};
+use report::{EVALUATIONS, LEFT_OUT, LeftOut};
+
+use super::data::Images;
+use super::kept::part;
+use super::told;
+use crate::bench::provenance;
+use crate::context::Context;
+use crate::files::{location, write_whole};
+use crate::{Exit, Failure, aside};
+
+/// What a night's accuracy is measured on.
+#[derive(Debug, Default, Args)]
+pub(crate) struct NightEvalArgs {
+    /// Labelled images, as `zoo eval` takes them: measures the accuracy of networks whose weights are in the cache, too
+    // No location yet: a variable that is set to nothing names none.
+    #[arg(long, value_name = "PATH|URL", env = "ZOO_DATA")]
+    data: Option<OsString>,
+    /// What the paths of a list are below; without it the list's own folder
+    #[arg(long, value_name = "DIR|URL", requires = "data", value_parser = location())]
+    root: Option<Location>,
+    /// Other labels: a JSON list of the right classes by image number
+    #[arg(long, value_name = "FILE|URL", requires = "data", value_parser = location())]
+    labels: Option<Location>,
+    /// Images a network at most, a random sample that is the same each night; without it 1000, with --quick 100
+    #[arg(long, value_name = "N", requires = "data")]
+    eval_limit: Option<usize>,
+}
+
+/// The evaluation of a night: each network in a process of its own.
+#[derive(Debug)]
+pub(crate) struct NightEval<'a> {
+    args: &'a NightEvalArgs,
+    data: Location,
+    limit: usize,
+}
+
+impl NightEvalArgs {
+    /// What is asked for, once the data set was looked at: hours of measuring must not end in a wrong path. `usual` is the
+    /// limit where none is given.
+    pub(crate) fn plan(&self, cx: &Context, usual: usize) -> Result<Option<NightEval<'_>>, Failure> {
+        let Some(data) = self.data.clone().filter(|data| !data.is_empty()) else {
+            cx.out
+                .note("no data set: no accuracy is measured; --data or $ZOO_DATA names one");
+            return Ok(None);
+        };
+        let data = Location::parse(data).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let variants = &cx.zoo()?.variants;
+        let classes = variants.iter().map(|variant| variant.spec.head.classes).max();
+        let images = Images::open(
+            &data,
+            self.root.as_ref(),
+            self.labels.as_ref(),
+            classes.unwrap_or_default(),
+        )?;
+        let all = images.about.images;
+        let limit = self.eval_limit.unwrap_or(usual).min(all);
+        cx.out.note(&format!(
+            "accuracy will be measured on {limit} of {all} images in {data}"
+        ));
+        Ok(Some(NightEval {
+            args: self,
+            data,
+            limit,
+        }))
+    }
+}
+
+impl NightEval<'_> {
+    /// Evaluates each network whose weights are in the cache, writes what comes of it into the night's folder, and gives the
+    /// number of networks that failed.
+    pub(crate) fn run(&self, cx: &Context, reports: &Path, night: &Path) -> Result<usize, Failure> {
+        let folder = night.join(EVALUATIONS);
+        fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
+        take_over(reports, night)?;
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        for variant in &cx.zoo()?.variants {
+            let Some(artifact) = trained(cx, variant)? else {
+                left_out.push(LeftOut::new(&variant.name, "no weights of it are in the cache"));
+                continue;
+            };
+            match self.one(cx, variant, artifact, &folder) {
+                Ok(summary) => cx.out.note(&told::line(&summary)),
+                Err(failure) => {
+                    cx.out.failure(&failure);
+                    left_out.push(LeftOut::failed(&variant.name, reason(&failure)));
+                }
+            }
+        }
+        let failed = left_out.iter().filter(|left| left.failed).count();
+        let untrained = left_out.len() - failed;
+        if untrained > 0 {
+            cx.out.note(&format!(
+                "no accuracy of {untrained} networks whose weights are not in the cache: `zoo fetch all` brings them"
+            ));
+        }
+        let text = serde_json::to_string_pretty(&left_out).expect("our types have string keys");
+        write_whole(&folder.join(LEFT_OUT), (text + "\n").as_bytes())?;
+        Ok(failed)
+    }
+
+    /// One network in a process of its own; images that cannot be read are no failure of it.
+    fn one(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        artifact: &Artifact,
+        folder: &Path,
+    ) -> Result<Summary, Failure> {
+        let text = |path: &Path| path.display().to_string();
+        let mut arguments = cx.arguments();
+        arguments.extend(
+            [
+                "eval",
+                &variant.name,
+                "--source",
+                &artifact.id,
+                "--aside",
+                "--json",
+            ]
+            .map(str::to_owned),
+        );
+        arguments.extend([
+            "--data".into(),
+            self.data.to_string(),
+            "--out".into(),
+            text(folder),
+        ]);
+        arguments.extend(["--limit".into(), self.limit.to_string()]);
+        let options = [("--root", &self.args.root), ("--labels", &self.args.labels)];
+        for (option, path) in options {
+            if let Some(path) = path {
+                arguments.extend([option.to_owned(), path.to_string()]);
+            }
+        }
+        let good = [0, i32::from(Exit::Some.code())];
+        let told = aside::run(&aside::program()?, &arguments, "", &good)?;
+        serde_json::from_str(&told).map_err(|error| {
+            let what = format!("the evaluation of {} told no summary: {error}", variant.name);
+            Failure::new(Exit::Other, what)
+        })
+    }
+}
+
+/// The first weight source of a variant that is in the cache.
+fn trained<'a>(cx: &Context, variant: &'a Variant) -> Result<Option<&'a Artifact>, Failure> {
+    for artifact in &variant.artifacts {
+        if cx.cached(artifact)?.is_some() {
+            return Ok(Some(artifact));
+        }
+    }
+    Ok(None)
+}
+
+/// What the process said itself, without how it was called.
+fn reason(failure: &Failure) -> &str {
+    let said = failure.message.lines().rev();
+    let error = said.filter_map(|line| line.strip_prefix("error: ")).next();
+    error.unwrap_or(&failure.message)
+}
+
+/// Takes over the answers of nights that ended before their page was written, if this program gave them on this machine: the
+/// evaluation goes on with them.
+fn take_over(reports: &Path, night: &Path) -> Result<(), Failure> {
+    let disk = |path: &Path| {
+        let path = path.to_owned();
+        move |error: std::io::Error| Failure::file(&path, &error)
+    };
+    let this = provenance();
+    for entry in fs::read_dir(reports).map_err(disk(reports))? {
+        let other = entry.map_err(disk(reports))?.path();
+        let answers = other.join(EVALUATIONS);
+        if other == night || other.join("index.html").exists() || !answers.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&answers).map_err(disk(&answers))? {
+            let file = entry.map_err(disk(&answers))?.path();
+            let is_ours = file.extension().is_some_and(|ending| ending == "jsonl")
+                && part(&file.clone().into()).is_ok_and(|part| part.header.provenance == this);
+            let target = night.join(EVALUATIONS).join(file.file_name().unwrap_or_default());
+            // Who writes it holds a lock on it.
+            let is_free = is_ours && File::open(&file).is_ok_and(|open| open.try_lock().is_ok());
+            if is_free && !target.exists() {
+                fs::rename(&file, &target).map_err(disk(&file))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::eval::{Answer, Book, DataSet, Header, Key, Shard};
+    use hrnet::Precision;
+
+    fn header(build: &str) -> Header {
+        let mut provenance = provenance();
+        provenance.build.push_str(build);
+        Header {
+            eval: Header::SCHEMA,
+            key: Key {
+                variant: "V".into(),
+                weights: "00".into(),
+                calibration: None,
+                preprocess: "p".into(),
+                precision: Precision::F32,
+                backend: "cpu".into(),
+                batch: 8,
+                data: DataSet {
+                    images: 3,
+                    classes: 2,
+                    digest: "ff".into(),
+                },
+                candidates: 2,
+            },
+            shard: Shard::WHOLE,
+            source: None,
+            preprocess: "p".into(),
+            started: "2026-11-24T03:00:00Z".into(),
+            provenance,
+        }
+    }
+
+    #[test]
+    fn a_night_goes_on_with_what_this_program_answered_in_one_that_was_killed() {
+        let place = tempfile::tempdir().expect("a folder");
+        let reports = place.path();
+        let night = |name: &str, build: &str| {
+            let file = reports.join(name).join("eval/V.jsonl");
+            let mut book = Book::open(&file, &header(build)).expect("begun");
+            book.add(vec![Answer::default()]).expect("written");
+            (file, book)
+        };
+        let tonight = reports.join("2026-11-25");
+        fs::create_dir_all(tonight.join(EVALUATIONS)).expect("made");
+        let taken = tonight.join("eval/V.jsonl");
+
+        let (finished, _) = night("2026-11-22", "");
+        fs::write(reports.join("2026-11-22/index.html"), "a page").expect("written");
+        let (older, _) = night("2026-11-23", ", another build");
+        let (killed, book) = night("2026-11-24", "");
+        take_over(reports, &tonight).expect("looked at");
+        assert!(killed.exists() && !taken.exists(), "it is still being written");
+        drop(book);
+        take_over(reports, &tonight).expect("taken over");
+        assert!(!killed.exists() && finished.exists() && older.exists());
+        let part = part(&taken.into()).expect("answers");
+        assert_eq!(part.answers.len(), 1);
+    }
+
+    #[test]
+    fn the_reason_is_what_the_process_said_last() {
+        let failure = Failure::new(
+            Exit::Other,
+            "/bin/zoo eval V: exit status: 2\nerror: no class\n help: none",
+        );
+        assert_eq!(reason(&failure), "no class");
+        assert_eq!(reason(&Failure::new(Exit::Other, "killed")), "killed");
+    }
+}
