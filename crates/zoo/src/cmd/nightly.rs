@@ -265,7 +265,7 @@ impl Nightly {
                 ..every.clone()
             };
             let four = Matrix {
-                precisions: vec![Precision::F32, Precision::F16],
+                precisions: vec![Precision::F32, Precision::F16, Precision::I16, Precision::Int8],
                 batches: vec![4],
                 ..every
             };
