@@ -38,7 +38,7 @@ pub(crate) struct Spent {
 /// A batch that is ready to run, and the answers of images that cannot be read.
 struct Batch {
     /// Indices of the images, and the digests of those that were read.
-    images: Vec<(usize, Result<String, String>)>,
+    images: Vec<(usize, Result<Digest, String>)>,
     /// `[batch, 3, crop, crop]`; zeros where there is no image.
     pixels: Vec<f32>,
 }
@@ -100,7 +100,7 @@ impl Pipeline<'_> {
         buffers: &Mutex<Receiver<Vec<f32>>>,
         ready: &SyncSender<Batch>,
     ) {
-        let mut worker = self.transform.worker();
+        let (mut worker, mut bytes) = (self.transform.worker(), Vec::new());
         while !stop.load(Ordering::Relaxed) {
             let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return;
@@ -112,7 +112,10 @@ impl Pipeline<'_> {
             let images = chunk
                 .iter()
                 .zip(pixels.chunks_exact_mut(size))
-                .map(|(index, pixels)| (*index, prepare(&mut worker, &entries[*index], pixels)))
+                .map(|(index, pixels)| {
+                    let read = prepare(&mut worker, &entries[*index], &mut bytes, pixels);
+                    (*index, read)
+                })
                 .collect();
             if ready.send(Batch { images, pixels }).is_err() {
                 return;
@@ -122,7 +125,7 @@ impl Pipeline<'_> {
 
     fn answers(&self, entries: &[Entry], batch: &Batch, logits: &[f32]) -> Vec<Answer> {
         let classes = logits.len() / self.batch;
-        let answer = |((index, read), logits): (&(usize, Result<String, String>), &[f32])| match read {
+        let answer = |((index, read), logits): (&(usize, Result<Digest, String>), &[f32])| match read {
             Err(error) => Answer {
                 image: *index,
                 error: Some(error.clone()),
@@ -133,7 +136,7 @@ impl Pipeline<'_> {
                 let top = top(logits, self.candidates);
                 Answer {
                     image: *index,
-                    sha256: Some(digest.clone()),
+                    sha256: Some(digest.to_string()[..16].to_owned()),
                     place: top.iter().position(|class| labels.contains(class)),
                     unlabelled: labels.is_empty(),
                     top,
@@ -146,12 +149,20 @@ impl Pipeline<'_> {
     }
 }
 
-/// Reads and prepares one image, and gives its digest.
-fn prepare(worker: &mut Worker<f32>, entry: &Entry, pixels: &mut [f32]) -> Result<String, String> {
-    let read = entry.read().map_err(|error| error.to_string());
-    let digest = read.and_then(|bytes| {
-        worker.file(&bytes, pixels).map_err(|error| error.to_string())?;
-        Ok(Digest::of(&bytes).to_string()[..16].to_owned())
+/// Reads one image into `bytes`, prepares it, and gives its digest.
+///
+/// Whatever outlives the image is allocated elsewhere: small pieces between large ones that come and go would keep the
+/// memory from being used again.
+fn prepare(
+    worker: &mut Worker<f32>,
+    entry: &Entry,
+    bytes: &mut Vec<u8>,
+    pixels: &mut [f32],
+) -> Result<Digest, String> {
+    let read = entry.read(bytes).map_err(|error| error.to_string());
+    let digest = read.and_then(|()| {
+        worker.file(bytes, pixels).map_err(|error| error.to_string())?;
+        Ok(Digest::of(bytes))
     });
     digest.map_err(|error| {
         pixels.fill(0.0);

@@ -132,20 +132,23 @@ impl Images {
 }
 
 impl Entry {
-    /// The image file's bytes.
-    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+    /// Puts the image file's bytes in place of what is in `bytes`.
+    pub(crate) fn read(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.clear();
         match &self.place {
-            Place::File(path) => std::fs::read(path),
+            Place::File(path) => {
+                File::open(path)?.read_to_end(bytes)?;
+                Ok(())
+            }
             Place::Tar(path, begin) => {
                 let mut file = File::open(path)?;
                 file.seek(SeekFrom::Start(*begin))?;
-                let mut bytes = Vec::new();
-                file.take(self.bytes).read_to_end(&mut bytes)?;
+                file.take(self.bytes).read_to_end(bytes)?;
                 if (bytes.len() as u64) < self.bytes {
                     let what = format!("the archive ends after {} of {} bytes", bytes.len(), self.bytes);
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
                 }
-                Ok(bytes)
+                Ok(())
             }
         }
     }

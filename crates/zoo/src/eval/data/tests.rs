@@ -37,7 +37,8 @@ impl Data {
 
 fn told(images: &Images) -> Vec<(String, Vec<usize>, String)> {
     let entry = |entry: &Entry| {
-        let bytes = entry.read().expect("readable");
+        let mut bytes = b"of the image before".to_vec();
+        entry.read(&mut bytes).expect("readable");
         let text = String::from_utf8(bytes).expect("text");
         (entry.name.clone(), entry.labels.clone(), text)
     };
