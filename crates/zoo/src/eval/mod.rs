@@ -7,7 +7,7 @@ mod run;
 mod summary;
 mod told;
 
-pub(crate) use night::NightEvalArgs;
+pub(crate) use night::{NightEvalArgs, trained};
 pub(crate) use pipeline::decoders;
 pub(crate) use run::{Ask, Evaluated, evaluate};
 pub(crate) use summary::{Points, Undecided, claims, summary};
