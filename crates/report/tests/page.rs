@@ -137,7 +137,7 @@ fn accuracies_are_shown_beside_claims_and_the_night_before() {
         rows[2]
     );
     assert!(
-        rows[2].contains("| changed: top-1 -3, top-5 -1 images |"),
+        rows[2].contains("| changed:<br>top-1 -3, top-5 -1 images |"),
         "{}",
         rows[2]
     );
@@ -146,6 +146,10 @@ fn accuracies_are_shown_beside_claims_and_the_night_before() {
     assert!(rows[3].contains("| differs | same |"), "{}", rows[3]);
     assert!(
         section.contains("- **failed** HRNet\\_W48\\_C: the file is &lt;damaged>"),
+        "{section}"
+    );
+    assert!(
+        section.contains("- **note** HRNet\\_W40\\_C, HRNet\\_W44\\_C: no weights"),
         "{section}"
     );
     for text in ["Accuracy changed", "1 of 1000 images could not be read"] {

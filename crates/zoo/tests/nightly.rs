@@ -17,8 +17,10 @@ fn manifest(server: &Server) -> String {
     let variant = |name: &str, claims: &str| {
         format!(
             "[[variant]]\nname = \"{name}\"\nlicence = \"MIT\"\npreprocess = \"small\"\n\
-             network = {{ widths = [8, 16, 32, 64] }}\n[[variant.weights]]\nid = \"here\"\nurl = \"{}\"\n\
-             format = \"safetensors\"\nnaming = \"timm\"\n{claims}",
+             network = {{ widths = [8, 16, 32, 64] }}\n[[variant.weights]]\nid = \"elsewhere\"\n\
+             url = \"https://example.org/{name}.pth\"\nformat = \"pth\"\nnaming = \"timm\"\n\
+             [[variant.weights]]\nid = \"here\"\nurl = \"{}\"\nformat = \"safetensors\"\nnaming = \"timm\"\n\
+             {claims}",
             server.url(&format!("{name}.safetensors"))
         )
     };
@@ -92,7 +94,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
         "-q",
     ];
     place.zoo(&export).good();
-    place.zoo(&["fetch", "tiny", "-q"]).good();
+    place.zoo(&["fetch", "tiny", "--source", "here", "-q"]).good();
     label(&place);
 
     let error = place.zoo(&["nightly", "--data", "nowhere"]).failed(7);
@@ -120,6 +122,12 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     );
     assert!(!page.contains("Accuracy, measured here"));
 
+    let alone = place
+        .zoo(&["eval", "tiny", "--data", "list.txt", "--json", "-q"])
+        .json();
+    assert_eq!(alone["source"], "here", "the source that is in the cache");
+    assert_eq!(alone["claims"][0]["agreement"], "differs", "its claim: {alone}");
+
     let night = ["nightly", "--budget", "6s"];
     let first = place.zoo(&[&night[..], &["--data", "list.txt"]].concat());
     let said = first.stderr();
@@ -142,7 +150,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     let page = file(&place, &printed, "index.md");
     assert!(page.contains("| top-1 0.200 | differs |"), "{page}");
     assert!(
-        page.contains("**note** absent: no weights of it are in the cache"),
+        page.contains("**note** absent: no weights in the cache"),
         "{page}"
     );
 

@@ -118,7 +118,7 @@ fn row(summary: &Summary, since: Option<&Since>) -> Vec<String> {
             printed.join("\n")
         },
         verdicts.join("\n"),
-        since.map_or(String::new(), Since::verdict),
+        since.map_or(String::new(), |since| since.verdict().replace(": ", ":\n")),
         header.key.precision.to_string(),
         images,
         summary
@@ -144,17 +144,22 @@ fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
+/// The networks without an evaluation, those of one reason together.
 fn left_out(model: &Model) -> Option<Block> {
-    let items: Vec<Item> = model
-        .input
-        .evaluations
-        .left_out
-        .iter()
-        .map(|left| Item {
-            weight: if left.failed { "failed" } else { "note" },
-            subject: left.variant.clone(),
-            text: left.reason.clone(),
-        })
-        .collect();
+    let mut items: Vec<Item> = Vec::new();
+    for left in &model.input.evaluations.left_out {
+        let weight = if left.failed { "failed" } else { "note" };
+        match items
+            .iter_mut()
+            .find(|item| (item.weight, &item.text) == (weight, &left.reason))
+        {
+            Some(item) => item.subject.push_str(&format!(", {}", left.variant)),
+            None => items.push(Item {
+                weight,
+                subject: left.variant.clone(),
+                text: left.reason.clone(),
+            }),
+        }
+    }
     (!items.is_empty()).then_some(Block::List { items })
 }

@@ -12,7 +12,7 @@ use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::eval::data::Images;
 use crate::eval::{
-    self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary,
+    self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary, trained,
 };
 use crate::files::location;
 use crate::model::WeightsArg;
@@ -220,7 +220,7 @@ impl Eval {
         Ok(Ask {
             variant,
             weights: weights.cloned(),
-            source: self.source.as_deref(),
+            source: self.source(cx, variant)?,
             preprocess: self.preprocess(cx, variant)?,
             precision,
             calibration: self.calibration.file.as_deref(),
@@ -238,6 +238,15 @@ impl Eval {
         })
     }
 
+    /// The weight source that is used; none where a file or a seed was given.
+    fn source<'a>(&'a self, cx: &Context, variant: &'a Variant) -> Result<Option<&'a str>, Failure> {
+        match (&self.source, &self.weights) {
+            (Some(source), _) => Ok(Some(source)),
+            (None, Some(_)) => Ok(None),
+            (None, None) => Ok(trained(cx, variant)?.map(|artifact| artifact.id.as_str())),
+        }
+    }
+
     fn preprocess<'a>(&self, cx: &'a Context, variant: &'a Variant) -> Result<&'a Preprocess, Failure> {
         match &self.preprocess {
             Some(name) => find(cx.zoo()?, name),
@@ -251,7 +260,7 @@ impl Eval {
             return Err(Failure::new(Exit::Usage, what));
         }
         let preprocess = self.preprocess(cx, variant)?;
-        let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &preprocess.id);
+        let claims = claims(cx.zoo()?, variant, self.source(cx, variant)?, &preprocess.id);
         let first = claims.iter().find(|claimed| claimed.top == 1);
         let claimed = first.ok_or_else(|| {
             let what = format!(
@@ -285,7 +294,7 @@ impl Eval {
             cx.out.note("stopped: the answer is settled");
         }
         let variant = cx.variant(&header.key.variant)?;
-        let claims = claims(cx.zoo()?, variant, self.source.as_deref(), &header.preprocess);
+        let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
         let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         place.write((json + "\n").as_bytes())?;

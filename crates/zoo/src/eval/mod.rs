@@ -10,7 +10,7 @@ mod told;
 mod weights;
 
 pub(crate) use kept::parts;
-pub(crate) use night::NightEvalArgs;
+pub(crate) use night::{NightEvalArgs, trained};
 pub(crate) use pipeline::decoders;
 pub(crate) use run::{Ask, Evaluated, evaluate};
 pub(crate) use summary::{Points, Undecided, claims, summary};

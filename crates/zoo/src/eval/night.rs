@@ -82,7 +82,7 @@ impl NightEval<'_> {
         let mut left_out: Vec<LeftOut> = Vec::new();
         for variant in &cx.zoo()?.variants {
             let Some(artifact) = trained(cx, variant)? else {
-                left_out.push(LeftOut::new(&variant.name, "no weights of it are in the cache"));
+                left_out.push(LeftOut::new(&variant.name, "no weights in the cache"));
                 continue;
             };
             match self.one(cx, variant, artifact, &folder) {
@@ -149,7 +149,7 @@ impl NightEval<'_> {
 }
 
 /// The first weight source of a variant that is in the cache.
-fn trained<'a>(cx: &Context, variant: &'a Variant) -> Result<Option<&'a Artifact>, Failure> {
+pub(crate) fn trained<'a>(cx: &Context, variant: &'a Variant) -> Result<Option<&'a Artifact>, Failure> {
     for artifact in &variant.artifacts {
         if cx.cached(artifact)?.is_some() {
             return Ok(Some(artifact));

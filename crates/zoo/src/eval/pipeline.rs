@@ -38,7 +38,7 @@ pub(crate) struct Spent {
 /// A batch that is ready to run, and the answers of images that cannot be read.
 struct Batch {
     /// Indices of the images, and the digests of those that were read.
-    images: Vec<(usize, Result<String, String>)>,
+    images: Vec<(usize, Result<Digest, String>)>,
     /// `[batch, 3, crop, crop]`; zeros where there is no image.
     pixels: Vec<f32>,
 }
@@ -129,7 +129,7 @@ impl Pipeline<'_> {
 
     fn answers(&self, entries: &[Entry], batch: &Batch, logits: &[f32]) -> Vec<Answer> {
         let classes = logits.len() / self.batch;
-        let answer = |((index, read), logits): (&(usize, Result<String, String>), &[f32])| match read {
+        let answer = |((index, read), logits): (&(usize, Result<Digest, String>), &[f32])| match read {
             Err(error) => Answer {
                 image: *index,
                 error: Some(error.clone()),
@@ -140,7 +140,7 @@ impl Pipeline<'_> {
                 let top = top(logits, self.candidates);
                 Answer {
                     image: *index,
-                    sha256: Some(digest.clone()),
+                    sha256: Some(digest.to_string()[..16].to_owned()),
                     place: top.iter().position(|class| labels.contains(class)),
                     unlabelled: labels.is_empty(),
                     top,
@@ -161,14 +161,14 @@ fn prepare(
     entry: &Entry,
     reading: Reading,
     pixels: &mut [f32],
-) -> Result<Result<String, String>, LocationError> {
+) -> Result<Result<Digest, String>, LocationError> {
     let read = match reading.wait() {
         Err(error) if !matches!(error.fault, Fault::Absent | Fault::Disk) => return Err(error),
         read => read.map_err(|error| error.reason),
     };
     let digest = read.and_then(|bytes| {
         worker.file(&bytes, pixels).map_err(|error| error.to_string())?;
-        Ok(Digest::of(&bytes).to_string()[..16].to_owned())
+        Ok(Digest::of(&bytes))
     });
     Ok(digest.map_err(|error| {
         pixels.fill(0.0);
