@@ -1,10 +1,14 @@
 //! A graph with its weights as an ONNX model: the same nodes under the same names, in f32, with a free batch size, and
-//! by choice with free height and width and with batch norms folded into the convolutions before them.
+//! by choice with free height and width and with batch norms folded into the convolutions before them. In
+//! [`encode_int8`] convolutions are in 8 bits.
 //!
 //! A linear layer becomes a 1x1 convolution on a `1 x 1` map, which is the same arithmetic and keeps every value
 //! four-dimensional; the logits are flattened to `[n, classes]` at the end.
 
+mod int8;
 mod proto;
+
+use std::collections::BTreeMap;
 
 use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Param, WeightError, WeightSource};
 use prost::Message;
@@ -33,76 +37,102 @@ pub struct Options {
 /// # Errors
 /// If the weights lack a parameter of the graph.
 pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Result<Vec<u8>, WeightError> {
-    let mut writer = Writer {
-        graph,
-        weights,
-        fold: options.fold,
-        uses: graph.uses(),
-        nodes: Vec::new(),
-        initializers: Vec::new(),
-    };
-    for (id, node) in graph.iter() {
-        let inputs: Vec<String> = node
-            .inputs
-            .iter()
-            .map(|input| writer.value(input.index()))
-            .collect();
-        writer.node(id, node, inputs)?;
-    }
-    let last = writer.value(graph.output().index());
-    writer.push(
-        "Flatten",
-        "flatten",
-        vec![last],
-        "logits".into(),
-        vec![Attribute::int("axis", 1)],
-    );
+    let writer = Writer::new(graph, weights, options.fold, None);
+    Ok(writer.model(options.dynamic_size)?.encode_to_vec())
+}
 
-    let input = graph.input_shape();
-    let side = |name, extent| match options.dynamic_size {
-        true => Extent::Free(name),
-        false => Extent::Fixed(extent),
-    };
-    let images = [
-        Extent::Free("batch"),
-        Extent::Fixed(input.c),
-        side("height", input.h),
-        side("width", input.w),
-    ];
-    let output = graph.output_shape();
-    let logits = [
-        Extent::Free("batch"),
-        Extent::Fixed(output.c * output.h * output.w),
-    ];
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "hrnet-zoo".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        opset_import: vec![OperatorSet {
-            domain: String::new(),
-            version: OPSET,
-        }],
-        graph: Some(GraphProto {
-            name: "HRNet".into(),
-            node: writer.nodes,
-            initializer: writer.initializers,
-            input: vec![value_info("images", &images)],
-            output: vec![value_info("logits", &logits)],
-        }),
-    };
-    Ok(model.encode_to_vec())
+/// The range of what each convolution reads, by its name: the lower end, at most zero, and the upper one, at least zero.
+pub type Ranges = BTreeMap<String, (f32, f32)>;
+
+/// Why there is no model in 8 bits.
+#[derive(Debug, thiserror::Error)]
+pub enum Int8Error {
+    /// The weights lack something.
+    #[error(transparent)]
+    Weight(#[from] WeightError),
+    /// A convolution has no range.
+    #[error("there is no range of what the convolution `{0}` reads")]
+    Range(String),
+}
+
+/// As [`encode`], with batch norms folded and each convolution of int8 weights, a step for each of its outputs, on an uint8
+/// map in steps of its range; numbers outside are cut off. Everything between convolutions, and the linear layers, are f32.
+///
+/// Maps and weights pass `QuantizeLinear` and `DequantizeLinear` on their way (QDQ): what takes them for what they say
+/// computes in f32 on rounded numbers, what takes them for int8 multiplies whole numbers, to the same result but for the
+/// rounding of sums.
+///
+/// # Errors
+/// If the weights lack a parameter of the graph, or the ranges a convolution.
+pub fn encode_int8(
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    ranges: &Ranges,
+    dynamic_size: bool,
+) -> Result<Vec<u8>, Int8Error> {
+    let lacks = |node: &&Node| matches!(node.op, Op::Conv(_)) && !ranges.contains_key(&node.name);
+    if let Some(node) = graph.nodes().iter().find(lacks) {
+        return Err(Int8Error::Range(node.name.clone()));
+    }
+    let writer = Writer::new(graph, weights, true, Some(ranges));
+    Ok(writer.model(dynamic_size)?.encode_to_vec())
 }
 
 struct Writer<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
     fold: bool,
+    /// Where convolutions are in 8 bits, what each reads.
+    ranges: Option<&'a Ranges>,
     uses: Vec<usize>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
+    /// Maps in 8 bits.
+    rounded: Vec<int8::Rounded>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(graph: &'a Graph, weights: &'a dyn WeightSource, fold: bool, ranges: Option<&'a Ranges>) -> Self {
+        Self {
+            graph,
+            weights,
+            fold,
+            ranges,
+            uses: graph.uses(),
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            rounded: Vec::new(),
+        }
+    }
+
+    fn model(mut self, dynamic_size: bool) -> Result<ModelProto, WeightError> {
+        let graph = self.graph;
+        for (id, node) in graph.iter() {
+            let inputs = node.inputs.iter().map(|input| self.value(input.index()));
+            let inputs: Vec<String> = inputs.collect();
+            self.node(id, node, inputs)?;
+        }
+        let last = self.value(graph.output().index());
+        let flat = vec![Attribute::int("axis", 1)];
+        self.push("Flatten", "flatten", vec![last], "logits".into(), flat);
+        Ok(ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: "hrnet-zoo".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            opset_import: vec![OperatorSet {
+                domain: String::new(),
+                version: OPSET,
+            }],
+            graph: Some(GraphProto {
+                name: "HRNet".into(),
+                node: self.nodes,
+                initializer: self.initializers,
+                input: vec![images(graph, dynamic_size)],
+                output: vec![logits(graph)],
+            }),
+        })
+    }
+
     fn value(&self, index: usize) -> String {
         match index {
             0 => "images".into(),
@@ -118,6 +148,9 @@ impl Writer<'_> {
         let output = self.value(id.index());
         if node.op == Op::BatchNorm && folds(node.inputs[0]) {
             return self.folded(self.graph.node(node.inputs[0]), node, output);
+        }
+        if let (Op::Conv(_), Some(ranges)) = (node.op, self.ranges) {
+            return self.int8_alone(node, ranges[&node.name], output);
         }
         let (op, attributes) = match node.op {
             Op::Input => return Ok(()),
@@ -150,6 +183,10 @@ impl Writer<'_> {
             unreachable!("only convolutions fold into the batch norm behind them")
         };
         let folded = FoldedConv::new(conv, batch_norm, self.weights)?;
+        if let Some(ranges) = self.ranges {
+            self.int8(conv, &folded, ranges[&conv.name], output);
+            return Ok(());
+        }
         let (weight, bias) = (format!("{}.weight", conv.name), format!("{}.bias", conv.name));
         let extents = [shape.outputs, shape.inputs, shape.kernel, shape.kernel];
         let tensors = [
@@ -212,6 +249,30 @@ fn nearest() -> Vec<Attribute> {
     ]
 }
 
+fn images(graph: &Graph, dynamic_size: bool) -> ValueInfo {
+    let input = graph.input_shape();
+    let side = |name, extent| match dynamic_size {
+        true => Extent::Free(name),
+        false => Extent::Fixed(extent),
+    };
+    let images = [
+        Extent::Free("batch"),
+        Extent::Fixed(input.c),
+        side("height", input.h),
+        side("width", input.w),
+    ];
+    value_info("images", &images)
+}
+
+fn logits(graph: &Graph) -> ValueInfo {
+    let output = graph.output_shape();
+    let logits = [
+        Extent::Free("batch"),
+        Extent::Fixed(output.c * output.h * output.w),
+    ];
+    value_info("logits", &logits)
+}
+
 /// One extent of an input or output.
 enum Extent {
     /// Any, under this name.
@@ -244,106 +305,4 @@ fn value_info(name: &str, extents: &[Extent]) -> ValueInfo {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hrnet::{HrnetSpec, SeededWeights, Shape};
-
-    fn model(spec: &HrnetSpec, options: Options) -> ModelProto {
-        let graph = spec.graph(Shape::square(1, 64)).expect("a graph");
-        let bytes = encode(&graph, &SeededWeights::new(0), options).expect("seeded weights");
-        ModelProto::decode(bytes.as_slice()).expect("our own bytes")
-    }
-
-    fn count(graph: &GraphProto, op: &str) -> usize {
-        graph.node.iter().filter(|node| node.op_type == op).count()
-    }
-
-    #[test]
-    fn the_model_has_the_graphs_nodes_and_weights() {
-        let spec = HrnetSpec::imagenet([18, 36, 72, 144]);
-        let graph = model(&spec, Options::default()).graph.expect("a graph");
-        // 325 convolutions and the classifier.
-        assert_eq!(count(&graph, "Conv"), 326);
-        let ops = [
-            "BatchNormalization",
-            "Relu",
-            "Add",
-            "Resize",
-            "GlobalAveragePool",
-            "Flatten",
-        ];
-        assert_eq!(ops.map(|op| count(&graph, op)), [325, 284, 177, 31, 1, 1]);
-        assert_eq!(graph.initializer.len(), 1627 + 31);
-        let classifier = graph
-            .initializer
-            .iter()
-            .find(|t| t.name == "classifier.weight")
-            .expect("a classifier");
-        assert_eq!(
-            (classifier.dims.as_slice(), classifier.raw_data.len()),
-            ([1000, 2048, 1, 1].as_slice(), 8_192_000)
-        );
-    }
-
-    #[test]
-    fn folding_leaves_convolutions_with_bias() {
-        let options = Options {
-            fold: true,
-            dynamic_size: true,
-        };
-        let graph = model(&HrnetSpec::imagenet([18, 36, 72, 144]), options)
-            .graph
-            .expect("a graph");
-        assert_eq!(count(&graph, "Conv"), 326);
-        assert_eq!(count(&graph, "BatchNormalization"), 0);
-        assert!(
-            graph
-                .node
-                .iter()
-                .filter(|node| node.op_type == "Conv")
-                .all(|node| node.input.len() == 3)
-        );
-        let tensor = graph.input[0]
-            .r#type
-            .as_ref()
-            .and_then(|t| t.tensor_type.as_ref())
-            .expect("a type");
-        let dims = &tensor.shape.as_ref().expect("a shape").dim;
-        let free: Vec<Option<&str>> = dims.iter().map(|dim| dim.param.as_deref()).collect();
-        assert_eq!(free, [Some("batch"), None, Some("height"), Some("width")]);
-    }
-
-    #[test]
-    fn every_input_is_made_before_it_is_read() {
-        let spec = HrnetSpec::imagenet([18, 36, 72, 144]).with_se();
-        for fold in [false, true] {
-            let options = Options {
-                fold,
-                dynamic_size: false,
-            };
-            inputs_are_made_first(&model(&spec, options).graph.expect("a graph"));
-        }
-    }
-
-    fn inputs_are_made_first(graph: &GraphProto) {
-        let mut known: std::collections::BTreeSet<&str> =
-            graph.initializer.iter().map(|t| t.name.as_str()).collect();
-        known.extend(["", "images"]);
-        for node in &graph.node {
-            for input in &node.input {
-                assert!(
-                    known.contains(input.as_str()),
-                    "{} reads {input} too early",
-                    node.name
-                );
-            }
-            assert!(
-                known.insert(&node.output[0]),
-                "{} is written twice",
-                node.output[0]
-            );
-        }
-        assert_eq!(graph.output[0].name, "logits");
-        assert!(known.contains("logits"));
-    }
-}
+mod tests;

@@ -4,6 +4,12 @@ use prost::Message;
 
 /// `TensorProto.DataType.FLOAT`.
 pub const FLOAT: i32 = 1;
+/// `TensorProto.DataType.UINT8`.
+pub const UINT8: i32 = 2;
+/// `TensorProto.DataType.INT8`.
+pub const INT8: i32 = 3;
+/// `TensorProto.DataType.INT32`.
+pub const INT32: i32 = 6;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
@@ -123,12 +129,21 @@ pub struct TensorProto {
 
 impl TensorProto {
     pub fn float(name: String, shape: &[usize], values: &[f32]) -> Self {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::raw(FLOAT, name, shape, values.iter().copied().map(f32::to_le_bytes))
+    }
+
+    /// Elements of this type as their bytes; without extents there is one.
+    pub fn raw<const N: usize>(
+        data_type: i32,
+        name: String,
+        shape: &[usize],
+        elements: impl IntoIterator<Item = [u8; N]>,
+    ) -> Self {
         Self {
             dims: extents(shape),
-            data_type: FLOAT,
+            data_type,
             name,
-            raw_data,
+            raw_data: elements.into_iter().flatten().collect(),
         }
     }
 }

@@ -219,6 +219,42 @@ fn ranges_of_another_network_or_other_weights_are_refused() {
 }
 
 #[test]
+fn a_network_in_8_bits_is_exported_by_its_ranges() {
+    let place = place();
+    quantize(&place, "ranges.json", &[]);
+    let export = |more: &[&str]| {
+        let arguments = ["export", "tiny", "--weights", "seeded:5"];
+        place.zoo(&[&arguments[..], more].concat())
+    };
+    let int8 = ["--precision", "int8", "-o"];
+    let ranges = ["--calibration", "ranges.json"];
+    export(&[&int8[..], &["by-photos.onnx"], &ranges].concat()).good();
+    let told = export(&[&int8[..], &["made-up.onnx"]].concat()).said();
+    assert!(told.contains("ranges of 8 made-up photos"), "{told}");
+    export(&["--fold", "-o", "f32.onnx"]).good();
+    let bytes = |file: &str| std::fs::read(place.path().join(file)).expect("written");
+    let [photos, made_up, f32] = ["by-photos.onnx", "made-up.onnx", "f32.onnx"].map(bytes);
+    let holds = |model: &[u8], what: &[u8]| model.windows(what.len()).any(|window| window == what);
+    // The scale of the images, as ranges.json has it.
+    let (lo, hi) = ends(&read(&place, "ranges.json"), "conv1");
+    let scale = ((f64::from(hi as f32) - f64::from(lo as f32)) / 255.0) as f32;
+    assert!(holds(&photos, &scale.to_le_bytes()) && holds(&photos, b"QuantizeLinear"));
+    assert!(!holds(&f32, b"QuantizeLinear"));
+    assert!(photos != made_up, "other ranges, another model");
+    assert!(2 * photos.len() < f32.len(), "weights are in 8 bits");
+    let refused = |more: &[&str]| export(more).failed(2);
+    let other = refused(&["--precision", "f16", "-o", "x.onnx"]);
+    assert!(other.contains("ONNX is written in f32 and int8"), "{other}");
+    let tensors = refused(&[&int8[..], &["x.safetensors"]].concat());
+    assert!(tensors.contains("--precision int8 is for ONNX"), "{tensors}");
+    let unused = refused(&[&["-o", "x.onnx"][..], &ranges].concat());
+    assert!(unused.contains("f32 takes none"), "{unused}");
+    let wrong = ["export", "wider", "--weights", "seeded:5", "-o", "x.onnx"];
+    let wrong = place.zoo(&[&wrong[..], &int8[..2], &ranges].concat()).failed(2);
+    assert!(wrong.contains("a calibration of tiny, not of wider"), "{wrong}");
+}
+
+#[test]
 fn the_fidelity_of_each_precision_is_told_beside_the_reference() {
     let place = place();
     let fidelity = |more: &[&str]| {

@@ -1,16 +1,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use hrnet::{Graph, Shape};
+use hrnet::{Graph, Precision, Shape, WeightSource};
+use registry::Variant;
+use runtime::{Calibration, RuntimeError};
 
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
-use crate::model::WeightArgs;
+use crate::model::{WeightArgs, Weights};
 use crate::{Exit, Failure, files};
 
 /// Take a network away: as ONNX, or its weights as safetensors
 ///
 /// ONNX models take batches of any size; with --dynamic-size also images of any size whose sides are multiples of 32.
-/// Safetensors are named as timm or PaddleClas name them and load there.
+/// In int8 their convolutions are quantized by ranges of `zoo quantize`, in the form that ONNX Runtime and OpenVINO run in 8
+/// bits (QDQ). Safetensors are named as timm or PaddleClas name them and load there.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// The variant, as `zoo list` names it
@@ -26,9 +30,14 @@ pub(crate) struct Export {
     /// Leave height and width free, for ONNX
     #[arg(long)]
     dynamic_size: bool,
-    /// Fold batch norms into the convolutions before them, for ONNX
+    /// Fold batch norms into the convolutions before them, for ONNX; in int8 they always are
     #[arg(long)]
     fold: bool,
+    /// Number format of convolutions, for ONNX: f32 or int8
+    #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
+    precision: Precision,
+    #[command(flatten)]
+    calibration: CalibrationArg,
     /// Where it goes
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -50,18 +59,19 @@ impl Export {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.name)?;
         let format = self.format()?;
-        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size) {
-            return Err(Failure::new(
-                Exit::Usage,
-                "--fold and --dynamic-size are for ONNX: safetensors hold the weights alone, as they were trained",
-            ));
-        }
+        self.refuse_what_does_not_fit(format)?;
         let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
         let weights = self.weights.load(cx, variant, &graph)?;
         if self.weights.are_seeded() {
             cx.out.warn("seeded weights were never trained");
         }
-        self.write(format, &graph, weights.source.as_ref())?;
+        match format {
+            FormatArg::Onnx => {
+                let bytes = self.onnx(cx, variant, &graph, weights.source.as_ref())?;
+                files::write_whole(&self.output, &bytes)?;
+            }
+            FormatArg::Safetensors => self.safetensors(&graph, weights.source.as_ref())?,
+        }
         cx.out
             .done(&format!("{}: {}", self.output.display(), variant.name));
         Ok(())
@@ -84,35 +94,90 @@ impl Export {
         }
     }
 
-    fn write(
-        &self,
-        format: FormatArg,
-        graph: &Graph,
-        weights: &dyn hrnet::WeightSource,
-    ) -> Result<(), Failure> {
-        match format {
-            FormatArg::Onnx => {
-                let options = onnx::Options {
-                    dynamic_size: self.dynamic_size,
-                    fold: self.fold,
-                };
-                let bytes = onnx::encode(graph, weights, options)
-                    .map_err(|error| Failure::new(Exit::Other, error))?;
-                files::write_whole(&self.output, &bytes)
+    fn refuse_what_does_not_fit(&self, format: FormatArg) -> Result<(), Failure> {
+        let refused = |what: String| Err(Failure::new(Exit::Usage, what));
+        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size) {
+            return refused(
+                "--fold and --dynamic-size are for ONNX: safetensors hold the weights alone, as they were trained"
+                    .into(),
+            );
+        }
+        match (format, self.precision) {
+            (_, Precision::F32) | (FormatArg::Onnx, Precision::Int8) => {}
+            (FormatArg::Safetensors, precision) => {
+                return refused(format!(
+                    "--precision {precision} is for ONNX: safetensors hold the weights in f32, as they were trained"
+                ));
             }
-            FormatArg::Safetensors => {
-                let naming = match self.names {
-                    NamesArg::Timm => checkpoint::Naming::Timm,
-                    NamesArg::Paddle => checkpoint::Naming::Paddle,
-                };
-                let layout = checkpoint::Layout::new(naming);
-                Ok(checkpoint::write_safetensors(
-                    &self.output,
-                    graph,
-                    weights,
-                    &layout,
-                )?)
+            (FormatArg::Onnx, precision) => {
+                return refused(format!(
+                    "--precision {precision}: ONNX is written in f32 and int8"
+                ));
             }
         }
+        refuse_unused(self.calibration.file.as_deref(), &[self.precision])
+    }
+
+    fn onnx(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+    ) -> Result<Vec<u8>, Failure> {
+        let other = |error: &dyn std::fmt::Display| Failure::new(Exit::Other, error.to_string());
+        if self.precision == Precision::Int8 {
+            let ranges = self.ranges(cx, variant, graph, weights)?;
+            return onnx::encode_int8(graph, weights, &ranges, self.dynamic_size)
+                .map_err(|error| other(&error));
+        }
+        let options = onnx::Options {
+            dynamic_size: self.dynamic_size,
+            fold: self.fold,
+        };
+        onnx::encode(graph, weights, options).map_err(|error| other(&error))
+    }
+
+    /// What each convolution reads, by the calibration that was given or a stand-in.
+    fn ranges(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        graph: &Graph,
+        weights: &dyn WeightSource,
+    ) -> Result<onnx::Ranges, Failure> {
+        let calibration = match &self.calibration.file {
+            Some(file) => {
+                let identity = || Weights::identity(cx, variant, &self.weights.choice());
+                Calibrated::read(cx, file, variant, identity)?.calibration
+            }
+            None => {
+                cx.out.warn(&format!(
+                    "ranges of {}: `zoo quantize` finds them on photos, for --calibration",
+                    Calibration::STAND_IN
+                ));
+                Calibration::stand_in(graph, weights)?.into()
+            }
+        };
+        calibration.check(graph).map_err(RuntimeError::from)?;
+        let range = |name: &str| {
+            let range = calibration.range(name)?;
+            Some((name.to_owned(), (range.lo, range.hi)))
+        };
+        Ok(calibration.layers().filter_map(range).collect())
+    }
+
+    fn safetensors(&self, graph: &Graph, weights: &dyn WeightSource) -> Result<(), Failure> {
+        let naming = match self.names {
+            NamesArg::Timm => checkpoint::Naming::Timm,
+            NamesArg::Paddle => checkpoint::Naming::Paddle,
+        };
+        let layout = checkpoint::Layout::new(naming);
+        Ok(checkpoint::write_safetensors(
+            &self.output,
+            graph,
+            weights,
+            &layout,
+        )?)
     }
 }
