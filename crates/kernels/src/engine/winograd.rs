@@ -327,7 +327,7 @@ impl Winograd {
 const RUN: usize = 24;
 
 /// The largest magnitude of a transformed input of 16 bits.
-const TRANSFORMED: f32 = 32767.0;
+const TRANSFORMED: f32 = 32768.0;
 
 /// Kernels on their way to [`Winograd::packed`].
 struct Packing<'a> {
