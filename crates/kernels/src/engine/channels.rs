@@ -140,7 +140,6 @@ impl Channels {
                                 to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
                                 stride: wide,
                                 more: input > 0,
-                                scales: std::ptr::null(),
                             };
                             let factors = Factors {
                                 format: self.format,

@@ -250,7 +250,6 @@ impl Group<'_> {
                         to: sums,
                         stride: width,
                         more: at > 0,
-                        scales: std::ptr::null(),
                     };
                     gemm::product::<S, _>(self.shape, factors, sink);
                 }

@@ -30,7 +30,7 @@ pub(super) trait Sink<S: Simd>: Copy {
     unsafe fn expect(self, _r: usize, _v: usize) {}
 }
 
-/// Stores sums, by choice scaled, or with `more` adds them to what is there.
+/// Stores sums, or with `more` adds them to what is there.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     /// Row 0.
@@ -38,8 +38,6 @@ pub(super) struct Rows {
     /// Elements from one row to the next.
     pub(super) stride: usize,
     pub(super) more: bool,
-    /// What each row is multiplied by; null for 1.
-    pub(super) scales: *const f32,
 }
 
 impl<S: Simd> Sink<S> for Rows {
@@ -48,14 +46,25 @@ impl<S: Simd> Sink<S> for Rows {
         // SAFETY: the caller's.
         unsafe {
             let to = self.to.add(r * self.stride + v * S::LANES);
-            let sum = if self.scales.is_null() {
-                sum
-            } else {
-                S::mul(sum, S::splat(*self.scales.add(r)))
-            };
             let sum = if self.more { S::add(S::load(to), sum) } else { sum };
             S::store(to, sum);
         }
+    }
+}
+
+/// As [`Rows`], each row multiplied by what its sums stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Scaled {
+    pub(super) rows: Rows,
+    /// One a row.
+    pub(super) scales: *const f32,
+}
+
+impl<S: Simd> Sink<S> for Scaled {
+    #[inline(always)]
+    unsafe fn put(self, r: usize, v: usize, sum: S::V) {
+        // SAFETY: the caller's.
+        unsafe { Sink::<S>::put(self.rows, r, v, S::mul(sum, S::splat(*self.scales.add(r)))) }
     }
 }
 

@@ -9,9 +9,9 @@ mod stride2;
 
 use std::ops::Range;
 
-use super::conv::{Epilogue, Io, shifted};
+use super::conv::{Epilogue, Io};
 use super::format::{self, Format};
-use super::gemm::{self, Factors, Rows};
+use super::gemm::{self, Factors, Rows, Scaled};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
 use super::simd::{Simd, Work};
@@ -297,27 +297,30 @@ impl Winograd {
         (b, width): (*const f32, usize),
         to: *mut f32,
     ) {
-        let run = match self.format {
-            Format::F32 => self.inputs,
-            _ => RUN,
+        let a = weights.wrapping_add(matrix * self.inputs * rows);
+        let factors = |at: usize, depth: usize| Factors {
+            format: self.format,
+            a: a.wrapping_add(at * rows),
+            b: (b.wrapping_add(at * width), width),
+            depth,
+        };
+        let sink = |more: bool| Rows {
+            to,
+            stride: width,
+            more,
         };
         // SAFETY: the caller's.
         unsafe {
-            let a = weights.add(matrix * self.inputs * rows);
-            for at in (0..self.inputs).step_by(run) {
-                let sink = Rows {
-                    to,
-                    stride: width,
-                    more: at > 0,
-                    scales: shifted(epilogue.scales, matrix * rows),
+            if self.format == Format::F32 {
+                return gemm::product::<S, _>((rows, vectors), factors(0, self.inputs), sink(false));
+            }
+            for at in (0..self.inputs).step_by(RUN) {
+                let sink = Scaled {
+                    rows: sink(at > 0),
+                    scales: epilogue.scales.wrapping_add(matrix * rows),
                 };
-                let factors = Factors {
-                    format: self.format,
-                    a: a.add(at * rows),
-                    b: (b.add(at * width), width),
-                    depth: run.min(self.inputs - at),
-                };
-                gemm::product::<S, _>((rows, vectors), factors, sink);
+                let depth = RUN.min(self.inputs - at);
+                gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
             }
         }
     }
