@@ -265,11 +265,18 @@ impl Nightly {
                 ..every.clone()
             };
             let four = Matrix {
-                precisions: vec![Precision::F32, Precision::F16, Precision::I16, Precision::Int8],
+                precisions: vec![Precision::F32, Precision::F16],
+                batches: vec![4],
+                ..every.clone()
+            };
+            // Each of these looks at photos first.
+            let whole = Matrix {
+                variants: NETWORKS.map(str::to_owned).into(),
+                precisions: vec![Precision::I16, Precision::Int8],
                 batches: vec![4],
                 ..every
             };
-            [single.cases(zoo), four.cases(zoo)].concat()
+            [single.cases(zoo), four.cases(zoo), whole.cases(zoo)].concat()
         } else {
             every.cases(zoo)
         };
