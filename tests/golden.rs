@@ -67,10 +67,9 @@ fn agrees(case: &str, graph: &Graph, images: &[f32], precisions: &[Precision]) {
     let scale = expected
         .iter()
         .fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    let whole = |precision: &Precision| matches!(precision, Precision::I16 | Precision::Int8);
     let calibration = precisions
         .iter()
-        .any(whole)
+        .any(|precision| precision.is_fixed_point())
         .then(|| Arc::new(calibrated(graph, images)));
     for backend in BACKENDS {
         for precision in precisions.iter().copied() {

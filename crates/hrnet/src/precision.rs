@@ -37,6 +37,11 @@ impl Precision {
         }
     }
 
+    /// Whether numbers are in fixed point, for which the ranges of what layers read must be known.
+    pub const fn is_fixed_point(self) -> bool {
+        matches!(self, Self::I16 | Self::Int8)
+    }
+
     /// Bits of one element.
     pub const fn bits(self) -> u32 {
         match self {

@@ -18,15 +18,10 @@ pub(crate) struct Calibrated {
     pub(crate) digest: String,
 }
 
-/// Whether layers are kept in fixed point, and ranges needed.
-pub(crate) fn takes(precision: Precision) -> bool {
-    !Precision::FLOATS.contains(&precision)
-}
-
 /// Refuses a calibration where none of the precisions takes one.
 pub(crate) fn refuse_unused(file: Option<&Path>, precisions: &[Precision]) -> Result<(), Failure> {
     match file {
-        Some(file) if !precisions.iter().copied().any(takes) => {
+        Some(file) if !precisions.iter().any(|precision| precision.is_fixed_point()) => {
             let names: Vec<&str> = precisions.iter().map(|precision| precision.name()).collect();
             let what = format!(
                 "--calibration {}: {} takes none",

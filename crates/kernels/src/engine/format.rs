@@ -30,9 +30,6 @@ pub struct Packing {
 }
 
 impl Format {
-    /// All of them, widest first.
-    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::I16, Self::Int8];
-
     /// Channels in one element of 32 bits.
     pub fn channels(self) -> usize {
         match self {

@@ -124,7 +124,7 @@ fn calibration(
     weights: &dyn WeightSource,
     options: &Options,
 ) -> Result<Option<Arc<Calibration>>, RuntimeError> {
-    if !matches!(options.precision, Precision::I16 | Precision::Int8) {
+    if !options.precision.is_fixed_point() {
         return Ok(None);
     }
     let calibration = match &options.calibration {

@@ -10,7 +10,7 @@ use registry::{Preprocess, Variant};
 use runtime::Options;
 
 use super::desk::Desk;
-use crate::calibration::{Calibrated, takes};
+use crate::calibration::Calibrated;
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::{Exit, Failure, npy, peers};
@@ -135,7 +135,7 @@ impl<'a> Workshop<'a> {
         let calibration = self
             .calibration
             .as_ref()
-            .filter(|_| takes(case.precision))
+            .filter(|_| case.precision.is_fixed_point())
             .map(|file| Calibrated::read(self.cx, file, variant, identity))
             .transpose()?;
         let sized = Preprocess {

@@ -6,7 +6,7 @@ use harness::{Case, Provenance, Record};
 use super::Task;
 use super::runner::provenance;
 use crate::Failure;
-use crate::calibration::{Calibrated, takes};
+use crate::calibration::Calibrated;
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 
@@ -68,7 +68,7 @@ fn weights(
     };
     let choice = given.cloned().map_or(Choice::CachedOrSeeded, Choice::Given);
     let about = Weights::about(cx, cx.variant(&case.variant)?, &choice)?;
-    match calibration.filter(|_| takes(case.precision)) {
+    match calibration.filter(|_| case.precision.is_fixed_point()) {
         Some(file) => Ok(Calibrated::open(file)?.about(&about)),
         None => Ok(about),
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::bench::{PrecisionArg, precisions};
 use super::quantize::prepare;
 use crate::bench::REFERENCE;
-use crate::calibration::{Calibrated, CalibrationArg, refuse_unused, takes};
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::files::add_images;
 use crate::model::{WeightArgs, Weights};
@@ -139,7 +139,7 @@ impl Fidelity {
         Options {
             threads: self.threads.unwrap_or(options.threads),
             calibration: calibrated
-                .filter(|_| takes(precision))
+                .filter(|_| precision.is_fixed_point())
                 .map(|calibrated| calibrated.calibration.clone()),
             ..options
         }

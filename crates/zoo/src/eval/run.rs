@@ -15,7 +15,7 @@ use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
 use crate::Failure;
 use crate::bench::{all_threads, provenance, transform};
-use crate::calibration::{Calibrated, takes};
+use crate::calibration::Calibrated;
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 
@@ -171,7 +171,7 @@ impl Ask<'_> {
         options.threads = self.threads.unwrap_or(options.threads);
         let identity = Weights::identity(cx, self.variant, &choice)?;
         let calibration = match self.calibration {
-            _ if !takes(self.precision) => None,
+            _ if !self.precision.is_fixed_point() => None,
             None => Some(Calibration::STAND_IN.to_owned()),
             Some(file) => {
                 let found = Calibrated::read(cx, file, self.variant, || Ok(identity.clone()))?;
