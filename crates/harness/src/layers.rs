@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use hrnet::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::{Case, Provenance, Summary};
@@ -13,6 +16,9 @@ pub struct LayerTimes {
     pub started: String,
     /// Multiply-accumulates a second of fused f32 instructions on as many threads, right after.
     pub peak_macs_per_s: f64,
+    /// The same of the instructions that multiply other formats; empty in older files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peaks_macs_per_s: BTreeMap<Precision, f64>,
     /// The steps in the order in which they run.
     pub steps: Vec<StepTimes>,
     /// What ran where.
@@ -30,6 +36,9 @@ pub struct StepTimes {
     pub kind: String,
     /// Multiply-accumulates by the definition of the layer.
     pub macs: u64,
+    /// The number format of what it multiplies; none of steps that multiply no weights, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operands: Option<Precision>,
     /// Bytes of prepared weights.
     pub weight_bytes: usize,
     /// Its time in each run, ns; runs are the same for all steps.
@@ -45,6 +54,8 @@ pub struct StepSum<K> {
     pub steps: usize,
     /// Multiply-accumulates of all.
     pub macs: u64,
+    /// What those take at the peaks of their formats, ns.
+    pub peak_ns: f64,
     /// Bytes of prepared weights of all.
     pub weight_bytes: usize,
     /// Median over the runs of the time of all of them, ns.
@@ -55,6 +66,12 @@ impl<K> StepSum<K> {
     /// Multiply-accumulates a second; none of steps without any.
     pub fn macs_per_s(&self) -> Option<f64> {
         (self.macs > 0 && self.time_ns > 0.0).then(|| self.macs as f64 / (self.time_ns / 1e9))
+    }
+
+    /// The rate over the peak of the format that is multiplied, where formats differ weighted by their time at the peak; none
+    /// of steps without multiply-accumulates.
+    pub fn share_of_peak(&self) -> Option<f64> {
+        (self.macs > 0 && self.time_ns > 0.0).then(|| self.peak_ns / self.time_ns)
     }
 }
 
@@ -73,6 +90,7 @@ impl LayerTimes {
                     key,
                     steps: 0,
                     macs: 0,
+                    peak_ns: 0.0,
                     weight_bytes: 0,
                     time_ns: 0.0,
                 };
@@ -82,6 +100,7 @@ impl LayerTimes {
             let (sum, runs) = &mut sums[place];
             sum.steps += 1;
             sum.macs += step.macs;
+            sum.peak_ns += step.macs as f64 * 1e9 / self.peak_of(step.operands);
             sum.weight_bytes += step.weight_bytes;
             for (run, ns) in runs.iter_mut().zip(&step.samples_ns) {
                 *run += ns;
@@ -102,9 +121,22 @@ impl LayerTimes {
             key: (),
             steps: 0,
             macs: 0,
+            peak_ns: 0.0,
             weight_bytes: 0,
             time_ns: 0.0,
         })
+    }
+
+    /// Multiply-accumulates a second of the instruction for these operands; of f32's where they are not known.
+    pub fn peak_of(&self, operands: Option<Precision>) -> f64 {
+        let own = operands.and_then(|operands| self.peaks_macs_per_s.get(&operands));
+        own.copied().unwrap_or(self.peak_macs_per_s)
+    }
+
+    /// The number formats of what steps multiply, widest first.
+    pub fn operands(&self) -> Vec<Precision> {
+        let used = |precision: &Precision| self.steps.iter().any(|step| step.operands == Some(*precision));
+        Precision::ALL.into_iter().filter(used).collect()
     }
 
     /// How many runs there were.
@@ -122,6 +154,7 @@ mod tests {
             layer: layer.into(),
             kind: kind.into(),
             macs,
+            operands: None,
             weight_bytes: 8,
             samples_ns: samples.to_vec(),
         };
@@ -130,6 +163,7 @@ mod tests {
             case: "HRNet_W18_C/f32/bs1/crop224/cpu/t2".parse().expect("a case"),
             started: "2026-01-01T00:00:00Z".into(),
             peak_macs_per_s: 50e9,
+            peaks_macs_per_s: BTreeMap::new(),
             steps: vec![
                 step("conv1", "direct", 400, [10, 20, 30]),
                 step("relu", "copy", 0, [1, 1, 1]),
@@ -159,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_of_the_peak_of_its_own_format() {
+        let mut times = times();
+        // 400 in 20 ns and 600 in 30 ns: 20 a nanosecond each, of 50 in f32.
+        let share = |times: &LayerTimes| times.by(|step| step.kind.clone())[0].share_of_peak();
+        assert_eq!(share(&times), Some(0.5));
+        times.steps[2].operands = Some(Precision::Int8);
+        assert_eq!(share(&times), Some(0.5), "no peak of int8 is known");
+        times.peaks_macs_per_s = [(Precision::F32, 50e9), (Precision::Int8, 200e9)].into();
+        // 400 take 8 ns at 50, 600 take 3 ns at 200.
+        assert_eq!(share(&times), Some(11.0 / 40.0));
+        assert_eq!(times.operands(), [Precision::Int8]);
+        assert_eq!(times.by(|step| step.kind.clone())[1].share_of_peak(), None);
+    }
+
+    #[test]
     fn they_come_back_from_json() {
         let text = serde_json::to_string(&times()).expect("JSON");
         assert!(
@@ -168,6 +217,10 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<LayerTimes>(&text).expect("its own"),
             times()
+        );
+        assert!(
+            !text.contains("peaks_macs_per_s") && !text.contains("operands"),
+            "as before: {text}"
         );
         let empty = LayerTimes {
             steps: Vec::new(),

@@ -12,6 +12,8 @@ enum Scale {
     Linear(f64),
     /// Ticks at 1, 2 and 5 times powers of ten.
     Log,
+    /// Ticks so many powers of ten apart, the ends among them.
+    Decades(u32),
 }
 
 /// One axis of a chart: values to pixels, and round ticks.
@@ -47,6 +49,19 @@ impl Span {
         }
     }
 
+    /// Powers of ten that hold `low` to `high`, both above 0, equal ratios equally far apart; at most so many steps.
+    pub(crate) fn decades(low: f64, high: f64, most: u32) -> Self {
+        let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+        let count = (last - first).max(1).cast_unsigned();
+        let step = count.div_ceil(most.max(1));
+        let last = first + (count.div_ceil(step) * step).cast_signed();
+        Self {
+            low: 10_f64.powi(first),
+            high: 10_f64.powi(last),
+            scale: Scale::Decades(step),
+        }
+    }
+
     /// The axis between two pixel positions.
     pub(crate) fn axis(self, pixels: (f64, f64)) -> Axis {
         Axis { span: self, pixels }
@@ -59,7 +74,7 @@ impl Axis {
         let Span { low, high, scale } = self.span;
         let share = match scale {
             Scale::Linear(_) => (value - low) / (high - low),
-            Scale::Log => (value / low).ln() / (high / low).ln(),
+            Scale::Log | Scale::Decades(_) => (value / low).ln() / (high / low).ln(),
         };
         self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
     }
@@ -76,6 +91,13 @@ impl Axis {
                     .map(|value| (value, format!("{value:.decimals$}")))
                     .collect()
             }
+            Scale::Decades(step) => {
+                let powers = low.log10().round() as i32..=high.log10().round() as i32;
+                let ticks = powers.step_by(step as usize);
+                ticks
+                    .map(|power| (10_f64.powi(power), power_of_ten(power)))
+                    .collect()
+            }
             Scale::Log => {
                 let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
                 let ticks = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, 10_f64.powi(power))));
@@ -89,6 +111,23 @@ impl Axis {
             }
         }
     }
+}
+
+/// A power of ten as it is written: 0.01 to 100 as they are, others as 10⁻⁴.
+fn power_of_ten(power: i32) -> String {
+    if (-2..=2).contains(&power) {
+        let decimals = decimals(10_f64.powi(power));
+        return format!("{:.decimals$}", 10_f64.powi(power));
+    }
+    let digits = power.to_string();
+    let raised = digits.chars().map(|digit| match digit {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        digit => char::from_u32('⁰' as u32 + digit as u32 - '0' as u32).unwrap_or(digit),
+    });
+    "10".chars().chain(raised).collect()
 }
 
 /// The decimals that tell values so far apart from each other.
@@ -141,6 +180,20 @@ mod tests {
         for (value, pixel) in [(0.4, 0.0), (4.0, 100.0), (40.0, 200.0)] {
             assert!((axis.pixel(value) - pixel).abs() < 1e-9, "{value}");
         }
+    }
+
+    #[test]
+    fn powers_of_ten_are_as_far_apart_as_there_is_room() {
+        let ticks = |span: Span| -> Vec<String> {
+            let axis = span.axis((0.0, 100.0));
+            axis.ticks().into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(ticks(Span::decades(0.003, 0.7, 3)), ["10⁻³", "0.01", "0.1", "1"]);
+        let wide = Span::decades(2e-10, 0.7, 3);
+        assert_eq!(ticks(wide), ["10⁻¹⁰", "10⁻⁶", "0.01", "100"]);
+        assert_eq!(ticks(Span::decades(0.1, 0.1, 3)), ["0.1", "1"]);
+        let axis = wide.axis((0.0, 120.0));
+        assert!((axis.pixel(1e-7) - 30.0).abs() < 1e-9);
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn frame(bars: &Bars) -> Frame<'_> {
         height: bars.groups.iter().map(|group| group.height() + GAP).sum(),
         longest: all().map(Bar::end).fold(0.0, f64::max),
         beyond: labels.fold(0.0, f64::max) + BESIDE + 5.0,
+        beside: 0.0,
     })
 }
 

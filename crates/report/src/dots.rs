@@ -58,6 +58,7 @@ pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
         height: step * dots.rows.len() as f64,
         longest: ends.fold(0.0, f64::max),
         beyond: RADIUS + 3.0,
+        beside: 0.0,
     });
     frame.svg(|pen| {
         frame.held(pen)?;

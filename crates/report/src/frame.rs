@@ -56,6 +56,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) longest: f64,
     /// Pixels that are free right of the largest value.
     pub(crate) beyond: f64,
+    /// Pixels right of the plot that something else takes.
+    pub(crate) beside: f64,
 }
 
 /// A chart with two axes.
@@ -81,7 +83,7 @@ impl<'a> Frame<'a> {
         // Room for the name of what is held against.
         let top = heading.bottom + if rows.held.is_some() { 18.0 } else { 2.0 };
         let left = widest(rows.names.iter().copied()).max(40.0) + 20.0;
-        let width = f64::from(WIDTH) - left - RIGHT;
+        let width = f64::from(WIDTH) - left - RIGHT - rows.beside;
         let longest = rows
             .held
             .map_or(rows.longest, |(value, _)| rows.longest.max(*value));

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use harness::{LayerTimes, NetworkCase, StepSum};
-use hrnet::{Op, Part, Shape};
+use hrnet::{Op, Part, Precision, Shape};
 
 use crate::cells::Model;
+use crate::sections::digits;
 use crate::{ReportError, night};
 
 /// The file of a folder that holds the times.
@@ -102,6 +103,7 @@ pub(crate) fn breakdown<'a>(model: &Model<'a>) -> Option<Breakdown<'a>> {
                     key: both.key.1,
                     steps: both.steps,
                     macs: both.macs,
+                    peak_ns: both.peak_ns,
                     weight_bytes: both.weight_bytes,
                     time_ns: both.time_ns,
                 })
@@ -124,14 +126,24 @@ impl Breakdown<'_> {
         let case = self.case;
         let threads = crate::charts::threads(case.threads);
         format!(
-            "{}, batch {}, {threads}, {}",
-            case.variant, case.batch, case.backend
+            "{}, {}, batch {}, {threads}, {}",
+            case.variant, case.precision, case.batch, case.backend
         )
     }
 
-    /// A sum's rate over the peak; none of what has no multiply-accumulates.
-    pub(crate) fn share_of_peak<K>(&self, sum: &StepSum<K>) -> Option<f64> {
-        Some(sum.macs_per_s()? / self.times.peak_macs_per_s)
+    /// The peaks that rates are held against, in words: of each format that is multiplied.
+    pub(crate) fn peaks(&self) -> String {
+        let told = |operands: Option<Precision>| digits(self.times.peak_of(operands) / 1e9);
+        match &self.times.operands()[..] {
+            [] => told(None),
+            [only] => told(Some(*only)),
+            several => {
+                let each = several
+                    .iter()
+                    .map(|format| format!("{} in {format}", told(Some(*format))));
+                each.collect::<Vec<_>>().join(", ")
+            }
+        }
     }
 
     /// A sum's share of the whole time.

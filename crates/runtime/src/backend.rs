@@ -134,6 +134,8 @@ pub struct StepCost {
     pub kind: String,
     /// Multiply-accumulates by the definition of the layer, however it is computed.
     pub macs: u64,
+    /// What is multiplied; none of steps that multiply no weights.
+    pub operands: Option<Precision>,
     /// Bytes of prepared weights.
     pub weight_bytes: usize,
 }

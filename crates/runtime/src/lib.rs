@@ -20,4 +20,4 @@ pub use backend::{
 pub use calibration::{
     Calibration, CalibrationError, Calibrator, Method, Origin, Range, UnknownMethod, photo_like,
 };
-pub use cpu::{Costs, CostsError, Tuned, tune, unit, use_costs};
+pub use cpu::{Costs, CostsError, Tuned, operands, tune, unit, use_costs};

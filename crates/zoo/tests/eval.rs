@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use world::{MANIFEST, MODEL, World, counts};
+use world::{MODEL, World, counts, tiny};
 
 const IMAGES: usize = 2000;
 
@@ -254,7 +254,7 @@ fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
     let world = World::new(400);
     world.label();
     let claim = "[source.s]\ntitle = \"S\"\n[column.claimed]\nsource = \"s\"\nmetric = \"top1\"\nunit = \"fraction\"\nweights = \"none\"\n";
-    let manifest = MANIFEST.replacen("[[variant]]", &format!("{claim}[[variant]]"), 1)
+    let manifest = tiny().replacen("[[variant]]", &format!("{claim}[[variant]]"), 1)
         + "[variant.claims]\nclaimed = \"0.2\"\n";
     world.place.write("zoo.toml", &manifest);
     let run = world.eval(&["--until-decided", "5pp", "--json", "--out", "early"]);

@@ -2,45 +2,15 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, manifest};
 use serde_json::Value;
-
-const MANIFEST: &str = r#"
-schema = 1
-[preprocess.small]
-resize_short = 36
-crop = 32
-interpolation = "bilinear"
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
-[[variant]]
-name = "tiny"
-licence = "MIT"
-preprocess = "small"
-network = { widths = [8, 16, 32, 64] }
-[[variant.weights]]
-id = "none"
-url = "https://example.org/tiny.pth"
-format = "pth"
-naming = "timm"
-[[variant]]
-name = "wider"
-licence = "MIT"
-preprocess = "small"
-network = { widths = [16, 32, 64, 128] }
-[[variant.weights]]
-id = "none"
-url = "https://example.org/wider.pth"
-format = "pth"
-naming = "timm"
-"#;
 
 const PHOTOS: u8 = 6;
 
 /// A folder with the manifest and photos of coloured blocks, the later the brighter.
 fn place() -> Place {
     let place = Place::new();
-    place.write("zoo.toml", MANIFEST);
+    place.write("zoo.toml", &manifest(&[("tiny", 8), ("wider", 16)]));
     std::fs::create_dir(place.path().join("photos")).expect("made");
     for index in 0..PHOTOS {
         let colour = |x: u32, y: u32| {
@@ -297,4 +267,138 @@ fn the_fidelity_of_each_precision_is_told_beside_the_reference() {
     assert!(none.contains("int8: nothing runs it"), "{none}");
     let unused = fidelity(&["--precision", "f16", "--calibration", "ranges.json"]).failed(2);
     assert!(unused.contains("f16 takes none"), "{unused}");
+}
+
+/// The numbers of a file that NumPy would read as float32.
+fn npy(place: &Place, file: &str) -> Vec<f32> {
+    let bytes = std::fs::read(place.path().join(file)).expect("written");
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let numbers = bytes[header..].chunks_exact(4);
+    numbers
+        .map(|number| f32::from_le_bytes(number.try_into().expect("four bytes")))
+        .collect()
+}
+
+/// The root mean square of the differences over that of the numbers themselves.
+fn apart(numbers: &[f32], right: &[f32]) -> f64 {
+    assert_eq!(numbers.len(), right.len());
+    let square = |number: f32| f64::from(number).powi(2);
+    let differences = numbers.iter().zip(right).map(|(a, b)| square(a - b));
+    let all = right.iter().map(|number| square(*number)).sum::<f64>();
+    (differences.sum::<f64>() / all).sqrt()
+}
+
+#[test]
+fn networks_run_by_their_ranges() {
+    let place = place();
+    quantize(&place, "ranges.json", &[]);
+    quantize(&place, "half.json", &["--method", "percentile:50"]);
+    let preprocess = ["preprocess", "photos", "--model", "tiny", "-o", "x.npy"];
+    place.zoo(&preprocess).good();
+    let infer = |precision: &str, more: &[&str]| {
+        let arguments = [
+            "infer",
+            "--model",
+            "tiny",
+            "--weights",
+            "seeded:5",
+            "-i",
+            "x.npy",
+            "-o",
+            "y.npy",
+        ];
+        let precision = ["--precision", precision];
+        place.zoo(&[&arguments[..], &precision, more].concat()).good();
+        npy(&place, "y.npy")
+    };
+    let right = infer("f32", &["--backend", "cpu-exact"]);
+    let by = |precision: &str, file: &str| apart(&infer(precision, &["--calibration", file]), &right);
+    let (i16, int8, cut) = (
+        by("i16", "ranges.json"),
+        by("int8", "ranges.json"),
+        by("int8", "half.json"),
+    );
+    assert!(i16 < 0.01 && int8 < 0.2, "{i16} and {int8}");
+    assert!(
+        i16 < int8 && int8 < cut,
+        "{i16}, {int8}, and {cut} where half of all is cut off"
+    );
+    let rows = place
+        .zoo(&[
+            "fidelity",
+            "tiny",
+            "--weights",
+            "seeded:5",
+            "--photos",
+            "photos",
+            "--precision",
+            "i16,int8",
+            "--calibration",
+            "half.json",
+            "--json",
+        ])
+        .json();
+    let typical = |index: usize| {
+        rows[index]["typical_error_in_deviations"]
+            .as_f64()
+            .expect("a number")
+    };
+    assert_eq!(rows[1]["precision"], "int8");
+    assert!(typical(1) > 0.5 * cut, "by the same ranges: {rows}");
+    assert!(typical(0) < typical(1), "i16 keeps what was seen: {rows}");
+}
+
+#[test]
+fn a_profile_is_of_the_ranges_and_holds_each_step_against_its_formats_peak() {
+    let place = place();
+    quantize(&place, "ranges.json", &[]);
+    let profile = |more: &[&str]| {
+        let arguments = ["profile", "tiny", "--calibration", "ranges.json", "--runs", "2"];
+        place.zoo(&[&arguments[..], more].concat())
+    };
+    let int8 = ["--weights", "seeded:5", "--precision", "int8"];
+    let profiled = profile(&[&int8[..], &["--json", "--out", "layers.json"]].concat()).json();
+    assert_eq!(profiled["precision"], "int8");
+    let rows = profiled["rows"].as_array().expect("rows");
+    let shares = rows.iter().filter_map(|row| {
+        let operands = row["operands"].as_str()?;
+        let peak = profiled["peaks_macs_per_ns"][operands]
+            .as_f64()
+            .expect("measured");
+        let rate = row["macs"].as_f64()? / row["time_ns"].as_f64()?;
+        let share = row["share_of_peak"].as_f64().expect("it multiplies");
+        assert!((share / (rate / peak) - 1.0).abs() < 1e-6, "{row}");
+        assert!(
+            operands == "f32" || row["kind"].as_str()?.contains(operands),
+            "{row}"
+        );
+        Some(operands)
+    });
+    let operands: std::collections::BTreeSet<&str> = shares.collect();
+    assert!(
+        operands.contains("i16") || operands.contains("int8"),
+        "{operands:?}"
+    );
+    assert!(
+        rows.iter().any(|row| row["share_of_peak"].is_null()),
+        "of steps that multiply nothing"
+    );
+    let weights = read(&place, "layers.json")["weights"].clone();
+    assert!(
+        weights
+            .as_str()
+            .is_some_and(|about| about.starts_with("seeded:5, calibration ")),
+        "{weights}"
+    );
+    let text = profile(&int8).good();
+    assert!(
+        text.starts_with("tiny, int8, batch 1, 1 threads; peak, GMAC/s: f32 "),
+        "{text}"
+    );
+    let other = profile(&["--precision", "int8"]).failed(2);
+    assert!(
+        other.contains("of the weights seeded:5, not of seeded:0"),
+        "{other}"
+    );
+    assert!(profile(&[]).failed(2).contains("f32 takes none"));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::Run;
 use registry::faultd::{self, Content};
 use registry::s3d::Server;
-use world::{MANIFEST, MODEL, World, counts};
+use world::{MODEL, World, counts, tiny};
 
 const IMAGES: usize = 60;
 const RUN: [&str; 8] = [
@@ -236,7 +236,7 @@ fn weights_come_from_a_bucket_as_a_file_or_through_a_mirror() {
 
     let publisher = Content::Folder(cloud.bucket("weights"));
     let publisher = faultd::Server::start("127.0.0.1:0", publisher, Vec::new()).expect("a port");
-    let manifest = MANIFEST
+    let manifest = tiny()
         .replace("https://example.org/tiny.pth", &publisher.url("tiny.safetensors"))
         .replace("\"pth\"", "\"safetensors\"");
     cloud.world.place.write("zoo.toml", &manifest);

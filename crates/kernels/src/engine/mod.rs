@@ -40,6 +40,6 @@ pub use grid::Grid;
 pub use isa::{Isa, Target, UnknownIsa};
 pub use layer::{Algorithm, ConvShape, Layer};
 pub use maps::{Activation, Linear, Map, Row};
-pub use peak::fma_macs;
+pub use peak::peak_macs;
 pub use program::{Observe, Program, ProgramError, Steps, Watch};
 pub use step::Step;

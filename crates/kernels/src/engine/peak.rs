@@ -1,45 +1,134 @@
-//! A loop that does nothing but multiply and add in registers: the most that any kernel could do.
+//! A loop that does nothing but multiply and add: the most that any kernel of a format could do.
 
+use std::hint::black_box;
+use std::marker::PhantomData;
+
+use super::format::Format;
 use super::isa::{Isa, on};
+use super::operands::{Bf16, F32, I16, Int8, Operands};
 use super::simd::{MAX_LANES, Simd, Work};
 
-/// Sums that do not wait for each other, as many as the kernels keep.
-const SUMS: usize = 12;
+/// Vectors of inputs a round.
+const INPUTS: usize = 3;
+/// Vectors of weights, each multiplied by each of the inputs: with 32 registers, and with 16, where a product that is no sum
+/// yet needs one, too. Sums are then enough not to wait for each other.
+const WEIGHTS: [usize; 2] = [6, 3];
 
-/// Multiplies and adds in registers for so many rounds; returns the multiply-accumulates done. Their number over the
-/// time that the call takes is the unit's peak on one thread.
-pub fn fma_macs(isa: Isa, rounds: usize) -> u64 {
-    // SAFETY: an `Isa` is the proof that the CPU has the unit.
-    let sum = unsafe { on!(isa, Spin { rounds }) };
-    std::hint::black_box(sum);
-    (rounds * SUMS * isa.lanes()) as u64
+/// Multiplies and adds for so many rounds, by the instruction that kernels of the format use; returns the
+/// multiply-accumulates done, or `None` where the unit does not multiply the format. Their number over the time that the
+/// call takes is the unit's peak on one thread.
+pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
+    isa.multiplies(format)?;
+    // SAFETY: an `Isa` is the proof that the CPU has the unit, which multiplies the format.
+    let sum = unsafe {
+        match format {
+            Format::F32 => on!(isa, Spin::<F32>::new(format, rounds)),
+            Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, rounds)),
+            Format::I16 => on!(isa, Spin::<I16>::new(format, rounds)),
+            Format::Int8 => on!(isa, Spin::<Int8>::new(format, rounds)),
+        }
+    };
+    black_box(sum);
+    let sums = INPUTS * WEIGHTS[usize::from(!isa.wide())];
+    Some((rounds * sums * isa.lanes() * format.channels()) as u64)
 }
 
-struct Spin {
+struct Spin<O> {
     rounds: usize,
+    ones: Ones,
+    operands: PhantomData<O>,
 }
 
-impl<S: Simd> Work<S> for Spin {
+/// A vector of ones in a cache line of its own.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Ones([f32; MAX_LANES]);
+
+impl<O> Spin<O> {
+    fn new(format: Format, rounds: usize) -> Self {
+        Self {
+            rounds,
+            ones: Ones([format.element([1.0; 4]); MAX_LANES]),
+            operands: PhantomData,
+        }
+    }
+}
+
+impl<S: Simd, O: Operands> Work<S> for Spin<O> {
     type Output = f32;
 
     #[inline(always)]
     unsafe fn run(self) -> f32 {
-        // SAFETY: the caller's: the CPU has the unit; there is room for the widest vector.
+        let weights = WEIGHTS[usize::from(!S::WIDE)];
+        let rows = [self.ones; INPUTS + WEIGHTS[0]];
+        // SAFETY: the caller's: the CPU has the unit, which multiplies the format; there is room for the widest vector.
         unsafe {
-            let [factor, term] = std::hint::black_box([0.999_f32, 0.001]).map(|x| S::splat(x));
-            let mut sums = [factor; SUMS];
+            let mut sums = [[S::splat(0.0); INPUTS]; WEIGHTS[0]];
             for _ in 0..self.rounds {
-                for sum in &mut sums {
-                    *sum = S::fma(*sum, factor, term);
+                // From memory that the compiler cannot know, or it would take products out of the loop.
+                let rows = black_box(&rows);
+                let x: [S::V; INPUTS] = std::array::from_fn(|i| S::load(rows[i].0.as_ptr()));
+                for i in 0..weights {
+                    let w = S::load(rows[INPUTS + i].0.as_ptr());
+                    for j in 0..INPUTS {
+                        sums[i][j] = O::multiply::<S>(w, x[j], sums[i][j]);
+                    }
                 }
             }
-            let mut lanes = [0.0; MAX_LANES];
-            let mut total = sums[0];
-            for sum in &sums[1..] {
-                total = S::add(total, *sum);
+            let mut total = S::splat(0.0);
+            for sum in sums.as_flattened() {
+                total = S::add(total, O::sum::<S>(*sum));
             }
+            let mut lanes = [0.0; MAX_LANES];
             S::store(lanes.as_mut_ptr(), total);
             lanes.iter().sum()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMATS: [Format; 4] = [Format::F32, Format::Bf16, Format::I16, Format::Int8];
+
+    #[test]
+    fn every_unit_counts_what_it_multiplies() {
+        for isa in Isa::available() {
+            for format in FORMATS {
+                let macs = peak_macs(isa, format, 5);
+                let each = (isa.lanes() * format.channels()) as u64;
+                let expected = isa
+                    .multiplies(format)
+                    .map(|_| macs.is_some_and(|macs| macs % (5 * each) == 0));
+                assert_eq!(
+                    expected.unwrap_or(macs.is_none()),
+                    true,
+                    "{format} on {}",
+                    isa.name()
+                );
+            }
+        }
+    }
+
+    /// The sum of all lanes of all sums is the number of products, for all of them are of ones.
+    #[test]
+    fn no_product_is_left_out() {
+        for isa in Isa::available() {
+            // SAFETY: the CPU has the unit, which multiplies the format.
+            let sum = |format| unsafe {
+                match format {
+                    Format::F32 => on!(isa, Spin::<F32>::new(format, 7)),
+                    Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, 7)),
+                    Format::I16 => on!(isa, Spin::<I16>::new(format, 7)),
+                    Format::Int8 => on!(isa, Spin::<Int8>::new(format, 7)),
+                }
+            };
+            for format in FORMATS {
+                if let Some(macs) = peak_macs(isa, format, 7) {
+                    assert_eq!(sum(format), macs as f32, "{format} on {}", isa.name());
+                }
+            }
         }
     }
 }

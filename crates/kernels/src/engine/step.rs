@@ -4,7 +4,7 @@ mod check;
 mod show;
 
 use super::conv::{Convolution, Io, shifted};
-use super::format::Packing;
+use super::format::{Format, Packing};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
@@ -188,6 +188,15 @@ impl Step {
             _ => 0,
         };
         macs as u64
+    }
+
+    /// The format of what is multiplied; none of steps that multiply no weights.
+    pub fn format(&self) -> Option<Format> {
+        match &self.0 {
+            Op::Conv { conv, .. } => Some(conv.format()),
+            Op::Linear { .. } => Some(Format::F32),
+            _ => None,
+        }
     }
 
     /// Bytes of prepared weights.

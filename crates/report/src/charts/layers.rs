@@ -36,7 +36,7 @@ impl Chart for Layers {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "{}, {}. Behind each bar its time, and its multiply-adds over the machine's peak",
+                    "{}, {}. Behind each bar its time, and its multiply-adds over the peak of their format",
                     breakdown.times.provenance.machine.cpu,
                     breakdown.what()
                 ),
@@ -51,8 +51,9 @@ impl Chart for Layers {
 
 fn bar(breakdown: &Breakdown, part: &PartTime, works: &[Work]) -> Bar {
     let value = part.sum.time_ns / 1e6;
-    let of_peak = breakdown
-        .share_of_peak(&part.sum)
+    let of_peak = part
+        .sum
+        .share_of_peak()
         .map_or(String::new(), |share| format!(", {:.0} %", 100.0 * share));
     let sums = works.iter().enumerate().filter_map(|(family, work)| {
         let sum = part.works.iter().find(|sum| sum.key == *work)?;

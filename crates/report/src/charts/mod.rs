@@ -16,7 +16,8 @@ use hrnet::{CountingRule, Precision};
 pub(crate) use self::accuracy::{Accuracy, X, claim, is_default};
 use self::batch::Batch;
 use self::layers::Layers;
-use self::precision::SpeedUp;
+use self::precision::Precisions;
+pub(crate) use self::precision::ratio;
 use self::preprocessing::Steps;
 use self::ratios::Ratios;
 use self::roofline::Roofline;
@@ -25,6 +26,7 @@ use crate::bars::{self, Bars};
 use crate::cells::Model;
 use crate::dots::{self, Dots};
 use crate::lines::{self, Lines};
+use crate::pairs::{self, Pairs};
 use crate::scatter;
 use crate::sections::digits;
 use crate::series::Series;
@@ -51,6 +53,8 @@ pub(crate) enum Part {
     Accuracy,
     /// How fast networks are here.
     Latency,
+    /// What other number formats gain and cost.
+    Precision,
     /// Where the time of one of them goes.
     Layers,
     /// What comes before the network.
@@ -64,6 +68,7 @@ pub(crate) enum Drawing {
     Bars(Bars),
     Dots(Dots),
     Lines(Lines),
+    Pairs(Pairs),
 }
 
 impl Drawing {
@@ -77,6 +82,7 @@ impl Drawing {
             Self::Bars(bars) => bars::svg(bars),
             Self::Dots(dots) => dots::svg(dots),
             Self::Lines(lines) => lines::svg(lines),
+            Self::Pairs(pairs) => pairs::svg(pairs),
         }
     }
 }
@@ -134,7 +140,7 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
         x: X::Measured(Precision::F32, 1),
     },
     &Batch,
-    &SpeedUp,
+    &Precisions,
     &Share,
     &Roofline,
     &Ratios,

@@ -1,112 +1,101 @@
 use std::collections::BTreeSet;
 
-use harness::NetworkCase;
-use hrnet::Precision;
-
-use super::{Chart, Drawing, Part, label, told};
+use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::{Model, Times};
-use crate::dots::{Dot, Dots, Row};
 use crate::frame::Words;
+use crate::pairs::{Group, Pair, Pairs};
+use crate::precisions::{Compared, Kind, compared, usual};
 
-/// How many times as fast as in f32 a network is in other precisions.
-pub(super) struct SpeedUp;
+/// How fast a network is in each precision, and how far its logits are from those in f32.
+pub(super) struct Precisions;
 
-impl Chart for SpeedUp {
+impl Chart for Precisions {
     fn id(&self) -> &'static str {
         "local.precision"
     }
 
     fn title(&self) -> &'static str {
-        "Speed of other precisions over FP32"
+        "What a precision gains, and what it costs"
     }
 
     fn part(&self) -> Part {
-        Part::Latency
+        Part::Precision
     }
 
     fn data(&self, model: &Model) -> Option<Drawing> {
-        let others: Vec<(&NetworkCase, &Times)> = model
-            .ours()
-            .filter(|(case, _)| case.precision != Precision::F32)
-            .collect();
-        let most = others.iter().map(|(case, _)| (case.threads, case.batch)).max()?;
-        let mut kinds = BTreeSet::new();
-        let mut found = Vec::new();
-        for (case, times) in &others {
-            if (case.threads, case.batch) != most {
-                continue;
-            }
-            let Some((plain, before)) = plain(model, case) else {
-                continue;
-            };
-            let kind = (case.precision, case.backend.as_str(), plain.backend.as_str());
-            kinds.insert(kind);
-            found.push((*case, kind, ratio(before, times)));
-        }
-        let kinds: Vec<_> = kinds.into_iter().collect();
-        let row = |variant: &registry::Variant| {
-            let of = found.iter().filter(|(case, _, _)| case.variant == variant.name);
-            let dots: Vec<Dot> = of
-                .filter_map(|(case, kind, (value, interval))| {
-                    Some(Dot {
-                        family: kinds.iter().position(|other| other == kind)?,
-                        value: *value,
-                        interval: *interval,
-                        told: format!(
-                            "{} in {}: {}",
-                            case.variant,
-                            case.precision,
-                            told(*value, *interval, "times the speed of FP32")
-                        ),
-                    })
-                })
-                .collect();
-            (!dots.is_empty()).then(|| Row {
-                name: label(&variant.name),
-                dots,
-            })
+        let mut shown = compared(model);
+        let setting = usual(&shown)?;
+        shown.retain(|one| one.setting() == setting);
+        let kinds: BTreeSet<Kind> = shown.iter().map(Compared::kind).collect();
+        let kinds: Vec<Kind> = kinds.into_iter().collect();
+        let group = |same: &[Compared]| Group {
+            name: label(&same[0].case.variant),
+            pairs: same.iter().filter_map(|one| pair(one, &kinds)).collect(),
         };
-        let rows: Vec<Row> = model.input.zoo.variants.iter().filter_map(row).collect();
-        let family = |(precision, backend, plain): &(Precision, &str, &str)| {
-            format!("{precision} on {backend} / f32 on {plain}")
+        let groups = shown.chunk_by(|a, b| a.case.variant == b.case.variant);
+        let (count, batch, crop) = setting;
+        let size = if crop == 224 {
+            String::new()
+        } else {
+            format!(", {crop} pixels")
         };
-        (!rows.is_empty()).then(|| {
-            Drawing::Dots(Dots {
-                words: Words {
-                    title: self.title().into(),
-                    subtitle: format!(
-                        "{}, {}, batch {}: right of the line is faster; bars: interval",
-                        model.cpu(),
-                        super::threads(most.0),
-                        most.1
-                    ),
-                    x_title: "times the speed of FP32".into(),
-                },
-                mark: Some((1.0, "FP32".into())),
-                families: kinds.iter().map(family).collect(),
-                rows,
-            })
-        })
+        let ties = if shown.iter().any(|one| one.seeded) {
+            ". Weights are made up, and first classes near ties"
+        } else {
+            ""
+        };
+        Some(Drawing::Pairs(Pairs {
+            words: Words {
+                title: self.title().into(),
+                subtitle: format!(
+                    "{}, {}, batch {batch}{size}. Error: the largest of a logit beside f32 without Winograd, in standard \
+                     deviations (σ) of the logits. Top-1: images with the same first class{ties}",
+                    model.cpu(),
+                    threads(count)
+                ),
+                x_title: "times as fast as f32".into(),
+            },
+            dots_title: "largest error, σ".into(),
+            letters_title: "top-1".into(),
+            mark: Some((1.0, "f32".into())),
+            families: kinds.iter().map(|kind| kind.name()).collect(),
+            groups: groups.map(group).collect(),
+        }))
     }
 }
 
-/// The same cell in f32: of the same engine, or where that was not measured the fastest.
-fn plain<'m, 'a>(model: &'m Model<'a>, case: &NetworkCase) -> Option<(&'a NetworkCase, &'m Times)> {
-    let same = |other: &NetworkCase| {
-        other.precision == Precision::F32
-            && (&other.variant, other.batch, other.crop, other.threads)
-                == (&case.variant, case.batch, case.crop, case.threads)
-    };
-    let candidates = model.ours_of(&case.variant).filter(|(other, _)| same(other));
-    candidates.min_by(|a, b| {
-        let key = |(other, times): &(&NetworkCase, &Times)| (other.backend != case.backend, times.median_ns);
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+fn pair(one: &Compared, kinds: &[Kind]) -> Option<Pair> {
+    let (value, interval) = one.speed;
+    let error = one.fidelity.and_then(|fidelity| fidelity.error_in_deviations);
+    let agreeing = one.agreeing();
+    let mut words = format!(
+        "{} in {}: {}",
+        one.case.variant,
+        one.kind().name(),
+        told(value, interval, "times the speed of f32")
+    );
+    if let Some(error) = error {
+        words.push_str(&format!(", largest error {error:.1e} σ"));
+    }
+    if let Some(divergence) = one.fidelity.and_then(|fidelity| fidelity.divergence) {
+        words.push_str(&format!(", KL {divergence:.1e} nats"));
+    }
+    if let Some((same, images)) = agreeing {
+        words.push_str(&format!(", top-1 as f32's on {same} of {images}"));
+    }
+    Some(Pair {
+        family: kinds.iter().position(|kind| *kind == one.kind())?,
+        value,
+        interval,
+        label: format!("{value:.2}"),
+        dot: error.filter(|error| *error > 0.0),
+        letters: agreeing.map_or(String::new(), |(same, images)| format!("{same}/{images}")),
+        told: words,
     })
 }
 
 /// One time over another, with the widest that their intervals allow.
-pub(super) fn ratio(above: &Times, below: &Times) -> (f64, Option<(f64, f64)>) {
+pub(crate) fn ratio(above: &Times, below: &Times) -> (f64, Option<(f64, f64)>) {
     let interval = above
         .interval
         .zip(below.interval)

@@ -27,6 +27,7 @@ fn layers() -> LayerTimes {
         layer: layer.into(),
         kind: String::new(),
         macs,
+        operands: None,
         weight_bytes: 0,
         samples_ns: [ms, ms + 1, ms + 3].map(|ms| ms * 1_000_000).to_vec(),
     };
@@ -35,6 +36,7 @@ fn layers() -> LayerTimes {
         case: "HRNet_W18_C/f32/bs1/crop224/cpu/t2".parse().expect("a case"),
         started: String::new(),
         peak_macs_per_s: 50e9,
+        peaks_macs_per_s: std::collections::BTreeMap::new(),
         provenance: harness::Provenance::default(),
         steps: vec![
             step("conv1", 500_000_000, 9),
@@ -229,15 +231,47 @@ fn a_batch_is_shown_by_the_image_and_a_precision_by_its_gain() {
         .map(|point| (point.x, point.y))
         .collect();
     assert_eq!(w18, [(1.0, 60.0), (4.0, 25.0)]);
-    let Some(Drawing::Dots(dots)) = drawing("local.precision", &everything()) else {
-        panic!("no dots");
+}
+
+#[test]
+fn a_precision_is_told_by_its_speed_over_f32_and_its_error() {
+    let mut records = everything();
+    let mut cell = |id: &str, ms: u64, error: f64, agreeing: f64| {
+        let mut record = record(id, ms);
+        record.fidelity = Some(harness::Fidelity {
+            top1_agreement: agreeing,
+            error_in_deviations: Some(error),
+            ..harness::Fidelity::default()
+        });
+        records.push(record);
+    };
+    cell("HRNet_W18_C/f32/bs4/crop224/cpu/t2", 100, 1e-4, 1.0);
+    cell("HRNet_W18_C/int8/bs4/crop224/cpu/t2", 50, 0.2, 0.75);
+    cell("HRNet_W18_C/int8/bs4/crop224/openvino/t2", 40, 0.3, 0.5);
+    cell("HRNet_W18_C/i16/bs1/crop224/cpu/t2", 30, 0.2, 1.0);
+    let Some(Drawing::Pairs(pairs)) = drawing("local.precision", &records) else {
+        panic!("no pairs");
     };
     assert_eq!(
-        dots.families,
-        ["f16 on candle / f32 on candle"],
-        "of the same engine"
+        pairs.families,
+        ["f32", "f16 on candle", "int8", "int8 on openvino"],
+        "at batch 4, ours first"
     );
-    assert_eq!(dots.rows[0].dots[0].value, 100.0 / 360.0);
+    assert_eq!(pairs.groups[0].name, "W18");
+    let told: Vec<(f64, Option<f64>, &str)> = pairs.groups[0]
+        .pairs
+        .iter()
+        .map(|pair| (pair.value, pair.dot, pair.letters.as_str()))
+        .collect();
+    let expected = [
+        (1.0, Some(1e-4), "4/4"),
+        (100.0 / 360.0, None, ""),
+        (2.0, Some(0.2), "3/4"),
+        (2.5, Some(0.3), "2/4"),
+    ];
+    assert_eq!(told, expected);
+    assert!(pairs.groups[0].pairs[3].told.contains("largest error 3.0e-1 σ"));
+    assert_eq!(drawing("local.precision", &records[..8]), None, "nothing but f32");
 }
 
 #[test]
@@ -318,6 +352,6 @@ fn a_networks_time_is_told_by_part_and_by_work() {
     assert!(
         bars.words
             .subtitle
-            .contains("HRNet_W18_C, batch 1, 2 threads, cpu")
+            .contains("HRNet_W18_C, f32, batch 1, 2 threads, cpu")
     );
 }

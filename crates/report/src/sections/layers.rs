@@ -14,11 +14,12 @@ pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
         ""
     };
     let text = format!(
-        "Each fused step of {}, timed in {} runs of its own; peak: {} GMAC/s of fused multiply-adds in the same process. \
-         Rates count the layers' definitions, so that Winograd's filtering can pass the peak.{debug}",
+        "Each fused step of {}, timed in {} runs of its own; peak: {} GMAC/s, of the instruction that multiplies the \
+         step's format, in the same process. Rates count the layers' definitions, so that Winograd's filtering can pass the \
+         peak.{debug}",
         breakdown.what(),
         breakdown.times.runs(),
-        digits(breakdown.times.peak_macs_per_s / 1e9)
+        breakdown.peaks()
     );
     let mut table = Table::new(&[
         "part",
@@ -52,10 +53,6 @@ fn row<K>(breakdown: &Breakdown, name: &str, sum: &StepSum<K>) -> Vec<String> {
         format!("{:.1}", 100.0 * breakdown.share(sum)),
         format!("{:.1}", sum.macs as f64 / 1e6),
         or_empty(sum.macs_per_s().map(|rate| digits(rate / 1e9))),
-        or_empty(
-            breakdown
-                .share_of_peak(sum)
-                .map(|share| format!("{:.0}", 100.0 * share)),
-        ),
+        or_empty(sum.share_of_peak().map(|share| format!("{:.0}", 100.0 * share))),
     ]
 }

@@ -8,6 +8,7 @@ mod history;
 mod latency;
 mod layers;
 mod pick;
+mod precision;
 mod preprocessing;
 
 use harness::{Outcome, Record};
@@ -21,6 +22,7 @@ use self::latency::latencies;
 use self::layers::layers;
 use self::pick::pick;
 pub(crate) use self::pick::readme_table;
+use self::precision::precisions;
 use self::preprocessing::preprocessing;
 use crate::cells::Model;
 use crate::charts::Part;
@@ -41,6 +43,7 @@ pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
     sections.extend(evaluated(model));
     sections.push(accuracy(model, of(Some(Part::Accuracy))));
     sections.extend(latencies(model, of(Some(Part::Latency))));
+    sections.extend(precisions(model, of(Some(Part::Precision))));
     sections.extend(layers(model, of(Some(Part::Layers))));
     sections.extend(peers::section(model, of(None)));
     sections.extend(preprocessing(model, of(Some(Part::Preprocessing))));

@@ -61,17 +61,31 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
     }
 }
 
+/// What the engine's kernels multiply in a precision; none in f16, which they do not run.
+pub fn operands(precision: Precision) -> Option<Format> {
+    match precision {
+        Precision::F32 => Some(Format::F32),
+        Precision::F16 => None,
+        Precision::Bf16 => Some(Format::Bf16),
+        Precision::I16 => Some(Format::I16),
+        Precision::Int8 => Some(Format::Int8),
+    }
+}
+
+/// The precision whose operands are of this format.
+fn precision_of(format: Format) -> Option<Precision> {
+    let mut all = Precision::ALL.into_iter();
+    all.find(|precision| operands(*precision) == Some(format))
+}
+
 /// The vector unit that runs a precision, and what it multiplies the precision's operands by: the one that `ZOO_ISA` names,
 /// else the best that has an instruction for them.
 fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
-    let format = match precision {
-        Precision::F32 | Precision::F16 => Format::F32,
-        Precision::Bf16 => Format::Bf16,
-        Precision::I16 => Format::I16,
-        Precision::Int8 => Format::Int8,
-    };
     let first = unit()?;
-    let multiplies = |isa: Isa| isa.multiplies(format).map(|how| (isa, Some(how)));
+    let multiplies = |isa: Isa| {
+        let how = isa.multiplies(operands(precision)?)?;
+        Some((isa, Some(how)))
+    };
     let others = if std::env::var(ISA).is_ok() {
         Vec::new()
     } else {
@@ -93,7 +107,6 @@ impl Backend for Cpu {
     fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
         match precision {
             Precision::F32 => Some("f32"),
-            Precision::F16 => None,
             _ => unit_of(precision).ok()?.1,
         }
     }
@@ -208,6 +221,7 @@ impl Session for CpuSession {
             layer: layer.clone(),
             kind: step.kind(),
             macs: step.macs(),
+            operands: step.format().and_then(precision_of),
             weight_bytes: step.weight_bytes(),
         };
         self.program.steps().iter().zip(&self.layers).map(cost).collect()

@@ -1,12 +1,20 @@
 //! What the machine can do at the moment: the yardstick beside every cell.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use harness::{Canary, Cell, Stopwatch};
-use kernels::engine::{Isa, fma_macs};
+use hrnet::Precision;
+use kernels::engine::{Format, Isa, peak_macs};
 
 /// Rounds of the multiply-add loop, for about a millisecond on one thread.
 const ROUNDS: usize = 500_000;
+
+/// The rounds that tell how many of a format's take [`PEAK_S`].
+const FIRST_ROUNDS: usize = 2_000;
+
+/// Seconds of a try at a format's peak: long beside the start of a thread.
+const PEAK_S: f64 = 0.003;
 
 /// Tries, of which the fastest counts: one in which two threads woke on one core is no peak, and would flatter whoever
 /// is held against it.
@@ -23,18 +31,35 @@ pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
     }
 }
 
-/// Multiply-accumulates a second in the best of several tries, on so many threads.
+/// Multiply-accumulates a second of f32 in the best of several tries, on so many threads.
 pub(crate) fn macs_per_s(isa: Isa, threads: usize) -> f64 {
-    let macs = fma_macs(isa, 1) as f64 * ROUNDS as f64 * threads as f64;
-    best(TRIES, || spin(isa, ROUNDS, threads), macs)
+    let macs = spun(isa, Format::F32, ROUNDS, threads).unwrap_or(0.0);
+    best(TRIES, || spin(isa, Format::F32, ROUNDS, threads), macs)
+}
+
+/// The same of every precision whose operands the unit multiplies.
+pub(crate) fn peaks(isa: Isa, threads: usize) -> BTreeMap<Precision, f64> {
+    let peak = |precision: Precision| {
+        let format = runtime::operands(precision)?;
+        let few = spun(isa, format, FIRST_ROUNDS, 1)?;
+        // Plain code may be a hundred times slower than an instruction.
+        let rate = best(TRIES, || spin(isa, format, FIRST_ROUNDS, 1), few);
+        let rounds = (FIRST_ROUNDS as f64 * (PEAK_S * rate / few).max(1.0)) as usize;
+        let macs = spun(isa, format, rounds, threads)?;
+        Some((
+            precision,
+            best(TRIES, || spin(isa, format, rounds, threads), macs),
+        ))
+    };
+    Precision::ALL.into_iter().filter_map(peak).collect()
 }
 
 /// The multiply-add loop as a cell of a race, for about ten milliseconds a run, and what it does in one.
 pub(super) fn cell(isa: Isa, threads: usize) -> (Cell, f64) {
     let rounds = 10 * ROUNDS;
-    let macs = fma_macs(isa, 1) as f64 * rounds as f64 * threads as f64;
+    let macs = spun(isa, Format::F32, rounds, threads).unwrap_or(0.0);
     let run = move || {
-        spin(isa, rounds, threads);
+        spin(isa, Format::F32, rounds, threads);
         Ok(())
     };
     (Cell::new(run), macs)
@@ -50,13 +75,18 @@ fn best(tries: usize, mut work: impl FnMut(), amount: f64) -> f64 {
     (0..tries).map(rate).fold(0.0, f64::max)
 }
 
-fn spin(isa: Isa, rounds: usize, threads: usize) {
+fn spin(isa: Isa, format: Format, rounds: usize, threads: usize) {
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|| fma_macs(isa, rounds));
+            scope.spawn(|| peak_macs(isa, format, rounds));
         }
-        fma_macs(isa, rounds);
+        peak_macs(isa, format, rounds);
     });
+}
+
+/// The multiply-accumulates of a [`spin`]; none where the unit does not multiply the format.
+fn spun(isa: Isa, format: Format, rounds: usize, threads: usize) -> Option<f64> {
+    Some(peak_macs(isa, format, 1)? as f64 * rounds as f64 * threads as f64)
 }
 
 /// Reads the whole sweep once, each thread its part.
@@ -80,6 +110,9 @@ mod tests {
         let canary = canary(Isa::best(), 1);
         assert!((1e8..1e13).contains(&canary.macs_per_s), "{canary:?}");
         assert!((1e7..1e13).contains(&canary.bytes_per_s), "{canary:?}");
+        let peaks = peaks(Isa::best(), 1);
+        assert!(peaks.values().all(|peak| (1e6..1e14).contains(peak)), "{peaks:?}");
+        assert!(peaks.contains_key(&Precision::F32) && !peaks.contains_key(&Precision::F16));
         let (mut cell, macs) = cell(Isa::best(), 2);
         assert!(macs > 1e6 && cell.time().expect("it cannot fail") > 0);
     }

@@ -119,7 +119,7 @@ impl<'a> Forecast<'a> {
         match self.rates.get(&key(network)) {
             Some(rates) => (macs * 1e9 / median(rates), Basis::Rate),
             None => {
-                let ours = network.backend == "cpu" && network.precision == Precision::F32;
+                let ours = network.backend == runtime::BACKENDS[0].name();
                 let share = if ours { 1.0 } else { STOCK_SHARE };
                 (macs * 1e9 / (self.peak * share), Basis::Guess)
             }

@@ -18,7 +18,7 @@ use hrnet::Precision;
 use registry::{Variant, Zoo};
 
 pub(crate) use campaign::{Campaign, Done, Plan, Task};
-pub(crate) use canary::macs_per_s;
+pub(crate) use canary::peaks;
 pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub use peers::peers;

@@ -162,7 +162,11 @@ impl Bench {
         tasks: Vec<Task>,
         known: &[Record],
     ) -> Result<(), Failure> {
-        cx.out.note(&told::begin(&tasks, campaign, &self.out));
+        let plan = campaign.plan(tasks.clone(), known)?;
+        cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));
+        if let Some(slow) = told::slow(&plan) {
+            cx.out.note(&slow);
+        }
         // Lines of single processes are progress where several make a cell.
         let several = campaign.processes > 1 || campaign.limit.is_some();
         let done = campaign.run(tasks, known, |record| {
@@ -179,6 +183,9 @@ impl Bench {
                 cx.out
                     .data(&told::line(&task.records.iter().collect::<Vec<_>>()))?;
             }
+        }
+        if let Some(precisions) = told::precisions(&done.tasks).filter(|_| !self.json) {
+            cx.out.data(&format!("\n{precisions}"))?;
         }
         if self.twins {
             cx.out.note(&told::twins(cx.zoo()?, &done.tasks));

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use hrnet::Precision;
 use kernels::engine::Isa;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bench::provenance;
+use crate::bench::{peaks, provenance};
 use crate::context::Context;
 use crate::peers::installed;
 
@@ -34,6 +36,8 @@ struct Checkup {
     /// The vector units that the engine could use, and the one it does.
     units: Vec<&'static str>,
     unit: &'static str,
+    /// G multiply-accumulates a second on one thread of the instruction for each precision's operands.
+    peaks: BTreeMap<Precision, f64>,
     backends: Vec<String>,
     peers: Vec<&'static str>,
 }
@@ -53,6 +57,8 @@ impl Doctor {
                 .unwrap_or_else(|error| format!("absent, {error}"));
             format!("{} ({what}) {}", backend.name(), precisions.join("; "))
         });
+        let unit = runtime::unit()?;
+        let rounded = |(precision, peak): (Precision, f64)| (precision, (peak / 1e8).round() / 10.0);
         let checkup = Checkup {
             version: about.zoo,
             build: about.build,
@@ -70,17 +76,21 @@ impl Doctor {
             os: about.machine.os,
             cpu_features: about.machine.cpu_features,
             units: Isa::available().iter().map(Isa::name).collect(),
-            unit: runtime::unit()?.name(),
+            unit: unit.name(),
+            peaks: peaks(unit, 1).into_iter().map(rounded).collect(),
             backends: backends.collect(),
             peers: installed(cx, true),
         };
         if self.json {
             return cx.out.json(&checkup);
         }
+        let peak = |(precision, peak): (&Precision, &f64)| format!("{precision} {peak}");
+        let peaks: Vec<String> = checkup.peaks.iter().map(peak).collect();
         let commit = checkup.commit.as_deref().unwrap_or("unknown");
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
-             network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\nmemory      {} GiB\nsystem      {}\n\
+             network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\n\
+             peaks       {} GMAC/s, one thread\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
@@ -94,6 +104,7 @@ impl Doctor {
             checkup.cpu_features.join(" "),
             checkup.units.join(" "),
             checkup.unit,
+            peaks.join(", "),
             checkup.memory_gib,
             checkup.os,
             checkup.backends.join("\n            "),

@@ -1,25 +1,27 @@
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch};
-use hrnet::{Precision, SeededWeights, Shape};
+use hrnet::{Precision, Shape};
+use kernels::engine::Isa;
 use runtime::{Options, Session};
 use serde::Serialize;
 
-use crate::bench::{all_threads, macs_per_s, provenance};
+use crate::bench::{all_threads, peaks, provenance};
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::files::write_whole;
+use crate::model::{Choice, Weights, WeightsArg};
 use crate::output::table;
 use crate::{Exit, Failure};
-
-/// Seed of the stand-in weights.
-const SEED: u64 = 0;
 
 /// Say where a network's time goes: each kind of fused step, its share, and its share of the machine's peak
 ///
 /// Effective rates count the multiply-accumulates of the layer's definition, so that an algorithm that does fewer can
-/// pass the peak, which is measured in the same run. Weights do not change the times; seeded ones are used.
+/// pass the peak. That is of the instruction that multiplies the step's own number format, and is measured in the same run.
+/// Weights change the times little; --calibration wants those that it was made on.
 #[derive(Debug, Args)]
 pub(crate) struct Profile {
     /// The variant, as `zoo list` names it
@@ -27,6 +29,11 @@ pub(crate) struct Profile {
     /// The number format
     #[arg(long, default_value = "f32")]
     precision: Precision,
+    /// A weight file, or `seeded:N` for made-up weights
+    #[arg(long, value_name = "FILE|seeded:N", default_value = "seeded:0")]
+    weights: WeightsArg,
+    #[command(flatten)]
+    calibration: CalibrationArg,
     /// Images a batch
     #[arg(short, long, default_value = "1")]
     batch: NonZeroUsize,
@@ -58,6 +65,12 @@ struct Row<'a> {
     steps: usize,
     macs: u64,
     weight_bytes: usize,
+    /// What it multiplies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operands: Option<Precision>,
+    /// Its rate over the peak of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_of_peak: Option<f64>,
     /// The median over the runs of the time of all of them.
     time_ns: f64,
 }
@@ -65,12 +78,18 @@ struct Row<'a> {
 #[derive(Serialize)]
 struct Profiled<'a> {
     variant: &'a str,
+    precision: Precision,
     batch: usize,
     threads: usize,
     rows: Vec<Row<'a>>,
     total_ns: f64,
     peak_macs_per_ns: f64,
+    /// By what is multiplied.
+    peaks_macs_per_ns: BTreeMap<Precision, f64>,
 }
+
+/// What steps of one kind have in common.
+type Kind<'a> = (&'a str, Option<Precision>);
 
 impl Profile {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
@@ -78,7 +97,7 @@ impl Profile {
         if let Some(file) = &self.out {
             write(file, &times)?;
         }
-        let mut kinds = times.by(|step| step.kind.as_str());
+        let mut kinds = times.by(|step| (step.kind.as_str(), step.operands));
         kinds.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
         if self.json {
             cx.out.json(&self.profiled(&times, &kinds))
@@ -89,18 +108,34 @@ impl Profile {
 
     /// The time of each step of the network in each run.
     fn times(&self, cx: &Context) -> Result<LayerTimes, Failure> {
+        let calibration = self.calibration.file.as_deref();
+        refuse_unused(calibration, &[self.precision])?;
         let variant = cx.variant(&self.name)?;
         let crop = self.size.unwrap_or(variant.preprocess.crop);
         let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let backend = runtime::backend(&self.backend)?;
-        let options = Options::new(self.precision).threads(self.threads);
+        let choice = Choice::Given(self.weights.clone());
+        let weights = Weights::load(cx, variant, &graph, &choice)?;
+        let mut about = weights.about;
+        let mut options = Options::new(self.precision).threads(self.threads);
+        if let Some(file) = calibration {
+            let identity = || Weights::identity(cx, variant, &choice);
+            let calibrated = Calibrated::read(cx, file, variant, identity)?;
+            about = calibrated.about(&about);
+            options.calibration = Some(calibrated.calibration);
+        }
         let started = Record::now();
-        let mut session = backend.prepare(&graph, &SeededWeights::new(SEED), options)?;
+        let mut session = backend.prepare(&graph, weights.source.as_ref(), options)?;
         let steps = self.steps(session.as_mut())?;
         if steps.is_empty() {
             let what = format!("backend {} has no fused steps to time", backend.name());
             return Err(Failure::new(Exit::Usage, what).help("try --backend cpu"));
         }
+        let unit = match session.unit() {
+            Some(name) => Isa::named(name)?,
+            None => runtime::unit()?,
+        };
+        let peaks = peaks(unit, self.threads.get());
         Ok(LayerTimes {
             schema: LayerTimes::SCHEMA,
             case: Case::Network(NetworkCase {
@@ -112,10 +147,11 @@ impl Profile {
                 threads: self.threads.get(),
             }),
             started,
-            peak_macs_per_s: macs_per_s(runtime::unit()?, self.threads.get()),
+            peak_macs_per_s: peaks.get(&Precision::F32).copied().unwrap_or_default(),
+            peaks_macs_per_s: peaks,
             steps,
             provenance: Provenance {
-                weights: format!("seeded:{SEED}"),
+                weights: about,
                 ..provenance()
             },
         })
@@ -127,6 +163,7 @@ impl Profile {
             layer: step.layer,
             kind: step.kind,
             macs: step.macs,
+            operands: step.operands,
             weight_bytes: step.weight_bytes,
             samples_ns: Vec::with_capacity(self.runs.get()),
         });
@@ -145,27 +182,32 @@ impl Profile {
         Ok(steps)
     }
 
-    fn profiled<'a>(&'a self, times: &LayerTimes, kinds: &[StepSum<&'a str>]) -> Profiled<'a> {
-        let row = |sum: &StepSum<&'a str>| Row {
-            kind: sum.key,
+    fn profiled<'a>(&'a self, times: &LayerTimes, kinds: &[StepSum<Kind<'a>>]) -> Profiled<'a> {
+        let row = |sum: &StepSum<Kind<'a>>| Row {
+            kind: sum.key.0,
             steps: sum.steps,
             macs: sum.macs,
             weight_bytes: sum.weight_bytes,
+            operands: sum.key.1,
+            share_of_peak: sum.share_of_peak(),
             time_ns: sum.time_ns,
         };
+        let by_ns = |(precision, peak): (&Precision, &f64)| (*precision, peak / 1e9);
         Profiled {
             variant: &self.name,
+            precision: self.precision,
             batch: self.batch.get(),
             threads: self.threads.get(),
             rows: kinds.iter().map(row).collect(),
             total_ns: kinds.iter().map(|sum| sum.time_ns).sum(),
             peak_macs_per_ns: times.peak_macs_per_s / 1e9,
+            peaks_macs_per_ns: times.peaks_macs_per_s.iter().map(by_ns).collect(),
         }
     }
 
-    fn text(&self, times: &LayerTimes, kinds: &[StepSum<&str>]) -> String {
+    fn text(&self, times: &LayerTimes, kinds: &[StepSum<Kind>]) -> String {
         let all = times.all();
-        let lines = kinds.iter().map(|sum| line(sum.key, sum, times));
+        let lines = kinds.iter().map(|sum| line(sum.key.0, sum, all.time_ns));
         let header = [
             "step",
             ">steps",
@@ -176,31 +218,34 @@ impl Profile {
             ">GMAC/s",
             ">of peak",
         ];
+        let peak = |operands: Precision| {
+            let peak = times.peak_of(Some(operands)) / 1e9;
+            format!("{operands} {peak:.1}")
+        };
+        let peaks: Vec<String> = times.operands().into_iter().map(peak).collect();
         format!(
-            "{}, batch {}, {} threads; peak {:.1} GMAC/s\n{}",
+            "{}, {}, batch {}, {} threads; peak, GMAC/s: {}\n{}",
             self.name,
+            self.precision,
             self.batch,
             self.threads,
-            times.peak_macs_per_s / 1e9,
-            table(&header, lines.chain([line("all", &all, times)])),
+            peaks.join(", "),
+            table(&header, lines.chain([line("all", &all, all.time_ns)])),
         )
     }
 }
 
-fn line<K>(name: &str, sum: &StepSum<K>, times: &LayerTimes) -> Vec<String> {
-    let rate = |text: fn(f64, f64) -> String| {
-        let rate = sum.macs_per_s();
-        rate.map_or(String::new(), |rate| text(rate, times.peak_macs_per_s))
-    };
+fn line<K>(name: &str, sum: &StepSum<K>, all_ns: f64) -> Vec<String> {
+    let or_empty = |text: Option<String>| text.unwrap_or_default();
     vec![
         name.to_owned(),
         sum.steps.to_string(),
         format!("{:.1}", sum.macs as f64 / 1e6),
         format!("{:.1}", sum.weight_bytes as f64 / f64::from(1 << 20)),
         format!("{:.3}", sum.time_ns / 1e6),
-        format!("{:.1} %", 100.0 * sum.time_ns / times.all().time_ns),
-        rate(|rate, _| format!("{:.0}", rate / 1e9)),
-        rate(|rate, peak| format!("{:.0} %", 100.0 * rate / peak)),
+        format!("{:.1} %", 100.0 * sum.time_ns / all_ns),
+        or_empty(sum.macs_per_s().map(|rate| format!("{:.0}", rate / 1e9))),
+        or_empty(sum.share_of_peak().map(|share| format!("{:.0} %", 100.0 * share))),
     ]
 }
 
@@ -225,6 +270,8 @@ pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) ->
     let profile = Profile {
         name: smallest.name.clone(),
         precision: Precision::F32,
+        weights: WeightsArg::Seeded(0),
+        calibration: CalibrationArg { file: None },
         batch: NonZeroUsize::MIN,
         threads: NonZeroUsize::new(all_threads()).unwrap_or(NonZeroUsize::MIN),
         size: None,

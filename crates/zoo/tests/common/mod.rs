@@ -7,6 +7,39 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// A manifest of small networks, by name and width of the first branch, whose weights nobody has.
+pub fn manifest(networks: &[(&str, usize)]) -> String {
+    let variant = |(name, width): &(&str, usize)| {
+        let widths = [1, 2, 4, 8].map(|times| times * width);
+        format!(
+            r#"
+[[variant]]
+name = "{name}"
+licence = "MIT"
+preprocess = "small"
+network = {{ widths = {widths:?} }}
+[[variant.weights]]
+id = "none"
+url = "https://example.org/{name}.pth"
+format = "pth"
+naming = "timm"
+"#
+        )
+    };
+    let variants: String = networks.iter().map(variant).collect();
+    format!(
+        r#"
+schema = 1
+[preprocess.small]
+resize_short = 36
+crop = 32
+interpolation = "bilinear"
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+{variants}"#
+    )
+}
+
 /// A folder with nothing in it but what the program puts there.
 pub struct Place(TempDir);
 

@@ -5,27 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::common::{Place, Run};
+use crate::common::{Place, Run, manifest};
 
-pub const MANIFEST: &str = r#"
-schema = 1
-[preprocess.small]
-resize_short = 36
-crop = 32
-interpolation = "bilinear"
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
-[[variant]]
-name = "tiny"
-licence = "MIT"
-preprocess = "small"
-network = { widths = [8, 16, 32, 64] }
-[[variant.weights]]
-id = "none"
-url = "https://example.org/tiny.pth"
-format = "pth"
-naming = "timm"
-"#;
+/// A manifest of the one network.
+pub fn tiny() -> String {
+    manifest(&[("tiny", 8)])
+}
 
 pub const MODEL: [&str; 6] = [
     "--weights",
@@ -46,7 +31,7 @@ impl World {
     /// A folder of images, and the network's own opinion of them.
     pub fn new(images: usize) -> Self {
         let place = Place::new();
-        place.write("zoo.toml", MANIFEST);
+        place.write("zoo.toml", &tiny());
         let folder = place.path().join("images");
         std::fs::create_dir(&folder).expect("made");
         let mut rng = fastrand::Rng::with_seed(1);

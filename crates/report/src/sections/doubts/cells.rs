@@ -112,7 +112,8 @@ pub(super) fn seeded(model: &Model) -> Option<Item> {
         "note",
         "Made-up weights",
         format!(
-            "{seeded} cells ran on seeded weights: they take as long as trained ones, but tell nothing of an accuracy"
+            "{seeded} cells ran on seeded weights: they take as long as trained ones, but tell nothing of an accuracy, and their \
+             first classes are near ties that any rounding may turn"
         ),
     )
 }

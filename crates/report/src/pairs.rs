@@ -1,0 +1,202 @@
+//! Two values a row beside each other: a bar, a dot on a logarithmic axis of its own, and a few letters behind both.
+
+use plotters::style::text_anchor::HPos;
+
+use crate::axis::{Axis, Span};
+use crate::draw::{COLORS, Drawn, FAINT, GRID, INK, Pen, text_width};
+use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::heading::Mark;
+use crate::labels::Area;
+
+/// What a chart of pairs shows, in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pairs {
+    /// The horizontal axis among them is the bars'.
+    pub(crate) words: Words,
+    /// The dots' axis, with its unit.
+    pub(crate) dots_title: String,
+    /// What the letters are.
+    pub(crate) letters_title: String,
+    /// A value that bars are held against, with its name.
+    pub(crate) mark: Option<(f64, String)>,
+    /// The kinds of pairs, for colour, shape and legend.
+    pub(crate) families: Vec<String>,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Rows that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) pairs: Vec<Pair>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pair {
+    /// Index into [`Pairs::families`].
+    pub(crate) family: usize,
+    /// The bar.
+    pub(crate) value: f64,
+    /// Where the bar's value lies, if that is known.
+    pub(crate) interval: Option<(f64, f64)>,
+    /// The text behind the bar.
+    pub(crate) label: String,
+    /// The dot, above 0; none where it is not known, or 0.
+    pub(crate) dot: Option<f64>,
+    pub(crate) letters: String,
+    /// What is told of it when it is pointed at.
+    pub(crate) told: String,
+}
+
+const THICK: f64 = 10.0;
+const STEP: f64 = 15.0;
+const GAP: f64 = 12.0;
+const RADIUS: f64 = 4.0;
+/// Between a bar and its label.
+const BESIDE: f64 = 6.0;
+/// The dots' plot.
+const DOTS: f64 = 140.0;
+/// Left of it, and right of it before the letters.
+const APART: f64 = 16.0;
+/// What a tick of the dots' axis needs.
+const TICK: f64 = 40.0;
+
+/// The chart as an SVG, as high as its rows need.
+///
+/// # Errors
+/// What plotters says.
+pub(crate) fn svg(pairs: &Pairs) -> Result<String, String> {
+    let layout = Layout::new(pairs);
+    layout.frame.svg(|pen| {
+        layout.dots_axis(pen, pairs)?;
+        let mut top = layout.frame.plot.top + GAP / 2.0;
+        for (index, group) in pairs.groups.iter().enumerate() {
+            if index > 0 {
+                let y = top - GAP / 2.0;
+                pen.line((layout.frame.plot.left, y), (layout.right, y), GRID)?;
+            }
+            layout.group(pen, group, top)?;
+            top += group.height() + GAP;
+        }
+        layout.frame.held(pen)
+    })
+}
+
+/// Where everything lies.
+struct Layout<'a> {
+    frame: Frame<'a>,
+    dots: Axis,
+    /// Ends of the dots' axis, pixels.
+    ends: (f64, f64),
+    /// Where the letters end, pixels.
+    right: f64,
+}
+
+impl Group {
+    fn height(&self) -> f64 {
+        self.pairs.len() as f64 * STEP
+    }
+}
+
+impl Pair {
+    /// Where the bar or its interval ends.
+    fn end(&self) -> f64 {
+        self.interval.map_or(self.value, |(_, high)| high.max(self.value))
+    }
+}
+
+impl<'a> Layout<'a> {
+    fn new(pairs: &'a Pairs) -> Self {
+        let all = || pairs.groups.iter().flat_map(|group| &group.pairs);
+        let letters = all().map(|pair| pair.letters.as_str());
+        let column = letters.chain([pairs.letters_title.as_str()]);
+        let column = column.map(|text| text_width(text, LABEL)).fold(0.0, f64::max);
+        let labels = all().map(|pair| text_width(&pair.label, LABEL));
+        let frame = Frame::rows(Rows {
+            words: &pairs.words,
+            families: pairs.families.iter().map(String::as_str).collect(),
+            legend: Mark::Bar,
+            held: pairs.mark.as_ref(),
+            names: pairs.groups.iter().map(|group| group.name.as_str()).collect(),
+            height: pairs.groups.iter().map(|group| group.height() + GAP).sum(),
+            longest: all().map(Pair::end).fold(0.0, f64::max),
+            beyond: labels.fold(0.0, f64::max) + BESIDE + 3.0,
+            beside: APART + DOTS + APART / 2.0 + column,
+        });
+        let left = frame.plot.left + frame.plot.width + APART;
+        let ends = (left, left + DOTS);
+        let values = || all().filter_map(|pair| pair.dot);
+        let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        let span = match values().next() {
+            Some(_) => Span::decades(low, high, (DOTS / TICK) as u32),
+            None => Span::decades(1e-3, 1.0, 3),
+        };
+        Self {
+            dots: span.axis(ends),
+            ends,
+            right: ends.1 + APART / 2.0 + column,
+            frame,
+        }
+    }
+
+    fn dots_axis(&self, pen: &Pen, pairs: &Pairs) -> Drawn {
+        let Area { top, height, .. } = self.frame.plot;
+        let bottom = top + height;
+        for (value, text) in self.dots.ticks() {
+            let x = self.dots.pixel(value);
+            pen.line((x, top), (x, bottom), GRID)?;
+            pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
+        }
+        pen.line((self.ends.0, top), (self.ends.0, bottom), FAINT)?;
+        let middle = (self.ends.0 + self.ends.1) / 2.0;
+        pen.text(
+            &pairs.dots_title,
+            (middle, bottom + 26.0),
+            LABEL,
+            INK,
+            HPos::Center,
+        )?;
+        let head = (self.right, top - 17.0);
+        pen.text(&pairs.letters_title, head, LABEL, INK, HPos::Right)
+    }
+
+    fn group(&self, pen: &Pen, group: &Group, top: f64) -> Drawn {
+        let Area { left, .. } = self.frame.plot;
+        let name = (left - 8.0, top + group.height() / 2.0 - 6.0);
+        pen.text(&group.name, name, LABEL, INK, HPos::Right)?;
+        for (index, pair) in group.pairs.iter().enumerate() {
+            self.pair(pen, pair, top + (index as f64 + 0.5) * STEP)?;
+        }
+        Ok(())
+    }
+
+    fn pair(&self, pen: &Pen, pair: &Pair, middle: f64) -> Drawn {
+        let (bars, left) = (&self.frame.x, self.frame.plot.left);
+        let (from, to) = (
+            (left, middle - THICK / 2.0),
+            (bars.pixel(pair.value), middle + THICK / 2.0),
+        );
+        pen.bar(from, to, COLORS[pair.family % COLORS.len()])?;
+        if let Some((low, high)) = pair.interval {
+            pen.whisker((bars.pixel(low), middle), (bars.pixel(high), middle), INK)?;
+        }
+        let level = |x: f64| (x, middle - 6.0);
+        let behind = level(bars.pixel(pair.end()) + BESIDE);
+        pen.text(&pair.label, behind, LABEL, INK, HPos::Left)?;
+        if let Some(value) = pair.dot {
+            pen.marker((self.dots.pixel(value), middle), pair.family, RADIUS)?;
+        }
+        pen.text(&pair.letters, level(self.right), LABEL, INK, HPos::Right)?;
+        let row = Area {
+            left,
+            top: middle - STEP / 2.0,
+            width: self.right - left,
+            height: STEP,
+        };
+        pen.tip(row, &pair.told);
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Networks in other number formats beside their f32: how fast, and how near its answers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use harness::{Fidelity, NetworkCase};
+use hrnet::Precision;
+
+use crate::cells::{Cell, Model, OURS, Times};
+use crate::charts::ratio;
+
+/// One cell beside our f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Compared<'m, 'a> {
+    pub(crate) case: &'a NetworkCase,
+    pub(crate) times: &'m Times,
+    /// How many times as fast as our fastest f32, and where that lies.
+    pub(crate) speed: (f64, Option<(f64, f64)>),
+    pub(crate) fidelity: Option<Fidelity>,
+    /// Whether its weights are made up.
+    pub(crate) seeded: bool,
+    /// Whether another people's engine ran it.
+    pub(crate) peer: bool,
+}
+
+/// A precision on an engine: our own, others of ours, then peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kind<'a> {
+    peer: bool,
+    precision: Precision,
+    engine: &'a str,
+}
+
+/// What cells of one chart share: threads, batch and crop.
+pub(crate) type Setting = (usize, usize, usize);
+
+/// The cells in other precisions for which there is an f32 of ours, and that one before them: in order of the manifest's
+/// variants, then of settings and kinds.
+pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>) -> Vec<Compared<'m, 'a>> {
+    let plain = Plain::of(model);
+    let mut found: Vec<Compared> = Vec::new();
+    for cell in &model.cells {
+        let Some((case, _)) = cell.measured() else {
+            continue;
+        };
+        // A cell that was measured alone comes before the same in a race.
+        let known = found.last().is_some_and(|last| last.case == case);
+        if known || case.precision == Precision::F32 {
+            continue;
+        }
+        if let Some(plain) = plain.fastest(case, cell.raced) {
+            found.extend(Compared::of(model, plain, plain));
+            found.extend(Compared::of(model, cell, plain));
+        }
+    }
+    let variants = model.input.zoo.variants.iter().enumerate();
+    let order: HashMap<&str, usize> = variants
+        .map(|(index, variant)| (variant.name.as_str(), index))
+        .collect();
+    found.sort_by_key(|one| (order.get(one.case.variant.as_str()), one.setting(), one.kind()));
+    found.dedup_by_key(|one| one.case);
+    found
+}
+
+/// The setting that most cells have; the largest where there are as many.
+pub(crate) fn usual(compared: &[Compared]) -> Option<Setting> {
+    let mut counts: BTreeMap<Setting, usize> = BTreeMap::new();
+    for one in compared {
+        *counts.entry(one.setting()).or_default() += 1;
+    }
+    let most = counts
+        .into_iter()
+        .max_by_key(|(setting, count)| (*count, *setting));
+    most.map(|(setting, _)| setting)
+}
+
+/// Our cells in f32, by variant and setting.
+struct Plain<'m, 'a>(HashMap<(&'a str, Setting), Vec<&'m Cell<'a>>>);
+
+impl<'m, 'a> Plain<'m, 'a> {
+    fn of(model: &'m Model<'a>) -> Self {
+        let mut cells: HashMap<_, Vec<_>> = HashMap::new();
+        for cell in &model.cells {
+            if let Some((case, _)) = cell.measured()
+                && case.precision == Precision::F32
+                && !model.is_peer(&case.backend)
+            {
+                let key = (case.variant.as_str(), setting(case));
+                cells.entry(key).or_default().push(cell);
+            }
+        }
+        Self(cells)
+    }
+
+    /// The fastest of a variant and setting: of a race for what was raced, where there is one.
+    fn fastest(&self, case: &NetworkCase, raced: bool) -> Option<&'m Cell<'a>> {
+        let cells = self.0.get(&(case.variant.as_str(), setting(case)))?;
+        let rank = |cell: &Cell| {
+            let median_ns = cell.times.map_or(f64::INFINITY, |times| times.median_ns);
+            (cell.raced != raced, median_ns)
+        };
+        let fastest = cells.iter().min_by(|a, b| {
+            let (a, b) = (rank(a), rank(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        fastest.copied()
+    }
+}
+
+fn setting(case: &NetworkCase) -> Setting {
+    (case.threads, case.batch, case.crop)
+}
+
+impl<'m, 'a> Compared<'m, 'a> {
+    fn of(model: &Model<'a>, cell: &'m Cell<'a>, plain: &'m Cell<'a>) -> Option<Self> {
+        let ((case, times), (_, before)) = (cell.measured()?, plain.measured()?);
+        let speed = match std::ptr::eq(cell, plain) {
+            true => (1.0, None),
+            false => ratio(before, times),
+        };
+        Some(Self {
+            case,
+            times,
+            speed,
+            fidelity: cell.records.iter().rev().find_map(|record| record.fidelity),
+            seeded: cell.record().provenance.weights.starts_with("seeded:"),
+            peer: model.is_peer(&case.backend),
+        })
+    }
+
+    pub(crate) fn setting(&self) -> Setting {
+        setting(self.case)
+    }
+
+    pub(crate) fn kind(&self) -> Kind<'a> {
+        Kind {
+            peer: self.peer,
+            precision: self.case.precision,
+            engine: &self.case.backend,
+        }
+    }
+
+    /// So many images of so many whose first class is the reference's.
+    pub(crate) fn agreeing(&self) -> Option<(usize, usize)> {
+        let images = self.case.batch;
+        let share = self.fidelity?.top1_agreement;
+        Some(((share * images as f64).round() as usize, images))
+    }
+}
+
+impl Kind<'_> {
+    /// The precision, and the engine where it is not our usual one.
+    pub(crate) fn name(self) -> String {
+        match self.engine {
+            OURS => self.precision.to_string(),
+            engine => format!("{} on {engine}", self.precision),
+        }
+    }
+}
