@@ -94,14 +94,13 @@ impl<'m, 'a> Plain<'m, 'a> {
     /// The fastest of a variant and setting: of a race for what was raced, where there is one.
     fn fastest(&self, case: &NetworkCase, raced: bool) -> Option<&'m Cell<'a>> {
         let cells = self.0.get(&(case.variant.as_str(), setting(case)))?;
+        // Our usual engine where two are as fast.
         let rank = |cell: &Cell| {
-            let median_ns = cell.times.map_or(f64::INFINITY, |times| times.median_ns);
-            (cell.raced != raced, median_ns)
+            let ours = cell.case.network().is_some_and(|case| case.backend == OURS);
+            let median_ns = cell.times.map_or(u64::MAX, |times| times.median_ns as u64);
+            (cell.raced != raced, median_ns, !ours)
         };
-        let fastest = cells.iter().min_by(|a, b| {
-            let (a, b) = (rank(a), rank(b));
-            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-        });
+        let fastest = cells.iter().min_by_key(|cell| rank(cell));
         fastest.copied()
     }
 }
