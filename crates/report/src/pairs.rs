@@ -56,11 +56,13 @@ const RADIUS: f64 = 4.0;
 /// Between a bar and its label.
 const BESIDE: f64 = 6.0;
 /// The dots' plot.
-const DOTS: f64 = 140.0;
-/// Left of it, and right of it before the letters.
-const APART: f64 = 16.0;
+const DOTS: f64 = 132.0;
+/// Left of it, so that the ticks of both axes do not touch.
+const APART: f64 = 26.0;
+/// Between it and the letters.
+const BEFORE: f64 = 8.0;
 /// What a tick of the dots' axis needs.
-const TICK: f64 = 40.0;
+const TICK: f64 = 38.0;
 
 /// The chart as an SVG, as high as its rows need.
 ///
@@ -122,7 +124,7 @@ impl<'a> Layout<'a> {
             height: pairs.groups.iter().map(|group| group.height() + GAP).sum(),
             longest: all().map(Pair::end).fold(0.0, f64::max),
             beyond: labels.fold(0.0, f64::max) + BESIDE + 3.0,
-            beside: APART + DOTS + APART / 2.0 + column,
+            beside: APART + DOTS + BEFORE + column,
         });
         let left = frame.plot.left + frame.plot.width + APART;
         let ends = (left, left + DOTS);
@@ -137,7 +139,7 @@ impl<'a> Layout<'a> {
         Self {
             dots: span.axis(ends),
             ends,
-            right: ends.1 + APART / 2.0 + column,
+            right: ends.1 + BEFORE + column,
             frame,
         }
     }
@@ -198,5 +200,93 @@ impl<'a> Layout<'a> {
         };
         pen.tip(row, &pair.told);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::WIDTH;
+
+    fn pairs() -> Pairs {
+        let pair = |family, value, dot, letters: &str| Pair {
+            family,
+            value,
+            interval: Some((0.9 * value, 1.1 * value)),
+            label: format!("{value:.2} times"),
+            dot,
+            letters: letters.into(),
+            told: format!("{value} of {family}"),
+        };
+        let group = |name: &str, pairs| Group {
+            name: name.into(),
+            pairs,
+        };
+        Pairs {
+            words: Words {
+                title: "Gains".into(),
+                subtitle: "made up".into(),
+                x_title: "times as fast".into(),
+            },
+            dots_title: "error".into(),
+            letters_title: "right".into(),
+            mark: Some((1.0, "plain".into())),
+            families: vec!["plain ones".into(), "short ones".into()],
+            groups: vec![
+                group(
+                    "W18",
+                    vec![pair(0, 1.0, Some(2e-5), "4/4"), pair(1, 2.25, Some(0.3), "3/4")],
+                ),
+                group("W64", vec![pair(1, 0.25, None, "")]),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_value_is_told_and_both_axes_have_their_ticks() {
+        let svg = svg(&pairs()).expect("drawn");
+        for text in [
+            "Gains",
+            "times as fast",
+            "error",
+            "right",
+            "plain",
+            "W18",
+            "W64",
+            "4/4",
+            "2.25 times",
+            "10⁻⁵",
+        ] {
+            assert_eq!(svg.matches(&format!("\n{text}\n")).count(), 1, "{text} in {svg}");
+        }
+        for told in ["1 of 0", "2.25 of 1", "0.25 of 1"] {
+            assert!(svg.contains(&format!("<title>{told}</title>")), "{told}");
+        }
+        // Only family 1 has a diamond, and one of its values is not known.
+        assert_eq!(svg.matches("<polygon").count(), 1, "{svg}");
+    }
+
+    #[test]
+    fn bars_end_before_dots_and_dots_before_letters() {
+        let pairs = pairs();
+        let layout = Layout::new(&pairs);
+        for pair in pairs.groups.iter().flat_map(|group| &group.pairs) {
+            let label = layout.frame.x.pixel(pair.end()) + BESIDE + text_width(&pair.label, LABEL);
+            assert!(label <= layout.ends.0, "{} ends at {label}", pair.label);
+            if let Some(value) = pair.dot {
+                let x = layout.dots.pixel(value);
+                assert!((layout.ends.0..=layout.ends.1).contains(&x), "{value} at {x}");
+            }
+            let letters = layout.right - text_width(&pair.letters, LABEL);
+            assert!(letters >= layout.ends.1, "{} begins at {letters}", pair.letters);
+        }
+        assert!(layout.right <= f64::from(WIDTH));
+    }
+
+    #[test]
+    fn no_dots_at_all_leave_an_axis() {
+        let mut bare = pairs();
+        bare.groups[0].pairs.iter_mut().for_each(|pair| pair.dot = None);
+        assert!(svg(&bare).is_ok());
     }
 }

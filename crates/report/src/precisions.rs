@@ -56,7 +56,8 @@ pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>) -> Vec<Compared<'m, 'a>> {
     let order: HashMap<&str, usize> = variants
         .map(|(index, variant)| (variant.name.as_str(), index))
         .collect();
-    found.sort_by_key(|one| (order.get(one.case.variant.as_str()), one.setting(), one.kind()));
+    let place = |variant: &str| order.get(variant).copied().unwrap_or(usize::MAX);
+    found.sort_by_key(|one| (place(&one.case.variant), one.setting(), one.kind()));
     found.dedup_by_key(|one| one.case);
     found
 }

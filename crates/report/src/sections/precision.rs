@@ -40,7 +40,7 @@ fn lead(count: usize, crop: usize) -> String {
 fn doubt(compared: &[Compared]) -> Option<String> {
     let images = compared.iter().map(|one| one.case.batch).max()?;
     let mut text = format!(
-        "At most {images} images a cell say little of a share of first classes: `zoo fidelity NAME --photos DIR` takes as \
+        "At most {images} images a cell say little of a share of first classes: zoo fidelity NAME --photos DIR takes as \
          many as there are."
     );
     if compared.iter().any(|one| one.seeded) {
@@ -48,7 +48,7 @@ fn doubt(compared: &[Compared]) -> Option<String> {
             " On seeded weights even many would be weak evidence: such a network prefers no class, its two largest logits \
              lie as close as two of a thousand drawn at random, and rounding turns the order of many pairs, which a \
              trained network would not notice. There the error in σ and KL are the measures; what a precision costs in \
-             accuracy is told by trained weights and labels (`zoo eval`).",
+             accuracy is told by trained weights and labels (zoo eval).",
         );
     }
     Some(text)

@@ -1,12 +1,10 @@
 //! What `zoo bench` tells people: cells as lines, plans as tables.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use harness::verdict::{History, Repeat, Rule, compare};
-use harness::{Case, NetworkCase, Outcome, Quantile, Record, Summary};
-use hrnet::Precision;
+use harness::{Case, Outcome, Quantile, Record, Summary};
 use registry::Zoo;
 use serde::Serialize;
 
@@ -76,88 +74,6 @@ pub(crate) fn begin(tasks: &[Task], campaign: &Campaign, plan: &Plan, file: &Pat
         text.push_str(&format!(", of which {there} {records} there already"));
     }
     format!("{text}; records go to {}", file.display())
-}
-
-/// The precisions that our own engine does not run, with their share of the time, where they take the most of it.
-pub(crate) fn slow(plan: &Plan) -> Option<String> {
-    let stock = |task: &Task| {
-        let case = task.case.network()?;
-        let fast = runtime::BACKENDS[0].arithmetic(case.precision).is_some();
-        (!fast).then(|| (case.precision, case.backend.clone()))
-    };
-    let slow = plan.rows.iter().filter_map(|(task, processes, expected)| {
-        let (precision, backend) = stock(task)?;
-        Some((precision, backend, *processes as f64 * expected.all_ns))
-    });
-    let slow: Vec<_> = slow.collect();
-    let (precision, backend, _) = slow.first()?;
-    let share = slow.iter().map(|(.., ns)| ns).sum::<f64>() / plan.all_ns;
-    let others: BTreeSet<Precision> = plan
-        .rows
-        .iter()
-        .filter_map(|(task, ..)| Some(task.case.network()?.precision).filter(|_| stock(task).is_none()))
-        .collect();
-    let others: Vec<&str> = others.iter().map(|precision| precision.name()).collect();
-    (!others.is_empty() && share > 0.2).then(|| {
-        format!(
-            "{precision} runs on {backend} alone, whose operations are many times slower than ours, and takes about {:.0} % of \
-             the time; --precision {} leaves it out",
-            100.0 * share,
-            others.join(",")
-        )
-    })
-}
-
-/// What each precision gains and costs, where several were measured of a network beside f32.
-pub(crate) fn precisions(tasks: &[Task]) -> Option<String> {
-    let measured = || {
-        tasks.iter().filter_map(|task| {
-            let medians = task.records.iter().filter_map(Record::summary);
-            let mut medians: Vec<f64> = medians.map(|summary| summary.median_ns).collect();
-            Some((task, task.case.network()?, harness::median(&mut medians)?))
-        })
-    };
-    let plain = |case: &NetworkCase| {
-        let same = measured().filter(|(_, other, _)| {
-            other.precision == Precision::F32
-                && (&other.variant, other.batch, other.crop, other.threads)
-                    == (&case.variant, case.batch, case.crop, case.threads)
-        });
-        same.map(|(.., ns)| ns).min_by(f64::total_cmp)
-    };
-    let mut cells: Vec<_> = measured()
-        .filter_map(|(task, case, ns)| Some((task, case, ns, plain(case)?)))
-        .collect();
-    let several = cells.iter().any(|(_, case, ..)| case.precision != Precision::F32);
-    cells.sort_by_key(|(_, case, ..)| (&case.variant, case.batch, case.crop, case.threads, case.precision));
-    let rows = cells.into_iter().map(|(task, case, ns, plain)| {
-        let fidelity = task.records.iter().rev().find_map(|record| record.fidelity);
-        let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
-        let agreeing = fidelity.map(|fidelity| (fidelity.top1_agreement * case.batch as f64).round());
-        vec![
-            case.variant.clone(),
-            case.batch.to_string(),
-            case.threads.to_string(),
-            format!("{} on {}", case.precision, case.backend),
-            format!("{:.2}", ns / 1e6),
-            format!("{:.2}x", plain / ns),
-            small(fidelity.and_then(|fidelity| fidelity.error_in_deviations)),
-            small(fidelity.and_then(|fidelity| fidelity.divergence)),
-            agreeing.map_or(String::new(), |same| format!("{same} of {}", case.batch)),
-        ]
-    });
-    let titles = [
-        "network",
-        ">batch",
-        ">threads",
-        "precision",
-        ">ms",
-        ">speed over f32",
-        ">largest error / std",
-        ">KL, nats",
-        ">same top-1",
-    ];
-    several.then(|| table(&titles, rows))
 }
 
 /// The cells that got fewer processes than asked for, if any did.

@@ -9,7 +9,9 @@ use harness::{Budget, Case, Record, read};
 use hrnet::Precision;
 use registry::Zoo;
 
-use crate::bench::{Campaign, Errand, Matrix, Task, all_threads, preprocess_cases, resume, told};
+use crate::bench::{
+    Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, resume, slow, told,
+};
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::model::WeightsArg;
@@ -164,7 +166,7 @@ impl Bench {
     ) -> Result<(), Failure> {
         let plan = campaign.plan(tasks.clone(), known)?;
         cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));
-        if let Some(slow) = told::slow(&plan) {
+        if let Some(slow) = slow(&plan) {
             cx.out.note(&slow);
         }
         // Lines of single processes are progress where several make a cell.
@@ -184,8 +186,8 @@ impl Bench {
                     .data(&told::line(&task.records.iter().collect::<Vec<_>>()))?;
             }
         }
-        if let Some(precisions) = told::precisions(&done.tasks).filter(|_| !self.json) {
-            cx.out.data(&format!("\n{precisions}"))?;
+        if let Some(gains) = gains(&done.tasks).filter(|_| !self.json) {
+            cx.out.data(&format!("\n{gains}"))?;
         }
         if self.twins {
             cx.out.note(&told::twins(cx.zoo()?, &done.tasks));
