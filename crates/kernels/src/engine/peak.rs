@@ -19,18 +19,26 @@ const WEIGHTS: [usize; 2] = [6, 3];
 /// call takes is the unit's peak on one thread.
 pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
     isa.multiplies(format)?;
-    // SAFETY: an `Isa` is the proof that the CPU has the unit, which multiplies the format.
-    let sum = unsafe {
+    // SAFETY: the unit multiplies the format.
+    black_box(unsafe { spin(isa, format, rounds) });
+    let sums = INPUTS * WEIGHTS[usize::from(!isa.wide())];
+    Some((rounds * sums * isa.lanes() * format.channels()) as u64)
+}
+
+/// The sum of all lanes of all sums, which is the number of products, as far as f32 tells.
+///
+/// # Safety
+/// The unit multiplies the format.
+unsafe fn spin(isa: Isa, format: Format, rounds: usize) -> f32 {
+    // SAFETY: an `Isa` is the proof that the CPU has the unit; the rest is the caller's.
+    unsafe {
         match format {
             Format::F32 => on!(isa, Spin::<F32>::new(format, rounds)),
             Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, rounds)),
             Format::I16 => on!(isa, Spin::<I16>::new(format, rounds)),
             Format::Int8 => on!(isa, Spin::<Int8>::new(format, rounds)),
         }
-    };
-    black_box(sum);
-    let sums = INPUTS * WEIGHTS[usize::from(!isa.wide())];
-    Some((rounds * sums * isa.lanes() * format.channels()) as u64)
+    }
 }
 
 struct Spin<O> {
@@ -107,22 +115,14 @@ mod tests {
         }
     }
 
-    /// The sum of all lanes of all sums is the number of products, for all of them are of ones.
     #[test]
     fn no_product_is_left_out() {
         for isa in Isa::available() {
-            // SAFETY: the CPU has the unit, which multiplies the format.
-            let sum = |format| unsafe {
-                match format {
-                    Format::F32 => on!(isa, Spin::<F32>::new(format, 7)),
-                    Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, 7)),
-                    Format::I16 => on!(isa, Spin::<I16>::new(format, 7)),
-                    Format::Int8 => on!(isa, Spin::<Int8>::new(format, 7)),
-                }
-            };
             for format in FORMATS {
                 if let Some(macs) = peak_macs(isa, format, 7) {
-                    assert_eq!(sum(format), macs as f32, "{format} on {}", isa.name());
+                    // SAFETY: the unit multiplies the format.
+                    let sum = unsafe { spin(isa, format, 7) };
+                    assert_eq!(sum, macs as f32, "{format} on {}", isa.name());
                 }
             }
         }
