@@ -14,6 +14,9 @@ const WEIGHT_NS: f64 = 12.0;
 /// What stock operations reach of the machine's multiply-adds; our own engine reaches about all of them.
 const STOCK_SHARE: f64 = 0.1;
 
+/// The same in f16, which they multiply in f32: to and fro costs more than the products.
+const STOCK_F16_SHARE: f64 = 0.04;
+
 /// One preprocessing run where nothing better is known, ns.
 const PREPROCESS_NS: f64 = 10e6;
 
@@ -120,7 +123,11 @@ impl<'a> Forecast<'a> {
             Some(rates) => (macs * 1e9 / median(rates), Basis::Rate),
             None => {
                 let ours = network.backend == runtime::BACKENDS[0].name();
-                let share = if ours { 1.0 } else { STOCK_SHARE };
+                let share = match network.precision {
+                    _ if ours => 1.0,
+                    Precision::F16 if network.backend.starts_with("candle") => STOCK_F16_SHARE,
+                    _ => STOCK_SHARE,
+                };
                 (macs * 1e9 / (self.peak * share), Basis::Guess)
             }
         }
@@ -203,6 +210,12 @@ mod tests {
         let four = forecast.of(&case("HRNet_W18_C/f32/bs4/crop224/openvino/t1"), &budget);
         assert_eq!(four.basis, Basis::Rate);
         assert!((four.run_ns / 4e8 - 1.0).abs() < 1e-9, "{four:?}");
+        let run_ns = |id: &str| forecast.of(&case(id), &budget).run_ns;
+        let [ours, f16] = ["int8/bs1/crop224/cpu/t1", "f16/bs1/crop224/candle/t1"];
+        assert!(
+            20.0 * run_ns(&format!("HRNet_W18_C/{ours}")) < run_ns(&format!("HRNet_W18_C/{f16}")),
+            "a guess knows our engine from stock operations in f16"
+        );
         let other = forecast.of(&case("HRNet_W18_C/f32/bs4/crop224/openvino/t2"), &budget);
         assert_eq!(other.basis, Basis::Guess, "another thread count is another rate");
     }

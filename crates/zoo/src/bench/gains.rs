@@ -8,6 +8,9 @@ use hrnet::Precision;
 use super::{Plan, Task};
 use crate::output::table;
 
+/// By how much the machine's pace may change between cells without a word: single cells differ by as much.
+const STEADY: f64 = 1.15;
+
 /// The share of the time from which slow precisions are worth a word.
 const WORTH_A_WORD: f64 = 0.2;
 
@@ -78,7 +81,24 @@ pub(crate) fn gains(tasks: &[Task]) -> Option<String> {
         ">KL, nats",
         ">same top-1",
     ];
-    (!rows.is_empty()).then(|| table(&titles, rows.into_iter()))
+    let note = unsteady(tasks).map_or(String::new(), |note| format!("\n{note}"));
+    (!rows.is_empty()).then(|| table(&titles, rows) + &note)
+}
+
+/// That the machine was now faster, now slower, where it was: cells that are held against each other are not measured in turns.
+fn unsteady(tasks: &[Task]) -> Option<String> {
+    let pace = |record: &Record| Some(record.peak_macs_per_s()? / record.case.network()?.threads as f64);
+    let paces = tasks.iter().flat_map(|task| &task.records).filter_map(pace);
+    let (low, high) = paces.fold((f64::INFINITY, 0.0_f64), |(low, high), pace| {
+        (low.min(pace), high.max(pace))
+    });
+    (high > STEADY * low).then(|| {
+        format!(
+            "The machine itself was up to {:.1} times as fast around some cells as around others, and speeds over f32 are off \
+             by as much: measure again when nothing else runs, or --processes 8, which takes cells in turns",
+            high / low
+        )
+    })
 }
 
 impl<'a> Gain<'a> {
@@ -121,7 +141,7 @@ impl<'a> Gain<'a> {
 mod tests {
     use std::path::Path;
 
-    use harness::{Fidelity, Provenance};
+    use harness::{Canary, Conditions, Fidelity, Provenance};
 
     use super::*;
     use crate::bench::{Basis, Expected};
@@ -151,8 +171,33 @@ mod tests {
         for part in ["0.25x", "1.00x", "2.00x", "1.2e-2", "3 of 4"] {
             assert!(text.contains(part), "{part} in {text}");
         }
+        assert!(!text.contains("The machine itself"), "{text}");
         assert_eq!(gains(&tasks[1..]), None, "nothing but f32");
         assert_eq!(gains(&tasks[..1]), None, "no f32 to be held against");
+    }
+
+    #[test]
+    fn a_machine_that_changed_its_pace_is_told() {
+        let mut tasks = [task("int8", "cpu", 50), task("f32", "cpu", 100)];
+        let mut around = |index: usize, macs_per_s: f64| {
+            let canary = Canary {
+                macs_per_s,
+                bytes_per_s: 1e9,
+            };
+            tasks[index].records[0].conditions = Some(Conditions {
+                canary: [canary; 2],
+                load: None,
+                steal: None,
+                peak_resident_bytes: None,
+            });
+        };
+        around(0, 50e9);
+        around(1, 55e9);
+        assert_eq!(unsteady(&tasks), None);
+        tasks[1].records[0].conditions.as_mut().expect("known").canary[0].macs_per_s = 180e9;
+        // The mean of 180 and 55 is 99.5.
+        let told = gains(&tasks).expect("two precisions");
+        assert!(told.contains("up to 2.0 times as fast"), "{told}");
     }
 
     #[test]
