@@ -37,7 +37,7 @@ use crate::{Exit, Failure};
 /// than 30 days keep their pages, medians and verdicts, and no longer their samples.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
-    /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, in a few minutes
+    /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, and two networks in the other precisions, in a few minutes
     #[arg(long)]
     quick: bool,
     /// Time for measuring our own backends; races with peers, accuracy and the report come on top
@@ -269,14 +269,14 @@ impl Nightly {
                 batches: vec![4],
                 ..every.clone()
             };
-            // Each of these looks at photos first.
-            let whole = Matrix {
+            // i16 and int8 look at photos first: two networks tell what precisions gain and cost.
+            let others = Matrix {
                 variants: NETWORKS.map(str::to_owned).into(),
-                precisions: vec![Precision::I16, Precision::Int8],
+                precisions: vec![Precision::Bf16, Precision::I16, Precision::Int8],
                 batches: vec![4],
                 ..every
             };
-            [single.cases(zoo), four.cases(zoo), whole.cases(zoo)].concat()
+            [single.cases(zoo), four.cases(zoo), others.cases(zoo)].concat()
         } else {
             every.cases(zoo)
         };
