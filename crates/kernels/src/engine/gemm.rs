@@ -72,7 +72,7 @@ impl<S: Simd> Sink<S> for Scaled {
 macro_rules! of_format {
     ($format:expr, $function:ident::<$s:ty, $k:ty>($($argument:expr),*)) => {
         match $format {
-            Format::F32 => $function::<$s, $k, F32>($($argument),*),
+            Format::F32 | Format::F16 => $function::<$s, $k, F32>($($argument),*),
             Format::Bf16 => $function::<$s, $k, Bf16>($($argument),*),
             Format::I16 => $function::<$s, $k, I16>($($argument),*),
             Format::Int8 => $function::<$s, $k, Int8>($($argument),*),

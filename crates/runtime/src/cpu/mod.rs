@@ -65,7 +65,8 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
 /// else the best that has an instruction for them.
 fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
     let format = match precision {
-        Precision::F32 | Precision::F16 => Format::F32,
+        Precision::F32 => Format::F32,
+        Precision::F16 => Format::F16,
         Precision::Bf16 => Format::Bf16,
         Precision::I16 => Format::I16,
         Precision::Int8 => Format::Int8,
@@ -93,7 +94,6 @@ impl Backend for Cpu {
     fn arithmetic(&self, precision: Precision) -> Option<&'static str> {
         match precision {
             Precision::F32 => Some("f32"),
-            Precision::F16 => None,
             _ => unit_of(precision).ok()?.1,
         }
     }
