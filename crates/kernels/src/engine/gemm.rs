@@ -233,9 +233,17 @@ impl<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_
                     }
                 }
             }
+            // An array of their own, for a sink may make the compiler index it in memory: the loop above would then store each
+            // of its sums in each step.
+            let mut whole = [[S::splat(0.0); V]; R];
             for r in 0..R {
                 for v in 0..V {
-                    sink.put(r, v, F::sum::<S>(sums[r][v]));
+                    whole[r][v] = F::sum::<S>(sums[r][v]);
+                }
+            }
+            for r in 0..R {
+                for v in 0..V {
+                    sink.put(r, v, whole[r][v]);
                 }
             }
         }
