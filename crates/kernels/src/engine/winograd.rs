@@ -186,6 +186,7 @@ impl Winograd {
     fn summed(&self) -> usize {
         match self.format {
             Format::I16 => RUN,
+            Format::F16 => WIDENED.min(self.inputs),
             _ => self.inputs,
         }
     }
@@ -216,7 +217,7 @@ impl Winograd {
     pub(super) fn scratch(&self) -> usize {
         let width = self.tiling.most.min(self.tiling.vectors) * self.isa.lanes();
         self.elements() * (self.plane(width) + self.tiling.rows * width)
-            + Weights::room(self.format, self.inputs * self.tiling.rows)
+            + Weights::room(self.format, self.summed() * self.tiling.rows)
     }
 
     /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
@@ -280,10 +281,15 @@ impl Winograd {
                     for element in 0..T::ELEMENTS {
                         let matrix = block * T::ELEMENTS + element;
                         let to = products.add(element * rows * width);
-                        let a = self.matrix::<S>(io.weights, matrix, room);
                         let b = (scratch.add(element * plane).cast_const(), width);
                         let scales = epilogue.scales.wrapping_add(matrix * rows);
-                        self.product::<S>((a, scales), (rows, nv), b, to);
+                        let kernels = Kernels {
+                            all: io.weights,
+                            matrix,
+                            scales,
+                            room,
+                        };
+                        self.product::<S>(kernels, (rows, nv), b, to);
                     }
                     for r in 0..rows.min(self.outputs - block * rows) {
                         for v in 0..nv {
@@ -299,26 +305,22 @@ impl Winograd {
         }
     }
 
-    /// The kernels of one element of the transform and a block of rows.
-    #[inline(always)]
-    unsafe fn matrix<S: Simd>(&self, weights: Weights, index: usize, room: *mut f32) -> *const f32 {
-        let count = self.inputs * self.tiling.rows;
-        // SAFETY: the caller's.
-        unsafe { weights.from::<S>(index * count, count, room) }
-    }
-
-    /// The product of one element of the transform, with kernels and what their sums are to be multiplied by.
+    /// The product of one element of the transform.
     #[inline(always)]
     unsafe fn product<S: Simd>(
         &self,
-        (a, scales): (*const f32, *const f32),
+        kernels: Kernels,
         (rows, vectors): (usize, usize),
         (b, width): (*const f32, usize),
         to: *mut f32,
     ) {
         let factors = |at: usize, depth: usize| Factors {
             format: self.format,
-            a: a.wrapping_add(at * rows),
+            // SAFETY: the caller's.
+            a: unsafe {
+                let first = (kernels.matrix * self.inputs + at) * rows;
+                kernels.all.from::<S>(first, depth * rows, kernels.room)
+            },
             b: (b.wrapping_add(at * width), width),
             depth,
         };
@@ -335,7 +337,7 @@ impl Winograd {
             for at in (0..self.inputs).step_by(self.summed()) {
                 let sink = Scaled {
                     rows: sink(at > 0),
-                    scales,
+                    scales: kernels.scales,
                 };
                 let depth = self.summed().min(self.inputs - at);
                 gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
@@ -347,8 +349,23 @@ impl Winograd {
 /// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
 const RUN: usize = 24;
 
+/// Elements of inputs whose f16 kernels are widened at a time: they and the inputs stay in the first cache.
+const WIDENED: usize = 96;
+
 /// The largest magnitude of a transformed input of 16 bits.
 const TRANSFORMED: f32 = 32768.0;
+
+/// The kernels of one element of the transform and a block of rows.
+#[derive(Clone, Copy)]
+struct Kernels {
+    all: Weights,
+    /// Their place among all.
+    matrix: usize,
+    /// What each row's sums are to be multiplied by.
+    scales: *const f32,
+    /// Room to widen them in.
+    room: *mut f32,
+}
 
 /// Kernels on their way to [`Winograd::packed`].
 struct Packing<'a> {
