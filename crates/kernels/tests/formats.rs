@@ -1,4 +1,4 @@
-//! Packed operands: every vector unit, format and algorithm against convolutions written as their definition in f64, and
+//! Narrow operands: every vector unit, format and algorithm against convolutions written as their definition in f64, and
 //! the units against each other.
 
 mod common;
@@ -8,8 +8,8 @@ use kernels::engine::{
     Algorithm, ConvShape, Convolution, Format, Grid, Isa, Layer, Map, Program, Step, Steps, Target,
 };
 
-/// Formats that are packed.
-const PACKED: [Format; 3] = [Format::Bf16, Format::I16, Format::Int8];
+/// Formats that round what they multiply.
+const NARROW: [Format; 4] = [Format::F16, Format::Bf16, Format::I16, Format::Int8];
 
 fn layers(isa: Isa, format: Format) -> Vec<Layer> {
     let sizes = SIZES
@@ -99,6 +99,8 @@ fn deviation(products: usize) -> f64 {
 fn allowed(format: Format, kernel: &str) -> f64 {
     match (format, kernel) {
         (Format::F32, _) => 1e-5,
+        (Format::F16, "winograd4") => 1e-2,
+        (Format::F16, _) => 3e-3,
         (Format::Bf16, _) => 3e-2,
         (Format::I16, "winograd4") => 2e-2,
         (Format::I16, _) => 4e-3,
@@ -107,8 +109,8 @@ fn allowed(format: Format, kernel: &str) -> f64 {
 }
 
 #[test]
-fn convolutions_of_packed_operands_are_near_their_definition_and_alike_on_all_units() {
-    for format in PACKED {
+fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_units() {
+    for format in NARROW {
         for portable in layers(Isa::named("portable").expect("always there"), format) {
             let (from, shape) = (portable.input, portable.shape);
             let images: Vec<f32> = numbers(from.n * shape.inputs * from.h * from.w, 1)
@@ -242,6 +244,52 @@ fn inputs_out_of_range_are_cut_to_it() {
                 "{format} {input}: {}, not {expected}",
                 result[0]
             );
+        }
+    }
+}
+
+/// Weights far beyond f16's range either way keep their bits: each output has a step of its own.
+#[test]
+fn weights_of_any_size_fit_f16() {
+    let grid = Grid {
+        n: 1,
+        h: 8,
+        w: 8,
+        p: 4,
+    };
+    for isa in Isa::available() {
+        let layer = Layer {
+            shape: ConvShape {
+                inputs: 2,
+                outputs: 5,
+                kernel: 3,
+                stride: 1,
+            },
+            format: Format::F16,
+            input: grid,
+            output: grid,
+            target: Target { isa, threads: 1 },
+        };
+        let sizes = [1e-12, 1e-5, 1.0, 1e7, 0.0];
+        let weights: Vec<f32> = numbers(5 * 18, 4)
+            .iter()
+            .zip(0..)
+            .map(|(x, i)| x * sizes[i / 18])
+            .collect();
+        let images = numbers(2 * 64, 5);
+        let bias = [0.0; 5];
+        let exact = Batch::new(2, (1, 8, 8), &images).convolved(layer.shape, &weights, &bias);
+        for algorithm in layer.algorithms() {
+            let ours = run(layer, algorithm, (&images, 1.0), (&weights, &bias));
+            for (i, (a, b)) in ours.iter().zip(&exact.values).enumerate() {
+                let error = (f64::from(*a) - 2.0 * b).abs();
+                let size = f64::from(sizes[i / 64]);
+                assert!(
+                    error <= 3e-2 * size,
+                    "{layer}, {algorithm}: {i} is {a}, not {}",
+                    2.0 * b
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::conv::{Epilogue, Io};
 use super::direct::RUN;
-use super::format::Format;
+use super::format::{Format, Weights};
 use super::gemm::{self, Factors, Rows};
 use super::grid::Grid;
 use super::ops::cut;
@@ -96,6 +96,10 @@ impl Channels {
     pub(super) fn scratch(&self) -> usize {
         let slots = TOGETHER.min(self.slots.list.len());
         slots * (self.panel() + self.held.0 * self.vectors * self.lanes)
+            + Weights::room(
+                self.format,
+                self.run_inputs() * self.taps * self.held.1 * self.lanes,
+            )
     }
 
     /// Elements of one slot's gathered pixels: a vector more, for each is stored whole.
@@ -127,14 +131,18 @@ impl Channels {
             let slots = start..(start + TOGETHER).min(count);
             // SAFETY: the caller's.
             unsafe {
-                let sums = scratch.add(TOGETHER.min(count) * self.panel());
+                let together = TOGETHER.min(count);
+                let sums = scratch.add(together * self.panel());
+                let room = sums.add(together * self.held.0 * wide);
                 for input in (0..self.inputs).step_by(self.run_inputs()) {
                     let inputs = input..(input + self.run_inputs()).min(self.inputs);
                     self.gather::<S>(io.input, slots.clone(), inputs.clone(), scratch);
                     for group in groups.clone() {
                         let vectors = self.group(group);
                         let nv = vectors.len();
-                        let b = vectors.start * self.depth() + input * self.taps * nv;
+                        let depth = inputs.len() * self.taps;
+                        let b = (vectors.start * self.depth() + input * self.taps * nv) * S::LANES;
+                        let b = io.weights.from::<S>(b, depth * nv * S::LANES, room);
                         for slot in 0..slots.len() {
                             let sink = Rows {
                                 to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
@@ -144,8 +152,8 @@ impl Channels {
                             let factors = Factors {
                                 format: self.format,
                                 a: scratch.add(slot * self.panel()),
-                                b: (io.weights.add(b * S::LANES), nv * S::LANES),
-                                depth: inputs.len() * self.taps,
+                                b: (b, nv * S::LANES),
+                                depth,
                             };
                             gemm::product_of_pixels::<S, _>((self.held.0, nv), factors, sink);
                         }

@@ -1,6 +1,6 @@
 //! A convolution with all that is fused into it, ready to run.
 
-use super::format::Format;
+use super::format::{Format, Weights};
 use super::grid::Grid;
 use super::layer::{Algorithm, ConvShape, Kind, Layer};
 use super::packed::Packed;
@@ -13,7 +13,7 @@ pub struct Convolution {
     kind: Kind,
     weights: Packed,
     bias: Vec<f32>,
-    /// What sums of whole numbers stand for; none for other formats.
+    /// What sums of weights in steps stand for; none for other formats.
     scales: Vec<f32>,
     relu: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Io {
     pub(super) input: *const f32,
     pub(super) output: *mut f32,
     pub(super) residual: *const f32,
-    pub(super) weights: *const f32,
+    pub(super) weights: Weights,
 }
 
 /// What happens to a sum of products before it is stored.
@@ -157,8 +157,8 @@ impl Convolution {
         (self.weights.elements() + self.bias.len() + self.scales.len()) * size_of::<f32>()
     }
 
-    pub(super) fn weights(&self) -> &Packed {
-        &self.weights
+    pub(super) fn weights(&self) -> Weights {
+        Weights::new(self.weights.start(), self.layer.format)
     }
 
     pub(super) fn weights_mut(&mut self) -> &mut Packed {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::conv::{Epilogue, Io, shifted};
-use super::format::Format;
+use super::format::{Format, Weights};
 use super::gemm::{self, Factors, Rows, Sink};
 use super::grid::{Grid, first};
 use super::isa::Target;
@@ -85,6 +85,7 @@ impl Direct {
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
         (self.depth + self.tiling.rows) * self.width()
+            + Weights::room(self.format, self.depth.min(RUN) * self.tiling.rows)
     }
 
     /// Computes one part of `parts`.
@@ -136,6 +137,7 @@ impl Direct {
                 shape: (self.tiling.rows, vectors.len()),
                 panel: self.panel::<S>(io.input, &vectors, scratch),
                 sums: scratch.add(self.depth * self.width()),
+                room: scratch.add((self.depth + self.tiling.rows) * self.width()),
             };
             let together = vectors.clone().all(|vector| self.places.together(vector));
             let whole = self.places.whole(vectors).filter(|_| self.depth <= RUN);
@@ -188,8 +190,9 @@ struct Group<'a> {
     /// Rows and vectors.
     shape: (usize, usize),
     panel: (*const f32, usize),
-    /// Room for the sums.
+    /// Room for the sums, and for weights.
     sums: *mut f32,
+    room: *mut f32,
 }
 
 impl Group<'_> {
@@ -209,12 +212,21 @@ impl Group<'_> {
         unsafe {
             let factors = Factors {
                 format: conv.format,
-                a: io.weights.add(channel * conv.depth),
+                a: self.weights::<S>(block, 0..conv.depth),
                 b: self.panel,
                 depth: conv.depth,
             };
             gemm::product::<S, _>(self.shape, factors, end);
         }
+    }
+
+    /// The weights of a block of rows for some steps.
+    #[inline(always)]
+    unsafe fn weights<S: Simd>(self, block: usize, steps: Range<usize>) -> *const f32 {
+        let rows = self.shape.0;
+        let at = (block * self.conv.depth + steps.start) * rows;
+        // SAFETY: the caller's.
+        unsafe { self.io.weights.from::<S>(at, steps.len() * rows, self.room) }
     }
 
     /// A block whose sums are long, or have channels or places that do not exist or lie apart.
@@ -234,12 +246,11 @@ impl Group<'_> {
         };
         // SAFETY: the caller's.
         unsafe {
-            let a = self.io.weights.add(block * conv.depth * rows);
             for at in (0..conv.depth).step_by(RUN) {
                 let depth = RUN.min(conv.depth - at);
                 let factors = Factors {
                     format: conv.format,
-                    a: a.add(at * rows),
+                    a: self.weights::<S>(block, at..at + depth),
                     b: (self.panel.0.add(at * self.panel.1), self.panel.1),
                     depth,
                 };

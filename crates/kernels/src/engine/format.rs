@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::simd::Simd;
+use super::simd::{MAX_LANES, Simd};
 
 /// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// Maps as they are.
     F32,
+    /// Maps as they are and weights kept in f16, which are widened before they are multiplied.
+    F16,
     /// bf16, in pairs of channels.
     Bf16,
     /// Fixed point of 16 bits, in pairs of channels.
@@ -33,7 +35,7 @@ impl Format {
     /// Channels in one element of 32 bits.
     pub fn channels(self) -> usize {
         match self {
-            Self::F32 => 1,
+            Self::F32 | Self::F16 => 1,
             Self::Bf16 | Self::I16 => 2,
             Self::Int8 => 4,
         }
@@ -49,10 +51,21 @@ impl Format {
         matches!(self, Self::I16 | Self::Int8)
     }
 
-    /// `f32`, `bf16`, `i16` or `int8`.
+    /// Whether weights are in steps of each output's own: whole numbers, and f16, whose range is small.
+    fn stepped(self) -> bool {
+        self.whole() || self == Self::F16
+    }
+
+    /// Whether maps are packed for it.
+    pub fn is_packed(self) -> bool {
+        !matches!(self, Self::F32 | Self::F16)
+    }
+
+    /// `f32`, `f16`, `bf16`, `i16` or `int8`.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::I16 => "i16",
             Self::Int8 => "int8",
@@ -61,10 +74,9 @@ impl Format {
 
     /// A weight in steps: the nearest whole number where the format has only those.
     pub(super) fn steps(self, weight: f32, step: f32) -> f32 {
-        if self.whole() {
-            (weight / step).round_ties_even()
-        } else {
-            weight
+        match self.whole() {
+            true => (weight / step).round_ties_even(),
+            false => weight / step,
         }
     }
 
@@ -72,7 +84,7 @@ impl Format {
     pub(super) fn element(self, weights: [f32; 4]) -> f32 {
         let [a, b, ..] = weights;
         f32::from_bits(match self {
-            Self::F32 => return a,
+            Self::F32 | Self::F16 => return a,
             Self::Bf16 => {
                 let bits = |x: f32| u32::from(half::bf16::from_f32(x).to_bits());
                 bits(a) | bits(b) << 16
@@ -94,7 +106,7 @@ impl Format {
         // SAFETY: the caller's.
         unsafe {
             match self {
-                Self::F32 => v[0],
+                Self::F32 | Self::F16 => v[0],
                 Self::Bf16 => S::pairs_bf16(v[0], v[1]),
                 Self::I16 => S::pairs(v[0], v[1]),
                 Self::Int8 => S::quads(v),
@@ -128,6 +140,7 @@ const LARGEST: f64 = i32::MAX as f64;
 pub(super) fn weight_step<'a>(format: Format, limit: f32, runs: impl Iterator<Item = &'a [f32]>) -> f32 {
     let most = match format {
         Format::F32 | Format::Bf16 => return 1.0,
+        Format::F16 => return half_step(runs.flatten()),
         Format::I16 => f64::from(i16::MAX),
         Format::Int8 => 127.0,
     };
@@ -145,6 +158,75 @@ pub(super) fn weight_step<'a>(format: Format, limit: f32, runs: impl Iterator<It
         1.0
     }
 }
+
+/// The power of two that brings the largest weight near the end of f16's range, so that small ones are not lost at the
+/// other.
+fn half_step<'a>(weights: impl Iterator<Item = &'a f32>) -> f32 {
+    let largest = weights.map(|w| w.abs()).fold(0.0, f32::max);
+    if largest.is_normal() {
+        let exponent = largest.log2().floor() as i32 - LARGEST_EXPONENT;
+        2.0_f32.powi(exponent.max(f32::MIN_EXP))
+    } else {
+        1.0
+    }
+}
+
+/// The exponent of the largest weight in f16: one less than the largest of all, so that rounding never overflows.
+const LARGEST_EXPONENT: i32 = 14;
+
+/// Numbers as f16, two to an element, and as many zeros as a vector may read past their end.
+pub(super) fn halves(numbers: &[f32]) -> Vec<f32> {
+    let bits = |x: Option<&f32>| u32::from(half::f16::from_f32(x.copied().unwrap_or(0.0)).to_bits());
+    let element = |pair: &[f32]| f32::from_bits(bits(pair.first()) | bits(pair.get(1)) << 16);
+    let padding = std::iter::repeat_n(0.0, MAX_LANES.div_ceil(2));
+    numbers.chunks(2).map(element).chain(padding).collect()
+}
+
+/// Prepared weights where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
+    start: *const f32,
+    format: Format,
+}
+
+impl Weights {
+    pub(super) fn new(start: *const f32, format: Format) -> Self {
+        Self { start, format }
+    }
+
+    /// The elements from `at` on as products take them: as they lie, or `count` of them widened into `room`.
+    ///
+    /// # Safety
+    /// There are `count` of them, and [`Weights::room`] in `room`; the CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn from<S: Simd>(self, at: usize, count: usize, room: *mut f32) -> *const f32 {
+        if self.format != Format::F16 {
+            return self.start.wrapping_add(at);
+        }
+        let halves = self.start.cast::<u16>().wrapping_add(at);
+        let mut i = 0;
+        while i < count {
+            // SAFETY: the caller's; a vector more is there to read and to write.
+            unsafe {
+                S::prefetch(halves.wrapping_add(i + AHEAD).cast());
+                S::store(room.add(i), S::widen(halves.add(i)));
+            }
+            i += S::LANES;
+        }
+        room
+    }
+
+    /// Elements of room for so many weights at a time.
+    pub(super) fn room(format: Format, count: usize) -> usize {
+        match format {
+            Format::F16 => count + MAX_LANES,
+            _ => 0,
+        }
+    }
+}
+
+/// How far ahead of use f16 weights are asked for.
+const AHEAD: usize = 2048;
 
 /// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, and each output's
 /// step, for sums of `run` elements of inputs of at most a limit; no steps for formats that have none.
@@ -175,7 +257,7 @@ pub(super) fn weights<'a>(
             own.iter()
                 .map(|own| format.element(own.map(|w| format.steps(w, step)))),
         );
-        if format.whole() {
+        if format.stepped() {
             steps.push(step);
         }
     }

@@ -72,7 +72,7 @@ impl<S: Simd> Sink<S> for Scaled {
 macro_rules! of_format {
     ($format:expr, $function:ident::<$s:ty, $k:ty>($($argument:expr),*)) => {
         match $format {
-            Format::F32 => $function::<$s, $k, F32>($($argument),*),
+            Format::F32 | Format::F16 => $function::<$s, $k, F32>($($argument),*),
             Format::Bf16 => $function::<$s, $k, Bf16>($($argument),*),
             Format::I16 => $function::<$s, $k, I16>($($argument),*),
             Format::Int8 => $function::<$s, $k, Int8>($($argument),*),
@@ -233,9 +233,17 @@ impl<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_
                     }
                 }
             }
+            // An array of their own, for a sink may make the compiler index it in memory: the loop above would then store each
+            // of its sums in each step.
+            let mut whole = [[S::splat(0.0); V]; R];
             for r in 0..R {
                 for v in 0..V {
-                    sink.put(r, v, F::sum::<S>(sums[r][v]));
+                    whole[r][v] = F::sum::<S>(sums[r][v]);
+                }
+            }
+            for r in 0..R {
+                for v in 0..V {
+                    sink.put(r, v, whole[r][v]);
                 }
             }
         }

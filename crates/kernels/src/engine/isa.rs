@@ -61,7 +61,10 @@ impl Isa {
             {
                 found.push(Self(Kind::Avx512));
             }
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("fma")
+                && std::arch::is_x86_feature_detected!("f16c")
+            {
                 found.push(Self(Kind::Avx2));
             }
         }
@@ -115,6 +118,7 @@ impl Isa {
                 let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
                 match format {
                     Format::F32 => Some("AVX-512 vfmadd"),
+                    Format::F16 => Some("AVX-512 vfmadd, weights widened by vcvtph2ps"),
                     Format::Bf16 => bf16.then_some("AVX-512 vdpbf16ps"),
                     Format::I16 => vnni.then_some("AVX-512 vpdpwssd"),
                     Format::Int8 => vnni.then_some("AVX-512 vpdpbusd"),
@@ -123,6 +127,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             (Kind::Avx2, _) => match format {
                 Format::F32 => Some("FMA vfmadd"),
+                Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
                 Format::Bf16 => None,
                 Format::I16 => Some("AVX2 vpmaddwd"),
                 Format::Int8 => Some("AVX2 vpmaddwd on bytes taken apart"),

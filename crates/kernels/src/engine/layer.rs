@@ -62,7 +62,7 @@ pub(super) enum Kind {
 
 impl ConvShape {
     /// Elements of the kernels.
-    pub(super) fn weights(self) -> usize {
+    pub fn weights(self) -> usize {
         self.outputs * self.inputs * self.kernel * self.kernel
     }
 }
@@ -80,7 +80,7 @@ impl Layer {
             (3, 2) => self.input.p == 4,
             _ => false,
         };
-        if filtered && matches!(self.format, Format::F32 | Format::I16) {
+        if filtered && matches!(self.format, Format::F32 | Format::F16 | Format::I16) {
             algorithms.push(Algorithm::Winograd);
         }
         algorithms
@@ -113,7 +113,7 @@ impl Layer {
     /// The largest magnitude of whole inputs that are not transformed.
     fn limit(self) -> f32 {
         match self.format {
-            Format::F32 | Format::Bf16 => 1.0,
+            Format::F32 | Format::F16 | Format::Bf16 => 1.0,
             Format::I16 => LIMIT,
             Format::Int8 => 255.0,
         }
@@ -189,19 +189,26 @@ impl Kind {
     /// Weights `[outputs, inputs, kernel, kernel]` as operands in the order in which they are used, and what their sums
     /// with inputs in steps of 1 are to be multiplied by; nothing for formats without steps.
     pub(super) fn packed(&self, layer: Layer, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let limit = match self {
-            Self::Winograd(winograd) => return winograd.packed(weights),
-            _ => layer.limit(),
-        };
         let ConvShape { inputs, kernel, .. } = layer.shape;
-        let form = (layer.format, limit);
-        let (weights, scales) = format::weights(form, (inputs, kernel * kernel), RUN, weights);
-        let ordered = match self {
-            Self::Channels(channels) => channels.packed(&weights),
-            Self::Direct(direct) => direct.packed(&weights),
-            Self::Winograd(_) => unreachable!("returned above"),
+        let elements = || {
+            let form = (layer.format, layer.limit());
+            format::weights(form, (inputs, kernel * kernel), RUN, weights)
         };
-        (ordered, scales)
+        let (ordered, scales) = match self {
+            Self::Winograd(winograd) => winograd.packed(weights),
+            Self::Channels(channels) => {
+                let (weights, scales) = elements();
+                (channels.packed(&weights), scales)
+            }
+            Self::Direct(direct) => {
+                let (weights, scales) = elements();
+                (direct.packed(&weights), scales)
+            }
+        };
+        match layer.format {
+            Format::F16 => (format::halves(&ordered), scales),
+            _ => (ordered, scales),
+        }
     }
 
     /// Elements of scratch memory that a thread needs.

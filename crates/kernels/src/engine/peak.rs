@@ -33,7 +33,7 @@ unsafe fn spin(isa: Isa, format: Format, rounds: usize) -> f32 {
     // SAFETY: an `Isa` is the proof that the CPU has the unit; the rest is the caller's.
     unsafe {
         match format {
-            Format::F32 => on!(isa, Spin::<F32>::new(format, rounds)),
+            Format::F32 | Format::F16 => on!(isa, Spin::<F32>::new(format, rounds)),
             Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, rounds)),
             Format::I16 => on!(isa, Spin::<I16>::new(format, rounds)),
             Format::Int8 => on!(isa, Spin::<Int8>::new(format, rounds)),

@@ -40,6 +40,16 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
         let _ = rows;
         unreachable!("a vector of {} lanes holds no 8 rows", Self::LANES)
     }
+    /// f16 numbers.
+    unsafe fn widen(from: *const u16) -> Self::V {
+        let mut out = [0.0_f32; MAX_LANES];
+        for (lane, out) in out.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the caller's.
+            *out = half::f16::from_bits(unsafe { from.add(lane).read() }).to_f32();
+        }
+        // SAFETY: there is room for the widest vector; the CPU has the unit.
+        unsafe { Self::load(out.as_ptr()) }
+    }
     /// Asks for the cache line at `from`, which need not exist.
     unsafe fn prefetch(from: *const f32);
 

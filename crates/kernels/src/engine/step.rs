@@ -281,7 +281,7 @@ impl Step {
                         input: at(from),
                         output: at(to),
                         residual: or_null(residual),
-                        weights: conv.weights().start(),
+                        weights: conv.weights(),
                     };
                     conv.run::<S>(io, part, scratch);
                 }

@@ -10,7 +10,7 @@ mod stride2;
 use std::ops::Range;
 
 use super::conv::{Epilogue, Io};
-use super::format::{self, Format};
+use super::format::{self, Format, Weights};
 use super::gemm::{self, Factors, Rows, Scaled};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
@@ -123,7 +123,7 @@ impl Winograd {
     }
 
     /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
-    /// and what the sums of `[block of rows][element][row]` are to be multiplied by; nothing for f32.
+    /// and what the sums of `[block of rows][element][row]` are to be multiplied by; nothing for f32. f16 is to be narrowed.
     pub(super) fn packed(&self, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let (rows, elements) = (self.tiling.rows, self.elements());
         let kernels = weights.as_chunks().0;
@@ -153,18 +153,19 @@ impl Winograd {
     fn quantised(&self, kernels: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let rows = self.tiling.rows;
         let matrix = kernels.len() / (self.tiling.blocks * self.elements());
-        let mut out = Vec::with_capacity(kernels.len() / 2 + rows);
+        let channels = self.format.channels();
+        let mut out = Vec::with_capacity(kernels.len() / channels + rows);
         let mut scales = Vec::with_capacity(kernels.len() / matrix * rows);
         for (index, matrix) in kernels.chunks_exact(matrix).enumerate() {
             let mut elements = vec![0.0; self.inputs * rows];
             for row in 0..rows {
                 let weights: Vec<f32> = matrix.iter().skip(row).step_by(rows).copied().collect();
-                let run = RUN * self.format.channels();
-                let step = format::weight_step(self.format, TRANSFORMED, weights.chunks(run));
-                for (input, pair) in weights.chunks(2).enumerate() {
+                let runs = weights.chunks(self.summed() * channels);
+                let step = format::weight_step(self.format, TRANSFORMED, runs);
+                for (input, pair) in weights.chunks(channels).enumerate() {
                     let [a, b] = [pair[0], pair.get(1).copied().unwrap_or(0.0)];
-                    let whole = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
-                    elements[input * rows + row] = self.format.element(whole);
+                    let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
+                    elements[input * rows + row] = self.format.element(steps);
                 }
                 scales.push(step * self.unit(index % self.elements()));
             }
@@ -173,11 +174,20 @@ impl Winograd {
         (out, scales)
     }
 
-    /// What one stands for in an element of a transformed input of 16 bits.
+    /// What one stands for in an element of a transformed input.
     fn unit(&self, element: usize) -> f32 {
         match &self.tiles {
-            Tiles::Two(_) | Tiles::Stride2(_) => 1.0,
-            Tiles::Four(_) => stride1::unit(element),
+            Tiles::Four(_) if self.format == Format::I16 => stride1::unit(element),
+            _ => 1.0,
+        }
+    }
+
+    /// Elements of inputs whose products are summed before the sum is scaled.
+    fn summed(&self) -> usize {
+        match self.format {
+            Format::I16 => RUN,
+            Format::F16 => WIDENED.min(self.inputs),
+            _ => self.inputs,
         }
     }
 
@@ -207,6 +217,7 @@ impl Winograd {
     pub(super) fn scratch(&self) -> usize {
         let width = self.tiling.most.min(self.tiling.vectors) * self.isa.lanes();
         self.elements() * (self.plane(width) + self.tiling.rows * width)
+            + Weights::room(self.format, self.summed() * self.tiling.rows)
     }
 
     /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
@@ -258,6 +269,7 @@ impl Winograd {
             // SAFETY: the caller's.
             unsafe {
                 let products = scratch.add(T::ELEMENTS * plane);
+                let room = products.add(T::ELEMENTS * rows * width);
                 for v in 0..nv {
                     for ci in 0..self.inputs {
                         let to = scratch.add(ci * width + v * S::LANES);
@@ -270,7 +282,14 @@ impl Winograd {
                         let matrix = block * T::ELEMENTS + element;
                         let to = products.add(element * rows * width);
                         let b = (scratch.add(element * plane).cast_const(), width);
-                        self.product::<S>(io.weights, epilogue, matrix, (rows, nv), b, to);
+                        let scales = epilogue.scales.wrapping_add(matrix * rows);
+                        let kernels = Kernels {
+                            all: io.weights,
+                            matrix,
+                            scales,
+                            room,
+                        };
+                        self.product::<S>(kernels, (rows, nv), b, to);
                     }
                     for r in 0..rows.min(self.outputs - block * rows) {
                         for v in 0..nv {
@@ -290,17 +309,18 @@ impl Winograd {
     #[inline(always)]
     unsafe fn product<S: Simd>(
         &self,
-        weights: *const f32,
-        epilogue: Epilogue,
-        matrix: usize,
+        kernels: Kernels,
         (rows, vectors): (usize, usize),
         (b, width): (*const f32, usize),
         to: *mut f32,
     ) {
-        let a = weights.wrapping_add(matrix * self.inputs * rows);
         let factors = |at: usize, depth: usize| Factors {
             format: self.format,
-            a: a.wrapping_add(at * rows),
+            // SAFETY: the caller's.
+            a: unsafe {
+                let first = (kernels.matrix * self.inputs + at) * rows;
+                kernels.all.from::<S>(first, depth * rows, kernels.room)
+            },
             b: (b.wrapping_add(at * width), width),
             depth,
         };
@@ -314,23 +334,38 @@ impl Winograd {
             if self.format == Format::F32 {
                 return gemm::product::<S, _>((rows, vectors), factors(0, self.inputs), sink(false));
             }
-            for at in (0..self.inputs).step_by(RUN) {
+            for at in (0..self.inputs).step_by(self.summed()) {
                 let sink = Scaled {
                     rows: sink(at > 0),
-                    scales: epilogue.scales.wrapping_add(matrix * rows),
+                    scales: kernels.scales,
                 };
-                let depth = RUN.min(self.inputs - at);
+                let depth = self.summed().min(self.inputs - at);
                 gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
             }
         }
     }
 }
 
-/// Elements of inputs whose products are summed in 32 bits: more would leave few bits to each weight.
+/// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
 const RUN: usize = 24;
+
+/// Elements of inputs whose f16 kernels are widened at a time: they and the inputs stay in the first cache.
+const WIDENED: usize = 96;
 
 /// The largest magnitude of a transformed input of 16 bits.
 const TRANSFORMED: f32 = 32768.0;
+
+/// The kernels of one element of the transform and a block of rows.
+#[derive(Clone, Copy)]
+struct Kernels {
+    all: Weights,
+    /// Their place among all.
+    matrix: usize,
+    /// What each row's sums are to be multiplied by.
+    scales: *const f32,
+    /// Room to widen them in.
+    room: *mut f32,
+}
 
 /// Kernels on their way to [`Winograd::packed`].
 struct Packing<'a> {

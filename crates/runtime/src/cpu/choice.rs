@@ -90,6 +90,10 @@ pub(super) struct Choice {
     costs: Option<&'static Costs>,
 }
 
+/// Weights of a layer from which on 16 bits spare memory that counts: smaller ones stay near, and widening them for each
+/// of many pixels takes time.
+const HALVED: usize = 1 << 16;
+
 /// A layer in a format, and how it is computed.
 pub(super) type Candidate = (Layer, Algorithm);
 
@@ -114,23 +118,32 @@ impl Choice {
 
     /// The formats that may serve a layer of this precision, its own first: wider ones too, where filtering makes them
     /// faster. Inputs of int8 have no sign.
-    fn formats(self, signed: bool) -> &'static [Format] {
+    fn formats(self, layer: Layer, signed: bool) -> Vec<Format> {
+        let weights = layer.shape.weights();
+        let float = if weights < HALVED {
+            Format::F32
+        } else {
+            Format::F16
+        };
         match (self.precision, signed) {
-            (Precision::F32 | Precision::F16, _) => &[Format::F32],
-            (Precision::Bf16, _) => &[Format::Bf16, Format::F32],
-            (Precision::I16, _) => &[Format::I16, Format::F32],
-            (Precision::Int8, true) => &[Format::I16],
-            (Precision::Int8, false) => &[Format::Int8, Format::I16],
+            (Precision::F32, _) => vec![Format::F32],
+            (Precision::F16, _) => vec![float],
+            (Precision::Bf16, _) => vec![Format::Bf16, float],
+            (Precision::I16, _) => vec![Format::I16, Format::F32],
+            (Precision::Int8, true) => vec![Format::I16],
+            (Precision::Int8, false) => vec![Format::Int8, Format::I16],
         }
     }
 
     /// What comes into question for a layer, whose inputs may be negative or not.
     pub(super) fn candidates(self, layer: Layer, signed: bool) -> Vec<Candidate> {
-        let formats = self.formats(signed);
-        // Only filtering makes a wider format faster.
-        let formats = if self.winograd { formats } else { &formats[..1] };
+        let mut formats = self.formats(layer, signed);
+        if !self.winograd {
+            // Only filtering makes a wider format faster.
+            formats.truncate(1);
+        }
         let mut candidates = Vec::new();
-        for format in formats {
+        for format in &formats {
             let of_format = Layer {
                 format: *format,
                 ..layer

@@ -61,31 +61,28 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
     }
 }
 
-/// What the engine's kernels multiply in a precision; none in f16, which they do not run.
-pub fn operands(precision: Precision) -> Option<Format> {
+/// What the engine's kernels multiply in a precision.
+pub fn operands(precision: Precision) -> Format {
     match precision {
-        Precision::F32 => Some(Format::F32),
-        Precision::F16 => None,
-        Precision::Bf16 => Some(Format::Bf16),
-        Precision::I16 => Some(Format::I16),
-        Precision::Int8 => Some(Format::Int8),
+        Precision::F32 => Format::F32,
+        Precision::F16 => Format::F16,
+        Precision::Bf16 => Format::Bf16,
+        Precision::I16 => Format::I16,
+        Precision::Int8 => Format::Int8,
     }
 }
 
 /// The precision whose operands are of this format.
 fn precision_of(format: Format) -> Option<Precision> {
     let mut all = Precision::ALL.into_iter();
-    all.find(|precision| operands(*precision) == Some(format))
+    all.find(|precision| operands(*precision) == format)
 }
 
 /// The vector unit that runs a precision, and what it multiplies the precision's operands by: the one that `ZOO_ISA` names,
 /// else the best that has an instruction for them.
 fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
     let first = unit()?;
-    let multiplies = |isa: Isa| {
-        let how = isa.multiplies(operands(precision)?)?;
-        Some((isa, Some(how)))
-    };
+    let multiplies = |isa: Isa| isa.multiplies(operands(precision)).map(|how| (isa, Some(how)));
     let others = if std::env::var(ISA).is_ok() {
         Vec::new()
     } else {

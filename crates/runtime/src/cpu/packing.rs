@@ -45,7 +45,7 @@ pub(super) fn chosen(
 /// How much more than what was seen fits into 16 bits: images differ, and a fourth of a bit is little of them.
 const HEADROOM: f32 = 1.2;
 
-/// The plan with the steps that pack what convolutions of other formats than f32 read.
+/// The plan with the steps that pack what convolutions of packed formats read.
 pub(super) fn packed(plan: &Plan, chosen: &ChosenOf) -> Plan {
     let mut packer = Packer {
         plan: Plan {
@@ -78,7 +78,7 @@ impl Packer {
         };
         if let Work::Conv { conv, from, .. } = &mut step.work
             && let packing = chosen[conv].packing
-            && packing.format != Format::F32
+            && packing.format.is_packed()
         {
             *from = self.pack(*from, packing);
         }

@@ -40,7 +40,7 @@ pub(crate) fn macs_per_s(isa: Isa, threads: usize) -> f64 {
 /// The same of every precision whose operands the unit multiplies.
 pub(crate) fn peaks(isa: Isa, threads: usize) -> BTreeMap<Precision, f64> {
     let peak = |precision: Precision| {
-        let format = runtime::operands(precision)?;
+        let format = runtime::operands(precision);
         let few = spun(isa, format, FIRST_ROUNDS, 1)?;
         // Plain code may be a hundred times slower than an instruction.
         let rate = best(TRIES, || spin(isa, format, FIRST_ROUNDS, 1), few);

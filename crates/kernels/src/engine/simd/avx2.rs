@@ -27,7 +27,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn call<W: Work<Self>>(work: W) -> W::Output {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         unsafe fn go<W: Work<Avx2>>(work: W) -> W::Output {
             // SAFETY: the caller's.
             unsafe { work.run() }
@@ -114,6 +114,11 @@ impl Simd for Avx2 {
             columns[..8].copy_from_slice(&eight);
             columns
         }
+    }
+    #[inline(always)]
+    unsafe fn widen(from: *const u16) -> Self::V {
+        // SAFETY: the caller's.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
     }
     #[inline(always)]
     unsafe fn prefetch(from: *const f32) {

@@ -116,6 +116,11 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn widen(from: *const u16) -> Self::V {
+        // SAFETY: the caller's.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+    #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
         // SAFETY: a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }

@@ -1,4 +1,4 @@
-//! Every unit's instructions on packed operands against plain Rust.
+//! Every unit's instructions on narrow operands against plain Rust.
 
 use super::{MAX_LANES, Simd, Work, lanes};
 use crate::engine::isa::on;
@@ -112,6 +112,36 @@ fn instructions_do_what_plain_code_does() {
                     let theirs = expected(operation, v.map(|v| v[i]));
                     assert_eq!(ours, theirs, "{}, {:?}: lane {i}", isa.name(), v.map(|v| v[i]));
                 }
+            }
+        }
+    }
+}
+
+struct Widened<'a>(&'a [u16; MAX_LANES]);
+
+impl<S: Simd> Work<S> for Widened<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    unsafe fn run(self) -> Vec<u32> {
+        let mut out = [0.0_f32; MAX_LANES];
+        // SAFETY: the caller's; there is room for the widest vector.
+        unsafe { S::store(out.as_mut_ptr(), S::widen(self.0.as_ptr())) };
+        out[..S::LANES].iter().map(|x| x.to_bits()).collect()
+    }
+}
+
+#[test]
+fn every_f16_is_widened_exactly() {
+    for isa in Isa::available() {
+        for first in (0..=u16::MAX).step_by(isa.lanes()) {
+            let bits: [u16; MAX_LANES] = std::array::from_fn(|i| first.wrapping_add(i as u16));
+            // SAFETY: an `Isa` is the proof that the CPU has the unit.
+            let ours = unsafe { on!(isa, Widened(&bits)) };
+            for (ours, bits) in ours.into_iter().zip(bits) {
+                let theirs = half::f16::from_bits(bits);
+                let same = f32::from_bits(ours) == theirs.to_f32();
+                assert!(same || theirs.is_nan(), "{}: {bits:#x} is {ours:#x}", isa.name());
             }
         }
     }

@@ -83,7 +83,7 @@ impl<const M: usize> Transform for Stride1<M> {
                     d[i] = S::load_masked(from.wrapping_offset(at), mask);
                 }
                 let t = match format {
-                    Format::F32 => forward::<S, M>(d),
+                    Format::F32 | Format::F16 => forward::<S, M>(d),
                     _ => forward_pairs::<S, M>(d),
                 };
                 for i in 0..side(M) {
@@ -92,7 +92,7 @@ impl<const M: usize> Transform for Stride1<M> {
             }
             for i in 0..side(M) {
                 let t = match format {
-                    Format::F32 => forward::<S, M>(half[i]),
+                    Format::F32 | Format::F16 => forward::<S, M>(half[i]),
                     _ => forward_again::<S, M>(half[i], i),
                 };
                 for j in 0..side(M) {

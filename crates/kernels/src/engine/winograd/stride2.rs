@@ -159,7 +159,7 @@ unsafe fn forward<S: Simd>(format: Format, [a, even, b, next_even, c]: [S::V; 5]
     // SAFETY: the caller's: the CPU has the unit.
     unsafe {
         let (before, after) = match format {
-            Format::F32 => (S::sub(a, b), S::sub(c, b)),
+            Format::F32 | Format::F16 => (S::sub(a, b), S::sub(c, b)),
             _ => (S::sub_i16(a, b), S::sub_i16(c, b)),
         };
         [before, b, after, even, next_even]
