@@ -101,6 +101,14 @@ fn ranges_are_of_the_photos_and_the_same_each_time() {
     assert_eq!(few["method"], "percentile:90");
     let (inner_lo, inner_hi) = ends(&few, "conv1");
     assert!(lo < inner_lo && inner_hi < hi);
+    let kept = quantize(&place, "kept.json", &["--keep", "conv2", "layer1.*"]);
+    assert_eq!(kept["layers"]["conv2"]["keep"], true);
+    assert_eq!(kept["layers"]["layer1.0.conv1"]["keep"], true);
+    assert_eq!(kept["layers"]["conv1"], usual["layers"]["conv1"]);
+    let none = place
+        .zoo(&[&QUANTIZE[..], &["--keep", "conv9"]].concat())
+        .failed(2);
+    assert!(none.contains("--keep conv9: no convolution of tiny"), "{none}");
     let two = quantize(&place, "two.json", &["--limit", "2", "--method", "min-max"]);
     assert_eq!(two["images"], 2);
     assert_ne!(two["origin"]["images"], all["origin"]["images"]);

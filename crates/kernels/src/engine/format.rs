@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::simd::Simd;
 
@@ -19,12 +20,12 @@ pub enum Format {
 }
 
 /// How the numbers of a map become operands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Packing {
     /// The operands' format.
     pub format: Format,
-    /// What a difference of one in a whole number stands for; 1 for formats with a point of their own.
-    pub step: f32,
+    /// What a difference of one in a whole number stands for, in each channel; none for formats with a point of their own.
+    pub steps: Arc<[f32]>,
     /// The least and the largest whole number; others are cut to them. They mean nothing for other formats.
     pub limits: (f32, f32),
 }
@@ -111,10 +112,10 @@ impl fmt::Display for Format {
 
 impl Packing {
     /// Operands that have a point of their own.
-    pub const fn of_floats(format: Format) -> Self {
+    pub(super) fn of_floats(format: Format) -> Self {
         Self {
             format,
-            step: 1.0,
+            steps: Arc::new([]),
             limits: (0.0, 0.0),
         }
     }
@@ -146,20 +147,37 @@ pub(super) fn weight_step<'a>(format: Format, limit: f32, runs: impl Iterator<It
     }
 }
 
-/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, and each output's
-/// step, for sums of `run` elements of inputs of at most a limit; no steps for formats that have none.
+/// Weights in a format.
+#[derive(Default)]
+pub(super) struct Weights<'a> {
+    /// In the order that is asked for.
+    pub(super) elements: Cow<'a, [f32]>,
+    /// What one stands for in a sum with whole inputs; none for formats without steps.
+    pub(super) scales: Vec<f32>,
+    /// How much rounding the weights adds to each output where inputs are their means; none where that is not known.
+    pub(super) drift: Vec<f32>,
+}
+
+/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, for sums of `run` elements
+/// of inputs of at most a limit; `means` are those of the inputs as they are multiplied, or nothing.
 pub(super) fn weights<'a>(
     (format, limit): (Format, f32),
-    (inputs, taps): (usize, usize),
+    (outputs, taps, means): (usize, usize, &[f32]),
     run: usize,
     weights: &'a [f32],
-) -> (Cow<'a, [f32]>, Vec<f32>) {
+) -> Weights<'a> {
     if format == Format::F32 {
-        return (weights.into(), Vec::new());
+        return Weights {
+            elements: weights.into(),
+            ..Weights::default()
+        };
     }
     let channels = format.channels();
-    let mut elements = Vec::with_capacity(weights.len().div_ceil(channels));
-    let mut steps = Vec::new();
+    let inputs = weights.len() / taps / outputs;
+    let mut all = Weights {
+        elements: Vec::with_capacity(weights.len().div_ceil(channels)).into(),
+        ..Weights::default()
+    };
     for weights in weights.chunks_exact(inputs * taps) {
         let element = |i: usize| {
             let weight = |c: usize| {
@@ -171,13 +189,27 @@ pub(super) fn weights<'a>(
         };
         let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
         let step = weight_step(format, limit, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
-        elements.extend(
-            own.iter()
-                .map(|own| format.element(own.map(|w| format.steps(w, step)))),
-        );
+        let elements = own
+            .iter()
+            .map(|own| format.element(own.map(|w| format.steps(w, step))));
+        all.elements.to_mut().extend(elements);
         if format.whole() {
-            steps.push(step);
+            all.scales.push(step);
+        }
+        if format.whole() && !means.is_empty() {
+            all.drift
+                .push(drift(weights, |w| format.steps(w, step) * step, means));
         }
     }
-    (elements.into(), steps)
+    all
+}
+
+/// How much an output `[inputs, taps]` grows by rounding its weights, where inputs are their means.
+fn drift(weights: &[f32], rounded: impl Fn(f32) -> f32, means: &[f32]) -> f32 {
+    let taps = weights.len() / means.len();
+    let one = |(weights, mean): (&[f32], &f32)| {
+        let grown = |w: &f32| f64::from(rounded(*w)) - f64::from(*w);
+        weights.iter().map(grown).sum::<f64>() * f64::from(*mean)
+    };
+    weights.chunks_exact(taps).zip(means).map(one).sum::<f64>() as f32
 }

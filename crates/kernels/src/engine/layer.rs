@@ -5,7 +5,7 @@ use std::fmt;
 use super::channels::{Channels, held};
 use super::conv::{Epilogue, Io};
 use super::direct::{Direct, RUN};
-use super::format::{self, Format, Packing};
+use super::format::{self, Format, Packing, Weights};
 use super::grid::Grid;
 use super::isa::Target;
 use super::simd::Simd;
@@ -86,26 +86,26 @@ impl Layer {
         algorithms
     }
 
-    /// How inputs in this range become operands.
+    /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.
     ///
     /// # Panics
     /// As [`Convolution::new`](super::Convolution::new), and if int8 is to hold numbers below zero.
-    pub fn packing(self, algorithm: Algorithm, (lo, hi): (f32, f32)) -> Packing {
+    pub fn packing(self, algorithm: Algorithm, largest: &[f32], signed: bool) -> Packing {
         let format = self.format;
         if !format.whole() {
             return Packing::of_floats(format);
         }
-        let signed = lo < 0.0;
-        assert!(!signed || format != Format::Int8, "{self} of inputs from {lo} on");
+        assert!(!signed || format != Format::Int8, "{self} of inputs below zero");
+        assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
         let limit = match (format, self.kind(algorithm)) {
             (Format::I16, Kind::Winograd(winograd)) => winograd.limit(signed),
             _ => self.limit(),
         };
-        let largest = hi.max(-lo);
+        // Where there is nothing but zeros, any step does.
+        let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };
         Packing {
             format,
-            // Where there is nothing but zeros, any step does.
-            step: if largest > 0.0 { largest / limit } else { 1.0 },
+            steps: largest.iter().map(step).collect(),
             limits: (if signed { -limit } else { 0.0 }, limit),
         }
     }
@@ -186,22 +186,26 @@ impl Kind {
         }
     }
 
-    /// Weights `[outputs, inputs, kernel, kernel]` as operands in the order in which they are used, and what their sums
-    /// with inputs in steps of 1 are to be multiplied by; nothing for formats without steps.
-    pub(super) fn packed(&self, layer: Layer, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// Weights `[outputs, inputs, kernel, kernel]` for whole inputs, of these means or of unknown ones, as operands in the
+    /// order in which they are used.
+    pub(super) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
         let limit = match self {
             Self::Winograd(winograd) => return winograd.packed(weights),
             _ => layer.limit(),
         };
-        let ConvShape { inputs, kernel, .. } = layer.shape;
+        let ConvShape { outputs, kernel, .. } = layer.shape;
         let form = (layer.format, limit);
-        let (weights, scales) = format::weights(form, (inputs, kernel * kernel), RUN, weights);
+        let whole = format::weights(form, (outputs, kernel * kernel, means), RUN, weights);
         let ordered = match self {
-            Self::Channels(channels) => channels.packed(&weights),
-            Self::Direct(direct) => direct.packed(&weights),
+            Self::Channels(channels) => channels.packed(&whole.elements),
+            Self::Direct(direct) => direct.packed(&whole.elements),
             Self::Winograd(_) => unreachable!("returned above"),
         };
-        (ordered, scales)
+        Weights {
+            elements: ordered.into(),
+            scales: whole.scales,
+            drift: whole.drift,
+        }
     }
 
     /// Elements of scratch memory that a thread needs.

@@ -10,7 +10,7 @@ mod stride2;
 use std::ops::Range;
 
 use super::conv::{Epilogue, Io};
-use super::format::{self, Format};
+use super::format::{self, Format, Weights};
 use super::gemm::{self, Factors, Rows, Scaled};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
@@ -123,8 +123,8 @@ impl Winograd {
     }
 
     /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
-    /// and what the sums of `[block of rows][element][row]` are to be multiplied by; nothing for f32.
-    pub(super) fn packed(&self, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// and scales `[block of rows][element][row]`. What 16 bits drift by is not worth a look.
+    pub(super) fn packed(&self, weights: &[f32]) -> Weights<'static> {
         let (rows, elements) = (self.tiling.rows, self.elements());
         let kernels = weights.as_chunks().0;
         let inputs = kernels.len() / self.outputs;
@@ -143,9 +143,14 @@ impl Winograd {
                 Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
             }
         }
-        match self.format {
+        let (elements, scales) = match self.format {
             Format::F32 => (out, Vec::new()),
             _ => self.quantised(&out),
+        };
+        Weights {
+            elements: elements.into(),
+            scales,
+            drift: Vec::new(),
         }
     }
 

@@ -113,9 +113,9 @@ impl Choice {
     }
 
     /// The formats that may serve a layer of this precision, its own first: wider ones too, where filtering makes them
-    /// faster. Inputs of int8 have no sign.
-    fn formats(self, signed: bool) -> &'static [Format] {
-        match (self.precision, signed) {
+    /// faster. A layer whose inputs have a sign, or which is kept in 16 bits, is `wide`: it cannot be int8.
+    fn formats(self, wide: bool) -> &'static [Format] {
+        match (self.precision, wide) {
             (Precision::F32 | Precision::F16, _) => &[Format::F32],
             (Precision::Bf16, _) => &[Format::Bf16, Format::F32],
             (Precision::I16, _) => &[Format::I16, Format::F32],
@@ -124,9 +124,9 @@ impl Choice {
         }
     }
 
-    /// What comes into question for a layer, whose inputs may be negative or not.
-    pub(super) fn candidates(self, layer: Layer, signed: bool) -> Vec<Candidate> {
-        let formats = self.formats(signed);
+    /// What comes into question for a layer, which may be int8 unless it is wide.
+    pub(super) fn candidates(self, layer: Layer, wide: bool) -> Vec<Candidate> {
+        let formats = self.formats(wide);
         // Only filtering makes a wider format faster.
         let formats = if self.winograd { formats } else { &formats[..1] };
         let mut candidates = Vec::new();
@@ -146,8 +146,8 @@ impl Choice {
         candidates
     }
 
-    pub(super) fn of(self, layer: Layer, signed: bool) -> Candidate {
-        let candidates = self.candidates(layer, signed);
+    pub(super) fn of(self, layer: Layer, wide: bool) -> Candidate {
+        let candidates = self.candidates(layer, wide);
         let measured = self.costs.and_then(|costs| fastest(costs, &candidates));
         measured.unwrap_or_else(|| Self::estimated(&candidates))
     }
@@ -241,8 +241,8 @@ mod tests {
                     .clone()
                     .all(|(_, algorithm)| *algorithm == Algorithm::Winograd)
             );
-            let signed = choice(precision, true).candidates(layer(), true);
-            assert!(signed.iter().all(|(layer, _)| layer.format != Format::Int8));
+            let wide = choice(precision, true).candidates(layer(), true);
+            assert!(wide.iter().all(|(layer, _)| layer.format != Format::Int8));
         }
     }
 
