@@ -123,7 +123,7 @@ impl Winograd {
     }
 
     /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
-    /// and scales `[block of rows][element][row]`. What 16 bits drift by is not worth a look.
+    /// and their scales `[block of rows][element][row]`. What weights of 16 bits drift by is next to nothing.
     pub(super) fn packed(&self, weights: &[f32]) -> Weights<'static> {
         let (rows, elements) = (self.tiling.rows, self.elements());
         let kernels = weights.as_chunks().0;
@@ -143,19 +143,17 @@ impl Winograd {
                 Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
             }
         }
-        let (elements, scales) = match self.format {
-            Format::F32 => (out, Vec::new()),
+        match self.format {
+            Format::F32 => Weights {
+                elements: out.into(),
+                ..Weights::default()
+            },
             _ => self.quantised(&out),
-        };
-        Weights {
-            elements: elements.into(),
-            scales,
-            drift: Vec::new(),
         }
     }
 
-    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format, and what their sums stand for.
-    fn quantised(&self, kernels: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format.
+    fn quantised(&self, kernels: &[f32]) -> Weights<'static> {
         let rows = self.tiling.rows;
         let matrix = kernels.len() / (self.tiling.blocks * self.elements());
         let mut out = Vec::with_capacity(kernels.len() / 2 + rows);
@@ -175,7 +173,11 @@ impl Winograd {
             }
             out.extend(elements);
         }
-        (out, scales)
+        Weights {
+            elements: out.into(),
+            scales,
+            ..Weights::default()
+        }
     }
 
     /// What one stands for in an element of a transformed input of 16 bits.
