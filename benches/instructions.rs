@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kernels::engine::{
-    Algorithm, ConvShape, Convolution, Format, Grid, Isa, Layer, Map, Program, Step, Steps, Target,
+    Algorithm, ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Map, Program, Step, Steps, Target,
 };
 use kernels::{Extent, Geometry, Resampling, Resizer, Window};
 use toml::{Table, Value};
@@ -237,7 +237,8 @@ fn convolution(
         grid: layer.output,
     };
     let weights = vec![0.5; outputs * inputs * kernel * kernel];
-    let convolution = Convolution::new(layer, algorithm, (&weights, &vec![0.0; outputs]), true, 1.0);
+    let parameters = (weights.as_slice(), &*vec![0.0; outputs]);
+    let convolution = Convolution::new(layer, algorithm, parameters, true, Inputs::default());
     let steps = Steps::of([Step::conv(convolution, from, to, None)]).expect("memory");
     let mut program = Program::new(steps, to.offset + to.elements(), isa, 1).expect("a program");
     Kernel {

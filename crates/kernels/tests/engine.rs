@@ -7,8 +7,8 @@ use std::io::Write;
 
 use common::{Batch, CHANNELS, SIZES, agrees, numbers};
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Format, Grid, Isa, Layer, Linear, Map, Program, Row, Step,
-    Steps, Target,
+    Activation, Algorithm, ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Linear, Map, Program,
+    Row, Step, Steps, Target,
 };
 
 #[test]
@@ -82,7 +82,7 @@ fn check(layer: Layer, algorithm: Algorithm) {
         ..first
     };
     let elements = second.offset + second.elements() + GUARD;
-    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu, 1.0);
+    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu, Inputs::default());
     let what = format!("{layer}, {algorithm}");
     let steps = |last: Step| {
         vec![

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Batch, CHANNELS, SIZES, numbers};
 use kernels::engine::{
-    Algorithm, ConvShape, Convolution, Format, Grid, Isa, Layer, Map, Program, Step, Steps, Target,
+    Algorithm, ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Map, Program, Step, Steps, Target,
 };
 
 /// Formats that round what they multiply.
@@ -44,15 +44,26 @@ fn layers(isa: Isa, format: Format) -> Vec<Layer> {
     layers
 }
 
-/// The layer on an image whose numbers are taken to lie in 0 to `largest`, twice: the second time
+/// The layer on an image whose channels' numbers are taken to lie in 0 to `largest`, twice: the second time
 /// with the first result added.
 fn run(
     layer: Layer,
     algorithm: Algorithm,
-    (images, largest): (&[f32], f32),
-    (weights, bias): (&[f32], &[f32]),
+    images: (&[f32], &[f32]),
+    parameters: (&[f32], &[f32]),
 ) -> Vec<f32> {
-    let packing = layer.packing(algorithm, (0.0, largest));
+    run_of_means(layer, algorithm, images, parameters, &[])
+}
+
+/// The same, where the channels have known means.
+fn run_of_means(
+    layer: Layer,
+    algorithm: Algorithm,
+    (images, largest): (&[f32], &[f32]),
+    (weights, bias): (&[f32], &[f32]),
+    means: &[f32],
+) -> Vec<f32> {
+    let packing = layer.packing(algorithm, largest, false);
     let image = Map {
         offset: 0,
         channels: layer.shape.inputs,
@@ -72,10 +83,14 @@ fn run(
         offset: first.offset + first.elements(),
         ..first
     };
-    let conv = || Convolution::new(layer, algorithm, (weights, bias), false, packing.step);
+    let inputs = Inputs {
+        steps: &packing.steps,
+        means,
+    };
+    let conv = || Convolution::new(layer, algorithm, (weights, bias), false, inputs);
     let steps = [
         Step::load(image),
-        Step::pack(packing, image, packed),
+        Step::pack(packing.clone(), image, packed),
         Step::conv(conv(), packed, first, None),
         Step::conv(conv(), packed, second, Some(first)),
         Step::store_map(second),
@@ -113,10 +128,12 @@ fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_un
     for format in NARROW {
         for portable in layers(Isa::named("portable").expect("always there"), format) {
             let (from, shape) = (portable.input, portable.shape);
-            let images: Vec<f32> = numbers(from.n * shape.inputs * from.h * from.w, 1)
-                .iter()
-                .map(|x| x.abs())
-                .collect();
+            let mut images = numbers(from.n * shape.inputs * from.h * from.w, 1);
+            let largest: Vec<f32> = (0..shape.inputs).map(|c| [1.5, 0.75, 1.0][c % 3]).collect();
+            for (plane, pixels) in images.chunks_exact_mut(from.h * from.w).enumerate() {
+                let scale = largest[plane % shape.inputs] / 1.5;
+                pixels.iter_mut().for_each(|x| *x = x.abs() * scale);
+            }
             let weights = numbers(shape.outputs * shape.inputs * shape.kernel.pow(2), 2);
             let bias = numbers(shape.outputs, 3);
             let parameters = (weights.as_slice(), bias.as_slice());
@@ -136,8 +153,8 @@ fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_un
                     ..portable
                 };
                 for algorithm in layer.algorithms() {
-                    let ours = run(layer, algorithm, (&images, 1.5), parameters);
-                    let conv = Convolution::new(layer, algorithm, parameters, false, 1.0);
+                    let ours = run(layer, algorithm, (&images, &largest), parameters);
+                    let conv = Convolution::new(layer, algorithm, parameters, false, Inputs::default());
                     let kernel = conv
                         .name()
                         .rsplit_once('_')
@@ -151,7 +168,7 @@ fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_un
                         );
                     }
                     if format.whole() && portable.algorithms().contains(&algorithm) {
-                        let theirs = run(portable, algorithm, (&images, 1.5), parameters);
+                        let theirs = run(portable, algorithm, (&images, &largest), parameters);
                         for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
                             let error = f64::from((a - b).abs());
                             assert!(
@@ -196,7 +213,12 @@ fn sums_of_whole_numbers_do_not_overflow() {
                 let weights = vec![-1.0; 3 * inputs * kernel * kernel];
                 let images = vec![1.0; inputs * 64];
                 for algorithm in layer.algorithms() {
-                    let result = run(layer, algorithm, (&images, 1.0), (&weights, &[0.0; 3]));
+                    let result = run(
+                        layer,
+                        algorithm,
+                        (&images, &vec![1.0; inputs]),
+                        (&weights, &[0.0; 3]),
+                    );
                     let expected = -2.0 * (inputs * kernel * kernel) as f32;
                     // A pixel away from the border.
                     let error = (result[3 * 8 + 3] / expected - 1.0).abs();
@@ -237,7 +259,7 @@ fn inputs_out_of_range_are_cut_to_it() {
             target: Target { isa, threads: 1 },
         };
         for (input, expected) in [1e30, -1.0].into_iter().zip(expected) {
-            let result = run(layer, Algorithm::Direct, (&[input; 16], 1.0), (&[1.5], &[0.0]));
+            let result = run(layer, Algorithm::Direct, (&[input; 16], &[1.0]), (&[1.5], &[0.0]));
             let error = (result[0] - expected).abs();
             assert!(
                 error <= 2e-3 * expected.abs(),
@@ -280,7 +302,7 @@ fn weights_of_any_size_fit_f16() {
         let bias = [0.0; 5];
         let exact = Batch::new(2, (1, 8, 8), &images).convolved(layer.shape, &weights, &bias);
         for algorithm in layer.algorithms() {
-            let ours = run(layer, algorithm, (&images, 1.0), (&weights, &bias));
+            let ours = run(layer, algorithm, (&images, &[1.0; 2]), (&weights, &bias));
             for (i, (a, b)) in ours.iter().zip(&exact.values).enumerate() {
                 let error = (f64::from(*a) - 2.0 * b).abs();
                 let size = f64::from(sizes[i / 64]);
@@ -291,5 +313,64 @@ fn weights_of_any_size_fit_f16() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn what_rounding_weights_adds_to_the_mean_is_taken_off() {
+    let isa = Isa::named("portable").expect("always there");
+    let grid = Grid {
+        n: 1,
+        h: 4,
+        w: 4,
+        p: 4,
+    };
+    let shape = ConvShape {
+        inputs: 40,
+        outputs: 3,
+        kernel: 1,
+        stride: 1,
+    };
+    let layer = Layer {
+        shape,
+        format: Format::Int8,
+        input: grid,
+        output: grid,
+        target: Target { isa, threads: 1 },
+    };
+    let weights = numbers(shape.outputs * shape.inputs, 2);
+    let means: Vec<f32> = (0..shape.inputs).map(|c| (c % 5 + 1) as f32).collect();
+    let images: Vec<f32> = means.iter().flat_map(|mean| [*mean; 16]).collect();
+    // Steps of 0.02: every mean is a whole number.
+    let largest = vec![5.1; shape.inputs];
+    for algorithm in layer.algorithms() {
+        let error = |means: &[f32]| {
+            let values = run_of_means(
+                layer,
+                algorithm,
+                (&images, &largest),
+                (&weights, &[0.0; 3]),
+                means,
+            );
+            let one = |(output, weights): (usize, &[f32])| {
+                let exact: f32 = 2.0
+                    * weights
+                        .iter()
+                        .zip(images.chunks(16))
+                        .map(|(w, x)| w * x[0])
+                        .sum::<f32>();
+                (values[16 * output] - exact).abs()
+            };
+            weights
+                .chunks(shape.inputs)
+                .enumerate()
+                .map(one)
+                .fold(0.0, f32::max)
+        };
+        let (without, with) = (error(&[]), error(&means));
+        assert!(
+            with < 1e-4 && without > 100.0 * with,
+            "{algorithm}: {without}, {with} with means"
+        );
     }
 }

@@ -18,6 +18,6 @@ pub use backend::{
     default_backend,
 };
 pub use calibration::{
-    Calibration, CalibrationError, Calibrator, Method, Origin, Range, UnknownMethod, photo_like,
+    Calibration, CalibrationError, Calibrator, Channels, Method, Origin, Range, UnknownMethod, photo_like,
 };
 pub use cpu::{Costs, CostsError, Tuned, operands, tune, unit, use_costs};

@@ -77,6 +77,24 @@ fn every_convolution_has_the_range_of_all_it_reads() {
             conv.name
         );
         assert_eq!(found.seen(&conv.name), Some(range));
+        let channels = found.channels(&conv.name).expect("channels");
+        let count = channels.largest.len();
+        let planes = values.chunks_exact(values.len() / (4 * count));
+        for (channel, (largest, mean)) in channels.largest.iter().zip(&channels.means).enumerate() {
+            let own = || planes.clone().skip(channel).step_by(count).flatten();
+            let expected = own().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+            assert!(
+                near(*largest, expected),
+                "{}: {largest}, expected {expected}",
+                conv.name
+            );
+            let expected = own().sum::<f32>() / own().count() as f32;
+            assert!(
+                near(*mean, expected),
+                "{}: mean {mean}, expected {expected}",
+                conv.name
+            );
+        }
     }
     let percentile = calibrated(&graph, &batches, Method::Percentile(90.0));
     let narrower = |name: &str| {
@@ -99,8 +117,18 @@ fn a_calibration_comes_back_from_its_text() {
     assert_eq!(Calibration::parse(&text), Ok(found));
     let why = |text: &str| Calibration::parse(text).expect_err("no calibration").to_string();
     assert!(why("layers").contains("line 1"), "{}", why("layers"));
-    let newer = text.replacen("\"calibration\": 1", "\"calibration\": 2", 1);
-    assert!(why(&newer).contains("version 2"));
+    let older = r#"{ "calibration": 1, "layers": { "conv1": { "channels": 3 } } }"#;
+    assert!(
+        why(older).contains("version 1, this program reads 2"),
+        "{}",
+        why(older)
+    );
+    let shorter = text.replacen("\"means\": [", "\"means\": [0.5,", 1);
+    assert!(
+        why(&shorter).contains("as many largest values"),
+        "{}",
+        why(&shorter)
+    );
     let backwards = text.replacen("\"lo\": 0.0", "\"lo\": 0.5", 1);
     assert!(why(&backwards).contains("at most 0"));
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::conv::{Epilogue, Io};
 use super::direct::RUN;
-use super::format::{Format, Weights};
+use super::format::Format;
 use super::gemm::{self, Factors, Rows};
 use super::grid::Grid;
 use super::ops::cut;
+use super::packed::Stored;
 use super::simd::Simd;
 use super::slots::{Outside, Slots};
 
@@ -96,7 +97,7 @@ impl Channels {
     pub(super) fn scratch(&self) -> usize {
         let slots = TOGETHER.min(self.slots.list.len());
         slots * (self.panel() + self.held.0 * self.vectors * self.lanes)
-            + Weights::room(
+            + Stored::room(
                 self.format,
                 self.run_inputs() * self.taps * self.held.1 * self.lanes,
             )

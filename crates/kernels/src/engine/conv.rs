@@ -1,9 +1,11 @@
 //! A convolution with all that is fused into it, ready to run.
 
-use super::format::{Format, Weights};
+use std::borrow::Cow;
+
+use super::format::Format;
 use super::grid::Grid;
 use super::layer::{Algorithm, ConvShape, Kind, Layer};
-use super::packed::Packed;
+use super::packed::{Packed, Stored};
 use super::simd::Simd;
 
 /// A convolution with bias, and by choice a sum with another map and a ReLU, on prepared weights.
@@ -18,13 +20,23 @@ pub struct Convolution {
     relu: bool,
 }
 
+/// What is known of what a convolution reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inputs<'a> {
+    /// What one stands for in each channel's whole numbers, see [`Packing::steps`](super::Packing::steps); none for 1.
+    pub steps: &'a [f32],
+    /// Each channel's mean: what rounding the weights of whole numbers adds to an output of such inputs is taken off its
+    /// bias. None where they are not known.
+    pub means: &'a [f32],
+}
+
 /// What a convolution works on; `residual` is null where nothing is added.
 #[derive(Clone, Copy)]
 pub(super) struct Io {
     pub(super) input: *const f32,
     pub(super) output: *mut f32,
     pub(super) residual: *const f32,
-    pub(super) weights: Weights,
+    pub(super) weights: Stored,
 }
 
 /// What happens to a sum of products before it is stored.
@@ -92,34 +104,68 @@ impl Epilogue {
     }
 }
 
+impl Inputs<'_> {
+    /// Weights `[outputs, inputs, kernel, kernel]` for whole inputs: each takes over what its input's steps stand for.
+    fn whole<'a>(&self, shape: ConvShape, weights: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.steps.is_empty() {
+            return weights.into();
+        }
+        assert_eq!(self.steps.len(), shape.inputs, "steps of inputs");
+        let taps = shape.kernel * shape.kernel;
+        let steps = self
+            .steps
+            .iter()
+            .flat_map(|step| std::iter::repeat_n(*step, taps));
+        weights
+            .iter()
+            .zip(steps.cycle())
+            .map(|(w, step)| w * step)
+            .collect()
+    }
+
+    /// The means of whole inputs.
+    fn whole_means(&self, shape: ConvShape) -> Vec<f32> {
+        assert!(
+            self.means.is_empty() || self.means.len() == shape.inputs,
+            "means of inputs"
+        );
+        let steps = self.steps.iter().copied().chain(std::iter::repeat(1.0));
+        self.means
+            .iter()
+            .zip(steps)
+            .map(|(mean, step)| mean / step)
+            .collect()
+    }
+}
+
 impl Convolution {
-    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output; `step` is what one stands for in
-    /// whole inputs, see [`Packing::step`](super::Packing::step), and 1 for formats that are none.
+    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output.
     ///
     /// # Panics
-    /// If the weights or biases are not as many as the shape says, the grids' sizes do not go together, a stride of 2
-    /// meets odd tiles, or the algorithm is none of [`Layer::algorithms`].
+    /// If the weights, biases, steps or means are not as many as the shape says, the grids' sizes do not go together, a
+    /// stride of 2 meets odd tiles, or the algorithm is none of [`Layer::algorithms`].
     pub fn new(
         layer: Layer,
         algorithm: Algorithm,
         (weights, bias): (&[f32], &[f32]),
         relu: bool,
-        step: f32,
+        inputs: Inputs<'_>,
     ) -> Self {
         let shape = layer.shape;
         assert_eq!(weights.len(), shape.weights(), "weights of {layer}");
         assert_eq!(bias.len(), shape.outputs, "biases of {layer}");
         let kind = layer.kind(algorithm);
-        let (weights, mut scales) = kind.packed(layer, weights);
-        for scale in &mut scales {
-            *scale *= step;
+        let packed = kind.packed(layer, &inputs.whole(shape, weights), &inputs.whole_means(shape));
+        let mut bias = bias.to_vec();
+        for (bias, drift) in bias.iter_mut().zip(&packed.drift) {
+            *bias -= drift;
         }
         Self {
             layer,
-            weights: Packed::new(weights),
+            weights: Packed::new(packed.elements.into_owned()),
             kind,
-            bias: bias.to_vec(),
-            scales,
+            bias,
+            scales: packed.scales,
             relu,
         }
     }
@@ -157,8 +203,8 @@ impl Convolution {
         (self.weights.elements() + self.bias.len() + self.scales.len()) * size_of::<f32>()
     }
 
-    pub(super) fn weights(&self) -> Weights {
-        Weights::new(self.weights.start(), self.layer.format)
+    pub(super) fn weights(&self) -> Stored {
+        Stored::new(self.weights.start(), self.layer.format)
     }
 
     pub(super) fn weights_mut(&mut self) -> &mut Packed {

@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use super::conv::{Epilogue, Io, shifted};
-use super::format::{Format, Weights};
+use super::format::Format;
 use super::gemm::{self, Factors, Rows, Sink};
 use super::grid::{Grid, first};
 use super::isa::Target;
+use super::packed::Stored;
 use super::places::Places;
 use super::simd::Simd;
 use super::tiling::Tiling;
@@ -85,7 +86,7 @@ impl Direct {
     /// Elements of scratch memory that a thread needs.
     pub(super) fn scratch(&self) -> usize {
         (self.depth + self.tiling.rows) * self.width()
-            + Weights::room(self.format, self.depth.min(RUN) * self.tiling.rows)
+            + Stored::room(self.format, self.depth.min(RUN) * self.tiling.rows)
     }
 
     /// Computes one part of `parts`.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use super::simd::{MAX_LANES, Simd};
+use super::simd::Simd;
 
 /// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,12 +22,12 @@ pub enum Format {
 }
 
 /// How the numbers of a map become operands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Packing {
     /// The operands' format.
     pub format: Format,
-    /// What a difference of one in a whole number stands for; 1 for formats with a point of their own.
-    pub step: f32,
+    /// What a difference of one in a whole number stands for, in each channel; none for formats with a point of their own.
+    pub steps: Arc<[f32]>,
     /// The least and the largest whole number; others are cut to them. They mean nothing for other formats.
     pub limits: (f32, f32),
 }
@@ -123,10 +124,10 @@ impl fmt::Display for Format {
 
 impl Packing {
     /// Operands that have a point of their own.
-    pub const fn of_floats(format: Format) -> Self {
+    pub(super) fn of_floats(format: Format) -> Self {
         Self {
             format,
-            step: 1.0,
+            steps: Arc::new([]),
             limits: (0.0, 0.0),
         }
     }
@@ -174,74 +175,48 @@ fn half_step<'a>(weights: impl Iterator<Item = &'a f32>) -> f32 {
 /// The exponent of the largest weight in f16: one less than the largest of all, so that rounding never overflows.
 const LARGEST_EXPONENT: i32 = 14;
 
-/// Numbers as f16, two to an element, and as many zeros as a vector may read past their end.
-pub(super) fn halves(numbers: &[f32]) -> Vec<f32> {
-    let bits = |x: Option<&f32>| u32::from(half::f16::from_f32(x.copied().unwrap_or(0.0)).to_bits());
-    let element = |pair: &[f32]| f32::from_bits(bits(pair.first()) | bits(pair.get(1)) << 16);
-    let padding = std::iter::repeat_n(0.0, MAX_LANES.div_ceil(2));
-    numbers.chunks(2).map(element).chain(padding).collect()
+/// Weights in a format.
+#[derive(Default)]
+pub(super) struct Weights<'a> {
+    /// In the order that is asked for.
+    pub(super) elements: Cow<'a, [f32]>,
+    /// What one stands for in a sum with whole inputs; none for formats without steps.
+    pub(super) scales: Vec<f32>,
+    /// How much rounding the weights adds to each output where inputs are their means; none where that is not known.
+    pub(super) drift: Vec<f32>,
 }
 
-/// Prepared weights where they lie.
-#[derive(Clone, Copy)]
-pub(super) struct Weights {
-    start: *const f32,
-    format: Format,
-}
-
-impl Weights {
-    pub(super) fn new(start: *const f32, format: Format) -> Self {
-        Self { start, format }
-    }
-
-    /// The elements from `at` on as products take them: as they lie, or `count` of them widened into `room`.
-    ///
-    /// # Safety
-    /// There are `count` of them, and [`Weights::room`] in `room`; the CPU has the unit.
-    #[inline(always)]
-    pub(super) unsafe fn from<S: Simd>(self, at: usize, count: usize, room: *mut f32) -> *const f32 {
-        if self.format != Format::F16 {
-            return self.start.wrapping_add(at);
-        }
-        let halves = self.start.cast::<u16>().wrapping_add(at);
-        let mut i = 0;
-        while i < count {
-            // SAFETY: the caller's; a vector more is there to read and to write.
-            unsafe {
-                S::prefetch(halves.wrapping_add(i + AHEAD).cast());
-                S::store(room.add(i), S::widen(halves.add(i)));
-            }
-            i += S::LANES;
-        }
-        room
-    }
-
-    /// Elements of room for so many weights at a time.
-    pub(super) fn room(format: Format, count: usize) -> usize {
-        match format {
-            Format::F16 => count + MAX_LANES,
-            _ => 0,
+impl Weights<'_> {
+    /// The same with elements in another order.
+    pub(super) fn ordered(self, order: impl Fn(&[f32]) -> Vec<f32>) -> Weights<'static> {
+        Weights {
+            elements: order(&self.elements).into(),
+            scales: self.scales,
+            drift: self.drift,
         }
     }
 }
 
-/// How far ahead of use f16 weights are asked for.
-const AHEAD: usize = 2048;
-
-/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, and each output's
-/// step, for sums of `run` elements of inputs of at most a limit; no steps for formats that have none.
+/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, for sums of `run` elements
+/// of inputs of at most a limit; `means` are those of the inputs as they are multiplied, or nothing.
 pub(super) fn weights<'a>(
     (format, limit): (Format, f32),
-    (inputs, taps): (usize, usize),
+    (outputs, taps, means): (usize, usize, &[f32]),
     run: usize,
     weights: &'a [f32],
-) -> (Cow<'a, [f32]>, Vec<f32>) {
+) -> Weights<'a> {
     if format == Format::F32 {
-        return (weights.into(), Vec::new());
+        return Weights {
+            elements: weights.into(),
+            ..Weights::default()
+        };
     }
     let channels = format.channels();
-    let mut elements = Vec::with_capacity(weights.len().div_ceil(channels));
-    let mut steps = Vec::new();
+    let inputs = weights.len() / taps / outputs;
+    let mut all = Weights {
+        elements: Vec::with_capacity(weights.len().div_ceil(channels)).into(),
+        ..Weights::default()
+    };
     for weights in weights.chunks_exact(inputs * taps) {
         let element = |i: usize| {
             let weight = |c: usize| {
@@ -253,13 +228,27 @@ pub(super) fn weights<'a>(
         };
         let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
         let step = weight_step(format, limit, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
-        elements.extend(
-            own.iter()
-                .map(|own| format.element(own.map(|w| format.steps(w, step)))),
-        );
+        let elements = own
+            .iter()
+            .map(|own| format.element(own.map(|w| format.steps(w, step))));
+        all.elements.to_mut().extend(elements);
         if format.stepped() {
-            steps.push(step);
+            all.scales.push(step);
+        }
+        if format.whole() && !means.is_empty() {
+            all.drift
+                .push(drift(weights, |w| format.steps(w, step) * step, means));
         }
     }
-    (elements.into(), steps)
+    all
+}
+
+/// How much an output `[inputs, taps]` grows by rounding its weights, where inputs are their means.
+fn drift(weights: &[f32], rounded: impl Fn(f32) -> f32, means: &[f32]) -> f32 {
+    let taps = weights.len() / means.len();
+    let one = |(weights, mean): (&[f32], &f32)| {
+        let grown = |w: &f32| f64::from(rounded(*w)) - f64::from(*w);
+        weights.iter().map(grown).sum::<f64>() * f64::from(*mean)
+    };
+    weights.chunks_exact(taps).zip(means).map(one).sum::<f64>() as f32
 }

@@ -5,9 +5,10 @@ use std::fmt;
 use super::channels::{Channels, held};
 use super::conv::{Epilogue, Io};
 use super::direct::{Direct, RUN};
-use super::format::{self, Format, Packing};
+use super::format::{self, Format, Packing, Weights};
 use super::grid::Grid;
 use super::isa::Target;
+use super::packed::halves;
 use super::simd::Simd;
 use super::winograd::Winograd;
 
@@ -86,26 +87,26 @@ impl Layer {
         algorithms
     }
 
-    /// How inputs in this range become operands.
+    /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.
     ///
     /// # Panics
     /// As [`Convolution::new`](super::Convolution::new), and if int8 is to hold numbers below zero.
-    pub fn packing(self, algorithm: Algorithm, (lo, hi): (f32, f32)) -> Packing {
+    pub fn packing(self, algorithm: Algorithm, largest: &[f32], signed: bool) -> Packing {
         let format = self.format;
         if !format.whole() {
             return Packing::of_floats(format);
         }
-        let signed = lo < 0.0;
-        assert!(!signed || format != Format::Int8, "{self} of inputs from {lo} on");
+        assert!(!signed || format != Format::Int8, "{self} of inputs below zero");
+        assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
         let limit = match (format, self.kind(algorithm)) {
             (Format::I16, Kind::Winograd(winograd)) => winograd.limit(signed),
             _ => self.limit(),
         };
-        let largest = hi.max(-lo);
+        // Where there is nothing but zeros, any step does.
+        let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };
         Packing {
             format,
-            // Where there is nothing but zeros, any step does.
-            step: if largest > 0.0 { largest / limit } else { 1.0 },
+            steps: largest.iter().map(step).collect(),
             limits: (if signed { -limit } else { 0.0 }, limit),
         }
     }
@@ -186,29 +187,21 @@ impl Kind {
         }
     }
 
-    /// Weights `[outputs, inputs, kernel, kernel]` as operands in the order in which they are used, and what their sums
-    /// with inputs in steps of 1 are to be multiplied by; nothing for formats without steps.
-    pub(super) fn packed(&self, layer: Layer, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let ConvShape { inputs, kernel, .. } = layer.shape;
-        let elements = || {
-            let form = (layer.format, layer.limit());
-            format::weights(form, (inputs, kernel * kernel), RUN, weights)
-        };
-        let (ordered, scales) = match self {
+    /// Weights `[outputs, inputs, kernel, kernel]` for whole inputs, of these means or of unknown ones, as operands in the
+    /// order in which they are used.
+    pub(super) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
+        let ConvShape { outputs, kernel, .. } = layer.shape;
+        let form = (layer.format, layer.limit());
+        let narrow = || format::weights(form, (outputs, kernel * kernel, means), RUN, weights);
+        let mut packed = match self {
             Self::Winograd(winograd) => winograd.packed(weights),
-            Self::Channels(channels) => {
-                let (weights, scales) = elements();
-                (channels.packed(&weights), scales)
-            }
-            Self::Direct(direct) => {
-                let (weights, scales) = elements();
-                (direct.packed(&weights), scales)
-            }
+            Self::Channels(channels) => narrow().ordered(|weights| channels.packed(weights)),
+            Self::Direct(direct) => narrow().ordered(|weights| direct.packed(weights)),
         };
-        match layer.format {
-            Format::F16 => (format::halves(&ordered), scales),
-            _ => (ordered, scales),
+        if layer.format == Format::F16 {
+            packed.elements = halves(&packed.elements).into();
         }
+        packed
     }
 
     /// Elements of scratch memory that a thread needs.

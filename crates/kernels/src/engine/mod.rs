@@ -34,7 +34,7 @@ mod step;
 mod tiling;
 mod winograd;
 
-pub use conv::Convolution;
+pub use conv::{Convolution, Inputs};
 pub use format::{Format, Packing};
 pub use grid::Grid;
 pub use isa::{Isa, Target, UnknownIsa};

@@ -36,29 +36,32 @@ pub(super) unsafe fn add<S: Simd>(a: *const f32, b: *const f32, y: *mut f32, cou
     }
 }
 
-/// One element of each place from `count` channels, a stride apart.
+/// One element of each place from `count` channels, a stride apart, which are the packing's from `first_channel` on.
 ///
 /// # Safety
 /// `x` points to `count` channels, at most as many as an element holds, of `positions` elements and up to a vector more,
 /// and `y` to one, which nobody else writes; the CPU has the unit.
 #[inline(always)]
 pub(super) unsafe fn pack<S: Simd>(
-    packing: Packing,
+    (packing, first_channel): (&Packing, usize),
     ((x, stride), count): ((*const f32, usize), usize),
     y: *mut f32,
     positions: usize,
 ) {
     // SAFETY: the caller's; a channel's positions are whole cache lines.
     unsafe {
-        let scale = S::splat(1.0 / packing.step);
         let limits = packing.limits;
+        let mut scales = [S::splat(1.0); 4];
+        for (scale, step) in scales.iter_mut().zip(packing.steps.iter().skip(first_channel)) {
+            *scale = S::splat(1.0 / step);
+        }
         let (low, high) = (S::splat(limits.0), S::splat(limits.1));
         for at in (0..positions).step_by(S::LANES) {
             let mut channels = [S::splat(0.0); 4];
             for (c, channel) in channels.iter_mut().enumerate().take(count) {
                 *channel = S::load(x.add(c * stride + at));
                 if packing.format.whole() {
-                    *channel = S::min(S::max(S::mul(scale, *channel), low), high);
+                    *channel = S::min(S::max(S::mul(scales[c], *channel), low), high);
                 }
             }
             S::store(y.add(at), packing.format.packed::<S>(channels));

@@ -4,7 +4,8 @@ use std::io;
 
 use memmap2::MmapMut;
 
-use super::simd::MAX_LANES;
+use super::format::Format;
+use super::simd::{MAX_LANES, Simd};
 
 /// Numbers that are a step's own until they settle in a [`Store`].
 #[derive(Debug)]
@@ -38,6 +39,60 @@ impl Packed {
         self.place
     }
 }
+
+/// Numbers as f16, two to an element, and as many zeros as a vector may read past their end.
+pub(super) fn halves(numbers: &[f32]) -> Vec<f32> {
+    let bits = |x: Option<&f32>| u32::from(half::f16::from_f32(x.copied().unwrap_or(0.0)).to_bits());
+    let element = |pair: &[f32]| f32::from_bits(bits(pair.first()) | bits(pair.get(1)) << 16);
+    let padding = std::iter::repeat_n(0.0, MAX_LANES.div_ceil(2));
+    numbers.chunks(2).map(element).chain(padding).collect()
+}
+
+/// Prepared weights of a format where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Stored {
+    start: *const f32,
+    format: Format,
+}
+
+impl Stored {
+    pub(super) fn new(start: *const f32, format: Format) -> Self {
+        Self { start, format }
+    }
+
+    /// The elements from `at` on as products take them: as they lie, or `count` of them widened into `room`.
+    ///
+    /// # Safety
+    /// There are `count` of them, and [`Stored::room`] in `room`; the CPU has the unit.
+    #[inline(always)]
+    pub(super) unsafe fn from<S: Simd>(self, at: usize, count: usize, room: *mut f32) -> *const f32 {
+        if self.format != Format::F16 {
+            return self.start.wrapping_add(at);
+        }
+        let halves = self.start.cast::<u16>().wrapping_add(at);
+        let mut i = 0;
+        while i < count {
+            // SAFETY: the caller's; a vector more is there to read and to write.
+            unsafe {
+                S::prefetch(halves.wrapping_add(i + AHEAD).cast());
+                S::store(room.add(i), S::widen(halves.add(i)));
+            }
+            i += S::LANES;
+        }
+        room
+    }
+
+    /// Elements of room for so many weights at a time.
+    pub(super) fn room(format: Format, count: usize) -> usize {
+        match format {
+            Format::F16 => count + MAX_LANES,
+            _ => 0,
+        }
+    }
+}
+
+/// How far ahead of use f16 weights are asked for.
+const AHEAD: usize = 2048;
 
 /// The weights of all steps in the order they are used, on few large pages: they stream through, and what is asked for
 /// ahead runs on into the next layer.

@@ -292,7 +292,8 @@ impl Step {
                         let first = element * channels;
                         let x = (at(from).add(first * stride).cast_const(), stride);
                         let count = channels.min(from.channels - first);
-                        ops::pack::<S>(*packing, (x, count), at(to).add(element * stride), positions);
+                        let to = at(to).add(element * stride);
+                        ops::pack::<S>((packing, first), (x, count), to, positions);
                     }
                 }
                 Op::Enlarge {

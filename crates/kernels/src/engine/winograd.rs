@@ -14,6 +14,7 @@ use super::format::{self, Format, Weights};
 use super::gemm::{self, Factors, Rows, Scaled};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
+use super::packed::Stored;
 use super::simd::{Simd, Work};
 use super::tiling::Tiling;
 
@@ -123,8 +124,8 @@ impl Winograd {
     }
 
     /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
-    /// and what the sums of `[block of rows][element][row]` are to be multiplied by; nothing for f32. f16 is to be narrowed.
-    pub(super) fn packed(&self, weights: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// and their scales `[block of rows][element][row]`; f16 is yet to be narrowed. What weights of 16 bits drift by is next to nothing.
+    pub(super) fn packed(&self, weights: &[f32]) -> Weights<'static> {
         let (rows, elements) = (self.tiling.rows, self.elements());
         let kernels = weights.as_chunks().0;
         let inputs = kernels.len() / self.outputs;
@@ -144,13 +145,16 @@ impl Winograd {
             }
         }
         match self.format {
-            Format::F32 => (out, Vec::new()),
+            Format::F32 => Weights {
+                elements: out.into(),
+                ..Weights::default()
+            },
             _ => self.quantised(&out),
         }
     }
 
-    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format, and what their sums stand for.
-    fn quantised(&self, kernels: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format.
+    fn quantised(&self, kernels: &[f32]) -> Weights<'static> {
         let rows = self.tiling.rows;
         let matrix = kernels.len() / (self.tiling.blocks * self.elements());
         let channels = self.format.channels();
@@ -171,7 +175,11 @@ impl Winograd {
             }
             out.extend(elements);
         }
-        (out, scales)
+        Weights {
+            elements: out.into(),
+            scales,
+            ..Weights::default()
+        }
     }
 
     /// What one stands for in an element of a transformed input.
@@ -217,7 +225,7 @@ impl Winograd {
     pub(super) fn scratch(&self) -> usize {
         let width = self.tiling.most.min(self.tiling.vectors) * self.isa.lanes();
         self.elements() * (self.plane(width) + self.tiling.rows * width)
-            + Weights::room(self.format, self.summed() * self.tiling.rows)
+            + Stored::room(self.format, self.summed() * self.tiling.rows)
     }
 
     /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
@@ -358,7 +366,7 @@ const TRANSFORMED: f32 = 32768.0;
 /// The kernels of one element of the transform and a block of rows.
 #[derive(Clone, Copy)]
 struct Kernels {
-    all: Weights,
+    all: Stored,
     /// Their place among all.
     matrix: usize,
     /// What each row's sums are to be multiplied by.

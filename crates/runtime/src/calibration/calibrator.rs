@@ -3,15 +3,67 @@ use std::collections::BTreeMap;
 use hrnet::{Graph, Op, WeightSource};
 
 use super::histogram::Histogram;
-use super::{Calibration, CalibrationError, Layer, Method, Origin};
+use super::{Calibration, CalibrationError, Channels, Layer, Method, Origin};
 use crate::RuntimeError;
 use crate::cpu::Observed;
 
 /// Runs a network in f32 on images, one batch after the other, and counts what each convolution reads.
 pub struct Calibrator {
     network: Observed,
-    layers: BTreeMap<String, (usize, Histogram)>,
+    layers: BTreeMap<String, Seen>,
     images: usize,
+}
+
+/// What one convolution was seen to read.
+struct Seen {
+    all: Histogram,
+    channels: Vec<Channel>,
+}
+
+/// What was seen of one channel.
+#[derive(Clone, Copy, Default)]
+struct Channel {
+    largest: f32,
+    sum: f64,
+    count: usize,
+}
+
+impl Seen {
+    fn new(channels: usize) -> Self {
+        Self {
+            all: Histogram::new(),
+            channels: vec![Channel::default(); channels],
+        }
+    }
+
+    /// Looks at `[n, c, h, w]`, or gives the first that is no finite number.
+    fn add(&mut self, values: &[f32], images: usize) -> Result<(), f32> {
+        self.all.add(values)?;
+        let count = self.channels.len();
+        let planes = values.chunks_exact(values.len() / (images * count));
+        for (index, plane) in planes.enumerate() {
+            let Channel { largest, sum, count } = &mut self.channels[index % count];
+            *largest = plane
+                .iter()
+                .fold(*largest, |largest, value| largest.max(value.abs()));
+            *sum += plane.iter().copied().map(f64::from).sum::<f64>();
+            *count += plane.len();
+        }
+        Ok(())
+    }
+
+    fn layer(&self, method: Method) -> Layer {
+        let mean = |channel: &Channel| (channel.sum / channel.count as f64) as f32;
+        Layer {
+            range: self.all.range(method),
+            seen: self.all.range(Method::MinMax),
+            channels: Channels {
+                largest: self.channels.iter().map(|channel| channel.largest).collect(),
+                means: self.channels.iter().map(mean).collect(),
+            },
+            keep: false,
+        }
+    }
 }
 
 impl Calibrator {
@@ -21,7 +73,7 @@ impl Calibrator {
     /// If the weights lack a parameter of the graph, or there is too little memory.
     pub fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let layers = graph.nodes().iter().filter_map(|node| match node.op {
-            Op::Conv(conv) => Some((node.name.clone(), (conv.inputs, Histogram::new()))),
+            Op::Conv(conv) => Some((node.name.clone(), Seen::new(conv.inputs))),
             _ => None,
         });
         Ok(Self {
@@ -39,11 +91,12 @@ impl Calibrator {
     pub fn add(&mut self, images: &[f32]) -> Result<(), RuntimeError> {
         let mut odd = None;
         let Self { network, layers, .. } = self;
+        let batch = network.batch();
         network.run(images, &mut |name, values| {
-            let Some((_, histogram)) = layers.get_mut(name) else {
+            let Some(seen) = layers.get_mut(name) else {
                 return;
             };
-            if let Err(value) = histogram.add(values) {
+            if let Err(value) = seen.add(values, batch) {
                 odd.get_or_insert_with(|| CalibrationError::Value {
                     layer: name.to_owned(),
                     value: value.to_string(),
@@ -53,7 +106,7 @@ impl Calibrator {
         match odd {
             Some(error) => Err(error.into()),
             None => {
-                self.images += self.network.batch();
+                self.images += batch;
                 Ok(())
             }
         }
@@ -67,14 +120,7 @@ impl Calibrator {
         if self.images == 0 {
             return Err(CalibrationError::NoImages);
         }
-        let layer = |(name, (channels, histogram)): (&String, &(usize, Histogram))| {
-            let layer = Layer {
-                channels: *channels,
-                range: histogram.range(method),
-                seen: histogram.range(Method::MinMax),
-            };
-            (name.clone(), layer)
-        };
+        let layer = |(name, seen): (&String, &Seen)| (name.clone(), seen.layer(method));
         Ok(Calibration {
             calibration: Calibration::SCHEMA,
             origin,

@@ -5,6 +5,7 @@ mod calibrator;
 mod histogram;
 mod method;
 mod photos;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -51,14 +52,28 @@ pub struct Origin {
 }
 
 /// What one convolution reads.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layer {
-    channels: usize,
     /// What the method chose.
     range: Range,
     /// All that was seen.
     seen: Range,
+    /// Of each channel.
+    channels: Channels,
+    /// Whether int8 leaves it in 16 bits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    keep: bool,
+}
+
+/// What was seen of each channel that a convolution reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channels {
+    /// The largest absolute value.
+    pub largest: Vec<f32>,
+    /// The mean.
+    pub means: Vec<f32>,
 }
 
 /// An interval that holds zero, which maps are padded with; both ends are zero where nothing else was seen.
@@ -90,6 +105,22 @@ impl Range {
     }
 }
 
+impl Channels {
+    fn is_valid(&self) -> bool {
+        let Self { largest, means } = self;
+        let magnitudes = largest
+            .iter()
+            .all(|largest| largest.is_finite() && *largest >= 0.0);
+        largest.len() == means.len() && magnitudes && means.iter().all(|mean| mean.is_finite())
+    }
+}
+
+/// What every version of the form begins with.
+#[derive(Deserialize)]
+struct Version {
+    calibration: u32,
+}
+
 /// Why there is no calibration, or it does not fit.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CalibrationError {
@@ -114,7 +145,7 @@ pub enum CalibrationError {
 
 impl Calibration {
     /// The version of the form.
-    pub const SCHEMA: u32 = 1;
+    pub const SCHEMA: u32 = 2;
 
     /// What is said of a network that ran on ranges of [`Calibration::stand_in`].
     pub const STAND_IN: &'static str = "8 made-up photos";
@@ -147,6 +178,23 @@ impl Calibration {
         self.layers.get(layer).map(|layer| layer.seen)
     }
 
+    /// What was seen of each channel that this convolution reads.
+    pub fn channels(&self, layer: &str) -> Option<&Channels> {
+        self.layers.get(layer).map(|layer| &layer.channels)
+    }
+
+    /// Has int8 leave the convolutions with these names in 16 bits.
+    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
+        for (name, layer) in &mut self.layers {
+            layer.keep |= wanted(name);
+        }
+    }
+
+    /// Whether int8 leaves this convolution in 16 bits.
+    pub fn keeps(&self, layer: &str) -> bool {
+        self.layers.get(layer).is_some_and(|layer| layer.keep)
+    }
+
     /// The names of the convolutions.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.layers.keys().map(String::as_str)
@@ -165,11 +213,9 @@ impl Calibration {
                     let what = format!("it has no range of layer `{name}`");
                     return Err(CalibrationError::Network(what));
                 }
-                Some(layer) if layer.channels != conv.inputs => {
-                    let what = format!(
-                        "layer `{name}` reads {} channels, not {}",
-                        layer.channels, conv.inputs
-                    );
+                Some(layer) if layer.channels.largest.len() != conv.inputs => {
+                    let channels = layer.channels.largest.len();
+                    let what = format!("layer `{name}` reads {channels} channels, not {}", conv.inputs);
                     return Err(CalibrationError::Network(what));
                 }
                 Some(_) => {}
@@ -180,8 +226,7 @@ impl Calibration {
 
     /// The text that [`Calibration::parse`] reads, the same for the same calibration.
     pub fn to_text(&self) -> String {
-        let json = serde_json::to_string_pretty(self).expect("our types have string keys");
-        json + "\n"
+        text::text(self)
     }
 
     /// The calibration of [`Calibration::to_text`].
@@ -189,26 +234,27 @@ impl Calibration {
     /// # Errors
     /// If the text is none, with the place of what is wrong.
     pub fn parse(text: &str) -> Result<Self, CalibrationError> {
-        let found: Self =
-            serde_json::from_str(text).map_err(|error| CalibrationError::Text(error.to_string()))?;
-        if found.calibration != Self::SCHEMA {
-            let what = format!(
-                "it has version {}, this program reads {}",
-                found.calibration,
+        let none = |what: String| Err(CalibrationError::Text(what));
+        let odd = |error: serde_json::Error| CalibrationError::Text(error.to_string());
+        let Version { calibration: version } = serde_json::from_str(text).map_err(odd)?;
+        if version != Self::SCHEMA {
+            return none(format!(
+                "it has version {version}, this program reads {}",
                 Self::SCHEMA
-            );
-            return Err(CalibrationError::Text(what));
+            ));
         }
-        let wrong = found
-            .layers
-            .iter()
-            .find(|(_, layer)| !layer.range.is_valid() || !layer.seen.is_valid());
-        match wrong {
-            None => Ok(found),
-            Some((name, _)) => {
-                let what = format!("layer `{name}`: a range goes from at most 0 to at least 0");
-                Err(CalibrationError::Text(what))
+        let found: Self = serde_json::from_str(text).map_err(odd)?;
+        for (name, layer) in &found.layers {
+            if !layer.range.is_valid() || !layer.seen.is_valid() {
+                return none(format!(
+                    "layer `{name}`: a range goes from at most 0 to at least 0"
+                ));
+            }
+            if !layer.channels.is_valid() {
+                let what = "as many largest values, from 0 on, as means";
+                return none(format!("layer `{name}`: its channels have {what}"));
             }
         }
+        Ok(found)
     }
 }

@@ -117,15 +117,15 @@ impl Choice {
     }
 
     /// The formats that may serve a layer of this precision, its own first: wider ones too, where filtering makes them
-    /// faster. Inputs of int8 have no sign.
-    fn formats(self, layer: Layer, signed: bool) -> Vec<Format> {
+    /// faster. A layer whose inputs have a sign, or which is kept in 16 bits, is `wide`: it cannot be int8.
+    fn formats(self, layer: Layer, wide: bool) -> Vec<Format> {
         let weights = layer.shape.weights();
         let float = if weights < HALVED {
             Format::F32
         } else {
             Format::F16
         };
-        match (self.precision, signed) {
+        match (self.precision, wide) {
             (Precision::F32, _) => vec![Format::F32],
             (Precision::F16, _) => vec![float],
             (Precision::Bf16, _) => vec![Format::Bf16, float],
@@ -135,9 +135,9 @@ impl Choice {
         }
     }
 
-    /// What comes into question for a layer, whose inputs may be negative or not.
-    pub(super) fn candidates(self, layer: Layer, signed: bool) -> Vec<Candidate> {
-        let mut formats = self.formats(layer, signed);
+    /// What comes into question for a layer, which may be int8 unless it is wide.
+    pub(super) fn candidates(self, layer: Layer, wide: bool) -> Vec<Candidate> {
+        let mut formats = self.formats(layer, wide);
         if !self.winograd {
             // Only filtering makes a wider format faster.
             formats.truncate(1);
@@ -159,8 +159,8 @@ impl Choice {
         candidates
     }
 
-    pub(super) fn of(self, layer: Layer, signed: bool) -> Candidate {
-        let candidates = self.candidates(layer, signed);
+    pub(super) fn of(self, layer: Layer, wide: bool) -> Candidate {
+        let candidates = self.candidates(layer, wide);
         let measured = self.costs.and_then(|costs| fastest(costs, &candidates));
         measured.unwrap_or_else(|| Self::estimated(&candidates))
     }
@@ -254,8 +254,8 @@ mod tests {
                     .clone()
                     .all(|(_, algorithm)| *algorithm == Algorithm::Winograd)
             );
-            let signed = choice(precision, true).candidates(layer(), true);
-            assert!(signed.iter().all(|(layer, _)| layer.format != Format::Int8));
+            let wide = choice(precision, true).candidates(layer(), true);
+            assert!(wide.iter().all(|(layer, _)| layer.format != Format::Int8));
         }
     }
 

@@ -10,10 +10,12 @@ use super::plan::{Plan, PlanStep, Value, Work};
 use crate::Calibration;
 
 /// How one convolution is computed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) algorithm: Algorithm,
     pub(super) packing: Packing,
+    /// Of the input channels, where they are known.
+    pub(super) means: Vec<f32>,
 }
 
 /// How each convolution is computed, by its node.
@@ -27,23 +29,62 @@ pub(super) fn chosen(
     calibration: Option<&Calibration>,
 ) -> ChosenOf {
     let choose = |(node, layer): (NodeId, Layer)| {
-        let (layer, algorithm) = choice.of(layer, !graph.is_non_negative(graph.node(node).inputs[0]));
-        let format = layer.format;
+        let signed = !graph.is_non_negative(graph.node(node).inputs[0]);
         let name = &graph.node(node).name;
-        let range = calibration.and_then(|calibration| match format {
-            Format::I16 => calibration.seen(name),
-            _ => calibration.range(name),
+        let kept = calibration.is_some_and(|calibration| calibration.keeps(name));
+        let (layer, algorithm) = choice.of(layer, signed || kept);
+        let seen = calibration.and_then(|calibration| {
+            let range = match layer.format {
+                Format::I16 => calibration.seen(name),
+                _ => calibration.range(name),
+            };
+            Some((range?, calibration.channels(name)?))
         });
-        let (lo, hi) = range.map_or((0.0, 0.0), |range| (range.lo, range.hi));
-        let room = if format == Format::I16 { HEADROOM } else { 1.0 };
-        let packing = layer.packing(algorithm, (room * lo, room * hi));
-        (node, Chosen { algorithm, packing })
+        let (largest, means) = match seen {
+            Some((range, channels)) => {
+                let largest = held(layer.format, range.largest(), &channels.largest);
+                (largest, channels.means.clone())
+            }
+            None => (vec![0.0; layer.shape.inputs], Vec::new()),
+        };
+        let chosen = Chosen {
+            algorithm,
+            packing: layer.packing(algorithm, &largest, signed),
+            means,
+        };
+        (node, chosen)
     };
     layers.into_iter().map(choose).collect()
 }
 
-/// How much more than what was seen fits into 16 bits: images differ, and a fourth of a bit is little of them.
-const HEADROOM: f32 = 1.2;
+/// How much more than what was seen of all channels fits into 16 bits: images differ.
+const HEADROOM: f32 = 1.5;
+
+/// How much more than what was seen of one channel fits into 16 bits, up to what fits of all: few numbers are of one channel.
+const CHANNEL_HEADROOM: f32 = 3.0;
+
+/// The least share that a channel holds of what fits of all, however little was seen of it: what an image shows for the first
+/// time is cut at a fourth of the range at worst.
+const LEAST_SHARE: f32 = 0.25;
+
+/// The magnitudes that operands hold of each channel, where `whole` is that of all together.
+///
+/// A channel of small numbers has small steps, and its weights are multiplied by them: what its inputs gain, its weights lose.
+/// In 16 bits inputs are what counts. In 8 bits both do and share the difference: a channel holds the root of its share, in
+/// which there is room enough for what was not seen.
+fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
+    let of_all = match format {
+        Format::I16 => HEADROOM * whole,
+        _ => whole,
+    };
+    let share = |largest: f32| match format {
+        _ if of_all <= 0.0 => 0.0,
+        Format::I16 => CHANNEL_HEADROOM * largest / of_all,
+        _ => (largest / of_all).sqrt(),
+    };
+    let of_one = |largest: &f32| of_all * share(*largest).clamp(LEAST_SHARE, 1.0);
+    largest.iter().map(of_one).collect()
+}
 
 /// The plan with the steps that pack what convolutions of packed formats read.
 pub(super) fn packed(plan: &Plan, chosen: &ChosenOf) -> Plan {
@@ -72,12 +113,12 @@ struct Packer {
 impl Packer {
     fn step(&mut self, old: &Plan, step: &PlanStep, chosen: &ChosenOf) {
         let mut step = PlanStep {
-            work: step.work.reading(|value| self.renamed[value]),
+            work: step.work.clone().reading(|value| self.renamed[value]),
             sum: step.sum.map(|value| self.renamed[value]),
             ..*step
         };
         if let Work::Conv { conv, from, .. } = &mut step.work
-            && let packing = chosen[conv].packing
+            && let packing = &chosen[conv].packing
             && packing.format.is_packed()
         {
             *from = self.pack(*from, packing);
@@ -96,15 +137,18 @@ impl Packer {
     }
 
     /// The value as operands, by a step of its own unless there was one.
-    fn pack(&mut self, from: Value, packing: Packing) -> Value {
-        let known = |(value, how, _): &&(Value, Packing, Value)| (*value, *how) == (from, packing);
+    fn pack(&mut self, from: Value, packing: &Packing) -> Value {
+        let known = |(value, how, _): &&(Value, Packing, Value)| (*value, how) == (from, packing);
         if let Some((.., packed)) = self.packed.iter().find(known) {
             return *packed;
         }
         let output = self.value(self.plan.values[from]);
-        self.packed.push((from, packing, output));
+        self.packed.push((from, packing.clone(), output));
         self.plan.steps.push(PlanStep {
-            work: Work::Pack { packing, from },
+            work: Work::Pack {
+                packing: packing.clone(),
+                from,
+            },
             sum: None,
             relu: false,
             output: Some(output),
@@ -115,11 +159,57 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
-    use hrnet::{HrnetSpec, Op, Shape};
+    use hrnet::{HrnetSpec, Op, SeededWeights, Shape};
     use kernels::engine::{Isa, Target};
 
     use super::*;
     use crate::cpu::steps;
+
+    #[test]
+    fn int8_leaves_in_16_bits_what_a_calibration_keeps() {
+        let graph = HrnetSpec::imagenet([2, 4, 8, 16])
+            .graph(Shape::square(1, 32))
+            .expect("a network");
+        let mut calibration = Calibration::stand_in(&graph, &SeededWeights::new(1)).expect("ranges");
+        let plan = Plan::new(&graph).expect("a plan");
+        let isa = Isa::named("portable").expect("always there");
+        let choice = Choice::new(hrnet::Precision::Int8, false);
+        let mut formats = |kept: &str| {
+            calibration.keep(|name| name == kept);
+            let layers = steps::layers(&plan, &graph, Target { isa, threads: 1 });
+            let chosen = chosen(layers, &graph, choice, Some(&calibration));
+            let format =
+                |(node, chosen): (&NodeId, &Chosen)| (graph.node(*node).name.clone(), chosen.packing.format);
+            chosen.iter().map(format).collect::<BTreeMap<_, _>>()
+        };
+        let (before, after) = (formats(""), formats("conv2"));
+        assert_eq!((before["conv2"], after["conv2"]), (Format::Int8, Format::I16));
+        let others = |formats: &BTreeMap<String, Format>| {
+            let mut others = formats.clone();
+            others.remove("conv2");
+            others
+        };
+        assert_eq!(others(&before), others(&after));
+    }
+
+    #[test]
+    fn channels_have_room_for_more_than_was_seen_and_never_for_more_than_all_together() {
+        let seen = [0.0, 0.001, 1.0, 3.0, 4.0];
+        let i16 = held(Format::I16, 4.0, &seen);
+        assert_eq!(i16, [1.5, 1.5, 3.0, 6.0, 6.0]);
+        // The range of 8 bits may cut off what was seen.
+        let int8 = held(Format::Int8, 3.0, &seen);
+        assert_eq!(int8[..2], [0.75, 0.75], "the least share");
+        assert_eq!(int8[3..], [3.0, 3.0]);
+        for (held, seen) in int8.iter().zip(&seen) {
+            assert!(*held >= seen.min(3.0) && *held > 0.0, "{held} of {seen}");
+        }
+        assert_eq!(
+            held(Format::I16, 0.0, &[0.0, 0.0]),
+            [0.0, 0.0],
+            "nothing but zeros"
+        );
+    }
 
     #[test]
     fn a_value_is_packed_once_for_all_convolutions_that_read_it_alike() {
@@ -135,19 +225,19 @@ mod tests {
         let packed = packed(&plan, &chosen);
         let mut packs = Vec::new();
         for step in &packed.steps {
-            match step.work {
+            match &step.work {
                 Work::Pack { packing, from } => {
-                    assert!(!packs.contains(&(from, packing)), "packed twice");
-                    packs.push((from, packing));
+                    assert!(!packs.contains(&(*from, packing.clone())), "packed twice");
+                    packs.push((*from, packing.clone()));
                 }
                 Work::Conv { conv, from, .. } => {
-                    let maker = packed.steps.iter().find(|step| step.output == Some(from));
-                    let Some(Work::Pack { packing, .. }) = maker.map(|step| step.work) else {
+                    let maker = packed.steps.iter().find(|step| step.output == Some(*from));
+                    let Some(Work::Pack { packing, .. }) = maker.map(|step| &step.work) else {
                         panic!("a convolution reads {maker:?}");
                     };
-                    assert_eq!(packing, chosen[&conv].packing);
+                    assert_eq!(*packing, chosen[conv].packing);
                     // The images are the only numbers below zero.
-                    let reads_images = graph.node(graph.node(conv).inputs[0]).op == Op::Input;
+                    let reads_images = graph.node(graph.node(*conv).inputs[0]).op == Op::Input;
                     assert_eq!(packing.format == Format::I16, reads_images);
                 }
                 _ => {}

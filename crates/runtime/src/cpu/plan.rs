@@ -25,7 +25,7 @@ pub(super) struct PlanStep {
 }
 
 /// What a step does, on which values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Work {
     /// The images.
     Load,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hrnet::{Conv, FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
 use kernels::engine::{
-    ConvShape, Convolution, Format, Grid, Isa, Layer, Linear, Map, Row, Step, Steps, Target,
+    ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Linear, Map, Row, Step, Steps, Target,
 };
 
 use super::FAST;
@@ -58,8 +58,8 @@ pub(super) fn build(
 pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target) -> Vec<(NodeId, Layer)> {
     let grids = Grids::new(graph, target.isa);
     let grid = |value: Value| grids.grid(graph.node(plan.values[value]).shape);
-    let layer = |step: &PlanStep| match (step.work, step.output) {
-        (Work::Conv { conv: node, from, .. }, Some(to)) => {
+    let layer = |step: &PlanStep| match (&step.work, step.output) {
+        (&Work::Conv { conv: node, from, .. }, Some(to)) => {
             let Op::Conv(conv) = graph.node(node).op else {
                 unreachable!("the plan names convolutions")
             };
@@ -206,7 +206,7 @@ impl Builder<'_> {
                 let conv = self.convolution(conv, batch_norm, self.map(from).grid, to().grid, step.relu)?;
                 Step::conv(conv, self.map(from), to(), sum)
             }
-            Work::Pack { packing, from } => Step::pack(packing, self.map(from), to()),
+            Work::Pack { ref packing, from } => Step::pack(packing.clone(), self.map(from), to()),
             Work::Enlarge { factor, from } => {
                 Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.target.isa)
             }
@@ -241,7 +241,11 @@ impl Builder<'_> {
         output: Grid,
         relu: bool,
     ) -> Result<Convolution, WeightError> {
-        let Chosen { algorithm, packing } = self.chosen[&node];
+        let Chosen {
+            algorithm,
+            packing,
+            means,
+        } = &self.chosen[&node];
         let node = self.graph.node(node);
         let Op::Conv(conv) = node.op else {
             unreachable!("the plan names convolutions")
@@ -255,6 +259,10 @@ impl Builder<'_> {
         };
         let layer = layer(conv, packing.format, (input, output), self.target);
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
-        Ok(Convolution::new(layer, algorithm, parameters, relu, packing.step))
+        let inputs = Inputs {
+            steps: &packing.steps,
+            means,
+        };
+        Ok(Convolution::new(layer, *algorithm, parameters, relu, inputs))
     }
 }

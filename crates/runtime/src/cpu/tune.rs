@@ -1,7 +1,7 @@
 //! Times every algorithm of every layer of a network.
 
 use hrnet::{Graph, Precision};
-use kernels::engine::{Algorithm, Convolution, Layer, Map, Program, Step, Steps, Target};
+use kernels::engine::{Algorithm, Convolution, Inputs, Layer, Map, Program, Step, Steps, Target};
 
 use super::choice::{Candidate, Choice, Costs};
 use super::{FAST, plan, steps, unit_of};
@@ -93,7 +93,7 @@ fn measured(
         grid: layer.output,
     };
     let step = || {
-        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true, 1.0);
+        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true, Inputs::default());
         Step::conv(conv, from, to, None)
     };
     let first = step();

@@ -16,11 +16,18 @@ const WORTH_A_WORD: f64 = 0.2;
 
 /// Which precisions only stock operations run, and how much of the time they take, where it is much.
 pub(crate) fn slow(plan: &Plan) -> Option<String> {
+    slow_without(plan, |precision| {
+        runtime::BACKENDS[0].arithmetic(precision).is_some()
+    })
+}
+
+/// The same where our engine runs these precisions.
+fn slow_without(plan: &Plan, ours: impl Fn(Precision) -> bool) -> Option<String> {
     let (mut slow, mut others) = (BTreeSet::new(), BTreeSet::new());
     let mut slow_ns = 0.0;
     for (task, processes, expected) in &plan.rows {
         let Some(case) = task.case.network() else { continue };
-        if is_slow(case) {
+        if is_stock(case) && !ours(case.precision) {
             slow.insert((case.precision, case.backend.as_str()));
             slow_ns += *processes as f64 * expected.all_ns;
         } else {
@@ -40,13 +47,13 @@ pub(crate) fn slow(plan: &Plan) -> Option<String> {
     })
 }
 
-/// Whether the case is left to another backend of ours because our engine does not run its precision.
-fn is_slow(case: &NetworkCase) -> bool {
+/// Whether a backend of ours runs the case.
+fn is_stock(case: &NetworkCase) -> bool {
     let stock = runtime::BACKENDS
         .iter()
         .any(|backend| backend.name() == case.backend);
     let peer = runtime::PEERS.contains(&case.backend.as_str());
-    stock && !peer && runtime::BACKENDS[0].arithmetic(case.precision).is_none()
+    stock && !peer
 }
 
 /// A cell's time beside that of f32.
@@ -216,21 +223,23 @@ mod tests {
                 rows: vec![
                     row("f32", "cpu", 1.0),
                     row("i16", "cpu", 1.0),
-                    row("f16", "candle", slow_s),
+                    row("bf16", "candle", slow_s),
                 ],
                 left_out: Vec::new(),
                 all_ns: (2.0 + slow_s) * 1e9,
             }
         };
-        let text = slow(&plan(6.0)).expect("most of the time");
+        let few = |precision: Precision| precision != Precision::Bf16;
+        let text = slow_without(&plan(6.0), few).expect("most of the time");
         assert!(
-            text.starts_with("f16 runs only on candle, many times slower"),
+            text.starts_with("bf16 runs only on candle, many times slower"),
             "{text}"
         );
         assert!(
             text.contains("75 % of the time; --precision f32,i16 leaves it out"),
             "{text}"
         );
-        assert_eq!(slow(&plan(0.1)), None);
+        assert_eq!(slow_without(&plan(0.1), few), None);
+        assert_eq!(slow_without(&plan(6.0), |_| true), None);
     }
 }

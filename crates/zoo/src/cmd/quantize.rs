@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use glob::Pattern;
 use harness::eval::order;
-use hrnet::Shape;
+use hrnet::{Graph, Node, Op, Shape};
 use preprocess::{DECODER, Worker};
 use registry::{Digest, Preprocess, Variant};
 use runtime::{Calibrator, Method, Origin};
@@ -34,6 +35,9 @@ pub(crate) struct Quantize {
     /// How ranges are chosen: min-max, percentile (99.99, or as percentile:99.9), or mse, for the least squared error in 8 bits
     #[arg(long, value_name = "METHOD", default_value_t = Method::Mse)]
     method: Method,
+    /// Layers that int8 leaves in 16 bits, by name or pattern: `--keep conv2 'layer1.*'`
+    #[arg(long, num_args = 1.., value_name = "PATTERN")]
+    keep: Vec<Pattern>,
     /// Photos at most, a random sample, the same each time
     #[arg(long, value_name = "N", default_value_t = 256)]
     limit: usize,
@@ -59,6 +63,7 @@ impl Quantize {
         let photos = self.photos()?;
         let transform = crate::bench::transform(preprocess)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
+        self.check_kept(&graph)?;
         let weights = self.weights.load(cx, variant, &graph)?;
         let mut calibrator = Calibrator::new(&graph, weights.source.as_ref())?;
         let (mut worker, mut pixels) = (transform.worker(), vec![0.0; transform.output_elements()]);
@@ -82,14 +87,10 @@ impl Quantize {
             return Err(seen.told(photos.len(), "there is nothing to calibrate on"));
         }
         let origin = self.origin(cx, variant, preprocess, &mut seen.digests)?;
-        self.write(
-            cx,
-            Calibrated::of(
-                calibrator
-                    .finish(self.method, origin)
-                    .map_err(runtime::RuntimeError::from)?,
-            ),
-        )?;
+        let finished = calibrator.finish(self.method, origin);
+        let mut calibration = finished.map_err(runtime::RuntimeError::from)?;
+        calibration.keep(|layer| self.keep.iter().any(|pattern| pattern.matches(layer)));
+        self.write(cx, Calibrated::of(calibration))?;
         match seen.failures.as_slice() {
             [] => Ok(()),
             _ => Err(seen.told(photos.len(), "the ranges are of the others")),
@@ -131,6 +132,19 @@ impl Quantize {
                 preprocess.id
             ),
         })
+    }
+
+    /// Refuses layers to keep that are none.
+    fn check_kept(&self, graph: &Graph) -> Result<(), Failure> {
+        for pattern in &self.keep {
+            let matches = |node: &Node| matches!(node.op, Op::Conv(_)) && pattern.matches(&node.name);
+            if !graph.nodes().iter().any(matches) {
+                let what = format!("--keep {pattern}: no convolution of {} has this name", self.name);
+                let advice = "`zoo show NAME --layers` lists them";
+                return Err(Failure::new(Exit::Usage, what).help(advice));
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, cx: &Context, calibrated: Calibrated) -> Result<(), Failure> {

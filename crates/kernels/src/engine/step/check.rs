@@ -36,6 +36,11 @@ impl Step {
             Op::Pack { packing, from, to } => {
                 let elements = packing.format.elements(from.channels);
                 assert!(from.grid == to.grid && to.channels == elements, "{self}");
+                let steps = packing.steps.len();
+                assert!(
+                    steps == from.channels || !packing.format.whole(),
+                    "{self}: {steps} steps"
+                );
                 (vec![from.range()], vec![to.range()], vec![])
             }
             Op::Enlarge {

@@ -36,14 +36,15 @@ impl fmt::Display for Step {
                     map(to)
                 )
             }
-            Op::Pack { packing, from, to } => write!(
-                f,
-                "pack {} {}, step {:.3e} -> {}",
-                packing.format,
-                map(from),
-                packing.step,
-                map(to)
-            ),
+            Op::Pack { packing, from, to } => {
+                let ends = |(low, high): (f32, f32), step: &f32| (low.min(*step), high.max(*step));
+                let (low, high) = packing.steps.iter().fold((f32::INFINITY, 0.0), ends);
+                let steps = match high > 0.0 {
+                    true => format!(", steps {low:.3e} to {high:.3e}"),
+                    false => String::new(),
+                };
+                write!(f, "pack {} {}{steps} -> {}", packing.format, map(from), map(to))
+            }
             Op::Enlarge {
                 factor,
                 from,
