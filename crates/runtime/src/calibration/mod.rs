@@ -1,5 +1,5 @@
-//! What each convolution of a network reads, so that it can be kept in fixed point: ranges seen on images, for one set of
-//! weights.
+//! What each convolution of a network reads, so that it can be kept in fixed point, and what lies between: ranges seen on
+//! images, for one set of weights.
 
 mod calibrator;
 mod histogram;
@@ -8,7 +8,7 @@ mod photos;
 
 use std::collections::BTreeMap;
 
-use hrnet::{Graph, Op, WeightSource};
+use hrnet::{Graph, Node, NodeId, Op, WeightSource};
 use serde::{Deserialize, Serialize};
 
 use crate::RuntimeError;
@@ -20,7 +20,7 @@ pub use photos::photo_like;
 /// Images of [`Calibration::stand_in`].
 const STAND_IN_IMAGES: usize = 8;
 
-/// The ranges of what each convolution reads.
+/// The ranges of what each convolution reads, and of the other values on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -34,6 +34,9 @@ pub struct Calibration {
     pub images: usize,
     /// By the names of convolutions.
     layers: BTreeMap<String, Layer>,
+    /// What the method chose for the values that no convolution reads, by the names of the nodes that compute them.
+    #[serde(default)]
+    values: BTreeMap<String, Range>,
 }
 
 /// Where a calibration comes from.
@@ -114,7 +117,7 @@ pub enum CalibrationError {
 
 impl Calibration {
     /// The version of the form.
-    pub const SCHEMA: u32 = 1;
+    pub const SCHEMA: u32 = 2;
 
     /// What is said of a network that ran on ranges of [`Calibration::stand_in`].
     pub const STAND_IN: &'static str = "8 made-up photos";
@@ -145,6 +148,20 @@ impl Calibration {
     /// The range of all that this convolution was seen to read, whatever the method.
     pub fn seen(&self, layer: &str) -> Option<Range> {
         self.layers.get(layer).map(|layer| layer.seen)
+    }
+
+    /// The range to keep a node's value in, where it is a map that was seen: of what convolutions read theirs, of an enlarged
+    /// one that of what is enlarged.
+    pub fn value(&self, graph: &Graph, id: NodeId) -> Option<Range> {
+        let node = graph.node(id);
+        if let Op::Upsample(_) = node.op {
+            return self.value(graph, node.inputs[0]);
+        }
+        let reads = |reader: &&Node| matches!(reader.op, Op::Conv(_)) && reader.inputs.contains(&id);
+        match graph.nodes().iter().find(reads) {
+            Some(reader) => self.range(&reader.name),
+            None => self.values.get(&node.name).copied(),
+        }
     }
 
     /// The names of the convolutions.
@@ -199,16 +216,13 @@ impl Calibration {
             );
             return Err(CalibrationError::Text(what));
         }
-        let wrong = found
-            .layers
-            .iter()
-            .find(|(_, layer)| !layer.range.is_valid() || !layer.seen.is_valid());
-        match wrong {
-            None => Ok(found),
-            Some((name, _)) => {
-                let what = format!("layer `{name}`: a range goes from at most 0 to at least 0");
-                Err(CalibrationError::Text(what))
-            }
+        let layers = found.layers.iter();
+        let layers = layers.flat_map(|(name, layer)| [(name, layer.range), (name, layer.seen)]);
+        let values = found.values.iter().map(|(name, range)| (name, *range));
+        if let Some((name, _)) = layers.chain(values).find(|(_, range)| !range.is_valid()) {
+            let what = format!("`{name}`: a range goes from at most 0 to at least 0");
+            return Err(CalibrationError::Text(what));
         }
+        Ok(found)
     }
 }
