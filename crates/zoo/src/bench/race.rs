@@ -446,7 +446,7 @@ mod tests {
             row,
             "HRNet_W18_C|2, 1|cpu|40.00|2.5e-1||||openvino|72.00|1.80|[1.80, 1.80]|2.5e-1|100.0|125 %"
         );
-        assert!(!overview(&[standing]).contains("f32 ms"));
+        assert!(!overview(std::slice::from_ref(&standing)).contains("f32 ms"));
         let text = standing.text();
         assert!(text.contains("batch 2, 1 thread, 7 rounds"), "{text}");
         assert!(text.contains("failed") && text.contains("wrong"), "{text}");
