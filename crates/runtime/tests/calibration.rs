@@ -100,7 +100,7 @@ fn what_goes_into_sums_and_gates_and_the_last_pooling_has_its_range() {
     let shape = Shape::square(1, 64);
     let graph = graph(shape);
     let images = photo_like(1, shape);
-    let found = calibrated(&graph, &[images.clone()], Method::MinMax);
+    let found = calibrated(&graph, std::slice::from_ref(&images), Method::MinMax);
     let mut sums = 0;
     for (id, node) in graph.iter() {
         let feeds_relu = graph
