@@ -10,12 +10,14 @@ import numpy as np
 def tolerances() -> dict:
     """The zoo's own, from the one place that states them."""
     source = pathlib.Path(__file__).parents[2] / "crates/hrnet/src/precision.rs"
-    stated = re.findall(r"Self::(F32|F16|Bf16)(?: \| Self::\w+)* => (\d\S*e-\d+),", source.read_text())
-    assert len(stated) == 3, f"{source} states {stated}"
+    stated = re.findall(r"Self::(F32|F16|Bf16|Int8)(?: \| Self::\w+)* => (\d\S*e-\d+),", source.read_text())
+    assert len(stated) == 4, f"{source} states {stated}"
     return {precision.lower(): float(value) for precision, value in stated}
 
 
 TOLERANCES = tolerances()
+# What weight files are run in.
+FLOATS = [precision for precision in TOLERANCES if precision != "int8"]
 
 
 @dataclasses.dataclass

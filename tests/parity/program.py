@@ -25,6 +25,12 @@ class Zoo:
                  "--output", made, *options)
         return np.load(made)
 
+    def photo(self) -> np.ndarray:
+        """A photo as PaddleClas makes a batch of it."""
+        photo, made = pathlib.Path(__file__).parents[1] / "golden/photo.jpg", self.folder / "photo.npy"
+        self.run("preprocess", photo, "--profile", "paddle-224", "--output", made)
+        return np.load(made)
+
     def export(self, network: str, weights, output: pathlib.Path, *options) -> pathlib.Path:
         """The file that `zoo export` wrote."""
         self.run("export", network, "--weights", weights, "--output", output, *options)

@@ -21,7 +21,7 @@ NETWORKS["SE_HRNet_W64_C_ssld"] = (None, (64, True), 3)
 NETWORKS["hrnet_w18_small"] = ("hrnet_w18_small", None, 1)
 NETWORKS["hrnet_w18_small_v2"] = ("hrnet_w18_small_v2", None, 2)
 
-PARTS = ["files", "features", "onnx", "renamed"]
+PARTS = ["files", "features", "onnx", "int8", "renamed"]
 
 
 def run(network: str, parts: list, precisions: list, zoo: Zoo):
@@ -35,6 +35,8 @@ def run(network: str, parts: list, precisions: list, zoo: Zoo):
         yield from weights.features(network, frameworks, zoo, stage4_modules)
     if "onnx" in parts:
         yield from away.onnx_files(network, zoo)
+    if "int8" in parts:
+        yield from away.int8_files(network, zoo)
     if "renamed" in parts:
         yield from away.renamed(network, frameworks, zoo)
 
@@ -47,7 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--backend", default="candle", help="what runs the networks, as `zoo infer` names it")
     parser.add_argument("--f32-tolerance", type=float, help="for a backend that states one of its own, as `cpu` does")
     several("--part", choices=PARTS, help="only this part; may be given again")
-    several("--precision", choices=list(checks.TOLERANCES), help="for files only this; may be given again")
+    several("--precision", choices=checks.FLOATS, help="for files only this; may be given again")
     given = parser.parse_args()
     if unknown := [name for name in given.networks if name not in NETWORKS]:
         parser.error(f"no network is called {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
@@ -64,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
         zoo = Zoo(given.zoo.resolve(), pathlib.Path(folder), given.backend)
         for network in given.networks or NETWORKS:
-            for check in run(network, given.part or PARTS, given.precision or list(checks.TOLERANCES), zoo):
+            for check in run(network, given.part or PARTS, given.precision or checks.FLOATS, zoo):
                 print(check, flush=True)
                 done.append(check)
             gc.collect()

@@ -1,26 +1,59 @@
 //! Convolutions of int8 weights on uint8 maps (QDQ), laid out as ONNX Runtime's own quantizer does, so that engines know
 //! them: int32 biases in steps of a product, and every zero point written down.
 
-use hrnet::{FoldedConv, Node, Op, WeightError};
+use hrnet::{FoldedConv, Graph, Node, NodeId, Op, WeightError};
 
 use crate::proto::{Attribute, INT8, INT32, TensorProto, UINT8};
-use crate::{Writer, window};
+use crate::{Int8Error, Ranges, Rounding, Writer, window};
 
 /// The largest whole number that a bias may be: sums of products have the rest of an i32.
 const LARGEST_BIAS: f64 = (1 << 30) as f64;
 
-/// A map that was rounded to 8 bits.
-pub(crate) struct Rounded {
-    /// The map.
-    value: String,
-    map: Map,
-    /// The same in f32 again.
-    back: String,
+/// How each node's value is rounded to 8 bits, where it is.
+pub(crate) type Maps = Vec<Option<Map>>;
+
+/// Those of a graph; enlarging takes over what is enlarged as it is.
+///
+/// # Errors
+/// If there is no range of a value that is rounded.
+pub(crate) fn maps(graph: &Graph, ranges: &Ranges, rounding: Rounding) -> Result<Maps, Int8Error> {
+    let mut maps = Maps::with_capacity(graph.nodes().len());
+    for (id, node) in graph.iter() {
+        let map = match node.op {
+            _ if !rounds(graph, id, rounding) => None,
+            Op::Upsample(_) => maps[node.inputs[0].index()],
+            _ => match ranges.get(&node.name) {
+                Some(range) => Some(Map::of(*range)),
+                None => return Err(Int8Error::Range(node.name.clone())),
+            },
+        };
+        maps.push(map);
+    }
+    Ok(maps)
+}
+
+/// Whether a node's value is one that is rounded.
+fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
+    let node = graph.node(id);
+    let mut readers = graph.nodes().iter().filter(|node| node.inputs.contains(&id));
+    let is_map = match node.op {
+        Op::Input | Op::Conv(_) | Op::BatchNorm | Op::Add | Op::Scale | Op::Upsample(_) => true,
+        Op::Relu => !matches!(graph.node(node.inputs[0]).op, Op::Linear(_)),
+        Op::GlobalAvgPool | Op::Linear(_) | Op::Sigmoid => false,
+    };
+    match rounding {
+        Rounding::Operands => readers.any(|reader| matches!(reader.op, Op::Conv(_))),
+        // What goes into a ReLU or a batch norm is rounded behind it.
+        Rounding::Every => {
+            let is_inner = |reader: &Node| matches!(reader.op, Op::Relu | Op::BatchNorm);
+            is_map && id != graph.output() && !readers.any(is_inner)
+        }
+    }
 }
 
 /// How numbers of a map are whole ones of 0 to 255: `(n - zero) * step`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Map {
+pub(crate) struct Map {
     step: f32,
     zero: u8,
 }
@@ -87,14 +120,15 @@ fn step(weights: &[f32], bias: f32, map: Map) -> f32 {
 
 impl Writer<'_> {
     /// A convolution in 8 bits, with its bias, named after it.
-    pub(crate) fn int8(&mut self, node: &Node, conv: &FoldedConv, range: (f32, f32), output: String) {
+    pub(crate) fn int8(&mut self, node: &Node, conv: &FoldedConv, output: String) {
         let Op::Conv(shape) = node.op else {
             unreachable!("only convolutions are in 8 bits")
         };
-        let map = Map::of(range);
+        let map = self
+            .map(node.inputs[0])
+            .expect("what a convolution reads is rounded");
         let whole = Whole::of(conv, map);
         let name = &node.name;
-        let images = self.rounded(self.value(node.inputs[0].index()), map, name);
         let extents = [shape.outputs, shape.inputs, shape.kernel, shape.kernel];
         let weights = TensorProto::raw(
             INT8,
@@ -108,6 +142,7 @@ impl Writer<'_> {
             &[shape.outputs],
             whole.biases.iter().map(|bias| bias.to_le_bytes()),
         );
+        let images = self.read(node.inputs[0]);
         let weight = self.back(format!("{name}.weight"), weights, &whole.steps);
         let bias = self.back(format!("{name}.bias"), biases, &whole.bias_steps);
         let attributes = window(shape.kernel, shape.stride, shape.padding());
@@ -115,43 +150,34 @@ impl Writer<'_> {
     }
 
     /// A convolution without a batch norm behind it.
-    pub(crate) fn int8_alone(
-        &mut self,
-        node: &Node,
-        range: (f32, f32),
-        output: String,
-    ) -> Result<(), WeightError> {
+    pub(crate) fn int8_alone(&mut self, node: &Node, output: String) -> Result<(), WeightError> {
         let conv = FoldedConv {
             weight: self.weights.load(&node.params()[0])?.into_owned(),
             bias: vec![0.0; node.shape.c],
         };
-        self.int8(node, &conv, range, output);
+        self.int8(node, &conv, output);
         Ok(())
     }
 
-    /// A map rounded to 8 bits and in f32 again, once for all that read it alike; named after the first of them.
-    fn rounded(&mut self, value: String, map: Map, reader: &str) -> String {
-        let known = |rounded: &&Rounded| rounded.value == value && rounded.map == map;
-        if let Some(rounded) = self.rounded.iter().find(known) {
-            return rounded.back.clone();
-        }
-        let named = |what: &str| format!("{reader}.input{what}");
-        let (step, zero) = (named(".scale"), named(".zero_point"));
-        let (quantized, back) = (named(".quantized"), named(""));
+    /// How a node's value is rounded, if it is.
+    pub(crate) fn map(&self, id: NodeId) -> Option<Map> {
+        self.maps.as_ref().and_then(|maps| maps[id.index()])
+    }
+
+    /// A value rounded to 8 bits and in f32 again, under the name that [`Writer::read`] gives.
+    pub(crate) fn round(&mut self, id: NodeId, map: Map) {
+        let value = self.value(id);
+        let named = |what: &str| format!("{value}.{what}");
+        let (step, zero, quantized) = (named("scale"), named("zero_point"), named("quantized"));
         self.initializers
             .push(TensorProto::float(step.clone(), &[], &[map.step]));
         self.initializers
             .push(TensorProto::raw(UINT8, zero.clone(), &[], [[map.zero]]));
         let to = vec![value.clone(), step.clone(), zero.clone()];
         self.push("QuantizeLinear", &quantized, to, quantized.clone(), Vec::new());
+        let back = self.read(id);
         let from = vec![quantized, step, zero];
         self.push("DequantizeLinear", &back, from, back.clone(), Vec::new());
-        self.rounded.push(Rounded {
-            value,
-            map,
-            back: back.clone(),
-        });
-        back
     }
 
     /// Whole numbers around zero in f32 again, with a step for each of the outermost extent.
@@ -191,20 +217,26 @@ mod tests {
             .expect("a graph")
     }
 
-    /// Images from -2 to 3, and other maps of non-negative numbers, equal where the map is.
+    /// Images from -2 to 3, and other maps of non-negative numbers, each to one of its own.
     fn ranges(graph: &Graph) -> Ranges {
-        let convs = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv(_)));
-        let range = |node: &Node| match node.inputs[0].index() {
-            0 => (-2.0, 3.0),
-            index => (0.0, 1.0 + index as f32),
+        let range = |(id, node): (NodeId, &Node)| match id.index() {
+            0 => (node.name.clone(), (-2.0, 3.0)),
+            index => (node.name.clone(), (0.0, 1.0 + index as f32)),
         };
-        convs.map(|node| (node.name.clone(), range(node))).collect()
+        graph.iter().map(range).collect()
     }
 
-    fn encoded(graph: &Graph, ranges: &Ranges) -> GraphProto {
-        let bytes = encode_int8(graph, &SeededWeights::new(3), ranges, false).expect("ranges of all");
+    fn encoded(graph: &Graph, rounding: Rounding) -> GraphProto {
+        let weights = SeededWeights::new(3);
+        let bytes = encode_int8(graph, &weights, &ranges(graph), rounding, false).expect("ranges of all");
         let model = ModelProto::decode(bytes.as_slice()).expect("our own bytes");
         model.graph.expect("a graph")
+    }
+
+    /// The op that makes a value, if a node does.
+    fn maker<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a str> {
+        let made = graph.node.iter().find(|node| node.output[0] == value);
+        made.map(|node| node.op_type.as_str())
     }
 
     fn tensor<'a>(graph: &'a GraphProto, name: &str) -> &'a TensorProto {
@@ -221,41 +253,86 @@ mod tests {
     #[test]
     fn each_convolution_reads_what_was_rounded_once() {
         let network = network();
-        let graph = encoded(&network, &ranges(&network));
-        inputs_are_made_first(&graph);
-        assert_eq!(count(&graph, "BatchNormalization"), 0);
-        let maker = |value: &str| graph.node.iter().find(|node| node.output[0] == value);
-        let op = |value: &str| maker(value).map(|node| node.op_type.as_str());
-        let is_linear = |name: &str| {
-            let id = network.find(name).expect("our name");
-            matches!(network.node(id).op, Op::Linear(_))
+        for rounding in [Rounding::Every, Rounding::Operands] {
+            let graph = encoded(&network, rounding);
+            inputs_are_made_first(&graph);
+            assert_eq!(count(&graph, "BatchNormalization"), 0);
+            let mut convs = 0;
+            for node in graph.node.iter().filter(|node| node.op_type == "Conv") {
+                let from = node.input.iter().map(|input| maker(&graph, input));
+                let from: Vec<Option<&str>> = from.collect();
+                if matches!(
+                    network.node(network.find(&node.name).expect("ours")).op,
+                    Op::Linear(_)
+                ) {
+                    assert_eq!(from[1..], [None, None], "{}: f32 weights", node.name);
+                } else {
+                    assert_eq!(from, [Some("DequantizeLinear"); 3], "{}", node.name);
+                    assert!(node.input[0].ends_with(".rounded"), "{}", node.name);
+                    convs += 1;
+                }
+            }
+            let is_conv = |node: &&Node| matches!(node.op, Op::Conv(_));
+            assert_eq!(convs, network.nodes().iter().filter(is_conv).count());
+            let rounded = count(&graph, "QuantizeLinear");
+            assert_eq!(count(&graph, "DequantizeLinear"), rounded + 2 * convs);
+            assert!(
+                rounding == Rounding::Every || rounded < convs,
+                "some maps are read by several"
+            );
+        }
+    }
+
+    #[test]
+    fn where_every_map_is_rounded_sums_and_enlargement_read_and_give_whole_numbers() {
+        let network = network();
+        let readers = |graph: &GraphProto, value: &str| -> Vec<String> {
+            let reads = graph
+                .node
+                .iter()
+                .filter(|node| node.input.contains(&value.to_owned()));
+            reads.map(|node| node.op_type.clone()).collect()
         };
-        let mut convs = 0;
-        for node in graph.node.iter().filter(|node| node.op_type == "Conv") {
-            let from: Vec<Option<&str>> = node.input.iter().map(|input| op(input)).collect();
-            if is_linear(&node.name) {
-                assert_eq!(from[1..], [None, None], "{}: f32 weights", node.name);
-            } else {
-                assert_eq!(from, [Some("DequantizeLinear"); 3], "{}", node.name);
-                let map = maker(&node.input[0]).expect("found before");
-                assert_eq!(op(&map.input[0]), Some("QuantizeLinear"), "{}", node.name);
-                convs += 1;
+        let graph = encoded(&network, Rounding::Every);
+        for node in graph
+            .node
+            .iter()
+            .filter(|node| ["Add", "Resize", "Conv"].contains(&node.op_type.as_str()))
+        {
+            if node.op_type != "Conv" {
+                let reads = node.input.iter().filter(|input| input.contains(".out"));
+                assert!(
+                    reads.clone().count() > 0 && reads.clone().all(|input| input.ends_with(".rounded")),
+                    "{}",
+                    node.name
+                );
+            }
+            let is_linear = !node.input[0].ends_with(".rounded");
+            let expected = ["QuantizeLinear", "Relu"];
+            let after = readers(&graph, &node.output[0]);
+            assert!(
+                is_linear || (after.len() == 1 && expected.contains(&after[0].as_str())),
+                "{}: {after:?}",
+                node.name
+            );
+        }
+        for node in graph.node.iter().filter(|node| node.op_type == "Resize") {
+            let before = node.input[0].strip_suffix(".rounded").expect("rounded");
+            let of = |value: &str, what: &str| tensor(&graph, &format!("{value}.{what}")).raw_data.clone();
+            for what in ["scale", "zero_point"] {
+                assert_eq!(of(before, what), of(&node.output[0], what), "{}", node.name);
             }
         }
-        assert_eq!(convs, ranges(&network).len());
-        let mut read: Vec<&str> = Vec::new();
-        for node in graph.node.iter().filter(|node| node.op_type == "QuantizeLinear") {
-            assert!(!read.contains(&node.input[0].as_str()), "{} twice", node.input[0]);
-            read.push(&node.input[0]);
-        }
-        assert!(read.len() < convs, "some maps are read by several");
-        assert_eq!(count(&graph, "DequantizeLinear"), read.len() + 2 * convs);
+        let operands = encoded(&network, Rounding::Operands);
+        let sums = operands.node.iter().filter(|node| node.op_type == "Add");
+        let apart = sums.filter(|node| readers(&operands, &node.output[0]) == ["Add"]);
+        assert!(apart.count() > 0, "sums of several stay in f32");
     }
 
     #[test]
     fn whole_weights_are_within_half_a_step_of_the_folded_ones() {
         let network = network();
-        let graph = encoded(&network, &ranges(&network));
+        let graph = encoded(&network, Rounding::default());
         let weights = SeededWeights::new(3);
         for name in ["conv1", "stage4.2.branches.3.1.conv2"] {
             let id = network.find(name).expect("a convolution");
@@ -282,7 +359,13 @@ mod tests {
                     assert!(error <= 0.5001 * steps[output], "{name}: {n} for {w}");
                 }
             }
-            let map = floats(tensor(&graph, &format!("{name}.input.scale")))[0];
+            let reads = network.node(network.node(id).inputs[0]);
+            let value = if reads.op == Op::Input {
+                "images".into()
+            } else {
+                format!("{}.out", reads.name)
+            };
+            let map = floats(tensor(&graph, &format!("{value}.scale")))[0];
             let biases = tensor(&graph, &format!("{name}.bias.quantized"));
             let bias_steps = floats(tensor(&graph, &format!("{name}.bias.scale")));
             let whole = biases.raw_data.as_chunks::<4>().0.iter();
@@ -298,19 +381,13 @@ mod tests {
     #[test]
     fn maps_have_their_zero_where_their_range_has_it() {
         let network = network();
-        let graph = encoded(&network, &ranges(&network));
-        let zero = |name: &str| {
-            tensor(&graph, &format!("{name}.input.zero_point"))
-                .raw_data
-                .clone()
-        };
-        let step = |name: &str| floats(tensor(&graph, &format!("{name}.input.scale")));
-        assert_eq!((step("conv1"), zero("conv1")), (vec![5.0 / 255.0], vec![102]));
-        let reads = network.node(network.find("conv2").expect("the second")).inputs[0].index();
-        assert_eq!(
-            (step("conv2"), zero("conv2")),
-            (vec![(1.0 + reads as f32) / 255.0], vec![0])
-        );
+        let graph = encoded(&network, Rounding::default());
+        let zero = |value: &str| tensor(&graph, &format!("{value}.zero_point")).raw_data.clone();
+        let step = |value: &str| floats(tensor(&graph, &format!("{value}.scale")));
+        assert_eq!((step("images"), zero("images")), (vec![5.0 / 255.0], vec![102]));
+        let relu = network.find("bn1.relu").expect("the first").index();
+        let expected = (vec![(1.0 + relu as f32) / 255.0], vec![0]);
+        assert_eq!((step("bn1.relu.out"), zero("bn1.relu.out")), expected);
         let nothing = Map::of((0.0, 0.0));
         assert_eq!(nothing, Map { step: 1.0, zero: 0 });
         assert_eq!(Map::of((-3.0, 0.0)).zero, 255);
@@ -343,14 +420,27 @@ mod tests {
     fn a_convolution_alone_has_no_bias_and_one_without_a_range_is_told() {
         let network = network();
         let first = network.up_to(network.find("conv1").expect("the first"));
-        let graph = encoded(&first, &ranges(&first));
+        let graph = encoded(&first, Rounding::Every);
         assert_eq!(count(&graph, "Conv"), 1);
         let biases = tensor(&graph, "conv1.bias.quantized");
         assert!(biases.raw_data.iter().all(|byte| *byte == 0));
         let mut some = ranges(&network);
-        some.remove("layer1.2.conv3");
-        let error = encode_int8(&network, &SeededWeights::new(3), &some, false).expect_err("no range");
-        assert!(matches!(error, Int8Error::Range(name) if name == "layer1.2.conv3"));
+        some.remove("layer1.2.add");
+        let encode = |weights: &dyn WeightSource, ranges: &Ranges, rounding| {
+            encode_int8(&network, weights, ranges, rounding, false)
+        };
+        let seeded = SeededWeights::new(3);
+        assert!(
+            encode(&seeded, &some, Rounding::Every).is_ok(),
+            "a ReLU is behind it"
+        );
+        some.remove("layer1.2.bn3");
+        assert!(
+            encode(&seeded, &some, Rounding::Operands).is_ok(),
+            "no convolution reads it"
+        );
+        let error = encode(&seeded, &some, Rounding::Every).expect_err("no range");
+        assert!(matches!(error, Int8Error::Range(name) if name == "layer1.2.bn3"));
         struct Nothing;
         impl WeightSource for Nothing {
             fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
@@ -360,7 +450,7 @@ mod tests {
                 })
             }
         }
-        let error = encode_int8(&network, &Nothing, &ranges(&network), false).expect_err("no weights");
+        let error = encode(&Nothing, &ranges(&network), Rounding::Every).expect_err("no weights");
         assert!(matches!(error, Int8Error::Weight(_)));
     }
 }

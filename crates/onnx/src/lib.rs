@@ -37,12 +37,22 @@ pub struct Options {
 /// # Errors
 /// If the weights lack a parameter of the graph.
 pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Result<Vec<u8>, WeightError> {
-    let writer = Writer::new(graph, weights, options.fold, None);
+    let writer = Writer::new(graph, weights, options.fold);
     Ok(writer.model(options.dynamic_size)?.encode_to_vec())
 }
 
-/// The range of what each convolution reads, by its name: the lower end, at most zero, and the upper one, at least zero.
+/// The ranges of nodes' values, by the nodes' names: the lower end, at most zero, and the upper one, at least zero.
 pub type Ranges = BTreeMap<String, (f32, f32)>;
+
+/// Which maps of a model in 8 bits are rounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// All of them, so that sums and enlargement are in 8 bits, too: ONNX Runtime keeps to whole numbers only so.
+    #[default]
+    Every,
+    /// What convolutions read, for them and for all that reads it; sums and enlarged maps are f32 before that.
+    Operands,
+}
 
 /// Why there is no model in 8 bits.
 #[derive(Debug, thiserror::Error)]
@@ -50,31 +60,29 @@ pub enum Int8Error {
     /// The weights lack something.
     #[error(transparent)]
     Weight(#[from] WeightError),
-    /// A convolution has no range.
-    #[error("there is no range of what the convolution `{0}` reads")]
+    /// A value has no range.
+    #[error("there is no range of what `{0}` gives")]
     Range(String),
 }
 
-/// As [`encode`], with batch norms folded and each convolution of int8 weights, a step for each of its outputs, on an uint8
-/// map in steps of its range; numbers outside are cut off. Everything between convolutions, and the linear layers, are f32.
+/// As [`encode`], with batch norms folded and each convolution of int8 weights, a step for each of its outputs, on uint8 maps
+/// in steps of their ranges; numbers outside are cut off. Linear layers are f32.
 ///
 /// Maps and weights pass `QuantizeLinear` and `DequantizeLinear` on their way (QDQ): what takes them for what they say
 /// computes in f32 on rounded numbers, what takes them for int8 multiplies whole numbers, to the same result but for the
 /// rounding of sums.
 ///
 /// # Errors
-/// If the weights lack a parameter of the graph, or the ranges a convolution.
+/// If the weights lack a parameter of the graph, or the ranges a value that is rounded.
 pub fn encode_int8(
     graph: &Graph,
     weights: &dyn WeightSource,
     ranges: &Ranges,
+    rounding: Rounding,
     dynamic_size: bool,
 ) -> Result<Vec<u8>, Int8Error> {
-    let lacks = |node: &&Node| matches!(node.op, Op::Conv(_)) && !ranges.contains_key(&node.name);
-    if let Some(node) = graph.nodes().iter().find(lacks) {
-        return Err(Int8Error::Range(node.name.clone()));
-    }
-    let writer = Writer::new(graph, weights, true, Some(ranges));
+    let mut writer = Writer::new(graph, weights, true);
+    writer.maps = Some(int8::maps(graph, ranges, rounding)?);
     Ok(writer.model(dynamic_size)?.encode_to_vec())
 }
 
@@ -82,37 +90,36 @@ struct Writer<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
     fold: bool,
-    /// Where convolutions are in 8 bits, what each reads.
-    ranges: Option<&'a Ranges>,
+    /// Where convolutions are in 8 bits, how values are rounded.
+    maps: Option<int8::Maps>,
     uses: Vec<usize>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
-    /// Maps in 8 bits.
-    rounded: Vec<int8::Rounded>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(graph: &'a Graph, weights: &'a dyn WeightSource, fold: bool, ranges: Option<&'a Ranges>) -> Self {
+    fn new(graph: &'a Graph, weights: &'a dyn WeightSource, fold: bool) -> Self {
         Self {
             graph,
             weights,
             fold,
-            ranges,
+            maps: None,
             uses: graph.uses(),
             nodes: Vec::new(),
             initializers: Vec::new(),
-            rounded: Vec::new(),
         }
     }
 
     fn model(mut self, dynamic_size: bool) -> Result<ModelProto, WeightError> {
         let graph = self.graph;
         for (id, node) in graph.iter() {
-            let inputs = node.inputs.iter().map(|input| self.value(input.index()));
-            let inputs: Vec<String> = inputs.collect();
+            let inputs = node.inputs.iter().map(|input| self.read(*input)).collect();
             self.node(id, node, inputs)?;
+            if let Some(map) = self.map(id) {
+                self.round(id, map);
+            }
         }
-        let last = self.value(graph.output().index());
+        let last = self.read(graph.output());
         let flat = vec![Attribute::int("axis", 1)];
         self.push("Flatten", "flatten", vec![last], "logits".into(), flat);
         Ok(ModelProto {
@@ -133,10 +140,20 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn value(&self, index: usize) -> String {
-        match index {
+    /// The name of a node's value.
+    fn value(&self, id: NodeId) -> String {
+        match id.index() {
             0 => "images".into(),
-            _ => format!("{}.out", self.graph.nodes()[index].name),
+            _ => format!("{}.out", self.graph.node(id).name),
+        }
+    }
+
+    /// The name of what is read for a node's value.
+    fn read(&self, id: NodeId) -> String {
+        let value = self.value(id);
+        match self.map(id) {
+            Some(_) => format!("{value}.rounded"),
+            None => value,
         }
     }
 
@@ -145,12 +162,12 @@ impl<'a> Writer<'a> {
         if folds(id) {
             return Ok(());
         }
-        let output = self.value(id.index());
+        let output = self.value(id);
         if node.op == Op::BatchNorm && folds(node.inputs[0]) {
             return self.folded(self.graph.node(node.inputs[0]), node, output);
         }
-        if let (Op::Conv(_), Some(ranges)) = (node.op, self.ranges) {
-            return self.int8_alone(node, ranges[&node.name], output);
+        if matches!(node.op, Op::Conv(_)) && self.maps.is_some() {
+            return self.int8_alone(node, output);
         }
         let (op, attributes) = match node.op {
             Op::Input => return Ok(()),
@@ -183,8 +200,8 @@ impl<'a> Writer<'a> {
             unreachable!("only convolutions fold into the batch norm behind them")
         };
         let folded = FoldedConv::new(conv, batch_norm, self.weights)?;
-        if let Some(ranges) = self.ranges {
-            self.int8(conv, &folded, ranges[&conv.name], output);
+        if self.maps.is_some() {
+            self.int8(conv, &folded, output);
             return Ok(());
         }
         let (weight, bias) = (format!("{}.weight", conv.name), format!("{}.bias", conv.name));
@@ -194,7 +211,7 @@ impl<'a> Writer<'a> {
             TensorProto::float(bias.clone(), &[shape.outputs], &folded.bias),
         ];
         self.initializers.extend(tensors);
-        let inputs = vec![self.value(conv.inputs[0].index()), weight, bias];
+        let inputs = vec![self.value(conv.inputs[0]), weight, bias];
         let attributes = window(shape.kernel, shape.stride, shape.padding());
         self.push("Conv", &conv.name, inputs, output, attributes);
         Ok(())

@@ -1,6 +1,6 @@
-//! Ranges of what convolutions read, against values that another backend computes of the same nodes.
+//! Ranges of what convolutions read and of the values between, against values that another backend computes of the same nodes.
 
-use hrnet::{Graph, HeadSpec, HrnetSpec, Node, Op, Precision, SeededWeights, Shape, StageOneSpec};
+use hrnet::{Graph, HeadSpec, HrnetSpec, Node, NodeId, Op, Precision, SeededWeights, Shape, StageOneSpec};
 use runtime::{Calibration, CalibrationError, Calibrator, Method, Options, Origin, Range, photo_like};
 
 fn tiny(widths: [usize; 3]) -> HrnetSpec {
@@ -40,18 +40,28 @@ fn calibrated(graph: &Graph, batches: &[Vec<f32>], method: Method) -> Calibratio
     calibrator.finish(method, origin).expect("ranges")
 }
 
-/// What the convolution reads, computed by stock operations as a network of its own.
-fn read(graph: &Graph, conv: &Node, images: &[f32]) -> Vec<f32> {
-    let before = conv.inputs[0];
-    if before.index() == 0 {
+/// A node's value, computed by stock operations as a network of its own.
+fn value(graph: &Graph, id: NodeId, images: &[f32]) -> Vec<f32> {
+    if id.index() == 0 {
         return images.to_vec();
     }
     let stock = runtime::backend("candle").expect("candle");
-    let part = graph.up_to(before);
+    let part = graph.up_to(id);
     let mut session = stock
         .prepare(&part, &SeededWeights::new(3), Options::new(Precision::F32))
         .expect("prepared");
     session.logits(images).expect("values")
+}
+
+/// Checks that the range is that of the values.
+fn is_of(range: Range, values: &[f32], name: &str) {
+    let ends = |(lo, hi): (f32, f32), value: &f32| (lo.min(*value), hi.max(*value));
+    let (lo, hi) = values.iter().fold((0.0, 0.0), ends);
+    let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (hi - lo);
+    assert!(
+        near(range.lo, lo) && near(range.hi, hi) && hi > 0.0,
+        "{name}: {range:?}, expected {lo} to {hi}"
+    );
 }
 
 #[test]
@@ -65,18 +75,13 @@ fn every_convolution_has_the_range_of_all_it_reads() {
     for conv in convolutions(&graph) {
         let values: Vec<f32> = batches
             .iter()
-            .flat_map(|batch| read(&graph, conv, batch))
+            .flat_map(|batch| value(&graph, conv.inputs[0], batch))
             .collect();
-        let ends = |(lo, hi): (f32, f32), value: &f32| (lo.min(*value), hi.max(*value));
-        let (lo, hi) = values.iter().fold((0.0, 0.0), ends);
         let range = found.range(&conv.name).expect("a range");
-        let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (hi - lo);
-        assert!(
-            near(range.lo, lo) && near(range.hi, hi) && hi > 0.0,
-            "{}: {range:?}, expected {lo} to {hi}",
-            conv.name
-        );
+        is_of(range, &values, &conv.name);
+        assert_eq!(found.value(&graph, conv.inputs[0]), Some(range));
         assert_eq!(found.seen(&conv.name), Some(range));
+        let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (range.hi - range.lo);
         let channels = found.channels(&conv.name).expect("channels");
         let count = channels.largest.len();
         let planes = values.chunks_exact(values.len() / (4 * count));
@@ -110,6 +115,35 @@ fn every_convolution_has_the_range_of_all_it_reads() {
 }
 
 #[test]
+fn what_goes_into_sums_and_gates_and_the_last_pooling_has_its_range() {
+    let shape = Shape::square(1, 64);
+    let graph = graph(shape);
+    let images = photo_like(1, shape);
+    let found = calibrated(&graph, std::slice::from_ref(&images), Method::MinMax);
+    let mut sums = 0;
+    for (id, node) in graph.iter() {
+        let feeds_relu = graph
+            .nodes()
+            .iter()
+            .any(|reader| reader.op == Op::Relu && reader.inputs.contains(&id));
+        let is_row = |node: &Node| matches!(node.op, Op::Linear(_) | Op::GlobalAvgPool | Op::Sigmoid);
+        let of_row = node.inputs.iter().any(|input| is_row(graph.node(*input)));
+        let has_range = match node.op {
+            Op::Conv(_) => false,
+            Op::Scale => !feeds_relu,
+            _ => !feeds_relu && !is_row(node) && !of_row,
+        };
+        let range = found.value(&graph, id);
+        assert_eq!(range.is_some(), has_range, "{}", node.name);
+        if let Some(range) = range {
+            is_of(range, &value(&graph, id, &images), &node.name);
+            sums += usize::from(node.op == Op::Add);
+        }
+    }
+    assert!(sums > 0, "sums of sums");
+}
+
+#[test]
 fn a_calibration_comes_back_from_its_text() {
     let graph = graph(Shape::square(1, 32));
     let found = calibrated(&graph, &[photo_like(5, graph.input_shape())], Method::Mse);
@@ -129,6 +163,8 @@ fn a_calibration_comes_back_from_its_text() {
         "{}",
         why(&shorter)
     );
+    let newer = text.replacen("\"calibration\": 2", "\"calibration\": 3", 1);
+    assert!(why(&newer).contains("version 3"));
     let backwards = text.replacen("\"lo\": 0.0", "\"lo\": 0.5", 1);
     assert!(why(&backwards).contains("at most 0"));
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hrnet::Precision;
+use hrnet::{Graph, Node, NodeId, Precision};
 use registry::{Digest, Variant};
 use runtime::Calibration;
 
@@ -85,6 +85,15 @@ impl Calibrated {
             calibration: Arc::new(calibration),
         }
     }
+}
+
+/// The ranges that an ONNX model of the graph is rounded by.
+pub(crate) fn ranges(calibration: &Calibration, graph: &Graph) -> onnx::Ranges {
+    let range = |(id, node): (NodeId, &Node)| {
+        let range = calibration.value(graph, id)?;
+        Some((node.name.clone(), (range.lo, range.hi)))
+    };
+    graph.iter().filter_map(range).collect()
 }
 
 const ADVICE: &str = "`zoo quantize NAME --calibration DIR` makes one on photos";

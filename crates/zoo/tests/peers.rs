@@ -21,9 +21,13 @@ const BROKEN: &str = "echo no such instruction >&2; exit 4";
 
 /// A folder with an environment in which MNN is installed and this script is Python.
 fn place(script: &str) -> TempDir {
+    place_of(script, &["mnn-3.6.1", "numpy-2.4.6"])
+}
+
+fn place_of(script: &str, packages: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let peers = folder.path().join("peers");
-    for package in ["mnn-3.6.1", "numpy-2.4.6"] {
+    for package in packages {
         let name = format!("lib/python3.11/site-packages/{package}.dist-info");
         fs::create_dir_all(peers.join(name)).expect("made");
     }
@@ -60,9 +64,17 @@ fn records(folder: &Path) -> Vec<Value> {
 }
 
 fn race(folder: &Path, peer: &str) -> Output {
+    race_in(folder, peer, "f32")
+}
+
+fn race_in(folder: &Path, peer: &str, precision: &str) -> Output {
     let selection = ["-m", "HRNet_W18_C", "--threads", "1", "--peers", peer];
     let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
-    zoo(folder, &[&["peers", "race"], &selection[..], &rest[..]].concat())
+    let precision = ["--precision", precision];
+    zoo(
+        folder,
+        &[&["peers", "race"], &selection[..], &rest[..], &precision].concat(),
+    )
 }
 
 #[test]
@@ -143,6 +155,56 @@ fn a_peer_that_breaks_is_told_of_and_the_others_go_on() {
         "{}",
         error(2)
     );
+}
+
+#[test]
+fn in_int8_peers_get_our_quantized_network_and_in_16_bits_every_float() {
+    let script = format!(r#"echo "$3 $8 ${{5##*/}}" >> "${{0%/peers/bin/python}}/asked"; {RIGHT}"#);
+    let packages = ["openvino-2026.4.1", "onnxruntime-1.31.1", "numpy-2.4.6"];
+    let place = place_of(&script, &packages);
+    let output = race_in(place.path(), "openvino,onnxruntime", "int8,i16");
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    let asked = fs::read_to_string(place.path().join("asked")).expect("what workers were asked");
+    // Not every CPU has f16 and bf16.
+    let everywhere = |line: &&str| !line.contains("f16");
+    let asked: Vec<&str> = asked.lines().filter(everywhere).collect();
+    let expected = [
+        "openvino int8 int8-operands.onnx",
+        "onnxruntime int8 int8-every.onnx",
+        "openvino f32 network.onnx",
+        "onnxruntime f32 network.onnx",
+    ];
+    assert_eq!(asked, expected);
+    let cases: Vec<String> = records(place.path())
+        .iter()
+        .map(|record| {
+            assert!(record["fidelity"]["error_in_deviations"].is_number(), "{record}");
+            let case = record["case"].as_str().expect("a case");
+            case.replace("HRNet_W18_C/", "").replace("/bs1/crop224", "")
+        })
+        .collect();
+    let cases: Vec<&str> = cases.iter().map(String::as_str).filter(everywhere).collect();
+    assert_eq!(
+        cases,
+        [
+            "int8/cpu/t1",
+            "f32/cpu/t1",
+            "int8/openvino/t1",
+            "int8/onnxruntime/t1",
+            "i16/cpu/t1",
+            "f32/cpu/t1",
+            "f32/openvino/t1",
+            "f32/onnxruntime/t1"
+        ]
+    );
+    assert!(
+        said.contains("error / std") && said.contains("its error"),
+        "{said}"
+    );
+    let unused = zoo(place.path(), &["peers", "race", "--calibration", "x.json"]);
+    assert_eq!(unused.status.code(), Some(2));
+    assert!(text(&unused).contains("f32 takes none"), "{}", text(&unused));
 }
 
 #[test]

@@ -219,12 +219,26 @@ fn a_network_in_8_bits_is_exported_by_its_ranges() {
     assert!(holds(&photos, &scale.to_le_bytes()) && holds(&photos, b"QuantizeLinear"));
     assert!(!holds(&f32, b"QuantizeLinear"));
     assert!(photos != made_up, "other ranges, another model");
+    let operands = [&int8[..], &["operands.onnx", "--rounded", "operands"], &ranges].concat();
+    export(&operands).good();
+    let rounded = |model: &[u8]| {
+        model
+            .windows(14)
+            .filter(|window| *window == b"QuantizeLinear")
+            .count()
+    };
+    assert!(
+        rounded(&bytes("operands.onnx")) < rounded(&photos),
+        "sums are f32, others not"
+    );
     assert!(2 * photos.len() < f32.len(), "weights are in 8 bits");
     let refused = |more: &[&str]| export(more).failed(2);
     let other = refused(&["--precision", "f16", "-o", "x.onnx"]);
     assert!(other.contains("ONNX is written in f32 and int8"), "{other}");
     let tensors = refused(&[&int8[..], &["x.safetensors"]].concat());
     assert!(tensors.contains("--precision int8 is for ONNX"), "{tensors}");
+    let whole = refused(&["--rounded", "operands", "-o", "x.onnx"]);
+    assert!(whole.contains("--rounded is for --precision int8"), "{whole}");
     let unused = refused(&[&["-o", "x.onnx"][..], &ranges].concat());
     assert!(unused.contains("f32 takes none"), "{unused}");
     let wrong = ["export", "wider", "--weights", "seeded:5", "-o", "x.onnx"];

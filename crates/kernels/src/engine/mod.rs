@@ -41,5 +41,5 @@ pub use isa::{Isa, Target, UnknownIsa};
 pub use layer::{Algorithm, ConvShape, Layer};
 pub use maps::{Activation, Linear, Map, Row};
 pub use peak::peak_macs;
-pub use program::{Observe, Program, ProgramError, Steps, Watch};
+pub use program::{Observe, Program, ProgramError, Seen, Steps, Watch};
 pub use step::Step;

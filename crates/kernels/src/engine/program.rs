@@ -16,8 +16,17 @@ use super::step::{Context, Step, exchange};
 /// What is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
 
-/// What is called after each convolution with its step's index and what it read, `[n, channels, h, w]`.
-pub type Observe<'a> = dyn FnMut(usize, &[f32]) + Send + 'a;
+/// What is called after a step with its index and a map of it, `[n, channels, h, w]`.
+pub type Observe<'a> = dyn FnMut(usize, Seen, &[f32]) + Send + 'a;
+
+/// Which map of a step is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// What a convolution read.
+    Read,
+    /// What any step wrote.
+    Written,
+}
 
 /// Steps in order, whose weights are gathered in one memory as they come.
 #[derive(Debug, Default)]
@@ -161,21 +170,33 @@ impl Program {
         self.go(images, result, Some(&Mutex::new(after)));
     }
 
-    /// The same, and shows what each convolution read. A program of one thread alone can be observed: others go on to the
-    /// next step meanwhile.
+    /// The same, and shows what each convolution read, and the maps that these steps wrote. A program of one thread alone can be
+    /// observed: others go on to the next step meanwhile.
     ///
     /// # Panics
-    /// As [`Program::run`], and if the program has several threads.
-    pub fn run_observed(&mut self, images: &[f32], result: &mut [f32], observe: &mut Observe<'_>) {
+    /// As [`Program::run`], if the program has several threads, or if there are not as many flags as steps.
+    pub fn run_observed(
+        &mut self,
+        images: &[f32],
+        result: &mut [f32],
+        written: &[bool],
+        observe: &mut Observe<'_>,
+    ) {
         assert_eq!(self.threads, 1, "threads of a program that is observed");
-        let maps: Vec<Option<Map>> = self.steps.list.iter().map(Step::convolved).collect();
+        assert_eq!(written.len(), self.steps.list.len(), "flags of steps");
+        let maps = self.steps.list.iter().zip(written).map(|(step, shown)| {
+            let written = step.written().filter(|_| *shown);
+            [(Seen::Read, step.convolved()), (Seen::Written, written)]
+        });
+        let maps: Vec<[(Seen, Option<Map>); 2]> = maps.collect();
         let memory = Memory(self.memory.as_mut_ptr().cast());
         let mut values = Vec::new();
         self.run_watched(images, result, &mut move |step| {
-            if let Some(map) = maps[step] {
+            for (seen, map) in maps[step] {
+                let Some(map) = map else { continue };
                 // SAFETY: the step's maps lie in the memory, and its only thread is here.
                 unsafe { memory.read(map, &mut values) };
-                observe(step, &values);
+                observe(step, seen, &values);
             }
         });
     }

@@ -176,6 +176,22 @@ impl Step {
         }
     }
 
+    /// The map of numbers that it writes.
+    pub(super) fn written(&self) -> Option<Map> {
+        match self.0 {
+            Op::Load { to }
+            | Op::Conv { to, .. }
+            | Op::Enlarge { to, .. }
+            | Op::Add { to, .. }
+            | Op::Gate { to, .. } => Some(to),
+            Op::Pack { .. }
+            | Op::Pool { .. }
+            | Op::Linear { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => None,
+        }
+    }
+
     /// Multiply-accumulates by the definition of a convolution or linear layer, however they are computed; 0 for others.
     pub fn macs(&self) -> u64 {
         let macs = match &self.0 {

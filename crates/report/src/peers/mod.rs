@@ -5,9 +5,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use harness::{NetworkCase, Ratio, Record};
+use harness::{NetworkCase, Race, Ratio, Record};
+use hrnet::Precision;
 
 pub(crate) use self::chart::figures;
 pub(crate) use self::table::{advice, section};
@@ -37,7 +38,7 @@ fn settings<'a>(model: &Model<'a>) -> Vec<(Setting, Networks<'a>)> {
         let Some(case) = record
             .case
             .network()
-            .filter(|case| case.precision == hrnet::Precision::F32)
+            .filter(|case| case.precision == Precision::F32)
         else {
             continue;
         };
@@ -67,13 +68,13 @@ fn settings<'a>(model: &Model<'a>) -> Vec<(Setting, Networks<'a>)> {
     settings.into_iter().collect()
 }
 
-/// The entries of one question, fastest first: of its last race, or where it was never raced of the last record of each engine
-/// on the machine that our last one is of. None where there is no peer or no time of ours.
+/// The entries of one question, fastest first: of its last race in f32, or where it was never raced of the last record of each
+/// engine on the machine that our last one is of. None where there is no peer or no time of ours.
 fn entries<'a>(model: &Model<'a>, records: &[&'a Record]) -> Vec<Entry<'a>> {
-    let race = records
-        .iter()
-        .rev()
-        .find_map(|record| record.race.as_ref().filter(|_| engine(record) == OURS));
+    let lower = races_of_lower_precisions(model);
+    let in_f32 = |race: &&Race| !lower.contains(race.id.as_str());
+    let ours = records.iter().rev().filter(|record| engine(record) == OURS);
+    let race = ours.filter_map(|record| record.race.as_ref()).find(in_f32);
     let together = |record: &&&'a Record| match race {
         Some(race) => record.race.as_ref() == Some(race),
         None => true,
@@ -110,6 +111,18 @@ fn entries<'a>(model: &Model<'a>, records: &[&'a Record]) -> Vec<Entry<'a>> {
     } else {
         Vec::new()
     }
+}
+
+/// The races in which our engine ran in another precision, beside which its f32 is one of few.
+fn races_of_lower_precisions<'a>(model: &Model<'a>) -> BTreeSet<&'a str> {
+    let is_lower = |record: &&Record| {
+        let case = record.case.network();
+        case.is_some_and(|case| case.backend == OURS && case.precision != Precision::F32)
+    };
+    let lower = model.input.records.iter().filter(is_lower);
+    lower
+        .filter_map(|record| Some(record.race.as_ref()?.id.as_str()))
+        .collect()
 }
 
 fn engine(record: &Record) -> &str {

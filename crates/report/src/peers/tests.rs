@@ -66,6 +66,22 @@ fn a_ratio_is_of_the_rounds_of_the_last_race() {
 }
 
 #[test]
+fn a_race_of_a_lower_precision_takes_no_place_of_one_in_f32() {
+    let mut lower = record("HRNet_W18_C", "cpu", &[20; 7], Some("i16"));
+    lower.case = "HRNet_W18_C/i16/bs1/crop224/cpu/t2".parse().expect("a case");
+    let records = [
+        record("HRNet_W18_C", "cpu", &[40; 7], Some("f32")),
+        record("HRNet_W18_C", "openvino", &[60; 7], Some("f32")),
+        record("HRNet_W18_C", "mnn", &[80; 7], Some("f32")),
+        lower,
+        record("HRNet_W18_C", "cpu", &[10; 7], Some("i16")),
+        record("HRNet_W18_C", "openvino", &[10; 7], Some("i16")),
+    ];
+    let engines: Vec<String> = rows(&records).into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(engines[..3], ["cpu", "openvino", "mnn"]);
+}
+
+#[test]
 fn records_measured_alone_are_compared_without_an_interval() {
     let mut elsewhere = record("HRNet_W18_C", "mnn", &[10; 7], None);
     elsewhere.provenance.machine.cpu = "another".into();

@@ -5,12 +5,14 @@ use hrnet::{Graph, Op, WeightSource};
 use super::histogram::Histogram;
 use super::{Calibration, CalibrationError, Channels, Layer, Method, Origin};
 use crate::RuntimeError;
-use crate::cpu::Observed;
+use crate::cpu::{Observed, Shown, other_values};
 
-/// Runs a network in f32 on images, one batch after the other, and counts what each convolution reads.
+/// Runs a network in f32 on images, one batch after the other, and counts what each convolution reads, and the values that
+/// none does.
 pub struct Calibrator {
     network: Observed,
     layers: BTreeMap<String, Seen>,
+    values: BTreeMap<String, Histogram>,
     images: usize,
 }
 
@@ -76,9 +78,11 @@ impl Calibrator {
             Op::Conv(conv) => Some((node.name.clone(), Seen::new(conv.inputs))),
             _ => None,
         });
+        let values = other_values(graph).map(|node| (node.name.clone(), Histogram::new()));
         Ok(Self {
             network: Observed::new(graph, weights)?,
             layers: layers.collect(),
+            values: values.collect(),
             images: 0,
         })
     }
@@ -90,13 +94,19 @@ impl Calibrator {
     /// to be made of the calibrator then.
     pub fn add(&mut self, images: &[f32]) -> Result<(), RuntimeError> {
         let mut odd = None;
-        let Self { network, layers, .. } = self;
+        let Self {
+            network,
+            layers,
+            values,
+            ..
+        } = self;
         let batch = network.batch();
-        network.run(images, &mut |name, values| {
-            let Some(seen) = layers.get_mut(name) else {
-                return;
+        network.run(images, &mut |shown, numbers| {
+            let (counted, name) = match shown {
+                Shown::Read(name) => (layers.get_mut(name).map(|seen| seen.add(numbers, batch)), name),
+                Shown::Value(name) => (values.get_mut(name).map(|seen| seen.add(numbers)), name),
             };
-            if let Err(value) = seen.add(values, batch) {
+            if let Some(Err(value)) = counted {
                 odd.get_or_insert_with(|| CalibrationError::Value {
                     layer: name.to_owned(),
                     value: value.to_string(),
@@ -121,12 +131,14 @@ impl Calibrator {
             return Err(CalibrationError::NoImages);
         }
         let layer = |(name, seen): (&String, &Seen)| (name.clone(), seen.layer(method));
+        let value = |(name, histogram): (&String, &Histogram)| (name.clone(), histogram.range(method));
         Ok(Calibration {
             calibration: Calibration::SCHEMA,
             origin,
             method,
             images: self.images,
             layers: self.layers.iter().map(layer).collect(),
+            values: self.values.iter().map(value).collect(),
         })
     }
 }

@@ -1,5 +1,5 @@
-//! What each convolution of a network reads, so that it can be kept in fixed point: ranges seen on images, for one set of
-//! weights.
+//! What each convolution of a network reads, so that it can be kept in fixed point, and what lies between: ranges seen on
+//! images, for one set of weights.
 
 mod calibrator;
 mod histogram;
@@ -9,7 +9,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use hrnet::{Graph, Op, WeightSource};
+use hrnet::{Graph, Node, NodeId, Op, WeightSource};
 use serde::{Deserialize, Serialize};
 
 use crate::RuntimeError;
@@ -21,7 +21,7 @@ pub use photos::photo_like;
 /// Images of [`Calibration::stand_in`].
 const STAND_IN_IMAGES: usize = 8;
 
-/// The ranges of what each convolution reads.
+/// The ranges of what each convolution reads, and of the other values on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -35,6 +35,9 @@ pub struct Calibration {
     pub images: usize,
     /// By the names of convolutions.
     layers: BTreeMap<String, Layer>,
+    /// What the method chose for the values that no convolution reads, by the names of the nodes that compute them.
+    #[serde(default)]
+    values: BTreeMap<String, Range>,
 }
 
 /// Where a calibration comes from.
@@ -195,6 +198,20 @@ impl Calibration {
         self.layers.get(layer).is_some_and(|layer| layer.keep)
     }
 
+    /// The range to keep a node's value in, where it is a map that was seen: of what convolutions read theirs, of an enlarged
+    /// one that of what is enlarged.
+    pub fn value(&self, graph: &Graph, id: NodeId) -> Option<Range> {
+        let node = graph.node(id);
+        if let Op::Upsample(_) = node.op {
+            return self.value(graph, node.inputs[0]);
+        }
+        let reads = |reader: &&Node| matches!(reader.op, Op::Conv(_)) && reader.inputs.contains(&id);
+        match graph.nodes().iter().find(reads) {
+            Some(reader) => self.range(&reader.name),
+            None => self.values.get(&node.name).copied(),
+        }
+    }
+
     /// The names of the convolutions.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.layers.keys().map(String::as_str)
@@ -245,15 +262,16 @@ impl Calibration {
         }
         let found: Self = serde_json::from_str(text).map_err(odd)?;
         for (name, layer) in &found.layers {
-            if !layer.range.is_valid() || !layer.seen.is_valid() {
-                return none(format!(
-                    "layer `{name}`: a range goes from at most 0 to at least 0"
-                ));
-            }
             if !layer.channels.is_valid() {
                 let what = "as many largest values, from 0 on, as means";
                 return none(format!("layer `{name}`: its channels have {what}"));
             }
+        }
+        let layers = found.layers.iter();
+        let layers = layers.flat_map(|(name, layer)| [(name, layer.range), (name, layer.seen)]);
+        let values = found.values.iter().map(|(name, range)| (name, *range));
+        if let Some((name, _)) = layers.chain(values).find(|(_, range)| !range.is_valid()) {
+            return none(format!("`{name}`: a range goes from at most 0 to at least 0"));
         }
         Ok(found)
     }

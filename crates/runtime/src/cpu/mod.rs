@@ -13,11 +13,12 @@ use std::sync::Arc;
 use choice::Choice;
 use hrnet::{Graph, Precision, Shape, WeightSource};
 use kernels::engine::{Format, Isa, Program, Step, Target, UnknownIsa};
+use plan::Plan;
 
 use crate::{Backend, Calibration, Options, RuntimeError, Session, StepCost};
 
 pub use choice::{Costs, CostsError, use_costs};
-pub(crate) use observe::Observed;
+pub(crate) use observe::{Observed, Shown, other_values};
 pub use tune::{Tuned, tune};
 
 /// The engine with or without Winograd's minimal filtering.
@@ -125,7 +126,8 @@ impl Backend for Cpu {
         options: Options,
     ) -> Result<Box<dyn Session>, RuntimeError> {
         let choice = Choice::new(options.precision, self.winograd);
-        Ok(Box::new(self.session(graph, weights, &options, choice)?))
+        let plan = Plan::new(graph).map_err(|reason| self.failed(reason))?;
+        Ok(Box::new(self.session(&plan, graph, weights, &options, choice)?))
     }
 }
 
@@ -147,8 +149,16 @@ fn calibration(
 }
 
 impl Cpu {
+    fn failed(&self, reason: String) -> RuntimeError {
+        RuntimeError::Device {
+            backend: self.name,
+            reason,
+        }
+    }
+
     fn session(
         &self,
+        plan: &Plan,
         graph: &Graph,
         weights: &dyn WeightSource,
         options: &Options,
@@ -160,21 +170,17 @@ impl Cpu {
                 precision: options.precision,
             });
         }
-        let failed = |reason: String| RuntimeError::Device {
-            backend: self.name,
-            reason,
-        };
-        let (isa, _) = unit_of(options.precision).map_err(|error| failed(format!("{ISA}: {error}")))?;
-        let plan = plan::Plan::new(graph).map_err(failed)?;
+        let unit = unit_of(options.precision);
+        let (isa, _) = unit.map_err(|error| self.failed(format!("{ISA}: {error}")))?;
         let threads = options.threads.get();
         let target = Target { isa, threads };
-        let layers = steps::layers(&plan, graph, target);
+        let layers = steps::layers(plan, graph, target);
         let calibration = calibration(graph, weights, options)?;
         let chosen = packing::chosen(layers, graph, choice, calibration.as_deref());
-        let plan = packing::packed(&plan, &chosen);
+        let plan = packing::packed(plan, &chosen);
         let (steps, elements) = steps::build(&plan, graph, weights, target, &chosen)?;
         let program =
-            Program::new(steps, elements, isa, threads).map_err(|error| failed(error.to_string()))?;
+            Program::new(steps, elements, isa, threads).map_err(|error| self.failed(error.to_string()))?;
         Ok(CpuSession {
             program,
             layers: plan.layers(graph),

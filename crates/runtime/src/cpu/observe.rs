@@ -1,23 +1,61 @@
-//! A network whose convolutions are looked at.
+//! A network whose values are looked at.
 
-use hrnet::{Graph, Precision, WeightSource};
+use hrnet::{Graph, Node, Op, Precision, WeightSource};
+use kernels::engine::Seen;
 
 use super::choice::Choice;
+use super::plan::{Plan, PlanStep};
 use super::{CpuSession, EXACT};
 use crate::{Options, RuntimeError};
 
-/// A network in f32 on one thread, which shows what each convolution reads. Which algorithms are fastest here is of no
-/// matter to what is seen.
+/// A network in f32 on one thread, which shows what each convolution reads, and the values that none does. Which algorithms
+/// are fastest here is of no matter to what is seen.
 pub(crate) struct Observed {
     session: CpuSession,
+    /// For each step the node whose value it computes, where no convolution reads that.
+    others: Vec<Option<String>>,
     result: Vec<f32>,
+}
+
+/// What is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown<'a> {
+    /// What the convolution of this name reads.
+    Read(&'a str),
+    /// The value of the node of this name.
+    Value(&'a str),
+}
+
+/// The nodes whose values are maps that no convolution reads and that differ from what they are made of: what goes into
+/// sums and gates, and what the last pooling reads.
+pub(crate) fn other_values(graph: &Graph) -> impl Iterator<Item = &Node> {
+    let readers = |id| graph.nodes().iter().filter(move |node| node.inputs.contains(&id));
+    let computes_map = move |id, node: &Node| match node.op {
+        Op::BatchNorm | Op::Add | Op::Scale => true,
+        Op::Conv(_) => !readers(id).any(|reader| reader.op == Op::BatchNorm),
+        Op::Relu => !matches!(graph.node(node.inputs[0]).op, Op::Linear(_)),
+        Op::Input | Op::Upsample(_) | Op::GlobalAvgPool | Op::Linear(_) | Op::Sigmoid => false,
+    };
+    // A ReLU is a part of the step before it.
+    let is_other = |reader: &Node| !matches!(reader.op, Op::Conv(_) | Op::Relu);
+    let others = graph
+        .iter()
+        .filter(move |(id, node)| computes_map(*id, node) && readers(*id).all(is_other));
+    others.map(|(_, node)| node)
 }
 
 impl Observed {
     pub(crate) fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let options = Options::new(Precision::F32).threads(std::num::NonZeroUsize::MIN);
+        let plan = Plan::with_sums_apart(graph).map_err(|reason| EXACT.failed(reason))?;
+        let names: Vec<&str> = other_values(graph).map(|node| node.name.as_str()).collect();
+        let other = |step: &PlanStep| {
+            let node = graph.node(plan.values[step.output?]);
+            names.contains(&node.name.as_str()).then(|| node.name.clone())
+        };
         Ok(Self {
-            session: EXACT.session(graph, weights, &options, Choice::plain())?,
+            others: plan.steps.iter().map(other).collect(),
+            session: EXACT.session(&plan, graph, weights, &options, Choice::plain())?,
             result: vec![0.0; graph.output_shape().elements()],
         })
     }
@@ -27,11 +65,11 @@ impl Observed {
         self.session.input.n
     }
 
-    /// Runs one batch, and shows for each convolution its node's name and what it reads, `[n, c, h, w]`.
+    /// Runs one batch, and shows the values, each `[n, c, h, w]`.
     pub(crate) fn run(
         &mut self,
         images: &[f32],
-        show: &mut (dyn FnMut(&str, &[f32]) + Send),
+        show: &mut (dyn FnMut(Shown<'_>, &[f32]) + Send),
     ) -> Result<(), RuntimeError> {
         let CpuSession {
             program,
@@ -40,9 +78,18 @@ impl Observed {
             ..
         } = &mut self.session;
         RuntimeError::check_length("images", images.len(), *input)?;
-        program.run_observed(images, &mut self.result, &mut |step, values| {
-            show(&layers[step], values);
-        });
+        let others = &self.others;
+        let written: Vec<bool> = others.iter().map(Option::is_some).collect();
+        program.run_observed(
+            images,
+            &mut self.result,
+            &written,
+            &mut |step, seen, values| match (seen, &others[step]) {
+                (Seen::Read, _) => show(Shown::Read(&layers[step]), values),
+                (Seen::Written, Some(name)) => show(Shown::Value(name), values),
+                (Seen::Written, None) => {}
+            },
+        );
         Ok(())
     }
 }

@@ -120,8 +120,21 @@ impl Plan {
     /// # Errors
     /// If the graph holds an op where the engine has no fused form for it; an HRNet does not.
     pub(super) fn new(graph: &Graph) -> Result<Self, String> {
+        Self::of(graph, true)
+    }
+
+    /// The plan with a step of its own for each sum, so that what goes into it is a value, too.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub(super) fn with_sums_apart(graph: &Graph) -> Result<Self, String> {
+        Self::of(graph, false)
+    }
+
+    fn of(graph: &Graph, fuses_sums: bool) -> Result<Self, String> {
         let mut planner = Planner {
             graph,
+            fuses_sums,
             uses: graph.uses(),
             states: Vec::with_capacity(graph.nodes().len()),
             plan: Self {
@@ -159,6 +172,7 @@ impl Plan {
 
 struct Planner<'a> {
     graph: &'a Graph,
+    fuses_sums: bool,
     uses: Vec<usize>,
     states: Vec<State>,
     plan: Plan,
@@ -232,7 +246,11 @@ impl Planner<'_> {
             .iter()
             .filter(|node| node.inputs.contains(&id));
         let mut ops = readers.map(|node| node.op);
-        self.uses[id.index()] == 1 && matches!(ops.next(), Some(Op::Add | Op::Relu | Op::Sigmoid))
+        self.uses[id.index()] == 1
+            && match ops.next() {
+                Some(Op::Add) => self.fuses_sums,
+                op => matches!(op, Some(Op::Relu | Op::Sigmoid)),
+            }
     }
 
     fn wait_or_emit(&mut self, id: NodeId, step: PlanStep) -> State {

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use harness::Cell;
+use hrnet::Precision;
 use tempfile::TempDir;
 
 use super::prepare::{About, Prepared, Question, right, wrong};
@@ -13,12 +14,20 @@ use crate::{Exit, Failure, files, npy};
 /// A variant, a batch and a crop.
 type Key = (String, usize, usize);
 
-/// Where the files lie that peers work from: our ONNX export, images and answers.
+/// Where the files lie that peers work from: our ONNX exports, images and answers.
 #[derive(Default)]
 pub(super) struct Desk {
-    /// A variant and a crop, and the folder of its model and of what converters made of that.
-    model: Option<((String, usize), TempDir)>,
+    models: Option<Models>,
     references: HashMap<Key, Rc<Vec<f32>>>,
+}
+
+/// The models of a variant and a crop.
+struct Models {
+    key: (String, usize),
+    /// Their folder, with what converters made of them.
+    folder: TempDir,
+    /// Of what is rounded to 8 bits, once an int8 model was asked for.
+    ranges: Option<onnx::Ranges>,
 }
 
 impl Desk {
@@ -49,7 +58,7 @@ impl Desk {
                 Failure::new(Exit::Missing, what).help(format!("`zoo peers install {name}` brings it"))
             );
         }
-        let model = self.model(&environment, question)?;
+        let model = self.model(&environment, peer, question)?;
         let folder = TempDir::with_prefix_in("run-", model.parent().unwrap_or(Path::new(".")))
             .map_err(|error| Failure::file(&model, &error))?;
         let (images, answer) = (folder.path().join("images.npy"), folder.path().join("logits.npy"));
@@ -57,6 +66,7 @@ impl Desk {
         npy::write(&images, &[input.n, input.c, input.h, input.w], &question.images)?;
         let job = Job {
             peer,
+            precision: question.case.precision,
             threads: question.case.threads,
             model: &model,
             images: &images,
@@ -65,11 +75,12 @@ impl Desk {
         let mut worker = Worker::start(&environment, job, Limits::STANDARD)
             .map_err(|error| Failure::new(Exit::Other, error))?;
         let logits = npy::read(&answer)?;
-        let fidelity = right(&logits.values, reference, question.case.batch, peer.tolerance)
+        let tolerance = peer.tolerance(question.case.precision);
+        let fidelity = right(&logits.values, reference, question.case.batch, tolerance)
             .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
             about: About {
-                weights: question.weights.about.clone(),
+                weights: question.told_weights(),
                 backend: worker.about().to_owned(),
                 fidelity: Some(fidelity),
             },
@@ -77,23 +88,52 @@ impl Desk {
         })
     }
 
-    /// The variant's network as ONNX, batch norms folded. The one before is deleted: large networks and what converters
-    /// make of them take gigabytes.
-    fn model(&mut self, environment: &Environment, question: &Question) -> Result<PathBuf, Failure> {
+    /// The variant's network as ONNX, batch norms folded, in the form that the peer wants. Those of the variant before are
+    /// deleted: large networks and what converters make of them take gigabytes.
+    fn model(
+        &mut self,
+        environment: &Environment,
+        peer: &Peer,
+        question: &Question,
+    ) -> Result<PathBuf, Failure> {
         let key = (question.variant.name.clone(), question.case.crop);
-        if self.model.as_ref().is_none_or(|(kept, _)| *kept != key) {
-            self.model = None;
+        self.models = self.models.take().filter(|models| models.key == key);
+        let models = match &mut self.models {
+            Some(models) => models,
+            none => none.insert(Models {
+                key,
+                folder: environment.folder()?,
+                ranges: None,
+            }),
+        };
+        let name = match (question.case.precision, peer.rounding) {
+            (Precision::Int8, onnx::Rounding::Every) => "int8-every.onnx",
+            (Precision::Int8, onnx::Rounding::Operands) => "int8-operands.onnx",
+            _ => "network.onnx",
+        };
+        let path = models.folder.path().join(name);
+        if !path.exists() {
+            files::write_whole(&path, &models.encode(peer, question)?)?;
+        }
+        Ok(path)
+    }
+}
+
+impl Models {
+    fn encode(&mut self, peer: &Peer, question: &Question) -> Result<Vec<u8>, Failure> {
+        let (graph, weights) = (&question.graph, question.weights.source.as_ref());
+        if question.case.precision != Precision::Int8 {
             let options = onnx::Options {
                 dynamic_size: false,
                 fold: true,
             };
-            let bytes = onnx::encode(&question.graph, question.weights.source.as_ref(), options)
-                .map_err(|error| Failure::new(Exit::Other, error))?;
-            let folder = environment.folder()?;
-            files::write_whole(&folder.path().join("network.onnx"), &bytes)?;
-            self.model = Some((key, folder));
+            return onnx::encode(graph, weights, options).map_err(|error| Failure::new(Exit::Other, error));
         }
-        let (_, folder) = self.model.as_ref().expect("made above");
-        Ok(folder.path().join("network.onnx"))
+        let ranges = match &mut self.ranges {
+            Some(ranges) => ranges,
+            none => none.insert(question.ranges()?),
+        };
+        onnx::encode_int8(graph, weights, ranges, peer.rounding, false)
+            .map_err(|error| Failure::new(Exit::Other, error))
     }
 }

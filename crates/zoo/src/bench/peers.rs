@@ -2,8 +2,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use harness::Budget;
+use hrnet::Precision;
 
-use super::race::{Heat, engines, overview};
+use super::race::{Heat, entrants, overview, usual};
 use super::suite::is_full;
 use super::{BATCHES, Workshop, all_threads};
 use crate::Failure;
@@ -30,7 +31,7 @@ pub fn peers() {
 }
 
 fn race(cx: &Context, wish: &Wish) -> Result<(), Failure> {
-    let heats = heats(cx, wish);
+    let heats = heats(cx, wish)?;
     if wish.list {
         let ids: Vec<String> = heats
             .iter()
@@ -59,7 +60,7 @@ fn race(cx: &Context, wish: &Wish) -> Result<(), Failure> {
     Ok(())
 }
 
-fn heats(cx: &Context, wish: &Wish) -> Vec<Heat> {
+fn heats(cx: &Context, wish: &Wish) -> Result<Vec<Heat>, Failure> {
     let peers = installed(cx, !wish.test);
     let full = is_full() && !wish.test;
     let mut threads = vec![1, all_threads()];
@@ -67,23 +68,22 @@ fn heats(cx: &Context, wish: &Wish) -> Vec<Heat> {
     let mut heats = Vec::new();
     for variant in NETWORKS {
         for batch in if full { BATCHES.to_vec() } else { vec![1] } {
+            let engines = entrants(Precision::F32, &usual(Precision::F32, batch, &peers))?;
             heats.extend(threads.iter().map(|threads| Heat {
                 variant: variant.to_owned(),
+                precision: Precision::F32,
                 batch,
                 threads: *threads,
-                engines: engines(batch, &peers),
+                engines: engines.clone(),
             }));
         }
     }
     if wish.test {
         heats.truncate(1);
     }
-    heats.retain(|heat| {
-        wish.filter
-            .as_ref()
-            .is_none_or(|filter| heat.id().contains(filter))
-    });
-    heats
+    let filter = wish.filter.as_ref();
+    heats.retain(|heat| filter.is_none_or(|filter| heat.id().contains(filter)));
+    Ok(heats)
 }
 
 /// What the command line of `cargo bench` asks for.
@@ -154,7 +154,10 @@ mod tests {
     #[test]
     fn a_test_is_one_heat_and_a_filter_picks_some() {
         let cx = Context::embedded();
-        let ids = |wish: Wish| -> Vec<String> { heats(&cx, &wish).iter().map(Heat::id).collect() };
+        let ids = |wish: Wish| -> Vec<String> {
+            let heats = heats(&cx, &wish).expect("known engines");
+            heats.iter().map(Heat::id).collect()
+        };
         let test = Wish {
             test: true,
             ..Wish::default()

@@ -1,16 +1,17 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use harness::{Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Filter, Profile, RgbImage, Transform};
 use registry::{Preprocess, Variant};
-use runtime::Options;
+use runtime::{Calibration, Options, RuntimeError};
 
 use super::desk::Desk;
-use crate::calibration::Calibrated;
+use crate::calibration::{Calibrated, ranges};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::{Exit, Failure, npy, peers};
@@ -232,6 +233,25 @@ impl<'a> Workshop<'a> {
 }
 
 impl Question<'_> {
+    /// What a record says of the weights, and of the ranges that were given for them.
+    pub(super) fn told_weights(&self) -> String {
+        let about = &self.weights.about;
+        match &self.calibration {
+            Some(calibrated) => calibrated.about(about),
+            None => about.clone(),
+        }
+    }
+
+    /// What a model in int8 is rounded by: the ranges that our engine takes.
+    pub(super) fn ranges(&self) -> Result<onnx::Ranges, Failure> {
+        let calibration = match &self.calibration {
+            Some(calibrated) => Arc::clone(&calibrated.calibration),
+            None => Arc::new(Calibration::stand_in(&self.graph, self.weights.source.as_ref())?),
+        };
+        calibration.check(&self.graph).map_err(RuntimeError::from)?;
+        Ok(ranges(&calibration, &self.graph))
+    }
+
     /// The cell of a backend of ours.
     fn ours(self, reference: &[f32]) -> Result<Prepared, Failure> {
         let backend = runtime::backend(&self.case.backend)?;
@@ -241,9 +261,8 @@ impl Question<'_> {
             .try_into()
             .map_err(|_| Failure::new(Exit::Usage, "0 threads"))?;
         let mut options = Options::new(self.case.precision).threads(threads);
-        let mut weights = self.weights.about;
+        let weights = self.told_weights();
         if let Some(calibrated) = self.calibration {
-            weights = calibrated.about(&weights);
             options.calibration = Some(calibrated.calibration);
         }
         let mut session = backend.prepare(&self.graph, self.weights.source.as_ref(), options)?;

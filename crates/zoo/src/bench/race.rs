@@ -6,6 +6,7 @@ use hrnet::{Precision, Shape};
 use super::{Workshop, canary, provenance};
 use crate::Failure;
 use crate::output::table;
+use crate::peers::runs;
 
 /// The backend that others are compared with.
 const OURS: &str = "cpu";
@@ -13,14 +14,76 @@ const OURS: &str = "cpu";
 /// Stock operations: slow enough that more than one image a batch is not waited for unless asked.
 const STOCK: &str = "candle";
 
-/// One question that several engines are timed on in turns: a network in f32, a batch, a number of threads.
+/// One question that several engines are timed on in turns: a network, a batch, a number of threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heat {
     pub(crate) variant: String,
+    /// The number format of the first engine; others may answer in another.
+    pub(crate) precision: Precision,
     pub(crate) batch: usize,
     pub(crate) threads: usize,
-    /// Backends and peers, by name; all are compared with the first.
-    pub(crate) engines: Vec<String>,
+    /// All are compared with the first.
+    pub(crate) engines: Vec<Entrant>,
+}
+
+/// A backend or a peer, by name, in one precision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entrant {
+    name: String,
+    precision: Precision,
+}
+
+impl Entrant {
+    fn new(name: &str, precision: Precision) -> Self {
+        Self {
+            name: name.to_owned(),
+            precision,
+        }
+    }
+
+    /// Its name, and its precision where it is not the usual one.
+    pub(crate) fn label(&self) -> String {
+        match self.precision {
+            Precision::F32 => self.name.clone(),
+            precision => format!("{} {precision}", self.name),
+        }
+    }
+}
+
+/// What races in a precision: our engine, our own f32 beside it, and others in each precision that answers the same question.
+/// Those of f32 are f32; those of 16 bits are all floating point, as fixed point in 16 bits is ours alone; those of int8 are
+/// int8.
+///
+/// # Errors
+/// If nobody knows one of the others.
+pub(crate) fn entrants<S: AsRef<str>>(precision: Precision, others: &[S]) -> Result<Vec<Entrant>, Failure> {
+    let mut entrants = vec![Entrant::new(OURS, precision), Entrant::new(OURS, Precision::F32)];
+    entrants.dedup();
+    let theirs: &[Precision] = match precision {
+        Precision::F32 => &[Precision::F32],
+        Precision::I16 | Precision::F16 | Precision::Bf16 => &Precision::FLOATS,
+        Precision::Int8 => &[Precision::Int8],
+    };
+    for name in others.iter().map(AsRef::as_ref).filter(|name| *name != OURS) {
+        for precision in theirs {
+            if runs(name, *precision)? {
+                entrants.push(Entrant::new(name, *precision));
+            }
+        }
+    }
+    Ok(entrants)
+}
+
+/// Who is raced where nobody is named: these peers, and in f32 stock operations on single images.
+pub(crate) fn usual<'a>(precision: Precision, batch: usize, peers: &[&'a str]) -> Vec<&'a str> {
+    let stock = (precision, batch) == (Precision::F32, 1);
+    let stock = stock.then_some(STOCK);
+    stock.into_iter().chain(peers.iter().copied()).collect()
+}
+
+/// Whether our engine runs a precision on this machine.
+pub(crate) fn is_ours(precision: Precision) -> bool {
+    matches!(runs(OURS, precision), Ok(true))
 }
 
 /// How a heat ended.
@@ -32,22 +95,17 @@ pub(crate) struct Standing {
     macs: u64,
 }
 
-/// Our backend, stock operations for single images, and these peers.
-pub(crate) fn engines(batch: usize, peers: &[&str]) -> Vec<String> {
-    let ours = &[OURS, STOCK][..if batch == 1 { 2 } else { 1 }];
-    [ours, peers].concat().into_iter().map(str::to_owned).collect()
-}
-
 impl Heat {
     /// What the heat is known by; ids of its cells are this with the engine in it.
     pub(crate) fn id(&self) -> String {
         let Self {
             variant,
+            precision,
             batch,
             threads,
             ..
         } = self;
-        format!("{variant}/f32/bs{batch}/t{threads}")
+        format!("{variant}/{precision}/bs{batch}/t{threads}")
     }
 
     /// Prepares every engine, checks its answer, and times those with right answers in turns, with a loop of fused
@@ -73,10 +131,10 @@ impl Heat {
         for engine in &self.engines {
             let case = NetworkCase {
                 variant: self.variant.clone(),
-                precision: Precision::F32,
+                precision: engine.precision,
                 batch: self.batch,
                 crop,
-                backend: engine.clone(),
+                backend: engine.name.clone(),
                 threads: self.threads,
             };
             let ready = workshop.network(&case).map(|ready| {
@@ -127,10 +185,16 @@ impl Standing {
         let peers = self
             .records
             .iter()
-            .filter(|record| crate::peers::names().any(|name| name == engine(record)));
+            .filter(|record| crate::peers::names().any(|name| name == engine(record).name));
         let measured = peers.filter_map(|record| Some((record, record.summary()?.median_ns)));
         let fastest = measured.min_by(|(_, a), (_, b)| a.total_cmp(b));
         fastest.map(|(record, _)| record)
+    }
+
+    /// The record of our own f32, in a race of another precision.
+    fn our_f32(&self) -> Option<&Record> {
+        let ours = Entrant::new(OURS, Precision::F32);
+        self.records[1..].iter().find(|record| engine(record) == ours)
     }
 
     /// How many times as long an engine takes as the first.
@@ -138,59 +202,84 @@ impl Standing {
         Ratio::of(&record.samples_ns, &self.records[0].samples_ns)
     }
 
-    /// Every engine's times, and what they come to.
+    /// Every engine's times and errors, and what they come to.
     pub(crate) fn text(&self) -> String {
         let Heat { batch, threads, .. } = self.heat;
-        let rounds = self
-            .records
-            .iter()
-            .map(|record| record.samples_ns.len())
-            .max()
-            .unwrap_or(0);
-        let first = engine(&self.records[0]);
-        let rows = self.records.iter().map(|record| {
-            let mut row = vec![engine(record).to_owned()];
-            match record.summary() {
-                None => {
-                    row.extend(["failed".into(), String::new(), String::new(), String::new()]);
-                    row.push(record.error.clone().unwrap_or_default());
-                }
-                Some(summary) => {
-                    row.extend([
-                        format!("{:.2}", summary.median_ms()),
-                        format!("{:.2}", summary.mad_ns / 1e6),
-                    ]);
-                    row.extend(words(self.ratio(record)));
-                    row.push(record.provenance.backend.clone());
-                }
-            }
-            row
-        });
+        let rounds = self.records.iter().map(|record| record.samples_ns.len()).max();
+        let rounds = rounds.unwrap_or(0);
+        let first = self.heat.engines[0].label();
         let over = format!(">over {first}");
-        let titles = ["engine", ">median ms", ">±", &over, "95 %", "what"];
+        let titles = [
+            "engine",
+            "precision",
+            ">median ms",
+            ">±",
+            &over,
+            "95 %",
+            ">error / std",
+            ">of largest",
+            "what",
+        ];
         let mut text = format!(
             "{}, batch {batch}, {threads} thread{}, {rounds} round{}\n{}",
             self.heat.variant,
             if threads == 1 { "" } else { "s" },
             if rounds == 1 { "" } else { "s" },
-            table(&titles, rows)
+            table(&titles, self.records.iter().map(|record| self.row(record)))
         );
-        if let [_, _, ours, peer, peer_ms, ratio, interval, rate, of_peak] = &self.summary()[..]
-            && !ours.is_empty()
-        {
-            let peak = self.peak_gmacs().map_or(String::new(), |peak| {
-                format!(", {of_peak} of the {peak:.1} GMAC/s that fused multiply-adds reach here")
-            });
-            text.push_str(&format!("{first}: {rate} GMAC/s{peak}\n"));
-            if !peer.is_empty() {
-                let line = format!(
-                    "fastest peer: {peer}, {peer_ms} ms, {ratio} times as long as {first} {interval}"
-                );
-                text.push_str(line.trim_end());
-                text.push('\n');
-            }
+        let Some(summary) = self.records[0].summary() else {
+            return text;
+        };
+        text.push_str(&format!("{first}: {:.1} GMAC/s", self.rate(summary)));
+        if let (Some(peak), Some(of_peak)) = (self.peak_gmacs(), self.of_peak()) {
+            text.push_str(&format!(
+                ", {of_peak} of the {peak:.1} GMAC/s that fused multiply-adds of f32 reach here"
+            ));
+        }
+        text.push('\n');
+        let beside = [
+            ("our own f32", self.our_f32()),
+            ("fastest peer", self.fastest_peer()),
+        ];
+        for (who, record) in beside {
+            let Some((record, summary)) = record.and_then(|record| Some((record, record.summary()?))) else {
+                continue;
+            };
+            let [ratio, interval] = words(self.ratio(record));
+            let (label, ms) = (engine(record).label(), summary.median_ms());
+            let line = format!("{who}: {label}, {ms:.2} ms, {ratio} times as long as {first} {interval}");
+            text.push_str(line.trim_end());
+            text.push('\n');
         }
         text
+    }
+
+    /// A record as a row of the heat's table.
+    fn row(&self, record: &Record) -> Vec<String> {
+        let Entrant { name, precision } = engine(record);
+        let mut row = vec![name, precision.to_string()];
+        match record.summary() {
+            None => {
+                row.push("failed".into());
+                row.extend(std::iter::repeat_n(String::new(), 5));
+                row.push(record.error.clone().unwrap_or_default());
+            }
+            Some(summary) => {
+                row.extend([
+                    format!("{:.2}", summary.median_ms()),
+                    format!("{:.2}", summary.mad_ns / 1e6),
+                ]);
+                row.extend(words(self.ratio(record)));
+                row.extend(errors(record));
+                row.push(record.provenance.backend.clone());
+            }
+        }
+        row
+    }
+
+    /// Multiply-accumulates of the definition, 10^9 a second.
+    fn rate(&self, summary: Summary) -> f64 {
+        self.macs as f64 / summary.median_ns
     }
 
     fn peak_gmacs(&self) -> Option<f64> {
@@ -201,53 +290,89 @@ impl Standing {
             .map(|peak| peak / 1e9)
     }
 
+    /// Our rate as a share of the machine's.
+    fn of_peak(&self) -> Option<String> {
+        let rate = self.rate(self.records[0].summary()?);
+        Some(format!("{:.0} %", 100.0 * rate / self.peak_gmacs()?))
+    }
+
     /// The heat as one row of [`SUMMARY`].
     pub(crate) fn summary(&self) -> Vec<String> {
-        let ours = self.records[0].summary();
-        let rate = ours.map(|summary| self.macs as f64 / summary.median_ns);
-        let peer = self.fastest_peer();
-        let number = |value: Option<f64>, decimals: usize| {
-            value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+        let ours = &self.records[0];
+        let ms = |record: Option<&Record>| {
+            let summary = record.and_then(Record::summary);
+            summary.map_or(String::new(), |summary| format!("{:.2}", summary.median_ms()))
         };
-        let of_peak = rate
-            .zip(self.peak_gmacs())
-            .map(|(rate, peak)| format!("{:.0} %", 100.0 * rate / peak));
+        let error = |record: Option<&Record>| {
+            let timed = record.filter(|record| record.summary().is_some());
+            timed.map_or(String::new(), |record| errors(record)[0].clone())
+        };
+        let ratio = |record: Option<&Record>| words(record.and_then(|record| self.ratio(record)));
+        let (f32, peer) = (self.our_f32(), self.fastest_peer());
         let mut row = vec![
             self.heat.variant.clone(),
             format!("{}, {}", self.heat.batch, self.heat.threads),
-            number(ours.map(|summary| summary.median_ms()), 2),
-            peer.map_or(String::new(), |record| engine(record).to_owned()),
-            number(
-                peer.and_then(Record::summary).map(|summary| summary.median_ms()),
-                2,
-            ),
+            self.heat.engines[0].label(),
+            ms(Some(ours)),
+            error(Some(ours)),
+            ms(f32),
         ];
-        row.extend(words(peer.and_then(|record| self.ratio(record))));
-        row.extend([number(rate, 1), of_peak.unwrap_or_default()]);
+        row.extend(ratio(f32));
+        row.push(peer.map_or(String::new(), |record| engine(record).label()));
+        row.push(ms(peer));
+        row.extend(ratio(peer));
+        row.push(error(peer));
+        let rate = ours.summary().map(|summary| format!("{:.1}", self.rate(summary)));
+        row.extend([rate.unwrap_or_default(), self.of_peak().unwrap_or_default()]);
         row
     }
 }
 
 /// The columns of [`Standing::summary`].
-const SUMMARY: [&str; 9] = [
+const SUMMARY: [&str; 15] = [
     "network",
     "batch, threads",
-    ">cpu ms",
+    "ours",
+    ">ms",
+    ">error / std",
+    ">f32 ms",
+    ">over ours",
+    "95 %",
     "fastest peer",
     ">its ms",
-    ">over cpu",
+    ">over ours",
     "95 %",
+    ">its error",
     ">GMAC/s",
     ">of peak",
 ];
 
-/// One row a heat: our time, the fastest peer's, and our share of the machine's peak.
+/// One row a heat: our time, our own f32's and the fastest peer's, the errors of both, and our share of the machine's peak in
+/// f32. Columns that nothing stands in are left out.
 pub(crate) fn overview(standings: &[Standing]) -> String {
-    table(&SUMMARY, standings.iter().map(Standing::summary))
+    let rows: Vec<Vec<String>> = standings.iter().map(Standing::summary).collect();
+    let filled: Vec<usize> = (0..SUMMARY.len())
+        .filter(|column| rows.iter().any(|row| !row[*column].is_empty()))
+        .collect();
+    let titles: Vec<&str> = filled.iter().map(|column| SUMMARY[*column]).collect();
+    let pick = |row: &Vec<String>| filled.iter().map(|column| row[*column].clone()).collect();
+    table(&titles, rows.iter().map(pick))
 }
 
-fn engine(record: &Record) -> &str {
-    record.case.network().map_or("", |case| &case.backend)
+/// Who answered, and in which precision.
+fn engine(record: &Record) -> Entrant {
+    let case = record.case.network().expect("races are of networks");
+    Entrant::new(&case.backend, case.precision)
+}
+
+/// The largest error of the logits in their standard deviations, and as a share of the largest.
+fn errors(record: &Record) -> [String; 2] {
+    let fidelity = record.fidelity;
+    let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
+    [
+        small(fidelity.and_then(|fidelity| fidelity.error_in_deviations)),
+        small(fidelity.map(|fidelity| fidelity.largest_error)),
+    ]
 }
 
 /// A ratio and its interval.
@@ -264,11 +389,17 @@ fn words(ratio: Option<Ratio>) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::Provenance;
+    use harness::{Fidelity, Provenance};
 
+    /// Engines with their precisions, or f32 where none is named, and their samples.
     fn standing(engines: &[(&str, Result<Vec<u64>, String>)]) -> Standing {
+        let entrant = |name: &str| match name.split_once(' ') {
+            Some((name, precision)) => Entrant::new(name, precision.parse().expect("a precision")),
+            None => Entrant::new(name, Precision::F32),
+        };
         let record = |(engine, result): &(&str, Result<Vec<u64>, String>)| {
-            let case = format!("HRNet_W18_C/f32/bs2/crop224/{engine}/t1");
+            let Entrant { name, precision } = entrant(engine);
+            let case = format!("HRNet_W18_C/{precision}/bs2/crop224/{name}/t1");
             let mut record = Record::new(
                 case.parse().expect("a case"),
                 Record::now(),
@@ -279,14 +410,21 @@ mod tests {
                 id: "one".into(),
                 peak_macs_per_s: Some(80e9),
             });
+            record.fidelity = Some(Fidelity {
+                largest_error: f64::from(precision.tolerance()),
+                error_in_deviations: Some(0.25),
+                ..Fidelity::default()
+            });
             record
         };
+        let engines_of_heat: Vec<Entrant> = engines.iter().map(|(name, _)| entrant(name)).collect();
         Standing {
             heat: Heat {
                 variant: "HRNet_W18_C".into(),
+                precision: engines_of_heat[0].precision,
                 batch: 2,
                 threads: 1,
-                engines: engines.iter().map(|(name, _)| (*name).to_owned()).collect(),
+                engines: engines_of_heat,
             },
             records: engines.iter().map(record).collect(),
             macs: 4_000_000_000,
@@ -303,19 +441,12 @@ mod tests {
             ("mnn", ms(100)),
             ("tract", Err("wrong".into())),
         ]);
-        let row = standing.summary();
+        let row = standing.summary().join("|");
         assert_eq!(
-            row[2..],
-            [
-                "40.00",
-                "openvino",
-                "72.00",
-                "1.80",
-                "[1.80, 1.80]",
-                "100.0",
-                "125 %"
-            ]
+            row,
+            "HRNet_W18_C|2, 1|cpu|40.00|2.5e-1||||openvino|72.00|1.80|[1.80, 1.80]|2.5e-1|100.0|125 %"
         );
+        assert!(!overview(std::slice::from_ref(&standing)).contains("f32 ms"));
         let text = standing.text();
         assert!(text.contains("batch 2, 1 thread, 7 rounds"), "{text}");
         assert!(text.contains("failed") && text.contains("wrong"), "{text}");
@@ -324,6 +455,38 @@ mod tests {
             text.contains("openvino, 72.00 ms, 1.80 times as long as cpu [1.80, 1.80]"),
             "{text}"
         );
+        assert!(!text.contains("our own f32"), "{text}");
+    }
+
+    #[test]
+    fn a_precision_is_told_beside_our_f32_and_the_fastest_peer_with_its_error() {
+        let ms = |ms: u64| Ok(vec![ms * 1_000_000; 7]);
+        let standing = standing(&[
+            ("cpu i16", ms(20)),
+            ("cpu", ms(40)),
+            ("openvino", ms(60)),
+            ("openvino bf16", ms(50)),
+            ("onnxruntime", ms(80)),
+        ]);
+        assert_eq!(standing.heat.id(), "HRNet_W18_C/i16/bs2/t1");
+        let text = standing.text();
+        assert!(
+            text.contains("our own f32: cpu, 40.00 ms, 2.00 times as long as cpu i16"),
+            "{text}"
+        );
+        assert!(
+            text.contains("fastest peer: openvino bf16, 50.00 ms, 2.50 times"),
+            "{text}"
+        );
+        let row = text.lines().find(|line| line.contains("bf16")).expect("a row");
+        assert!(
+            row.contains("2.5e-1") && row.contains("2.0e-1"),
+            "its errors: {row}"
+        );
+        let told = overview(&[standing]);
+        for part in ["cpu i16", "40.00", "2.00", "openvino bf16", "2.50", "its error"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
     }
 
     #[test]
@@ -340,8 +503,33 @@ mod tests {
     }
 
     #[test]
-    fn stock_operations_run_single_images_only() {
-        assert_eq!(engines(1, &["openvino"]), ["cpu", "candle", "openvino"]);
-        assert_eq!(engines(8, &["openvino"]), ["cpu", "openvino"]);
+    fn who_races_goes_by_the_precision() {
+        let labels = |precision, others: &[&str]| -> Vec<String> {
+            let entrants = entrants(precision, others).expect("known");
+            entrants.iter().map(Entrant::label).collect()
+        };
+        let peers = ["openvino", "onnxruntime", "ncnn", "cpu"];
+        assert_eq!(
+            labels(Precision::F32, &peers),
+            ["cpu", "openvino", "onnxruntime", "ncnn"]
+        );
+        let mut of_16_bits = vec!["cpu i16", "cpu", "openvino"];
+        for (precision, label) in [
+            (Precision::F16, "openvino f16"),
+            (Precision::Bf16, "openvino bf16"),
+        ] {
+            of_16_bits.extend(runs("openvino", precision).expect("a peer").then_some(label));
+        }
+        of_16_bits.extend(["onnxruntime", "ncnn"]);
+        assert_eq!(labels(Precision::I16, &peers), of_16_bits);
+        assert_eq!(
+            labels(Precision::Int8, &peers),
+            ["cpu int8", "cpu", "openvino int8", "onnxruntime int8"]
+        );
+        assert!(entrants(Precision::F32, &["opencv"]).is_err());
+        assert_eq!(usual(Precision::F32, 1, &["ncnn"]), ["candle", "ncnn"]);
+        assert_eq!(usual(Precision::F32, 8, &["ncnn"]), ["ncnn"]);
+        assert_eq!(usual(Precision::Int8, 1, &["ncnn"]), ["ncnn"]);
+        assert!(is_ours(Precision::F32) && is_ours(Precision::Int8));
     }
 }

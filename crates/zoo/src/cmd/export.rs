@@ -1,11 +1,12 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use hrnet::{Graph, Precision, Shape, WeightSource};
 use registry::Variant;
 use runtime::{Calibration, RuntimeError};
 
-use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
+use crate::calibration::{Calibrated, CalibrationArg, ranges, refuse_unused};
 use crate::context::Context;
 use crate::model::{WeightArgs, Weights};
 use crate::{Exit, Failure, files};
@@ -38,6 +39,9 @@ pub(crate) struct Export {
     precision: Precision,
     #[command(flatten)]
     calibration: CalibrationArg,
+    /// Which maps are rounded to 8 bits, for int8; without it every one
+    #[arg(long, value_enum, value_name = "WHICH")]
+    rounded: Option<RoundedArg>,
     /// Where it goes
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -53,6 +57,23 @@ enum FormatArg {
 enum NamesArg {
     Timm,
     Paddle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RoundedArg {
+    /// All maps, sums among them: ONNX Runtime runs nothing else in 8 bits
+    Every,
+    /// What convolutions read, with sums in f32: a little faster in OpenVINO
+    Operands,
+}
+
+impl RoundedArg {
+    fn rounding(self) -> onnx::Rounding {
+        match self {
+            Self::Every => onnx::Rounding::Every,
+            Self::Operands => onnx::Rounding::Operands,
+        }
+    }
 }
 
 impl Export {
@@ -102,6 +123,9 @@ impl Export {
                     .into(),
             );
         }
+        if self.precision != Precision::Int8 && self.rounded.is_some() {
+            return refused("--rounded is for --precision int8: nothing else is rounded".into());
+        }
         match (format, self.precision) {
             (_, Precision::F32) | (FormatArg::Onnx, Precision::Int8) => {}
             (FormatArg::Safetensors, precision) => {
@@ -127,8 +151,12 @@ impl Export {
     ) -> Result<Vec<u8>, Failure> {
         let other = |error: &dyn std::fmt::Display| Failure::new(Exit::Other, error.to_string());
         if self.precision == Precision::Int8 {
-            let ranges = self.ranges(cx, variant, graph, weights)?;
-            return onnx::encode_int8(graph, weights, &ranges, self.dynamic_size)
+            let calibration = self.calibration(cx, variant, graph, weights)?;
+            let ranges = ranges(&calibration, graph);
+            let rounding = self
+                .rounded
+                .map_or(onnx::Rounding::default(), RoundedArg::rounding);
+            return onnx::encode_int8(graph, weights, &ranges, rounding, self.dynamic_size)
                 .map_err(|error| other(&error));
         }
         let options = onnx::Options {
@@ -138,14 +166,14 @@ impl Export {
         onnx::encode(graph, weights, options).map_err(|error| other(&error))
     }
 
-    /// What each convolution reads, by the calibration that was given or a stand-in.
-    fn ranges(
+    /// The calibration that was given, or a stand-in.
+    fn calibration(
         &self,
         cx: &Context,
         variant: &Variant,
         graph: &Graph,
         weights: &dyn WeightSource,
-    ) -> Result<onnx::Ranges, Failure> {
+    ) -> Result<Arc<Calibration>, Failure> {
         let calibration = match &self.calibration.file {
             Some(file) => {
                 let identity = || Weights::identity(cx, variant, &self.weights.choice());
@@ -160,11 +188,16 @@ impl Export {
             }
         };
         calibration.check(graph).map_err(RuntimeError::from)?;
-        let range = |name: &str| {
-            let range = calibration.range(name)?;
-            Some((name.to_owned(), (range.lo, range.hi)))
-        };
-        Ok(calibration.layers().filter_map(range).collect())
+        let kept = calibration
+            .layers()
+            .filter(|layer| calibration.keeps(layer))
+            .count();
+        if kept > 0 {
+            cx.out.warn(&format!(
+                "{kept} layers that the calibration keeps in 16 bits are in 8 in this file: QDQ has none of 16"
+            ));
+        }
+        Ok(calibration)
     }
 
     fn safetensors(&self, graph: &Graph, weights: &dyn WeightSource) -> Result<(), Failure> {

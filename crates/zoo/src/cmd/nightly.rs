@@ -11,7 +11,7 @@ use registry::lint::{Severity, lint};
 use super::bench::duration;
 use super::profile::write_smallest;
 use super::report::{new_folder, render};
-use crate::bench::race::{Heat, engines};
+use crate::bench::race::{Heat, entrants, usual};
 use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
@@ -73,7 +73,7 @@ impl Nightly {
         let folder = new_folder(&self.out)?;
         let (mut records, again) = self.measure(cx, &folder)?;
         let workshop = Workshop::new(cx, None);
-        for heat in self.heats(cx) {
+        for heat in self.heats(cx)? {
             let standing = heat.run(&workshop, self.race_budget(), Some(&folder.join(RECORDS)))?;
             cx.out.note(&standing.text());
             records.extend(standing.records);
@@ -218,20 +218,25 @@ impl Nightly {
     }
 
     /// Our engine and the installed peers in turns, on the networks that others publish most about.
-    fn heats(&self, cx: &Context) -> Vec<Heat> {
-        let peers = installed(cx, !self.quick);
-        if peers.is_empty() {
+    fn heats(&self, cx: &Context) -> Result<Vec<Heat>, Failure> {
+        let mut others = installed(cx, !self.quick);
+        if others.is_empty() {
             cx.out.note(ADVICE);
-            return Vec::new();
+            return Ok(Vec::new());
         }
+        // Stock operations take longest of all.
+        if !self.quick {
+            others = usual(Precision::F32, 1, &others);
+        }
+        let engines = entrants(Precision::F32, &others)?;
         let heat = |variant: &str| Heat {
             variant: variant.to_owned(),
+            precision: Precision::F32,
             batch: 1,
             threads: all_threads(),
-            // Without stock operations, which take longest of all, where time is short.
-            engines: engines(if self.quick { 2 } else { 1 }, &peers),
+            engines: engines.clone(),
         };
-        NETWORKS.map(heat).into()
+        Ok(NETWORKS.map(heat).into())
     }
 
     fn race_budget(&self) -> Budget {

@@ -6,15 +6,17 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use glob::Pattern;
 use harness::Budget;
+use hrnet::Precision;
 use serde::Serialize;
 
-use super::bench::{matching, seconds};
-use crate::bench::race::{Heat, engines, overview};
+use super::bench::{PrecisionArg, matching, precisions, seconds};
+use crate::bench::race::{Entrant, Heat, entrants, is_ours, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
+use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::model::WeightsArg;
 use crate::output::table;
-use crate::peers::{Environment, PEERS, Peer, State, installed, named, runs};
+use crate::peers::{Environment, PEERS, Peer, State, installed, named};
 use crate::{Exit, Failure};
 
 /// Other inference engines beside ours: install them, race them
@@ -188,11 +190,17 @@ impl Install {
 ///
 /// Every engine's logits are compared with the reference first; a wrong answer is never timed. A ratio is the median over the
 /// rounds, with a 95 % interval that assumes nothing about how times are distributed.
+///
+/// In f32 all engines run f32. In i16, f16 and bf16 ours runs that, and peers every float precision they have; in int8 they run
+/// our own int8 export by the same calibration. Our f32 takes part in each.
 #[derive(Debug, Args)]
 struct Race {
     /// Variants, with * and ? as wildcards
     #[arg(short, long, value_name = "PATTERN", value_delimiter = ',', default_values = NETWORKS)]
     model: Vec<Pattern>,
+    /// Our number formats, each a race of its own, or `all` that run here
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
+    precision: Vec<PrecisionArg>,
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
     batch: Vec<NonZeroUsize>,
@@ -205,6 +213,8 @@ struct Race {
     /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
     #[arg(long, value_name = "FILE|seeded:N")]
     weights: Option<WeightsArg>,
+    #[command(flatten)]
+    calibration: CalibrationArg,
     /// Time for the rounds of each race; at least seven are run
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     time: f64,
@@ -219,6 +229,8 @@ struct Race {
 impl Race {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
         let heats = self.heats(cx)?;
+        let precisions: Vec<Precision> = heats.iter().map(|heat| heat.precision).collect();
+        refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         if self.peers.is_empty() && installed(cx, true).is_empty() {
             cx.out.warn(ADVICE);
         }
@@ -226,11 +238,12 @@ impl Race {
             time: Duration::from_secs_f64(self.time),
             ..Budget::RACE
         };
-        let workshop = Workshop::new(cx, self.weights.clone());
+        let workshop = Workshop::new(cx, self.weights.clone()).calibrated(self.calibration.file.clone());
         let mut standings = Vec::new();
         for heat in &heats {
+            let engines: Vec<String> = heat.engines.iter().map(Entrant::label).collect();
             cx.out
-                .note(&format!("preparing {}: {}", heat.id(), heat.engines.join(", ")));
+                .note(&format!("preparing {}: {}", heat.id(), engines.join(", ")));
             let standing = heat.run(&workshop, budget, Some(&self.out))?;
             if self.json {
                 standing
@@ -262,29 +275,44 @@ impl Race {
             threads = vec![1, all_threads()];
             threads.dedup();
         }
-        for name in &self.peers {
-            runs(name, hrnet::Precision::F32)?;
-        }
-        let peers = installed(cx, true);
+        let precisions = self.precisions(cx)?;
+        let installed = installed(cx, true);
         let mut heats = Vec::new();
         for variant in matching(cx.zoo()?, &self.model)? {
-            for batch in self.batch.iter().map(|batch| batch.get()) {
-                let engines = match self.peers.as_slice() {
-                    [] => engines(batch, &peers),
-                    named => {
-                        let mut all = engines(batch.max(2), &[]);
-                        all.extend(named.iter().filter(|name| *name != "cpu").cloned());
-                        all
-                    }
-                };
-                heats.extend(threads.iter().map(|threads| Heat {
-                    variant: variant.clone(),
-                    batch,
-                    threads: *threads,
-                    engines: engines.clone(),
-                }));
+            for precision in precisions.iter().copied() {
+                for batch in self.batch.iter().map(|batch| batch.get()) {
+                    let engines = match self.peers.as_slice() {
+                        [] => entrants(precision, &usual(precision, batch, &installed))?,
+                        named => entrants(precision, named)?,
+                    };
+                    heats.extend(threads.iter().map(|threads| Heat {
+                        variant: variant.clone(),
+                        precision,
+                        batch,
+                        threads: *threads,
+                        engines: engines.clone(),
+                    }));
+                }
             }
         }
         Ok(heats)
+    }
+
+    /// The precisions that were asked for and that our engine runs here; others are told.
+    fn precisions(&self, cx: &Context) -> Result<Vec<Precision>, Failure> {
+        let asked = precisions(&self.precision);
+        let (runs, others): (Vec<Precision>, Vec<Precision>) =
+            asked.into_iter().partition(|one| is_ours(*one));
+        for precision in others {
+            cx.out
+                .note(&format!("{precision}: our engine does not run it here, left out"));
+        }
+        match runs.is_empty() {
+            true => Err(
+                Failure::new(Exit::NoData, "our engine runs none of these precisions")
+                    .help("`zoo doctor` says what runs in which precision"),
+            ),
+            false => Ok(runs),
+        }
     }
 }

@@ -24,11 +24,37 @@ pub(crate) struct Peer {
     pub(crate) requires: &'static [(&'static str, &'static str)],
     /// One line on what runs.
     pub(crate) about: &'static str,
-    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network
-    /// shows on seeded weights, which magnify rounding.
-    pub(crate) tolerance: f32,
+    /// Number formats that it runs, where the CPU has instructions for them.
+    precisions: &'static [Precision],
+    /// The form of our int8 export that it runs fastest.
+    pub(crate) rounding: onnx::Rounding,
+    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network in
+    /// f32 shows on seeded weights, which magnify rounding.
+    tolerance: f32,
     /// Whether it compiles each network or runs several times as long as others: left out where time is short.
     pub(crate) slow: bool,
+}
+
+impl Peer {
+    /// Whether it runs a precision on this CPU; engines take another one without a word where there are no instructions for it.
+    fn runs(&self, precision: Precision) -> bool {
+        let any_of: &[&str] = match precision {
+            Precision::F16 => &["avx512fp16", "fp16"],
+            Precision::Bf16 => &["avx512bf16", "bf16"],
+            Precision::F32 | Precision::I16 | Precision::Int8 => &[],
+        };
+        let has = |feature: &&str| any_of.contains(feature);
+        self.precisions.contains(&precision) && (any_of.is_empty() || kernels::cpu_features().iter().any(has))
+    }
+
+    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network shows
+    /// on seeded weights: as much as is allowed to us, and in f32 what this peer's algorithms take.
+    pub(crate) fn tolerance(&self, precision: Precision) -> f32 {
+        match precision {
+            Precision::F32 => self.tolerance,
+            _ => precision.tolerance(),
+        }
+    }
 }
 
 const NUMPY: (&str, &str) = ("numpy", "2.4.6");
@@ -40,7 +66,9 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "openvino",
         requires: &[("openvino", "2026.4.1"), NUMPY],
-        about: "OpenVINO, inference precision f32, latency hint",
+        about: "OpenVINO, inference precision as asked, latency hint",
+        precisions: &[Precision::F32, Precision::F16, Precision::Bf16, Precision::Int8],
+        rounding: onnx::Rounding::Operands,
         tolerance: 1e-4,
         slow: false,
     },
@@ -48,6 +76,8 @@ pub(crate) static PEERS: &[Peer] = &[
         name: "onnxruntime",
         requires: &[("onnxruntime", "1.31.1"), NUMPY],
         about: "ONNX Runtime, CPU provider, all graph optimisations",
+        precisions: &[Precision::F32, Precision::Int8],
+        rounding: onnx::Rounding::Every,
         tolerance: 1e-4,
         slow: false,
     },
@@ -55,6 +85,8 @@ pub(crate) static PEERS: &[Peer] = &[
         name: "torch",
         requires: &[TORCH, ONNX, NUMPY],
         about: "PyTorch, eager, channels last, batch norms folded",
+        precisions: &[Precision::F32],
+        rounding: onnx::Rounding::Every,
         tolerance: 1e-4,
         slow: false,
     },
@@ -62,6 +94,8 @@ pub(crate) static PEERS: &[Peer] = &[
         name: "torch-compile",
         requires: &[TORCH, ONNX, NUMPY],
         about: "PyTorch, torch.compile with frozen weights; needs a C++ compiler, takes a minute a network",
+        precisions: &[Precision::F32],
+        rounding: onnx::Rounding::Every,
         tolerance: 1e-4,
         slow: true,
     },
@@ -69,6 +103,8 @@ pub(crate) static PEERS: &[Peer] = &[
         name: "ncnn",
         requires: &[("ncnn", "1.0.20261020"), ("pnnx", "20261020"), NUMPY],
         about: "ncnn, 16-bit storage off; has no batches, so runs image by image",
+        precisions: &[Precision::F32],
+        rounding: onnx::Rounding::Every,
         tolerance: 2e-4,
         slow: false,
     },
@@ -76,6 +112,8 @@ pub(crate) static PEERS: &[Peer] = &[
         name: "mnn",
         requires: &[("MNN", "3.6.1"), NUMPY],
         about: "MNN, high precision; its Winograd tiles round more than others'",
+        precisions: &[Precision::F32],
+        rounding: onnx::Rounding::Every,
         tolerance: 1e-2,
         slow: false,
     },
@@ -140,8 +178,8 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
 /// # Errors
 /// If there is neither of that name.
 pub(crate) fn runs(name: &str, precision: Precision) -> Result<bool, Failure> {
-    if find(name).is_some() {
-        return Ok(precision == Precision::F32);
+    if let Some(peer) = find(name) {
+        return Ok(peer.runs(precision));
     }
     match runtime::backend(name) {
         Ok(backend) => Ok(backend.arithmetic(precision).is_some()),
@@ -167,10 +205,12 @@ mod tests {
                 peer.name
             );
             assert_eq!(runs(peer.name, Precision::F32).ok(), Some(true));
-            assert_eq!(runs(peer.name, Precision::F16).ok(), Some(false));
+            assert_eq!(runs(peer.name, Precision::I16).ok(), Some(false));
         }
         assert_eq!(names().collect::<HashSet<_>>().len(), names().count());
         assert_eq!(runs("candle", Precision::F16).ok(), Some(true));
+        assert_eq!(runs("openvino", Precision::Int8).ok(), Some(true));
+        assert_eq!(runs("ncnn", Precision::Int8).ok(), Some(false));
         let unknown = runs("opencv", Precision::F32).expect_err("no such thing");
         assert!(unknown.message.contains("cpu-exact") && unknown.help.expect("help").contains("openvino"));
     }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hrnet::Precision;
+
 use super::{Environment, Peer};
 
 /// What every child runs.
@@ -19,8 +21,9 @@ const KEPT: usize = 12;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) peer: &'a Peer,
+    pub(crate) precision: Precision,
     pub(crate) threads: usize,
-    /// Our ONNX export; what a peer makes of it is written beside it.
+    /// Our ONNX export, in int8 where that is the precision; what a peer makes of it is written beside it.
     pub(crate) model: &'a Path,
     /// The batch, a `.npy` file.
     pub(crate) images: &'a Path,
@@ -68,7 +71,8 @@ impl Worker {
         let mut command = Command::new(environment.python());
         command
             .args(["-c", PROGRAM, job.peer.name, &threads])
-            .args([job.model, job.images, job.logits]);
+            .args([job.model, job.images, job.logits])
+            .arg(job.precision.name());
         // Not every engine has an option for its threads; inductor has workers of its own besides.
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
             command.env(name, &threads);

@@ -1,4 +1,4 @@
-"""One inference engine, one network, one batch: python worker.py ENGINE THREADS MODEL.onnx IMAGES.npy LOGITS.npy
+"""One inference engine, one network, one batch: python worker.py ENGINE THREADS MODEL.onnx IMAGES.npy LOGITS.npy PRECISION
 
 Loads the model, computes once, saves the logits, and says `ready ABOUT`. Each line `run` then gives `ok NS`: one
 inference, from f32 images in memory to an array of logits, by this process's clock. Anything else gives `error WHY`.
@@ -17,18 +17,23 @@ os.dup2(2, 1)
 
 
 class OpenVino:
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, precision):
         import openvino
 
         network = openvino.Core().read_model(model)
         network.reshape(list(images.shape))
+        # What a network in int8 does not say to be so is f32.
+        hint = "f32" if precision == "int8" else precision
         options = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self.request = openvino.Core().compile_model(network, "CPU", options).create_infer_request()
+        compiled = openvino.Core().compile_model(network, "CPU", options)
+        taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        assert taken == hint, f"OpenVINO does not run {precision} on this CPU: it takes {taken}"
+        self.request = compiled.create_infer_request()
         self.images = images
         self.about = f"OpenVINO {version('openvino')}"
 
@@ -37,7 +42,7 @@ class OpenVino:
 
 
 class OnnxRuntime:
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, precision):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -110,7 +115,7 @@ class Torch:
 
     how = "eager, channels last"
 
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, precision):
         import torch
 
         torch.set_num_threads(threads)
@@ -144,7 +149,7 @@ class TorchCompile(Torch):
 class Ncnn:
     """Has no batches: the images of one run one after the other."""
 
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, precision):
         import ncnn
 
         self.ncnn = ncnn
@@ -188,7 +193,7 @@ class Ncnn:
 
 
 class Mnn:
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, precision):
         import MNN
 
         self.mnn = MNN
@@ -244,9 +249,9 @@ def one_line(error):
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def main(name, threads, model, images, logits):
+def main(name, threads, model, images, logits, precision):
     try:
-        engine = ENGINES[name](model, numpy.load(images), int(threads))
+        engine = ENGINES[name](model, numpy.load(images), int(threads), precision)
         numpy.save(logits, numpy.ascontiguousarray(engine.run(), dtype=numpy.float32))
     except Exception as error:
         print("error", one_line(error), file=replies)
