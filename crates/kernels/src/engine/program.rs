@@ -80,6 +80,7 @@ pub struct Program {
     isa: Isa,
     /// Elements of the images and of the result.
     lengths: (usize, usize),
+    /// All threads but the caller's.
     pool: Option<ThreadPool>,
     threads: usize,
 }
@@ -124,7 +125,7 @@ impl Program {
         let bytes = (maps + threads * scratch) * size_of::<f32>();
         let memory = map(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
         let pool = (threads > 1)
-            .then(|| ThreadPoolBuilder::new().num_threads(threads).build())
+            .then(|| ThreadPoolBuilder::new().num_threads(threads - 1).build())
             .transpose()
             .map_err(|error| ProgramError::Threads {
                 threads,
@@ -238,8 +239,12 @@ impl Program {
         match &self.pool {
             None => part(0, None),
             Some(pool) => {
-                let barrier = Barrier::new(self.threads);
-                pool.broadcast(|thread| part(thread.index(), Some(&barrier)));
+                let barrier = &Barrier::new(self.threads);
+                // The caller works, too: were it to wake them all and sleep, two of them might be put on one core.
+                pool.in_place_scope(|scope| {
+                    scope.spawn_broadcast(|_, thread| part(thread.index() + 1, Some(barrier)));
+                    part(0, Some(barrier));
+                });
             }
         }
     }
