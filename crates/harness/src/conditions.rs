@@ -140,6 +140,7 @@ mod tests {
         let canary = Canary {
             macs_per_s: 1e9,
             bytes_per_s: 1e9,
+            handover_ns: None,
         };
         let lookout = Lookout::begin();
         let ballast = std::hint::black_box(vec![1_u8; 64 << 20]);

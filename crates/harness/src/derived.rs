@@ -79,6 +79,7 @@ mod tests {
             canary: peaks.map(|macs_per_s| Canary {
                 macs_per_s,
                 bytes_per_s: macs_per_s / 5.0,
+                handover_ns: None,
             }),
             load: None,
             steal: None,

@@ -89,6 +89,10 @@ pub struct Canary {
     pub macs_per_s: f64,
     /// Bytes a second read from memory that no cache holds.
     pub bytes_per_s: f64,
+    /// What a cache line takes from one of two threads to the other, ns; none on one thread. Virtual machines have their
+    /// cores now on one cluster of the host, now on two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover_ns: Option<f64>,
 }
 
 /// A race as each of its records tells of it. Samples of one race with the same index are of the same round.

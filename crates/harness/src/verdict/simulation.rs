@@ -81,6 +81,7 @@ fn night(rng: &mut Rng, noise: Noise, processes: u32, slower: f64) -> Vec<Repeat
             let canary = Canary {
                 macs_per_s: 1e11 / machine * (noise.canary * normal(rng)).exp(),
                 bytes_per_s: 1e10,
+                handover_ns: None,
             };
             record.process = Some(process);
             record.conditions = Some(Conditions {

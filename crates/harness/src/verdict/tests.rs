@@ -74,6 +74,7 @@ fn a_slower_machine_is_no_slower_program() {
             let canary = Canary {
                 macs_per_s,
                 bytes_per_s: 1e10,
+                handover_ns: None,
             };
             record.conditions = Some(Conditions {
                 canary: [canary; 2],

@@ -152,6 +152,7 @@ fn everything() -> Vec<Record> {
         let canary = harness::Canary {
             macs_per_s: 60e9,
             bytes_per_s: 9e9,
+            handover_ns: None,
         };
         alone.conditions = Some(harness::Conditions {
             canary: [canary; 2],

@@ -76,6 +76,7 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
     let canary = |dice: &mut Dice| Canary {
         macs_per_s: 118e9 * (1.0 - 0.08 * dice.roll()),
         bytes_per_s: 21e9 * (1.0 - 0.08 * dice.roll()),
+        handover_ns: None,
     };
     record.conditions = Some(Conditions {
         canary: [canary(dice), canary(dice)],

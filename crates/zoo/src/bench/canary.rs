@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::{Canary, Cell, Stopwatch};
 use hrnet::Precision;
@@ -20,6 +21,13 @@ const PEAK_S: f64 = 0.003;
 /// is held against it.
 const TRIES: usize = 8;
 
+/// Hand-overs each way in a try: long beside the start of a thread.
+const HANDOVERS: usize = 4_000;
+const HANDOVER_TRIES: usize = 3;
+
+/// How often a thread looks whether it is its turn before it gives its core away.
+const PATIENCE: usize = 20_000;
+
 /// Bytes of the memory sweep, which stay allocated: more than last-level caches hold.
 pub(super) const SWEEP: usize = 128 << 20;
 
@@ -28,7 +36,36 @@ pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
     Canary {
         macs_per_s: macs_per_s(isa, threads),
         bytes_per_s: best(2, || sweep(threads), SWEEP as f64),
+        handover_ns: (threads > 1).then(handover_ns),
     }
+}
+
+/// What a cache line takes from one thread to another and back, halved, ns; the best of some tries.
+pub(crate) fn handover_ns() -> f64 {
+    let exchanges = best(HANDOVER_TRIES, exchange, 2.0 * HANDOVERS as f64);
+    1e9 / exchanges
+}
+
+/// Two threads that wait for each other.
+fn exchange() {
+    let turn = AtomicUsize::new(0);
+    let play = |first: usize| {
+        for mine in (first..2 * HANDOVERS).step_by(2) {
+            let mut spins = 0;
+            while turn.load(Ordering::Acquire) != mine {
+                spins += 1;
+                // The other may wait for this core.
+                if spins % PATIENCE == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            turn.store(mine + 1, Ordering::Release);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| play(1));
+        play(0);
+    });
 }
 
 /// Multiply-accumulates a second of f32 in the best of several tries, on so many threads.
@@ -110,6 +147,9 @@ mod tests {
         let canary = canary(Isa::best(), 1);
         assert!((1e8..1e13).contains(&canary.macs_per_s), "{canary:?}");
         assert!((1e7..1e13).contains(&canary.bytes_per_s), "{canary:?}");
+        assert_eq!(canary.handover_ns, None);
+        let handover = handover_ns();
+        assert!((1.0..1e7).contains(&handover), "{handover} ns");
         let peaks = peaks(Isa::best(), 1);
         assert!(peaks.values().all(|peak| (1e6..1e14).contains(peak)), "{peaks:?}");
         assert!(peaks.contains_key(&Precision::F32) && peaks.contains_key(&Precision::F16));

@@ -190,6 +190,7 @@ mod tests {
             let canary = Canary {
                 macs_per_s,
                 bytes_per_s: 1e9,
+                handover_ns: None,
             };
             tasks[index].records[0].conditions = Some(Conditions {
                 canary: [canary; 2],

@@ -6,7 +6,7 @@ use kernels::engine::Isa;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bench::{peaks, provenance};
+use crate::bench::{handover_ns, peaks, provenance};
 use crate::context::Context;
 use crate::peers::installed;
 
@@ -38,6 +38,8 @@ struct Checkup {
     unit: &'static str,
     /// G multiply-accumulates a second on one thread of the instruction for each precision's operands.
     peaks: BTreeMap<Precision, f64>,
+    /// What a cache line takes from one of two threads to the other, ns.
+    handover_ns: Option<f64>,
     backends: Vec<String>,
     peers: Vec<&'static str>,
 }
@@ -78,6 +80,7 @@ impl Doctor {
             units: Isa::available().iter().map(Isa::name).collect(),
             unit: unit.name(),
             peaks: peaks(unit, 1).into_iter().map(rounded).collect(),
+            handover_ns: (about.machine.threads > 1).then(|| handover_ns().round()),
             backends: backends.collect(),
             peers: installed(cx, true),
         };
@@ -90,7 +93,7 @@ impl Doctor {
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
              network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\n\
-             peaks       {} GMAC/s, one thread\nmemory      {} GiB\nsystem      {}\n\
+             peaks       {} GMAC/s, one thread\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
@@ -105,6 +108,9 @@ impl Doctor {
             checkup.units.join(" "),
             checkup.unit,
             peaks.join(", "),
+            checkup.handover_ns.map_or("one thread".into(), |ns| format!(
+                "{ns:.0} ns from core to core, now"
+            )),
             checkup.memory_gib,
             checkup.os,
             checkup.backends.join("\n            "),

@@ -65,6 +65,9 @@ pub(super) fn steal(model: &Model) -> Option<Item> {
     )
 }
 
+/// How many times as long a hand-over may take as another of the night.
+const FARTHER: f64 = 2.0;
+
 /// How far the larger of two lies above the smaller, as a share.
 fn distance(a: f64, b: f64) -> f64 {
     if a.min(b) > 0.0 {
@@ -124,6 +127,24 @@ pub(super) fn drift(model: &Model) -> Option<Item> {
             low / 1e9,
             high / 1e9,
             100.0 * far
+        ),
+    )
+}
+
+/// How far apart the machine's cores lay from cell to cell.
+pub(super) fn handover(model: &Model) -> Option<Item> {
+    let known = conditions(model).flat_map(|(_, seen)| seen.canary);
+    let known = known.filter_map(|canary| canary.handover_ns);
+    let (low, high) = known.fold((f64::INFINITY, 0.0_f64), |(low, high), ns| {
+        (low.min(ns), high.max(ns))
+    });
+    (high > FARTHER * low).then_some(())?;
+    item(
+        "odd",
+        "The cores lay now near, now far",
+        format!(
+            "A cache line took between {low:.0} and {high:.0} ns from one core to another: this is a virtual machine whose host \
+             moves its cores. A small network on several threads takes up to 1.7 times as long where they lie far"
         ),
     )
 }

@@ -11,6 +11,7 @@ fn good() -> Record {
     let canary = Canary {
         macs_per_s: 50e9,
         bytes_per_s: 9e9,
+        handover_ns: None,
     };
     record.conditions = Some(Conditions {
         canary: [canary; 2],
@@ -55,7 +56,12 @@ fn a_quiet_night_gives_no_reason_for_doubt() {
 #[test]
 fn each_reason_is_told_when_it_is_there() {
     type Change = fn(&mut Record);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
+        ("The cores lay now near, now far", |record| {
+            let canary = &mut record.conditions.as_mut().expect("set").canary;
+            canary[0].handover_ns = Some(55.0);
+            canary[1].handover_ns = Some(220.0);
+        }),
         ("Other processes", |record| {
             record.conditions.as_mut().expect("seen").load = Some(1.5);
         }),
