@@ -61,7 +61,7 @@ impl Precision {
     pub const fn tolerance(self) -> f32 {
         match self {
             Self::F32 => 3e-5,
-            Self::F16 => 3e-2,
+            Self::F16 => 4e-2,
             Self::I16 => 4e-2,
             Self::Bf16 => 2e-1,
             Self::Int8 => 5e-1,

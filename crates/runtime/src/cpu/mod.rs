@@ -111,10 +111,10 @@ impl Backend for Cpu {
     }
 
     fn tolerance(&self, precision: Precision) -> f32 {
-        // Winograd's transforms round more often than the definition, and in 16 bits they round what they magnify.
+        // Winograd's transforms round more often than the definition, and in 16 bits inputs or kernels that they magnify.
         match precision {
             Precision::F32 if self.winograd => 1e-4,
-            Precision::I16 if self.winograd => 2.0 * precision.tolerance(),
+            Precision::F16 | Precision::I16 if self.winograd => 2.0 * precision.tolerance(),
             _ => precision.tolerance(),
         }
     }
