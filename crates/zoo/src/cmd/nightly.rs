@@ -37,7 +37,7 @@ use crate::{Exit, Failure};
 /// than 30 days keep their pages, medians and verdicts, and no longer their samples.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
-    /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, and two networks in the other precisions, in a few minutes
+    /// A few samples of f32 and f16 at batch 4 and f32 at batch 1, and four networks in the other precisions, in a few minutes
     #[arg(long)]
     quick: bool,
     /// Time for measuring our own backends; races with peers, accuracy and the report come on top
@@ -274,7 +274,7 @@ impl Nightly {
                 batches: vec![4],
                 ..every.clone()
             };
-            // i16 and int8 look at photos first: two networks tell what precisions gain and cost.
+            // i16 and int8 look at photos first: four networks tell what precisions gain and cost.
             let others = Matrix {
                 variants: NETWORKS.map(str::to_owned).into(),
                 precisions: vec![Precision::Bf16, Precision::I16, Precision::Int8],
