@@ -83,7 +83,8 @@ impl Grid {
         (y < self.h && x < self.w).then_some((n, y, x))
     }
 
-    fn tile(&self, tile: usize) -> (usize, usize, usize) {
+    /// Image, row and column of a tile.
+    pub(super) fn tile(&self, tile: usize) -> (usize, usize, usize) {
         let (rows, columns) = (self.tile_rows(), self.tile_columns());
         (tile / (rows * columns), tile / columns % rows, tile % columns)
     }

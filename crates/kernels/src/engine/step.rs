@@ -324,7 +324,7 @@ impl Step {
                         let offset = channel * to.grid.stride();
                         let small = at(from).add(channel * from.grid.stride());
                         let sum = shifted(or_null(sum), offset);
-                        table.run::<S>(small, sum, at(to).add(offset), to.grid.positions(), *relu);
+                        table.run::<S>(small, sum, at(to).add(offset), *relu);
                     }
                 }
                 Op::Add { a, b, to, relu } => {
