@@ -73,10 +73,6 @@ impl Nights {
     pub(crate) fn history(&self) -> History {
         History::of(&self.sets)
     }
-
-    pub(crate) fn last(&self) -> Option<&[Repeat]> {
-        self.sets.last().map(Vec::as_slice)
-    }
 }
 
 /// The set in a night's folder; nothing of a night that had no time for a single cell.
@@ -260,7 +256,7 @@ mod tests {
         let nights = Nights::of(reports, "zoo nightly", &machine, &but).expect("readable");
         let days: Vec<String> = nights.sets.iter().map(|set| began(set)).collect();
         assert_eq!(days, ["2026-11-09T03:00:00Z", "2026-11-10T03:00:00Z"]);
-        assert_eq!(nights.last().expect("a night")[0].median_ns, Some(6.0));
+        assert_eq!(nights.sets[1][0].median_ns, Some(6.0));
     }
 
     #[test]
