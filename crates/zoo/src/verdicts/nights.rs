@@ -217,7 +217,7 @@ fn folders(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::{Provenance, Record, append};
+    use harness::{Canary, Conditions, Provenance, Record, append};
 
     fn write(reports: &Path, name: &str, command: &str, cpu: &str) -> PathBuf {
         let folder = reports.join(name);
@@ -225,7 +225,18 @@ mod tests {
         let mut provenance = Provenance::default();
         provenance.machine.cpu = cpu.into();
         let started = format!("{}T03:00:00Z", &name[..10]);
-        let record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
+        let mut record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
+        let canary = Canary {
+            macs_per_s: 1e11,
+            bytes_per_s: 1e10,
+            handover_ns: Some(55.0),
+        };
+        record.conditions = Some(Conditions {
+            canary: [canary; 2],
+            load: None,
+            steal: None,
+            peak_resident_bytes: None,
+        });
         append(&folder.join(RECORDS), &record).expect("written");
         let night = Night {
             command: command.into(),
@@ -268,6 +279,7 @@ mod tests {
         let foreign = write(reports, "2026-10-02", "zoo report", "A");
         fs::remove_file(foreign.join(VERDICTS)).expect("deleted");
         let before = set(&old).expect("readable");
+        assert_eq!(before[0].handover_ns, Some([55.0; 2]));
         fs::write(old.join(TWICE), "").expect("written");
         fs::create_dir(old.join("eval")).expect("made");
         for file in ["V.jsonl", "V.json"] {
