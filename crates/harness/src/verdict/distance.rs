@@ -1,5 +1,6 @@
 //! Whether a case's threads lay as far from each other before as now. A host moves a virtual machine's cores between its
 //! clusters, and a network on several threads takes up to 1.7 times as long where they lie far: no program changed then.
+//! Where another process holds one of the cores, a hand-over takes microseconds, and nothing is to be compared, either.
 
 use super::{Repeat, comparable};
 
