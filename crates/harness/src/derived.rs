@@ -23,6 +23,13 @@ impl Conditions {
         self.around(|canary| canary.bytes_per_s)
     }
 
+    /// What a hand-over between two of its threads took around the cell, ns, the shorter time first; none on one thread.
+    pub fn handover_ns(&self) -> Option<[f64; 2]> {
+        let [before, after] = self.canary.each_ref().map(|canary| canary.handover_ns);
+        let (before, after) = before.zip(after)?;
+        Some([before.min(after), before.max(after)])
+    }
+
     fn around(&self, rate: fn(&crate::Canary) -> f64) -> Option<f64> {
         let [before, after] = self.canary.each_ref().map(rate);
         Some((before * after).sqrt()).filter(|rate| rate.is_normal() && *rate > 0.0)
@@ -107,6 +114,12 @@ mod tests {
         near(record.conditions.as_ref().and_then(Conditions::bytes_per_s), 12e9);
         // 12 G of the canary's, which take 120 ms at 100 G a second.
         near(record.normalised_ns(), 120e6);
+        let mut conditions = record.conditions.expect("set");
+        assert_eq!(conditions.handover_ns(), None);
+        conditions.canary[0].handover_ns = Some(217.0);
+        assert_eq!(conditions.handover_ns(), None, "half of it is not known");
+        conditions.canary[1].handover_ns = Some(55.0);
+        assert_eq!(conditions.handover_ns(), Some([55.0, 217.0]));
     }
 
     #[test]

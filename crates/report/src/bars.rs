@@ -1,7 +1,5 @@
-use plotters::style::text_anchor::HPos;
-
-use crate::draw::{COLORS, INK, Pen, text_width};
-use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::draw::{Pen, text_width};
+use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
 
@@ -63,7 +61,7 @@ fn frame(bars: &Bars) -> Frame<'_> {
     let labels = all().map(|bar| text_width(&bar.label, LABEL));
     Frame::rows(Rows {
         words: &bars.words,
-        families: bars.families.iter().map(String::as_str).collect(),
+        families: &bars.families,
         legend: Mark::Bar,
         held: bars.mark.as_ref(),
         names: bars.groups.iter().map(|group| group.name.as_str()).collect(),
@@ -87,32 +85,26 @@ impl Bar {
 
     /// Where it or its interval ends.
     fn end(&self) -> f64 {
-        self.interval
-            .map_or(self.value(), |(_, high)| high.max(self.value()))
+        end(self.value(), self.interval)
     }
 }
 
 /// Draws a group below `top` and gives where the next one begins.
 fn group(pen: &Pen, group: &Group, frame: &Frame, top: f64) -> Result<f64, String> {
-    let (axis, left) = (&frame.x, frame.plot.left);
-    let name = (left - 8.0, top + group.height() / 2.0 - 7.0);
-    pen.text(&group.name, name, LABEL, INK, HPos::Right)?;
+    frame.name(pen, &group.name, top + group.height() / 2.0 - 7.0)?;
     for (index, bar) in group.bars.iter().enumerate() {
         let y = top + index as f64 * STEP + (STEP - THICK) / 2.0;
-        let middle = y + THICK / 2.0;
-        let mut begun = 0.0;
-        for (family, value) in &bar.pieces {
-            let (from, to) = (axis.pixel(begun), axis.pixel(begun + value));
-            pen.bar((from, y), (to, y + THICK), COLORS[family % COLORS.len()])?;
-            begun += value;
-        }
-        if let Some((low, high)) = bar.interval {
-            pen.whisker((axis.pixel(low), middle), (axis.pixel(high), middle), INK)?;
-        }
-        let right = axis.pixel(bar.end()) + BESIDE;
-        pen.text(&bar.label, (right, middle - 6.0), LABEL, INK, HPos::Left)?;
+        let drawn = frame::Bar {
+            pieces: &bar.pieces,
+            interval: bar.interval,
+            label: &bar.label,
+            beside: BESIDE,
+            middle: y + THICK / 2.0,
+            thick: THICK,
+        };
+        frame.bar(pen, drawn)?;
         let row = Area {
-            left,
+            left: frame.plot.left,
             top: y - 2.0,
             width: frame.plot.width,
             height: STEP,

@@ -1,9 +1,7 @@
 //! Values of several kinds on one line a row, to be compared down and across.
 
-use plotters::style::text_anchor::HPos;
-
-use crate::draw::{self, Drawn, GRID, INK, Pen};
-use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::draw::{self, Drawn, GRID, Pen};
+use crate::frame::{Frame, Rows, Words, end};
 use crate::heading::Mark;
 
 /// What a chart of dots shows, in numbers.
@@ -48,10 +46,10 @@ pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
     let families = dots.families.len();
     let step = families as f64 * STEP + 10.0;
     let all = dots.rows.iter().flat_map(|row| &row.dots);
-    let ends = all.map(|dot| dot.interval.map_or(dot.value, |(_, high)| high.max(dot.value)));
+    let ends = all.map(|dot| end(dot.value, dot.interval));
     let frame = Frame::rows(Rows {
         words: &dots.words,
-        families: dots.families.iter().map(String::as_str).collect(),
+        families: &dots.families,
         legend: Mark::Shape,
         held: dots.mark.as_ref(),
         names: dots.rows.iter().map(|row| row.name.as_str()).collect(),
@@ -73,8 +71,7 @@ pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
 }
 
 fn row(pen: &Pen, row: &Row, families: usize, frame: &Frame, middle: f64) -> Drawn {
-    let name = (frame.plot.left - 8.0, middle - 6.0);
-    pen.text(&row.name, name, LABEL, INK, HPos::Right)?;
+    frame.name(pen, &row.name, middle - 6.0)?;
     for dot in &row.dots {
         let y = middle + (dot.family as f64 - (families as f64 - 1.0) / 2.0) * STEP;
         let at = |value| (frame.x.pixel(value), y);

@@ -1,10 +1,10 @@
-//! What every chart has around its marks: its heading, axes with their grid and titles, and a value that others are held
-//! against.
+//! What charts have in common around their marks: heading, axes with their grid and titles, names of rows, bars with their
+//! labels, and a value that others are held against.
 
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::{Axis, Span};
-use crate::draw::{self, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
+use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
 use crate::heading::{Heading, Mark};
 use crate::labels::Area;
 
@@ -44,7 +44,7 @@ pub(crate) struct Frame<'a> {
 /// A chart with a name a row.
 pub(crate) struct Rows<'a> {
     pub(crate) words: &'a Words,
-    pub(crate) families: Vec<&'a str>,
+    pub(crate) families: &'a [String],
     /// How the legend shows a family.
     pub(crate) legend: Mark,
     /// A value that others are held against, with its name.
@@ -65,11 +65,48 @@ pub(crate) struct Plane<'a> {
     pub(crate) words: &'a Words,
     /// The vertical axis, with its unit.
     pub(crate) y_title: &'a str,
-    pub(crate) families: Vec<&'a str>,
+    pub(crate) families: &'a [String],
     pub(crate) x: Span,
     pub(crate) y: Span,
     /// Names that stand right of the plot.
     pub(crate) ends: Vec<&'a str>,
+}
+
+/// A bar with a label behind it.
+pub(crate) struct Bar<'a> {
+    /// What it is the sum of, from left to right: families with values.
+    pub(crate) pieces: &'a [(usize, f64)],
+    /// Where the sum lies, if that is known.
+    pub(crate) interval: Option<(f64, f64)>,
+    pub(crate) label: &'a str,
+    /// Pixels between the bar or its interval and the label.
+    pub(crate) beside: f64,
+    /// Its pixel on the vertical.
+    pub(crate) middle: f64,
+    /// Pixels.
+    pub(crate) thick: f64,
+}
+
+/// Where a value or its interval ends.
+pub(crate) fn end(value: f64, interval: Option<(f64, f64)>) -> f64 {
+    interval.map_or(value, |(_, high)| high.max(value))
+}
+
+/// The grid and the ticks of a horizontal axis below a plot.
+pub(crate) fn ticks(pen: &Pen, axis: &Axis, plot: Area) -> Drawn {
+    let bottom = plot.top + plot.height;
+    for (value, text) in axis.ticks() {
+        let x = axis.pixel(value);
+        pen.line((x, plot.top), (x, bottom), GRID)?;
+        pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
+    }
+    Ok(())
+}
+
+/// The title of a horizontal axis below its ticks.
+pub(crate) fn title(pen: &Pen, text: &str, middle: f64, plot: Area) -> Drawn {
+    let at = (middle, plot.top + plot.height + 26.0);
+    pen.text(text, at, LABEL, INK, HPos::Center)
 }
 
 fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
@@ -79,7 +116,7 @@ fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
 impl<'a> Frame<'a> {
     /// As high as its rows need.
     pub(crate) fn rows(rows: Rows<'a>) -> Self {
-        let heading = Heading::new(rows.words, &rows.families, rows.legend);
+        let heading = Heading::new(rows.words, rows.families, rows.legend);
         // Room for the name of what is held against.
         let top = heading.bottom + if rows.held.is_some() { 18.0 } else { 2.0 };
         let left = widest(rows.names.iter().copied()).max(40.0) + 20.0;
@@ -105,7 +142,7 @@ impl<'a> Frame<'a> {
 
     /// A plot of the usual height.
     pub(crate) fn plane(plane: Plane<'a>) -> Self {
-        let heading = Heading::new(plane.words, &plane.families, Mark::Shape);
+        let heading = Heading::new(plane.words, plane.families, Mark::Shape);
         let right = if plane.ends.is_empty() {
             RIGHT
         } else {
@@ -155,11 +192,7 @@ impl<'a> Frame<'a> {
             height,
         } = self.plot;
         let (bottom, right) = (top + height, left + width);
-        for (value, text) in self.x.ticks() {
-            let x = self.x.pixel(value);
-            pen.line((x, top), (x, bottom), GRID)?;
-            pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
-        }
+        ticks(pen, &self.x, self.plot)?;
         if let Some((axis, title)) = &self.y {
             for (value, text) in axis.ticks() {
                 let y = axis.pixel(value);
@@ -173,8 +206,30 @@ impl<'a> Frame<'a> {
         // In the middle of the plot, or where it has room.
         let half = text_width(&self.words.x_title, LABEL) / 2.0;
         let middle = (left + width / 2.0).min(f64::from(WIDTH) - half).max(half);
-        let at = (middle, bottom + 26.0);
-        pen.text(&self.words.x_title, at, LABEL, INK, HPos::Center)
+        title(pen, &self.words.x_title, middle, self.plot)
+    }
+
+    /// The name of a row or of several, its upper edge at `top`.
+    pub(crate) fn name(&self, pen: &Pen, name: &str, top: f64) -> Drawn {
+        pen.text(name, (self.plot.left - 8.0, top), LABEL, INK, HPos::Right)
+    }
+
+    /// A bar that begins at the plot's left edge.
+    pub(crate) fn bar(&self, pen: &Pen, bar: Bar) -> Drawn {
+        let Bar { middle, thick, .. } = bar;
+        let at = |value| self.x.pixel(value);
+        let mut begun = 0.0;
+        for (family, value) in bar.pieces {
+            let (from, to) = (at(begun), at(begun + value));
+            let (top, bottom) = (middle - thick / 2.0, middle + thick / 2.0);
+            pen.bar((from, top), (to, bottom), COLORS[family % COLORS.len()])?;
+            begun += value;
+        }
+        if let Some((low, high)) = bar.interval {
+            pen.whisker((at(low), middle), (at(high), middle), INK)?;
+        }
+        let right = at(end(begun, bar.interval)) + bar.beside;
+        pen.text(bar.label, (right, middle - 6.0), LABEL, INK, HPos::Left)
     }
 
     /// The line of the value that others are held against, over or under the marks, as it is called.

@@ -28,7 +28,7 @@ pub(crate) struct Heading<'a> {
 }
 
 impl<'a> Heading<'a> {
-    pub(crate) fn new(words: &Words, families: &[&'a str], mark: Mark) -> Self {
+    pub(crate) fn new(words: &Words, families: &'a [String], mark: Mark) -> Self {
         let width = f64::from(WIDTH) - 2.0 * LEFT;
         // Bold letters are wider.
         let title = wrap(&words.title, TITLE * 1.1, width);
@@ -43,7 +43,7 @@ impl<'a> Heading<'a> {
                 x = LEFT;
                 y += TEXT + 6.0;
             }
-            legend.push((*family, (x, y)));
+            legend.push((family.as_str(), (x, y)));
             x += length + 16.0;
         }
         let bottom = if legend.is_empty() { y } else { y + TEXT + 8.0 };

@@ -4,7 +4,7 @@ use plotters::style::text_anchor::HPos;
 
 use crate::axis::Span;
 use crate::draw::{COLORS, Dot, Drawn, GRID, INK, Pen};
-use crate::frame::{Frame, LABEL, Plane, Words};
+use crate::frame::{Frame, LABEL, Plane, Words, end};
 use crate::labels::stack;
 
 /// What a chart of lines shows, in numbers.
@@ -39,11 +39,11 @@ const RADIUS: f64 = 4.0;
 fn frame(lines: &Lines) -> Frame<'_> {
     let points = || lines.lines.iter().flat_map(|line| &line.points);
     let far = points().map(|point| point.x).fold(0.0, f64::max);
-    let high = points().map(|point| point.interval.map_or(point.y, |(_, high)| high.max(point.y)));
+    let high = points().map(|point| end(point.y, point.interval));
     Frame::plane(Plane {
         words: &lines.words,
         y_title: &lines.y_title,
-        families: Vec::new(),
+        families: &[],
         // Whole steps at least: half an image is no batch.
         x: Span::linear(0.0, far, (far as u32).clamp(1, 8)),
         y: Span::linear(0.0, high.fold(0.0, f64::max), 6),

@@ -170,13 +170,16 @@ pub struct Night {
     pub(crate) evaluations: Evaluations,
 }
 
-/// The verdict on a cell against the night before.
+/// The verdict on a cell against the nights before.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Mark {
     /// What was measured.
     pub case: Case,
     /// `regressed`, `improved`, `same`, `inconclusive`, `incomparable` or `no_data`.
     pub answer: String,
+    /// Why, in words; empty in older files.
+    #[serde(default)]
+    pub why: String,
 }
 
 /// What `verdicts.json` tells of a night.
@@ -194,7 +197,7 @@ struct Marks {
 }
 
 impl Verdicts {
-    /// Against the night before.
+    /// Against the nights before.
     pub(crate) fn marks(&self) -> &[Mark] {
         self.comparison.as_ref().map_or(&[], |marks| &marks.verdicts)
     }

@@ -3,8 +3,8 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::{Axis, Span};
-use crate::draw::{COLORS, Drawn, FAINT, GRID, INK, Pen, text_width};
-use crate::frame::{Frame, LABEL, Rows, Words};
+use crate::draw::{Drawn, FAINT, GRID, INK, Pen, text_width};
+use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
 
@@ -104,7 +104,7 @@ impl Group {
 impl Pair {
     /// Where the bar or its interval ends.
     fn end(&self) -> f64 {
-        self.interval.map_or(self.value, |(_, high)| high.max(self.value))
+        end(self.value, self.interval)
     }
 }
 
@@ -117,7 +117,7 @@ impl<'a> Layout<'a> {
         let labels = all().map(|pair| text_width(&pair.label, LABEL));
         let frame = Frame::rows(Rows {
             words: &pairs.words,
-            families: pairs.families.iter().map(String::as_str).collect(),
+            families: &pairs.families,
             legend: Mark::Bar,
             held: pairs.mark.as_ref(),
             names: pairs.groups.iter().map(|group| group.name.as_str()).collect(),
@@ -145,30 +145,19 @@ impl<'a> Layout<'a> {
     }
 
     fn dots_axis(&self, pen: &Pen, pairs: &Pairs) -> Drawn {
-        let Area { top, height, .. } = self.frame.plot;
-        let bottom = top + height;
-        for (value, text) in self.dots.ticks() {
-            let x = self.dots.pixel(value);
-            pen.line((x, top), (x, bottom), GRID)?;
-            pen.text(&text, (x, bottom + 6.0), LABEL, FAINT, HPos::Center)?;
-        }
-        pen.line((self.ends.0, top), (self.ends.0, bottom), FAINT)?;
+        let plot = self.frame.plot;
+        let Area { top, height, .. } = plot;
+        frame::ticks(pen, &self.dots, plot)?;
+        pen.line((self.ends.0, top), (self.ends.0, top + height), FAINT)?;
         let middle = (self.ends.0 + self.ends.1) / 2.0;
-        pen.text(
-            &pairs.dots_title,
-            (middle, bottom + 26.0),
-            LABEL,
-            INK,
-            HPos::Center,
-        )?;
+        frame::title(pen, &pairs.dots_title, middle, plot)?;
         let head = (self.right, top - 17.0);
         pen.text(&pairs.letters_title, head, LABEL, INK, HPos::Right)
     }
 
     fn group(&self, pen: &Pen, group: &Group, top: f64) -> Drawn {
-        let Area { left, .. } = self.frame.plot;
-        let name = (left - 8.0, top + group.height() / 2.0 - 6.0);
-        pen.text(&group.name, name, LABEL, INK, HPos::Right)?;
+        self.frame
+            .name(pen, &group.name, top + group.height() / 2.0 - 6.0)?;
         for (index, pair) in group.pairs.iter().enumerate() {
             self.pair(pen, pair, top + (index as f64 + 0.5) * STEP)?;
         }
@@ -176,22 +165,21 @@ impl<'a> Layout<'a> {
     }
 
     fn pair(&self, pen: &Pen, pair: &Pair, middle: f64) -> Drawn {
-        let (bars, left) = (&self.frame.x, self.frame.plot.left);
-        let (from, to) = (
-            (left, middle - THICK / 2.0),
-            (bars.pixel(pair.value), middle + THICK / 2.0),
-        );
-        pen.bar(from, to, COLORS[pair.family % COLORS.len()])?;
-        if let Some((low, high)) = pair.interval {
-            pen.whisker((bars.pixel(low), middle), (bars.pixel(high), middle), INK)?;
-        }
-        let level = |x: f64| (x, middle - 6.0);
-        let behind = level(bars.pixel(pair.end()) + BESIDE);
-        pen.text(&pair.label, behind, LABEL, INK, HPos::Left)?;
+        let bar = frame::Bar {
+            pieces: &[(pair.family, pair.value)],
+            interval: pair.interval,
+            label: &pair.label,
+            beside: BESIDE,
+            middle,
+            thick: THICK,
+        };
+        self.frame.bar(pen, bar)?;
         if let Some(value) = pair.dot {
             pen.marker((self.dots.pixel(value), middle), pair.family, RADIUS)?;
         }
-        pen.text(&pair.letters, level(self.right), LABEL, INK, HPos::Right)?;
+        let letters = (self.right, middle - 6.0);
+        pen.text(&pair.letters, letters, LABEL, INK, HPos::Right)?;
+        let left = self.frame.plot.left;
         let row = Area {
             left,
             top: middle - STEP / 2.0,

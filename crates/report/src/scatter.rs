@@ -2,7 +2,7 @@ use plotters::style::text_anchor::HPos;
 
 use crate::axis::Span;
 use crate::draw::{Dot, Drawn, FAINT, INK, Pen, text_width};
-use crate::frame::{Frame, LABEL, Plane};
+use crate::frame::{Frame, LABEL, Plane, end};
 use crate::labels::{Area, place};
 use crate::series::Series;
 
@@ -101,10 +101,7 @@ impl<'a> Layout<'a> {
 }
 
 fn frame(series: &Series) -> Frame<'_> {
-    let ends = series
-        .points
-        .iter()
-        .map(|point| point.interval.map_or(point.x, |(_, high)| high));
+    let ends = series.points.iter().map(|point| end(point.x, point.interval));
     let right = ends.fold(0.0, f64::max);
     let (low, high) = series
         .points
@@ -123,7 +120,7 @@ fn frame(series: &Series) -> Frame<'_> {
     Frame::plane(Plane {
         words: &series.words,
         y_title: &series.y_title,
-        families: series.families.iter().map(String::as_str).collect(),
+        families: &series.families,
         x,
         y,
         ends: Vec::new(),

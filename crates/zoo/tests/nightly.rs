@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, SMALL, variant};
 use registry::faultd::{Content, Server};
 use serde_json::Value;
 
@@ -14,23 +14,19 @@ const NONE: usize = 3;
 
 /// A network whose weights the server has, and one whose weights nobody has.
 fn manifest(server: &Server) -> String {
-    let variant = |name: &str, claims: &str| {
-        format!(
-            "[[variant]]\nname = \"{name}\"\nlicence = \"MIT\"\npreprocess = \"small\"\n\
-             network = {{ widths = [8, 16, 32, 64] }}\n[[variant.weights]]\nid = \"elsewhere\"\n\
-             url = \"https://example.org/{name}.pth\"\nformat = \"pth\"\nnaming = \"timm\"\n\
-             [[variant.weights]]\nid = \"here\"\nurl = \"{}\"\nformat = \"safetensors\"\nnaming = \"timm\"\n\
-             {claims}",
-            server.url(&format!("{name}.safetensors"))
-        )
+    let network = |name: &str| {
+        let [elsewhere, here] = [
+            format!("https://example.org/{name}.pth"),
+            server.url(&format!("{name}.safetensors")),
+        ];
+        let weights = [("elsewhere", &*elsewhere, "pth"), ("here", &here, "safetensors")];
+        variant(name, 8, &weights)
     };
-    format!(
-        "schema = 1\n[preprocess.small]\nresize_short = 36\ncrop = 32\ninterpolation = \"bilinear\"\n\
-         mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n[source.s]\ntitle = \"S\"\n\
-         [column.claimed]\nsource = \"s\"\nmetric = \"top1\"\nunit = \"fraction\"\nweights = \"here\"\n{}{}",
-        variant("tiny", "[variant.claims]\nclaimed = \"0.200\"\n"),
-        variant("absent", "")
-    )
+    let column = "[source.s]\ntitle = \"S\"\n[column.claimed]\nsource = \"s\"\nmetric = \"top1\"\n\
+                  unit = \"fraction\"\nweights = \"here\"\n";
+    let claims = "[variant.claims]\nclaimed = \"0.200\"\n";
+    let (tiny, absent) = (network("tiny"), network("absent"));
+    format!("{SMALL}{column}{tiny}{claims}{absent}")
 }
 
 /// Writes images, and a list of them with labels that are right but for stated counts.

@@ -1,10 +1,13 @@
 //! Weights as a user handles them: fetch, verify, repair, mirror, pin, links and cache against a server on loopback.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use common::{SMALL, variant};
 use registry::Digest;
 use registry::faultd::{Content, Fault, Server};
 use serde_json::Value;
@@ -41,18 +44,10 @@ impl Place {
     fn manifest(&self, server: &Server) {
         let variant = |seed: usize| {
             let url = server.url(&format!("{seed}.pth"));
-            format!(
-                "[[variant]]\nname = \"Net_{seed}\"\ntags = [\"t{seed}\"]\nlicence = \"MIT\"\npreprocess = \"p\"\n\
-                 network = {{ widths = [18, 36, 72, 144] }}\n[[variant.weights]]\nid = \"timm\"\nurl = \"{url}\"\n\
-                 format = \"pth\"\nnaming = \"timm\"\n"
-            )
+            let untagged = variant(&format!("Net_{seed}"), 18, &[("timm", &url, "pth")]);
+            untagged.replace("licence", &format!("tags = [\"t{seed}\"]\nlicence"))
         };
-        let text = format!(
-            "schema = 1\n[preprocess.p]\nresize_short = 256\ncrop = 224\ninterpolation = \"bilinear\"\n\
-             mean = [0.5, 0.5, 0.5]\nstd = [0.2, 0.2, 0.2]\n{}{}",
-            variant(0),
-            variant(1)
-        );
+        let text = format!("{SMALL}{}{}", variant(0), variant(1));
         fs::write(self.path("zoo.toml"), text).expect("written");
     }
 

@@ -76,7 +76,8 @@ pub(super) fn near<'a>(case: &Case, others: impl Iterator<Item = &'a Case>) -> O
     differences.first().map(|axes| axes.join("; "))
 }
 
-fn told(name: &str, before: &str, now: &str) -> String {
+/// A fact that differs, in words.
+pub(super) fn told(name: &str, before: &str, now: &str) -> String {
     let word = |text: &str| if text.is_empty() { "unknown" } else { text }.to_owned();
     format!("{name}: {} before, {} now", word(before), word(now))
 }

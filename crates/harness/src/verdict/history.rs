@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::spread::centre;
-use super::{Repeat, Threshold, ThresholdSource, comparable};
+use super::{Repeat, Threshold, ThresholdSource, comparable, distance};
 use crate::Case;
 use crate::stats::median;
 
@@ -42,18 +42,21 @@ pub struct History {
 }
 
 impl History {
-    /// What these sets of one machine tell, the oldest first: nine in ten changes of a case are as large at most as its
-    /// spread has them. Changes of the program are among them, fewer than one in ten; not so the nights on which a cell
-    /// that has two speeds ran at its other one, which a median would pass over.
+    /// What these sets of one machine tell, the oldest first: nine in ten changes of a case, each against the last set with
+    /// the cores as far apart, are as large at most as its spread has them. Changes of the program are among them, fewer than
+    /// one in ten; not so the nights on which a cell that has two speeds ran at its other one, which a median would pass over.
     pub fn of(sets: &[Vec<Repeat>]) -> Self {
         let mut changes: BTreeMap<&Case, Vec<f64>> = BTreeMap::new();
         let nights: Vec<BTreeMap<&Case, Vec<&Repeat>>> = sets.iter().map(|set| by_case(set)).collect();
-        let mut last: HashMap<&Case, &[&Repeat]> = HashMap::new();
-        for (case, repeats) in nights.iter().flatten() {
-            let before = last.insert(*case, repeats);
-            if let Some(change) = before.and_then(|before| change(before, repeats)) {
+        let mut earlier: HashMap<&Case, Vec<&[&Repeat]>> = HashMap::new();
+        for (case, now) in nights.iter().flatten() {
+            let earlier = earlier.entry(*case).or_default();
+            let mut alike = earlier.iter().rev().map(|before| distance::alike(before, now));
+            let last = alike.find_map(Result::ok);
+            if let Some(change) = last.and_then(|[before, now]| change(&before, &now)) {
                 changes.entry(*case).or_default().push(change.abs());
             }
+            earlier.push(now);
         }
         let spreads: HashMap<Case, f64> = changes
             .into_iter()
@@ -190,6 +193,34 @@ mod tests {
             steady < drawn && drawn < noisy,
             "drawn to the median case: {drawn}"
         );
+    }
+
+    #[test]
+    fn nights_with_the_cores_far_apart_teach_nothing_of_those_with_them_near() {
+        let night = |day: u64| {
+            let far = day.is_multiple_of(2);
+            let mut night = night(&[(
+                NOISY,
+                if far { 1_700_000 } else { 1_000_000 } + 5_000 * (day / 2 % 2),
+            )]);
+            night[0].handover_ns = Some([if far { 217.0 } else { 55.0 }; 2]);
+            night
+        };
+        let mut nights: Vec<Vec<Repeat>> = (0..14).map(night).collect();
+        let share = |nights: &[Vec<Repeat>]| {
+            let threshold = History::of(nights).threshold(&NOISY.parse().expect("a case"));
+            assert_eq!(threshold.source, ThresholdSource::Learned);
+            threshold.share
+        };
+        assert!(
+            share(&nights) < 0.02,
+            "the half per cent of like nights: {}",
+            share(&nights)
+        );
+        for night in &mut nights {
+            night[0].handover_ns = None;
+        }
+        assert!(share(&nights) > 1.0, "{}", share(&nights));
     }
 
     #[test]

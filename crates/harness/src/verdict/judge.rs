@@ -3,9 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ThresholdSource;
 use super::history::{by_case, measured, normalised};
 use super::ranks::Ranks;
+use super::repeat::began;
 use super::spread::{STUDENT_95, centre, student};
 use super::{
     Answer, Basis, Comparison, Estimate, History, Repeat, Rule, Side, Threshold, Verdict, comparable,
+    distance,
 };
 use crate::stats::median;
 use crate::{Case, Interval};
@@ -21,7 +23,7 @@ const LARGEST_SAME: f64 = 0.1;
 pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule) -> Comparison {
     let (old, new) = (by_case(before), by_case(now));
     let cases: BTreeSet<&Case> = before.iter().chain(now).map(|repeat| &repeat.case).collect();
-    let sets = Sets {
+    let mut sets = Sets {
         before,
         now,
         old,
@@ -47,10 +49,9 @@ pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule)
         .iter()
         .filter_map(|verdict| Some(verdict.ratio?.ratio))
         .collect();
-    let began = |set: &[Repeat]| set.iter().map(|repeat| repeat.started.clone()).min();
     Comparison {
-        before: began(before).unwrap_or_default(),
-        now: began(now).unwrap_or_default(),
+        before: began(before),
+        now: began(now),
         rule,
         nights: history.nights(),
         family,
@@ -89,18 +90,21 @@ struct Sets<'a> {
     new: BTreeMap<&'a Case, Vec<&'a Repeat>>,
 }
 
-impl Sets<'_> {
-    /// The verdict as far as it needs no arithmetic: no data, incomparable, or inconclusive for now.
-    fn outset(&self, case: &Case) -> Verdict {
-        let (old, new) = (self.old.get(case), self.new.get(case));
-        let (answer, why) = match (old, new) {
-            (Some(old), Some(new)) => match old[1..]
-                .iter()
-                .chain(new)
-                .find_map(|repeat| comparable::difference(old[0], repeat))
-            {
-                Some(difference) => (Answer::Incomparable, difference),
-                None => (Answer::Inconclusive, self.failures(case)),
+impl<'a> Sets<'a> {
+    /// The verdict as far as it needs no arithmetic: no data, incomparable, or inconclusive for now. Repeats that nothing on
+    /// the other side is like are left out.
+    fn outset(&mut self, case: &'a Case) -> Verdict {
+        let (answer, why) = match (self.old.get(case), self.new.get(case)) {
+            (Some(old), Some(new)) => match like_with_like(old, new) {
+                Err(difference) => (Answer::Incomparable, difference),
+                Ok([before, now]) => {
+                    let other = [old.len() - before.len(), new.len() - now.len()];
+                    let why =
+                        self.failures(case) + &left_out("repeats with the cores at another distance", other);
+                    self.old.insert(case, before);
+                    self.new.insert(case, now);
+                    (Answer::Inconclusive, why)
+                }
             },
             (None, _) => self.absent(case, "before", self.before, self.now),
             (_, None) => self.absent(case, "now", self.now, self.before),
@@ -109,8 +113,8 @@ impl Sets<'_> {
             case: case.clone(),
             answer,
             why,
-            before: old.and_then(|repeats| side(repeats)),
-            now: new.and_then(|repeats| side(repeats)),
+            before: self.old.get(case).and_then(|repeats| side(repeats)),
+            now: self.new.get(case).and_then(|repeats| side(repeats)),
             ratio: None,
             normalised: None,
             threshold: None,
@@ -142,10 +146,24 @@ impl Sets<'_> {
             let of_case = set.iter().filter(|repeat| repeat.case == *case);
             of_case.filter(|repeat| repeat.median_ns.is_none()).count()
         };
-        match (count(self.before), count(self.now)) {
-            (0, 0) => String::new(),
-            (before, now) => format!("failed repeats are left out: {before} before, {now} now; "),
-        }
+        left_out("failed repeats", [count(self.before), count(self.now)])
+    }
+}
+
+/// The repeats of both sides that can be compared, or what differs.
+fn like_with_like<'a>(old: &[&'a Repeat], new: &[&'a Repeat]) -> Result<[Vec<&'a Repeat>; 2], String> {
+    let mut others = old[1..].iter().chain(new);
+    match others.find_map(|repeat| comparable::difference(old[0], repeat)) {
+        Some(difference) => Err(difference),
+        None => distance::alike(old, new),
+    }
+}
+
+/// The beginning of a verdict's reason: how many repeats of which kind it is not on.
+fn left_out(kind: &str, [before, now]: [usize; 2]) -> String {
+    match before + now {
+        0 => String::new(),
+        _ => format!("{kind} are left out: {before} before, {now} now; "),
     }
 }
 

@@ -25,15 +25,21 @@
 //! these, and both ratios are shown. With few repeats a change must show in the times as measured, too (the larger p-value
 //! counts): one canary that was disturbed would otherwise make a change of a cell that was not.
 //!
+//! **Cores that move.** A host moves a virtual machine's cores between its clusters, and a network on several threads takes up
+//! to 1.7 times as long where they lie far from each other; no canary shows that but the time of a hand-over between two
+//! threads. Where every repeat of a case has one, only repeats whose hand-overs are within a factor of [`FARTHER`] are compared,
+//! and thresholds are learned from such alone. [`since`] holds a case against the last night with the cores as far apart.
+//!
 //! | answer | when |
 //! |---|---|
 //! | regressed, improved | the adjusted p-value is at most `alpha`, and the estimate is beyond the threshold |
 //! | same | the 95 % interval lies inside the threshold, which is 10 % at most: a statement of equivalence |
 //! | inconclusive | neither |
-//! | incomparable | another machine, thread count, size, kind of weights, build or vector unit; it says which |
+//! | incomparable | another machine, thread count, size, kind of weights, build, vector unit or distance of the cores; it says which |
 //! | no data | absent or failed on either side |
 
 mod comparable;
+mod distance;
 mod history;
 mod judge;
 mod ranks;
@@ -41,6 +47,7 @@ mod repeat;
 mod share;
 #[cfg(test)]
 mod simulation;
+mod since;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -49,10 +56,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use distance::FARTHER;
 pub use history::{ASSUMED_SPREAD, DEFAULT_THRESHOLD, History, MIN_CHANGES};
 pub use judge::compare;
 pub use repeat::Repeat;
 pub use share::share_interval;
+pub use since::since;
 
 use crate::{Case, Interval, Machine};
 

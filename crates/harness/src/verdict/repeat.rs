@@ -3,6 +3,12 @@ use serde::{Deserialize, Serialize};
 use crate::derived::canary_macs;
 use crate::{Case, Conditions, Outcome, Provenance, Record};
 
+/// When a set's first repeat began, RFC 3339 in UTC; empty without any.
+pub(super) fn began(set: &[Repeat]) -> String {
+    let first = set.iter().map(|repeat| repeat.started.as_str()).min();
+    first.unwrap_or_default().to_owned()
+}
+
 /// One process's median of a case: a record without its samples. History keeps these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeat {
@@ -24,6 +30,9 @@ pub struct Repeat {
     /// Multiply-accumulates a second that the machine reached around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_macs_per_s: Option<f64>,
+    /// What a hand-over between two of its threads took around it, ns, the shorter time first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover_ns: Option<[f64; 2]>,
     /// Whether it was measured in turns with others.
     #[serde(default)]
     pub raced: bool,
@@ -46,6 +55,7 @@ impl From<&Record> for Repeat {
             samples: record.samples_ns.len(),
             error,
             canary_macs_per_s: record.conditions.as_ref().and_then(Conditions::macs_per_s),
+            handover_ns: record.conditions.as_ref().and_then(Conditions::handover_ns),
             raced: record.race.is_some(),
             provenance: record.provenance.clone(),
         }

@@ -98,6 +98,101 @@ fn a_slower_machine_is_no_slower_program() {
     assert_eq!((without.answer, without.normalised), (Answer::Regressed, None));
 }
 
+/// A change of a record: the cores lay so far apart around it.
+fn apart(ns: f64) -> impl Fn(&mut Record) {
+    move |record| {
+        let canary = Canary {
+            macs_per_s: 1e11,
+            bytes_per_s: 1e10,
+            handover_ns: Some(ns),
+        };
+        record.conditions = Some(Conditions {
+            canary: [canary; 2],
+            load: None,
+            steal: None,
+            peak_resident_bytes: None,
+        });
+    }
+}
+
+#[test]
+fn cores_that_lie_farther_apart_are_no_slower_program() {
+    const CASE: &str = "HRNet_W18_C/int8/bs1/crop224/cpu/t2";
+    let near = set(CASE, &times(9_200), apart(55.0));
+    let far = set(CASE, &times(15_400), apart(217.0));
+    let verdict = one(&near, &far);
+    assert_eq!((verdict.answer, verdict.p), (Answer::Incomparable, None));
+    assert_eq!(verdict.why, "hand-over between cores: 55 ns before, 217 ns now");
+    assert!(
+        verdict.before.is_some() && verdict.now.is_some(),
+        "both times are told"
+    );
+    let slower = one(&far, &set(CASE, &times(18_400), apart(250.0)));
+    assert_eq!(
+        slower.answer,
+        Answer::Regressed,
+        "at one distance changes are found"
+    );
+
+    // Cores that moved within the night: each distance is compared with its own.
+    let moved = one(&near, &[far.clone(), near.clone()].concat());
+    assert_eq!(moved.answer, Answer::Same, "{}", moved.why);
+    assert!(
+        moved
+            .why
+            .starts_with("repeats with the cores at another distance are left out: 0 before, 8 now; "),
+        "{}",
+        moved.why
+    );
+    assert_eq!(moved.now.expect("times").processes, 8);
+
+    // Records that do not tell are judged by their times.
+    let older = set(CASE, &times(9_200), |_| {});
+    assert_eq!(one(&older, &far).answer, Answer::Regressed);
+}
+
+#[test]
+fn a_night_is_held_against_the_last_one_with_the_cores_as_far_apart() {
+    const MOVED: &str = "HRNet_W18_C/int8/bs1/crop224/cpu/t2";
+    let night = |day: u64, t1: u64, t2: u64, ns: f64| {
+        let dated = |record: &mut Record| record.started = format!("2026-11-{day}T03:00:00Z");
+        let alone = set(CASE, &times(t1), dated);
+        let both = set(MOVED, &times(t2), |record| {
+            apart(ns)(record);
+            dated(record);
+        });
+        [alone, both].concat()
+    };
+    let judged = |nights: &[Vec<Repeat>], now: &[Repeat]| {
+        since(nights, now, &History::default(), Rule::default()).expect("nights")
+    };
+    let nights = [
+        night(20, 17_000, 9_000, 55.0),
+        night(21, 17_000, 9_200, 60.0),
+        night(22, 18_700, 15_400, 217.0),
+    ];
+    let tonight = night(23, 18_700, 9_200, 50.0);
+    let comparison = judged(&nights, &tonight);
+    assert_eq!(comparison.before, "2026-11-22T03:00:00Z");
+    let answers: Vec<Answer> = comparison.verdicts.iter().map(|verdict| verdict.answer).collect();
+    assert_eq!(answers, [Answer::Same; 2], "{comparison:?}");
+    let [one_thread, two_threads] = &comparison.verdicts[..] else {
+        panic!("two cases")
+    };
+    assert!(!one_thread.why.contains("against 2026"), "{}", one_thread.why);
+    let told = "; against 2026-11-21T03:00:00Z, the last night with the cores as far apart";
+    assert!(two_threads.why.ends_with(told), "{}", two_threads.why);
+
+    // A slower program is found across the night between; without a like night it is said that none can be.
+    let slower = judged(&nights, &night(23, 18_700, 10_100, 50.0));
+    assert_eq!(slower.verdicts[1].answer, Answer::Regressed);
+    let alone = judged(&nights[2..], &tonight);
+    assert_eq!(alone.verdicts[1].answer, Answer::Incomparable);
+    let lost = judged(&nights, &tonight[..8]);
+    assert_eq!(lost.verdicts[1].answer, Answer::NoData);
+    assert!(since(&[], &tonight, &History::default(), Rule::default()).is_none());
+}
+
 #[test]
 fn what_is_absent_failed_or_another_thing_is_told() {
     let before = set(CASE, &[1000], |_| {});

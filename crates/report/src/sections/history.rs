@@ -33,14 +33,19 @@ pub(super) fn history(model: &Model) -> Section {
     let mut blocks = Vec::new();
     if !input.verdicts.marks().is_empty() {
         blocks.push(Block::Text {
-            text: format!("Against the night before: {}.", counts(input.verdicts)),
+            text: format!(
+                "Against the night before: {}.{}",
+                counts(input.verdicts),
+                incomparable(input.verdicts)
+            ),
         });
     }
     if let (Some(first), Some(last)) = (input.history.first(), input.history.last()) {
         blocks.push(Block::Text {
             text: format!(
                 "{} earlier nights of this machine, from {} to {}. A change is this night's median over that of the \
-                 night before; without a verdict it may be chance.",
+                 night before; without a verdict it may be chance. The verdict on a cell with several threads is against the last \
+                 night on which the machine's cores lay as far apart.",
                 input.history.len(),
                 first.folder,
                 last.folder
@@ -88,6 +93,15 @@ fn counts(verdicts: &Verdicts) -> String {
     };
     let counts: Vec<String> = answers.iter().filter_map(count).collect();
     counts.join(", ")
+}
+
+/// A cell that cannot be compared, and why, as a sentence.
+fn incomparable(verdicts: &Verdicts) -> String {
+    let mut marks = verdicts.marks().iter();
+    let told = marks.find(|mark| mark.answer == "incomparable" && !mark.why.is_empty());
+    told.map_or(String::new(), |mark| {
+        format!(" {}, for one, is incomparable: {}.", mark.case, mark.why)
+    })
 }
 
 /// The cells that an earlier night has, too.

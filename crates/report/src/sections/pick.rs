@@ -28,53 +28,50 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     Some(Section {
         id: "pick",
         title: "Which one should I use?".into(),
-        blocks: vec![Block::Text { text }, Block::Table(table(&choices))],
+        blocks: vec![Block::Text { text }, Block::Table(page_table(&choices))],
     })
 }
 
+/// A title, right-aligned after a `>`, and what stands below it.
+type Column = (&'static str, fn(&Choice) -> String);
+
+const VARIANT: Column = ("variant", |choice| choice.variant.clone());
+const P90: Column = (">p90, ms", p90);
+const IMAGES: Column = (">images/s", images);
+const HOW: Column = ("how", how);
+
 /// The choices that a README shows.
 pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
-    let mut table = Table::new(&[
-        "variant",
-        ">top-1, claimed",
-        ">median, ms",
-        ">p90, ms",
-        ">images/s",
-        "how",
-    ]);
-    for choice in choices {
-        table.row(vec![
-            choice.variant.clone(),
-            choice.printed.clone(),
-            median(choice, " "),
-            p90(choice),
-            images(choice),
-            how(choice),
-        ]);
-    }
-    table
+    let columns = [
+        VARIANT,
+        (">top-1, claimed", |choice| choice.printed.clone()),
+        (">median, ms", |choice| median(choice, " ")),
+        P90,
+        IMAGES,
+        HOW,
+    ];
+    table(&columns, choices.iter().copied())
 }
 
-fn table(choices: &[Choice]) -> Table {
-    let mut table = Table::new(&[
-        "variant",
-        ">top-1,\nclaimed",
-        ">median, ms",
-        "worth it",
-        ">p90, ms",
-        ">images/s",
-        "how",
-    ]);
+/// The choices that a page shows, in narrower columns.
+fn page_table(choices: &[Choice]) -> Table {
+    let columns = [
+        VARIANT,
+        (">top-1,\nclaimed", |choice| choice.printed.clone()),
+        (">median, ms", |choice| median(choice, "\n")),
+        ("worth it", |choice| if choice.best { "yes" } else { "" }.into()),
+        P90,
+        IMAGES,
+        HOW,
+    ];
+    table(&columns, choices.iter())
+}
+
+fn table<'a>(columns: &[Column], choices: impl Iterator<Item = &'a Choice>) -> Table {
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let mut table = Table::new(&titles);
     for choice in choices {
-        table.row(vec![
-            choice.variant.clone(),
-            choice.printed.clone(),
-            median(choice, "\n"),
-            if choice.best { "yes" } else { "" }.into(),
-            p90(choice),
-            images(choice),
-            how(choice),
-        ]);
+        table.row(columns.iter().map(|(_, value)| value(choice)).collect());
     }
     table
 }

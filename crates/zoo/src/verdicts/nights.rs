@@ -73,10 +73,6 @@ impl Nights {
     pub(crate) fn history(&self) -> History {
         History::of(&self.sets)
     }
-
-    pub(crate) fn last(&self) -> Option<&[Repeat]> {
-        self.sets.last().map(Vec::as_slice)
-    }
 }
 
 /// The set in a night's folder; nothing of a night that had no time for a single cell.
@@ -221,7 +217,7 @@ fn folders(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::{Provenance, Record, append};
+    use harness::{Canary, Conditions, Provenance, Record, append};
 
     fn write(reports: &Path, name: &str, command: &str, cpu: &str) -> PathBuf {
         let folder = reports.join(name);
@@ -229,7 +225,18 @@ mod tests {
         let mut provenance = Provenance::default();
         provenance.machine.cpu = cpu.into();
         let started = format!("{}T03:00:00Z", &name[..10]);
-        let record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
+        let mut record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
+        let canary = Canary {
+            macs_per_s: 1e11,
+            bytes_per_s: 1e10,
+            handover_ns: Some(55.0),
+        };
+        record.conditions = Some(Conditions {
+            canary: [canary; 2],
+            load: None,
+            steal: None,
+            peak_resident_bytes: None,
+        });
         append(&folder.join(RECORDS), &record).expect("written");
         let night = Night {
             command: command.into(),
@@ -260,7 +267,7 @@ mod tests {
         let nights = Nights::of(reports, "zoo nightly", &machine, &but).expect("readable");
         let days: Vec<String> = nights.sets.iter().map(|set| began(set)).collect();
         assert_eq!(days, ["2026-11-09T03:00:00Z", "2026-11-10T03:00:00Z"]);
-        assert_eq!(nights.last().expect("a night")[0].median_ns, Some(6.0));
+        assert_eq!(nights.sets[1][0].median_ns, Some(6.0));
     }
 
     #[test]
@@ -272,6 +279,7 @@ mod tests {
         let foreign = write(reports, "2026-10-02", "zoo report", "A");
         fs::remove_file(foreign.join(VERDICTS)).expect("deleted");
         let before = set(&old).expect("readable");
+        assert_eq!(before[0].handover_ns, Some([55.0; 2]));
         fs::write(old.join(TWICE), "").expect("written");
         fs::create_dir(old.join("eval")).expect("made");
         for file in ["V.jsonl", "V.json"] {

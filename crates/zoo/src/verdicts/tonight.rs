@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use harness::Record;
-use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval};
+use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval, since};
 
 use super::nights::{Night, Nights, VERDICTS};
 use crate::Failure;
@@ -29,7 +29,7 @@ pub(crate) struct Judged {
 }
 
 impl Tonight<'_> {
-    /// Compares with the night before and the cells that were measured twice with themselves, and writes the verdicts into the
+    /// Compares with the nights before and the cells that were measured twice with themselves, and writes the verdicts into the
     /// folder.
     pub(crate) fn judge(&self) -> Result<Judged, Failure> {
         let nights = Nights::of(self.reports, self.command, &provenance().machine, self.folder)?;
@@ -41,7 +41,7 @@ impl Tonight<'_> {
             .cloned()
             .collect();
         let aa = compare(&before, &second, &history, rule);
-        let comparison = nights.last().map(|last| compare(last, &first, &history, rule));
+        let comparison = since(&nights.sets, &first, &history, rule);
         let rate = false_alarms(&nights, &aa);
         let told = comparison.as_ref().map_or_else(
             || "first night of this machine and command: nothing to compare with".into(),

@@ -7,37 +7,48 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A manifest of small networks, by name and width of the first branch, whose weights nobody has.
-pub fn manifest(networks: &[(&str, usize)]) -> String {
-    let variant = |(name, width): &(&str, usize)| {
-        let widths = [1, 2, 4, 8].map(|times| times * width);
-        format!(
-            r#"
-[[variant]]
-name = "{name}"
-licence = "MIT"
-preprocess = "small"
-network = {{ widths = {widths:?} }}
-[[variant.weights]]
-id = "none"
-url = "https://example.org/{name}.pth"
-format = "pth"
-naming = "timm"
-"#
-        )
-    };
-    let variants: String = networks.iter().map(variant).collect();
-    format!(
-        r#"
-schema = 1
+/// How a manifest begins whose networks see small photos.
+pub const SMALL: &str = r#"schema = 1
 [preprocess.small]
 resize_short = 36
 crop = 32
 interpolation = "bilinear"
 mean = [0.485, 0.456, 0.406]
 std = [0.229, 0.224, 0.225]
-{variants}"#
+"#;
+
+/// A variant that sees small photos, by the width of its first branch, with the id, URL and format of its weights.
+pub fn variant(name: &str, width: usize, weights: &[(&str, &str, &str)]) -> String {
+    let widths = [1, 2, 4, 8].map(|times| times * width);
+    let weights = weights.iter().map(|(id, url, format)| {
+        format!(
+            r#"[[variant.weights]]
+id = "{id}"
+url = "{url}"
+format = "{format}"
+naming = "timm"
+"#
+        )
+    });
+    let weights: String = weights.collect();
+    format!(
+        r#"[[variant]]
+name = "{name}"
+licence = "MIT"
+preprocess = "small"
+network = {{ widths = {widths:?} }}
+{weights}"#
     )
+}
+
+/// A manifest of small networks, by name and width of the first branch, whose weights nobody has.
+pub fn manifest(networks: &[(&str, usize)]) -> String {
+    let variant = |(name, width): &(&str, usize)| {
+        let url = format!("https://example.org/{name}.pth");
+        variant(name, *width, &[("none", &url, "pth")])
+    };
+    let variants: String = networks.iter().map(variant).collect();
+    format!("{SMALL}{variants}")
 }
 
 /// A folder with nothing in it but what the program puts there.

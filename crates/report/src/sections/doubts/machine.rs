@@ -1,5 +1,6 @@
 //! What the machine did meanwhile.
 
+use harness::verdict::FARTHER;
 use harness::{Canary, Conditions, Record};
 
 use super::{conditions, item, shown};
@@ -64,9 +65,6 @@ pub(super) fn steal(model: &Model) -> Option<Item> {
         ),
     )
 }
-
-/// How many times as long a hand-over may take as another of the night.
-const FARTHER: f64 = 2.0;
 
 /// How far the larger of two lies above the smaller, as a share.
 fn distance(a: f64, b: f64) -> f64 {
@@ -144,7 +142,8 @@ pub(super) fn handover(model: &Model) -> Option<Item> {
         "The cores lay now near, now far",
         format!(
             "A cache line took between {low:.0} and {high:.0} ns from one core to another: this is a virtual machine whose host \
-             moves its cores. A small network on several threads takes up to 1.7 times as long where they lie far"
+             moves its cores. A small network on several threads takes up to 1.7 times as long where they lie far; verdicts \
+             compare only measurements with the cores as far apart"
         ),
     )
 }
