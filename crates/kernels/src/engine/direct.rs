@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use super::conv::{Epilogue, Io, shifted};
 use super::format::Format;
-use super::gemm::{self, Factors, Rows, Sink};
+use super::gemm::{self, Factors, MOST, Rows, Sink};
 use super::grid::{Grid, first};
 use super::isa::Target;
 use super::packed::Stored;
-use super::places::Places;
+use super::places::{Place, Places};
 use super::simd::Simd;
 use super::tiling::Tiling;
 
@@ -130,11 +130,16 @@ impl Direct {
     ) {
         // SAFETY: the caller's.
         unsafe {
+            let mut places = [Place::default(); MOST];
+            for (place, vector) in places.iter_mut().zip(vectors.clone()) {
+                *place = self.places.of(vector);
+            }
             let group = Group {
                 conv: self,
                 io,
                 epilogue,
                 start: vectors.start,
+                places,
                 shape: (self.tiling.rows, vectors.len()),
                 panel: self.panel::<S>(io.input, &vectors, scratch),
                 sums: scratch.add(self.depth * self.width()),
@@ -188,6 +193,7 @@ struct Group<'a> {
     epilogue: Epilogue,
     /// The slot of vector 0.
     start: usize,
+    places: [Place; MOST],
     /// Rows and vectors.
     shape: (usize, usize),
     panel: (*const f32, usize),
@@ -242,6 +248,7 @@ impl Group<'_> {
             epilogue: self.epilogue,
             channel: block * rows,
             start: self.start,
+            places: self.places,
             partial: if conv.depth > RUN { sums } else { std::ptr::null() },
             width,
         };
@@ -283,6 +290,7 @@ struct End<'a> {
     channel: usize,
     /// The slot of vector 0.
     start: usize,
+    places: [Place; MOST],
     /// Sums so far; null if there are none.
     partial: *const f32,
     width: usize,
@@ -291,8 +299,7 @@ struct End<'a> {
 impl<S: Simd> Sink<S> for End<'_> {
     #[inline(always)]
     unsafe fn expect(self, r: usize, v: usize) {
-        let (place, ..) = self.place(v);
-        let at = (self.channel + r) * self.conv.strides.1 + place;
+        let at = (self.channel + r) * self.conv.strides.1 + self.places[v].first;
         // SAFETY: a prefetch of any address is harmless.
         unsafe { S::prefetch(self.io.output.wrapping_add(at)) };
         if !self.io.residual.is_null() {
@@ -307,7 +314,7 @@ impl<S: Simd> Sink<S> for End<'_> {
         if channel >= self.conv.outputs {
             return;
         }
-        let (place, there, inside) = self.place(v);
+        let Place { first, there, inside } = self.places[v];
         // SAFETY: the caller's; only lanes that exist are stored.
         unsafe {
             let sum = if self.partial.is_null() {
@@ -315,7 +322,7 @@ impl<S: Simd> Sink<S> for End<'_> {
             } else {
                 S::add(S::load(self.partial.add(r * self.width + v * S::LANES)), sum)
             };
-            let at = channel * self.conv.strides.1 + place;
+            let at = channel * self.conv.strides.1 + first;
             let y = self
                 .epilogue
                 .apply::<S>(sum, channel, self.io.residual, at, there);
@@ -361,12 +368,6 @@ impl<S: Simd> Sink<S> for Whole {
 }
 
 impl End<'_> {
-    /// The first place of a vector, its lanes, and those inside the map.
-    #[inline(always)]
-    fn place(self, v: usize) -> (usize, u32, u32) {
-        self.conv.places.of(self.start + v)
-    }
-
     /// Stores sums whose places do not lie together.
     #[inline(always)]
     unsafe fn scatter<S: Simd>(self, nv: usize, sums: *const f32) {

@@ -11,6 +11,9 @@ use super::simd::{Simd, Work};
 pub(super) const SHAPES: [(usize, usize, usize); 5] =
     [(6, 4, 2), (8, 3, 1), (12, 2, 1), (16, 1, 0), (24, 1, 0)];
 
+/// Vectors that a product holds at a time, at most.
+pub(super) const MOST: usize = 4;
+
 /// How far ahead of use weights are asked for, elements: they stream through once a block.
 const AHEAD: usize = 1024;
 

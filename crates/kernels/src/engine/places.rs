@@ -25,6 +25,17 @@ pub(super) struct Flat {
     inside: u32,
 }
 
+/// Where a vector is stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// The place of its first lane.
+    pub(super) first: usize,
+    /// Lanes that exist.
+    pub(super) there: u32,
+    /// Those inside the map.
+    pub(super) inside: u32,
+}
+
 impl Places {
     /// Those of a convolution that gathers all its pixels.
     pub(super) fn gathered((input, output): (Grid, Grid), window: (usize, usize), lanes: usize) -> Self {
@@ -80,15 +91,20 @@ impl Places {
             .then(|| flats[0].place)
     }
 
-    /// The first place of a vector, its lanes that exist, and those inside the map; meaningless where they lie apart.
+    /// Where a vector is stored; meaningless where its places lie apart.
     #[inline(always)]
-    pub(super) fn of(&self, vector: usize) -> (usize, u32, u32) {
+    pub(super) fn of(&self, vector: usize) -> Place {
         match self.flat.get(vector) {
-            Some(flat) => (flat.place, first(self.lanes), flat.inside),
+            Some(flat) => Place {
+                first: flat.place,
+                there: first(self.lanes),
+                inside: flat.inside,
+            },
             None => {
                 let slot = &self.slots.list[vector - self.flat.len()];
-                let (place, there) = slot.together().unwrap_or_default();
-                (place, there, there)
+                let (first, there) = slot.together().unwrap_or_default();
+                let inside = there;
+                Place { first, there, inside }
             }
         }
     }

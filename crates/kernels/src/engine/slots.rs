@@ -67,7 +67,7 @@ impl Slots {
             loads: Vec::new(),
             taps: kernel * kernel,
         };
-        for pixels in pixels.chunks(lanes) {
+        for pixels in whole_first(&pixels, natural.phase(), lanes).chunks(lanes) {
             let place = |(_, (n, y, x)): &Pixel| {
                 u32::try_from(output.place(*n, *y, *x)).expect("fewer than four thousand million pixels")
             };
@@ -88,7 +88,7 @@ impl Slots {
 
     /// An estimate of the instructions that gather one channel.
     pub(super) fn gathers(&self) -> usize {
-        let gathers = |slot: &Slot| 3 * self.taps + 4 * slot.more.len();
+        let gathers = |slot: &Slot| 4 * self.taps + 8 * slot.more.len();
         self.list.iter().map(gathers).sum()
     }
 
@@ -96,7 +96,7 @@ impl Slots {
     pub(super) fn stores(&self) -> usize {
         let stores = |slot: &Slot| match slot.together() {
             Some(_) => 2,
-            None => 8 * slot.pieces.len(),
+            None => 6 * slot.pieces.len(),
         };
         self.list.iter().map(stores).sum()
     }
@@ -167,6 +167,16 @@ fn runs(input: Grid, phase: usize, (kernel, stride): (usize, usize), pixels: &[P
             (0..kernel * kernel).map(|tap| load(run, first, tap)).collect()
         })
         .collect()
+}
+
+/// The pixels in an order in which slots of so many lanes cross from one phase to another as seldom as can be: what fills
+/// slots of a phase alone comes first.
+fn whole_first(pixels: &[Pixel], phase: usize, lanes: usize) -> Vec<Pixel> {
+    let phases = pixels.chunk_by(|a, b| a.0 / phase == b.0 / phase);
+    let (whole, rest): (Vec<&[Pixel]>, Vec<&[Pixel]>) = phases
+        .map(|pixels| pixels.split_at(pixels.len() / lanes * lanes))
+        .unzip();
+    [whole.concat(), rest.concat()].concat()
 }
 
 /// The runs of places that lie together, of lanes that may have none.
@@ -266,6 +276,24 @@ impl Outside {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_fills_no_slot_of_its_phase_crosses_to_another() {
+        // 16 phases of 49 pixels: three slots each, and one of what is left.
+        let [n, h, w, p] = [1, 28, 28, 4];
+        let output = Grid { n, h, w, p };
+        let input = Grid {
+            h: 56,
+            w: 56,
+            p: 8,
+            ..output
+        };
+        let slots = Slots::new((input, output), (3, 2), 16, |_| true).list;
+        let apart: Vec<usize> = (0..slots.len())
+            .filter(|slot| slots[*slot].together().is_none())
+            .collect();
+        assert_eq!((slots.len(), apart), (49, vec![48]));
+    }
 
     #[test]
     fn every_pixel_of_the_output_is_in_one_slot_and_stored_once() {
