@@ -64,10 +64,15 @@ fn run_of_means(
     means: &[f32],
 ) -> Vec<f32> {
     let packing = layer.packing(algorithm, largest, false);
+    // Packing may move a map to another grid.
+    let moves = layer.format.is_packed() && layer.target.threads == 2;
     let image = Map {
         offset: 0,
         channels: layer.shape.inputs,
-        grid: layer.input,
+        grid: Grid {
+            p: if moves { 3 } else { layer.input.p },
+            ..layer.input
+        },
     };
     let packed = Map {
         offset: image.offset + image.elements(),
@@ -90,7 +95,7 @@ fn run_of_means(
     let conv = || Convolution::new(layer, algorithm, (weights, bias), false, inputs);
     let steps = [
         Step::load(image),
-        Step::pack(packing.clone(), image, packed),
+        Step::pack(packing.clone(), image, packed, layer.target.isa),
         Step::conv(conv(), packed, first, None),
         Step::conv(conv(), packed, second, Some(first)),
         Step::store_map(second),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::format::Packing;
 use super::grid::{Grid, first};
 use super::simd::Simd;
+use super::slots::{Outside, Piece, pieces};
 
 /// One thread's part of `count` things.
 pub(super) fn cut(count: usize, (part, parts): (usize, usize)) -> Range<usize> {
@@ -36,7 +37,43 @@ pub(super) unsafe fn add<S: Simd>(a: *const f32, b: *const f32, y: *mut f32, cou
     }
 }
 
-/// One element of each place from `count` channels, a stride apart, which are the packing's from `first_channel` on.
+/// Where the places of one grid go on another grid of the same map.
+#[derive(Debug)]
+pub(super) struct Moves {
+    /// Those of each vector.
+    pieces: Vec<Vec<Piece>>,
+    /// The places outside the map on the other grid.
+    outside: Outside,
+}
+
+impl Moves {
+    pub(super) fn new(from: Grid, to: Grid, lanes: usize) -> Self {
+        let place = |place: usize| {
+            let (n, y, x) = from.pixel(place)?;
+            u32::try_from(to.place(n, y, x)).ok()
+        };
+        let vector = |at: usize| pieces(&(at..at + lanes).map(place).collect::<Vec<_>>());
+        Self {
+            pieces: (0..from.positions()).step_by(lanes).map(vector).collect(),
+            outside: Outside::of(to, lanes),
+        }
+    }
+
+    /// Stores a vector of the one grid on a channel of the other.
+    ///
+    /// # Safety
+    /// `to` points to a channel of the other grid, which nobody else writes; the CPU has the unit.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, to: *mut f32, vector: usize, v: S::V) {
+        for piece in &self.pieces[vector] {
+            // SAFETY: the caller's; the places are of the other grid.
+            unsafe { S::store_masked(to.add(piece.place), piece.there, piece.of::<S>(v)) };
+        }
+    }
+}
+
+/// One element of each place from `count` channels, a stride apart, which are the packing's from `first_channel` on, on the
+/// same grid or moved to another.
 ///
 /// # Safety
 /// `x` points to `count` channels, at most as many as an element holds, of `positions` elements and up to a vector more,
@@ -45,7 +82,7 @@ pub(super) unsafe fn add<S: Simd>(a: *const f32, b: *const f32, y: *mut f32, cou
 pub(super) unsafe fn pack<S: Simd>(
     (packing, first_channel): (&Packing, usize),
     ((x, stride), count): ((*const f32, usize), usize),
-    y: *mut f32,
+    (y, moves): (*mut f32, Option<&Moves>),
     positions: usize,
 ) {
     // SAFETY: the caller's; a channel's positions are whole cache lines.
@@ -64,7 +101,14 @@ pub(super) unsafe fn pack<S: Simd>(
                     *channel = S::min(S::max(S::mul(scales[c], *channel), low), high);
                 }
             }
-            S::store(y.add(at), packing.format.packed::<S>(channels));
+            let element = packing.format.packed::<S>(channels);
+            match moves {
+                None => S::store(y.add(at), element),
+                Some(moves) => moves.store::<S>(y, at / S::LANES, element),
+            }
+        }
+        if let Some(moves) = moves {
+            moves.outside.clear::<S>(y, 0..1);
         }
     }
 }

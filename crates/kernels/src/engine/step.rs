@@ -8,7 +8,7 @@ use super::format::{Format, Packing};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
-use super::ops::{self, Enlargement, cut};
+use super::ops::{self, Enlargement, Moves, cut};
 use super::packed::Packed;
 use super::simd::Simd;
 
@@ -31,6 +31,7 @@ enum Op {
         packing: Packing,
         from: Map,
         to: Map,
+        moves: Option<Moves>,
     },
     Enlarge {
         table: Enlargement,
@@ -100,9 +101,15 @@ impl Step {
         })
     }
 
-    /// `from` as operands of convolutions, several channels to an element of `to`.
-    pub fn pack(packing: Packing, from: Map, to: Map) -> Self {
-        Self(Op::Pack { packing, from, to })
+    /// `from` as operands of convolutions, several channels to an element of `to`, on whose grid they are put.
+    pub fn pack(packing: Packing, from: Map, to: Map, isa: Isa) -> Self {
+        let moves = (from.grid != to.grid).then(|| Moves::new(from.grid, to.grid, isa.lanes()));
+        Self(Op::Pack {
+            packing,
+            from,
+            to,
+            moves,
+        })
     }
 
     /// `from` enlarged `factor` times, with `sum` added, and by choice a ReLU.
@@ -301,15 +308,20 @@ impl Step {
                     };
                     conv.run::<S>(io, part, scratch);
                 }
-                Op::Pack { packing, from, to } => {
-                    let (stride, positions) = (to.grid.stride(), to.grid.positions());
+                Op::Pack {
+                    packing,
+                    from,
+                    to,
+                    moves,
+                } => {
+                    let (stride, positions) = (from.grid.stride(), from.grid.positions());
                     let channels = packing.format.channels();
                     for element in cut(to.channels, part) {
                         let first = element * channels;
                         let x = (at(from).add(first * stride).cast_const(), stride);
                         let count = channels.min(from.channels - first);
-                        let to = at(to).add(element * stride);
-                        ops::pack::<S>((packing, first), (x, count), to, positions);
+                        let to = at(to).add(element * to.grid.stride());
+                        ops::pack::<S>((packing, first), (x, count), (to, moves.as_ref()), positions);
                     }
                 }
                 Op::Enlarge {

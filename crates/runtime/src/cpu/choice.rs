@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use hrnet::Precision;
-use kernels::engine::{Algorithm, Format, Layer};
+use kernels::engine::{Algorithm, Format, Grid, Layer, Target};
 
 /// Times of layers on this machine, ns, by layer and algorithm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -155,6 +155,11 @@ impl Choice {
                     candidates.push((of_format, algorithm));
                 }
             }
+            if let Some(moved) = moved(of_format).filter(|_| own) {
+                let unfiltered = moved.algorithms().into_iter();
+                let unfiltered = unfiltered.filter(|algorithm| *algorithm != Algorithm::Winograd);
+                candidates.extend(unfiltered.map(|algorithm| (moved, algorithm)));
+            }
         }
         candidates
     }
@@ -162,16 +167,36 @@ impl Choice {
     pub(super) fn of(self, layer: Layer, wide: bool) -> Candidate {
         let candidates = self.candidates(layer, wide);
         let measured = self.costs.and_then(|costs| fastest(costs, &candidates));
-        measured.unwrap_or_else(|| Self::estimated(&candidates))
+        measured.unwrap_or_else(|| Self::estimated(layer, &candidates))
     }
 
-    /// The candidate with the least estimated effort.
-    pub(super) fn estimated(candidates: &[Candidate]) -> Candidate {
-        let best = candidates
-            .iter()
-            .min_by_key(|(layer, algorithm)| layer.effort(*algorithm));
+    /// The candidate for a layer with the least estimated effort.
+    pub(super) fn estimated(given: Layer, candidates: &[Candidate]) -> Candidate {
+        let effort = |(layer, algorithm): &&Candidate| {
+            let moved = layer.input != given.input;
+            layer.effort(*algorithm) + if moved { moving(*layer) } else { 0 }
+        };
+        let best = candidates.iter().min_by_key(effort);
         *best.expect("a direct convolution suits any layer")
     }
+}
+
+/// A layer of stride 2 whose operands are packed on tiles twice as wide as the output's, so that what it computes together
+/// lies together in the output, too.
+fn moved(layer: Layer) -> Option<Layer> {
+    let grid = Grid {
+        p: 2 * layer.output.p,
+        ..layer.input
+    };
+    let moves = layer.shape.stride == 2 && layer.format.is_packed() && grid != layer.input;
+    moves.then_some(Layer { input: grid, ..layer })
+}
+
+/// An estimate of the instructions that moving operands to another grid takes a layer that shares them with another.
+fn moving(layer: Layer) -> usize {
+    let Target { isa, threads } = layer.target;
+    let vectors = layer.input.positions() / isa.lanes();
+    8 * vectors * layer.format.elements(layer.shape.inputs) / threads
 }
 
 /// The fastest of these, if all were measured.

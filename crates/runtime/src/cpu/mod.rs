@@ -14,6 +14,7 @@ use choice::Choice;
 use hrnet::{Graph, Precision, Shape, WeightSource};
 use kernels::engine::{Format, Isa, Program, Step, Target, UnknownIsa};
 use plan::Plan;
+use steps::Grids;
 
 use crate::{Backend, Calibration, Options, RuntimeError, Session, StepCost};
 
@@ -174,11 +175,12 @@ impl Cpu {
         let (isa, _) = unit.map_err(|error| self.failed(format!("{ISA}: {error}")))?;
         let threads = options.threads.get();
         let target = Target { isa, threads };
-        let layers = steps::layers(plan, graph, target);
+        let grids = Grids::new(graph, isa, options.precision);
+        let layers = steps::layers(plan, graph, target, &grids);
         let calibration = calibration(graph, weights, options)?;
         let chosen = packing::chosen(layers, graph, choice, calibration.as_deref());
         let plan = packing::packed(plan, &chosen);
-        let (steps, elements) = steps::build(&plan, graph, weights, target, &chosen)?;
+        let (steps, elements) = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| self.failed(error.to_string()))?;
         Ok(CpuSession {

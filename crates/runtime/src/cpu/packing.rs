@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hrnet::{Graph, NodeId};
-use kernels::engine::{Algorithm, Format, Layer, Packing};
+use kernels::engine::{Algorithm, Format, Grid, Layer, Packing};
 
 use super::choice::Choice;
 use super::plan::{Plan, PlanStep, Value, Work};
@@ -12,6 +12,7 @@ use crate::Calibration;
 /// How one convolution is computed.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
+    pub(super) layer: Layer,
     pub(super) algorithm: Algorithm,
     pub(super) packing: Packing,
     /// Of the input channels, where they are known.
@@ -48,6 +49,7 @@ pub(super) fn chosen(
             None => (vec![0.0; layer.shape.inputs], Vec::new()),
         };
         let chosen = Chosen {
+            layer,
             algorithm,
             packing: layer.packing(algorithm, &largest, signed),
             means,
@@ -106,8 +108,8 @@ struct Packer {
     plan: Plan,
     /// The new value of each old one.
     renamed: Vec<Value>,
-    /// Values that are packed, how, and as what.
-    packed: Vec<(Value, Packing, Value)>,
+    /// Values that are packed, how, on which grid, and as what.
+    packed: Vec<(Value, Packing, Grid, Value)>,
 }
 
 impl Packer {
@@ -118,10 +120,10 @@ impl Packer {
             ..*step
         };
         if let Work::Conv { conv, from, .. } = &mut step.work
-            && let packing = &chosen[conv].packing
+            && let Chosen { packing, layer, .. } = &chosen[conv]
             && packing.format.is_packed()
         {
-            *from = self.pack(*from, packing);
+            *from = self.pack(*from, packing, layer.input);
         }
         if let Some(output) = step.output {
             let value = self.value(old.values[output]);
@@ -137,16 +139,19 @@ impl Packer {
     }
 
     /// The value as operands, by a step of its own unless there was one.
-    fn pack(&mut self, from: Value, packing: &Packing) -> Value {
-        let known = |(value, how, _): &&(Value, Packing, Value)| (*value, how) == (from, packing);
+    fn pack(&mut self, from: Value, packing: &Packing, grid: Grid) -> Value {
+        let known = |(value, how, at, _): &&(Value, Packing, Grid, Value)| {
+            (*value, how, *at) == (from, packing, grid)
+        };
         if let Some((.., packed)) = self.packed.iter().find(known) {
             return *packed;
         }
         let output = self.value(self.plan.values[from]);
-        self.packed.push((from, packing.clone(), output));
+        self.packed.push((from, packing.clone(), grid, output));
         self.plan.steps.push(PlanStep {
             work: Work::Pack {
                 packing: packing.clone(),
+                grid,
                 from,
             },
             sum: None,
@@ -163,7 +168,7 @@ mod tests {
     use kernels::engine::{Isa, Target};
 
     use super::*;
-    use crate::cpu::steps;
+    use crate::cpu::steps::{self, Grids};
 
     #[test]
     fn int8_leaves_in_16_bits_what_a_calibration_keeps() {
@@ -176,7 +181,12 @@ mod tests {
         let choice = Choice::new(hrnet::Precision::Int8, false);
         let mut formats = |kept: &str| {
             calibration.keep(|name| name == kept);
-            let layers = steps::layers(&plan, &graph, Target { isa, threads: 1 });
+            let layers = steps::layers(
+                &plan,
+                &graph,
+                Target { isa, threads: 1 },
+                &Grids::new(&graph, isa, hrnet::Precision::Int8),
+            );
             let chosen = chosen(layers, &graph, choice, Some(&calibration));
             let format =
                 |(node, chosen): (&NodeId, &Chosen)| (graph.node(*node).name.clone(), chosen.packing.format);
@@ -218,7 +228,12 @@ mod tests {
             .expect("a network");
         let plan = Plan::new(&graph).expect("a plan");
         let isa = Isa::named("portable").expect("always there");
-        let layers = steps::layers(&plan, &graph, Target { isa, threads: 1 });
+        let layers = steps::layers(
+            &plan,
+            &graph,
+            Target { isa, threads: 1 },
+            &Grids::new(&graph, isa, hrnet::Precision::Int8),
+        );
         let count = layers.len();
         let choice = Choice::new(hrnet::Precision::Int8, false);
         let chosen = chosen(layers, &graph, choice, None);
@@ -226,9 +241,10 @@ mod tests {
         let mut packs = Vec::new();
         for step in &packed.steps {
             match &step.work {
-                Work::Pack { packing, from } => {
-                    assert!(!packs.contains(&(*from, packing.clone())), "packed twice");
-                    packs.push((*from, packing.clone()));
+                Work::Pack { packing, grid, from } => {
+                    let pack = (*from, packing.clone(), *grid);
+                    assert!(!packs.contains(&pack), "packed twice");
+                    packs.push(pack);
                 }
                 Work::Conv { conv, from, .. } => {
                     let maker = packed.steps.iter().find(|step| step.output == Some(*from));

@@ -1,7 +1,7 @@
 //! The graph as fused steps over values: what runs, in which order, before memory and kernels are chosen.
 
 use hrnet::{Graph, NodeId, Op};
-use kernels::engine::{Activation, Packing};
+use kernels::engine::{Activation, Grid, Packing};
 
 /// A value that a step computes, by its place in [`Plan::values`].
 pub(super) type Value = usize;
@@ -35,9 +35,10 @@ pub(super) enum Work {
         batch_norm: Option<NodeId>,
         from: Value,
     },
-    /// The value as operands of convolutions.
+    /// The value as operands of convolutions, on a grid that suits them.
     Pack {
         packing: Packing,
+        grid: Grid,
         from: Value,
     },
     Enlarge {

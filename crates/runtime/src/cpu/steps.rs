@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hrnet::{Conv, FoldedConv, Graph, NodeId, Op, Shape, WeightError, WeightSource};
+use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Precision, Shape, WeightError, WeightSource};
 use kernels::engine::{
     ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Linear, Map, Row, Step, Steps, Target,
 };
@@ -22,9 +22,9 @@ pub(super) fn build(
     graph: &Graph,
     weights: &dyn WeightSource,
     target: Target,
+    grids: &Grids,
     chosen: &ChosenOf,
 ) -> Result<(Steps, usize), RuntimeError> {
-    let grids = Grids::new(graph, target.isa);
     let makers = plan.steps.iter().filter(|step| step.output.is_some());
     let places: Vec<Place> = makers
         .zip(&plan.values)
@@ -55,35 +55,30 @@ pub(super) fn build(
 }
 
 /// The convolutions of the plan and their nodes, in f32.
-pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target) -> Vec<(NodeId, Layer)> {
-    let grids = Grids::new(graph, target.isa);
+pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target, grids: &Grids) -> Vec<(NodeId, Layer)> {
     let grid = |value: Value| grids.grid(graph.node(plan.values[value]).shape);
     let layer = |step: &PlanStep| match (&step.work, step.output) {
         (&Work::Conv { conv: node, from, .. }, Some(to)) => {
             let Op::Conv(conv) = graph.node(node).op else {
                 unreachable!("the plan names convolutions")
             };
-            let grids = (grid(from), grid(to));
-            Some((node, layer(conv, Format::F32, grids, target)))
+            let layer = Layer {
+                shape: ConvShape {
+                    inputs: conv.inputs,
+                    outputs: conv.outputs,
+                    kernel: conv.kernel,
+                    stride: conv.stride,
+                },
+                format: Format::F32,
+                input: grid(from),
+                output: grid(to),
+                target,
+            };
+            Some((node, layer))
         }
         _ => None,
     };
     plan.steps.iter().filter_map(layer).collect()
-}
-
-fn layer(conv: Conv, format: Format, (input, output): (Grid, Grid), target: Target) -> Layer {
-    Layer {
-        shape: ConvShape {
-            inputs: conv.inputs,
-            outputs: conv.outputs,
-            kernel: conv.kernel,
-            stride: conv.stride,
-        },
-        format,
-        input,
-        output,
-        target,
-    }
 }
 
 /// A value's form in memory.
@@ -110,24 +105,35 @@ impl Place {
 }
 
 /// The grid of each size of map: one for all maps of a size, so that any two can be added.
-struct Grids {
+pub(super) struct Grids {
     lanes: usize,
+    precision: Precision,
     input: (usize, usize),
     /// Sizes on which 3x3 convolutions of stride 1 work.
     filtered: BTreeSet<(usize, usize)>,
+    /// Sizes that convolutions of stride 2 read.
+    halved: BTreeSet<(usize, usize)>,
 }
 
 impl Grids {
-    fn new(graph: &Graph, isa: Isa) -> Self {
-        let filtered = graph.nodes().iter().filter_map(|node| match node.op {
-            Op::Conv(conv) if (conv.kernel, conv.stride) == (3, 1) => Some((node.shape.h, node.shape.w)),
-            _ => None,
-        });
+    pub(super) fn new(graph: &Graph, isa: Isa, precision: Precision) -> Self {
+        let size = |node: &Node| (node.shape.h, node.shape.w);
+        let read = |window: (usize, usize)| {
+            let readers = graph.nodes().iter();
+            readers.filter_map(move |node| match node.op {
+                Op::Conv(conv) if (conv.kernel, conv.stride) == window => {
+                    Some(size(graph.node(node.inputs[0])))
+                }
+                _ => None,
+            })
+        };
         let input = graph.input_shape();
         Self {
             lanes: isa.lanes(),
+            precision,
             input: (input.h, input.w),
-            filtered: filtered.collect(),
+            filtered: read((3, 1)).collect(),
+            halved: read((3, 2)).collect(),
         }
     }
 
@@ -144,7 +150,10 @@ impl Grids {
                     Work::Pack { packing, .. } => packing.format.elements(shape.c),
                     _ => shape.c,
                 },
-                grid: self.grid(shape),
+                grid: match work {
+                    Work::Pack { grid, .. } => *grid,
+                    _ => self.grid(shape),
+                },
             }),
         }
     }
@@ -161,10 +170,11 @@ impl Grids {
         // The products of Winograd's filtering, in vectors.
         let products = |grid: &Grid| (grid.p + 2).pow(2) * grid.tiles().div_ceil(self.lanes);
         let (two, four) = (with(2), with(4));
-        if products(&four) < products(&two) {
-            four
-        } else {
-            two
+        match products(&four) < products(&two) {
+            true => four,
+            // F(2x2) in 16 bits spares no time over products of 8 bits: rows as they are suit these.
+            false if self.precision == Precision::Int8 && !self.halved.contains(&(h, w)) => with(1),
+            false => two,
         }
     }
 }
@@ -203,10 +213,12 @@ impl Builder<'_> {
                 batch_norm,
                 from,
             } => {
-                let conv = self.convolution(conv, batch_norm, self.map(from).grid, to().grid, step.relu)?;
+                let conv = self.convolution(conv, batch_norm, step.relu)?;
                 Step::conv(conv, self.map(from), to(), sum)
             }
-            Work::Pack { ref packing, from } => Step::pack(packing.clone(), self.map(from), to()),
+            Work::Pack {
+                ref packing, from, ..
+            } => Step::pack(packing.clone(), self.map(from), to(), self.target.isa),
             Work::Enlarge { factor, from } => {
                 Step::enlarge(self.map(from), to(), factor, sum, step.relu, self.target.isa)
             }
@@ -237,11 +249,10 @@ impl Builder<'_> {
         &self,
         node: NodeId,
         batch_norm: Option<NodeId>,
-        input: Grid,
-        output: Grid,
         relu: bool,
     ) -> Result<Convolution, WeightError> {
         let Chosen {
+            layer,
             algorithm,
             packing,
             means,
@@ -257,12 +268,11 @@ impl Builder<'_> {
                 bias: vec![0.0; conv.outputs],
             },
         };
-        let layer = layer(conv, packing.format, (input, output), self.target);
         let parameters = (folded.weight.as_slice(), folded.bias.as_slice());
         let inputs = Inputs {
             steps: &packing.steps,
             means,
         };
-        Ok(Convolution::new(layer, *algorithm, parameters, relu, inputs))
+        Ok(Convolution::new(*layer, *algorithm, parameters, relu, inputs))
     }
 }

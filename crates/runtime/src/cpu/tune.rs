@@ -4,7 +4,8 @@ use hrnet::{Graph, Precision};
 use kernels::engine::{Algorithm, Convolution, Inputs, Layer, Map, Program, Step, Steps, Target};
 
 use super::choice::{Candidate, Choice, Costs};
-use super::{FAST, plan, steps, unit_of};
+use super::steps::{self, Grids};
+use super::{FAST, plan, unit_of};
 use crate::RuntimeError;
 
 /// Weights that a timed program streams through, bytes: more than caches hold, as in a whole network.
@@ -48,7 +49,7 @@ pub fn tune(
     let target = Target { isa, threads };
     let plan = plan::Plan::new(graph).map_err(failed)?;
     let choice = Choice::new(precision, true);
-    for (node, layer) in steps::layers(&plan, graph, target) {
+    for (node, layer) in steps::layers(&plan, graph, target, &Grids::new(graph, isa, precision)) {
         let candidates = choice.candidates(layer, !graph.is_non_negative(graph.node(node).inputs[0]));
         for of_format in candidates.chunk_by(|(a, _), (b, _)| a == b) {
             let unknown = |(layer, algorithm): &Candidate| known.get(*layer, *algorithm).is_none();
@@ -64,7 +65,7 @@ pub fn tune(
             told(Tuned {
                 layer: of_format[0].0,
                 times,
-                estimated: Choice::estimated(of_format).1,
+                estimated: Choice::estimated(of_format[0].0, of_format).1,
             });
         }
     }

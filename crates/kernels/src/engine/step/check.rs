@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Op, Step};
+use crate::engine::grid::Grid;
 use crate::engine::maps::Map;
 
 impl Step {
@@ -33,9 +34,13 @@ impl Step {
                     residual.iter().map(Map::range).collect(),
                 )
             }
-            Op::Pack { packing, from, to } => {
+            Op::Pack {
+                packing, from, to, ..
+            } => {
                 let elements = packing.format.elements(from.channels);
-                assert!(from.grid == to.grid && to.channels == elements, "{self}");
+                let size = |grid: Grid| (grid.n, grid.h, grid.w);
+                assert_eq!(size(from.grid), size(to.grid), "{self}");
+                assert_eq!(to.channels, elements, "{self}");
                 let steps = packing.steps.len();
                 assert!(
                     steps == from.channels || !packing.format.whole(),

@@ -36,14 +36,26 @@ impl fmt::Display for Step {
                     map(to)
                 )
             }
-            Op::Pack { packing, from, to } => {
+            Op::Pack {
+                packing, from, to, ..
+            } => {
                 let ends = |(low, high): (f32, f32), step: &f32| (low.min(*step), high.max(*step));
                 let (low, high) = packing.steps.iter().fold((f32::INFINITY, 0.0), ends);
                 let steps = match high > 0.0 {
                     true => format!(", steps {low:.3e} to {high:.3e}"),
                     false => String::new(),
                 };
-                write!(f, "pack {} {}{steps} -> {}", packing.format, map(from), map(to))
+                let tiles = match from.grid.p == to.grid.p {
+                    true => String::new(),
+                    false => format!(", on tiles of {}", to.grid.p),
+                };
+                write!(
+                    f,
+                    "pack {} {}{steps}{tiles} -> {}",
+                    packing.format,
+                    map(from),
+                    map(to)
+                )
             }
             Op::Enlarge {
                 factor,
@@ -106,7 +118,12 @@ impl Step {
                     plus(residual)
                 )
             }
-            Op::Pack { packing, from, .. } => format!("pack {} {}", packing.format, shape(from)),
+            Op::Pack {
+                packing, from, to, ..
+            } => {
+                let moved = if from.grid == to.grid { "" } else { " moved" };
+                format!("pack {} {}{moved}", packing.format, shape(from))
+            }
             Op::Enlarge {
                 factor, from, sum, ..
             } => format!("enlarge x{factor} {}{}", shape(from), plus(sum)),
