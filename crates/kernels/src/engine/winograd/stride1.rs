@@ -30,8 +30,8 @@ pub(super) struct Stride1<const M: usize> {
     grid: Grid,
     /// For each neighbour `(dy + 1) * 3 + dx + 1`, which tiles of each vector have it.
     neighbours: [Vec<u32>; 9],
-    /// For each phase, which tiles of each vector have it inside the map.
-    inside: Vec<Vec<u32>>,
+    /// For each vector and phase, which tiles have it inside the map; none where all have all.
+    inside: Option<Vec<[u32; 16]>>,
 }
 
 /// The side of the transformed tile.
@@ -48,7 +48,12 @@ impl<const M: usize> Stride1<M> {
                 let (dy, dx) = shift(i);
                 grid.neighbour_masks(dy, dx, lanes)
             }),
-            inside: (0..M * M).map(|phase| grid.inside_masks(phase, lanes)).collect(),
+            inside: (grid.h % M != 0 || grid.w % M != 0).then(|| {
+                let phases: Vec<_> = (0..M * M).map(|phase| grid.inside_masks(phase, lanes)).collect();
+                let of_vector =
+                    |vector| std::array::from_fn(|phase| phases.get(phase).map_or(0, |masks| masks[vector]));
+                (0..grid.tiles().div_ceil(lanes)).map(of_vector).collect()
+            }),
         }
     }
 }
@@ -112,6 +117,7 @@ impl<const M: usize> Transform for Stride1<M> {
         epilogue: Epilogue,
     ) {
         let (stride, length) = (self.grid.stride(), self.grid.phase());
+        let inside = self.inside.as_ref().map(|vectors| &vectors[vector]);
         // SAFETY: the caller's; a phase ends with a whole vector.
         unsafe {
             let mut half = [[S::splat(0.0); 6]; 4];
@@ -130,8 +136,11 @@ impl<const M: usize> Transform for Stride1<M> {
                 for j in 0..M {
                     let phase = i * M + j;
                     let at = channel * stride + phase * length + vector * S::LANES;
-                    let y = epilogue.apply::<S>(t[j], channel, io.residual, at, first(S::LANES));
-                    S::store(io.output.add(at), S::keep(self.inside[phase][vector], y));
+                    let mut y = epilogue.apply::<S>(t[j], channel, io.residual, at, first(S::LANES));
+                    if let Some(inside) = inside {
+                        y = S::keep(inside[phase], y);
+                    }
+                    S::store(io.output.add(at), y);
                 }
             }
         }
