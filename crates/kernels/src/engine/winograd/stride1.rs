@@ -95,14 +95,25 @@ impl<const M: usize> Transform for Stride1<M> {
                     half[i][j] = t[i];
                 }
             }
-            for i in 0..side(M) {
-                let t = match format {
-                    Format::F32 | Format::F16 => forward::<S, M>(half[i]),
-                    _ => forward_again::<S, M>(half[i], i),
-                };
+            let again = |i: usize, t: [S::V; 6]| {
                 for j in 0..side(M) {
                     S::store(to.add((i * side(M) + j) * plane), t[j]);
                 }
+            };
+            if matches!(format, Format::F32 | Format::F16) {
+                for i in 0..side(M) {
+                    again(i, forward::<S, M>(half[i]));
+                }
+                return;
+            }
+            // Each row drops other bits: a loop would choose anew in each round.
+            again(0, forward_again::<S, M, 0>(half[0]));
+            again(1, forward_again::<S, M, 1>(half[1]));
+            again(2, forward_again::<S, M, 2>(half[2]));
+            again(3, forward_again::<S, M, 3>(half[3]));
+            if M == 4 {
+                again(4, forward_again::<S, M, 4>(half[4]));
+                again(5, forward_again::<S, M, 5>(half[5]));
             }
         }
     }
@@ -238,9 +249,9 @@ unsafe fn forward_pairs<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
     }
 }
 
-/// [`forward`] of pairs of i16 for the second axis of row `row`: of F(4x4, 3x3) in 32 bits, without the bits that are [`dropped`].
+/// [`forward`] of pairs of i16 for the second axis of row `ROW`: of F(4x4, 3x3) in 32 bits, without the bits that are [`dropped`].
 #[inline(always)]
-unsafe fn forward_again<S: Simd, const M: usize>(d: [S::V; 6], row: usize) -> [S::V; 6] {
+unsafe fn forward_again<S: Simd, const M: usize, const ROW: usize>(d: [S::V; 6]) -> [S::V; 6] {
     // SAFETY: the caller's: the CPU has the unit.
     unsafe {
         if M == 2 {
@@ -250,9 +261,9 @@ unsafe fn forward_again<S: Simd, const M: usize>(d: [S::V; 6], row: usize) -> [S
         let ends = S::interleave(d[0], d[5]);
         // Half of what is kept, so that it is rounded; the element with more dropped has it from both of its terms.
         let zero = bits::<S>(0);
-        let half = bits::<S>((1 << dropped(row, 0)) / 2);
-        let half_of_inner = bits::<S>((1 << dropped(row, 3)) / 2);
-        let (more, one) = if row == 1 {
+        let half = bits::<S>((1 << dropped(ROW, 0)) / 2);
+        let half_of_inner = bits::<S>((1 << dropped(ROW, 3)) / 2);
+        let (more, one) = if ROW == 1 {
             (bits::<S>(3), bits::<S>(1))
         } else {
             (half, zero)
@@ -275,7 +286,7 @@ unsafe fn forward_again<S: Simd, const M: usize>(d: [S::V; 6], row: usize) -> [S
         }
         let mut narrow = [zero; 6];
         for i in 0..6 {
-            narrow[i] = match dropped(row, i) {
+            narrow[i] = match dropped(ROW, i) {
                 0 => S::narrow::<0>(sums[i]),
                 1 => S::narrow::<1>(sums[i]),
                 2 => S::narrow::<2>(sums[i]),
