@@ -278,13 +278,13 @@ impl Winograd {
             unsafe {
                 let products = scratch.add(T::ELEMENTS * plane);
                 let room = products.add(T::ELEMENTS * rows * width);
-                for v in 0..nv {
-                    for ci in 0..self.inputs {
-                        let to = scratch.add(ci * width + v * S::LANES);
-                        let channel = io.input.add(ci * self.stride);
-                        tiles.forward::<S>(self.format, channel, start + v, to, plane);
-                    }
-                }
+                S::call(Forward {
+                    conv: self,
+                    tiles,
+                    input: io.input,
+                    vectors: start..start + nv,
+                    to: scratch,
+                });
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
                         let matrix = block * T::ELEMENTS + element;
@@ -299,14 +299,15 @@ impl Winograd {
                         };
                         self.product::<S>(kernels, (rows, nv), b, to);
                     }
-                    for r in 0..rows.min(self.outputs - block * rows) {
-                        for v in 0..nv {
-                            let from = products.add(r * width + v * S::LANES).cast_const();
-                            let channel = block * rows + r;
-                            let end = epilogue.scaled();
-                            tiles.backward::<S>((from, rows * width), start + v, channel, io, end);
-                        }
-                    }
+                    S::call(Backward {
+                        tiles,
+                        from: products,
+                        rows,
+                        channels: block * rows..self.outputs.min((block + 1) * rows),
+                        vectors: start..start + nv,
+                        io,
+                        epilogue: epilogue.scaled(),
+                    });
                 }
             }
             start += nv;
@@ -349,6 +350,68 @@ impl Winograd {
                 };
                 let depth = self.summed().min(self.inputs - at);
                 gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
+            }
+        }
+    }
+}
+
+/// Transforms all channels of some vectors of tiles.
+struct Forward<'a, T> {
+    conv: &'a Winograd,
+    tiles: &'a T,
+    input: *const f32,
+    vectors: Range<usize>,
+    to: *mut f32,
+}
+
+impl<S: Simd, T: Transform> Work<S> for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { conv, tiles, .. } = self;
+        let width = self.vectors.len() * S::LANES;
+        let plane = conv.plane(width);
+        for (v, vector) in self.vectors.enumerate() {
+            for ci in 0..conv.inputs {
+                // SAFETY: the caller's, see `Winograd::run`.
+                unsafe {
+                    let to = self.to.add(ci * width + v * S::LANES);
+                    let channel = self.input.add(ci * conv.stride);
+                    tiles.forward::<S>(conv.format, channel, vector, to, plane);
+                }
+            }
+        }
+    }
+}
+
+/// Transforms back a block of channels of some vectors of tiles.
+struct Backward<'a, T> {
+    tiles: &'a T,
+    from: *const f32,
+    /// Rows of the block, absent ones included.
+    rows: usize,
+    channels: Range<usize>,
+    vectors: Range<usize>,
+    io: Io,
+    epilogue: Epilogue,
+}
+
+impl<S: Simd, T: Transform> Work<S> for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run(self) {
+        let width = self.vectors.len() * S::LANES;
+        let step = self.rows * width;
+        for (r, channel) in self.channels.enumerate() {
+            for (v, vector) in self.vectors.clone().enumerate() {
+                // SAFETY: the caller's, see `Winograd::run`.
+                unsafe {
+                    let from = self.from.add(r * width + v * S::LANES);
+                    self.tiles
+                        .backward::<S>((from, step), vector, channel, self.io, self.epilogue);
+                }
             }
         }
     }

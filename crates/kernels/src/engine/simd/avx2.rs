@@ -28,6 +28,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn call<W: Work<Self>>(work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma,f16c")]
+        #[inline(never)]
         unsafe fn go<W: Work<Avx2>>(work: W) -> W::Output {
             // SAFETY: the caller's.
             unsafe { work.run() }

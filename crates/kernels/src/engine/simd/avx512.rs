@@ -18,6 +18,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn call<W: Work<Self>>(work: W) -> W::Output {
         #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline(never)]
         unsafe fn go<W: Work<Avx512>>(work: W) -> W::Output {
             // SAFETY: the caller's.
             unsafe { work.run() }

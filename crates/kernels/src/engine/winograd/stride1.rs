@@ -27,9 +27,12 @@ pub(super) const F4: [[f64; 3]; 6] = [
 /// Tiles of `M x M` outputs.
 #[derive(Debug)]
 pub(super) struct Stride1<const M: usize> {
-    grid: Grid,
-    /// For each neighbour `(dy + 1) * 3 + dx + 1`, which tiles of each vector have it.
-    neighbours: [Vec<u32>; 9],
+    /// Elements from one channel to the next, and from one phase to the next.
+    strides: (usize, usize),
+    /// From a tile's first pixel to each that its transform reads, row by row.
+    offsets: [[isize; 6]; 6],
+    /// For each vector and neighbour `(dy + 1) * 3 + dx + 1`, which tiles have it.
+    neighbours: Vec<[u32; 9]>,
     /// For each vector and phase, which tiles have it inside the map; none where all have all.
     inside: Option<Vec<[u32; 16]>>,
 }
@@ -41,20 +44,131 @@ const fn side(m: usize) -> usize {
 
 impl<const M: usize> Stride1<M> {
     pub(super) fn new(grid: Grid, lanes: usize) -> Self {
-        let shift = |i: usize| (i.cast_signed() / 3 - 1, i.cast_signed() % 3 - 1);
+        let (columns, length) = (grid.tile_columns().cast_signed(), grid.phase().cast_signed());
+        let offset = |y: usize, x: usize| {
+            let [(py, dy), (px, dx)] = [y, x].map(place::<M>);
+            (py * M + px).cast_signed() * length + dy * columns + dx
+        };
+        let neighbours = std::array::from_fn(|i| {
+            let i = i.cast_signed();
+            grid.neighbour_masks(i / 3 - 1, i % 3 - 1, lanes)
+        });
+        let reaches_over = grid.h % M != 0 || grid.w % M != 0;
         Self {
-            grid,
-            neighbours: std::array::from_fn(|i| {
-                let (dy, dx) = shift(i);
-                grid.neighbour_masks(dy, dx, lanes)
-            }),
-            inside: (grid.h % M != 0 || grid.w % M != 0).then(|| {
-                let phases: Vec<_> = (0..M * M).map(|phase| grid.inside_masks(phase, lanes)).collect();
-                let of_vector =
-                    |vector| std::array::from_fn(|phase| phases.get(phase).map_or(0, |masks| masks[vector]));
-                (0..grid.tiles().div_ceil(lanes)).map(of_vector).collect()
+            strides: (grid.stride(), grid.phase()),
+            offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),
+            neighbours: by_vector::<9>(&neighbours),
+            inside: reaches_over.then(|| {
+                let phase = |phase| match phase < M * M {
+                    true => grid.inside_masks(phase, lanes),
+                    false => vec![0; grid.tiles().div_ceil(lanes)],
+                };
+                by_vector::<16>(&std::array::from_fn(phase))
             }),
         }
+    }
+
+    /// Column `X` of the tiles' pixels after the first axis of the transform.
+    #[inline(always)]
+    unsafe fn column<S: Simd, const WHOLE: bool, const X: usize>(
+        &self,
+        from: *const f32,
+        masks: &[u32; 9],
+    ) -> [S::V; 6] {
+        // SAFETY: the caller's; a masked lane is not touched.
+        unsafe {
+            let mut d = [S::splat(0.0); 6];
+            if X >= side(M) {
+                return d;
+            }
+            let (_, dx) = place::<M>(X);
+            for y in 0..side(M) {
+                let (_, dy) = place::<M>(y);
+                let at = from.wrapping_offset(self.offsets[y][X]);
+                d[y] = match (dy, dx) {
+                    (0, 0) => S::load(at),
+                    _ => S::load_masked(at, masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
+                };
+            }
+            if WHOLE {
+                forward_pairs::<S, M>(d)
+            } else {
+                forward::<S, M>(d)
+            }
+        }
+    }
+
+    /// Transforms the tiles at `from`. All is written out: what a loop indexes lies in memory.
+    #[inline(always)]
+    unsafe fn transform<S: Simd, const WHOLE: bool>(
+        &self,
+        from: *const f32,
+        masks: &[u32; 9],
+        to: (*mut f32, usize),
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let half = [
+                self.column::<S, WHOLE, 0>(from, masks),
+                self.column::<S, WHOLE, 1>(from, masks),
+                self.column::<S, WHOLE, 2>(from, masks),
+                self.column::<S, WHOLE, 3>(from, masks),
+                self.column::<S, WHOLE, 4>(from, masks),
+                self.column::<S, WHOLE, 5>(from, masks),
+            ];
+            transform_row::<S, WHOLE, M, 0>(&half, to);
+            transform_row::<S, WHOLE, M, 1>(&half, to);
+            transform_row::<S, WHOLE, M, 2>(&half, to);
+            transform_row::<S, WHOLE, M, 3>(&half, to);
+            if M == 4 {
+                transform_row::<S, WHOLE, M, 4>(&half, to);
+                transform_row::<S, WHOLE, M, 5>(&half, to);
+            }
+        }
+    }
+}
+
+/// For each vector the masks of all kinds.
+fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
+    (0..kinds[0].len())
+        .map(|vector| kinds.each_ref().map(|masks| masks[vector]))
+        .collect()
+}
+
+/// Row `Y` through the second axis of the transform, each element `plane` from the one before.
+#[inline(always)]
+unsafe fn transform_row<S: Simd, const WHOLE: bool, const M: usize, const Y: usize>(
+    half: &[[S::V; 6]; 6],
+    (to, plane): (*mut f32, usize),
+) {
+    let row = [
+        half[0][Y], half[1][Y], half[2][Y], half[3][Y], half[4][Y], half[5][Y],
+    ];
+    // SAFETY: the caller's.
+    unsafe {
+        let t = if WHOLE {
+            forward_again::<S, M, Y>(row)
+        } else {
+            forward::<S, M>(row)
+        };
+        for x in 0..side(M) {
+            S::store(to.add((Y * side(M) + x) * plane), t[x]);
+        }
+    }
+}
+
+/// Column `X` of elements, each `step` from the one before, after the first axis of the way back.
+#[inline(always)]
+unsafe fn column_back<S: Simd, const M: usize, const X: usize>(from: *const f32, step: usize) -> [S::V; 4] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut d = [S::splat(0.0); 6];
+        if X < side(M) {
+            for y in 0..side(M) {
+                d[y] = S::load(from.add((y * side(M) + X) * step));
+            }
+        }
+        backward::<S, M>(d)
     }
 }
 
@@ -70,50 +184,13 @@ impl<const M: usize> Transform for Stride1<M> {
         to: *mut f32,
         plane: usize,
     ) {
-        let columns = self.grid.tile_columns().cast_signed();
-        let length = self.grid.phase();
-        // SAFETY: the caller's; a masked lane is not touched.
+        // SAFETY: the caller's.
         unsafe {
             let from = channel.add(vector * S::LANES);
-            let mut half = [[S::splat(0.0); 6]; 6];
-            for j in 0..side(M) {
-                let (pj, dj) = place::<M>(j);
-                let mut d = [S::splat(0.0); 6];
-                for i in 0..side(M) {
-                    // Row or column i of a tile: its phase, and the tile it lies in.
-                    let (pi, di) = place::<M>(i);
-                    let at = ((pi * M + pj) * length).cast_signed() + di * columns + dj;
-                    let mask =
-                        *self.neighbours[((di + 1) * 3 + dj + 1).cast_unsigned()].get_unchecked(vector);
-                    d[i] = S::load_masked(from.wrapping_offset(at), mask);
-                }
-                let t = match format {
-                    Format::F32 | Format::F16 => forward::<S, M>(d),
-                    _ => forward_pairs::<S, M>(d),
-                };
-                for i in 0..side(M) {
-                    half[i][j] = t[i];
-                }
-            }
-            let again = |i: usize, t: [S::V; 6]| {
-                for j in 0..side(M) {
-                    S::store(to.add((i * side(M) + j) * plane), t[j]);
-                }
-            };
-            if matches!(format, Format::F32 | Format::F16) {
-                for i in 0..side(M) {
-                    again(i, forward::<S, M>(half[i]));
-                }
-                return;
-            }
-            // Each row drops other bits: a loop would choose anew in each round.
-            again(0, forward_again::<S, M, 0>(half[0]));
-            again(1, forward_again::<S, M, 1>(half[1]));
-            again(2, forward_again::<S, M, 2>(half[2]));
-            again(3, forward_again::<S, M, 3>(half[3]));
-            if M == 4 {
-                again(4, forward_again::<S, M, 4>(half[4]));
-                again(5, forward_again::<S, M, 5>(half[5]));
+            let masks = self.neighbours.get_unchecked(vector);
+            match format {
+                Format::F32 | Format::F16 => self.transform::<S, false>(from, masks, (to, plane)),
+                _ => self.transform::<S, true>(from, masks, (to, plane)),
             }
         }
     }
@@ -127,26 +204,26 @@ impl<const M: usize> Transform for Stride1<M> {
         io: Io,
         epilogue: Epilogue,
     ) {
-        let (stride, length) = (self.grid.stride(), self.grid.phase());
         let inside = self.inside.as_ref().map(|vectors| &vectors[vector]);
+        let base = channel * self.strides.0 + vector * S::LANES;
         // SAFETY: the caller's; a phase ends with a whole vector.
         unsafe {
-            let mut half = [[S::splat(0.0); 6]; 4];
-            for j in 0..side(M) {
-                let mut d = [S::splat(0.0); 6];
-                for i in 0..side(M) {
-                    d[i] = S::load(from.add((i * side(M) + j) * step));
-                }
-                let t = backward::<S, M>(d);
-                for i in 0..M {
-                    half[i][j] = t[i];
-                }
-            }
+            let half = [
+                column_back::<S, M, 0>(from, step),
+                column_back::<S, M, 1>(from, step),
+                column_back::<S, M, 2>(from, step),
+                column_back::<S, M, 3>(from, step),
+                column_back::<S, M, 4>(from, step),
+                column_back::<S, M, 5>(from, step),
+            ];
             for i in 0..M {
-                let t = backward::<S, M>(half[i]);
+                let row = [
+                    half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i],
+                ];
+                let t = backward::<S, M>(row);
                 for j in 0..M {
                     let phase = i * M + j;
-                    let at = channel * stride + phase * length + vector * S::LANES;
+                    let at = base + phase * self.strides.1;
                     let mut y = epilogue.apply::<S>(t[j], channel, io.residual, at, first(S::LANES));
                     if let Some(inside) = inside {
                         y = S::keep(inside[phase], y);
