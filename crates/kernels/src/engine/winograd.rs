@@ -77,6 +77,13 @@ trait Transform {
     );
 }
 
+/// For each vector the masks of all kinds.
+fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
+    (0..kinds[0].len())
+        .map(|vector| kinds.each_ref().map(|masks| masks[vector]))
+        .collect()
+}
+
 impl Winograd {
     /// The convolution of this stride: stride 1 needs equal grids with tiles of
     /// 2 or 4, stride 2 an input with tiles of 4.

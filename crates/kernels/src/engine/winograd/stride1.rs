@@ -1,6 +1,6 @@
 //! Stride 1: F(2x2, 3x3) and F(4x4, 3x3) on grids whose tiles are as wide as the transform's output.
 
-use super::Transform;
+use super::{Transform, by_vector};
 use crate::engine::conv::{Epilogue, Io};
 use crate::engine::format::Format;
 use crate::engine::grid::{Grid, first};
@@ -126,13 +126,6 @@ impl<const M: usize> Stride1<M> {
             }
         }
     }
-}
-
-/// For each vector the masks of all kinds.
-fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
-    (0..kinds[0].len())
-        .map(|vector| kinds.each_ref().map(|masks| masks[vector]))
-        .collect()
 }
 
 /// Row `Y` through the second axis of the transform, each element `plane` from the one before.

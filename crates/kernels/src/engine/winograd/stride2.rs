@@ -2,7 +2,7 @@
 //! as a convolution of stride 1, which F(2, 2) computes with three multiplications for two outputs. So 25 make 2x2
 //! outputs, where the definition has 36.
 
-use super::Transform;
+use super::{Transform, by_vector};
 use crate::engine::conv::{Epilogue, Io};
 use crate::engine::format::Format;
 use crate::engine::grid::Grid;
@@ -21,19 +21,29 @@ pub(super) const KERNEL: [[f64; 3]; 5] = [
 /// Tiles of 4x4 pixels, each with the last row and column of its neighbours before it, to 2x2 outputs.
 #[derive(Debug)]
 pub(super) struct Stride2 {
-    input: Grid,
+    /// From a tile's first pixel to each that its transform reads, row by row.
+    offsets: [[isize; 5]; 5],
     /// Elements from one output channel to the next.
     stride: usize,
-    /// For each neighbour `(dy + 1) * 2 + dx + 1` before a tile or the tile itself, which tiles of each vector have it.
-    neighbours: [Vec<u32>; 4],
-    /// For each phase of the 2x2 outputs and each vector, where its tiles go.
-    stores: [Vec<Vec<Piece>>; 4],
+    /// For each vector and neighbour `(dy + 1) * 2 + dx + 1` before a tile or the tile itself, which tiles have it.
+    neighbours: Vec<[u32; 4]>,
+    /// For each vector and phase of the 2x2 outputs, where its tiles go.
+    stores: Vec<[Vec<Piece>; 4]>,
     /// The places outside the output's map.
     outside: Outside,
 }
 
 impl Stride2 {
     pub(super) fn new(input: Grid, output: Grid, lanes: usize) -> Self {
+        let (columns, length) = (input.tile_columns().cast_signed(), input.phase().cast_signed());
+        let offset = |y: usize, x: usize| {
+            let [(py, dy), (px, dx)] = [y, x].map(place);
+            (py * 4 + px).cast_signed() * length + dy * columns + dx
+        };
+        let neighbours = std::array::from_fn(|i| {
+            let i = i.cast_signed();
+            input.neighbour_masks(i / 2 - 1, i % 2 - 1, lanes)
+        });
         let natural = Grid { p: 2, ..output };
         let stores = |phase: usize, vector: usize| {
             let place = |lane: usize| {
@@ -45,16 +55,12 @@ impl Stride2 {
             pieces(&(0..there).map(place).collect::<Vec<_>>())
         };
         Self {
-            input,
+            offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),
             stride: output.stride(),
-            neighbours: std::array::from_fn(|i| {
-                input.neighbour_masks(i.cast_signed() / 2 - 1, i.cast_signed() % 2 - 1, lanes)
-            }),
-            stores: std::array::from_fn(|phase| {
-                (0..natural.tiles().div_ceil(lanes))
-                    .map(|vector| stores(phase, vector))
-                    .collect()
-            }),
+            neighbours: by_vector::<4>(&neighbours),
+            stores: (0..natural.tiles().div_ceil(lanes))
+                .map(|vector| std::array::from_fn(|phase| stores(phase, vector)))
+                .collect(),
             outside: Outside::of(output, lanes),
         }
     }
@@ -62,6 +68,43 @@ impl Stride2 {
     /// An estimate of the instructions that store one channel.
     pub(super) fn stores(&self) -> usize {
         self.stores.iter().flatten().map(|pieces| 4 * pieces.len()).sum()
+    }
+
+    /// Column `X` of the tiles' pixels after the first axis of the transform.
+    #[inline(always)]
+    unsafe fn column<S: Simd, const X: usize>(
+        &self,
+        format: Format,
+        from: *const f32,
+        masks: &[u32; 4],
+    ) -> [S::V; 5] {
+        // SAFETY: the caller's; a masked lane is not touched.
+        unsafe {
+            let mut d = [S::splat(0.0); 5];
+            let (_, dx) = place(X);
+            for y in 0..5 {
+                let (_, dy) = place(y);
+                let at = from.wrapping_offset(self.offsets[y][X]);
+                d[y] = match (dy, dx) {
+                    (0, 0) => S::load(at),
+                    _ => S::load_masked(at, masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
+                };
+            }
+            forward::<S>(format, d)
+        }
+    }
+}
+
+/// Column `X` of elements, each `step` from the one before, after the first axis of the way back.
+#[inline(always)]
+unsafe fn column_back<S: Simd, const X: usize>(from: *const f32, step: usize) -> [S::V; 2] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut d = [S::splat(0.0); 5];
+        for y in 0..5 {
+            d[y] = S::load(from.add((y * 5 + X) * step));
+        }
+        backward::<S>(d)
     }
 }
 
@@ -77,31 +120,22 @@ impl Transform for Stride2 {
         to: *mut f32,
         plane: usize,
     ) {
-        let columns = self.input.tile_columns().cast_signed();
-        let length = self.input.phase();
-        // SAFETY: the caller's; a masked lane is not touched.
+        // SAFETY: the caller's.
         unsafe {
             let from = channel.add(vector * S::LANES);
-            let mut half = [[S::splat(0.0); 5]; 5];
-            for j in 0..5 {
-                let (pj, dj) = place(j);
-                let mut d = [S::splat(0.0); 5];
-                for i in 0..5 {
-                    let (pi, di) = place(i);
-                    let at = ((pi * 4 + pj) * length).cast_signed() + di * columns + dj;
-                    let mask =
-                        *self.neighbours[((di + 1) * 2 + dj + 1).cast_unsigned()].get_unchecked(vector);
-                    d[i] = S::load_masked(from.wrapping_offset(at), mask);
-                }
-                let t = forward::<S>(format, d);
-                for i in 0..5 {
-                    half[i][j] = t[i];
-                }
-            }
-            for i in 0..5 {
-                let t = forward::<S>(format, half[i]);
-                for j in 0..5 {
-                    S::store(to.add((i * 5 + j) * plane), t[j]);
+            let masks = self.neighbours.get_unchecked(vector);
+            let half = [
+                self.column::<S, 0>(format, from, masks),
+                self.column::<S, 1>(format, from, masks),
+                self.column::<S, 2>(format, from, masks),
+                self.column::<S, 3>(format, from, masks),
+                self.column::<S, 4>(format, from, masks),
+            ];
+            for y in 0..5 {
+                let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
+                let t = forward::<S>(format, row);
+                for x in 0..5 {
+                    S::store(to.add((y * 5 + x) * plane), t[x]);
                 }
             }
         }
@@ -119,22 +153,20 @@ impl Transform for Stride2 {
         let base = channel * self.stride;
         // SAFETY: the caller's; the places are of the output's channel.
         unsafe {
-            let mut half = [[S::splat(0.0); 5]; 2];
-            for j in 0..5 {
-                let mut d = [S::splat(0.0); 5];
-                for i in 0..5 {
-                    d[i] = S::load(from.add((i * 5 + j) * step));
-                }
-                let t = backward::<S>(d);
-                half[0][j] = t[0];
-                half[1][j] = t[1];
-            }
-            for i in 0..2 {
-                let t = backward::<S>(half[i]);
-                for j in 0..2 {
-                    for piece in &self.stores[i * 2 + j][vector] {
+            let half = [
+                column_back::<S, 0>(from, step),
+                column_back::<S, 1>(from, step),
+                column_back::<S, 2>(from, step),
+                column_back::<S, 3>(from, step),
+                column_back::<S, 4>(from, step),
+            ];
+            let stores = self.stores.get_unchecked(vector);
+            for y in 0..2 {
+                let t = backward::<S>([half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]]);
+                for x in 0..2 {
+                    for piece in &stores[y * 2 + x] {
                         let at = base + piece.place;
-                        let sums = piece.of::<S>(t[j]);
+                        let sums = piece.of::<S>(t[x]);
                         let y = epilogue.apply::<S>(sums, channel, io.residual, at, piece.there);
                         S::store_masked(io.output.add(at), piece.there, y);
                     }
