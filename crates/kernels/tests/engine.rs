@@ -202,7 +202,11 @@ fn maps_are_enlarged_and_added() {
 
 #[test]
 fn pools_gates_and_linear_layers_are_their_definition() {
-    for isa in Isa::available() {
+    let formats = [(Format::F32, 1e-5), (Format::F16, 3e-3)];
+    let all = Isa::available()
+        .into_iter()
+        .flat_map(|isa| formats.map(|format| (isa, format)));
+    for (isa, (format, tolerance)) in all {
         let (size, channels, outputs) = ((3, 7, 6), 37, 5);
         let (n, h, w) = size;
         let input = Batch::new(channels, size, &numbers(n * channels * h * w, 7));
@@ -240,6 +244,7 @@ fn pools_gates_and_linear_layers_are_their_definition() {
             weights: numbers(channels * outputs, salt),
             bias: numbers(outputs, salt + 1),
             activation,
+            format,
         };
         let (inner, outer) = (
             linear(channels, 11, Activation::Sigmoid),
@@ -282,7 +287,8 @@ fn pools_gates_and_linear_layers_are_their_definition() {
             Step::linear(outer, pooled, last),
             Step::store_row(last),
         ];
-        agrees(isa.name(), (steps, elements), isa, 2, &input, (&expected, 1e-5));
+        let name = format!("{} {format}", isa.name());
+        agrees(&name, (steps, elements), isa, 2, &input, (&expected, tolerance));
     }
 }
 

@@ -86,6 +86,12 @@ impl Channels {
         cut(group)..cut(group + 1)
     }
 
+    /// Where a group's weights of the inputs from this one on lie.
+    fn weights_at(&self, group: usize, input: usize) -> usize {
+        let vectors = self.group(group);
+        (vectors.start * self.depth() + input * self.taps * vectors.len()) * self.lanes
+    }
+
     /// See `Convolution::effort`.
     pub(super) fn effort(&self, threads: usize) -> usize {
         let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
@@ -142,8 +148,13 @@ impl Channels {
                         let vectors = self.group(group);
                         let nv = vectors.len();
                         let depth = inputs.len() * self.taps;
-                        let b = (vectors.start * self.depth() + input * self.taps * nv) * S::LANES;
-                        let b = io.weights.from::<S>(b, depth * nv * S::LANES, room);
+                        let at = self.weights_at(group, input);
+                        let next = match group + 1 < groups.end {
+                            true => self.weights_at(group + 1, input),
+                            false => self.weights_at(groups.start, inputs.end),
+                        };
+                        let next = next.cast_signed() - at.cast_signed();
+                        let b = io.weights.from::<S>(at, depth * nv * S::LANES, room);
                         for slot in 0..slots.len() {
                             let sink = Rows {
                                 to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
@@ -155,6 +166,12 @@ impl Channels {
                                 a: scratch.add(slot * self.panel()),
                                 b: (b, nv * S::LANES),
                                 depth,
+                                // The slots after the first ask for one vector a step each of what comes next: these weights
+                                // are near by now.
+                                ahead: match slot {
+                                    0 => gemm::AHEAD,
+                                    _ => next + ((slot - 1) % nv * S::LANES).cast_signed(),
+                                },
                             };
                             gemm::product_of_pixels::<S, _>((self.held.0, nv), factors, sink);
                         }

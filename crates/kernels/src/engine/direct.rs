@@ -222,6 +222,7 @@ impl Group<'_> {
                 a: self.weights::<S>(block, 0..conv.depth),
                 b: self.panel,
                 depth: conv.depth,
+                ahead: gemm::AHEAD,
             };
             gemm::product::<S, _>(self.shape, factors, end);
         }
@@ -261,6 +262,7 @@ impl Group<'_> {
                     a: self.weights::<S>(block, at..at + depth),
                     b: (self.panel.0.add(at * self.panel.1), self.panel.1),
                     depth,
+                    ahead: gemm::AHEAD,
                 };
                 if together && at + depth == conv.depth {
                     gemm::product::<S, _>(self.shape, factors, end);

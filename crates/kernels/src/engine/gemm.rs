@@ -15,7 +15,7 @@ pub(super) const SHAPES: [(usize, usize, usize); 5] =
 pub(super) const MOST: usize = 4;
 
 /// How far ahead of use weights are asked for, elements: they stream through once a block.
-const AHEAD: usize = 1024;
+pub(super) const AHEAD: isize = 1024;
 
 /// Takes the sums of a product.
 pub(super) trait Sink<S: Simd>: Copy {
@@ -93,6 +93,8 @@ pub(super) struct Factors {
     pub(super) b: (*const f32, usize),
     /// Steps.
     pub(super) depth: usize,
+    /// Elements from the weights of a step to what is asked for meanwhile.
+    pub(super) ahead: isize,
 }
 
 /// Puts `sum over i of a[i][r] * b[i][v]` for `rows` output channels and `vectors` vectors, one of [`SHAPES`].
@@ -203,7 +205,9 @@ impl<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_
         let Self {
             factors, step, sink, ..
         } = self;
-        let Factors { a, b, depth, .. } = factors;
+        let Factors {
+            a, b, depth, ahead, ..
+        } = factors;
         // SAFETY: the caller's, see `product`.
         unsafe {
             for r in 0..R {
@@ -214,13 +218,8 @@ impl<S: Simd, K: Sink<S>, F: Operands, const R: usize, const V: usize, const OF_
             let mut sums = [[S::splat(0.0); V]; R];
             for i in 0..depth {
                 let (a, b) = (a.add(i * step), b.0.add(i * b.1));
-                if OF_WEIGHTS {
-                    for v in 0..V {
-                        S::prefetch(b.wrapping_add(AHEAD + v * S::LANES));
-                    }
-                } else {
-                    S::prefetch(a.wrapping_add(AHEAD));
-                }
+                let weights = if OF_WEIGHTS { b } else { a };
+                S::prefetch(weights.wrapping_offset(ahead));
                 let mut x = [S::splat(0.0); V];
                 for v in 0..V {
                     x[v] = S::load(b.add(v * S::LANES));

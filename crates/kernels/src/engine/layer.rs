@@ -58,7 +58,7 @@ const LIMIT: f32 = 8191.0;
 pub(super) enum Kind {
     Direct(Direct),
     Channels(Channels),
-    Winograd(Winograd),
+    Winograd(Box<Winograd>),
 }
 
 impl ConvShape {
@@ -172,7 +172,9 @@ impl Layer {
                 let held = held(lanes, target.isa.wide()).expect("asserted above");
                 Kind::Channels(Channels::new(grids, channels, window, format, lanes, held))
             }
-            Algorithm::Winograd => Kind::Winograd(Winograd::new(grids, channels, stride, format, target)),
+            Algorithm::Winograd => {
+                Kind::Winograd(Box::new(Winograd::new(grids, channels, stride, format, target)))
+            }
         }
     }
 }

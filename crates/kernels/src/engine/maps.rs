@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::format::Format;
 use super::grid::Grid;
 
 /// A batch of maps in a program's memory.
@@ -68,6 +69,8 @@ pub struct Linear {
     pub bias: Vec<f32>,
     /// What follows.
     pub activation: Activation,
+    /// What the weights are kept in: f32 or f16. Products are f32.
+    pub format: Format,
 }
 
 impl Activation {

@@ -260,6 +260,30 @@ unsafe fn total<S: Simd>(v: S::V) -> f32 {
     lanes[..S::LANES].iter().sum()
 }
 
+/// As [`dot`] of a row of f16.
+///
+/// # Safety
+/// Both point to `count` elements, and `a` to a vector more; the CPU has the unit.
+#[inline(always)]
+pub(super) unsafe fn dot_halves<S: Simd>(a: *const u16, b: *const f32, count: usize) -> f32 {
+    let mut sums = [unsafe { S::splat(0.0) }; 4];
+    // SAFETY: the caller's; lanes past the end are not touched or multiplied with zero.
+    unsafe {
+        let mut at = 0;
+        while at < count {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let here = at + i * S::LANES;
+                let mask = first(count.saturating_sub(here)) & first(S::LANES);
+                if mask != 0 {
+                    *sum = S::fma(S::widen(a.add(here)), S::load_masked(b.add(here), mask), *sum);
+                }
+            }
+            at += 4 * S::LANES;
+        }
+        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    }
+}
+
 /// The scalar product of two rows of `count` elements.
 ///
 /// # Safety

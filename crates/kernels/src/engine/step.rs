@@ -4,12 +4,12 @@ mod check;
 mod show;
 
 use super::conv::{Convolution, Io, shifted};
-use super::format::{Format, Packing};
+use super::format::{Format, Packing, weight_step};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
 use super::ops::{self, Enlargement, Moves, cut};
-use super::packed::Packed;
+use super::packed::{Packed, halves};
 use super::simd::Simd;
 
 /// An operation; each is shared out among the program's threads.
@@ -54,6 +54,8 @@ enum Op {
     Linear {
         linear: Linear,
         weights: Packed,
+        /// What one stands for in the weights.
+        step: f32,
         from: Row,
         to: Row,
     },
@@ -136,11 +138,25 @@ impl Step {
     }
 
     /// A linear layer.
+    ///
+    /// # Panics
+    /// If the weights are not as many as the rows say, or are to be kept in neither f32 nor f16.
     pub fn linear(mut linear: Linear, from: Row, to: Row) -> Self {
-        let weights = Packed::new(std::mem::take(&mut linear.weights));
+        let weights = std::mem::take(&mut linear.weights);
+        assert_eq!(
+            weights.len(),
+            from.channels * to.channels,
+            "weights of a linear layer"
+        );
+        let (weights, step) = match linear.format {
+            Format::F32 => (weights, 1.0),
+            Format::F16 => in_halves(weights),
+            format => unreachable!("a linear layer in {format}"),
+        };
         Self(Op::Linear {
             linear,
-            weights,
+            weights: Packed::new(weights),
+            step,
             from,
             to,
         })
@@ -207,7 +223,7 @@ impl Step {
                 let Grid { n, h, w, .. } = to.grid;
                 n * h * w * shape.outputs * shape.inputs * shape.kernel.pow(2)
             }
-            Op::Linear { weights, to, .. } => weights.elements() * to.n,
+            Op::Linear { from, to, .. } => from.channels * to.channels * to.n,
             _ => 0,
         };
         macs as u64
@@ -217,7 +233,7 @@ impl Step {
     pub fn format(&self) -> Option<Format> {
         match &self.0 {
             Op::Conv { conv, .. } => Some(conv.format()),
-            Op::Linear { .. } => Some(Format::F32),
+            Op::Linear { linear, .. } => Some(linear.format),
             _ => None,
         }
     }
@@ -357,14 +373,21 @@ impl Step {
                 Op::Linear {
                     linear,
                     weights,
+                    step,
                     from,
                     to,
                 } => {
+                    let (count, start) = (from.channels, weights.start());
                     for output in cut(to.channels, part) {
-                        let weights = weights.start().add(output * from.channels);
                         for image in 0..to.n {
-                            let x = row(from).add(image * from.channels);
-                            let sum = ops::dot::<S>(weights, x, from.channels) + linear.bias[output];
+                            let x = row(from).add(image * count).cast_const();
+                            let sum = match linear.format {
+                                Format::F16 => {
+                                    ops::dot_halves::<S>(start.cast::<u16>().add(output * count), x, count)
+                                }
+                                _ => ops::dot::<S>(start.add(output * count), x, count),
+                            };
+                            let sum = sum * step + linear.bias[output];
                             *row(to).add(image * to.channels + output) = linear.activation.of(sum);
                         }
                     }
@@ -393,6 +416,13 @@ impl Step {
             }
         }
     }
+}
+
+/// Weights as f16, two to an element, and what one stands for in them.
+fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
+    let step = weight_step(Format::F16, 1.0, std::iter::once(weights.as_slice()));
+    weights.iter_mut().for_each(|weight| *weight /= step);
+    (halves(&weights), step)
 }
 
 /// Pairs each pixel's place in the memory with its place in `[n, channels, h, w]`, for one channel.

@@ -339,6 +339,7 @@ impl Winograd {
             },
             b: (b.wrapping_add(at * width), width),
             depth,
+            ahead: gemm::AHEAD,
         };
         let sink = |more: bool| Rows {
             to,

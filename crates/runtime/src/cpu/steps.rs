@@ -34,6 +34,7 @@ pub(super) fn build(
     let (offsets, total) = offsets(plan, &elements);
     let builder = Builder {
         graph,
+        grids,
         weights,
         target,
         chosen,
@@ -181,6 +182,7 @@ impl Grids {
 
 struct Builder<'a> {
     graph: &'a Graph,
+    grids: &'a Grids,
     weights: &'a dyn WeightSource,
     target: Target,
     chosen: &'a ChosenOf,
@@ -234,6 +236,10 @@ impl Builder<'_> {
                     weights: self.weights.load(&params[0])?.into_owned(),
                     bias: self.weights.load(&params[1])?.into_owned(),
                     activation,
+                    format: match self.grids.precision {
+                        Precision::F32 => Format::F32,
+                        _ => Format::F16,
+                    },
                 };
                 Step::linear(linear, self.row(from), to_row())
             }

@@ -53,12 +53,12 @@ impl<const M: usize> Stride1<M> {
             let i = i.cast_signed();
             grid.neighbour_masks(i / 3 - 1, i % 3 - 1, lanes)
         });
-        let reaches_over = grid.h % M != 0 || grid.w % M != 0;
+        let fits = grid.h.is_multiple_of(M) && grid.w.is_multiple_of(M);
         Self {
             strides: (grid.stride(), grid.phase()),
             offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),
             neighbours: by_vector::<9>(&neighbours),
-            inside: reaches_over.then(|| {
+            inside: (!fits).then(|| {
                 let phase = |phase| match phase < M * M {
                     true => grid.inside_masks(phase, lanes),
                     false => vec![0; grid.tiles().div_ceil(lanes)],
