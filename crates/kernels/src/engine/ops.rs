@@ -4,12 +4,32 @@ use std::ops::Range;
 
 use super::format::Packing;
 use super::grid::{Grid, first};
+use super::maps::Map;
 use super::simd::Simd;
 use super::slots::{Outside, Piece, pieces};
 
 /// One thread's part of `count` things.
 pub(super) fn cut(count: usize, (part, parts): (usize, usize)) -> Range<usize> {
     count * part / parts..count * (part + 1) / parts
+}
+
+/// Pairs each pixel's place in the memory with its place in `[n, channels, h, w]`, for one channel.
+#[inline(always)]
+pub(super) fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
+    let Grid { n, h, w, p } = map.grid;
+    let base = map.offset + channel * map.grid.stride();
+    for image in 0..n {
+        for y in 0..h {
+            let row = ((image * map.channels + channel) * h + y) * w;
+            for x in 0..p.min(w) {
+                let first = base + map.grid.place(image, y, x);
+                debug_assert!(first < base + map.grid.positions());
+                for (tile, x) in (x..w).step_by(p).enumerate() {
+                    pair(first + tile, row + x);
+                }
+            }
+        }
+    }
 }
 
 /// `y = a + b`, or `max(a + b, 0)`; a null `b` stands for zeros.

@@ -9,9 +9,10 @@ use super::barrier::Barrier;
 use super::grid::Grid;
 use super::isa::{Isa, on};
 use super::maps::Map;
+use super::ops::exchange;
 use super::packed::{Store, map};
 use super::simd::{MAX_LANES, Simd, Work};
-use super::step::{Context, Step, exchange};
+use super::step::{Context, Step};
 
 /// What is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;

@@ -8,7 +8,7 @@ use super::format::{Format, Packing, weight_step};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
-use super::ops::{self, Enlargement, Moves, cut};
+use super::ops::{self, Enlargement, Moves, cut, exchange};
 use super::packed::{Packed, halves};
 use super::simd::Simd;
 
@@ -423,23 +423,4 @@ fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
     let step = weight_step(Format::F16, 1.0, std::iter::once(weights.as_slice()));
     weights.iter_mut().for_each(|weight| *weight /= step);
     (halves(&weights), step)
-}
-
-/// Pairs each pixel's place in the memory with its place in `[n, channels, h, w]`, for one channel.
-#[inline(always)]
-pub(super) fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usize)) {
-    let Grid { n, h, w, p } = map.grid;
-    let base = map.offset + channel * map.grid.stride();
-    for image in 0..n {
-        for y in 0..h {
-            let row = ((image * map.channels + channel) * h + y) * w;
-            for x in 0..p.min(w) {
-                let first = base + map.grid.place(image, y, x);
-                debug_assert!(first < base + map.grid.positions());
-                for (tile, x) in (x..w).step_by(p).enumerate() {
-                    pair(first + tile, row + x);
-                }
-            }
-        }
-    }
 }

@@ -4,6 +4,8 @@
 //! Tiles run along the lanes. A grid holds each of the pixels that a tile needs as whole vectors, so no element is ever
 //! moved between lanes.
 
+mod kernels;
+mod passes;
 mod stride1;
 mod stride2;
 
@@ -15,9 +17,11 @@ use super::gemm::{self, Factors, Rows, Scaled};
 use super::grid::Grid;
 use super::isa::{Isa, Target, on};
 use super::packed::Stored;
-use super::simd::{Simd, Work};
+use super::simd::Simd;
 use super::tiling::Tiling;
 
+use kernels::{Packing, Transformed};
+use passes::{Backward, Forward};
 use stride1::Stride1;
 use stride2::Stride2;
 
@@ -363,68 +367,6 @@ impl Winograd {
     }
 }
 
-/// Transforms all channels of some vectors of tiles.
-struct Forward<'a, T> {
-    conv: &'a Winograd,
-    tiles: &'a T,
-    input: *const f32,
-    vectors: Range<usize>,
-    to: *mut f32,
-}
-
-impl<S: Simd, T: Transform> Work<S> for Forward<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run(self) {
-        let Self { conv, tiles, .. } = self;
-        let width = self.vectors.len() * S::LANES;
-        let plane = conv.plane(width);
-        for (v, vector) in self.vectors.enumerate() {
-            for ci in 0..conv.inputs {
-                // SAFETY: the caller's, see `Winograd::run`.
-                unsafe {
-                    let to = self.to.add(ci * width + v * S::LANES);
-                    let channel = self.input.add(ci * conv.stride);
-                    tiles.forward::<S>(conv.format, channel, vector, to, plane);
-                }
-            }
-        }
-    }
-}
-
-/// Transforms back a block of channels of some vectors of tiles.
-struct Backward<'a, T> {
-    tiles: &'a T,
-    from: *const f32,
-    /// Rows of the block, absent ones included.
-    rows: usize,
-    channels: Range<usize>,
-    vectors: Range<usize>,
-    io: Io,
-    epilogue: Epilogue,
-}
-
-impl<S: Simd, T: Transform> Work<S> for Backward<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run(self) {
-        let width = self.vectors.len() * S::LANES;
-        let step = self.rows * width;
-        for (r, channel) in self.channels.enumerate() {
-            for (v, vector) in self.vectors.clone().enumerate() {
-                // SAFETY: the caller's, see `Winograd::run`.
-                unsafe {
-                    let from = self.from.add(r * width + v * S::LANES);
-                    self.tiles
-                        .backward::<S>((from, step), vector, channel, self.io, self.epilogue);
-                }
-            }
-        }
-    }
-}
-
 /// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
 const RUN: usize = 24;
 
@@ -444,76 +386,4 @@ struct Kernels {
     scales: *const f32,
     /// Room to widen them in.
     room: *mut f32,
-}
-
-/// Kernels on their way to [`Winograd::packed`].
-struct Packing<'a> {
-    /// `[outputs][inputs]`.
-    kernels: &'a [[f32; 9]],
-    inputs: usize,
-    rows: usize,
-    out: &'a mut [f32],
-}
-
-/// `G g G^T` of every kernel `g`, for this `G`, computed in f64.
-struct Transformed<'a, const N: usize>(&'static [[f64; 3]; N], Packing<'a>);
-
-/// Kernels that are transformed together: what the compiler makes vectors of.
-const LANES: usize = 8;
-
-impl<S: Simd, const N: usize> Work<S> for Transformed<'_, N> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run(self) {
-        let Self(g, packing) = self;
-        let (inputs, rows) = (packing.inputs, packing.rows);
-        let block = N * N * inputs * rows;
-        for (index, out) in packing.out.chunks_exact_mut(block).enumerate() {
-            for input in 0..inputs {
-                for first in (0..rows).step_by(LANES) {
-                    let count = LANES.min(rows - first);
-                    let mut kernels = [[0.0; LANES]; 9];
-                    for lane in 0..count {
-                        let output = index * rows + first + lane;
-                        if let Some(kernel) = packing.kernels.get(output * inputs + input) {
-                            for tap in 0..9 {
-                                kernels[tap][lane] = f64::from(kernel[tap]);
-                            }
-                        }
-                    }
-                    transform(g, &kernels, |element, values| {
-                        let at = (element * inputs + input) * rows + first;
-                        out[at..at + count].copy_from_slice(&values[..count]);
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Gives each element of the transformed kernels, row by row.
-#[inline(always)]
-fn transform<const N: usize>(
-    g: &[[f64; 3]; N],
-    kernels: &[[f64; LANES]; 9],
-    mut put: impl FnMut(usize, [f32; LANES]),
-) {
-    for i in 0..N {
-        let mut half = [[0.0; LANES]; 3];
-        for x in 0..3 {
-            for lane in 0..LANES {
-                let [a, b, c] = [kernels[x][lane], kernels[3 + x][lane], kernels[6 + x][lane]];
-                half[x][lane] = g[i][0] * a + g[i][1] * b + g[i][2] * c;
-            }
-        }
-        for j in 0..N {
-            let mut values = [0.0; LANES];
-            for lane in 0..LANES {
-                let [a, b, c] = [half[0][lane], half[1][lane], half[2][lane]];
-                values[lane] = (g[j][0] * a + g[j][1] * b + g[j][2] * c) as f32;
-            }
-            put(i * N + j, values);
-        }
-    }
 }
