@@ -21,9 +21,11 @@ const PEAK_S: f64 = 0.003;
 /// is held against it.
 const TRIES: usize = 8;
 
-/// Hand-overs each way in a try: long beside the start of a thread.
-const HANDOVERS: usize = 4_000;
-const HANDOVER_TRIES: usize = 3;
+/// Hand-overs in all.
+const HANDOVERS: usize = 24_000;
+
+/// Hand-overs that are timed together: some ten microseconds, in which no other process gets a core in most cases.
+const TOGETHER: usize = 200;
 
 /// How often a thread looks whether it is its turn before it gives its core away.
 const PATIENCE: usize = 20_000;
@@ -40,32 +42,32 @@ pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
     }
 }
 
-/// What a cache line takes from one thread to another and back, halved, ns; the best of some tries.
+/// What a cache line takes from one thread to another and back, halved, ns: the best of many short times of two threads that
+/// wait for each other.
 pub(crate) fn handover_ns() -> f64 {
-    let exchanges = best(HANDOVER_TRIES, exchange, 2.0 * HANDOVERS as f64);
-    1e9 / exchanges
-}
-
-/// Two threads that wait for each other.
-fn exchange() {
     let turn = AtomicUsize::new(0);
-    let play = |first: usize| {
-        for mine in (first..2 * HANDOVERS).step_by(2) {
-            let mut spins = 0;
-            while turn.load(Ordering::Acquire) != mine {
-                spins += 1;
-                // The other may wait for this core.
-                if spins % PATIENCE == 0 {
-                    std::thread::yield_now();
-                }
+    let take = |mine: usize| {
+        let mut spins = 0;
+        while turn.load(Ordering::Acquire) != mine {
+            spins += 1;
+            // The other may wait for this core.
+            if spins % PATIENCE == 0 {
+                std::thread::yield_now();
             }
-            turn.store(mine + 1, Ordering::Release);
         }
+        turn.store(mine + 1, Ordering::Release);
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| play(1));
-        play(0);
-    });
+        scope.spawn(|| (1..HANDOVERS).step_by(2).for_each(take));
+        let mut watch = Stopwatch::start();
+        let mut times = (0..HANDOVERS / TOGETHER).map(|block| {
+            let first = block * TOGETHER;
+            (first..first + TOGETHER).step_by(2).for_each(take);
+            watch.lap_ns()
+        });
+        let first = times.next().unwrap_or(u64::MAX);
+        times.fold(first, u64::min) as f64 / TOGETHER as f64
+    })
 }
 
 /// Multiply-accumulates a second of f32 in the best of several tries, on so many threads.

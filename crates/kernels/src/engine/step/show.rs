@@ -3,7 +3,16 @@
 use std::fmt;
 
 use super::{Op, Step};
-use crate::engine::maps::Map;
+use crate::engine::format::Format;
+use crate::engine::maps::{Linear, Map};
+
+/// The format that a linear layer's weights are kept in, where that is not f32.
+fn kept(linear: &Linear) -> String {
+    match linear.format {
+        Format::F32 => String::new(),
+        format => format!(" {format}"),
+    }
+}
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,8 +91,15 @@ impl fmt::Display for Step {
             }
             Op::Linear { linear, from, to, .. } => write!(
                 f,
-                "linear {}x{}@{}, {:?} -> {}x{}@{}",
-                from.n, from.channels, from.offset, linear.activation, to.n, to.channels, to.offset
+                "linear{} {}x{}@{}, {:?} -> {}x{}@{}",
+                kept(linear),
+                from.n,
+                from.channels,
+                from.offset,
+                linear.activation,
+                to.n,
+                to.channels,
+                to.offset
             ),
             Op::Gate {
                 from, sum, to, relu, ..
@@ -129,7 +145,9 @@ impl Step {
             } => format!("enlarge x{factor} {}{}", shape(from), plus(sum)),
             Op::Add { a, .. } => format!("add {}", shape(a)),
             Op::Pool { from, .. } => format!("pool {}", shape(from)),
-            Op::Linear { from, to, .. } => format!("linear {} -> {}", from.channels, to.channels),
+            Op::Linear { linear, from, to, .. } => {
+                format!("linear{} {} -> {}", kept(linear), from.channels, to.channels)
+            }
             Op::Gate { from, sum, .. } => format!("gate {}{}", shape(from), plus(sum)),
             Op::StoreMap { from } => format!("store {}", shape(from)),
             Op::StoreRow { from } => format!("store {}", from.channels),
