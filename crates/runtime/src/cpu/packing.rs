@@ -170,6 +170,13 @@ mod tests {
     use super::*;
     use crate::cpu::steps::{self, Grids};
 
+    /// The layers of an int8 network on plain code.
+    fn layers(plan: &Plan, graph: &Graph) -> Vec<(NodeId, Layer)> {
+        let isa = Isa::named("portable").expect("always there");
+        let grids = Grids::new(graph, isa, hrnet::Precision::Int8);
+        steps::layers(plan, graph, Target { isa, threads: 1 }, &grids)
+    }
+
     #[test]
     fn int8_leaves_in_16_bits_what_a_calibration_keeps() {
         let graph = HrnetSpec::imagenet([2, 4, 8, 16])
@@ -177,16 +184,10 @@ mod tests {
             .expect("a network");
         let mut calibration = Calibration::stand_in(&graph, &SeededWeights::new(1)).expect("ranges");
         let plan = Plan::new(&graph).expect("a plan");
-        let isa = Isa::named("portable").expect("always there");
         let choice = Choice::new(hrnet::Precision::Int8, false);
         let mut formats = |kept: &str| {
             calibration.keep(|name| name == kept);
-            let layers = steps::layers(
-                &plan,
-                &graph,
-                Target { isa, threads: 1 },
-                &Grids::new(&graph, isa, hrnet::Precision::Int8),
-            );
+            let layers = layers(&plan, &graph);
             let chosen = chosen(layers, &graph, choice, Some(&calibration));
             let format =
                 |(node, chosen): (&NodeId, &Chosen)| (graph.node(*node).name.clone(), chosen.packing.format);
@@ -227,13 +228,7 @@ mod tests {
             .graph(Shape::square(1, 64))
             .expect("a network");
         let plan = Plan::new(&graph).expect("a plan");
-        let isa = Isa::named("portable").expect("always there");
-        let layers = steps::layers(
-            &plan,
-            &graph,
-            Target { isa, threads: 1 },
-            &Grids::new(&graph, isa, hrnet::Precision::Int8),
-        );
+        let layers = layers(&plan, &graph);
         let count = layers.len();
         let choice = Choice::new(hrnet::Precision::Int8, false);
         let chosen = chosen(layers, &graph, choice, None);

@@ -41,9 +41,13 @@ fn standing(engines: &[(&str, Result<Vec<u64>, String>)]) -> Standing {
     }
 }
 
+/// Seven runs of so many milliseconds.
+fn ms(ms: u64) -> Result<Vec<u64>, String> {
+    Ok(vec![ms * 1_000_000; 7])
+}
+
 #[test]
 fn the_fastest_peer_is_neither_ours_nor_stock() {
-    let ms = |ms: u64| Ok(vec![ms * 1_000_000; 7]);
     let standing = standing(&[
         ("cpu", ms(40)),
         ("candle", ms(30)),
@@ -70,7 +74,6 @@ fn the_fastest_peer_is_neither_ours_nor_stock() {
 
 #[test]
 fn a_precision_is_told_beside_our_f32_and_the_fastest_peer_with_its_error() {
-    let ms = |ms: u64| Ok(vec![ms * 1_000_000; 7]);
     let standing = standing(&[
         ("cpu i16", ms(20)),
         ("cpu", ms(40)),
