@@ -9,7 +9,7 @@
 //!
 //! [`eval`] counts right answers on labelled images, and says what they are worth.
 //!
-//! The harness times closures and knows no backend. [`Suite`] runs the same closures under criterion.
+//! The harness times closures and knows no backend. With the feature `criterion`, `Suite` runs the same closures under it.
 
 mod case;
 mod cell;
@@ -27,6 +27,7 @@ mod record;
 mod stats;
 mod stopwatch;
 mod store;
+#[cfg(feature = "criterion")]
 mod suite;
 pub mod verdict;
 
@@ -45,4 +46,5 @@ pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race
 pub use stats::{Summary, median};
 pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
+#[cfg(feature = "criterion")]
 pub use suite::Suite;

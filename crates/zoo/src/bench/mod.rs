@@ -11,6 +11,7 @@ mod prepare;
 pub(crate) mod race;
 mod resume;
 mod runner;
+#[cfg(feature = "criterion")]
 mod suite;
 pub(crate) mod told;
 
@@ -28,6 +29,7 @@ pub(crate) use peers::{ADVICE, NETWORKS};
 pub(crate) use prepare::{REFERENCE, Workshop, transform};
 pub(crate) use resume::resume;
 pub(crate) use runner::provenance;
+#[cfg(feature = "criterion")]
 pub use suite::{network, preprocess};
 
 /// The sizes that preprocessing is timed at: short side after resizing, side of the crop.

@@ -5,11 +5,18 @@ use harness::Budget;
 use hrnet::Precision;
 
 use super::race::{Heat, entrants, overview, usual};
-use super::suite::is_full;
 use super::{BATCHES, Workshop, all_threads};
 use crate::Failure;
 use crate::context::Context;
 use crate::peers::installed;
+
+/// The variable that picks the cells of `cargo bench`: `full` for all of them.
+const SELECTION: &str = "ZOO_BENCH";
+
+/// Whether all cells are asked for.
+pub(super) fn is_full() -> bool {
+    std::env::var_os(SELECTION).is_some_and(|choice| choice == "full")
+}
 
 /// The networks that are raced unless others are named.
 pub(crate) const NETWORKS: [&str; 4] = ["HRNet_W18_C", "HRNet_W32_C", "HRNet_W48_C", "HRNet_W64_C"];

@@ -4,20 +4,13 @@ use harness::{Case, Record, Suite, append};
 use hrnet::Precision;
 
 use super::runner::{Watch, provenance};
+use super::peers::is_full;
 use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
 use crate::Failure;
 use crate::context::Context;
 
-/// The variable that picks the cells of `cargo bench`: `full` for all of them.
-const SELECTION: &str = "ZOO_BENCH";
-
 /// Where criterion's samples go, as those of `zoo bench`; below the workspace's root, where `cargo bench` runs.
 const RECORDS: &str = "reports/records.jsonl";
-
-/// Whether all cells are asked for.
-pub(super) fn is_full() -> bool {
-    std::env::var_os(SELECTION).is_some_and(|choice| choice == "full")
-}
 
 /// The preprocessing benchmarks, as `cargo bench --bench preprocess` runs them.
 ///
