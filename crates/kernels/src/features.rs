@@ -1,7 +1,11 @@
+use crate::engine::matrix::MatrixUnit;
+
 /// The instruction sets of this CPU that matter to numeric kernels, found at run time, by their usual names.
 pub fn cpu_features() -> Vec<&'static str> {
+    let matrix = MatrixUnit::hardware().is_ok();
     all()
         .into_iter()
+        .chain([("amx-int8", matrix), ("amx-bf16", matrix)])
         .filter_map(|(name, present)| present.then_some(name))
         .collect()
 }

@@ -22,6 +22,7 @@ mod grid;
 mod isa;
 mod layer;
 mod maps;
+pub mod matrix;
 mod operands;
 mod ops;
 mod packed;

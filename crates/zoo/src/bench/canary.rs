@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::{Canary, Cell, Stopwatch};
 use hrnet::Precision;
+use kernels::engine::matrix::{MatrixUnit, Operand, matrix_peak_macs};
 use kernels::engine::{Format, Isa, peak_macs};
 
 /// Rounds of the multiply-add loop, for about a millisecond on one thread.
@@ -20,6 +21,9 @@ const PEAK_S: f64 = 0.003;
 /// Tries, of which the fastest counts: one in which two threads woke on one core is no peak, and would flatter whoever
 /// is held against it.
 const TRIES: usize = 8;
+
+/// Groups of a matrix unit's products in a try, for about a millisecond.
+const MATRIX_GROUPS: usize = 4_000;
 
 /// Hand-overs in all.
 const HANDOVERS: usize = 24_000;
@@ -91,6 +95,17 @@ pub(crate) fn peaks(isa: Isa, threads: usize) -> BTreeMap<Precision, f64> {
         ))
     };
     Precision::ALL.into_iter().filter_map(peak).collect()
+}
+
+/// Multiply-accumulates a second of a matrix unit on one thread.
+pub(crate) fn matrix_peak(unit: MatrixUnit, operand: Operand) -> f64 {
+    let mut macs = 0.0;
+    let rate = |_| {
+        let mut watch = Stopwatch::start();
+        macs = matrix_peak_macs(unit, operand, MATRIX_GROUPS) as f64;
+        macs / (watch.lap_ns().max(1) as f64 / 1e9)
+    };
+    (0..TRIES).map(rate).fold(0.0, f64::max)
 }
 
 /// The multiply-add loop as a cell of a race, for about ten milliseconds a run, and what it does in one.

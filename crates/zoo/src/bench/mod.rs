@@ -20,7 +20,7 @@ use hrnet::Precision;
 use registry::{Variant, Zoo};
 
 pub(crate) use campaign::{Campaign, Done, Plan, Task};
-pub(crate) use canary::{handover_ns, peaks};
+pub(crate) use canary::{handover_ns, matrix_peak, peaks};
 pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub(crate) use gains::{gains, slow};

@@ -3,8 +3,8 @@ use std::path::Path;
 use harness::{Case, Record, Suite, append};
 use hrnet::Precision;
 
-use super::runner::{Watch, provenance};
 use super::peers::is_full;
+use super::runner::{Watch, provenance};
 use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
 use crate::Failure;
 use crate::context::Context;

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use clap::Args;
 use hrnet::Precision;
 use kernels::engine::Isa;
+use kernels::engine::matrix::{MatrixUnit, Operand};
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bench::{handover_ns, peaks, provenance};
+use crate::bench::{handover_ns, matrix_peak, peaks, provenance};
 use crate::context::Context;
 use crate::peers::installed;
 
@@ -38,6 +39,12 @@ struct Checkup {
     unit: &'static str,
     /// G multiply-accumulates a second on one thread of the instruction for each precision's operands.
     peaks: BTreeMap<Precision, f64>,
+    /// The unit that multiplies tiles, if the CPU has one; the engine does not run on it yet.
+    matrix_unit: Option<&'static str>,
+    /// Why there is none.
+    no_matrix_unit: Option<String>,
+    /// G multiply-accumulates a second of that unit on one thread, by operand.
+    matrix_peaks: BTreeMap<&'static str, f64>,
     /// What a cache line takes from one of two threads to the other, ns.
     handover_ns: Option<f64>,
     backends: Vec<String>,
@@ -60,6 +67,7 @@ impl Doctor {
             format!("{} ({what}) {}", backend.name(), precisions.join("; "))
         });
         let unit = runtime::unit()?;
+        let matrix = MatrixUnit::hardware();
         let rounded = |(precision, peak): (Precision, f64)| (precision, (peak / 1e8).round() / 10.0);
         let checkup = Checkup {
             version: about.zoo,
@@ -80,6 +88,9 @@ impl Doctor {
             units: Isa::available().iter().map(Isa::name).collect(),
             unit: unit.name(),
             peaks: peaks(unit, 1).into_iter().map(rounded).collect(),
+            matrix_unit: matrix.ok().map(MatrixUnit::name),
+            no_matrix_unit: matrix.err().map(|why| why.to_string()),
+            matrix_peaks: matrix.map(matrix_peaks).unwrap_or_default(),
             handover_ns: (about.machine.threads > 1).then(|| handover_ns().round()),
             backends: backends.collect(),
             peers: installed(cx, true),
@@ -89,11 +100,22 @@ impl Doctor {
         }
         let peak = |(precision, peak): (&Precision, &f64)| format!("{precision} {peak}");
         let peaks: Vec<String> = checkup.peaks.iter().map(peak).collect();
+        let matrix = match (checkup.matrix_unit, &checkup.no_matrix_unit) {
+            (Some(unit), _) => {
+                let peak = |(operand, peak): (&&str, &f64)| format!("{operand} {peak}");
+                let peaks: Vec<String> = checkup.matrix_peaks.iter().map(peak).collect();
+                format!(
+                    "{unit}: {} GMAC/s, one thread; the engine does not use it yet",
+                    peaks.join(", ")
+                )
+            }
+            (None, why) => format!("none: {}", why.as_deref().unwrap_or("unknown")),
+        };
         let commit = checkup.commit.as_deref().unwrap_or("unknown");
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
              network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\n\
-             peaks       {} GMAC/s, one thread\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
+             peaks       {} GMAC/s, one thread\ntiles       {matrix}\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
@@ -120,4 +142,11 @@ impl Doctor {
             },
         ))
     }
+}
+
+fn matrix_peaks(unit: MatrixUnit) -> BTreeMap<&'static str, f64> {
+    [("int8", Operand::I8U8), ("bf16", Operand::Bf16)]
+        .into_iter()
+        .map(|(name, operand)| (name, (matrix_peak(unit, operand) / 1e8).round() / 10.0))
+        .collect()
 }

@@ -1,0 +1,259 @@
+//! Matrix units: hardware that multiplies tiles of two matrices, as x86's AMX does.
+//!
+//! The unit of work is a [`Group`]: up to three blocks of outputs by two vectors of pixels, summed over every input channel
+//! and tap. One group is six products of tiles a step at most, which is what the eight tile registers hold beside their
+//! operands; nothing of it leaves them before its sums are done.
+//!
+//! ```text
+//!             64 bytes: 4 channels of int8 or 2 of bf16                16 pixels of 4 bytes
+//!           ┌───────────────┐                                        ┌───────────────┐
+//!  outputs  │ A: weights    │  rows <= 16         channels, 4 or 2   │ B: inputs     │ 16 rows
+//!           └───────────────┘                     a row              └───────────────┘
+//!                             C += A B: outputs x 16 pixels, i32 or f32
+//! ```
+//!
+//! A row of a tile must not cross a cache line: loads that do take three to six times as long. [`Line`] rules that out.
+//!
+//! [`MatrixUnit::Twin`] does the same in plain code, to the bit, so that layouts, packing and tails are proved on every
+//! machine and the unit itself, on those that have one, against it.
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+mod peak;
+#[cfg(test)]
+mod tests;
+mod twin;
+
+pub use peak::matrix_peak_macs;
+
+/// A cache line: what a row of a tile of operands or sums fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Line(pub [u8; 64]);
+
+impl Line {
+    /// Sixty-four zeros.
+    pub const ZERO: Self = Self([0; 64]);
+
+    /// The line as sums in i32, one a pixel.
+    pub fn i32s(&self) -> [i32; 16] {
+        std::array::from_fn(|i| i32::from_ne_bytes(self.four(i)))
+    }
+
+    /// The line as sums in f32, one a pixel.
+    pub fn f32s(&self) -> [f32; 16] {
+        std::array::from_fn(|i| f32::from_ne_bytes(self.four(i)))
+    }
+
+    fn four(&self, i: usize) -> [u8; 4] {
+        self.0[4 * i..4 * i + 4].try_into().expect("four bytes")
+    }
+}
+
+/// Rows of a tile of inputs, and the most of one of weights and sums.
+pub const ROWS: usize = 16;
+
+/// Vectors of sixteen pixels in a group.
+pub const VECTORS: usize = 2;
+
+/// The most blocks of outputs in a group.
+pub const BLOCKS: usize = 3;
+
+/// Lines of the sums of a group: a whole tile for each block and vector.
+pub const SUMS: usize = BLOCKS * VECTORS * ROWS;
+
+/// What a product multiplies and how its sums are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// bf16 by bf16 into f32. Numbers below the normal ones count as zero; every sum is rounded to nearest even.
+    Bf16,
+    /// i8 weights by u8 inputs into i32.
+    I8U8,
+    /// i8 weights by i8 inputs into i32.
+    I8I8,
+    /// u8 weights by i8 inputs into i32.
+    U8I8,
+    /// u8 weights by u8 inputs into i32.
+    U8U8,
+}
+
+impl Operand {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Bf16, Self::I8U8, Self::I8I8, Self::U8I8, Self::U8U8];
+
+    /// Channels in four bytes.
+    pub const fn channels(self) -> usize {
+        match self {
+            Self::Bf16 => 2,
+            Self::I8U8 | Self::I8I8 | Self::U8I8 | Self::U8U8 => 4,
+        }
+    }
+}
+
+/// A unit that multiplies tiles, which this machine has and this process may use: holding one is the proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatrixUnit {
+    /// Advanced Matrix Extensions with the instructions for int8 and bf16.
+    #[cfg(target_arch = "x86_64")]
+    Amx(Amx),
+    /// Plain code, to the bit the same.
+    Twin,
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use amx::Amx;
+
+/// Why the hardware's unit is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoMatrixUnit {
+    /// The CPU has none, or none that this engine knows.
+    #[error("this CPU reports no AMX with int8 and bf16")]
+    Absent,
+    /// The operating system does not save its registers.
+    #[error("the operating system does not save AMX's registers")]
+    NotSaved,
+    /// The kernel refuses this process the registers.
+    #[error(
+        "the kernel refused this process AMX's registers: arch_prctl(ARCH_REQ_XCOMP_PERM) gave errno {0}"
+    )]
+    Refused(i32),
+}
+
+impl MatrixUnit {
+    /// The hardware's unit. The first call asks the kernel for its registers, for the whole process.
+    ///
+    /// # Errors
+    /// If there is none, or the kernel does not let this process use it.
+    pub fn hardware() -> Result<Self, NoMatrixUnit> {
+        #[cfg(target_arch = "x86_64")]
+        return amx::Amx::new().map(Self::Amx);
+        #[cfg(not(target_arch = "x86_64"))]
+        Err(NoMatrixUnit::Absent)
+    }
+
+    /// The hardware's unit if there is one, and its twin.
+    pub fn available() -> Vec<Self> {
+        Self::hardware().into_iter().chain([Self::Twin]).collect()
+    }
+
+    /// `amx` or `amx-twin`.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => "amx",
+            Self::Twin => "amx-twin",
+        }
+    }
+
+    /// Configures this thread's unit for groups of this shape, runs `work` and releases the unit.
+    ///
+    /// Configuring takes some 50 ns: do it once a step, not once a group.
+    pub fn configured<T>(self, shape: Shape, work: impl FnOnce(&mut Tiles<'_>) -> T) -> T {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(amx) => {
+                let on = amx.configure(shape);
+                work(&mut Tiles {
+                    shape,
+                    unit: Running::Amx(&on),
+                })
+            }
+            Self::Twin => work(&mut Tiles {
+                shape,
+                unit: Running::Twin,
+            }),
+        }
+    }
+}
+
+/// The blocks of a group, all of as many outputs: few rows of weights cost almost as much as sixteen, so 18 outputs are two
+/// blocks of 9 and not 16 and 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    blocks: usize,
+    rows: usize,
+}
+
+impl Shape {
+    /// Blocks of so many outputs each.
+    ///
+    /// # Panics
+    /// If there are none or more than [`BLOCKS`], or [`ROWS`] outputs in one.
+    pub fn new(blocks: usize, rows: usize) -> Self {
+        assert!(
+            (1..=BLOCKS).contains(&blocks),
+            "{blocks} blocks, of 1 to {BLOCKS}"
+        );
+        assert!((1..=ROWS).contains(&rows), "{rows} rows, of 1 to {ROWS}");
+        Self { blocks, rows }
+    }
+}
+
+/// The operands of one group of sums.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// What is multiplied.
+    pub operand: Operand,
+    /// `[run][tile][block][row]`: four or two input channels of one output fill four bytes of a line.
+    pub weights: &'a [Line],
+    /// Where the inputs lie: lines of sixteen pixels, four or two channels of each.
+    pub inputs: &'a [Line],
+    /// The line of the first vector of each run's first channels; the second vector follows it.
+    pub runs: &'a [usize],
+    /// Lines from some channels of a pixel to the next channels. Where it is odd, rows of a tile lie in different sets of the
+    /// cache.
+    pub pitch: usize,
+    /// Tiles in a run, each of [`ROWS`] rows of channels.
+    pub tiles: usize,
+}
+
+/// A unit that is configured on this thread.
+#[derive(Debug)]
+pub struct Tiles<'a> {
+    shape: Shape,
+    unit: Running<'a>,
+}
+
+#[derive(Debug)]
+enum Running<'a> {
+    #[cfg(target_arch = "x86_64")]
+    Amx(&'a amx::Configured),
+    Twin,
+}
+
+impl Tiles<'_> {
+    /// Sums a group: `sums[(block * VECTORS + vector) * ROWS + row]` is the line of an output's pixels. Lines of rows that
+    /// the shape does not have are left as they are.
+    ///
+    /// # Panics
+    /// If weights, inputs or sums are shorter than the shape and the group say.
+    pub fn sum(&mut self, group: &Group<'_>, sums: &mut [Line; SUMS]) {
+        let Shape { blocks, rows } = self.shape;
+        let products = group.runs.len() * group.tiles;
+        assert_eq!(
+            group.weights.len(),
+            products * blocks * rows,
+            "lines of weights of {products} tiles, {blocks} blocks and {rows} rows"
+        );
+        // A product of zero tiles is no loop that the unit could run.
+        assert!(products > 0, "a group of no products");
+        let reach = (ROWS * group.tiles - 1)
+            .checked_mul(group.pitch)
+            .and_then(|reach| reach.checked_add(VECTORS))
+            .expect("a run within memory");
+        for run in group.runs {
+            let end = run.checked_add(reach).expect("a run within memory");
+            assert!(
+                end <= group.inputs.len(),
+                "a run from line {run} ends at line {end}, the inputs at {}",
+                group.inputs.len()
+            );
+        }
+        match self.unit {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the unit is configured for the shape on this thread, and what it reads and writes was checked above.
+            Running::Amx(on) => unsafe { on.sum(self.shape, group, sums) },
+            Running::Twin => twin::sum(self.shape, group, sums),
+        }
+    }
+}
