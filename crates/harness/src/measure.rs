@@ -58,7 +58,7 @@ impl Budget {
         warm_up: 1,
         min_samples: 3,
         max_samples: 15,
-        time: Duration::from_secs(1),
+        time: Duration::from_millis(500),
     };
 
     /// One process of several, whose medians count rather than their samples.
