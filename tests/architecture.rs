@@ -5,18 +5,20 @@ use std::process::Command;
 
 /// Crate, and the crates of ours that it may depend on.
 const MAP: &[(&str, &[&str])] = &[
+    ("files", &[]),
     ("hrnet", &[]),
     ("kernels", &[]),
-    ("registry", &["hrnet"]),
-    ("checkpoint", &["hrnet", "kernels"]),
+    ("registry", &["files", "hrnet"]),
+    ("checkpoint", &["files", "hrnet", "kernels"]),
     ("preprocess", &["kernels"]),
     ("runtime", &["hrnet", "kernels", "onnx"]),
     ("onnx", &["hrnet"]),
-    ("harness", &["hrnet", "registry"]),
-    ("report", &["hrnet", "harness", "registry"]),
+    ("harness", &["files", "hrnet", "registry"]),
+    ("report", &["files", "hrnet", "harness", "registry"]),
     (
         "zoo",
         &[
+            "files",
             "hrnet",
             "kernels",
             "registry",

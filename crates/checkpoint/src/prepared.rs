@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use files::Whole;
 use hrnet::Graph;
 
-use crate::write::{LAYOUT_VERSION, SOURCE, VERSION};
-use crate::{CheckpointError, Dtype, Layout, Naming, Weights, load, read, write_safetensors};
+use crate::write::{LAYOUT_VERSION, SOURCE, VERSION, write_into};
+use crate::{CheckpointError, Dtype, Layout, Naming, Weights, load, read};
 
 /// How much of a digest is in a name; the whole of it is noted in the file.
 const SHOWN_DIGEST: usize = 16;
@@ -42,7 +43,8 @@ pub fn load_prepared(source: &Path, digest: Option<&str>, graph: &Graph) -> Resu
     }
     let weights = load(source, graph)?;
     let layout = Layout::new(Naming::Timm).with_source(digest);
-    let prepared = write_safetensors(&path, graph, &weights, &layout)
+    // Its folder is the cache's: a link that somebody planted there is replaced, not followed.
+    let prepared = write_into(Whole::create(&path), &path, graph, &weights, &layout)
         .ok()
         .and_then(|()| open(&path, digest, graph));
     Ok(prepared.unwrap_or(weights))

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use files::Whole;
 use hrnet::{Graph, Param, ParamKind, WeightSource};
 use serde_json::{Value, json};
 
@@ -89,13 +90,23 @@ pub fn write_safetensors(
     weights: &dyn WeightSource,
     layout: &Layout<'_>,
 ) -> Result<(), CheckpointError> {
+    write_into(Whole::output(path), path, graph, weights, layout)
+}
+
+/// The same into a file that was begun with this path.
+pub(crate) fn write_into(
+    file: io::Result<Whole>,
+    path: &Path,
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    layout: &Layout<'_>,
+) -> Result<(), CheckpointError> {
     let io = |source| CheckpointError::Io {
         path: path.to_owned(),
         source,
     };
     let entries: Vec<Entry> = graph.params().flat_map(|param| entries(param, layout)).collect();
-    let mut file = new_beside(path).map_err(io)?;
-    let mut out = BufWriter::new(file.as_file_mut());
+    let mut out = BufWriter::new(file.map_err(io)?);
     out.write_all(&header(&entries, layout)).map_err(io)?;
     for entry in &entries {
         match &entry.content {
@@ -114,11 +125,8 @@ pub fn write_safetensors(
         }
         .map_err(io)?;
     }
-    out.flush().map_err(io)?;
-    drop(out);
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
+    file.publish().map_err(io)
 }
 
 impl Layout<'_> {
@@ -174,15 +182,4 @@ fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
     values
         .iter()
         .try_for_each(|value| out.write_all(&value.to_le_bytes()))
-}
-
-/// An empty file in the folder of `path`, which is gone when it is dropped before it has its path.
-fn new_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
-    // As any new file: the umask decides who may read it. Temporary files are the owner's alone by default.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }

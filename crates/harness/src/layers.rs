@@ -13,6 +13,7 @@ pub struct LayerTimes {
     /// What was run.
     pub case: Case,
     /// When it began, RFC 3339 in UTC.
+    #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
     /// Multiply-accumulates a second of fused f32 instructions on as many threads, right after.
     pub peak_macs_per_s: f64,

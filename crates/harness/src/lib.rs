@@ -19,6 +19,7 @@ mod derived;
 pub mod eval;
 mod fidelity;
 mod layers;
+mod lines;
 mod machine;
 mod measure;
 mod quantile;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Case, Machine, Summary};
+use crate::{Case, Machine, Summary, days};
 
 /// One measured cell, or one that failed: a line of JSON that can be read without any other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,7 @@ pub struct Record {
     /// What was measured; its id in JSON.
     pub case: Case,
     /// When the cell began, RFC 3339 in UTC.
+    #[serde(deserialize_with = "days::time")]
     pub started: String,
     /// Duration of each run in ns, in order; empty if the cell failed.
     pub samples_ns: Vec<u64>,
@@ -177,8 +178,7 @@ impl Record {
 
     /// The present time in the form of [`Record::started`].
     pub fn now() -> String {
-        let now = jiff::Timestamp::now();
-        now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+        days::now()
     }
 
     /// The summary of the samples, or why there are none.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::lock::alone_in;
-use crate::whole::{Whole, folder_of};
 use crate::{Digest, Pin};
+use files::{Whole, folder_of};
 
 /// The digests of a file's blocks: which of them is damaged, where the whole digest only tells that one is.
 #[derive(Clone, Debug, PartialEq, Eq)]

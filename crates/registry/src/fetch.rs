@@ -15,8 +15,8 @@ use crate::owner::Turn;
 use crate::partial::{self, Partial};
 use crate::source::Source;
 use crate::space::Ledger;
-use crate::whole::open_regular;
 use crate::{Artifact, Cache, Digest, Event, FetchError, Limits, Lock, Pin, Sizes, Verified, Watch};
+use files::open_regular;
 
 /// Brings weights into a cache.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "object-store")]
@@ -10,7 +10,6 @@ use std::sync::Arc;
 #[cfg(feature = "object-store")]
 use crate::bucket::Bucket;
 use crate::reading::{Reader, Reading};
-use crate::whole::Whole;
 
 /// A file or folder of this machine, or an object or prefix of a bucket.
 #[derive(Clone, PartialEq, Eq)]
@@ -316,14 +315,7 @@ impl Location {
     /// If it cannot be written.
     pub fn write(&self, bytes: &[u8]) -> Result<(), LocationError> {
         match &self.0 {
-            Place::Disk(path) => {
-                let write = || {
-                    let mut file = Whole::create(path)?;
-                    file.write_all(bytes)?;
-                    file.publish()
-                };
-                write().map_err(LocationError::disk(path))
-            }
+            Place::Disk(path) => files::write(path, bytes).map_err(LocationError::disk(path)),
             #[cfg(feature = "object-store")]
             Place::Bucket(bucket, key) => bucket.put(key, bytes.to_vec()),
         }

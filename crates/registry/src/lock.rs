@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TomlError, Value, value};
 
 use crate::blocks::SideFile;
-use crate::whole::{Whole, folder_of};
 use crate::{Digest, ManifestError};
+use files::{Whole, folder_of};
 
 /// What was seen at the first download of each URL; enforced from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::cache::Cache;
 use crate::owner;
 use crate::ranges::Ranges;
-use crate::whole::{make_folder, no_follow, open_regular, sync_folder};
+use crate::whole::make_folder;
+use files::{no_follow, open_regular, sync_folder};
 
 /// A download's bytes, owned by this process: nobody else writes to the same file, whatever others believe.
 ///
@@ -157,7 +158,7 @@ impl Partial {
         file.set_len(total)?;
         file.sync_all()?;
         drop(file);
-        let folder = crate::whole::folder_of(path);
+        let folder = files::folder_of(path);
         make_folder(folder)?;
         fs::rename(self.data(), path)?;
         sync_folder(folder)?;

@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::expect::check;
 use crate::hashing::hash;
 use crate::mirror::{Base, Entry, Index, Mirror, SCHEMA, VERSION, path_of};
-use crate::whole::{Whole, folder_of, open_regular};
+use crate::whole::read_back;
 use crate::{Artifact, Cache, FetchError, Lock, Pin, Verified};
+use files::{Whole, folder_of, open_regular};
 
 /// One file that a mirror was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn copy_file(file: &Verified, to: &Path) -> io::Result<(Pin, bool)> {
     fs::create_dir_all(folder_of(to))?;
     let mut target = Whole::create(to)?;
     io::copy(&mut source, &mut target)?;
-    let found = target.read_back()?;
+    let found = read_back(&target)?;
     if found == file.pin {
         target.publish()?;
     }

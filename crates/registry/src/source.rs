@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use reqwest::Url;
 
 use crate::http::{Http, HttpError, Part, Wanted};
-use crate::whole::open_regular;
+use files::open_regular;
 
 /// A place that one file may be had from.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::fs::{self, Metadata};
 use std::io::Write;
 
 use crate::cache::Cache;
-use crate::whole::{Whole, make_folder};
+use crate::whole::make_folder;
 use crate::{Digest, Pin};
+use files::Whole;
 
 /// Size, times and inode of a file: any change of its bytes changes one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

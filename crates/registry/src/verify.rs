@@ -8,8 +8,8 @@ use crate::cache::Cache;
 use crate::expect::{Expected, check, is_pinned};
 use crate::hashing::hash;
 use crate::stamp::Stamp;
-use crate::whole::open_regular;
 use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin};
+use files::open_regular;
 
 /// A file whose bytes were found to be what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

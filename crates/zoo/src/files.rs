@@ -1,7 +1,7 @@
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use registry::Location;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::{Exit, Failure};
@@ -9,22 +9,9 @@ use crate::{Exit, Failure};
 /// Endings of files that are taken for images.
 pub(crate) const IMAGE_ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 
-/// Writes a file beside `path` and renames it, so that no half file is ever seen.
+/// Writes a file that the user named, so that no half file is ever seen.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(name);
-    let write = || -> io::Result<()> {
-        let mut file = File::create_new(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().map_err(|error| {
-        // The partial file is of no use; that it cannot be removed is not what failed.
-        let _ = fs::remove_file(&partial);
-        Failure::file(path, &error)
-    })
+    ::files::write(path, bytes).map_err(|error| Failure::file(path, &error))
 }
 
 /// The bytes of an image file, or of standard input for `-`.

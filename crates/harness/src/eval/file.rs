@@ -1,9 +1,11 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::{Answer, Header};
-use crate::store::cut_torn_line;
+use crate::lines::{self, Line};
 
 /// A file of answers that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,11 @@ impl EvalError {
     }
 }
 
+/// How a header begins.
+const HEADER: &str = "{\"eval\":";
+/// How an answer begins.
+const ANSWER: &str = "{\"image\":";
+
 /// A file of answers that is being written, by this process alone.
 #[derive(Debug)]
 pub struct Book {
@@ -84,13 +91,14 @@ impl Book {
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
-        cut_torn_line(&mut file).map_err(io)?;
+        let has_header = has_line(&mut file).map_err(io)?;
+        if !has_header {
+            mend_end::<Header>(path, &mut file, HEADER)?;
+        }
         let answers = if file.metadata().map_err(io)?.len() == 0 {
             let mut line = serde_json::to_vec(header).expect("our types have string keys");
             line.push(b'\n');
-            file.write_all(&line)
-                .and_then(|()| file.sync_data())
-                .map_err(io)?;
+            lines::add(&mut file, &line).map_err(io)?;
             Vec::new()
         } else {
             let (found, answers) = read_answers(path)?;
@@ -100,6 +108,8 @@ impl Book {
                 let path = path.to_owned();
                 return Err(EvalError::Other { path, difference });
             }
+            // Not before it is known to be ours.
+            mend_end::<Answer>(path, &mut file, ANSWER)?;
             answers
         };
         Ok(Self {
@@ -124,37 +134,71 @@ impl Book {
             serde_json::to_writer(&mut text, answer).expect("our types have string keys");
             text.push(b'\n');
         }
-        self.file
-            .write_all(&text)
-            .and_then(|()| self.file.sync_data())
-            .map_err(EvalError::io(&self.path))?;
+        lines::add(&mut self.file, &text).map_err(EvalError::io(&self.path))?;
         self.answers.extend(answers);
         Ok(())
     }
 }
 
-fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
-    let text = fs::read_to_string(path).map_err(EvalError::io(path))?;
-    parse_answers(&text, path)
+/// Has the file end in a whole line: what a kill cut short is dropped, a line that lacks only its end gets it.
+fn mend_end<T: DeserializeOwned>(path: &Path, file: &mut File, head: &str) -> Result<(), EvalError> {
+    match lines::mend_end::<T>(file, head).map_err(EvalError::io(path))? {
+        Ok(()) => Ok(()),
+        // Reading it again tells which line it is.
+        Err(foreign) => read_answers(path).and(Err(EvalError::Line {
+            path: path.to_owned(),
+            line: 1,
+            why: foreign.fault.to_string(),
+        })),
+    }
 }
 
-/// The header and the answers of a file of this text and name. A last line without its end, from a run that was killed, is
-/// passed over.
+/// Whether the file has a first line with its end.
+fn has_line(file: &mut File) -> io::Result<bool> {
+    file.rewind()?;
+    let mut first = Vec::new();
+    BufReader::new(&*file).read_until(b'\n', &mut first)?;
+    Ok(first.ends_with(b"\n"))
+}
+
+/// Whether a line is the beginning of a value that a killed run left.
+fn is_torn<T: DeserializeOwned>(line: &str, head: &str) -> bool {
+    Line::<T>::of(line.as_bytes()).is_torn(line.as_bytes(), head)
+}
+
+fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
+    let text = fs::read(path).map_err(EvalError::io(path))?;
+    // A kill may have cut a letter in two.
+    parse_answers(&String::from_utf8_lossy(&text), path)
+}
+
+/// The header and the answers of a file of this text and name. The last line counts with or without its line feed; what a
+/// killed run left torn of it is passed over.
 ///
 /// # Errors
 /// If another line is not what it should be.
 pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let bad = |line: usize, why: String| EvalError::Line {
         path: path.to_owned(),
         line,
         why,
     };
-    let mut lines = whole.lines().enumerate();
-    let first = lines
-        .next()
-        .ok_or_else(|| bad(1, "the file is empty: expected an evaluation's header".into()))?;
-    let header: Header = serde_json::from_str(first.1)
+    let text = text.trim_end_matches('\0');
+    let last = text.rfind('\n').map_or(0, |end| end + 1);
+    // A torn header is none.
+    let text = if last == 0 && is_torn::<Header>(text, HEADER) {
+        ""
+    } else {
+        text
+    };
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    if first.is_empty() {
+        return Err(bad(
+            1,
+            "the file is empty: expected an evaluation's header".into(),
+        ));
+    }
+    let header: Header = serde_json::from_str(first)
         .map_err(|error| bad(1, format!("not the header of an evaluation: {error}")))?;
     if header.eval != Header::SCHEMA {
         let (found, known) = (header.eval, Header::SCHEMA);
@@ -163,11 +207,17 @@ pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), E
             format!("form {found} of evaluations: this program knows {known}"),
         ));
     }
-    let answers = lines
-        .map(|(index, line)| {
-            serde_json::from_str(line).map_err(|error| bad(index + 1, format!("no answer: {error}")))
-        })
-        .collect::<Result<_, _>>()?;
+    let mut answers = Vec::new();
+    let ends = rest.matches('\n').count();
+    for (index, line) in rest.split('\n').enumerate() {
+        let parsed = Line::<Answer>::of(line.as_bytes());
+        match parsed.fault {
+            Some(_) if index == ends && parsed.is_torn(line.as_bytes(), ANSWER) => {}
+            Some(fault) => return Err(bad(index + 2, format!("no answer: {fault}"))),
+            None => {}
+        }
+        answers.extend(parsed.values);
+    }
     Ok((header, answers))
 }
 
@@ -198,6 +248,13 @@ mod tests {
         let (_, answers) = read_answers(&path).expect("readable");
         assert_eq!(answers.len(), 3);
 
+        // Without its last line feed it is as whole.
+        let text = fs::read_to_string(&path).expect("readable");
+        fs::write(&path, text.trim_end()).expect("written");
+        assert_eq!(read_answers(&path).expect("readable").1.len(), 3);
+        drop(Book::open(&path, &header).expect("goes on"));
+        assert_eq!(fs::read_to_string(&path).expect("readable"), text);
+
         let mut other = header.clone();
         other.key.weights = "seeded:1".into();
         let error = Book::open(&path, &other).expect_err("other weights").to_string();
@@ -221,7 +278,28 @@ mod tests {
         };
         assert!(error("").contains("eval.jsonl:1: the file is empty"));
         assert!(error("{}\n").contains("eval.jsonl:1: not the header"));
+        for text in ["mine", "{\"mine\": [1", "mine\n{\"image\":1"] {
+            fs::write(&path, text).expect("written");
+            let refused = Book::open(&path, &header(3, Shard::WHOLE)).expect_err("no evaluation");
+            assert!(
+                refused.to_string().contains("eval.jsonl:1: not the header"),
+                "{refused}"
+            );
+            assert_eq!(
+                fs::read_to_string(&path).expect("a file"),
+                text,
+                "it stays as it is"
+            );
+        }
         let line = serde_json::to_string(&header(3, Shard::WHOLE)).expect("JSON");
+        let foreign = format!("{line}\nmine");
+        fs::write(&path, &foreign).expect("written");
+        let refused = Book::open(&path, &header(3, Shard::WHOLE)).expect_err("no answer");
+        assert!(
+            refused.to_string().contains("eval.jsonl:2: no answer"),
+            "{refused}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("a file"), foreign);
         assert!(error(&format!("{line}\n{{\"top\":3}}\n")).contains("eval.jsonl:2: no answer"));
         let newer = line.replacen("\"eval\":1", "\"eval\":2", 1);
         assert!(error(&format!("{newer}\n")).contains("form 2 of evaluations: this program knows 1"));

@@ -106,6 +106,7 @@ pub struct Header {
     /// The preprocessing's id.
     pub preprocess: String,
     /// When it began, RFC 3339 in UTC.
+    #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
     /// Program and machine.
     pub provenance: Provenance,
@@ -170,7 +171,7 @@ pub(crate) mod testing {
             shard,
             source: None,
             preprocess: "p".into(),
-            started: String::new(),
+            started: "2026-01-01T00:00:00Z".into(),
             provenance: Provenance::default(),
         }
     }

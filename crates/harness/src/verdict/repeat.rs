@@ -15,6 +15,7 @@ pub struct Repeat {
     /// What was measured.
     pub case: Case,
     /// When it began, RFC 3339 in UTC.
+    #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
     /// Median of its samples, ns; none where it failed.
     pub median_ns: Option<f64>,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::request::Request;
 use super::{Content, Fault, State, Wait};
-use crate::whole::open_regular;
+use files::open_regular;
 
 const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><body>Please log in to the network.</body></html>\n";
 

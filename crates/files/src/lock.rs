@@ -1,0 +1,57 @@
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Waits until nobody else holds the file, and holds it until it is closed. Where the file system has no locks, nobody waits.
+///
+/// # Errors
+/// If the system refuses.
+pub fn lock(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if has_no_locks(&error) => return Ok(()),
+            result => return result,
+        }
+    }
+}
+
+/// The file of a lock, which is made where it is not there, held; `None` where another process holds it. Its name stays when
+/// the lock is gone: to remove it would let two processes hold two files of one name.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn try_hold(path: &Path) -> io::Result<Option<File>> {
+    let file = open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(Some(file)),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// As [`try_hold`], but waits until it is free.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn hold(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    lock(&file)?;
+    Ok(file)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    crate::no_follow(&mut options);
+    options.open(path)
+}
+
+fn has_no_locks(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let none_left = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
+    #[cfg(not(unix))]
+    let none_left = false;
+    none_left || error.kind() == ErrorKind::Unsupported
+}
