@@ -8,6 +8,7 @@ use harness::eval::{Shard, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::night::Night;
+use crate::text::table as csv_table;
 use crate::{Input, ReportError, night, write};
 
 /// The folder of evaluations, beside the records.
@@ -245,8 +246,7 @@ struct Row<'a> {
 
 /// The evaluations as a table with commas, a row each.
 pub(crate) fn table(input: &Input) -> Result<String, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for evaluated in in_order(input) {
+    csv_table::write(in_order(input).into_iter().map(|evaluated| {
         let Summary {
             header,
             tally,
@@ -261,7 +261,7 @@ pub(crate) fn table(input: &Input) -> Result<String, csv::Error> {
             .iter()
             .map(|held| format!("{} {}: {}", held.column, held.printed, held.agreement))
             .collect();
-        writer.serialize(Row {
+        Row {
             variant: &key.variant,
             weights: &key.weights,
             preprocess: &header.preprocess,
@@ -289,8 +289,6 @@ pub(crate) fn table(input: &Input) -> Result<String, csv::Error> {
             before: since.as_ref().map_or("", |since| since.night),
             since: since.as_ref().map_or(String::new(), Since::verdict),
             started: &header.started,
-        })?;
-    }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+    }))
 }

@@ -4,6 +4,8 @@ use minijinja::{AutoEscape, Environment, HtmlEscape, Value, context};
 
 use crate::draw;
 use crate::page::Page;
+use crate::shelf::Listed;
+use crate::text;
 
 const PAGE: &str = include_str!("../templates/page.html");
 const INDEX: &str = include_str!("../templates/index.html");
@@ -19,24 +21,25 @@ pub(crate) fn page(page: &Page) -> String {
 
 /// A file of the page's folder with what is in it, as the page has it.
 pub(crate) fn file(name: &str, what: &str) -> String {
-    let (name, what) = (HtmlEscape(name), HtmlEscape(what));
-    format!("<a href=\"{name}\">{name}</a> ({what})")
+    let (to, name, what) = (text::link(name), HtmlEscape(name), HtmlEscape(what));
+    format!("<a href=\"{to}\">{name}</a> ({what})")
 }
 
-/// The list of pages in these folders, with what is said of each.
-pub(crate) fn index(folders: &[(String, String)]) -> String {
+/// The list of these pages.
+pub(crate) fn index(folders: &[Listed]) -> String {
     render(INDEX, context! { folders => Serde(folders), style => STYLE })
 }
 
-/// A page that leads on to the page of this folder beside it.
-pub(crate) fn latest(folder: &str) -> String {
-    render(LATEST, context! { folder, style => STYLE })
+/// A page that leads on to this page beside it.
+pub(crate) fn latest(folder: &Listed) -> String {
+    render(LATEST, context! { folder => Serde(folder), style => STYLE })
 }
 
 fn render(template: &str, values: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("breakable", breakable);
+    environment.add_filter("link", |name: &str| Value::from_safe_string(text::link(name)));
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -59,11 +62,16 @@ mod tests {
     #[test]
     fn names_are_escaped_and_in_order() {
         let html = index(&[
-            ("2026-01-02".into(), "a & b".into()),
-            ("<b>".into(), String::new()),
+            Listed::new("2026-01-02".as_ref(), "a & b".into()),
+            Listed::new("<b>".as_ref(), String::new()),
+            Listed::new("javascript:alert(1)".as_ref(), String::new()),
         ]);
         assert!(
             html.contains(r#"<a href="2026-01-02/index.html">2026-01-02</a>"#),
+            "{html}"
+        );
+        assert!(
+            html.contains(r#"<a href="javascript%3Aalert%281%29/index.html">"#),
             "{html}"
         );
         assert!(html.contains("a &amp; b"), "{html}");

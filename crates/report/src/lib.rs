@@ -1,7 +1,7 @@
 //! Benchmark records as a page with tables and charts.
 //!
 //! [`render`] writes a folder with the page in HTML and Markdown, both from one model, each chart as an SVG, and the numbers for
-//! other programs; the same input gives the same bytes. [`new_folder`], [`earlier`] and [`update`] keep a folder of
+//! other programs; the same input gives the same bytes. [`Shelf`], [`earlier`] and [`newest`] keep a folder of
 //! such folders, [`choices`] answers which network to use, and [`readme`] makes what a README shows of it.
 
 mod axis;
@@ -31,11 +31,13 @@ mod scatter;
 mod sections;
 mod series;
 mod shelf;
+mod shelved;
 #[cfg(test)]
 mod testing;
+pub mod text;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use harness::{LayerTimes, Record};
@@ -52,7 +54,8 @@ pub use night::{Mark, Night, Verdicts, verdicts};
 pub use pick::{Choice, Wish, choices};
 pub use pruned::relink;
 pub use readme::{Excerpt, readme};
-pub use shelf::{earlier, new_folder, newest, slug, update};
+pub use shelf::{Shelf, slug};
+pub use shelved::{earlier, newest};
 
 /// What a page is made of.
 #[derive(Clone, Copy)]
@@ -122,6 +125,15 @@ pub enum ReportError {
     },
 }
 
+impl ReportError {
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 impl fmt::Debug for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input")
@@ -157,7 +169,10 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
     let mut paths = Vec::new();
     for figure in &figures {
         if let Some(svg) = &figure.svg {
-            paths.push(write(&folder.join(figure.file_name()), &draw::standalone(svg))?);
+            paths.push(write_text(
+                &folder.join(figure.file_name()),
+                &draw::standalone(svg),
+            )?);
         }
     }
     let records = folder.join("records.jsonl");
@@ -173,7 +188,7 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
     let csv = |name: &str, rows: Result<String, csv::Error>| {
         let path = folder.join(name);
         match rows {
-            Ok(rows) => write(&path, &rows),
+            Ok(rows) => write_text(&path, &rows),
             Err(error) => Err(ReportError::Io {
                 path,
                 source: io::Error::other(error),
@@ -189,8 +204,8 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
         &night::About::of(input).to_json(),
     )?);
     let page = Page::new(&model, figures);
-    paths.push(write(&folder.join("index.md"), &markdown::page(&page))?);
-    paths.push(write(&folder.join("index.html"), &html::page(&page))?);
+    paths.push(write_text(&folder.join("index.md"), &markdown::page(&page))?);
+    paths.push(write_text(&folder.join("index.html"), &html::page(&page))?);
     Ok(paths)
 }
 
@@ -200,31 +215,13 @@ fn lines(records: &[Record]) -> String {
     records.iter().map(line).collect()
 }
 
-/// Writes a file whole or not at all.
+/// Writes a text of ours whole or not at all; whatever it quotes, no character of it is obeyed.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<PathBuf, ReportError> {
+    write(path, &text::visible(text))
+}
+
+/// Writes a file whole or not at all, byte for byte.
 pub(crate) fn write(path: &Path, text: &str) -> Result<PathBuf, ReportError> {
-    let io = |source| ReportError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map_err(io)?;
-    file.write_all(text.as_bytes()).map_err(io)?;
-    readable(file.as_file()).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
+    files::write(path, text.as_bytes()).map_err(ReportError::io(path))?;
     Ok(path.to_owned())
-}
-
-/// A temporary file is its owner's alone; a page is for everybody.
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> io::Result<()> {
-    Ok(())
 }

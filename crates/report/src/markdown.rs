@@ -1,18 +1,21 @@
 use crate::page::{Block, Page, Table};
+use crate::shelf::Listed;
+use crate::text;
+use crate::text::markdown::{cell, code, escape, link, paragraph};
 
 /// The page as Markdown.
 pub(crate) fn page(page: &Page) -> String {
-    let mut text = format!("`{}`\n\n# {}\n\n", page.command, page.title);
+    let mut text = format!("{}\n\n# {}\n\n", code(&page.command), escape(&page.title));
     for (name, value) in &page.facts {
-        text.push_str(&format!("- **{name}**: {}\n", escape(value)));
+        text.push_str(&format!("- **{}**: {}\n", escape(name), escape(value)));
     }
     let files: Vec<String> = page.files.iter().map(|(name, what)| file(name, what)).collect();
     text.push_str(&format!("- **files**: {}\n", files.join(", ")));
     for notice in &page.notices {
-        text.push_str(&format!("\n> {}\n", escape(notice)));
+        text.push_str(&format!("\n> {}\n", paragraph(notice)));
     }
     for section in &page.sections {
-        text.push_str(&format!("\n## {}\n", section.title));
+        text.push_str(&format!("\n## {}\n", escape(&section.title)));
         for block in &section.blocks {
             text.push('\n');
             text.push_str(&self::block(block));
@@ -23,18 +26,30 @@ pub(crate) fn page(page: &Page) -> String {
 
 /// A file of the page's folder with what is in it.
 pub(crate) fn file(name: &str, what: &str) -> String {
-    format!("[{name}]({name}) ({})", escape(what))
+    format!("{} ({})", link(name, &text::link(name)), escape(what))
+}
+
+/// The list of pages, the newest first.
+pub(crate) fn index(pages: &[Listed]) -> String {
+    let line = |page: &Listed| {
+        let to = format!("{}/index.md", page.link);
+        format!("- {}: {}\n", link(&page.name, &to), escape(&page.line))
+    };
+    pages.iter().map(line).collect()
 }
 
 fn block(block: &Block) -> String {
     match block {
-        Block::Text { text } => format!("{}\n", escape(text)),
+        Block::Text { text } => format!("{}\n", paragraph(text)),
         Block::Table(table) => self::table(table),
         Block::Figures { figures } => figures
             .iter()
             .map(|figure| match &figure.svg {
-                Some(_) => format!("![{}]({})\n", figure.title, figure.file_name()),
-                None => format!("{}: nothing was measured for this chart.\n", figure.title),
+                Some(_) => format!("!{}\n", link(&figure.title, &text::link(figure.file_name()))),
+                None => format!(
+                    "{}: nothing was measured for this chart.\n",
+                    escape(&figure.title)
+                ),
             })
             .collect(),
         Block::List { items } => items
@@ -53,7 +68,6 @@ fn block(block: &Block) -> String {
 
 pub(crate) fn table(table: &Table) -> String {
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let cell = |text: &String| escape(text).replace('\n', "<br>");
     let mut text = row(table.columns.iter().map(|column| cell(&column.title)).collect());
     text.push_str(&row(table
         .columns
@@ -64,20 +78,6 @@ pub(crate) fn table(table: &Table) -> String {
         text.push_str(&row(cells.iter().map(|entry| cell(&entry.text)).collect()));
     }
     text
-}
-
-/// Text in which Markdown finds nothing to format.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', character]),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cell, Model};
 use crate::evaluations::{Evaluations, evaluations};
+use crate::text::table;
 use crate::{Input, ReportError};
 
 /// The names of the files.
@@ -119,12 +120,7 @@ fn round(value: f64) -> f64 {
 
 /// The cells as a table with commas, a row a cell.
 pub(crate) fn cells(model: &Model) -> Result<String, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for cell in &model.cells {
-        writer.serialize(CellRow::of(model, cell))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    table::write(model.cells.iter().map(|cell| CellRow::of(model, cell)))
 }
 
 /// What a night was made on and by.
@@ -249,10 +245,7 @@ impl Night {
         let (Some(about), Some(cells)) = (text(folder, ABOUT)?, text(folder, CELLS)?) else {
             return Ok(None);
         };
-        let rows = csv::Reader::from_reader(cells.as_bytes())
-            .into_deserialize()
-            .collect();
-        let (Ok(about), Ok(cells)) = (serde_json::from_str(&about), rows) else {
+        let (Ok(about), Ok(cells)) = (serde_json::from_str(&about), table::read(&cells)) else {
             return Ok(None);
         };
         Ok(Some(Self {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::page::RUNS;
-use crate::{ReportError, html, markdown, night, write};
+use crate::{ReportError, html, markdown, night, write_text};
 
 /// Has the page of a folder name and link another file in place of its records, with what is in it. A page that does not
 /// link its records stays as it is.
@@ -19,7 +19,7 @@ pub fn relink(folder: &Path, file: &str, what: &str) -> Result<(), ReportError> 
         };
         let changed = text.replace(&form(RUNS.0, RUNS.1), &form(file, what));
         if changed != text {
-            write(&folder.join(name), &changed)?;
+            write_text(&folder.join(name), &changed)?;
         }
     }
     Ok(())

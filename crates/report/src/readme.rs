@@ -9,7 +9,8 @@ use crate::charts::{Accuracy, X, threads};
 use crate::page::Figure;
 use crate::pick::{self, Choice};
 use crate::sections::readme_table;
-use crate::{Input, ReportError, draw, markdown, put_between, write};
+use crate::text::markdown as md;
+use crate::{Input, ReportError, draw, markdown, put_between, text, write, write_text};
 
 /// The markers between which it stands.
 const NAME: &str = "report";
@@ -28,9 +29,9 @@ pub struct Excerpt<'a> {
     /// The file for its chart.
     pub chart: &'a Path,
     /// The chart as the README links it.
-    pub link: &'a str,
+    pub link: &'a Path,
     /// What leads to the whole page, as the README links it.
-    pub page: &'a str,
+    pub page: &'a Path,
 }
 
 /// Writes one chart, and with it one table between the lines `<!-- zoo:report:begin -->` and `<!-- zoo:report:end -->` of
@@ -47,15 +48,18 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
     })?;
     let choices = pick::of(&model, None);
     let figure = figure(&model, &choices)?;
-    let text = put_between(&text, NAME, &body(&model, &choices, &figure, excerpt)).map_err(|source| {
-        ReportError::Markers {
-            path: path.clone(),
-            source,
-        }
+    let text = put_between(
+        &text,
+        NAME,
+        &text::visible(&body(&model, &choices, &figure, excerpt)),
+    )
+    .map_err(|source| ReportError::Markers {
+        path: path.clone(),
+        source,
     })?;
     let svg = figure.svg.as_deref().unwrap_or_default();
     Ok(vec![
-        write(excerpt.chart, &draw::standalone(svg))?,
+        write_text(excerpt.chart, &draw::standalone(svg))?,
         write(&path, &text)?,
     ])
 }
@@ -64,7 +68,7 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
     let input = &model.input;
     let (best, rest): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|choice| choice.best);
     let mut paragraphs = vec![
-        format!("![{}]({})", figure.title, excerpt.link),
+        format!("!{}", md::link(&figure.title, &text::link(excerpt.link))),
         markdown::table(&readme_table(&best)).trim_end().to_owned(),
     ];
     if !rest.is_empty() {
@@ -72,7 +76,7 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
         let names = names.join(", ");
         let text =
             format!("For each of the others one of these is as fast and as accurate, or better: {names}.");
-        paragraphs.push(markdown::escape(&text));
+        paragraphs.push(md::paragraph(&text));
     }
     let mut sure: Vec<String> = sure(&best).into_iter().collect();
     let made_up = |choice: &&Choice| choice.weights.starts_with("seeded:");
@@ -84,14 +88,14 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
     sure.push(format!("Accuracies are the publishers' claims{weights}."));
     sure.push(format!(
         "Charts, peers, history and what speaks against it: [reports]({}).",
-        excerpt.page
+        text::link(excerpt.page)
     ));
     paragraphs.push(sure.join(" "));
     paragraphs.push(format!(
-        "`{}`, {}, {}, {}.",
-        input.command,
+        "{}, {}, {}, {}.",
+        md::code(input.command),
         input.day().unwrap_or("nothing measured"),
-        model.cpu(),
+        md::escape(model.cpu()),
         threads(
             input
                 .records
@@ -160,8 +164,8 @@ mod tests {
         let excerpt = Excerpt {
             readme: &file,
             chart: &chart,
-            link: "reports/readme.svg",
-            page: "reports/README.md",
+            link: Path::new("reports/readme.svg"),
+            page: Path::new("reports/README.md"),
         };
         readme(&input(&zoo, &records), excerpt).expect("written");
         let text = std::fs::read_to_string(&file).expect("readable");

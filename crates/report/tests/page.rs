@@ -1,6 +1,7 @@
 //! Whole pages of nights that are made up.
 
 mod common;
+mod hostile;
 
 use std::collections::BTreeSet;
 use std::fs;

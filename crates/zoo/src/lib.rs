@@ -28,11 +28,8 @@ pub use exit::{Exit, Failure};
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are errors to clap too; their exit code is 0.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
-        }
+        // Help and version are errors to clap too; their exit code is 0.
+        Err(error) => return ExitCode::from(output::usage(&error)),
     };
     let cx = context::Context::new(&cli.global);
     if cli.command.runs_networks() {

@@ -4,6 +4,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use report::text::visible;
 use serde::Serialize;
 
 use crate::{Exit, Failure};
@@ -30,14 +31,11 @@ impl Output {
         }
     }
 
-    /// Writes lines of data.
+    /// Writes lines of data. Control characters in them, which may come from a file's name or from what is in a file, are
+    /// written in words (see [`visible`]): in JSON they still stand for themselves.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = AutoStream::new(io::stdout(), self.color).lock();
-        match writeln!(stdout, "{}", text.trim_end_matches('\n')) {
-            // A reader such as `head` that has seen enough is no error.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-            result => result.map_err(|error| Failure::new(Exit::Disk, format!("standard output: {error}"))),
-        }
+        written(writeln!(stdout, "{}", visible(text.trim_end_matches('\n'))))
     }
 
     /// Writes one JSON value as indented data.
@@ -100,7 +98,33 @@ impl Output {
     fn message(&self, label: &str, style: Style, text: &str) {
         let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
         // There is nowhere left to tell that stderr is closed.
-        let _ = writeln!(stderr, "{style}{label}{style:#}{text}");
+        let _ = writeln!(stderr, "{style}{label}{style:#}{}", visible(text));
+    }
+}
+
+/// Prints help, the version, or what is wrong with the arguments, and gives the exit code.
+pub(crate) fn usage(error: &clap::Error) -> u8 {
+    let text = error.render().to_string();
+    let result = if visible(&text) == text {
+        error.print()
+    } else {
+        // Without colours: an argument holds what would be taken for some.
+        writeln!(io::stderr(), "{}", visible(&text))
+    };
+    let exit = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code());
+    match written(result.and_then(|()| io::stdout().flush())) {
+        Ok(()) => exit,
+        // There is nowhere left to tell that stderr is closed.
+        Err(_) if error.use_stderr() => exit,
+        Err(failure) => failure.exit.code(),
+    }
+}
+
+/// The failure of a write to standard output. A reader such as `head` that has seen enough is none.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.map_err(|error| Failure::new(Exit::Disk, format!("standard output: {error}"))),
     }
 }
 
@@ -112,7 +136,7 @@ impl Counter {
     pub(crate) fn advance(&self, by: usize, message: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.inc(by as u64);
-            bar.set_message(message());
+            bar.set_message(visible(&message()).into_owned());
         }
     }
 
@@ -128,7 +152,8 @@ pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(titles.iter().map(|title| title.trim_start_matches('>')));
-    table.add_rows(rows);
+    let shown = |row: Vec<String>| row.into_iter().map(|cell| visible(&cell).into_owned());
+    table.add_rows(rows.into_iter().map(shown));
     for (index, title) in titles.iter().enumerate() {
         let column = table.column_mut(index).expect("one column a title");
         column.set_padding((0, 2));
@@ -140,4 +165,28 @@ pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         .lines()
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_tables_move_no_cursor() {
+        let text = table(
+            &["file", ">n"],
+            [vec!["x\u{1b}]0;P\u{7}.jpg".into(), "1\r2".into()]],
+        );
+        assert!(text.contains(r"x\u001b]0;P\u0007.jpg"), "{text}");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+
+    #[test]
+    fn json_on_a_terminal_stands_for_what_it_was_made_of() {
+        let hostile = "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}é\n\t";
+        let shown = visible(&serde_json::to_string(hostile).expect("JSON")).into_owned();
+        assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
+        let back: String = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(back, hostile);
+    }
 }

@@ -8,7 +8,7 @@ use harness::{
 };
 use hrnet::{Op, Precision, Shape};
 use registry::{EMBEDDED, Zoo};
-use report::{EVALUATIONS, Input, earlier, evaluations, new_folder, render, update, verdicts};
+use report::{EVALUATIONS, Input, Shelf, earlier, evaluations, render, verdicts};
 
 pub const PEERS: &[&str] = &["openvino", "onnxruntime", "mnn", "ncnn"];
 
@@ -259,7 +259,7 @@ fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summa
 }
 
 /// Writes what a night's evaluations came to into its folder: of the last night one network answers otherwise than before.
-fn evaluate(folder: &Path, day: &str) {
+pub fn evaluate(folder: &Path, day: &str) {
     let held = |column: &str, printed: &str, top, agreement| Held {
         column: column.into(),
         printed: printed.into(),
@@ -299,11 +299,13 @@ pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathB
     let zoo = zoo();
     let machine = &records[0].provenance.machine;
     let day = records[0].started.split('T').next().expect("a day");
-    let folder = new_folder(reports, day, machine).expect("made");
+    let shelf = Shelf::open(reports).expect("opened");
+    let aside = shelf.aside().expect("made");
+    let folder = aside.path();
     if let Some(text) = verdict {
         std::fs::write(folder.join("verdicts.json"), text).expect("written");
     }
-    evaluate(&folder, day);
+    evaluate(folder, day);
     let history = earlier(reports, machine, &records[0].started).expect("read");
     let findings = registry::lint::lint(&zoo);
     let layers = layers(day);
@@ -312,14 +314,15 @@ pub fn write(reports: &Path, records: &[Record], verdict: Option<&str>) -> PathB
         findings: &findings,
         records,
         layers: Some(&layers),
-        evaluations: &evaluations(&folder).expect("read"),
+        evaluations: &evaluations(folder).expect("read"),
         peers: PEERS,
         history: &history,
-        verdicts: &verdicts(&folder).expect("read"),
+        verdicts: &verdicts(folder).expect("read"),
         command: "zoo nightly --quick",
     };
-    render(&input, &folder).expect("written");
-    update(reports).expect("written");
+    render(&input, folder).expect("written");
+    let folder = shelf.place(aside, day, machine).expect("placed");
+    shelf.update("2027-01-01T00:00:00Z").expect("written");
     folder
 }
 

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,9 @@ use crate::verdicts::tonight::Tonight;
 use crate::verdicts::{self, RECORDS};
 use crate::{Exit, Failure};
 
+/// Who holds this file of the folder of reports measures a night into it.
+const LOCK: &str = ".night.lock";
+
 /// Measure, check and report: the whole way, as every night
 ///
 /// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
@@ -33,8 +37,9 @@ use crate::{Exit, Failure};
 /// With a data set the accuracy of each network whose weights are in the cache is measured, too, as by `zoo eval`.
 ///
 /// Cells are compared with the last night of the same machine and command in the folder. A regression exits with 10, a
-/// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights older
-/// than 30 days keep their pages, medians and verdicts, and no longer their samples.
+/// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights that
+/// two later ones are more than 30 days after keep their pages, medians and verdicts, and no longer their samples. Nights
+/// that began after this one, by a clock that was wrong, are left out and named. Only one `zoo nightly` may run in a folder.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// A few samples of f32 at batches 1 and 4, and of four networks in the other precisions, in a few minutes
@@ -70,6 +75,7 @@ impl Nightly {
         check_cache(cx)?;
         let eval = self.eval.plan(cx, if self.quick { 100 } else { 1000 })?;
 
+        let _alone = alone(&self.out)?;
         let folder = new_folder(&self.out)?;
         let (mut records, again) = self.measure(cx, &folder)?;
         let workshop = Workshop::new(cx, None);
@@ -95,6 +101,9 @@ impl Nightly {
             again: &again,
         };
         let judged = tonight.judge()?;
+        if let Some(ahead) = &judged.ahead {
+            cx.out.warn(ahead);
+        }
         cx.out.note(&judged.told);
         let mut pages = render(cx, &records, &self.out, &folder, self.command())?;
         pages.extend(judged.paths);
@@ -160,7 +169,7 @@ impl Nightly {
 
     /// What was measured last, to plan by; the night that is being made has no page yet.
     fn last_records(&self) -> Result<Vec<Record>, Failure> {
-        let file = report::newest(&self.out)?.map(|folder| folder.join(RECORDS));
+        let file = report::newest(&self.out, &Record::now())?.map(|folder| folder.join(RECORDS));
         match file.filter(|file| file.is_file()) {
             Some(file) => Ok(read(&file)?),
             None => Ok(Vec::new()),
@@ -286,6 +295,22 @@ impl Nightly {
     }
 }
 
+/// The lock of the folder of reports, as long as the night lasts: two at once would measure each other.
+fn alone(reports: &Path) -> Result<File, Failure> {
+    let failed = |error| Failure::file(reports, &error);
+    std::fs::create_dir_all(reports).map_err(failed)?;
+    ::files::try_hold(&reports.join(LOCK))
+        .map_err(failed)?
+        .ok_or_else(|| {
+            let what = format!(
+                "{}: another `zoo nightly` is measuring into this folder",
+                reports.display()
+            );
+            Failure::new(Exit::Other, what)
+                .help("wait until it has ended; two at once would slow each other down")
+        })
+}
+
 /// Reads every cached file again: a nightly on damaged weights would report on something else.
 fn check_cache(cx: &Context) -> Result<(), Failure> {
     let lock = cx.lock()?;
@@ -360,6 +385,17 @@ mod tests {
         assert_eq!(code(true, &broken, None), Some(Exit::Some), "the first night");
         assert_eq!(code(true, &broken[..1], None), Some(Exit::NoData), "all failed");
         assert_eq!(code(false, &set(10), None), None);
+    }
+
+    #[test]
+    fn two_nights_are_not_measured_into_one_folder_at_once() {
+        let reports = tempfile::tempdir().expect("a folder");
+        let reports = reports.path().join("new");
+        let held = alone(&reports).expect("free");
+        let failure = alone(&reports).expect_err("taken");
+        assert!(failure.message.contains("another `zoo nightly`"), "{failure:?}");
+        drop(held);
+        alone(&reports).expect("free again");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use harness::Record;
 use report::{Choice, Evaluations, Input, Verdicts, Wish, choices};
 use serde::Serialize;
 
@@ -106,7 +107,7 @@ impl Pick {
         if !self.records.is_empty() {
             return Ok(self.records.clone());
         }
-        let night = report::newest(reports)?;
+        let night = report::newest(reports, &Record::now())?;
         let file = night.as_deref().unwrap_or(reports).join(RECORDS);
         cx.out.note(&format!("from {}", file.display()));
         Ok(vec![file])

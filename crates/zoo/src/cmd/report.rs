@@ -3,7 +3,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use harness::{LayerTimes, Record, read};
 use registry::lint::lint;
-use report::{Evaluations, Excerpt, Input};
+use report::{Evaluations, Excerpt, Input, Shelf};
 
 use crate::bench::provenance;
 use crate::context::Context;
@@ -17,8 +17,8 @@ const CHART: &str = "readme.svg";
 
 /// Render records as a page with charts
 ///
-/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has README.md,
-/// index.html and latest/index.html beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
+/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has index.html,
+/// latest/index.html and, where it has a place for the list, README.md beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
 /// draws where a network's time goes, of a folder eval beside them (`zoo eval`) it shows the accuracies. The same files
 /// make the same bytes.
 #[derive(Debug, Args)]
@@ -55,17 +55,26 @@ impl Report {
         // Before a folder is made: damaged files leave none behind.
         let layers = self.layers()?;
         let evaluations = self.evaluations()?;
-        let folder = report::new_folder(&self.out, day, &records[0].provenance.machine)?;
-        let page = Page {
+        let shelf = Shelf::open(&self.out)?;
+        let aside = shelf.aside()?;
+        let from = aside.path().to_owned();
+        let page = |folder| Page {
             cx,
             records: &records,
             reports: &self.out,
-            folder: &folder,
+            folder,
             layers: layers.as_ref(),
             evaluations: &evaluations,
             command: &command,
         };
-        let mut pages = page.render()?;
+        let written = page(&from).render()?;
+        let folder = shelf.place(aside, day, &records[0].provenance.machine)?;
+        let placed = |path: PathBuf| {
+            path.strip_prefix(&from)
+                .map_or(path.clone(), |name| folder.join(name))
+        };
+        let mut pages: Vec<PathBuf> = written.into_iter().map(placed).collect();
+        pages.extend(shelf.update(&Record::now())?);
         if let Some(readme) = &self.readme {
             let chart = self.out.join(CHART);
             let excerpt = Excerpt {
@@ -74,7 +83,7 @@ impl Report {
                 link: &link(readme, &chart)?,
                 page: &link(readme, &self.out.join("README.md"))?,
             };
-            pages.extend(page.with_input(|input| Ok(report::readme(input, excerpt)?))?);
+            pages.extend(page(&folder).with_input(|input| Ok(report::readme(input, excerpt)?))?);
         }
         if self.json {
             cx.out.json(&pages)
@@ -144,25 +153,23 @@ pub(super) fn records(files: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     Ok(records)
 }
 
-/// A file as a README beside or above it links it.
-fn link(readme: &Path, file: &Path) -> Result<String, Failure> {
+/// A file's path from the folder of a README beside or above it.
+fn link(readme: &Path, file: &Path) -> Result<PathBuf, Failure> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file(path, &error));
     let (readme, file) = (absolute(readme)?, absolute(file)?);
     let folder = readme.parent().unwrap_or(&readme);
-    let name = |component: Component| component.as_os_str().to_string_lossy().into_owned();
-    let from: Vec<String> = folder.components().map(name).collect();
-    let to: Vec<String> = file.components().map(name).collect();
+    let from: Vec<Component> = folder.components().collect();
+    let to: Vec<Component> = file.components().collect();
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = from[shared..].iter().map(|_| "..".to_owned());
-    let down = to[shared..].iter().cloned();
-    Ok(up.chain(down).collect::<Vec<_>>().join("/"))
+    let up = from[shared..].iter().map(|_| Component::ParentDir);
+    Ok(up.chain(to[shared..].iter().copied()).collect())
 }
 
 /// A new folder for what this machine measures now.
 pub(crate) fn new_folder(reports: &Path) -> Result<PathBuf, Failure> {
     let now = Record::now();
     let day = now.split('T').next().unwrap_or(&now);
-    Ok(report::new_folder(reports, day, &provenance().machine)?)
+    Ok(Shelf::open(reports)?.night(day, &provenance().machine)?)
 }
 
 /// Writes the page of these records into the folder, with the times of layers that lie there, and what leads to all pages.
@@ -174,6 +181,7 @@ pub(crate) fn render(
     command: &str,
 ) -> Result<Vec<PathBuf>, Failure> {
     let (layers, evaluations) = (report::layers(folder)?, report::evaluations(folder)?);
+    let shelf = Shelf::open(reports)?;
     let page = Page {
         cx,
         records,
@@ -183,7 +191,9 @@ pub(crate) fn render(
         evaluations: &evaluations,
         command,
     };
-    page.render()
+    let mut pages = page.render()?;
+    pages.extend(shelf.update(&Record::now())?);
+    Ok(pages)
 }
 
 /// All that a page is made of, and where it goes.
@@ -199,9 +209,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn render(&self) -> Result<Vec<PathBuf>, Failure> {
-        let mut pages = self.with_input(|input| Ok(report::render(input, self.folder)?))?;
-        pages.extend(report::update(self.reports)?);
-        Ok(pages)
+        self.with_input(|input| Ok(report::render(input, self.folder)?))
     }
 
     fn with_input<T>(&self, make: impl FnOnce(&Input) -> Result<T, Failure>) -> Result<T, Failure> {
@@ -258,10 +266,13 @@ mod tests {
     #[test]
     fn a_readme_links_its_chart_from_where_it_lies() {
         let linked = |readme: &str, chart: &str| link(Path::new(readme), Path::new(chart)).expect("a link");
-        assert_eq!(linked("README.md", "reports/readme.svg"), "reports/readme.svg");
+        assert_eq!(
+            linked("README.md", "reports/readme.svg"),
+            Path::new("reports/readme.svg")
+        );
         assert_eq!(
             linked("docs/a/README.md", "reports/readme.svg"),
-            "../../reports/readme.svg"
+            Path::new("../../reports/readme.svg")
         );
     }
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use harness::read;
 use harness::verdict::{Answer, Comparison, Estimate, Repeat, ThresholdSource, Verdict};
 
+use report::text::markdown as md;
+
 use crate::output::table;
 use crate::{Exit, Failure};
 
@@ -75,13 +77,10 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
         if title.starts_with('>') { "---:" } else { "---" }.to_owned()
     })));
     for row in rows(comparison) {
-        let escaped: Vec<String> = row
-            .iter()
-            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
-            .collect();
+        let escaped: Vec<String> = row.iter().map(|cell| md::cell(cell)).collect();
         text.push_str(&line(&escaped));
     }
-    format!("{text}\n{}\n", summary(comparison))
+    format!("{text}\n{}\n", md::paragraph(&summary(comparison)))
 }
 
 const TITLES: [&str; 9] = [

@@ -19,6 +19,12 @@ pub(crate) const TWICE: &str = "aa.jsonl";
 
 /// Days after which a night keeps medians and verdicts, and no longer its samples.
 pub(crate) const KEPT_DAYS: i64 = 30;
+/// Nights that began so much later before a night is old, the present one among them: one clock that is ahead deletes nothing.
+const LATER_NIGHTS: usize = 2;
+/// Days between two nights beyond which a clock that jumped is likelier than a pause.
+const JUMP_DAYS: i64 = 90;
+/// Nights behind such a jump before it is taken for a pause.
+const NIGHTS_AFTER_JUMP: usize = 7;
 
 /// What `verdicts.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,24 +43,40 @@ pub(crate) struct Nights {
     pub(crate) sets: Vec<Vec<Repeat>>,
     /// Cells that were measured twice, and how many of them were called changed.
     pub(crate) aa: (usize, usize),
+    /// Folders of nights that began after the present one, by one clock or the other: nothing is held against them.
+    pub(crate) ahead: Vec<String>,
+}
+
+/// Which nights are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) command: &'a str,
+    pub(crate) machine: &'a Machine,
+    /// When the present night began.
+    pub(crate) before: &'a str,
+    /// The folder of the present night.
+    pub(crate) but: &'a Path,
 }
 
 impl Nights {
-    /// The nights among the folders of `reports`, but for the one that is being made.
+    /// The nights among the folders of `reports` that began before the present one.
     ///
     /// # Errors
     /// If a folder or a file cannot be read.
-    pub(crate) fn of(reports: &Path, command: &str, machine: &Machine, but: &Path) -> Result<Self, Failure> {
+    pub(crate) fn of(reports: &Path, wanted: Wanted) -> Result<Self, Failure> {
         let mut nights = Self::default();
-        for folder in folders(reports)?.iter().filter(|folder| *folder != but) {
-            let Some(night) = night(folder)?.filter(|night| night.command == command) else {
+        for folder in folders(reports)?.iter().filter(|folder| *folder != wanted.but) {
+            let Some(night) = night(folder)?.filter(|night| night.command == wanted.command) else {
                 continue;
             };
             let set = measured(folder)?;
-            if set
-                .first()
-                .is_some_and(|repeat| same_machine(&repeat.provenance.machine, machine))
-            {
+            let same = |repeat: &Repeat| same_machine(&repeat.provenance.machine, wanted.machine);
+            if !set.first().is_some_and(same) {
+                continue;
+            }
+            if began(&set).as_str() > wanted.before {
+                nights.ahead.push(name(folder));
+            } else {
                 nights.add(&night, set);
             }
         }
@@ -113,17 +135,39 @@ pub(crate) fn earlier(reports: &Path, than: &[Repeat]) -> Result<Vec<Vec<Repeat>
     Ok(sets)
 }
 
-/// Replaces the records of nights that began more than [`KEPT_DAYS`] before `now` by their medians, and gives the folders.
+/// Whether a night is old: at least [`LATER_NIGHTS`] began more than [`KEPT_DAYS`] after it, or [`NIGHTS_AFTER_JUMP`] where
+/// a jump of the clock lies between. `ages` are the days from each night to now, in order and with the present night's 0.
+fn is_old(age: i64, ages: &[i64]) -> bool {
+    let mut later: Vec<i64> = ages.iter().copied().filter(|other| *other <= age).collect();
+    later.sort_unstable();
+    let jumped = later.windows(2).any(|pair| pair[1] - pair[0] > JUMP_DAYS);
+    let least = if jumped { NIGHTS_AFTER_JUMP } else { LATER_NIGHTS };
+    later.iter().filter(|other| age - **other > KEPT_DAYS).count() >= least
+}
+
+/// Replaces the records of nights that are old at the time `now` by their medians, and gives the folders. The days of nights
+/// alone decide that, not the clock, which may be wrong.
 ///
 /// # Errors
 /// If a file cannot be read, written or deleted; its records are there until their medians are on disk.
 pub(crate) fn prune(reports: &Path, now: &str) -> Result<Vec<PathBuf>, Failure> {
+    // A folder without verdicts is no night's: somebody's records are not ours to shorten.
+    let is_night = |folder: &PathBuf| folder.join(VERDICTS).is_file();
+    let nights: Vec<(PathBuf, i64)> = folders(reports)?
+        .into_iter()
+        .filter(is_night)
+        .filter_map(|folder| {
+            let age = days_between(&name(&folder), now)?;
+            Some((folder, age))
+        })
+        .collect();
+    // Tonight's verdicts may not be there yet. What is ahead of now tells nothing of what is old.
+    let others = nights.iter().map(|(_, age)| *age).filter(|age| *age > 0);
+    let ages: Vec<i64> = others.chain([0]).collect();
     let mut pruned = Vec::new();
-    for folder in folders(reports)? {
+    for (folder, age) in nights {
         let records = folder.join(RECORDS);
-        let is_old = days_between(&name(&folder), now).is_some_and(|days| days > KEPT_DAYS);
-        // A folder without verdicts is no night's: somebody's records are not ours to shorten.
-        if !is_old || !records.is_file() || !folder.join(VERDICTS).is_file() {
+        if !is_old(age, &ages) || !records.is_file() {
             continue;
         }
         let mut text = String::new();
@@ -200,13 +244,15 @@ fn name(folder: &Path) -> String {
         .into_owned()
 }
 
-/// The folders of reports, by name. Links, as to the latest, lead to folders that are listed anyway.
+/// The folders of reports, by name, but for hidden ones, which are not finished. Links, as to the latest, lead to folders that
+/// are listed anyway.
 fn folders(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
     let disk = |error: io::Error| Failure::file(reports, &error);
     let mut folders = Vec::new();
     for entry in fs::read_dir(reports).map_err(disk)? {
         let entry = entry.map_err(disk)?;
-        if entry.file_type().map_err(disk)?.is_dir() {
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if entry.file_type().map_err(disk)?.is_dir() && !is_hidden {
             folders.push(entry.path());
         }
     }
@@ -264,10 +310,58 @@ mod tests {
         let empty = write(reports, "2026-11-08", "zoo nightly", "A");
         fs::write(empty.join(RECORDS), "").expect("written");
         let but = write(reports, "2026-11-14", "zoo nightly", "A");
-        let nights = Nights::of(reports, "zoo nightly", &machine, &but).expect("readable");
+        let ahead = write(reports, "2028-01-03", "zoo nightly", "A");
+        let wanted = Wanted {
+            command: "zoo nightly",
+            machine: &machine,
+            before: "2026-11-14T03:00:00Z",
+            but: &but,
+        };
+        let nights = Nights::of(reports, wanted).expect("readable");
+        assert_eq!(
+            nights.ahead,
+            [name(&ahead)],
+            "a clock was ahead: nothing is held against it"
+        );
         let days: Vec<String> = nights.sets.iter().map(|set| began(set)).collect();
         assert_eq!(days, ["2026-11-09T03:00:00Z", "2026-11-10T03:00:00Z"]);
         assert_eq!(nights.sets[1][0].median_ns, Some(6.0));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_deletes_no_samples() {
+        let reports = tempfile::tempdir().expect("a folder");
+        let reports = reports.path();
+        let nights = ["2026-11-09", "2026-11-10", "2026-11-11"]
+            .map(|day| write(reports, day, "zoo nightly", "A").join(RECORDS));
+        // Three nights with the clock ahead, one with it at its beginning, and then the right time.
+        for now in [
+            "2027-12-16",
+            "2027-12-17",
+            "2027-12-18",
+            "1970-01-01",
+            "2026-11-12",
+        ] {
+            write(reports, now, "zoo nightly", "A");
+            assert!(
+                prune(reports, &format!("{now}T03:00:00Z"))
+                    .expect("read")
+                    .is_empty(),
+                "{now}"
+            );
+            assert!(nights.iter().all(|records| records.is_file()), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_night_is_old_by_the_nights_after_it() {
+        assert!(is_old(40, &[40, 1, 0]) && !is_old(30, &[30, 1, 0]));
+        assert!(!is_old(40, &[40, 0]), "one clock may be ahead");
+        assert!(!is_old(400, &[401, 400, 0]) && !is_old(401, &[401, 400, 1, 0]));
+        let week: Vec<i64> = (0..7).chain([400]).collect();
+        assert!(is_old(400, &week), "a week of nights confirms a clock");
+        let month: Vec<i64> = (0..60).collect();
+        assert_eq!(month.iter().filter(|age| is_old(**age, &month)).count(), 28);
     }
 
     #[test]
@@ -306,7 +400,13 @@ mod tests {
             "{failure:?}"
         );
         fs::write(young.join(VERDICTS), "{").expect("written");
-        let failure = Nights::of(reports, "zoo nightly", &Machine::default(), &old).expect_err("damaged");
+        let wanted = Wanted {
+            command: "zoo nightly",
+            machine: &Machine::default(),
+            before: "2026-11-25",
+            but: &old,
+        };
+        let failure = Nights::of(reports, wanted).expect_err("damaged");
         assert!(failure.message.contains("no verdicts"), "{failure:?}");
     }
 }

@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 use harness::Record;
 use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval, since};
 
-use super::nights::{Night, Nights, VERDICTS};
+use report::text::markdown::code;
+use report::text::visible;
+
+use super::nights::{Night, Nights, VERDICTS, Wanted};
 use crate::Failure;
 use crate::bench::provenance;
 use crate::files::write_whole;
@@ -26,13 +29,24 @@ pub(crate) struct Judged {
     pub(crate) paths: [PathBuf; 2],
     /// In words.
     pub(crate) told: String,
+    /// Nights that nothing is held against, since a clock was wrong.
+    pub(crate) ahead: Option<String>,
 }
 
 impl Tonight<'_> {
     /// Compares with the nights before and the cells that were measured twice with themselves, and writes the verdicts into the
     /// folder.
     pub(crate) fn judge(&self) -> Result<Judged, Failure> {
-        let nights = Nights::of(self.reports, self.command, &provenance().machine, self.folder)?;
+        let began = self.records.iter().map(|record| record.started.as_str()).min();
+        let nights = Nights::of(
+            self.reports,
+            Wanted {
+                command: self.command,
+                machine: &provenance().machine,
+                before: began.unwrap_or(&Record::now()),
+                but: self.folder,
+            },
+        )?;
         let (history, rule) = (nights.history(), Rule::default());
         let (first, second) = (Repeat::of(self.records), Repeat::of(self.again));
         let before: Vec<Repeat> = first
@@ -56,11 +70,12 @@ impl Tonight<'_> {
         let json = serde_json::to_string_pretty(&night).expect("our types have string keys");
         let paths = [VERDICTS, "verdicts.md"].map(|name| self.folder.join(name));
         write_whole(&paths[0], (json + "\n").as_bytes())?;
-        write_whole(&paths[1], markdown.as_bytes())?;
+        write_whole(&paths[1], visible(&markdown).as_bytes())?;
         Ok(Judged {
             night,
             paths,
             told: format!("{}\n{rate}", told.trim_end()),
+            ahead: ahead(&nights),
         })
     }
 
@@ -70,11 +85,22 @@ impl Tonight<'_> {
             super::markdown,
         );
         format!(
-            "# Verdicts\n\n`{}`\n\n{text}\n## A/A\n\n{rate}\n\n{}",
-            self.command,
+            "# Verdicts\n\n{}\n\n{text}\n## A/A\n\n{rate}\n\n{}",
+            code(self.command),
             super::markdown(aa)
         )
     }
+}
+
+/// What is said of nights that began after the present one.
+fn ahead(nights: &Nights) -> Option<String> {
+    let names = nights.ahead.join(", ");
+    (!nights.ahead.is_empty()).then(|| {
+        format!(
+            "{names}: began after this night, so the clock was wrong then or is now; left out of every comparison. Rename \
+             or remove what is wrong"
+        )
+    })
 }
 
 /// How often the harness called a cell changed that was not, tonight and over all nights.
