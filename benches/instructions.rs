@@ -48,7 +48,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
-        say("not run: instructions, for there is no valgrind here (Debian: apt-get install valgrind)");
+        testkit::not_run(
+            "VALGRIND",
+            "instruction counts",
+            "there is no valgrind here (Debian: apt-get install valgrind)",
+        );
         return ExitCode::SUCCESS;
     }
     match compare(wants("--save"), wants("--check")) {
@@ -67,7 +71,7 @@ fn compare(save: bool, check: bool) -> Result<bool, String> {
     let key = format!("{}, {}", compiler()?, unit.name());
     let mut baseline = baseline()?;
     let before = baseline.get(&key).and_then(Value::as_table).cloned();
-    let (mut now, mut grown) = (Table::new(), Vec::new());
+    let (mut now, mut grown, mut unknown) = (Table::new(), Vec::new(), Vec::new());
     for kernel in kernels(unit) {
         let count = count(&kernel.name)?;
         let mut line = format!(
@@ -85,6 +89,7 @@ fn compare(save: bool, check: bool) -> Result<bool, String> {
             }
         } else if before.is_some() {
             line.push_str(", new");
+            unknown.push(kernel.name.clone());
         }
         say(&line);
         now.insert(kernel.name, Value::Integer(count));
@@ -97,10 +102,15 @@ fn compare(save: bool, check: bool) -> Result<bool, String> {
     }
     if before.is_none() {
         let known: Vec<&str> = baseline.keys().map(String::as_str).collect();
-        say(&format!(
-            "not compared: these are of {key}; benches/instructions.toml has [{}], `-- --save` adds this one",
+        let why = format!(
+            "these are of {key}; benches/instructions.toml has [{}], `-- --save` adds this one",
             known.join("; ")
-        ));
+        );
+        testkit::not_run("VALGRIND", "a comparison of instruction counts", &why);
+    }
+    if !unknown.is_empty() {
+        let what = format!("a comparison of the instruction counts of {}", unknown.join("; "));
+        testkit::not_run("VALGRIND", &what, "none were kept, `-- --save` keeps these");
     }
     if !grown.is_empty() {
         say(&format!(
@@ -193,17 +203,37 @@ fn kernels(isa: Isa) -> Vec<Kernel> {
         (Algorithm::Winograd, (3, 1), (36, 36)),
         (Algorithm::Direct, (3, 2), (18, 36)),
     ];
-    let mut kernels: Vec<Kernel> = convolutions
+    let of_f32 = convolutions
         .into_iter()
-        .map(|(algorithm, size, channels)| convolution(isa, algorithm, size, channels))
+        .map(|(algorithm, size, channels)| (Format::F32, 4, algorithm, size, channels));
+    // What other formats and tiles have of their own: products, and transforms.
+    let others = [
+        (Format::F32, 2, Algorithm::Winograd, (3, 1), (36, 36)),
+        (Format::F32, 4, Algorithm::Winograd, (3, 2), (18, 36)),
+        (Format::F32, 4, Algorithm::DirectChannels, (3, 1), (36, 36)),
+        (Format::F16, 4, Algorithm::Direct, (1, 1), (64, 256)),
+        (Format::I16, 4, Algorithm::Direct, (1, 1), (64, 256)),
+        (Format::I16, 4, Algorithm::Winograd, (3, 1), (36, 36)),
+        (Format::Int8, 4, Algorithm::Direct, (1, 1), (64, 256)),
+        (Format::Int8, 4, Algorithm::Direct, (3, 2), (18, 36)),
+    ];
+    let runs = |(format, _, algorithm, ..): &(Format, usize, Algorithm, _, _)| {
+        isa.multiplies(*format).is_some() && (*algorithm != Algorithm::DirectChannels || isa.lanes() >= 8)
+    };
+    let mut kernels: Vec<Kernel> = of_f32
+        .chain(others)
+        .filter(runs)
+        .map(|(format, p, algorithm, size, channels)| {
+            convolution((isa, format, p), algorithm, size, channels)
+        })
         .collect();
     kernels.push(resize(isa));
     kernels
 }
 
-/// One layer with weights on a map of 28x28.
+/// One layer with weights on a map of 28x28 in tiles of `p`.
 fn convolution(
-    isa: Isa,
+    (isa, format, p): (Isa, Format, usize),
     algorithm: Algorithm,
     (kernel, stride): (usize, usize),
     (inputs, outputs): (usize, usize),
@@ -212,7 +242,7 @@ fn convolution(
         n: 1,
         h: side,
         w: side,
-        p: 4,
+        p,
     };
     let layer = Layer {
         shape: ConvShape {
@@ -221,14 +251,14 @@ fn convolution(
             kernel,
             stride,
         },
-        format: Format::F32,
+        format,
         input: grid(28 * stride),
         output: grid(28),
         target: Target { isa, threads: 1 },
     };
     let from = Map {
         offset: 0,
-        channels: inputs,
+        channels: format.elements(inputs),
         grid: layer.input,
     };
     let to = Map {
@@ -244,7 +274,7 @@ fn convolution(
     Kernel {
         name: format!("{algorithm} {layer}"),
         run: Box::new(move || program.run(&[], &mut [])),
-        work: (weights.len() * 28 * 28) as f64 / isa.lanes() as f64,
+        work: (weights.len() * 28 * 28) as f64 / (isa.lanes() * format.channels()) as f64,
         what: "a vector multiply-add",
     }
 }

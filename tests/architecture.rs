@@ -1,6 +1,7 @@
 //! The arrows of `crates/README.md`, proved: no crate depends on another of ours unless the map says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 /// Crate, and the crates of ours that it may depend on.
@@ -15,6 +16,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("onnx", &["hrnet"]),
     ("harness", &["files", "hrnet", "registry"]),
     ("report", &["files", "hrnet", "harness", "registry"]),
+    ("testkit", &[]),
     (
         "zoo",
         &[
@@ -118,13 +120,97 @@ fn each_library_has_one_owner() {
     }
 }
 
+/// A crate's row of the map in prose: what it may depend on, and what it is the only place of.
+struct Row<'a> {
+    dependencies: &'a str,
+    owns: &'a str,
+}
+
+fn rows() -> BTreeMap<&'static str, Row<'static>> {
+    let table = include_str!("../crates/README.md")
+        .split("## One place per change")
+        .next()
+        .expect("the map");
+    let rows = table.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| `")?.split(" | ").collect();
+        let [name, _, dependencies, owns] = cells[..] else {
+            panic!("`{line}` has {} cells", cells.len())
+        };
+        let name = name.strip_suffix('`').expect("a crate's name in backticks");
+        Some((name, Row { dependencies, owns }))
+    });
+    rows.collect()
+}
+
+/// The words of a cell that stand in backticks.
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
 #[test]
-fn the_map_in_prose_lists_every_crate() {
-    let prose = include_str!("../crates/README.md");
+fn the_map_in_prose_has_the_arrows_that_are_proved() {
+    let rows = rows();
+    let crates: BTreeSet<&str> = MAP.iter().map(|(name, _)| *name).collect();
+    let listed: BTreeSet<&str> = rows.keys().copied().collect();
+    assert_eq!(listed, crates, "the rows of crates/README.md");
+    for (name, allowed) in MAP {
+        let cell = rows[name].dependencies;
+        let all = crates
+            .iter()
+            .copied()
+            .filter(|other| other != name && *other != "testkit");
+        let told: BTreeSet<&str> = match cell {
+            "nothing" => BTreeSet::new(),
+            "all of them" => all.collect(),
+            cell => quoted(cell).filter(|word| crates.contains(word)).collect(),
+        };
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        assert_eq!(told, allowed, "crates/README.md says of {name}: {cell}");
+    }
+}
+
+#[test]
+fn the_map_in_prose_names_the_owner_of_each_library() {
+    let rows = rows();
+    for (library, owner) in OWNED {
+        for (name, row) in &rows {
+            let named = quoted(row.owns).any(|word| word == *library);
+            assert_eq!(
+                named,
+                name == owner,
+                "`{library}` in crates/README.md's row of {name}"
+            );
+        }
+    }
+}
+
+/// What only one crate's code may hold, as the map says.
+const CODE: &[(&str, &str)] = &[("unsafe_code", "kernels"), ("std::arch", "kernels")];
+
+#[test]
+fn unsafe_code_and_instructions_stand_in_one_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, _) in MAP {
-        assert!(
-            prose.contains(&format!("| `{name}` |")),
-            "crates/README.md has no row for {name}"
-        );
+        let mut folders = vec![root.join("crates").join(name).join("src")];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder of sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    files += 1;
+                    let text = std::fs::read_to_string(&path).expect("a source");
+                    for (code, owner) in CODE {
+                        assert!(
+                            !text.contains(code) || name == owner,
+                            "{code} in {}",
+                            path.display()
+                        );
+                    }
+                }
+            }
+        }
+        assert!(files > 0, "{name} has no sources");
     }
 }
