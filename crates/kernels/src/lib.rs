@@ -4,6 +4,10 @@
 //! [`Resizer`] and [`Normalize`] prepare photos, [`engine`] runs networks. Code for one instruction set belongs here and
 //! nowhere else.
 
+// A format or an op that is added must be looked at in each place: `_` would run it as another.
+#![deny(clippy::wildcard_enum_match_arm)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod engine;
 mod features;
 mod map;

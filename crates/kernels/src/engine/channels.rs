@@ -92,7 +92,7 @@ impl Channels {
         (vectors.start * self.depth() + input * self.taps * vectors.len()) * self.lanes
     }
 
-    /// See `Convolution::effort`.
+    /// See [`Layer::effort`](super::layer::Layer::effort).
     pub(super) fn effort(&self, threads: usize) -> usize {
         let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
         let products = self.slots.list.len() * self.depth() * self.held.0 * vectors;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::format::Format;
 use super::grid::Grid;
+use super::isa::Isa;
 use super::layer::{Algorithm, ConvShape, Kind, Layer};
 use super::packed::{Packed, Stored};
 use super::simd::Simd;
@@ -178,6 +179,11 @@ impl Convolution {
     /// Channels in and out, kernel and stride.
     pub fn shape(&self) -> ConvShape {
         self.layer.shape
+    }
+
+    /// The vector unit that it is prepared for.
+    pub(super) fn isa(&self) -> Isa {
+        self.layer.target.isa
     }
 
     /// Whether it takes maps on `input` to maps on `output`.

@@ -74,7 +74,7 @@ impl Direct {
         self.tiling.most.min(self.tiling.vectors) * self.lanes
     }
 
-    /// See `Convolution::effort`.
+    /// See [`Layer::effort`](super::layer::Layer::effort).
     pub(super) fn effort(&self, threads: usize) -> usize {
         let (vectors, blocks) = self.tiling.largest(threads);
         let whole = self

@@ -49,17 +49,26 @@ impl Format {
 
     /// Whether operands are whole numbers, in steps.
     pub fn whole(self) -> bool {
-        matches!(self, Self::I16 | Self::Int8)
+        match self {
+            Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::F16 | Self::Bf16 => false,
+        }
     }
 
     /// Whether weights are in steps of each output's own: whole numbers, and f16, whose range is small.
     fn stepped(self) -> bool {
-        self.whole() || self == Self::F16
+        match self {
+            Self::F16 | Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::Bf16 => false,
+        }
     }
 
     /// Whether maps are packed for it.
     pub fn is_packed(self) -> bool {
-        !matches!(self, Self::F32 | Self::F16)
+        match self {
+            Self::Bf16 | Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::F16 => false,
+        }
     }
 
     /// `f32`, `f16`, `bf16`, `i16` or `int8`.

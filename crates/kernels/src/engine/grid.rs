@@ -53,9 +53,16 @@ impl Grid {
         (self.positions().div_ceil(MAX_LANES) | 1) * MAX_LANES
     }
 
-    /// Elements that loads may reach outside of a channel's own: a row of tiles and a vector.
-    pub fn reach(&self) -> usize {
-        self.tile_columns() + 1 + 2 * MAX_LANES
+    /// [`Grid::stride`], or `None` where a side is 0 or there are more elements than can be counted.
+    pub(super) fn checked_stride(&self) -> Option<usize> {
+        let Self { n, h, w, p } = *self;
+        if [n, h, w, p].contains(&0) {
+            return None;
+        }
+        let tiles = n.checked_mul(h.div_ceil(p))?.checked_mul(w.div_ceil(p))?;
+        let phase = tiles.checked_next_multiple_of(MAX_LANES)?;
+        let positions = phase.checked_mul(p.checked_mul(p)?)?;
+        (positions.div_ceil(MAX_LANES) | 1).checked_mul(MAX_LANES)
     }
 
     /// The place of a pixel in its channel.
@@ -155,6 +162,7 @@ mod tests {
             assert!(outside.clone().all(|place| !seen[place]));
             assert_eq!(outside.count() + n * h * w, grid.positions());
             assert!(grid.stride() >= grid.positions() && grid.stride() / MAX_LANES % 2 == 1);
+            assert_eq!(grid.checked_stride(), Some(grid.stride()));
         }
     }
 

@@ -111,9 +111,9 @@ impl Isa {
 
     /// The instruction that multiplies operands of a format on this unit, or `None` where there is none that pays.
     pub fn multiplies(&self, format: Format) -> Option<&'static str> {
-        match (self.0, format) {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx512, _) => {
+            Kind::Avx512 => {
                 let vnni = std::arch::is_x86_feature_detected!("avx512vnni");
                 let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
                 match format {
@@ -125,7 +125,7 @@ impl Isa {
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx2, _) => match format {
+            Kind::Avx2 => match format {
                 Format::F32 => Some("FMA vfmadd"),
                 Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
                 Format::Bf16 => None,
@@ -133,10 +133,13 @@ impl Isa {
                 Format::Int8 => Some("AVX2 vpmaddwd on bytes taken apart"),
             },
             #[cfg(target_arch = "aarch64")]
-            (Kind::Neon, Format::F32) => Some("fmla"),
-            #[cfg(target_arch = "aarch64")]
-            (Kind::Neon, _) => Some("plain code"),
-            (Kind::Portable, _) => Some("plain code"),
+            Kind::Neon => match format {
+                Format::F32 => Some("fmla"),
+                Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
+            },
+            Kind::Portable => match format {
+                Format::F32 | Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
+            },
         }
     }
 

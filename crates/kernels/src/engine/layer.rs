@@ -81,7 +81,7 @@ impl Layer {
             (3, 2) => self.input.p == 4,
             _ => false,
         };
-        if filtered && matches!(self.format, Format::F32 | Format::F16 | Format::I16) {
+        if filtered && Winograd::filters(self.format) {
             algorithms.push(Algorithm::Winograd);
         }
         algorithms
@@ -98,9 +98,9 @@ impl Layer {
         }
         assert!(!signed || format != Format::Int8, "{self} of inputs below zero");
         assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
-        let limit = match (format, self.kind(algorithm)) {
-            (Format::I16, Kind::Winograd(winograd)) => winograd.limit(signed),
-            _ => self.limit(),
+        let limit = match self.kind(algorithm) {
+            Kind::Winograd(winograd) => winograd.limit(signed),
+            Kind::Direct(_) | Kind::Channels(_) => self.limit(),
         };
         // Where there is nothing but zeros, any step does.
         let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };

@@ -1,7 +1,5 @@
 //! The values of a program: where they lie in its memory, and the layer that has weights of its own.
 
-use std::ops::Range;
-
 use super::format::Format;
 use super::grid::Grid;
 
@@ -21,10 +19,6 @@ impl Map {
     pub fn elements(&self) -> usize {
         self.channels * self.grid.stride()
     }
-
-    pub(super) fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.elements()
-    }
 }
 
 /// A batch of vectors in a program's memory, `[n, channels]`.
@@ -42,10 +36,6 @@ impl Row {
     /// Elements it takes.
     pub fn elements(&self) -> usize {
         self.n * self.channels
-    }
-
-    pub(super) fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.elements()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The fused engine: convolutions with all that follows them, on maps laid out so that whole vectors are loaded,
 //! on the best vector unit of the CPU.
 //!
-//! This folder holds the only `unsafe` code of the project: loads and stores through pointers, and entering code
-//! for a vector unit that was found. Everything it offers outside is safe.
+//! Its `unsafe` code loads and stores through pointers, and enters code for a vector unit that was found. Everything it
+//! offers outside is safe: [`Program::new`] refuses steps for which it would not be.
 #![expect(
     unsafe_code,
     reason = "vectors are loaded and stored through pointers, by threads that share one memory"
@@ -23,6 +23,7 @@ mod isa;
 mod layer;
 mod maps;
 pub mod matrix;
+mod memory;
 mod operands;
 mod ops;
 mod packed;
@@ -43,4 +44,4 @@ pub use layer::{Algorithm, ConvShape, Layer};
 pub use maps::{Activation, Linear, Map, Row};
 pub use peak::peak_macs;
 pub use program::{Observe, Program, ProgramError, Seen, Steps, Watch};
-pub use step::Step;
+pub use step::{Refusal, Step};

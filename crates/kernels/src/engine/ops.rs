@@ -38,6 +38,7 @@ pub(super) fn exchange(map: Map, channel: usize, mut pair: impl FnMut(usize, usi
 /// All point to `count` elements, of which nobody else writes `y`'s; the CPU has the unit.
 #[inline(always)]
 pub(super) unsafe fn add<S: Simd>(a: *const f32, b: *const f32, y: *mut f32, count: usize, relu: bool) {
+    // SAFETY: the CPU has the unit.
     let zero = unsafe { S::splat(0.0) };
     let mut at = 0;
     while at < count {
@@ -186,6 +187,7 @@ impl Enlargement {
     /// The pointers are to a channel of their grids; nobody else writes `y`; the CPU has the unit.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(&self, small: *const f32, sum: *const f32, y: *mut f32, relu: bool) {
+        // SAFETY: the CPU has the unit.
         let zero = unsafe { S::splat(0.0) };
         for Source { index, phases } in &self.sources {
             for tile in (0..self.phase).step_by(S::LANES) {
@@ -216,6 +218,7 @@ impl Enlargement {
 #[inline(always)]
 pub(super) unsafe fn mean<S: Simd>(grid: Grid, x: *const f32, image: usize) -> f32 {
     let tiles = grid.tiles() / grid.n;
+    // SAFETY: the CPU has the unit.
     let mut sum = unsafe { S::splat(0.0) };
     for phase in 0..grid.p * grid.p {
         let start = phase * grid.phase() + image * tiles;
@@ -246,6 +249,7 @@ pub(super) unsafe fn gated<S: Simd>(
     relu: bool,
 ) {
     let tiles = grid.tiles() / grid.n;
+    // SAFETY: the CPU has the unit.
     let zero = unsafe { S::splat(0.0) };
     for phase in 0..grid.p * grid.p {
         for image in 0..grid.n {
@@ -286,6 +290,7 @@ unsafe fn total<S: Simd>(v: S::V) -> f32 {
 /// Both point to `count` elements, and `a` to a vector more; the CPU has the unit.
 #[inline(always)]
 pub(super) unsafe fn dot_halves<S: Simd>(a: *const u16, b: *const f32, count: usize) -> f32 {
+    // SAFETY: the CPU has the unit.
     let mut sums = [unsafe { S::splat(0.0) }; 4];
     // SAFETY: the caller's; lanes past the end are not touched or multiplied with zero.
     unsafe {
@@ -310,6 +315,7 @@ pub(super) unsafe fn dot_halves<S: Simd>(a: *const u16, b: *const f32, count: us
 /// Both point to `count` elements; the CPU has the unit.
 #[inline(always)]
 pub(super) unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, count: usize) -> f32 {
+    // SAFETY: the CPU has the unit.
     let mut sums = [unsafe { S::splat(0.0) }; 4];
     let step = 4 * S::LANES;
     let whole = count / step * step;

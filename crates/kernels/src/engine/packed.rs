@@ -2,9 +2,8 @@
 
 use std::io;
 
-use memmap2::MmapMut;
-
 use super::format::Format;
+use super::memory::Memory;
 use super::simd::{MAX_LANES, Simd};
 
 /// Numbers that are a step's own until they settle in a [`Store`].
@@ -66,8 +65,9 @@ impl Stored {
     /// There are `count` of them, and [`Stored::room`] in `room`; the CPU has the unit.
     #[inline(always)]
     pub(super) unsafe fn from<S: Simd>(self, at: usize, count: usize, room: *mut f32) -> *const f32 {
-        if self.format != Format::F16 {
-            return self.start.wrapping_add(at);
+        match self.format {
+            Format::F16 => {}
+            Format::F32 | Format::Bf16 | Format::I16 | Format::Int8 => return self.start.wrapping_add(at),
         }
         let halves = self.start.cast::<u16>().wrapping_add(at);
         let mut i = 0;
@@ -86,7 +86,7 @@ impl Stored {
     pub(super) fn room(format: Format, count: usize) -> usize {
         match format {
             Format::F16 => count + MAX_LANES,
-            _ => 0,
+            Format::F32 | Format::Bf16 | Format::I16 | Format::Int8 => 0,
         }
     }
 }
@@ -96,45 +96,115 @@ const AHEAD: usize = 2048;
 
 /// The weights of all steps in the order they are used, on few large pages: they stream through, and what is asked for
 /// ahead runs on into the next layer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Store {
-    chunks: Vec<MmapMut>,
-    /// Elements of the last chunk that are taken.
+    chunks: Vec<Memory>,
+    /// Elements of a chunk, unless one step needs more.
+    chunk: usize,
+    /// Elements of the last chunk that are taken: whole cache lines, and never more than it has.
     taken: usize,
 }
 
-/// Elements of a chunk, unless one step needs more.
-const CHUNK: usize = 16 << 20;
+/// Elements of a chunk of [`Store::default`]: with the address sanitizer none, so that each step's weights are a block of
+/// their own, whose ends it watches.
+const CHUNK: usize = if cfg!(zoo_asan) { 0 } else { 16 << 20 };
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::of(CHUNK)
+    }
+}
 
 impl Store {
+    /// An empty store with chunks of so many elements.
+    fn of(chunk: usize) -> Self {
+        Self {
+            chunks: Vec::new(),
+            chunk,
+            taken: 0,
+        }
+    }
+
     /// Moves the numbers here, and frees what they took before.
     pub(super) fn settle(&mut self, packed: &mut Packed) -> io::Result<()> {
+        // A step's weights begin at a cache line, so that is what they are counted in, too: were they counted in elements, those
+        // that end in the midst of the chunk's last line would take more than there is.
+        let elements = packed.elements.next_multiple_of(MAX_LANES);
         let room = self
             .chunks
             .last()
-            .map_or(0, |chunk| chunk.len() / size_of::<f32>());
-        if self.chunks.is_empty() || packed.elements > room - self.taken {
-            let elements = packed.elements.max(CHUNK);
-            self.chunks.push(map(elements * size_of::<f32>())?);
+            .map_or(0, |chunk| chunk.elements() - self.taken);
+        if self.chunks.is_empty() || elements > room {
+            let chunk = elements.max(self.chunk.next_multiple_of(MAX_LANES));
+            self.chunks.push(Memory::new(chunk * size_of::<f32>())?);
             self.taken = 0;
         }
         let chunk = self.chunks.last_mut().expect("pushed above");
-        // SAFETY: a chunk begins at a page and has room for as many numbers behind those that are taken.
+        assert!(
+            elements <= chunk.elements() - self.taken,
+            "room for {elements} weights"
+        );
+        // SAFETY: a chunk begins at a cache line, and has room for as many numbers behind those that are taken.
         unsafe {
-            let place = chunk.as_mut_ptr().cast::<f32>().add(self.taken);
+            let place = chunk.start().add(self.taken);
             place.copy_from_nonoverlapping(packed.own.as_ptr(), packed.elements);
             packed.place = place;
         }
         packed.own = Vec::new();
-        self.taken += packed.elements.next_multiple_of(MAX_LANES);
+        self.taken += elements;
         Ok(())
     }
 }
 
-/// Zeroed memory on large pages, which spare address look-ups; a system without them works all the same.
-pub(super) fn map(bytes: usize) -> io::Result<MmapMut> {
-    let memory = MmapMut::map_anon(bytes)?;
-    #[cfg(target_os = "linux")]
-    let _ = memory.advise(memmap2::Advice::HugePage);
-    Ok(memory)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of step `index`.
+    fn numbers(index: usize, elements: usize) -> Vec<f32> {
+        (0..elements).map(|i| (index * 1000 + i) as f32).collect()
+    }
+
+    fn settled(packed: &Packed) -> &[f32] {
+        // SAFETY: the store, which the caller holds, keeps the numbers that have settled.
+        unsafe { std::slice::from_raw_parts(packed.start(), packed.elements()) }
+    }
+
+    #[test]
+    fn weights_of_any_number_stay_in_their_chunk_and_leave_each_other_alone() {
+        for chunk in [0, 1, 16, 40, 64] {
+            // Below, at and above whole cache lines and whole chunks, and more after each.
+            for first in 1..140 {
+                let mut store = Store::of(chunk);
+                let sizes = [first, 7, 16, 33, first, 1];
+                let mut steps = Vec::new();
+                for (index, size) in sizes.into_iter().enumerate() {
+                    let mut packed = Packed::new(numbers(index, size));
+                    store.settle(&mut packed).expect("memory");
+                    let last = store.chunks.last().expect("a chunk");
+                    assert!(store.taken <= last.elements(), "{chunk}, {first}, step {index}");
+                    let chunk = last.start_const()..last.start_const().wrapping_add(last.elements());
+                    let end = packed.start().wrapping_add(size);
+                    assert!(chunk.contains(&packed.start()) && end <= chunk.end);
+                    assert_eq!(packed.start().align_offset(64), 0, "a cache line's begin");
+                    steps.push(packed);
+                }
+                for (index, packed) in steps.iter().enumerate() {
+                    assert_eq!(settled(packed), numbers(index, sizes[index]), "{chunk}, {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_that_end_in_the_midst_of_a_line_of_a_whole_chunk_are_followed_by_a_new_one() {
+        let mut store = Store::of(64);
+        for elements in [65, 64 - 8, 9, 64 + 8, 24] {
+            let mut packed = Packed::new(numbers(1, elements));
+            store.settle(&mut packed).expect("memory");
+            assert_eq!(settled(&packed), numbers(1, elements));
+        }
+        let sizes: Vec<usize> = store.chunks.iter().map(Memory::elements).collect();
+        assert_eq!(sizes, [80, 64, 64, 80, 64]);
+    }
 }

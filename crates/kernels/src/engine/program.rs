@@ -1,18 +1,19 @@
 //! A whole network as steps over one block of memory, run by a fixed number of threads.
 
+use std::io::ErrorKind;
 use std::sync::Mutex;
 
-use memmap2::MmapMut;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
 use super::grid::Grid;
 use super::isa::{Isa, on};
 use super::maps::Map;
+use super::memory::Memory;
 use super::ops::exchange;
-use super::packed::{Store, map};
+use super::packed::Store;
 use super::simd::{MAX_LANES, Simd, Work};
-use super::step::{Context, Step};
+use super::step::{Context, Refusal, Step};
 
 /// What is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
@@ -74,7 +75,7 @@ impl Steps {
 #[derive(Debug)]
 pub struct Program {
     steps: Steps,
-    memory: MmapMut,
+    memory: Memory,
     /// Elements of the maps; each thread's scratch memory lies behind them.
     maps: usize,
     scratch: usize,
@@ -105,26 +106,38 @@ pub enum ProgramError {
         /// What the system said.
         reason: String,
     },
+    /// A step may not run in it.
+    #[error("step `{step}` is refused: {refusal}")]
+    Step {
+        /// The step.
+        step: String,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 impl Program {
     /// A program of these steps, whose maps lie in `maps` elements, on `threads` threads.
     ///
     /// # Errors
-    /// If there is not enough memory, or the threads cannot be started.
-    ///
-    /// # Panics
-    /// If a step's maps lie outside of the memory, overlap or do not fit the step: the plan is wrong.
+    /// If there is not enough memory, the threads cannot be started, or the plan is wrong: a step was prepared for another
+    /// vector unit than `isa`, or its maps lie outside of the memory, overlap or do not fit the step.
     pub fn new(steps: Steps, maps: usize, isa: Isa, threads: usize) -> Result<Self, ProgramError> {
         let threads = threads.max(1);
         for step in &steps.list {
-            step.check(maps);
+            step.check(maps, isa).map_err(|refusal| ProgramError::Step {
+                step: step.to_string(),
+                refusal,
+            })?;
         }
         let scratch = steps.list.iter().map(Step::scratch).max().unwrap_or(0);
         let scratch = scratch.next_multiple_of(MAX_LANES) + MAX_LANES;
+        let bytes = bytes_of(maps, threads, scratch).ok_or_else(|| ProgramError::Memory {
+            bytes: usize::MAX,
+            source: ErrorKind::OutOfMemory.into(),
+        })?;
         let maps = maps.next_multiple_of(MAX_LANES);
-        let bytes = (maps + threads * scratch) * size_of::<f32>();
-        let memory = map(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
+        let memory = Memory::new(bytes).map_err(|source| ProgramError::Memory { bytes, source })?;
         let pool = (threads > 1)
             .then(|| ThreadPoolBuilder::new().num_threads(threads - 1).build())
             .transpose()
@@ -153,7 +166,7 @@ impl Program {
 
     /// Bytes of maps and scratch memory.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.len()
+        self.memory.bytes()
     }
 
     /// Computes the result for these images, `[n, 3, h, w]`.
@@ -191,7 +204,7 @@ impl Program {
             [(Seen::Read, step.convolved()), (Seen::Written, written)]
         });
         let maps: Vec<[(Seen, Option<Map>); 2]> = maps.collect();
-        let memory = Memory(self.memory.as_mut_ptr().cast());
+        let memory = Between(self.memory.start());
         let mut values = Vec::new();
         self.run_watched(images, result, &mut move |step| {
             for (seen, map) in maps[step] {
@@ -210,7 +223,7 @@ impl Program {
             "lengths of images and result"
         );
         let context = Context {
-            memory: self.memory.as_mut_ptr().cast(),
+            memory: self.memory.start(),
             images: images.as_ptr(),
             result: result.as_mut_ptr(),
         };
@@ -225,9 +238,9 @@ impl Program {
                     part: (part, self.threads),
                     scratch,
                 };
-                // SAFETY: `Program::new` has checked that the steps stay in the memory, the lengths are checked above,
-                // each thread has its own part and scratch memory, and the barrier keeps steps apart. An `Isa` is the
-                // proof that the CPU has the unit.
+                // SAFETY: `Program::new` has checked that the steps stay in the memory and were prepared for this unit, the
+                // lengths are checked above, each thread has its own part and scratch memory, and the barrier keeps steps
+                // apart. An `Isa` is the proof that the CPU has the unit.
                 unsafe { on!(self.isa, work) };
                 if let Some(barrier) = barrier {
                     barrier.wait();
@@ -251,13 +264,20 @@ impl Program {
     }
 }
 
+/// The bytes of maps and of the scratch memory of all threads; none where they are more than can be counted.
+fn bytes_of(maps: usize, threads: usize, scratch: usize) -> Option<usize> {
+    let maps = maps.checked_next_multiple_of(MAX_LANES)?;
+    let elements = maps.checked_add(threads.checked_mul(scratch)?)?;
+    elements.checked_mul(size_of::<f32>())
+}
+
 /// A program's memory, as seen between two steps.
-struct Memory(*const f32);
+struct Between(*const f32);
 
 // SAFETY: it is only read where no step runs.
-unsafe impl Send for Memory {}
+unsafe impl Send for Between {}
 
-impl Memory {
+impl Between {
     /// Puts the pixels of a map into `values`, `[n, channels, h, w]`.
     ///
     /// # Safety

@@ -1,16 +1,19 @@
 //! One operation of a program on maps in its memory.
 
 mod check;
+mod run;
 mod show;
 
-use super::conv::{Convolution, Io, shifted};
+use super::conv::Convolution;
 use super::format::{Format, Packing, weight_step};
 use super::grid::Grid;
 use super::isa::Isa;
 use super::maps::{Linear, Map, Row};
-use super::ops::{self, Enlargement, Moves, cut, exchange};
+use super::ops::{Enlargement, Moves};
 use super::packed::{Packed, halves};
-use super::simd::Simd;
+
+pub use check::Refusal;
+pub(super) use run::Context;
 
 /// An operation; each is shared out among the program's threads.
 #[derive(Debug)]
@@ -32,9 +35,11 @@ enum Op {
         from: Map,
         to: Map,
         moves: Option<Moves>,
+        isa: Isa,
     },
     Enlarge {
         table: Enlargement,
+        isa: Isa,
         factor: usize,
         from: Map,
         to: Map,
@@ -74,19 +79,6 @@ enum Op {
     },
 }
 
-/// Where a program's data lies.
-#[derive(Clone, Copy)]
-pub(super) struct Context {
-    pub(super) memory: *mut f32,
-    pub(super) images: *const f32,
-    pub(super) result: *mut f32,
-}
-
-// SAFETY: the threads of a program write disjoint parts, and a barrier lies between a write and the reads of it.
-unsafe impl Send for Context {}
-// SAFETY: as above.
-unsafe impl Sync for Context {}
-
 impl Step {
     /// Puts the images, `[n, channels, h, w]`, on the map's grid.
     pub fn load(to: Map) -> Self {
@@ -111,6 +103,7 @@ impl Step {
             from,
             to,
             moves,
+            isa,
         })
     }
 
@@ -119,6 +112,7 @@ impl Step {
         let table = Enlargement::new(from.grid, to.grid, factor, isa.lanes());
         Self(Op::Enlarge {
             table,
+            isa,
             factor,
             from,
             to,
@@ -144,14 +138,16 @@ impl Step {
     pub fn linear(mut linear: Linear, from: Row, to: Row) -> Self {
         let weights = std::mem::take(&mut linear.weights);
         assert_eq!(
-            weights.len(),
-            from.channels * to.channels,
+            Some(weights.len()),
+            from.channels.checked_mul(to.channels),
             "weights of a linear layer"
         );
         let (weights, step) = match linear.format {
             Format::F32 => (weights, 1.0),
             Format::F16 => in_halves(weights),
-            format => unreachable!("a linear layer in {format}"),
+            format @ (Format::Bf16 | Format::I16 | Format::Int8) => {
+                unreachable!("a linear layer in {format}")
+            }
         };
         Self(Op::Linear {
             linear,
@@ -185,17 +181,34 @@ impl Step {
 
     /// The convolution, if this is one.
     pub fn convolution(&self) -> Option<&Convolution> {
-        match &self.0 {
-            Op::Conv { conv, .. } => Some(conv),
-            _ => None,
+        if let Op::Conv { conv, .. } = &self.0 {
+            Some(conv)
+        } else {
+            None
         }
     }
 
     /// The map that a convolution reads.
     pub(super) fn convolved(&self) -> Option<Map> {
-        match self.0 {
-            Op::Conv { from, .. } => Some(from),
-            _ => None,
+        if let Op::Conv { from, .. } = self.0 {
+            Some(from)
+        } else {
+            None
+        }
+    }
+
+    /// The vector unit that it was prepared for; none where every unit runs it.
+    pub fn isa(&self) -> Option<Isa> {
+        match &self.0 {
+            Op::Conv { conv, .. } => Some(conv.isa()),
+            Op::Pack { isa, .. } | Op::Enlarge { isa, .. } => Some(*isa),
+            Op::Load { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Linear { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => None,
         }
     }
 
@@ -224,7 +237,14 @@ impl Step {
                 n * h * w * shape.outputs * shape.inputs * shape.kernel.pow(2)
             }
             Op::Linear { from, to, .. } => from.channels * to.channels * to.n,
-            _ => 0,
+            Op::Load { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => 0,
         };
         macs as u64
     }
@@ -234,7 +254,14 @@ impl Step {
         match &self.0 {
             Op::Conv { conv, .. } => Some(conv.format()),
             Op::Linear { linear, .. } => Some(linear.format),
-            _ => None,
+            Op::Load { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => None,
         }
     }
 
@@ -243,7 +270,14 @@ impl Step {
         match &self.0 {
             Op::Conv { conv, .. } => conv.weight_bytes(),
             Op::Linear { linear, weights, .. } => (weights.elements() + linear.bias.len()) * size_of::<f32>(),
-            _ => 0,
+            Op::Load { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => 0,
         }
     }
 
@@ -252,7 +286,14 @@ impl Step {
         match &mut self.0 {
             Op::Conv { conv, .. } => Some(conv.weights_mut()),
             Op::Linear { weights, .. } => Some(weights),
-            _ => None,
+            Op::Load { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => None,
         }
     }
 
@@ -264,7 +305,15 @@ impl Step {
     pub(super) fn images(&self) -> usize {
         match self.0 {
             Op::Load { to } => to.channels * to.grid.n * to.grid.h * to.grid.w,
-            _ => 0,
+            Op::Conv { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Linear { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => 0,
         }
     }
 
@@ -273,147 +322,14 @@ impl Step {
         match self.0 {
             Op::StoreMap { from } => from.channels * from.grid.n * from.grid.h * from.grid.w,
             Op::StoreRow { from } => from.elements(),
-            _ => 0,
-        }
-    }
-
-    /// Computes one of `parts` parts.
-    ///
-    /// # Safety
-    /// The context's memory, images and result are as long as the step was checked for; `scratch` is this thread's
-    /// and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; the CPU
-    /// has the unit, and the step was prepared for it.
-    #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&self, context: Context, part: (usize, usize), scratch: *mut f32) {
-        // SAFETY: the caller's.
-        unsafe {
-            let at = |map: &Map| context.memory.add(map.offset);
-            let or_null = |map: &Option<Map>| map.map_or(std::ptr::null(), |map| at(&map).cast_const());
-            let row = |row: &Row| context.memory.add(row.offset);
-            match &self.0 {
-                Op::Load { to } => {
-                    for channel in cut(to.channels, part) {
-                        exchange(*to, channel, |at, image| {
-                            *context.memory.add(at) = *context.images.add(image)
-                        });
-                    }
-                }
-                Op::StoreMap { from } => {
-                    for channel in cut(from.channels, part) {
-                        exchange(*from, channel, |at, image| {
-                            *context.result.add(image) = *context.memory.add(at)
-                        });
-                    }
-                }
-                Op::StoreRow { from } => {
-                    for i in cut(from.elements(), part) {
-                        *context.result.add(i) = *row(from).add(i);
-                    }
-                }
-                Op::Conv {
-                    conv,
-                    from,
-                    to,
-                    residual,
-                } => {
-                    let io = Io {
-                        input: at(from),
-                        output: at(to),
-                        residual: or_null(residual),
-                        weights: conv.weights(),
-                    };
-                    conv.run::<S>(io, part, scratch);
-                }
-                Op::Pack {
-                    packing,
-                    from,
-                    to,
-                    moves,
-                } => {
-                    let (stride, positions) = (from.grid.stride(), from.grid.positions());
-                    let channels = packing.format.channels();
-                    for element in cut(to.channels, part) {
-                        let first = element * channels;
-                        let x = (at(from).add(first * stride).cast_const(), stride);
-                        let count = channels.min(from.channels - first);
-                        let to = at(to).add(element * to.grid.stride());
-                        ops::pack::<S>((packing, first), (x, count), (to, moves.as_ref()), positions);
-                    }
-                }
-                Op::Enlarge {
-                    table,
-                    from,
-                    to,
-                    sum,
-                    relu,
-                    ..
-                } => {
-                    for channel in cut(to.channels, part) {
-                        let offset = channel * to.grid.stride();
-                        let small = at(from).add(channel * from.grid.stride());
-                        let sum = shifted(or_null(sum), offset);
-                        table.run::<S>(small, sum, at(to).add(offset), *relu);
-                    }
-                }
-                Op::Add { a, b, to, relu } => {
-                    for channel in cut(to.channels, part) {
-                        let offset = channel * to.grid.stride();
-                        let (a, b) = (at(a).add(offset), shifted(or_null(b), offset));
-                        ops::add::<S>(a, b, at(to).add(offset), to.grid.positions(), *relu);
-                    }
-                }
-                Op::Pool { from, to } => {
-                    for channel in cut(from.channels, part) {
-                        for image in 0..to.n {
-                            let x = at(from).add(channel * from.grid.stride());
-                            *row(to).add(image * to.channels + channel) = ops::mean::<S>(from.grid, x, image);
-                        }
-                    }
-                }
-                Op::Linear {
-                    linear,
-                    weights,
-                    step,
-                    from,
-                    to,
-                } => {
-                    let (count, start) = (from.channels, weights.start());
-                    for output in cut(to.channels, part) {
-                        for image in 0..to.n {
-                            let x = row(from).add(image * count).cast_const();
-                            let sum = match linear.format {
-                                Format::F16 => {
-                                    ops::dot_halves::<S>(start.cast::<u16>().add(output * count), x, count)
-                                }
-                                _ => ops::dot::<S>(start.add(output * count), x, count),
-                            };
-                            let sum = sum * step + linear.bias[output];
-                            *row(to).add(image * to.channels + output) = linear.activation.of(sum);
-                        }
-                    }
-                }
-                Op::Gate {
-                    from,
-                    gate,
-                    sum,
-                    to,
-                    relu,
-                } => {
-                    for channel in cut(to.channels, part) {
-                        let offset = channel * to.grid.stride();
-                        let gates = (row(gate).add(channel).cast_const(), gate.channels);
-                        let sum = shifted(or_null(sum), offset);
-                        ops::gated::<S>(
-                            to.grid,
-                            at(from).add(offset),
-                            gates,
-                            sum,
-                            at(to).add(offset),
-                            *relu,
-                        );
-                    }
-                }
-            }
+            Op::Load { .. }
+            | Op::Conv { .. }
+            | Op::Pack { .. }
+            | Op::Enlarge { .. }
+            | Op::Add { .. }
+            | Op::Pool { .. }
+            | Op::Linear { .. }
+            | Op::Gate { .. } => 0,
         }
     }
 }

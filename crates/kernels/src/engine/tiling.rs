@@ -105,11 +105,16 @@ mod tests {
         }
     }
 
-    #[cfg(target_arch = "x86_64")]
     #[test]
     fn two_threads_get_the_same_number_of_blocks() {
-        let Ok(isa) = Isa::named("avx512") else { return };
-        let tiling = Tiling::new(72, 1, Target { isa, threads: 2 });
-        assert_eq!((tiling.rows, tiling.by_blocks), (12, true));
+        for isa in Isa::available() {
+            let tiling = Tiling::new(72, 1, Target { isa, threads: 2 });
+            let shares = [0, 1].map(|part| tiling.share(part, 2).1.len() * tiling.rows);
+            assert!(tiling.by_blocks, "{}: {tiling:?}", isa.name());
+            assert_eq!(shares, [36, 36], "{}: {tiling:?}", isa.name());
+            if isa.wide() {
+                assert_eq!(tiling.rows, 12, "{}", isa.name());
+            }
+        }
     }
 }

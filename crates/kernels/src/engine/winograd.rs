@@ -8,6 +8,7 @@ mod kernels;
 mod passes;
 mod stride1;
 mod stride2;
+mod whole;
 
 use std::ops::Range;
 
@@ -89,8 +90,16 @@ fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
 }
 
 impl Winograd {
-    /// The convolution of this stride: stride 1 needs equal grids with tiles of
-    /// 2 or 4, stride 2 an input with tiles of 4.
+    /// Whether there are transforms for a format's operands: of f32, or of pairs of i16.
+    pub(super) fn filters(format: Format) -> bool {
+        match format {
+            Format::F32 | Format::F16 | Format::I16 => true,
+            Format::Bf16 | Format::Int8 => false,
+        }
+    }
+
+    /// The convolution of this stride in a format that is [filtered](Winograd::filters): stride 1 needs equal grids with tiles
+    /// of 2 or 4, stride 2 an input with tiles of 4.
     pub(super) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
@@ -98,6 +107,7 @@ impl Winograd {
         format: Format,
         target: Target,
     ) -> Self {
+        assert!(Self::filters(format), "no filtering in {format}");
         let lanes = target.isa.lanes();
         let tiles = match (stride, input.p) {
             (1, 2) if input == output => Tiles::Two(Stride1::new(input, lanes)),
@@ -130,7 +140,7 @@ impl Winograd {
     pub(super) fn limit(&self, signed: bool) -> f32 {
         match &self.tiles {
             Tiles::Two(_) | Tiles::Stride2(_) => 8191.0,
-            Tiles::Four(_) => stride1::limit(signed),
+            Tiles::Four(_) => whole::limit(signed),
         }
     }
 
@@ -160,7 +170,8 @@ impl Winograd {
                 elements: out.into(),
                 ..Weights::default()
             },
-            _ => self.quantised(&out),
+            Format::F16 | Format::I16 => self.quantised(&out),
+            Format::Bf16 | Format::Int8 => unreachable!("no filtering in {}", self.format),
         }
     }
 
@@ -196,8 +207,8 @@ impl Winograd {
     /// What one stands for in an element of a transformed input.
     fn unit(&self, element: usize) -> f32 {
         match &self.tiles {
-            Tiles::Four(_) if self.format == Format::I16 => stride1::unit(element),
-            _ => 1.0,
+            Tiles::Four(_) if self.format.whole() => whole::unit(element),
+            Tiles::Two(_) | Tiles::Four(_) | Tiles::Stride2(_) => 1.0,
         }
     }
 
@@ -206,7 +217,7 @@ impl Winograd {
         match self.format {
             Format::I16 => RUN,
             Format::F16 => WIDENED.min(self.inputs),
-            _ => self.inputs,
+            Format::F32 | Format::Bf16 | Format::Int8 => self.inputs,
         }
     }
 
@@ -219,7 +230,7 @@ impl Winograd {
         }
     }
 
-    /// See `Convolution::effort`.
+    /// See [`Layer::effort`](super::layer::Layer::effort).
     pub(super) fn effort(&self, threads: usize) -> usize {
         let (vectors, blocks) = self.tiling.largest(threads);
         let outputs = blocks * self.tiling.rows;

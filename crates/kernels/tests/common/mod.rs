@@ -1,7 +1,9 @@
 //! Batches, and convolutions written as their definition.
 #![allow(dead_code, reason = "each test file needs a part")]
 
-use kernels::engine::{ConvShape, Isa, Program, Step, Steps};
+use kernels::engine::{
+    Algorithm, ConvShape, Convolution, Grid, Inputs, Isa, Layer, Map, Program, Step, Steps, Target,
+};
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
 pub fn numbers(count: usize, salt: usize) -> Vec<f32> {
@@ -129,3 +131,69 @@ pub const SIZES: [((usize, usize, usize), usize, usize); 9] = [
 
 /// Input and output channels.
 pub const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
+
+/// The layer on an image whose channels' numbers are taken to lie in 0 to `largest`, twice: the second time
+/// with the first result added.
+pub fn run(
+    layer: Layer,
+    algorithm: Algorithm,
+    images: (&[f32], &[f32]),
+    parameters: (&[f32], &[f32]),
+) -> Vec<f32> {
+    run_of_means(layer, algorithm, images, parameters, &[])
+}
+
+/// The same, where the channels have known means.
+pub fn run_of_means(
+    layer: Layer,
+    algorithm: Algorithm,
+    (images, largest): (&[f32], &[f32]),
+    (weights, bias): (&[f32], &[f32]),
+    means: &[f32],
+) -> Vec<f32> {
+    let packing = layer.packing(algorithm, largest, false);
+    // Packing may move a map to another grid.
+    let moves = layer.format.is_packed() && layer.target.threads == 2;
+    let image = Map {
+        offset: 0,
+        channels: layer.shape.inputs,
+        grid: Grid {
+            p: if moves { 3 } else { layer.input.p },
+            ..layer.input
+        },
+    };
+    let packed = Map {
+        offset: image.offset + image.elements(),
+        channels: layer.format.elements(image.channels),
+        grid: layer.input,
+    };
+    let first = Map {
+        offset: packed.offset + packed.elements(),
+        channels: layer.shape.outputs,
+        grid: layer.output,
+    };
+    let second = Map {
+        offset: first.offset + first.elements(),
+        ..first
+    };
+    let inputs = Inputs {
+        steps: &packing.steps,
+        means,
+    };
+    let conv = || Convolution::new(layer, algorithm, (weights, bias), false, inputs);
+    let steps = [
+        Step::load(image),
+        Step::pack(packing.clone(), image, packed, layer.target.isa),
+        Step::conv(conv(), packed, first, None),
+        Step::conv(conv(), packed, second, Some(first)),
+        Step::store_map(second),
+    ];
+    let Target { isa, threads } = layer.target;
+    let elements = second.offset + second.elements();
+    let steps = Steps::of(steps).expect("memory");
+    let mut program = Program::new(steps, elements, isa, threads).expect("a program");
+    let Grid { n, h, w, .. } = layer.output;
+    let mut result = vec![f32::NAN; n * h * w * layer.shape.outputs];
+    program.run(images, &mut result);
+    result
+}

@@ -1,5 +1,6 @@
 //! Stride 1: F(2x2, 3x3) and F(4x4, 3x3) on grids whose tiles are as wide as the transform's output.
 
+use super::whole::{forward_again, forward_pairs};
 use super::{Transform, by_vector};
 use crate::engine::conv::{Epilogue, Io};
 use crate::engine::format::Format;
@@ -181,9 +182,10 @@ impl<const M: usize> Transform for Stride1<M> {
         unsafe {
             let from = channel.add(vector * S::LANES);
             let masks = self.neighbours.get_unchecked(vector);
-            match format {
-                Format::F32 | Format::F16 => self.transform::<S, false>(from, masks, (to, plane)),
-                _ => self.transform::<S, true>(from, masks, (to, plane)),
+            if format.whole() {
+                self.transform::<S, true>(from, masks, (to, plane));
+            } else {
+                self.transform::<S, false>(from, masks, (to, plane));
             }
         }
     }
@@ -242,7 +244,7 @@ const fn place<const M: usize>(i: usize) -> (usize, isize) {
 
 /// `B^T d`, of which the first `M + 2` elements count.
 #[inline(always)]
-unsafe fn forward<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
+pub(super) unsafe fn forward<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
     // SAFETY: the caller's: the CPU has the unit.
     unsafe {
         let zero = S::splat(0.0);
@@ -265,120 +267,6 @@ unsafe fn forward<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
             S::fma(four, d[1], S::fma(five, d[3], d[5])),
         ]
     }
-}
-
-/// The largest magnitude of inputs of 16 bits to F(4x4, 3x3): the first axis of its transform adds up to ten of them, of
-/// which at most nine have the same sign where inputs have none.
-pub(super) fn limit(signed: bool) -> f32 {
-    if signed { 3276.0 } else { 3640.0 }
-}
-
-/// Bits of an element of F(4x4, 3x3) that its second axis adds and does not keep: with more dropped, rounding transformed
-/// inputs would outweigh all else, for the way back magnifies it. Rows and columns 3 and 4 add up the least and are
-/// magnified the most. What is beyond some 36 of the largest inputs is cut, of those rows and columns 18 and 9; the one
-/// element that is 36 where all inputs are alike has room for twice that.
-const fn dropped(row: usize, column: usize) -> u32 {
-    match (row, column) {
-        (1, 1) => 3,
-        (3 | 4, 3 | 4) => 0,
-        (3 | 4, _) | (_, 3 | 4) => 1,
-        _ => 2,
-    }
-}
-
-/// What one stands for in an element of a transformed input.
-pub(super) fn unit(element: usize) -> f32 {
-    (1_u32 << dropped(element / 6, element % 6)) as f32
-}
-
-/// [`forward`] of pairs of i16, for the first axis.
-#[inline(always)]
-unsafe fn forward_pairs<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe {
-        if M == 2 {
-            let zero = S::splat(0.0);
-            let (a, b) = (S::sub_i16(d[0], d[2]), S::add_i16(d[1], d[2]));
-            return [a, b, S::sub_i16(d[2], d[1]), S::sub_i16(d[1], d[3]), zero, zero];
-        }
-        let even = S::sub_i16(d[4], S::shift_i16::<2>(d[2]));
-        let odd = S::sub_i16(d[3], S::shift_i16::<2>(d[1]));
-        let far = S::sub_i16(d[4], d[2]);
-        let apart = S::sub_i16(d[3], d[1]);
-        let near = S::shift_i16::<1>(apart);
-        let first = S::shift_i16::<2>(S::sub_i16(d[0], d[2]));
-        let last = S::sub_i16(S::sub_i16(d[5], d[3]), S::shift_i16::<2>(apart));
-        [
-            S::add_i16(first, far),
-            S::add_i16(even, odd),
-            S::sub_i16(even, odd),
-            S::add_i16(far, near),
-            S::sub_i16(far, near),
-            last,
-        ]
-    }
-}
-
-/// [`forward`] of pairs of i16 for the second axis of row `ROW`: of F(4x4, 3x3) in 32 bits, without the bits that are [`dropped`].
-#[inline(always)]
-unsafe fn forward_again<S: Simd, const M: usize, const ROW: usize>(d: [S::V; 6]) -> [S::V; 6] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe {
-        if M == 2 {
-            return forward_pairs::<S, M>(d);
-        }
-        let (evens, odds) = (S::interleave(d[2], d[4]), S::interleave(d[1], d[3]));
-        let ends = S::interleave(d[0], d[5]);
-        // Half of what is kept, so that it is rounded; the element with more dropped has it from both of its terms.
-        let zero = bits::<S>(0);
-        let half = bits::<S>((1 << dropped(ROW, 0)) / 2);
-        let half_of_inner = bits::<S>((1 << dropped(ROW, 3)) / 2);
-        let (more, one) = if ROW == 1 {
-            (bits::<S>(3), bits::<S>(1))
-        } else {
-            (half, zero)
-        };
-        let mut sums = [[zero; 2]; 6];
-        for side in 0..2 {
-            let (evens, odds, ends) = (evens[side], odds[side], ends[side]);
-            let even = S::dot_i16(pair::<S>(-4, 1), evens, more);
-            let odd = S::dot_i16(pair::<S>(-4, 1), odds, one);
-            let far = S::dot_i16(pair::<S>(-1, 1), evens, half_of_inner);
-            let near = S::dot_i16(pair::<S>(-2, 2), odds, zero);
-            let first = S::dot_i16(pair::<S>(-5, 1), evens, half);
-            let last = S::dot_i16(pair::<S>(4, -5), odds, half);
-            sums[0][side] = S::dot_i16(pair::<S>(4, 0), ends, first);
-            sums[1][side] = S::add_i32(even, odd);
-            sums[2][side] = S::sub_i32(even, odd);
-            sums[3][side] = S::add_i32(far, near);
-            sums[4][side] = S::sub_i32(far, near);
-            sums[5][side] = S::dot_i16(pair::<S>(0, 1), ends, last);
-        }
-        let mut narrow = [zero; 6];
-        for i in 0..6 {
-            narrow[i] = match dropped(ROW, i) {
-                0 => S::narrow::<0>(sums[i]),
-                1 => S::narrow::<1>(sums[i]),
-                2 => S::narrow::<2>(sums[i]),
-                _ => S::narrow::<3>(sums[i]),
-            };
-        }
-        narrow
-    }
-}
-
-/// Two i16 in all lanes.
-#[inline(always)]
-unsafe fn pair<S: Simd>(low: i16, high: i16) -> S::V {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe { bits::<S>(u32::from(low.cast_unsigned()) | u32::from(high.cast_unsigned()) << 16) }
-}
-
-/// These bits in all lanes.
-#[inline(always)]
-unsafe fn bits<S: Simd>(bits: u32) -> S::V {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe { S::splat(f32::from_bits(bits)) }
 }
 
 /// `A^T m`, of which the first `M` elements count.

@@ -190,9 +190,10 @@ const fn place(i: usize) -> (usize, isize) {
 unsafe fn forward<S: Simd>(format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
     // SAFETY: the caller's: the CPU has the unit.
     unsafe {
-        let (before, after) = match format {
-            Format::F32 | Format::F16 => (S::sub(a, b), S::sub(c, b)),
-            _ => (S::sub_i16(a, b), S::sub_i16(c, b)),
+        let (before, after) = if format.whole() {
+            (S::sub_i16(a, b), S::sub_i16(c, b))
+        } else {
+            (S::sub(a, b), S::sub(c, b))
         };
         [before, b, after, even, next_even]
     }
