@@ -19,7 +19,7 @@ pub struct Closeness {
 }
 
 impl Closeness {
-    /// Takes in images with so many classes each; both slices are `[n, classes]`, and every logit is a finite number.
+    /// Takes in images with so many classes each; both slices are `[n, classes]`. A logit that is NaN is infinitely far off.
     ///
     /// # Panics
     /// If the slices are not equally long, or there are no classes.
@@ -35,6 +35,8 @@ impl Closeness {
         for (ours, right) in logits.iter().zip(reference) {
             let (ours, right) = (f64::from(*ours), f64::from(*right));
             let error = (ours - right).abs();
+            // A largest value passes over what is no number.
+            let error = if error.is_nan() { f64::INFINITY } else { error };
             self.sum += right;
             self.squares += right * right;
             self.largest = self.largest.max(right.abs());
@@ -94,8 +96,9 @@ fn divergence(right: &[f32], logits: &[f32]) -> f64 {
         let right = f64::from(*right) - of_right;
         right.exp() * (right - (f64::from(*ours) - of_ours))
     });
-    // Rounding may leave a little less than nothing.
-    terms.sum::<f64>().max(0.0)
+    let sum = terms.sum::<f64>();
+    // Rounding may leave a little less than nothing; what is no number is not nothing.
+    if sum.is_nan() { f64::INFINITY } else { sum.max(0.0) }
 }
 
 #[cfg(test)]
@@ -147,6 +150,16 @@ mod tests {
         assert_eq!(swapped.images(), 2);
         let agreement = swapped.agreement();
         assert!(agreement.low < 0.5 && agreement.high > 0.5);
+    }
+
+    #[test]
+    fn what_is_no_number_is_as_far_off_as_can_be() {
+        for odd in [[f32::NAN, 1.0], [1.0, f32::NAN]] {
+            let fidelity = of(&odd, &[0.5, 1.0], 2).fidelity().expect("an image");
+            assert_eq!(fidelity.largest_error, f64::INFINITY);
+            assert_eq!(fidelity.error_in_deviations, Some(f64::INFINITY));
+            assert_eq!(fidelity.divergence, Some(f64::INFINITY));
+        }
     }
 
     #[test]

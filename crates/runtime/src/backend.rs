@@ -74,6 +74,10 @@ pub fn default_backend(precision: Precision) -> Result<&'static dyn Backend, Run
 pub trait Session: Send {
     /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`.
     ///
+    /// The images must be finite, which is not looked at here, for this is what is timed: on vector units a ReLU makes 0 of a
+    /// NaN, so the logits of an image that holds one may be finite and mean nothing. [`check_finite`] tells, and
+    /// [`Session::logits`] asks it.
+    ///
     /// # Errors
     /// If a slice does not have the length the session was prepared for, or the device fails.
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError>;
@@ -116,12 +120,32 @@ pub trait Session: Send {
     /// Runs one batch into a new vector.
     ///
     /// # Errors
-    /// As [`Session::run`].
+    /// As [`Session::run`], and if an image is not finite.
     fn logits(&mut self, images: &[f32]) -> Result<Vec<f32>, RuntimeError> {
+        check_finite(images, self.input_shape())?;
         let mut logits = vec![0.0; self.output_shape().elements()];
         self.run(images, &mut logits)?;
         Ok(logits)
     }
+}
+
+/// Refuses a batch that holds a NaN or an infinity.
+///
+/// # Errors
+/// If `images` has not the length of `shape`, or with the first value that is not finite.
+pub fn check_finite(images: &[f32], shape: Shape) -> Result<(), RuntimeError> {
+    RuntimeError::check_length("images", images.len(), shape)?;
+    let Some(index) = images.iter().position(|value| !value.is_finite()) else {
+        return Ok(());
+    };
+    let Shape { c, h, w, .. } = shape;
+    Err(RuntimeError::NotFinite {
+        value: images[index],
+        image: index / (c * h * w),
+        channel: index / (h * w) % c,
+        row: index / w % h,
+        column: index % w,
+    })
 }
 
 /// One fused step of a session.
@@ -202,6 +226,22 @@ pub enum RuntimeError {
         expected: usize,
         /// The length of the slice.
         actual: usize,
+    },
+    /// An image holds a NaN or an infinity; places are counted from 0.
+    #[error(
+        "image {image} is not finite: {value} in channel {channel}, row {row}, column {column}, counted from 0"
+    )]
+    NotFinite {
+        /// The first value that is not finite.
+        value: f32,
+        /// Its image of the batch.
+        image: usize,
+        /// Its channel.
+        channel: usize,
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
     },
     /// A library that the backend loads is not here.
     #[error("{reason}")]

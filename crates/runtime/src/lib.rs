@@ -4,6 +4,10 @@
 //! [`BACKENDS`] lists every backend of this build. Each passes the same conformance suite against a naive
 //! double-precision walk over the graph. Those of [`PEERS`] are other people's engines, each behind a feature of its name.
 
+// A format, an op or a precision that is added must be looked at in each place: `_` would run it as another.
+#![deny(clippy::wildcard_enum_match_arm)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod backend;
 mod calibration;
 mod candle;
@@ -15,7 +19,7 @@ mod tract;
 
 pub use backend::{
     BACKENDS, Backend, Options, PEERS, RuntimeError, Session, StepCost, UnknownBackend, backend,
-    default_backend,
+    check_finite, default_backend,
 };
 pub use calibration::{
     Calibration, CalibrationError, Calibrator, Channels, Method, Origin, Range, UnknownMethod, photo_like,

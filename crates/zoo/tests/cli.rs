@@ -242,6 +242,11 @@ fn read_npy(path: &Path) -> (Vec<u64>, Vec<f32>) {
 }
 
 fn write_npy(path: &Path, shape: &[u64]) {
+    write_npy_with(path, shape, &[]);
+}
+
+/// The same with these values at these places.
+fn write_npy_with(path: &Path, shape: &[u64], odd: &[(u64, f32)]) {
     let file = std::fs::File::create(path).expect("a file");
     let mut writer = npyz::WriteOptions::new()
         .default_dtype()
@@ -249,9 +254,50 @@ fn write_npy(path: &Path, shape: &[u64]) {
         .writer(file)
         .begin_nd()
         .expect("begun");
-    let values = (0..shape.iter().product()).map(|i| (i % 7) as f32 / 7.0 - 0.5);
+    let odd = |i: u64| {
+        odd.iter()
+            .find_map(|(place, value)| (*place == i).then_some(*value))
+    };
+    let values = (0..shape.iter().product()).map(|i| odd(i).unwrap_or((i % 7) as f32 / 7.0 - 0.5));
     writer.extend(values).expect("written");
     writer.finish().expect("finished");
+}
+
+/// A ReLU would make 0 of a NaN, and the logits would be numbers that mean nothing.
+#[test]
+fn infer_refuses_what_is_not_finite_and_says_where_it_is() {
+    let place = Place::new();
+    // Image 1, channel 2, row 5, column 70 of `[2, 3, 64, 96]`, and a later one.
+    let first = ((3 + 2) * 64 + 5) * 96 + 70;
+    for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        write_npy_with(
+            &place.path().join("x.npy"),
+            &[2, 3, 64, 96],
+            &[(first, odd), (first + 1, f32::NAN)],
+        );
+        for more in [
+            &[][..],
+            &["--backend", "candle"],
+            &["--at", "conv1"],
+            &["--precision", "int8"],
+        ] {
+            let fixed = [
+                "infer",
+                "--model",
+                "HRNet_W18_C",
+                "--weights",
+                "seeded:0",
+                "--input",
+                "x.npy",
+                "--output",
+                "y.npy",
+            ];
+            let error = place.zoo(&[&fixed[..], more].concat()).failed(2);
+            let told = format!("x.npy: image 1 is not finite: {odd} in channel 2, row 5, column 70");
+            assert!(error.contains(&told), "{more:?}: {error}");
+            assert!(!place.path().join("y.npy").exists());
+        }
+    }
 }
 
 #[test]

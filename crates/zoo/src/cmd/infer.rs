@@ -9,9 +9,9 @@ use crate::{Exit, Failure, npy};
 
 /// Run a network on a NumPy array
 ///
-/// The input is float32 `[n, 3, h, w]`, normalised as the model wants it, with h and w multiples of 32; the output
-/// is float32 logits `[n, 1000]`, or with --at the output of any other node: `zoo show NAME --layers` lists them. The
-/// features of a backbone are `stage4.2.fuse_layers.{0,1,2,3}.relu`.
+/// The input is float32 `[n, 3, h, w]`, normalised as the model wants it, with h and w multiples of 32, and without NaN or
+/// infinity; the output is float32 logits `[n, 1000]`, or with --at the output of any other node: `zoo show NAME --layers`
+/// lists them. The features of a backbone are `stage4.2.fuse_layers.{0,1,2,3}.relu`.
 #[derive(Debug, Args)]
 pub(crate) struct Infer {
     #[command(flatten)]
@@ -42,6 +42,12 @@ impl Infer {
             ));
         };
         let whole = variant.spec.graph(Shape::new(n, c, h, w))?;
+        runtime::check_finite(&images.values, whole.input_shape()).map_err(|error| {
+            let failure = Failure::new(Exit::Usage, format!("{}: {error}", self.input.display()));
+            failure.help(
+                "a network makes numbers of NaN and infinity that mean nothing; numpy.isfinite finds them",
+            )
+        })?;
         let graph = match &self.at {
             None => whole.clone(),
             Some(name) => up_to(&whole, name)?,
