@@ -4,6 +4,8 @@
 //!
 //! One file a format ([`Format`]), one file a naming scheme ([`Naming`]).
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod bind;
 mod collection;
 mod differences;

@@ -4,6 +4,8 @@
 //! [`WholeFolder`] does the same for a folder. [`lock()`], [`hold`] and [`try_hold`] keep processes apart, and
 //! [`open_regular`] opens neither links nor pipes nor devices.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod folder;
 mod lock;
 mod open;

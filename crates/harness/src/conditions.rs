@@ -26,6 +26,7 @@ impl Lookout {
     /// Begins now, and with it the search for the most memory that is resident at once.
     pub fn begin() -> Self {
         // Linux forgets the peak so far; where it may not be asked to, the peak is the process's.
+        #[expect(clippy::disallowed_methods, reason = "a question to the system, not a file")]
         let _ = fs::write("/proc/self/clear_refs", "5");
         Self::now()
     }

@@ -11,6 +11,8 @@
 //!
 //! The harness times closures and knows no backend. With the feature `criterion`, `Suite` runs the same closures under it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod case;
 mod cell;
 mod conditions;

@@ -4,6 +4,8 @@
 //! The graph is unfused: convolution, batch norm, ReLU and addition are nodes of their own, named as in the
 //! original HRNet checkpoints (which timm kept). Nothing here touches a file, a clock or the network.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod builder;
 mod counting;
 mod fold;

@@ -5,6 +5,8 @@
 //! A linear layer becomes a 1x1 convolution on a `1 x 1` map, which is the same arithmetic and keeps every value
 //! four-dimensional; the logits are flattened to `[n, classes]` at the end.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod int8;
 mod proto;
 

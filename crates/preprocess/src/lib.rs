@@ -18,6 +18,8 @@
 //! Ours decodes into the memory of the image before, which spares page faults. torchvision's tensors are not to the bit
 //! Pillow's.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod decode;
 mod error;
 mod jpeg;

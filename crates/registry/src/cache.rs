@@ -25,6 +25,10 @@ impl Cache {
     }
 
     /// The folder for this user's cache on this platform, or `None` where the system does not tell one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a system keeps caches is told by its variables"
+    )]
     pub fn platform_root() -> Option<PathBuf> {
         let home = |variable: &str| {
             std::env::var_os(variable)

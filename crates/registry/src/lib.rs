@@ -3,6 +3,8 @@
 //!
 //! One invariant rules the cache: a published path either does not exist or holds the bytes that were verified.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod blocks;
 #[cfg(feature = "object-store")]
 mod bucket;

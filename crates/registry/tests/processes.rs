@@ -69,7 +69,15 @@ fn a_process_killed_at_any_moment_leaves_a_download_that_goes_on() {
         if killed == 50 {
             break;
         }
+        let before = server.requests().len();
         let mut child = start(&bench, "");
+        // Every other one is given the time to begin, however long that takes here: it has asked for something.
+        while round % 2 == 0 && server.requests().len() == before {
+            if child.try_wait().expect("a status").is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
         thread::sleep(Duration::from_millis(5 + spread(round, 120)));
         child.kill().expect("kill -9");
         if child.wait().expect("a status").success() {

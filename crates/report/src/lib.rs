@@ -4,6 +4,8 @@
 //! other programs; the same input gives the same bytes. [`Shelf`], [`earlier`] and [`newest`] keep a folder of
 //! such folders, [`choices`] answers which network to use, and [`readme`] makes what a README shows of it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod axis;
 mod bars;
 mod cells;

@@ -140,6 +140,10 @@ struct Library {
 }
 
 /// The library that [`LIBRARY`] names, else the one that the system finds; loaded at the first call.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable that every user of ONNX Runtime's library sets"
+)]
 fn library() -> Result<&'static Library, RuntimeError> {
     static LOADED: OnceLock<Result<Library, String>> = OnceLock::new();
     let named = std::env::var_os(LIBRARY).filter(|name| !name.is_empty());
@@ -194,9 +198,10 @@ fn load(named: Option<OsString>) -> Result<Library, String> {
 
 /// What ort says, and what the system told it.
 fn reason(error: &LoadDynamicError) -> String {
-    let source = match error {
-        LoadDynamicError::Dlopen { error, .. } => error.source(),
-        _ => None,
+    let source = if let LoadDynamicError::Dlopen { error, .. } = error {
+        error.source()
+    } else {
+        None
     };
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -1,5 +1,7 @@
 //! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] what `zoo bench` and `cargo bench` share.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod aside;
 mod audit;
 pub mod bench;

@@ -123,6 +123,7 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
 /// The failure of a write to standard output. A reader such as `head` that has seen enough is none.
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
+        #[expect(clippy::disallowed_methods, reason = "nobody reads any more, whoever writes")]
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => result.map_err(|error| Failure::new(Exit::Disk, format!("standard output: {error}"))),
     }

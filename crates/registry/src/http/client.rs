@@ -38,6 +38,10 @@ pub struct Tokens(pub Vec<Token>);
 
 impl Tokens {
     /// Those of the environment: `HF_TOKEN` for `huggingface.co`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a secret is not for a command line, which others can read"
+    )]
     pub fn from_env() -> Self {
         let secret = std::env::var("HF_TOKEN").unwrap_or_default();
         let secret = secret.trim().to_owned();

@@ -74,9 +74,9 @@ impl Calibrator {
     /// # Errors
     /// If the weights lack a parameter of the graph, or there is too little memory.
     pub fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
-        let layers = graph.nodes().iter().filter_map(|node| match node.op {
-            Op::Conv(conv) => Some((node.name.clone(), Seen::new(conv.inputs))),
-            _ => None,
+        let layers = graph.nodes().iter().filter_map(|node| {
+            let Op::Conv(conv) = node.op else { return None };
+            Some((node.name.clone(), Seen::new(conv.inputs)))
         });
         let values = other_values(graph).map(|node| (node.name.clone(), Histogram::new()));
         Ok(Self {

@@ -36,10 +36,11 @@ pub(super) fn chosen(
         let (layer, algorithm) = choice.of(layer, signed || kept);
         let seen = calibration.and_then(|calibration| {
             let range = match layer.format {
-                Format::I16 => calibration.seen(name),
-                _ => calibration.range(name),
+                Format::I16 => calibration.seen(name)?,
+                Format::Int8 => calibration.range(name)?,
+                Format::F32 | Format::F16 | Format::Bf16 => return None,
             };
-            Some((range?, calibration.channels(name)?))
+            Some((range, calibration.channels(name)?))
         });
         let (largest, means) = match seen {
             Some((range, channels)) => {
@@ -75,16 +76,17 @@ const LEAST_SHARE: f32 = 0.25;
 /// In 16 bits inputs are what counts. In 8 bits both do and share the difference: a channel holds the root of its share, in
 /// which there is room enough for what was not seen.
 fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
-    let of_all = match format {
-        Format::I16 => HEADROOM * whole,
-        _ => whole,
+    let (of_all, share): (f32, fn(f32, f32) -> f32) = match format {
+        Format::I16 => (HEADROOM * whole, |largest, of_all| {
+            CHANNEL_HEADROOM * largest / of_all
+        }),
+        Format::Int8 => (whole, |largest, of_all| (largest / of_all).sqrt()),
+        Format::F32 | Format::F16 | Format::Bf16 => unreachable!("{format} has no steps"),
     };
-    let share = |largest: f32| match format {
-        _ if of_all <= 0.0 => 0.0,
-        Format::I16 => CHANNEL_HEADROOM * largest / of_all,
-        _ => (largest / of_all).sqrt(),
-    };
-    let of_one = |largest: &f32| of_all * share(*largest).clamp(LEAST_SHARE, 1.0);
+    if of_all <= 0.0 {
+        return vec![0.0; largest.len()];
+    }
+    let of_one = |largest: &f32| of_all * share(*largest, of_all).clamp(LEAST_SHARE, 1.0);
     largest.iter().map(of_one).collect()
 }
 
@@ -251,7 +253,13 @@ mod tests {
                     let reads_images = graph.node(graph.node(*conv).inputs[0]).op == Op::Input;
                     assert_eq!(packing.format == Format::I16, reads_images);
                 }
-                _ => {}
+                Work::Load
+                | Work::Enlarge { .. }
+                | Work::Copy { .. }
+                | Work::Pool { .. }
+                | Work::Linear { .. }
+                | Work::Gate { .. }
+                | Work::Store { .. } => {}
             }
         }
         assert!(

@@ -162,7 +162,12 @@ impl Plan {
         let node = |step: &PlanStep| match step.work {
             Work::Conv { conv: node, .. } | Work::Linear { node, .. } => node,
             Work::Store { from } => self.values[from],
-            _ => step.output.map_or(graph.output(), |value| self.values[value]),
+            Work::Load
+            | Work::Pack { .. }
+            | Work::Enlarge { .. }
+            | Work::Copy { .. }
+            | Work::Pool { .. }
+            | Work::Gate { .. } => step.output.map_or(graph.output(), |value| self.values[value]),
         };
         self.steps
             .iter()
@@ -293,7 +298,7 @@ impl Planner<'_> {
             {
                 Some(step.clone())
             }
-            _ => None,
+            State::Done(_) | State::Waiting(_) | State::Folded => None,
         }
     }
 
@@ -331,9 +336,16 @@ impl Planner<'_> {
                     },
                     ..step
                 },
-                _ => PlanStep { relu: true, ..step },
+                Work::Load
+                | Work::Conv { .. }
+                | Work::Pack { .. }
+                | Work::Enlarge { .. }
+                | Work::Copy { .. }
+                | Work::Pool { .. }
+                | Work::Gate { .. }
+                | Work::Store { .. } => PlanStep { relu: true, ..step },
             },
-            _ => {
+            State::Done(_) | State::Folded => {
                 let from = self.value(input);
                 PlanStep {
                     work: Work::Copy { from },

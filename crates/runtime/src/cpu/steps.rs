@@ -122,10 +122,19 @@ impl Grids {
         let read = |window: (usize, usize)| {
             let readers = graph.nodes().iter();
             readers.filter_map(move |node| match node.op {
-                Op::Conv(conv) if (conv.kernel, conv.stride) == window => {
-                    Some(size(graph.node(node.inputs[0])))
+                Op::Conv(conv) => {
+                    let wanted = (conv.kernel, conv.stride) == window;
+                    wanted.then(|| size(graph.node(node.inputs[0])))
                 }
-                _ => None,
+                Op::Input
+                | Op::BatchNorm
+                | Op::Relu
+                | Op::Sigmoid
+                | Op::Add
+                | Op::Scale
+                | Op::Upsample(_)
+                | Op::GlobalAvgPool
+                | Op::Linear(_) => None,
             })
         };
         let input = graph.input_shape();
@@ -145,16 +154,20 @@ impl Grids {
                 n: shape.n,
                 channels: shape.c,
             }),
-            _ => Place::Map(Map {
+            Work::Pack { packing, grid, .. } => Place::Map(Map {
                 offset: 0,
-                channels: match work {
-                    Work::Pack { packing, .. } => packing.format.elements(shape.c),
-                    _ => shape.c,
-                },
-                grid: match work {
-                    Work::Pack { grid, .. } => *grid,
-                    _ => self.grid(shape),
-                },
+                channels: packing.format.elements(shape.c),
+                grid: *grid,
+            }),
+            Work::Load
+            | Work::Conv { .. }
+            | Work::Enlarge { .. }
+            | Work::Copy { .. }
+            | Work::Gate { .. }
+            | Work::Store { .. } => Place::Map(Map {
+                offset: 0,
+                channels: shape.c,
+                grid: self.grid(shape),
             }),
         }
     }
@@ -238,7 +251,7 @@ impl Builder<'_> {
                     activation,
                     format: match self.grids.precision {
                         Precision::F32 => Format::F32,
-                        _ => Format::F16,
+                        Precision::F16 | Precision::Bf16 | Precision::I16 | Precision::Int8 => Format::F16,
                     },
                 };
                 Step::linear(linear, self.row(from), to_row())

@@ -14,6 +14,7 @@ use crate::peers::installed;
 const SELECTION: &str = "ZOO_BENCH";
 
 /// Whether all cells are asked for.
+#[expect(clippy::disallowed_methods, reason = "`cargo bench` has no options of ours")]
 pub(super) fn is_full() -> bool {
     std::env::var_os(SELECTION).is_some_and(|choice| choice == "full")
 }

@@ -47,6 +47,7 @@ impl Kept {
         let was_there = match place.read() {
             Ok(bytes) => {
                 parsed(place, &bytes)?;
+                #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
                 fs::write(&file, bytes).map_err(|error| Failure::file(&file, &error))?;
                 true
             }

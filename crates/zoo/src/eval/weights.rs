@@ -52,6 +52,7 @@ impl WeightsAt {
         };
         let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
         let file = folder.path().join(object.name());
+        #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
         std::fs::write(&file, object.read()?).map_err(|error| Failure::file(&file, &error))?;
         Ok(Brought {
             weights: WeightsArg::File(file),

@@ -33,6 +33,7 @@ pub(crate) enum State {
 
 impl Environment {
     /// The environment that `ZOO_PEERS` names, else the one in the cache.
+    #[expect(clippy::disallowed_methods, reason = "of all commands that may run a peer")]
     pub(crate) fn of(cx: &Context) -> Self {
         let named = std::env::var_os(FOLDER).filter(|name| !name.is_empty());
         Self::at(named.map_or_else(|| cx.cache().root().join("peers"), PathBuf::from))
