@@ -6,8 +6,9 @@ use hrnet::{Graph, Param, ParamKind, WeightError, WeightSource};
 
 use crate::differences::{Differences, listed};
 use crate::error::shown;
+use crate::naming::{self, Scheme};
 use crate::tensor::transposed;
-use crate::{AilmentKind, CheckpointError, Dtype, Naming, Tensor, TensorFile, health, naming};
+use crate::{AilmentKind, CheckpointError, Naming, Tensor, TensorFile, health};
 
 /// A file's weights under the canonical names, each with the graph's shape.
 ///
@@ -96,9 +97,19 @@ impl TensorFile {
     /// # Errors
     /// If they are those of no known scheme.
     pub fn naming(&self) -> Result<Naming, CheckpointError> {
-        let prefix = self.prefix();
-        let has = |name: &str| self.tensors.contains_key(&format!("{prefix}{name}"));
-        Naming::detect(has).ok_or_else(|| {
+        self.scheme().map(|scheme| scheme.naming)
+    }
+
+    /// The naming scheme, and what is before every name of it.
+    fn scheme(&self) -> Result<Scheme, CheckpointError> {
+        let names: Vec<&str> = self
+            .tensors
+            .keys()
+            .chain(self.unread.keys())
+            .map(String::as_str)
+            .collect();
+        let known = naming::schemes(&names).into_iter().next();
+        known.ok_or_else(|| {
             let found: Vec<String> = self
                 .tensors
                 .keys()
@@ -118,25 +129,30 @@ impl TensorFile {
         })
     }
 
-    /// What is before every name: `module.` where a wrapper for several devices was saved, else nothing.
-    fn prefix(&self) -> &'static str {
-        naming::prefix(self.tensors.keys())
+    /// The tensors under the canonical names, all of them finite and, where the file has checksums, as they were written.
+    ///
+    /// # Errors
+    /// As [`TensorFile::bind`], and if values are damaged or not finite.
+    pub fn weights(self, graph: &Graph) -> Result<Weights, CheckpointError> {
+        let path = self.path.clone();
+        let weights = self.clone().bind(graph)?;
+        // Behind the binding: what is no weights of this network need not be read.
+        self.check_taken()?;
+        weights.check_finite(&path, graph)?;
+        Ok(weights)
     }
 
     /// The tensors under the canonical names.
     ///
-    /// Bookkeeping is passed over, and biases of head convolutions, which Microsoft's networks have, are folded into
-    /// the batch norm behind them.
+    /// Bookkeeping is passed over, as are single numbers and integers that the network does not have, and what is beside
+    /// a wrapper that the network is in. Biases of head convolutions, which Microsoft's networks have, are folded into the
+    /// batch norm behind them.
     ///
     /// # Errors
-    /// If the naming scheme is unknown, or a tensor is missing, surplus, of another shape or of integers.
+    /// If the naming scheme is unknown, or a tensor is missing, unreadable, surplus, of another shape or of integers.
     pub fn bind(mut self, graph: &Graph) -> Result<Weights, CheckpointError> {
-        let naming = self.naming()?;
-        let prefix = self.prefix();
-        let mut differences = Differences {
-            found: self.tensors.len(),
-            ..Differences::default()
-        };
+        let Scheme { naming, prefix } = self.scheme()?;
+        let mut differences = Differences::default();
         let mut tensors = BTreeMap::new();
         for param in graph.params() {
             differences.expected += 1;
@@ -147,15 +163,19 @@ impl TensorFile {
                 expected.reverse();
             }
             let Some(tensor) = self.tensors.remove(&name) else {
-                differences.missing.push(format!("{name} {expected:?}"));
+                match self.unread.get(&name) {
+                    Some(reason) => differences.unread.push(format!("{name}: {reason}")),
+                    None => differences.missing.push(format!("{name} {expected:?}")),
+                }
                 continue;
             };
+            differences.found += 1;
             if tensor.shape != expected {
                 let shape = &tensor.shape;
                 differences
                     .shapes
                     .push(format!("{name} is {shape:?}, expected {expected:?}"));
-            } else if tensor.dtype == Dtype::I64 {
+            } else if !tensor.dtype.is_float() {
                 differences.integers.push(name);
             }
             let bound = Bound {
@@ -166,12 +186,17 @@ impl TensorFile {
             tensors.insert(param.name, bound);
         }
         for (name, tensor) in self.tensors {
-            let bare = &name[prefix.len()..];
+            let Some(bare) = name.strip_prefix(&prefix) else {
+                continue;
+            };
+            if tensor.is_scalar() || !tensor.dtype.is_float() || bare.ends_with(".num_batches_tracked") {
+                continue;
+            }
+            differences.found += 1;
             let mean = naming.folded_bias(bare).and_then(|mean| tensors.get_mut(&mean));
-            let fits = |mean: &&mut Bound| mean.tensor.shape == tensor.shape && tensor.dtype != Dtype::I64;
+            let fits = |mean: &&mut Bound| mean.tensor.shape == tensor.shape;
             match mean.filter(fits) {
                 Some(mean) => mean.bias = Some(tensor),
-                None if naming.ignores(bare) => {}
                 None => differences
                     .extra
                     .push(format!("{} {:?}", shown(name.as_bytes()), tensor.shape)),

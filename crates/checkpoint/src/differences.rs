@@ -6,9 +6,11 @@ const LISTED: usize = 5;
 pub(crate) struct Differences {
     /// Tensors of the network.
     pub(crate) expected: usize,
-    /// Tensors in the file.
+    /// Tensors in the file that are weights by their kind, bookkeeping such as counts of batches aside.
     pub(crate) found: usize,
     pub(crate) missing: Vec<String>,
+    /// Those of the network that are there but cannot be read, with the reason.
+    pub(crate) unread: Vec<String>,
     pub(crate) shapes: Vec<String>,
     pub(crate) integers: Vec<String>,
     pub(crate) extra: Vec<String>,
@@ -19,6 +21,7 @@ impl Differences {
     pub(crate) fn describe(&self) -> Option<String> {
         let kinds = [
             ("missing", &self.missing),
+            ("that cannot be read", &self.unread),
             ("of another shape", &self.shapes),
             ("of integers", &self.integers),
             ("not expected", &self.extra),

@@ -30,6 +30,24 @@ pub enum CheckpointError {
         /// What is wrong, and at which byte where that is known.
         reason: String,
     },
+    /// Bytes of the file are others than were written.
+    #[error("{path}: {reason}: the file is damaged, fetch it again")]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Which part of it, with both checksums.
+        reason: String,
+    },
+    /// The file has no set of tensors of the name that was asked for.
+    #[error("{path}: no set of tensors `{wanted}`; it has {}", names(known))]
+    Set {
+        /// The file.
+        path: PathBuf,
+        /// The name that was asked for.
+        wanted: String,
+        /// Names that there are, the likeliest first.
+        known: Vec<String>,
+    },
     /// The tensor names belong to no known scheme.
     #[error("{path}: unknown tensor names such as {found}; expected {expected}")]
     Naming {
@@ -66,6 +84,15 @@ pub enum CheckpointError {
         /// What is missing.
         source: WeightError,
     },
+}
+
+fn names(known: &[String]) -> String {
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// How much of a name out of a file is shown.

@@ -1,71 +1,13 @@
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kernels::FileMap;
 
-use crate::{CheckpointError, Tensor, pdparams, safetensors, torch};
+use crate::content::{Content, Fault, Member};
+use crate::{CheckpointError, Format, Tensor, pdparams, safetensors, torch};
 
-/// A weight file's format, told by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A pickled dictionary of NumPy arrays, Paddle's.
-    Pdparams,
-    /// A ZIP archive of a pickle and its tensors' data, PyTorch's since 1.6.
-    Pth,
-    /// Pickles in a row with the data behind them, PyTorch's before.
-    PthLegacy,
-    /// Hugging Face's header and raw data.
-    Safetensors,
-}
-
-/// What tells a tar archive, and where.
-const TAR: (usize, &[u8]) = (257, b"ustar");
-
-impl Format {
-    /// The format of a file that begins with these bytes.
-    ///
-    /// # Errors
-    /// If it is none that is read; the error says what the bytes look like.
-    pub fn detect(bytes: &[u8]) -> Result<Self, String> {
-        match bytes {
-            [b'P', b'K', 3, 4, ..] => Ok(Self::Pth),
-            [0x80, 2, 0x8A, 0x0A, ..] => Ok(Self::PthLegacy),
-            [0x80, 2..=4, ..] => Ok(Self::Pdparams),
-            [_, _, _, _, _, 0, 0, 0, b'{', ..] => Ok(Self::Safetensors),
-            [] => Err("an empty file".into()),
-            _ if bytes.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) => {
-                Err("a tar archive, such as Paddle's inference models, which are not read".into())
-            }
-            _ => {
-                let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-                Err(format!(
-                    "an unknown format, beginning with the bytes {}",
-                    head.join(" ")
-                ))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pdparams => "pdparams",
-            Self::Pth => "pth",
-            Self::PthLegacy => "pth (before PyTorch 1.6)",
-            Self::Safetensors => "safetensors",
-        })
-    }
-}
-
-/// Tensors by their names in a file.
-pub(crate) type Tensors = BTreeMap<String, Tensor>;
-/// What a file notes beside its tensors.
-pub(crate) type Notes = BTreeMap<String, String>;
-
-/// What a weight file holds.
+/// What a weight file holds: one set of named tensors, the file's own dictionary or one of those within it.
 #[derive(Clone, Debug)]
 pub struct TensorFile {
     /// Where it was read from.
@@ -76,44 +18,117 @@ pub struct TensorFile {
     pub tensors: BTreeMap<String, Tensor>,
     /// What a safetensors file notes beside them.
     pub notes: BTreeMap<String, String>,
+    /// Which set of tensors was taken, as [`read_set`] calls it; `None` where the file holds but one, by itself.
+    pub set: Option<String>,
+    /// Other sets that might be meant, such as an average of the weights.
+    pub other_sets: Vec<String>,
+    /// Names in the set whose values cannot be read, and why; they matter only where a network needs them.
+    pub unread: BTreeMap<String, String>,
+    /// Classes and functions that the file refers to and that are not known, each as `module.name`. Nothing of them was
+    /// executed.
+    pub unknown: Vec<String>,
+    members: Vec<Member>,
 }
 
-/// The tensors of a file, which is mapped: values are fetched from disk as they are asked for.
+/// The tensors of a file, which is mapped: values are fetched from disk as they are asked for. Of several sets of
+/// tensors the likeliest is taken.
 ///
 /// # Errors
-/// If the file cannot be read, has no known format or is damaged.
+/// If the file cannot be read, has no known format, is damaged or holds no tensors.
 pub fn read(path: &Path) -> Result<TensorFile, CheckpointError> {
+    read_set(path, None)
+}
+
+/// The tensors of a file as [`read`] gives them; `set` names one of several sets, such as `state_dict_ema`. Keys within
+/// others are behind a slash or a dot, and `.` is the file's own dictionary.
+///
+/// # Errors
+/// As [`read`], and if there is no such set.
+pub fn read_set(path: &Path, set: Option<&str>) -> Result<TensorFile, CheckpointError> {
     let map = FileMap::open(path).map_err(|source| CheckpointError::Io {
         path: path.to_owned(),
         source,
     })?;
-    parse(path, Bytes::from_owner(map))
+    parse_set(path, Bytes::from_owner(map), set)
 }
 
 /// The tensors in the bytes of a file; `path` is what errors call it.
 ///
 /// # Errors
-/// If the bytes have no known format or are damaged.
+/// If the bytes have no known format, are damaged or hold no tensors.
 pub fn parse(path: &Path, bytes: Bytes) -> Result<TensorFile, CheckpointError> {
+    parse_set(path, bytes, None)
+}
+
+/// The tensors of a set in the bytes of a file, see [`read_set`]; `path` is what errors call it.
+///
+/// # Errors
+/// As [`parse`], and if there is no such set.
+pub fn parse_set(path: &Path, bytes: Bytes, set: Option<&str>) -> Result<TensorFile, CheckpointError> {
     let format = Format::detect(&bytes).map_err(|found| CheckpointError::Format {
         path: path.to_owned(),
         found,
     })?;
-    let without_notes = |tensors| (tensors, BTreeMap::new());
     let content = match format {
-        Format::Pdparams => pdparams::tensors(&bytes).map(without_notes),
-        Format::Pth => torch::archive::tensors(&bytes).map(without_notes),
-        Format::PthLegacy => torch::legacy::tensors(&bytes).map(without_notes),
-        Format::Safetensors => safetensors::tensors(&bytes),
+        Format::Pdparams => pdparams::content(&bytes, set),
+        Format::Pth => torch::archive::content(&bytes, set),
+        Format::PthLegacy => torch::legacy::content(&bytes, set),
+        Format::Safetensors => safetensors::content(&bytes, set),
     };
-    let (tensors, notes) = content.map_err(|reason| CheckpointError::Content {
-        path: path.to_owned(),
-        reason,
-    })?;
+    let Content {
+        tensors,
+        notes,
+        unread,
+        unknown,
+        set,
+        other_sets,
+        members,
+    } = content.map_err(|fault| error(path, fault))?;
     Ok(TensorFile {
         path: path.to_owned(),
         format,
         tensors,
         notes,
+        set,
+        other_sets,
+        unread,
+        unknown,
+        members,
     })
+}
+
+fn error(path: &Path, fault: Fault) -> CheckpointError {
+    let path = path.to_owned();
+    match fault {
+        Fault::Content(reason) => CheckpointError::Content { path, reason },
+        Fault::Checksum(reason) => CheckpointError::Checksum { path, reason },
+        Fault::Set { wanted, known } => CheckpointError::Set { path, wanted, known },
+    }
+}
+
+impl TensorFile {
+    /// How many parts of the file have a checksum: those of a ZIP archive.
+    pub fn checksums(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Holds every part of the file that has a checksum against it, which is to read all of the file.
+    ///
+    /// # Errors
+    /// If one has other bytes than were written.
+    pub fn check_all(&self) -> Result<(), CheckpointError> {
+        self.check(|_| true)
+    }
+
+    /// Holds the parts of the file that the set's tensors are in against their checksums.
+    pub(crate) fn check_taken(&self) -> Result<(), CheckpointError> {
+        self.check(|member| member.is_taken)
+    }
+
+    fn check(&self, which: impl Fn(&Member) -> bool) -> Result<(), CheckpointError> {
+        let mut members = self.members.iter().filter(|member| which(member));
+        members
+            .try_for_each(Member::check)
+            .map_err(|fault| error(&self.path, fault))
+    }
 }

@@ -7,18 +7,23 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod bind;
-mod collection;
+mod content;
 mod differences;
 mod error;
 mod file;
+mod foreign;
+mod format;
 mod health;
 mod latin1;
 mod naming;
 mod numpy;
 mod pdparams;
 mod pickle;
+mod pickled;
 mod prepared;
 mod safetensors;
+mod sets;
+mod strided;
 mod tensor;
 mod torch;
 mod write;
@@ -29,20 +34,20 @@ use hrnet::Graph;
 
 pub use bind::Weights;
 pub use error::CheckpointError;
-pub use file::{Format, TensorFile, parse, read};
+pub use file::{TensorFile, parse, parse_set, read, read_set};
+pub use format::Format;
 pub use health::{Ailment, AilmentKind, health};
 pub use naming::Naming;
 pub use prepared::{load_prepared, prepared_path};
 pub use tensor::{Dtype, Tensor};
 pub use write::{Layout, write_safetensors};
 
-/// The weights in a file, fitted to the parameters of a graph, all of them finite.
+/// The weights in a file, fitted to the parameters of a graph, all of them finite and, where the file has checksums, as
+/// they were written.
 ///
 /// # Errors
 /// If the file cannot be read, its format or naming scheme is not known, its tensors are not the graph's, or some of
-/// their values are not finite.
+/// their values are damaged or not finite.
 pub fn load(path: &Path, graph: &Graph) -> Result<Weights, CheckpointError> {
-    let weights = read(path)?.bind(graph)?;
-    weights.check_finite(path, graph)?;
-    Ok(weights)
+    read(path)?.weights(graph)
 }

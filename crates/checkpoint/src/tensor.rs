@@ -15,15 +15,29 @@ pub enum Dtype {
     F16,
     Bf16,
     I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
 }
 
 impl Dtype {
+    /// Whether it is a format of floating-point numbers, which alone are weights.
+    pub const fn is_float(self) -> bool {
+        match self {
+            Self::F64 | Self::F32 | Self::F16 | Self::Bf16 => true,
+            Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool => false,
+        }
+    }
+
     /// Bytes of one element.
     pub const fn bytes(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
 
@@ -34,7 +48,7 @@ impl Dtype {
             Self::F32 => each(bytes, f32::from_le_bytes),
             Self::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
             Self::Bf16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Self::I64 => Vec::new(),
+            Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool => Vec::new(),
         }
     }
 }
@@ -56,6 +70,11 @@ impl fmt::Display for Dtype {
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::I64 => "i64",
+            Self::I32 => "i32",
+            Self::I16 => "i16",
+            Self::I8 => "i8",
+            Self::U8 => "u8",
+            Self::Bool => "bool",
         })
     }
 }
@@ -132,7 +151,7 @@ impl Tensor {
 
     /// The elements as f32, row-major: borrowed from the file's map where it has them so, converted otherwise.
     ///
-    /// There are none of [`Dtype::I64`], for integers only count batches and are no weights.
+    /// There are none of integers and truth values, which only count batches and are no weights.
     pub fn values(&self) -> Cow<'_, [f32]> {
         match &self.data {
             Data::Raw(bytes) => match (self.dtype, bytemuck::try_cast_slice(bytes)) {
@@ -141,6 +160,11 @@ impl Tensor {
             },
             Data::Latin1(text) => Cow::Owned(self.dtype.convert(&latin1::decode(text))),
         }
+    }
+
+    /// Whether it is a single number, which notes are and no parameter of a network is.
+    pub(crate) fn is_scalar(&self) -> bool {
+        self.shape.is_empty()
     }
 
     /// The elements' bytes, little-endian and row-major.
@@ -160,7 +184,7 @@ impl PartialEq for Tensor {
 }
 
 /// Whether a tensor of this shape has `length` bytes.
-fn fits(dtype: Dtype, shape: &[usize], length: usize) -> Result<(), String> {
+pub(crate) fn fits(dtype: Dtype, shape: &[usize], length: usize) -> Result<(), String> {
     if shape.len() > MAX_RANK {
         return Err(format!("{} extents; at most {MAX_RANK} are read", shape.len()));
     }

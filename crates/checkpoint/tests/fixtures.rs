@@ -195,7 +195,7 @@ fn all_differences_are_in_one_error() {
     let error = error.expect_err("four differences").to_string();
     assert!(
         error.ends_with(
-            "(timm names): 122 tensors expected, 148 found: 1 missing (bn2.bias [4]), 1 of another shape \
+            "(timm names): 122 tensors expected, 124 found: 1 missing (bn2.bias [4]), 1 of another shape \
              (classifier.bias is [1, 5], expected [5]), 1 of integers (bn1.weight), 1 not expected (conv9.weight \
              [4, 3, 3, 3])"
         ),

@@ -97,15 +97,14 @@ fn every_kind_of_tensor_is_read_in_both_formats() {
 #[test]
 fn what_weights_do_not_need_is_refused_by_name() {
     for (name, reason) in [
+        ("code", "its keys: `epoch`, `a`, made by `posix.system`"),
         (
-            "code",
-            "data.pkl: pickle at byte 28: the file refers to `posix.system`",
+            "complex_legacy",
+            "tensor `a`: numbers of `torch.ComplexFloatStorage`, which are not read",
         ),
-        ("int", "the file refers to `torch.IntStorage`"),
-        ("complex_legacy", "the file refers to `torch.ComplexFloatStorage`"),
         (
             "module",
-            "the file refers to `torch.nn.modules.batchnorm.BatchNorm2d`",
+            "the pickle holds what `torch.nn.modules.batchnorm.BatchNorm2d` makes and no dictionary of tensors",
         ),
         (
             "compressed",
@@ -115,13 +114,23 @@ fn what_weights_do_not_need_is_refused_by_name() {
             "expanded",
             "tensor `a`: shape [3, 4, 6] with strides [0, 6, 1] at 0 in a storage of 24 elements",
         ),
-        (
-            "wrapper",
-            "holds no tensors, nor do its `state_dict` or `model`; its keys: `epoch`, `net`",
-        ),
     ] {
         let name = format!("refused_{name}.pth");
         let error = read(&fixture(&name)).expect_err(&name).to_string();
         assert!(error.contains(&name) && error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn integers_are_told_and_wrappers_of_any_name_are_looked_into() {
+    let integers = file("int.pth");
+    assert_eq!(
+        (integers.tensors["a"].dtype, integers.tensors["a"].values().len()),
+        (Dtype::I32, 0)
+    );
+    let wrapped = file("wrapper.pth");
+    assert_eq!(
+        (wrapped.set.as_deref(), wrapped.tensors["a"].elements()),
+        (Some("net"), 24)
+    );
 }

@@ -227,10 +227,11 @@ impl From<LocationError> for Failure {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        let exit = if matches!(error, CheckpointError::Io { .. }) {
-            Exit::Disk
-        } else {
-            Exit::Other
+        let exit = match error {
+            CheckpointError::Io { .. } => Exit::Disk,
+            CheckpointError::Checksum { .. } => Exit::Checksum,
+            CheckpointError::Set { .. } => Exit::Usage,
+            _ => Exit::Other,
         };
         Self::new(exit, error)
     }

@@ -18,6 +18,7 @@ mod npy;
 mod output;
 mod peers;
 mod verdicts;
+mod weight_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

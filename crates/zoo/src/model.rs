@@ -1,7 +1,7 @@
 //! From a variant's name to something that runs: which weights, on which backend.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::weight_file::WeightFile;
 use crate::{Exit, Failure};
 
 /// Options of every subcommand that runs one network.
@@ -75,8 +76,9 @@ impl ModelArgs {
 /// Which weights of a variant.
 #[derive(Debug, Args)]
 pub(crate) struct WeightArgs {
-    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
-    #[arg(long, value_name = "FILE|seeded:N")]
+    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones. Of several sets of weights in a file,
+    /// `FILE#KEY` takes the one under that key, as `zoo inspect` names it
+    #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     pub(crate) weights: Option<WeightsArg>,
     /// Which of the variant's weight sources, where it has several
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
@@ -108,7 +110,7 @@ impl WeightArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum WeightsArg {
     Seeded(u64),
-    File(PathBuf),
+    File(WeightFile),
 }
 
 impl WeightsArg {
@@ -129,7 +131,7 @@ impl FromStr for WeightsArg {
                     .map_err(|_| format!("`{seed}` is no seed: expected a number, as in seeded:0"))?;
                 Ok(Self::Seeded(seed))
             }
-            None => Ok(Self::File(text.into())),
+            None => Ok(Self::File(WeightFile::parse(text))),
         }
     }
 }
@@ -159,7 +161,10 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(path)) => Self::read(path, &file_name(path), graph),
+            Choice::Given(WeightsArg::File(file)) => Ok(Self {
+                source: Box::new(file.weights(cx, graph)?),
+                about: file.name(),
+            }),
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
                 match cx.cached(artifact)? {
@@ -181,7 +186,7 @@ impl Weights {
     pub(crate) fn about(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
         let source = match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => return Ok(seeded(*seed)),
-            Choice::Given(WeightsArg::File(path)) => return Ok(file_name(path)),
+            Choice::Given(WeightsArg::File(file)) => return Ok(file.name()),
             Choice::Cached(source) => *source,
             Choice::CachedOrSeeded => None,
         };
@@ -192,14 +197,17 @@ impl Weights {
         }
     }
 
-    /// What tells weights from others: the SHA-256 of their file, or `seeded:N`.
+    /// What tells weights from others: the SHA-256 of their file, with the key of the set that was asked for, or `seeded:N`.
     pub(crate) fn identity(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
         let hashed = |path: &Path| {
             let digest = Digest::of_file(path).map_err(|error| Failure::file(path, &error))?;
             Ok(digest.to_string())
         };
         let source = match choice {
-            Choice::Given(WeightsArg::File(path)) => return hashed(path),
+            Choice::Given(WeightsArg::File(file)) => {
+                let set = file.set.as_ref().map_or(String::new(), |set| format!("#{set}"));
+                return Ok(format!("{}{set}", hashed(&file.path)?));
+            }
             Choice::Given(WeightsArg::Seeded(_)) => return Self::about(cx, variant, choice),
             Choice::Cached(source) => *source,
             Choice::CachedOrSeeded => None,
@@ -230,23 +238,10 @@ impl Weights {
             about: artifact.file_name.clone(),
         })
     }
-
-    fn read(path: &Path, name: &str, graph: &Graph) -> Result<Self, Failure> {
-        let weights = checkpoint::load(path, graph)?;
-        Ok(Self {
-            source: Box::new(weights),
-            about: name.to_owned(),
-        })
-    }
 }
 
 fn seeded(seed: u64) -> String {
     format!("seeded:{seed}")
-}
-
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
 }
 
 /// The source of this id; without an id the first one that is in the cache, else the first.

@@ -405,6 +405,10 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         .zoo(&[&other[..], &["--weights", "timm.safetensors"]].concat())
         .failed(1);
     assert!(error.contains("not the weights of this network"), "{error}");
+    assert!(
+        error.contains("the file has the tensors of hrnet_w18_small"),
+        "{error}"
+    );
     let folded = [
         "export",
         "hrnet_w18_small",

@@ -1,11 +1,14 @@
 //! Whose names the tensors have: one file a scheme, each a function from the canonical name to the scheme's.
 
+mod detect;
 mod mmpretrain;
 mod paddle;
 mod paddle_2020;
 mod paddle_static;
 mod place;
 mod timm;
+
+pub(crate) use detect::{Scheme, schemes};
 
 /// A naming scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +24,6 @@ pub enum Naming {
     /// OpenMMLab's, in `mmpretrain` and the older `mmcls`.
     Mmpretrain,
 }
-
-/// What is before every name where a network was saved from within PyTorch's or Paddle's wrapper for several devices.
-const PARALLEL: &str = "module.";
 
 impl Naming {
     /// Every scheme known.
@@ -49,11 +49,6 @@ impl Naming {
     /// The tensor that tells the scheme: the first convolution's weight.
     pub(crate) fn sign(self) -> String {
         self.name_of("conv1.weight")
-    }
-
-    /// The scheme whose sign is among the names.
-    pub(crate) fn detect(has: impl Fn(&str) -> bool) -> Option<Self> {
-        Self::ALL.into_iter().find(|naming| has(&naming.sign()))
     }
 
     /// This scheme's name of the tensor with a canonical name.
@@ -92,20 +87,6 @@ impl Naming {
     pub(crate) fn head_bias_of(self, weight: &str) -> Option<String> {
         let bias = weight.strip_suffix("weight").map(|conv| format!("{conv}bias"))?;
         self.folded_bias(&bias).map(|_| bias)
-    }
-
-    /// Whether a surplus tensor is bookkeeping that no network reads.
-    pub(crate) fn ignores(self, name: &str) -> bool {
-        matches!(self, Self::Timm | Self::Mmpretrain) && name.ends_with(".num_batches_tracked")
-    }
-}
-
-/// What is before all of the names: that of a wrapper for several devices, or nothing.
-pub(crate) fn prefix<'a>(mut names: impl Iterator<Item = &'a String>) -> &'static str {
-    if names.all(|name| name.starts_with(PARALLEL)) {
-        PARALLEL
-    } else {
-        ""
     }
 }
 
@@ -279,7 +260,10 @@ mod tests {
                 let names: BTreeSet<String> =
                     graph.params().map(|param| naming.name_of(&param.name)).collect();
                 assert_eq!(names.len(), count, "{naming:?}");
-                assert_eq!(Naming::detect(|name| names.contains(name)), Some(naming));
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let schemes = schemes(&names);
+                assert_eq!(schemes.len(), 1, "{naming:?}: {schemes:?}");
+                assert_eq!((schemes[0].naming, schemes[0].prefix.as_str()), (naming, ""));
             }
         }
     }

@@ -1,62 +1,101 @@
 //! The calls that a pickle asks for: each makes what it would have given, and nothing is called.
 
+use super::global::Global;
 use super::machine::Machine;
-use super::value::{DtypeParts, Global, StorageParts, TensorParts, Value};
-use crate::error::shown;
+use super::value::{ArrayParts, DtypeParts, StorageParts, TensorParts, Value};
 
 impl<'a> Machine<'a> {
-    /// Makes what a call would have given, for the calls that are known.
-    pub(super) fn reduce(&mut self) -> Result<(), String> {
-        let (arguments, callable) = (self.pop()?, self.pop()?);
-        let (Value::Global(callable), Value::Tuple(arguments)) = (callable, arguments) else {
-            return Err("a call of what is no known name, or without arguments".into());
+    /// Puts on the stack what a call would have given: of a known name what it makes of its arguments, of any other a
+    /// value that only remembers the name.
+    pub(super) fn call(&mut self, callable: Value<'a>, arguments: Value<'a>) -> Result<(), String> {
+        let Value::Tuple(tuple) = arguments else {
+            return Err("a call without a tuple of arguments".into());
         };
+        let made = match callable {
+            Value::Global(callable) => match self.known(callable, tuple)? {
+                Some(made) => made,
+                None => self.estranged(callable, tuple),
+            },
+            Value::Foreign(callable) => self.unknown(callable, tuple),
+            _ => return Err("a call of what is no name".into()),
+        };
+        self.push(made)
+    }
+
+    /// What a known name makes of these arguments, or `None` if they are others than it has in weight files.
+    fn known(&mut self, callable: Global, arguments: usize) -> Result<Option<Value<'a>>, String> {
         let made = match (callable, self.tuple(arguments)) {
-            (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => {
-                self.arrays.push(None);
-                Value::Array(self.arrays.len() - 1)
-            }
-            (Global::Scalar, [Value::Dtype(_), _]) => Value::Note,
+            (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => self.new_array(ArrayParts::Hollow),
+            (Global::FromBuffer, [_, _, _, _, ..]) => self.new_array(ArrayParts::Buffer(arguments)),
+            (Global::Scalar, _) => Value::Note,
             (Global::Dtype, [Value::Text(code) | Value::Bytes(code), ..]) => {
                 let code: &'a [u8] = code;
                 self.dtypes.push(DtypeParts { code, order: b"=" });
                 Value::Dtype(self.dtypes.len() - 1)
             }
             (Global::Encode, [Value::Text(text), Value::Text(b"latin1" | b"latin-1")]) => Value::Latin1(text),
-            (Global::OrderedDict, []) => self.new_dict(Vec::new()),
+            (Global::OrderedDict, []) | (Global::DefaultDict, _) => self.new_dict(Vec::new()),
             (Global::OrderedDict, [Value::List(pairs)]) => {
                 let pairs = *pairs;
                 self.dict_of_pairs(pairs)?
             }
             (Global::Tuple, [Value::Tuple(items)]) => Value::Tuple(*items),
+            (Global::RebuildTensor, arguments) => match view(arguments) {
+                Some(parts) => {
+                    self.tensors.push(parts);
+                    Value::Tensor(self.tensors.len() - 1)
+                }
+                None => return Ok(None),
+            },
+            (Global::RebuildParameter, [tensor @ (Value::Tensor(_) | Value::Foreign(_)), ..]) => *tensor,
+            // One level alone: a crafted file could nest as many as it has opcodes.
             (
-                Global::RebuildTensor,
+                Global::RebuildFromType,
                 [
-                    Value::Storage(storage),
-                    Value::Int(offset),
-                    Value::Tuple(shape),
-                    Value::Tuple(strides),
+                    Value::Global(inner @ (Global::RebuildTensor | Global::RebuildParameter)),
+                    Value::Global(Global::TensorClass),
+                    Value::Tuple(arguments),
                     ..,
                 ],
-            ) => {
-                let (storage, offset, shape, strides) = (*storage, *offset, *shape, *strides);
-                self.tensors.push(TensorParts {
-                    storage,
-                    offset,
-                    shape,
-                    strides,
-                });
-                Value::Tensor(self.tensors.len() - 1)
-            }
-            (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => *tensor,
-            (callable, arguments) => {
-                return Err(format!(
-                    "a call of {callable:?} with {} other arguments",
-                    arguments.len()
-                ));
-            }
+            ) => return self.known(*inner, *arguments),
+            _ => return Ok(None),
         };
-        self.push(made)
+        Ok(Some(made))
+    }
+
+    fn new_array(&mut self, parts: ArrayParts) -> Value<'a> {
+        self.arrays.push(parts);
+        Value::Array(self.arrays.len() - 1)
+    }
+
+    /// What a known name would have made of arguments that weights do not have: it is called by the first of them that is
+    /// not known, such as the class of a storage, else by the name itself.
+    fn estranged(&mut self, callable: Global, arguments: usize) -> Value<'a> {
+        let named = self.tuple(arguments).iter().find_map(|argument| match argument {
+            Value::Foreign(foreign) => Some(*foreign),
+            _ => None,
+        });
+        let named = named.map(|foreign| &self.foreign[foreign]);
+        let (module, name) = named.map_or(callable.names(), |foreign| (foreign.module, foreign.name));
+        self.new_foreign(module, name)
+    }
+
+    /// What a call of an unknown name would have given. Where it only makes an object of a class, that is its name.
+    fn unknown(&mut self, callable: usize, arguments: usize) -> Value<'a> {
+        let callable = &self.foreign[callable];
+        let makes_objects = matches!(callable.module, b"copyreg" | b"copy_reg");
+        let (module, name) = match self.tuple(arguments) {
+            // The class, what it is built on, and the content of that.
+            [_, _, dict @ Value::Dict(_)] if makes_objects => return *dict,
+            [Value::Foreign(class), ..] if makes_objects => {
+                let class = &self.foreign[*class];
+                (class.module, class.name)
+            }
+            // Counts by name; the copy would make much work of a small file.
+            [dict @ Value::Dict(_)] if (callable.module, callable.name) == COUNTER => return *dict,
+            _ => (callable.module, callable.name),
+        };
+        self.new_foreign(module, name)
     }
 
     /// The dictionary of a list of pairs, Python 2's way. The list is used up: were it not, every call of a small
@@ -78,57 +117,79 @@ impl<'a> Machine<'a> {
         Ok(self.new_dict(items))
     }
 
-    /// Gives the object on the stack its state.
+    /// Gives the object on the stack its state. Only arrays and their formats have one that matters: what else there
+    /// is are notes, such as the versions of modules that PyTorch keeps at a network's dictionary.
     pub(super) fn build(&mut self) -> Result<(), String> {
         let (state, object) = (self.pop()?, self.top()?);
         match (object, state) {
-            (Value::Array(array), Value::Tuple(state)) => self.arrays[array] = Some(state),
-            (Value::Dtype(dtype), Value::Tuple(state)) => match self.tuple(state) {
-                [_, Value::Text(order) | Value::Bytes(order), ..] => {
-                    let order: &'a [u8] = order;
-                    self.dtypes[dtype].order = order;
-                }
-                _ => return Err("a dtype's state without its byte order".into()),
-            },
-            // PyTorch notes the versions of a network's modules at its ordered dictionary.
-            (Value::Dict(_), Value::Dict(_)) => {}
-            _ => return Err("a state for what has none".into()),
+            (Value::Array(array), Value::Tuple(state)) => self.arrays[array] = ArrayParts::State(state),
+            (Value::Dtype(dtype), Value::Tuple(state)) => {
+                let order: &'a [u8] = match self.tuple(state) {
+                    [_, Value::Text(order) | Value::Bytes(order), ..] => order,
+                    _ => b"?",
+                };
+                self.dtypes[dtype].order = order;
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    /// Makes the storage that a tuple names, PyTorch's way of keeping elements outside of the pickle.
+    /// Makes what stands outside of the pickle: a storage, PyTorch's way of keeping elements, or a class with its source
+    /// code beside it.
     pub(super) fn persistent(&mut self) -> Result<(), String> {
         let Value::Tuple(id) = self.pop()? else {
-            return Err("a persistent object that no tuple names".into());
+            let outside = self.new_foreign(OUTSIDE, b"object");
+            return self.push(outside);
         };
         let storage = match self.tuple(id) {
             [
                 Value::Text(b"storage") | Value::Bytes(b"storage"),
-                Value::Global(Global::Storage(dtype)),
+                Value::Global(Global::Storage(class)),
                 Value::Text(key) | Value::Bytes(key),
-                Value::Text(_) | Value::Bytes(_) | Value::None,
+                _,
                 Value::Int(elements),
-                view @ ..,
-            ] => match view {
-                [] | [Value::None] => StorageParts {
-                    dtype: *dtype,
-                    key,
-                    elements: *elements,
-                },
-                _ => {
-                    return Err("a storage that is part of another, which PyTorch 0.3 wrote: refused".into());
-                }
+                part @ ..,
+            ] => StorageParts {
+                class: *class,
+                key,
+                elements: *elements,
+                is_part: !matches!(part, [] | [Value::None]),
             },
-            [Value::Text(kind) | Value::Bytes(kind), ..] => {
-                return Err(format!(
-                    "a persistent `{}`, which is no storage of numbers that are read",
-                    shown(kind)
-                ));
+            [Value::Text(_) | Value::Bytes(_), class @ Value::Foreign(_), ..] => {
+                let class = *class;
+                return self.push(class);
             }
-            _ => return Err("a persistent object that is no storage".into()),
+            _ => {
+                let outside = self.new_foreign(OUTSIDE, b"object");
+                return self.push(outside);
+            }
         };
         self.storages.push(storage);
         self.push(Value::Storage(self.storages.len() - 1))
+    }
+}
+
+/// Counts by name: no tensor is in it, but notes of training runs are.
+const COUNTER: (&[u8], &[u8]) = (b"collections", b"Counter");
+/// What a value is called that no file could hold.
+const OUTSIDE: &[u8] = b"persistent";
+
+/// The parts of a tensor that is a view of a storage.
+fn view(arguments: &[Value]) -> Option<TensorParts> {
+    match arguments {
+        [
+            Value::Storage(storage),
+            Value::Int(offset),
+            Value::Tuple(shape),
+            Value::Tuple(strides),
+            ..,
+        ] => Some(TensorParts {
+            storage: *storage,
+            offset: *offset,
+            shape: *shape,
+            strides: *strides,
+        }),
+        _ => None,
     }
 }

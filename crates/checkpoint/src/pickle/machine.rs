@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
+use super::global::Global;
 use super::opcode as op;
 use super::reader::Reader;
-use super::value::{DtypeParts, Global, StorageParts, TensorParts, Value};
+use super::value::{ArrayParts, DtypeParts, ForeignParts, StorageParts, TensorParts, Value};
 use crate::error::shown;
 
 /// The most opcodes a file may have, which bounds what the machine keeps; the 2,075 tensors of the largest HRNet
@@ -27,10 +28,10 @@ pub(crate) struct Machine<'a> {
     pub(super) lists: Vec<Vec<Value<'a>>>,
     dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub(super) dtypes: Vec<DtypeParts<'a>>,
-    /// The state of each array, a tuple, once it is filled.
-    pub(super) arrays: Vec<Option<usize>>,
+    pub(super) arrays: Vec<ArrayParts>,
     pub(super) storages: Vec<StorageParts<'a>>,
     pub(super) tensors: Vec<TensorParts>,
+    pub(super) foreign: Vec<ForeignParts<'a>>,
 }
 
 impl<'a> Machine<'a> {
@@ -87,35 +88,55 @@ impl<'a> Machine<'a> {
         self.tensors[index]
     }
 
-    /// The state tuple an array was filled with.
-    pub(crate) fn array(&self, index: usize) -> Option<&[Value<'a>]> {
-        self.arrays[index].map(|state| self.tuple(state))
+    pub(crate) fn array(&self, index: usize) -> ArrayParts {
+        self.arrays[index]
+    }
+
+    pub(crate) fn foreign(&self, index: usize) -> &ForeignParts<'a> {
+        &self.foreign[index]
+    }
+
+    /// The names that the pickle refers to and that are not known, each time it does.
+    pub(crate) fn foreigners(&self) -> &[ForeignParts<'a>] {
+        &self.foreign
     }
 
     fn step(&mut self, opcode: u8, reader: &mut Reader<'a>) -> Result<(), String> {
         match opcode {
             op::PROTO => match reader.byte()? {
-                2..=4 => Ok(()),
-                other => Err(format!("protocol {other}: 2, 3 and 4 are read")),
+                2..=5 => Ok(()),
+                other => Err(format!("protocol {other}: 2 to 5 are read")),
             },
             op::FRAME => reader.take(8).map(|_| ()),
             op::NONE => self.push(Value::None),
             op::NEWTRUE => self.push(Value::Bool(true)),
             op::NEWFALSE => self.push(Value::Bool(false)),
             op::BINFLOAT => reader.take(8).and_then(|_| self.push(Value::Note)),
-            op::INT | op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(opcode, reader),
+            op::INT | op::BININT | op::BININT1 | op::BININT2 | op::LONG1 | op::LONG4 => self.integer(opcode, reader),
             op::BINUNICODE | op::SHORT_BINUNICODE | op::BINUNICODE8 => {
                 let bytes = sized(opcode, reader)?;
                 self.push(Value::Text(bytes))
             }
-            op::BINBYTES | op::SHORT_BINBYTES | op::BINBYTES8 | op::BINSTRING | op::SHORT_BINSTRING => {
+            op::BINBYTES
+            | op::SHORT_BINBYTES
+            | op::BINBYTES8
+            | op::BYTEARRAY8
+            | op::BINSTRING
+            | op::SHORT_BINSTRING => {
                 let bytes = sized(opcode, reader)?;
                 self.push(Value::Bytes(bytes))
             }
+            op::NEXT_BUFFER | op::READONLY_BUFFER => Err(
+                "data in a buffer outside of the pickle (protocol 5's out-of-band buffers), so it is not in the file: \
+                 write the file again without `buffer_callback`"
+                    .into(),
+            ),
             op::MARK => {
                 self.marks.push(self.stack.len());
                 Ok(())
             }
+            op::POP => self.pop().map(|_| ()),
+            op::POP_MARK => self.take_to_mark().map(|_| ()),
             op::EMPTY_TUPLE => self.make_tuple(self.stack.len()),
             op::TUPLE1 | op::TUPLE2 | op::TUPLE3 => {
                 let count = usize::from(opcode - op::TUPLE1) + 1;
@@ -125,6 +146,18 @@ impl<'a> Machine<'a> {
             op::TUPLE => {
                 let start = self.pop_mark()?;
                 self.make_tuple(start)
+            }
+            op::EMPTY_SET => self.push(Value::Note),
+            op::FROZENSET => {
+                self.take_to_mark()?;
+                self.push(Value::Note)
+            }
+            op::ADDITEMS => {
+                self.take_to_mark()?;
+                match self.top()? {
+                    Value::Note | Value::Foreign(_) => Ok(()),
+                    _ => Err("items for what is no set".into()),
+                }
             }
             op::EMPTY_LIST => {
                 self.lists.push(Vec::new());
@@ -152,16 +185,37 @@ impl<'a> Machine<'a> {
             }
             op::GLOBAL => {
                 let (module, name) = (reader.line()?, reader.line()?);
-                self.push(Value::Global(Global::find(module, name)?))
+                let named = self.named(module, name);
+                self.push(named)
             }
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Value::Text(module), Value::Text(name)) = (module, name) else {
                     return Err("a name that is no text".into());
                 };
-                self.push(Value::Global(Global::find(module, name)?))
+                let named = self.named(module, name);
+                self.push(named)
             }
-            op::REDUCE => self.reduce(),
+            op::REDUCE | op::NEWOBJ => {
+                let (arguments, callable) = (self.pop()?, self.pop()?);
+                self.call(callable, arguments)
+            }
+            op::NEWOBJ_EX => {
+                let (_keywords, arguments, callable) = (self.pop()?, self.pop()?, self.pop()?);
+                self.call(callable, arguments)
+            }
+            op::OBJ => {
+                let items = self.take_to_mark()?;
+                let (callable, arguments) = items.split_first().ok_or("an object of no class")?;
+                let (callable, arguments) = (*callable, self.new_tuple(arguments.to_vec()));
+                self.call(callable, arguments)
+            }
+            op::INST => {
+                let (module, name) = (reader.line()?, reader.line()?);
+                let (arguments, callable) = (self.take_to_mark()?, self.named(module, name));
+                let arguments = self.new_tuple(arguments);
+                self.call(callable, arguments)
+            }
             op::BUILD => self.build(),
             op::BINPERSID => self.persistent(),
             op::BINPUT => reader.length::<1>().and_then(|index| self.memoize(index)),
@@ -205,6 +259,17 @@ impl<'a> Machine<'a> {
         self.marks.pop().ok_or_else(|| "no mark on the stack".into())
     }
 
+    /// The values down to the topmost mark, which is taken off with them.
+    fn take_to_mark(&mut self) -> Result<Vec<Value<'a>>, String> {
+        let start = self.pop_mark()?;
+        self.take_from(start)
+    }
+
+    /// What a name is: known, or no more than the name.
+    fn named(&mut self, module: &'a [u8], name: &'a [u8]) -> Value<'a> {
+        Global::find(module, name).map_or_else(|| self.new_foreign(module, name), Value::Global)
+    }
+
     fn memoize(&mut self, index: usize) -> Result<(), String> {
         let top = self.top()?;
         self.memo.insert(index, top);
@@ -233,10 +298,14 @@ impl<'a> Machine<'a> {
                     .ok_or_else(|| format!("`{}` is no integer", shown(digits)))?,
             },
             _ => {
-                let length = reader.length::<1>()?;
+                let length = if opcode == op::LONG4 {
+                    reader.length::<4>()?
+                } else {
+                    reader.length::<1>()?
+                };
                 let bytes = reader.take(length)?;
                 if length > 8 {
-                    return Err(format!("an integer of {length} bytes"));
+                    return self.push(Value::Note);
                 }
                 // Two's complement: the top byte's sign fills what is left.
                 let sign = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) {
@@ -262,8 +331,23 @@ impl<'a> Machine<'a> {
 
     fn make_tuple(&mut self, start: usize) -> Result<(), String> {
         let items = self.take_from(start)?;
+        let tuple = self.new_tuple(items);
+        self.push(tuple)
+    }
+
+    pub(super) fn new_tuple(&mut self, items: Vec<Value<'a>>) -> Value<'a> {
         self.tuples.push(items);
-        self.push(Value::Tuple(self.tuples.len() - 1))
+        Value::Tuple(self.tuples.len() - 1)
+    }
+
+    /// What is no more than a name.
+    pub(super) fn new_foreign(&mut self, module: &'a [u8], name: &'a [u8]) -> Value<'a> {
+        self.foreign.push(ForeignParts {
+            module,
+            name,
+            items: Vec::new(),
+        });
+        Value::Foreign(self.foreign.len() - 1)
     }
 
     pub(super) fn new_dict(&mut self, items: Vec<(Value<'a>, Value<'a>)>) -> Value<'a> {
@@ -273,23 +357,27 @@ impl<'a> Machine<'a> {
 
     fn append(&mut self, start: usize) -> Result<(), String> {
         let items = self.take_from(start)?;
-        let Value::List(list) = self.top()? else {
-            return Err("items for what is no list".into());
-        };
-        self.lists[list].extend(items);
+        match self.top()? {
+            Value::List(list) => self.lists[list].extend(items),
+            // A list of a class that is not known, or a bounded one.
+            Value::Foreign(_) => {}
+            _ => return Err("items for what is no list".into()),
+        }
         Ok(())
     }
 
     fn set_items(&mut self, start: usize) -> Result<(), String> {
         let items = self.take_from(start)?;
-        let Value::Dict(dict) = self.top()? else {
-            return Err("items for what is no dictionary".into());
+        let target = match self.top()? {
+            Value::Dict(dict) => &mut self.dicts[dict],
+            Value::Foreign(foreign) => &mut self.foreign[foreign].items,
+            _ => return Err("items for what is no dictionary".into()),
         };
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
             return Err("a key without a value".into());
         }
-        self.dicts[dict].extend(pairs.iter().map(|[key, value]| (*key, *value)));
+        target.extend(pairs.iter().map(|[key, value]| (*key, *value)));
         Ok(())
     }
 }

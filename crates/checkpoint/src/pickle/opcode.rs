@@ -1,4 +1,5 @@
-//! The opcodes of pickle protocols 2 to 4 that weight files use, and those Python 2 wrote in their place.
+//! The opcodes of pickle protocols 2 to 5 that weight files and the notes in them use, and those Python 2 wrote in their
+//! place.
 
 pub(crate) const PROTO: u8 = 0x80;
 pub(crate) const FRAME: u8 = 0x95;
@@ -12,6 +13,7 @@ pub(crate) const BININT: u8 = b'J';
 pub(crate) const BININT1: u8 = b'K';
 pub(crate) const BININT2: u8 = b'M';
 pub(crate) const LONG1: u8 = 0x8A;
+pub(crate) const LONG4: u8 = 0x8B;
 pub(crate) const BINFLOAT: u8 = b'G';
 
 pub(crate) const BINUNICODE: u8 = b'X';
@@ -23,7 +25,13 @@ pub(crate) const BINBYTES8: u8 = 0x8E;
 pub(crate) const BINSTRING: u8 = b'T';
 pub(crate) const SHORT_BINSTRING: u8 = b'U';
 
+pub(crate) const BYTEARRAY8: u8 = 0x96;
+pub(crate) const NEXT_BUFFER: u8 = 0x97;
+pub(crate) const READONLY_BUFFER: u8 = 0x98;
+
 pub(crate) const MARK: u8 = b'(';
+pub(crate) const POP: u8 = b'0';
+pub(crate) const POP_MARK: u8 = b'1';
 pub(crate) const EMPTY_TUPLE: u8 = b')';
 pub(crate) const TUPLE: u8 = b't';
 pub(crate) const TUPLE1: u8 = 0x85;
@@ -36,9 +44,17 @@ pub(crate) const EMPTY_DICT: u8 = b'}';
 pub(crate) const SETITEM: u8 = b's';
 pub(crate) const SETITEMS: u8 = b'u';
 
+pub(crate) const EMPTY_SET: u8 = 0x8F;
+pub(crate) const ADDITEMS: u8 = 0x90;
+pub(crate) const FROZENSET: u8 = 0x91;
+
 pub(crate) const GLOBAL: u8 = b'c';
 pub(crate) const STACK_GLOBAL: u8 = 0x93;
 pub(crate) const REDUCE: u8 = b'R';
+pub(crate) const INST: u8 = b'i';
+pub(crate) const OBJ: u8 = b'o';
+pub(crate) const NEWOBJ: u8 = 0x81;
+pub(crate) const NEWOBJ_EX: u8 = 0x92;
 pub(crate) const BUILD: u8 = b'b';
 pub(crate) const BINPERSID: u8 = b'Q';
 

@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
         let rest = &self.bytes[self.at..];
         let taken = rest.get(..length).ok_or_else(|| {
             format!(
-                "the file ends where {length} more bytes are declared, {} are left",
+                "the file ends where {length} more bytes are declared, {} are left; it seems cut short: fetch it again",
                 rest.len()
             )
         })?;
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         let end = rest
             .iter()
             .position(|byte| *byte == b'\n')
-            .ok_or("the file ends within a line")?;
+            .ok_or("the file ends within a line; it seems cut short: fetch it again")?;
         let line = self.take(end)?;
         self.take(1)?;
         Ok(line)

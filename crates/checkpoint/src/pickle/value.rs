@@ -1,5 +1,5 @@
+use super::global::Global;
 use crate::Dtype;
-use crate::error::shown;
 
 /// A value on the pickle's stack; compound ones are indices into the machine's arenas.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     /// Bytes written as UTF-8 text, each character one byte: protocol 2's way.
     Latin1(&'a [u8]),
-    /// A number that only a training run's notes hold, such as the best accuracy.
+    /// What only a training run's notes hold, such as the best accuracy or a set of names.
     Note,
     Tuple(usize),
     List(usize),
@@ -22,59 +22,17 @@ pub(crate) enum Value<'a> {
     Storage(usize),
     Tensor(usize),
     Global(Global),
+    /// A class or function that is not known, or what it would have made.
+    Foreign(usize),
 }
 
-/// The names a weight file may refer to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Global {
-    /// `numpy.core.multiarray._reconstruct`: an array to be filled.
-    Reconstruct,
-    /// `numpy.core.multiarray.scalar`: one number.
-    Scalar,
-    /// `numpy.ndarray`, the class of arrays.
-    NdArray,
-    /// `numpy.dtype`.
-    Dtype,
-    /// `_codecs.encode`: text to bytes.
-    Encode,
-    /// `collections.OrderedDict`.
-    OrderedDict,
-    /// `builtins.tuple`, in which Paddle wraps a tensor's name and array.
-    Tuple,
-    /// A class of PyTorch's, such as `torch.FloatStorage`: the number format of a storage.
-    Storage(Dtype),
-    /// `torch._utils._rebuild_tensor` and its second version: a view of a storage.
-    RebuildTensor,
-    /// `torch._utils._rebuild_parameter`: a tensor that was trained.
-    RebuildParameter,
-}
-
-impl Global {
-    pub(super) fn find(module: &[u8], name: &[u8]) -> Result<Self, String> {
-        Ok(match (module, name) {
-            (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => Self::Reconstruct,
-            (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"scalar") => Self::Scalar,
-            (b"numpy", b"ndarray") => Self::NdArray,
-            (b"numpy", b"dtype") => Self::Dtype,
-            (b"_codecs", b"encode") => Self::Encode,
-            (b"collections", b"OrderedDict") => Self::OrderedDict,
-            (b"builtins" | b"__builtin__", b"tuple") => Self::Tuple,
-            (b"torch", b"DoubleStorage") => Self::Storage(Dtype::F64),
-            (b"torch", b"FloatStorage") => Self::Storage(Dtype::F32),
-            (b"torch", b"HalfStorage") => Self::Storage(Dtype::F16),
-            (b"torch", b"BFloat16Storage") => Self::Storage(Dtype::Bf16),
-            (b"torch", b"LongStorage") => Self::Storage(Dtype::I64),
-            (b"torch._utils", b"_rebuild_tensor" | b"_rebuild_tensor_v2") => Self::RebuildTensor,
-            (b"torch._utils", b"_rebuild_parameter") => Self::RebuildParameter,
-            _ => {
-                return Err(format!(
-                    "the file refers to `{}.{}`, which weights do not need: refused",
-                    shown(module),
-                    shown(name)
-                ));
-            }
-        })
-    }
+/// A class or function that is not known, or what a call of it would have given: nothing is called, so it is but a name,
+/// and the items that the pickle puts into it as into a dictionary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ForeignParts<'a> {
+    pub(crate) module: &'a [u8],
+    pub(crate) name: &'a [u8],
+    pub(crate) items: Vec<(Value<'a>, Value<'a>)>,
 }
 
 /// What NumPy's `dtype` was made of.
@@ -86,14 +44,37 @@ pub(crate) struct DtypeParts<'a> {
     pub(crate) order: &'a [u8],
 }
 
+/// What NumPy's array is made of, each a tuple.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ArrayParts {
+    /// Nothing yet.
+    Hollow,
+    /// Version, shape, dtype, whether in Fortran's order, data.
+    State(usize),
+    /// Data, dtype, shape, order and, where the order is `K`, the order of axes: protocol 5's way.
+    Buffer(usize),
+}
+
+/// A class of PyTorch's such as `torch.FloatStorage`: what its elements are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct StorageClass {
+    pub(crate) name: &'static str,
+    /// Bytes of an element.
+    pub(crate) bytes: usize,
+    /// The number format, where it is one that is read.
+    pub(crate) dtype: Option<Dtype>,
+}
+
 /// Where PyTorch keeps the elements of one or several tensors, outside of the pickle.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StorageParts<'a> {
-    pub(crate) dtype: Dtype,
+    pub(crate) class: StorageClass,
     /// What the file calls it.
     pub(crate) key: &'a [u8],
     /// Elements that it is said to have.
     pub(crate) elements: i64,
+    /// Whether it is a part of another storage, as PyTorch 0.3 wrote.
+    pub(crate) is_part: bool,
 }
 
 /// What PyTorch makes a tensor of.

@@ -1,77 +1,195 @@
 //! `.pth` of PyTorch 1.6 and since: a ZIP archive of a pickle and one uncompressed entry a storage.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use bytes::Bytes;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Storages, state_dict};
+use crate::content::{Content, Fault, Member};
 use crate::error::shown;
-use crate::file::Tensors;
 use crate::pickle::Machine;
+use crate::pickled::{Source, Storages, Taken};
 
-/// The tensors of such an archive; their elements stay in the file's map.
-pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
-    let entries = entries(file)?;
-    let (folder, pickle) = pickle(&entries)?;
-    if let Some(order) = entries.get([folder, b"byteorder"].concat().as_slice())
-        && order.as_ref() != b"little"
-    {
-        return Err(format!(
-            "numbers in {} endian order; little endian is read",
-            shown(order)
-        ));
-    }
-    let data = [folder, b"data/"].concat();
-    let storages: Storages = entries
+/// What such an archive holds; elements of tensors stay in the file's map. What is read in full here, such as the
+/// pickle, is held against its checksum.
+pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
+    let mut members = members(file)?;
+    let pickle = pickle(&members)?;
+    let folder = pickle.name[..pickle.name.len() - PICKLE.len()].to_vec();
+    pickle.check()?;
+    if let Some(order) = members
         .iter()
-        .filter_map(|(name, bytes)| Some((name.strip_prefix(data.as_slice())?.to_vec(), bytes.clone())))
+        .find(|member| member.name == [&folder, b"byteorder".as_slice()].concat())
+    {
+        order.check()?;
+        if order.bytes.as_ref() != b"little" {
+            return Err(format!(
+                "numbers in {} endian order; little endian is read",
+                shown(&order.bytes)
+            )
+            .into());
+        }
+    }
+    let data = [folder.as_slice(), b"data/"].concat();
+    let storages: Storages = members
+        .iter()
+        .filter_map(|member| {
+            Some((
+                member.name.strip_prefix(data.as_slice())?.to_vec(),
+                member.bytes.clone(),
+            ))
+        })
         .collect();
-    let run = Machine::run(pickle, 0).map_err(|error| format!("data.pkl: {error}"))?;
-    state_dict(file.len(), &run, &storages)
+    let bytes = pickle.bytes.clone();
+    let run = Machine::run(&bytes, 0).map_err(|error| format!("data.pkl: {error}"))?;
+    let source = Source {
+        bytes: &bytes,
+        run: &run,
+        storages: &storages,
+        file_bytes: file.len(),
+    };
+    let Taken {
+        mut content,
+        storages,
+    } = source.content(wanted)?;
+    for member in &mut members {
+        let key = member.name.strip_prefix(data.as_slice());
+        member.is_taken = key.is_some_and(|key| storages.contains(key));
+    }
+    content.members = members;
+    Ok(content)
 }
 
-/// The folder that holds everything, with its slash, and the pickle in it.
-fn pickle(entries: &BTreeMap<Vec<u8>, Bytes>) -> Result<(&[u8], &Bytes), String> {
-    let mut pickles = entries.iter().filter_map(|(name, bytes)| {
-        let folder = name.strip_suffix(b"data.pkl")?;
-        (folder.iter().filter(|byte| **byte == b'/').count() == 1 && folder.ends_with(b"/"))
-            .then_some((folder, bytes))
+/// The pickle's name, within the folder that holds everything.
+const PICKLE: &[u8] = b"data.pkl";
+
+/// The pickle in the folder that holds everything.
+fn pickle(members: &[Member]) -> Result<&Member, Fault> {
+    let mut pickles = members.iter().filter(|member| {
+        let folder = member.name.strip_suffix(PICKLE);
+        folder.is_some_and(|folder| {
+            folder.ends_with(b"/") && folder.iter().filter(|byte| **byte == b'/').count() == 1
+        })
     });
     match (pickles.next(), pickles.next()) {
-        (Some(pickle), None) => Ok(pickle),
-        (None, _) => Err("a ZIP archive without a data.pkl, so none of PyTorch's".into()),
+        (Some(pickle), None) => {
+            if members
+                .iter()
+                .any(|member| member.name.ends_with(b"/constants.pkl"))
+            {
+                return Err("a TorchScript archive, a network with its code; in Python, \
+                            `torch.save(torch.jit.load(FILE).state_dict(), …)` makes weights of it"
+                    .into());
+            }
+            Ok(pickle)
+        }
+        (None, _) => Err(no_pickle(members).into()),
         (Some(_), Some(_)) => Err("a ZIP archive with more than one data.pkl".into()),
     }
 }
 
-/// The archive's files by name, none of which may be compressed, overlap another or be told of differently in the
-/// directory and before its data.
-fn entries(file: &Bytes) -> Result<BTreeMap<Vec<u8>, Bytes>, String> {
-    let damaged = |error: zip::result::ZipError| {
+/// What an archive is that has no pickle where PyTorch puts it.
+fn no_pickle(members: &[Member]) -> String {
+    let ends = |end: &[u8]| members.iter().find(|member| member.name.ends_with(end));
+    let what = if ends(b"model.weights.h5").is_some() {
+        "it is a Keras model, which is not read".to_owned()
+    } else if ends(b".npy").is_some() {
+        "it is NumPy's .npz, which is not read".to_owned()
+    } else if let Some(packed) = [
+        b".pth".as_slice(),
+        b".pt",
+        b".pdparams",
+        b".safetensors",
+        b".tar",
+        b".bin",
+    ]
+    .into_iter()
+    .find_map(ends)
+    {
+        format!("unpack it, it holds `{}`", shown(&packed.name))
+    } else {
+        let names: Vec<String> = members
+            .iter()
+            .take(5)
+            .map(|member| format!("`{}`", shown(&member.name)))
+            .collect();
         format!(
-            "the ZIP archive is damaged: {}",
-            shown(error.to_string().as_bytes())
+            "it holds {}",
+            if names.is_empty() {
+                "nothing".into()
+            } else {
+                names.join(", ")
+            }
         )
+    };
+    format!("a ZIP archive without a data.pkl, so none of PyTorch's: {what}")
+}
+
+/// The archive's files, none of which may overlap another or be told of differently in the directory and before its
+/// data; those of PyTorch are not compressed.
+fn members(file: &Bytes) -> Result<Vec<Member>, Fault> {
+    let damaged = |error: zip::result::ZipError| {
+        let reason = shown(error.to_string().as_bytes());
+        if has_directory(file) {
+            format!("the ZIP archive is damaged: {reason}; fetch it again")
+        } else {
+            format!(
+                "the ZIP archive is cut short: its directory, which is its end, is not in its {} bytes ({reason}); \
+                 fetch it again",
+                file.len()
+            )
+        }
     };
     let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
     archive.validate_header_consistency().map_err(damaged)?;
-    let mut entries = BTreeMap::new();
+    let mut members: Vec<Member> = Vec::new();
+    let mut packed = None;
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(damaged)?;
         let name = entry.name_raw();
         let at = |reason: &str| format!("ZIP entry `{}`: {reason}", shown(name));
-        if entry.encrypted() || entry.compression() != CompressionMethod::Stored {
-            return Err(at("compressed or encrypted, which PyTorch does not write"));
-        }
+        let stored = !entry.encrypted() && entry.compression() == CompressionMethod::Stored;
         let range = entry.data_start().and_then(|start| {
             let start = usize::try_from(start).ok()?;
-            let end = start.checked_add(usize::try_from(entry.size()).ok()?)?;
-            (entry.size() == entry.compressed_size() && end <= file.len()).then_some(start..end)
+            let end = start.checked_add(usize::try_from(entry.compressed_size()).ok()?)?;
+            ((entry.size() == entry.compressed_size() || !stored) && end <= file.len()).then_some(start..end)
         });
         let range = range.ok_or_else(|| at("its sizes disagree, or reach beyond the file"))?;
-        entries.insert(name.to_vec(), file.slice(range));
+        if !stored {
+            packed.get_or_insert_with(|| {
+                at("compressed or encrypted, which PyTorch does not write; unpack the archive and pack it with `zip -0`")
+            });
+        }
+        members.push(Member {
+            name: name.to_vec(),
+            bytes: file.slice(range),
+            crc: entry.crc32(),
+            is_taken: false,
+        });
     }
-    Ok(entries)
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(packed) = packed {
+        // What it is matters more than how it is packed, where it is none of PyTorch's.
+        pickle(&members)?;
+        return Err(packed.into());
+    }
+    without_checksums(&mut members);
+    Ok(members)
+}
+
+/// Where a ZIP archive's directory ends, `PK\5\6` is.
+fn has_directory(file: &[u8]) -> bool {
+    file.windows(4)
+        .rev()
+        .take(1 << 17)
+        .any(|window| window == b"PK\x05\x06")
+}
+
+/// PyTorch can be told to note no checksums, and writes zeros: such an archive has none to hold its bytes against.
+fn without_checksums(members: &mut Vec<Member>) {
+    if members.iter().all(|member| member.crc == 0) {
+        for member in members {
+            member.crc = crc32fast::hash(&member.bytes);
+        }
+    }
 }

@@ -4,25 +4,40 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{Storages, state_dict};
-use crate::Dtype;
+use crate::content::{Content, Fault};
 use crate::error::shown;
-use crate::file::Tensors;
 use crate::pickle::{Machine, Reader, Run, Value};
+use crate::pickled::{Source, Storages};
 
-/// The first pickle: PyTorch's magic number.
-const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+/// The first pickle but for its protocol: PyTorch's magic number.
+const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+/// How many bytes of that tell the format, so that damage behind them is told as such.
+const TOLD_BY: usize = 2;
 /// The second: the version of this layout, of which there was but one.
 const VERSION: i64 = 1001;
 
-/// The tensors of such a file; their elements stay in its map.
-pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
-    if !file.starts_with(MAGIC) {
+/// Whether a file begins as such a file does.
+pub(crate) fn is_legacy(file: &[u8]) -> bool {
+    magic(file).is_some_and(|magic| magic.starts_with(&MAGIC[..TOLD_BY]))
+}
+
+/// What follows a pickle's protocol and, in protocol 4, the length of its frame.
+fn magic(file: &[u8]) -> Option<&[u8]> {
+    match file {
+        [0x80, _, 0x95, _, _, _, _, _, _, _, _, magic @ ..] | [0x80, _, magic @ ..] => Some(magic),
+        _ => None,
+    }
+}
+
+/// What such a file holds; elements of tensors stay in its map.
+pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
+    let magic = magic(file).unwrap_or_default();
+    if !magic.starts_with(MAGIC) {
         return Err("PyTorch's magic number is damaged".into());
     }
-    let version = Machine::run(file, MAGIC.len())?;
+    let version = Machine::run(file, file.len() - magic.len() + MAGIC.len())?;
     if version.result != Value::Int(VERSION) {
-        return Err(format!("a version of PyTorch's layout that is not {VERSION}"));
+        return Err(format!("a version of PyTorch's layout that is not {VERSION}").into());
     }
     let system = Machine::run(file, version.end)?;
     if !is_little_endian(&system) {
@@ -30,8 +45,13 @@ pub(crate) fn tensors(file: &Bytes) -> Result<Tensors, String> {
     }
     let object = Machine::run(file, system.end)?;
     let keys = Machine::run(file, object.end)?;
-    let storages = storages(file, &object, &keys)?;
-    state_dict(file.len(), &object, &storages)
+    let source = Source {
+        bytes: file,
+        run: &object,
+        storages: &storages(file, &object, &keys)?,
+        file_bytes: file.len(),
+    };
+    Ok(source.content(wanted)?.content)
 }
 
 fn is_little_endian(system: &Run) -> bool {
@@ -52,11 +72,11 @@ fn storages(file: &Bytes, object: &Run, keys: &Run) -> Result<Storages, String> 
     let Value::List(list) = keys.result else {
         return Err("the storages are not listed".into());
     };
-    let dtypes: HashMap<&[u8], Dtype> = object
+    let sizes: HashMap<&[u8], usize> = object
         .machine
         .storages()
         .iter()
-        .map(|storage| (storage.key, storage.dtype))
+        .map(|storage| (storage.key, storage.class.bytes))
         .collect();
     let mut reader = Reader::new(file, keys.end);
     let mut storages = Storages::new();
@@ -66,10 +86,10 @@ fn storages(file: &Bytes, object: &Run, keys: &Run) -> Result<Storages, String> 
         };
         let offset = reader.offset();
         let at = |reason: String| format!("storage `{}` at byte {offset}: {reason}", shown(key));
-        let dtype = dtypes
+        let size = sizes
             .get(key)
-            .ok_or_else(|| at("no tensor refers to it".into()))?;
-        let bytes = storage(&mut reader, dtype.bytes()).map_err(at)?;
+            .ok_or_else(|| at("no tensor of a known number format refers to it".into()))?;
+        let bytes = storage(&mut reader, *size).map_err(at)?;
         storages.insert(key.to_vec(), file.slice_ref(bytes));
     }
     Ok(storages)

@@ -1,5 +1,7 @@
 //! What the tests of fixtures share: their paths, the networks they are of, and the values they hold.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::path::{Path, PathBuf};
 
 use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};

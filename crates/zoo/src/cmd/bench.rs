@@ -53,7 +53,7 @@ pub(crate) struct Bench {
     #[arg(long, value_enum, default_value_t = StageArg::Network)]
     stage: StageArg,
     /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
-    #[arg(long, value_name = "FILE|seeded:N")]
+    #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     weights: Option<WeightsArg>,
     #[command(flatten)]
     calibration: CalibrationArg,
@@ -128,6 +128,10 @@ impl Bench {
             true => read(&self.out)?,
             false => Vec::new(),
         };
+        // Each cell's process reads the file again, and what it says is heard only if it fails.
+        if let Some(WeightsArg::File(file)) = &self.weights {
+            file.read(cx)?;
+        }
         let mut tasks: Vec<Task> = self
             .cases(cx)?
             .into_iter()

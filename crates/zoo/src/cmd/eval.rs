@@ -46,7 +46,7 @@ pub(crate) struct Eval {
     #[arg(long)]
     restrict: bool,
     /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
-    #[arg(long, value_name = "FILE|URL|seeded:N")]
+    #[arg(long, value_name = "FILE[#KEY]|URL|seeded:N")]
     weights: Option<WeightsAt>,
     /// Which of the variant's weight sources, where it has several
     #[arg(long, value_name = "ID", conflicts_with = "weights")]

@@ -1,21 +1,24 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use checkpoint::TensorFile;
 use clap::Args;
-use hrnet::Shape;
 use serde::Serialize;
 
 use crate::Failure;
 use crate::context::Context;
 use crate::output::table;
+use crate::weight_file::{WeightFile, fits, quoted};
 
 /// Say what a weight file holds, and whose weights it may be
 ///
-/// Nothing in the file is executed. A file fits a variant if it holds exactly the tensors of its network.
+/// Nothing in the file is executed. A file fits a variant if it holds exactly the tensors of its network. Where it holds
+/// several sets of weights, such as averages of a training run, it says which one every command takes, and the keys by
+/// which `FILE#KEY` takes another. All of a ZIP archive is held against its checksums.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A .pdparams, .pth or .safetensors file
-    file: PathBuf,
+    /// A .pdparams, .pth or .safetensors file; `FILE#KEY` is one of the sets of weights in it
+    #[arg(value_name = "FILE[#KEY]")]
+    file: String,
     /// List every tensor
     #[arg(long)]
     tensors: bool,
@@ -28,6 +31,12 @@ pub(crate) struct Inspect {
 struct Inspected {
     file: PathBuf,
     format: String,
+    /// The set of weights that is taken; null where the file holds but one, by itself.
+    set: Option<String>,
+    /// Sets that `FILE#KEY` takes instead.
+    other_sets: Vec<String>,
+    /// Parts of the file that were held against their checksums; 0 where the format has none.
+    checksums: usize,
     /// The naming scheme, or why there is none.
     naming: Result<&'static str, String>,
     elements: usize,
@@ -35,6 +44,10 @@ struct Inspected {
     fits: Vec<String>,
     /// Values that no trained network has.
     ailments: Vec<String>,
+    /// Names whose values cannot be read, and why.
+    unread: BTreeMap<String, String>,
+    /// Classes and functions that the file refers to and that are not known; nothing of them was executed.
+    unknown: Vec<String>,
     tensors: Vec<Tensor>,
 }
 
@@ -47,10 +60,15 @@ struct Tensor {
 
 impl Inspect {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let file = checkpoint::read(&self.file)?;
+        let named = WeightFile::parse(&self.file);
+        let file = checkpoint::read_set(&named.path, named.set.as_deref())?;
+        file.check_all()?;
         let inspected = Inspected {
-            file: self.file.clone(),
+            file: named.path,
             format: file.format.to_string(),
+            set: file.set.clone(),
+            other_sets: file.other_sets.clone(),
+            checksums: file.checksums(),
             naming: match file.naming() {
                 Ok(naming) => Ok(naming.name()),
                 Err(error) => Err(error.to_string()),
@@ -62,6 +80,8 @@ impl Inspect {
                 .sum(),
             fits: fits(cx, &file)?,
             ailments: file.health().iter().map(ToString::to_string).collect(),
+            unread: file.unread.clone(),
+            unknown: file.unknown.clone(),
             tensors: file
                 .tensors
                 .iter()
@@ -79,18 +99,6 @@ impl Inspect {
     }
 }
 
-/// The variants whose network the file's tensors are.
-fn fits(cx: &Context, file: &TensorFile) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    for variant in &cx.zoo()?.variants {
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-        if file.clone().bind(&graph).is_ok() {
-            names.push(variant.name.clone());
-        }
-    }
-    Ok(names)
-}
-
 fn human(file: &Inspected, tensors: bool) -> String {
     let naming = match &file.naming {
         Ok(naming) => (*naming).to_owned(),
@@ -100,10 +108,18 @@ fn human(file: &Inspected, tensors: bool) -> String {
         [] => "no variant of the manifest".to_owned(),
         names => names.join(", "),
     };
-    let mut text = format!(
-        "{}\nformat    {}\nnames     {naming}\ntensors   {}, {} elements\nfits      {fits}\nvalues    {}\n",
-        file.file.display(),
-        file.format,
+    let mut text = format!("{}\nformat    {}\n", file.file.display(), file.format);
+    if let Some(set) = &file.set {
+        text.push_str(&format!("set       `{set}`\n"));
+    }
+    if !file.other_sets.is_empty() {
+        text.push_str(&format!(
+            "others    {}, taken by FILE#KEY\n",
+            quoted(&file.other_sets)
+        ));
+    }
+    text.push_str(&format!(
+        "names     {naming}\ntensors   {}, {} elements\nfits      {fits}\nvalues    {}\n",
         file.tensors.len(),
         file.elements,
         if file.ailments.is_empty() {
@@ -111,9 +127,21 @@ fn human(file: &Inspected, tensors: bool) -> String {
         } else {
             "not those of a trained network:"
         },
-    );
+    ));
     for ailment in &file.ailments {
         text.push_str(&format!("          {ailment}\n"));
+    }
+    for (name, reason) in &file.unread {
+        text.push_str(&format!("not read  `{}`: {reason}\n", name.escape_debug()));
+    }
+    if !file.unknown.is_empty() {
+        text.push_str(&format!(
+            "unknown   {}; nothing of it was executed\n",
+            quoted(&file.unknown)
+        ));
+    }
+    if file.checksums > 0 {
+        text.push_str(&format!("CRC-32    right in all {} parts\n", file.checksums));
     }
     if tensors {
         let rows = file.tensors.iter().map(|tensor| {

@@ -211,7 +211,7 @@ struct Race {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     peers: Vec<String>,
     /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
-    #[arg(long, value_name = "FILE|seeded:N")]
+    #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     weights: Option<WeightsArg>,
     #[command(flatten)]
     calibration: CalibrationArg,

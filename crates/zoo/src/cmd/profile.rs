@@ -30,7 +30,7 @@ pub(crate) struct Profile {
     #[arg(long, default_value = "f32")]
     precision: Precision,
     /// A weight file, or `seeded:N` for made-up weights
-    #[arg(long, value_name = "FILE|seeded:N", default_value = "seeded:0")]
+    #[arg(long, value_name = "FILE[#KEY]|seeded:N", default_value = "seeded:0")]
     weights: WeightsArg,
     #[command(flatten)]
     calibration: CalibrationArg,

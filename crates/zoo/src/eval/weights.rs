@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use crate::Failure;
 use crate::model::WeightsArg;
+use crate::weight_file::WeightFile;
 
 /// Weights that are here, or an object that is brought here.
 #[derive(Clone, Debug)]
@@ -55,7 +56,10 @@ impl WeightsAt {
         #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
         std::fs::write(&file, object.read()?).map_err(|error| Failure::file(&file, &error))?;
         Ok(Brought {
-            weights: WeightsArg::File(file),
+            weights: WeightsArg::File(WeightFile {
+                path: file,
+                set: None,
+            }),
             _folder: Some(folder),
         })
     }

@@ -1,4 +1,4 @@
-//! A tensor's elements in its storage: a place, a shape and strides.
+//! Elements by a place, a shape and strides: of a tensor in its storage, or of an array in another order of axes.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 ///
 /// # Errors
 /// If an element lies outside of the storage, or there are more than it has, so that some would be repeated.
-pub(super) fn elements(
+pub(crate) fn elements(
     storage: &Bytes,
     size: usize,
     offset: usize,

@@ -1,0 +1,136 @@
+//! A weight file that the user named, and which of the sets of weights in it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use checkpoint::{CheckpointError, TensorFile};
+use hrnet::{Graph, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+use crate::context::Context;
+
+/// `FILE` or `FILE#KEY`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WeightFile {
+    pub(crate) path: PathBuf,
+    /// Which set of weights; without it the likeliest.
+    pub(crate) set: Option<String>,
+}
+
+impl WeightFile {
+    /// Takes `FILE#KEY` apart. A `#` may be a part of a name: a file that is there by the whole name is meant first, then
+    /// the one of the longest name before a `#`.
+    pub(crate) fn parse(text: &str) -> Self {
+        let whole = Self {
+            path: text.into(),
+            set: None,
+        };
+        if whole.path.exists() {
+            return whole;
+        }
+        let splits = || {
+            text.rmatch_indices('#')
+                .map(|(at, _)| (&text[..at], &text[at + 1..]))
+        };
+        let split = splits()
+            .find(|(path, _)| Path::new(path).is_file())
+            .or_else(|| splits().next());
+        match split {
+            Some((path, set)) if !path.is_empty() && !set.is_empty() => Self {
+                path: path.into(),
+                set: Some(set.to_owned()),
+            },
+            _ => whole,
+        }
+    }
+
+    /// What the file holds. Which set was taken is said where there are others.
+    pub(crate) fn read(&self, cx: &Context) -> Result<TensorFile, Failure> {
+        let file = checkpoint::read_set(&self.path, self.set.as_deref())?;
+        if let (Some(taken), [other, ..]) = (&file.set, file.other_sets.as_slice()) {
+            let others = quoted(&file.other_sets);
+            cx.out.note(&format!(
+                "{self} holds several sets of weights: `{taken}` is taken, there are also {others}; `{}#{other}` takes \
+                 another",
+                self.path.display()
+            ));
+        }
+        Ok(file)
+    }
+
+    /// The weights in it, fitted to the graph of a network.
+    pub(crate) fn weights(&self, cx: &Context, graph: &Graph) -> Result<checkpoint::Weights, Failure> {
+        let file = self.read(cx)?;
+        match file.clone().weights(graph) {
+            Err(error @ CheckpointError::Mismatch { .. }) => {
+                let fits = fits(cx, &file)?;
+                let failure = Failure::from(error);
+                Err(match fits.as_slice() {
+                    [] => failure.help("`zoo inspect FILE --tensors` lists what is in it"),
+                    names => failure.help(format!("the file has the tensors of {}", names.join(" and "))),
+                })
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// The file's name, with the set where one was asked for.
+    pub(crate) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        let set = self.set.as_ref().map_or(String::new(), |set| format!("#{set}"));
+        format!("{}{set}", name.to_string_lossy())
+    }
+}
+
+impl fmt::Display for WeightFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
+    }
+}
+
+/// The variants of the manifest whose network the file's tensors are.
+pub(crate) fn fits(cx: &Context, file: &TensorFile) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for variant in &cx.zoo()?.variants {
+        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+        if file.clone().bind(&graph).is_ok() {
+            names.push(variant.name.clone());
+        }
+    }
+    Ok(names)
+}
+
+/// Names in backquotes with commas between.
+pub(crate) fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_wins_over_a_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+        for name in ["run#3.pth", "w.pth"] {
+            std::fs::write(path(name), "").expect("written");
+        }
+        for (text, name, set) in [
+            ("w.pth", "w.pth", None),
+            ("w.pth#state_dict_ema", "w.pth", Some("state_dict_ema")),
+            ("w.pth#a#b", "w.pth", Some("a#b")),
+            ("run#3.pth", "run#3.pth", None),
+            ("run#3.pth#model", "run#3.pth", Some("model")),
+            ("none.pth#model", "none.pth", Some("model")),
+            ("none.pth", "none.pth", None),
+            ("w.pth#", "w.pth#", None),
+        ] {
+            let parsed = WeightFile::parse(&path(text));
+            let expected = (PathBuf::from(path(name)), set.map(str::to_owned));
+            assert_eq!((parsed.path, parsed.set), expected, "{text}");
+        }
+    }
+}
