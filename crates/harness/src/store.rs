@@ -116,7 +116,7 @@ fn number(file: &mut File, begin: u64) -> io::Result<usize> {
 /// # Errors
 /// If the file cannot be read or a line is no record.
 pub fn read(path: &Path) -> Result<Vec<Record>, StoreError> {
-    let text = fs::read(path).map_err(StoreError::io(path))?;
+    let text = files::read_file(path, files::LARGEST_TEXT).map_err(StoreError::io(path))?;
     let text = lines::without_mark(&text);
     let ends = text.iter().filter(|byte| **byte == b'\n').count();
     let mut records = Vec::new();

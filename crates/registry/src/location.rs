@@ -1,4 +1,4 @@
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -222,27 +222,45 @@ impl Location {
     /// What is there.
     ///
     /// # Errors
-    /// If a store does not tell.
+    /// If a store or the file system does not tell, or it is neither a file nor a folder, such as a pipe or a device.
     pub fn kind(&self) -> Result<Kind, LocationError> {
         match &self.0 {
-            Place::Disk(path) => Ok(match fs::metadata(path) {
-                Ok(about) if about.is_dir() => Kind::Folder,
-                Ok(about) if about.is_file() => Kind::File,
-                _ => Kind::Absent,
-            }),
+            Place::Disk(path) => match fs::metadata(path) {
+                Ok(about) if about.is_dir() => Ok(Kind::Folder),
+                Ok(about) if about.is_file() => Ok(Kind::File),
+                Ok(about) => {
+                    let what = format!(
+                        "is {}, neither a file nor a folder",
+                        files::kind(about.file_type())
+                    );
+                    Err(LocationError::new(path.display(), Fault::Disk, what))
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Kind::Absent),
+                    _ => Err(LocationError::disk(path)(error)),
+                },
+            },
             #[cfg(feature = "object-store")]
             Place::Bucket(bucket, key) => bucket.kind(key),
         }
     }
 
-    /// The files in this folder and, down to so many levels, in the folders in it, in order of their names.
+    /// The files in this folder and, down to so many levels, in the folders in it, in order of their names. Links are
+    /// followed, but not to a folder that they are in.
     ///
     /// # Errors
     /// If they cannot be listed.
     pub fn files(&self, levels: usize) -> Result<Vec<Listed>, LocationError> {
         let mut found = Vec::new();
         match &self.0 {
-            Place::Disk(path) => walk(path, "", levels, &mut found)?,
+            Place::Disk(path) => {
+                let mut walk = Walk {
+                    above: Vec::new(),
+                    found,
+                };
+                walk.folder(path, "", levels)?;
+                found = walk.found;
+            }
             #[cfg(feature = "object-store")]
             Place::Bucket(bucket, key) => {
                 let listed = bucket.below(key, levels)?.into_iter();
@@ -279,21 +297,21 @@ impl Location {
         }
     }
 
-    /// The whole file.
+    /// Reads the whole file, of at most so many bytes.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn read(&self) -> Result<Vec<u8>, LocationError> {
-        self.reading(None).wait()
+    /// If it cannot be read, is no regular file, or has more bytes.
+    pub fn read(&self, most: u64) -> Result<Vec<u8>, LocationError> {
+        self.reading(None, most).wait()
     }
 
-    /// Asks for the whole file or a range of its bytes. A store begins to send at once, so that several can be asked for
+    /// Asks for the whole file or a range of its bytes, of which there may be `most`. A store begins to send at once, so that several can be asked for
     /// before the first is waited for; a file of this machine is read when it is waited for.
-    pub fn reading(&self, range: Option<Range<u64>>) -> Reading {
+    pub fn reading(&self, range: Option<Range<u64>>, most: u64) -> Reading {
         match &self.0 {
-            Place::Disk(path) => Reading::file(path, range),
+            Place::Disk(path) => Reading::file(path, range, most),
             #[cfg(feature = "object-store")]
-            Place::Bucket(bucket, key) => Reading::object(bucket, key, range),
+            Place::Bucket(bucket, key) => Reading::object(bucket, key, range, most),
         }
     }
 
@@ -322,25 +340,51 @@ impl Location {
     }
 }
 
-fn walk(folder: &Path, above: &str, levels: usize, found: &mut Vec<Listed>) -> Result<(), LocationError> {
-    let disk = LocationError::disk(folder);
-    for entry in fs::read_dir(folder).map_err(&disk)? {
-        let path = entry.map_err(&disk)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!("{above}{name}");
-        match fs::metadata(&path) {
-            Ok(about) if about.is_dir() && levels > 1 => {
-                walk(&path, &format!("{name}/"), levels - 1, found)?;
-            }
-            Ok(about) if about.is_dir() => {}
-            about => found.push(Listed {
-                name,
-                bytes: about.map_or(0, |about| about.len()),
-                location: path.into(),
-            }),
+/// A walk through folders.
+struct Walk {
+    /// The folders that the one at hand is in, without links.
+    above: Vec<PathBuf>,
+    found: Vec<Listed>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path, name: &str, levels: usize) -> Result<(), LocationError> {
+        let disk = LocationError::disk(folder);
+        let real = fs::canonicalize(folder).map_err(&disk)?;
+        if self.above.contains(&real) {
+            return Ok(());
         }
+        self.above.push(real);
+        for entry in fs::read_dir(folder).map_err(&disk)? {
+            let path = entry.map_err(&disk)?.path();
+            let name = format!("{name}{}", shown(path.file_name().unwrap_or_default()));
+            match fs::metadata(&path) {
+                Ok(about) if about.is_dir() && levels > 1 => {
+                    self.folder(&path, &format!("{name}/"), levels - 1)?;
+                }
+                Ok(about) if about.is_dir() => {}
+                about => self.found.push(Listed {
+                    name,
+                    bytes: about.map_or(0, |about| about.len()),
+                    location: path.into(),
+                }),
+            }
+        }
+        self.above.pop();
+        Ok(())
     }
-    Ok(())
+}
+
+/// A name as text, in which bytes that are none are written as `\xff`, so that unlike names stay unlike.
+fn shown(name: &OsStr) -> String {
+    let chunks = name.as_encoded_bytes().utf8_chunks();
+    chunks.fold(String::new(), |mut text, chunk| {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+        text
+    })
 }
 
 #[cfg(test)]
@@ -366,9 +410,9 @@ mod tests {
         let two = here.join("a").join("two");
         assert_eq!(two.kind(), Ok(Kind::File));
         assert_eq!(two.parent(), here.join("a"));
-        assert_eq!(two.read().expect("read"), b"0123456789");
-        assert_eq!(two.reading(Some(3..6)).wait().expect("read"), b"345");
-        let error = two.reading(Some(8..12)).wait().expect_err("too short");
+        assert_eq!(two.read(10).expect("read"), b"0123456789");
+        assert_eq!(two.reading(Some(3..6), 3).wait().expect("read"), b"345");
+        let error = two.reading(Some(8..12), 4).wait().expect_err("too short");
         assert!(
             error
                 .to_string()
@@ -376,6 +420,32 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.fault, Fault::Disk);
+        let error = two.reading(Some(2..8), 5).wait().expect_err("too large");
+        assert!(
+            error
+                .to_string()
+                .ends_with("has 6 bytes, and no more than 5 are read"),
+            "{error}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_folder_above_is_not_followed_and_names_that_are_no_text_stay_unlike() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).expect("made");
+        std::os::unix::fs::symlink(folder.path(), deep.join("round")).expect("a link");
+        std::os::unix::fs::symlink(&deep, folder.path().join("other")).expect("a link");
+        for name in [&b"\xff"[..], b"\xfe"] {
+            fs::write(deep.join(OsStr::from_bytes(name)), "x").expect("written");
+        }
+        let listed = Location::from(folder.path().to_owned())
+            .files(usize::MAX)
+            .expect("listed");
+        let names: Vec<String> = listed.into_iter().map(|file| file.name).collect();
+        assert_eq!(names, [r"a/b/\xfe", r"a/b/\xff", r"other/\xfe", r"other/\xff"]);
     }
 
     #[test]

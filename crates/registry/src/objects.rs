@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
+use files::too_large;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt};
@@ -141,28 +142,43 @@ pub(crate) struct Asked {
     bucket: Arc<Bucket>,
     key: String,
     wanted: Option<u64>,
-    bytes: JoinHandle<Result<Vec<u8>, Error>>,
+    most: u64,
+    bytes: JoinHandle<Result<Sent, Error>>,
+}
+
+/// What a store sends.
+enum Sent {
+    Bytes(Vec<u8>),
+    /// So many bytes, of which none were waited for.
+    TooMany(u64),
 }
 
 impl Asked {
-    pub(crate) fn new(bucket: &Arc<Bucket>, key: &str, range: Option<Range<u64>>) -> Self {
+    pub(crate) fn new(bucket: &Arc<Bucket>, key: &str, range: Option<Range<u64>>, most: u64) -> Self {
         let (path, store) = (bucket.key(key), Arc::clone(&bucket.store));
         let wanted = range.as_ref().map(|range| range.end - range.start);
         let bytes = bucket.runtime.spawn(async move {
-            if wanted == Some(0) {
-                return Ok(Vec::new());
+            match wanted {
+                Some(0) => return Ok(Sent::Bytes(Vec::new())),
+                Some(wanted) if wanted > most => return Ok(Sent::TooMany(wanted)),
+                _ => {}
             }
             let options = GetOptions {
                 range: range.map(Into::into),
                 ..GetOptions::default()
             };
             let object = store.get_opts(&path?, options).await?;
-            Ok(object.bytes().await?.into())
+            let bytes = object.range.end - object.range.start;
+            if bytes > most {
+                return Ok(Sent::TooMany(bytes));
+            }
+            Ok(Sent::Bytes(object.bytes().await?.into()))
         });
         Self {
             bucket: Arc::clone(bucket),
             key: key.to_owned(),
             wanted,
+            most,
             bytes,
         }
     }
@@ -172,9 +188,16 @@ impl Asked {
             bucket,
             key,
             wanted,
+            most,
             bytes,
         } = self;
-        let bytes = bucket.run(&key, async { bytes.await? })?;
+        let bytes = match bucket.run(&key, async { bytes.await? })? {
+            Sent::Bytes(bytes) => bytes,
+            Sent::TooMany(bytes) => {
+                let reason = too_large(bytes, most).to_string();
+                return Err(LocationError::new(bucket.name(&key), Fault::Disk, reason));
+            }
+        };
         match (bytes.len() as u64, wanted) {
             (found, Some(wanted)) if found < wanted => Err(LocationError::new(
                 bucket.name(&key),
@@ -222,7 +245,7 @@ impl Read for Windows {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at < self.size && self.rest().is_empty() {
             let range = self.at..(self.at + WINDOW).min(self.size);
-            let asked = Asked::new(&self.bucket, &self.key, Some(range));
+            let asked = Asked::new(&self.bucket, &self.key, Some(range), WINDOW);
             self.window = asked.wait().map_err(io::Error::other)?;
             self.begin = self.at;
         }

@@ -1,6 +1,5 @@
 //! Files as they are read: at once or in parts, from the disk or a bucket.
 
-use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,48 +11,58 @@ use crate::bucket::Bucket;
 use crate::location::LocationError;
 #[cfg(feature = "object-store")]
 use crate::objects::{Asked, Windows};
+use files::{open_file, read_file, read_up_to, too_large};
 
 /// Bytes that were asked for.
 pub struct Reading(Way);
 
 enum Way {
-    Disk(PathBuf, Option<Range<u64>>),
+    Disk {
+        path: PathBuf,
+        range: Option<Range<u64>>,
+        most: u64,
+    },
     #[cfg(feature = "object-store")]
     Bucket(Asked),
 }
 
 impl Reading {
-    pub(crate) fn file(path: &Path, range: Option<Range<u64>>) -> Self {
-        Self(Way::Disk(path.to_owned(), range))
+    pub(crate) fn file(path: &Path, range: Option<Range<u64>>, most: u64) -> Self {
+        let path = path.to_owned();
+        Self(Way::Disk { path, range, most })
     }
 
     #[cfg(feature = "object-store")]
-    pub(crate) fn object(bucket: &Arc<Bucket>, key: &str, range: Option<Range<u64>>) -> Self {
-        Self(Way::Bucket(Asked::new(bucket, key, range)))
+    pub(crate) fn object(bucket: &Arc<Bucket>, key: &str, range: Option<Range<u64>>, most: u64) -> Self {
+        Self(Way::Bucket(Asked::new(bucket, key, range, most)))
     }
 
     /// The bytes, once they are there.
     ///
     /// # Errors
-    /// If the file cannot be read, or ends before the range does.
+    /// If the file cannot be read, is none, ends before the range does, or has more bytes than may be read.
     pub fn wait(self) -> Result<Vec<u8>, LocationError> {
         match self.0 {
-            Way::Disk(path, range) => read(&path, range).map_err(LocationError::disk(&path)),
+            Way::Disk { path, range, most } => read(&path, range, most).map_err(LocationError::disk(&path)),
             #[cfg(feature = "object-store")]
             Way::Bucket(asked) => asked.wait(),
         }
     }
 }
 
-fn read(path: &Path, range: Option<Range<u64>>) -> io::Result<Vec<u8>> {
+fn read(path: &Path, range: Option<Range<u64>>, most: u64) -> io::Result<Vec<u8>> {
     let Some(range) = range else {
-        return fs::read(path);
+        return read_file(path, most);
     };
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(range.start))?;
-    let mut bytes = Vec::new();
     let wanted = range.end - range.start;
-    file.take(wanted).read_to_end(&mut bytes)?;
+    if wanted > most {
+        return Err(too_large(wanted, most));
+    }
+    let mut file = open_file(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(range.start))?;
+    let there = size.saturating_sub(range.start).min(wanted);
+    let bytes = read_up_to(file.take(wanted), there, most)?;
     match bytes.len() as u64 {
         found if found < wanted => Err(io::Error::new(io::ErrorKind::UnexpectedEof, short(found, wanted))),
         _ => Ok(bytes),
@@ -73,7 +82,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 
 impl Reader {
     pub(crate) fn file(path: &Path) -> Result<Self, LocationError> {
-        let file = File::open(path).map_err(LocationError::disk(path))?;
+        let file = open_file(path).map_err(LocationError::disk(path))?;
         Ok(Self(Box::new(file)))
     }
 

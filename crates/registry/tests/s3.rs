@@ -97,9 +97,9 @@ fn a_bucket_is_a_folder_whose_files_are_read_in_parts() {
 
     let tar = data.join("long.tar");
     assert_eq!((tar.kind(), tar.name()), (Ok(Kind::File), "long.tar".to_owned()));
-    assert_eq!(tar.read().expect("read"), long);
+    assert_eq!(tar.read(1 << 30).expect("read"), long);
     let parts: Vec<_> = [7..7, 4_999_990..5_000_000, 3..9]
-        .map(|range| (tar.reading(Some(range.clone())), range))
+        .map(|range| (tar.reading(Some(range.clone()), 1 << 30), range))
         .into_iter()
         .collect();
     for (reading, range) in parts {
@@ -128,9 +128,9 @@ fn what_a_bucket_has_not_and_does_not_allow_is_told() {
     let server = start(folder.path());
     let there = Location::bucket("s3://zoo/data", &server.settings()).expect("a prefix");
     there.join("x").write(b"0123").expect("written");
-    let error = there.join("y").read().expect_err("absent");
+    let error = there.join("y").read(10).expect_err("absent");
     assert_eq!(error.to_string(), "s3://zoo/data/y: there is no such object");
-    let error = there.join("x").reading(Some(2..9)).wait().expect_err("short");
+    let error = there.join("x").reading(Some(2..9), 10).wait().expect_err("short");
     assert_eq!(
         (error.to_string().as_str(), error.fault),
         ("s3://zoo/data/x: the file ends after 2 of 7 bytes", Fault::Absent)
@@ -165,7 +165,7 @@ fn what_a_bucket_has_not_and_does_not_allow_is_told() {
     let closed = Location::bucket("s3://zoo/data", &settings).expect("a prefix");
     for error in [
         closed.kind().expect_err("forbidden"),
-        closed.join("x").read().expect_err("forbidden"),
+        closed.join("x").read(10).expect_err("forbidden"),
         closed.write(b"").expect_err("forbidden"),
     ] {
         assert_eq!(error.fault, Fault::Forbidden, "{error}");
@@ -195,7 +195,7 @@ fn a_connection_that_is_cut_is_taken_up_where_it_ended() {
         ("aws_secret_access_key", "key"),
     ];
     let object = Location::bucket("s3://zoo/x", &settings).expect("an object");
-    let read = object.reading(Some(1..299_999)).wait().expect("read");
+    let read = object.reading(Some(1..299_999), 1 << 30).wait().expect("read");
     assert!(read == bytes[1..299_999]);
     assert!(server.requests().len() >= 3, "{:?}", server.requests());
 }

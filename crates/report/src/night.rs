@@ -226,7 +226,7 @@ pub fn verdicts(folder: &Path) -> Result<Verdicts, ReportError> {
 
 /// The text of a file of a folder, if it is there.
 pub(crate) fn text(folder: &Path, name: &str) -> Result<Option<String>, ReportError> {
-    match std::fs::read_to_string(folder.join(name)) {
+    match files::read_text(&folder.join(name), files::LARGEST_TEXT) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ReportError::Io {

@@ -42,7 +42,7 @@ pub struct Excerpt<'a> {
 pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportError> {
     let model = Model::new(input);
     let path = excerpt.readme.to_owned();
-    let text = std::fs::read_to_string(&path).map_err(|source| ReportError::Io {
+    let text = files::read_text(&path, files::LARGEST_TEXT).map_err(|source| ReportError::Io {
         path: path.clone(),
         source,
     })?;

@@ -153,7 +153,7 @@ impl Shelf {
 fn readme(reports: &Path, list: &str) -> Result<Option<PathBuf>, ReportError> {
     let path = reports.join(README);
     let (begin, end) = markers(NIGHTS);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match files::read_text(&path, files::LARGEST_TEXT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             format!("# Reports\n\nThe newest first; `latest/index.html` leads to it.\n\n{begin}\n{end}\n")
         }

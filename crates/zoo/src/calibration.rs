@@ -1,9 +1,9 @@
 //! Files of calibrations: whose they are, and which run may use them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::files::LARGEST_TEXT;
 use hrnet::{Graph, Node, NodeId, Precision};
 use registry::{Digest, Variant};
 use runtime::Calibration;
@@ -66,7 +66,7 @@ impl Calibrated {
 
     /// The calibration in a file, whosever it is.
     pub(crate) fn open(file: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+        let text = ::files::read_text(file, LARGEST_TEXT).map_err(|error| Failure::file(file, &error))?;
         let found = Calibration::parse(&text).map_err(|error| {
             let what = format!("{}: {error}", file.display());
             Failure::new(Exit::Other, what).help(ADVICE)

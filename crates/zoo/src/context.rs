@@ -1,10 +1,10 @@
 //! What the global options stand for: the manifest, the cache, the terminal.
 
 use std::cell::OnceCell;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use ::files::LARGEST_TEXT;
 use anstream::ColorChoice;
 use registry::{Artifact, Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
 use runtime::Costs;
@@ -65,7 +65,7 @@ impl Context {
         let zoo = match &self.manifest {
             None => Zoo::parse(EMBEDDED, Path::new("the built-in zoo.toml"))?,
             Some(path) => {
-                let text = fs::read_to_string(path)
+                let text = ::files::read_text(path, LARGEST_TEXT)
                     .map_err(|error| Failure::new(Exit::Manifest, format!("{}: {error}", path.display())))?;
                 Zoo::parse(&text, path)?
             }
@@ -82,7 +82,7 @@ impl Context {
     /// What `zoo tune` has timed on this machine: nothing if the times are another's.
     pub(crate) fn costs(&self) -> Result<Option<Costs>, Failure> {
         let path = self.costs_path()?;
-        let text = match fs::read_to_string(&path) {
+        let text = match ::files::read_text(&path, LARGEST_TEXT) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::file(&path, &error)),

@@ -1,68 +1,100 @@
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use registry::Location;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::context::Context;
+use crate::eval::data::{PassedOver, is_systems};
 use crate::{Exit, Failure};
 
 /// Endings of files that are taken for images.
 pub(crate) const IMAGE_ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+
+/// The largest image file that is read: a BMP of 89 million pixels has as much.
+pub(crate) const LARGEST_IMAGE: u64 = 1 << 28;
 
 /// Writes a file that the user named, so that no half file is ever seen.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     ::files::write(path, bytes).map_err(|error| Failure::file(path, &error))
 }
 
-/// The bytes of an image file, or of standard input for `-`.
+/// Reads an image file, or standard input for `-`.
 pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        ::files::read_up_to(io::stdin().lock(), 0, LARGEST_IMAGE)
     } else {
-        fs::read(path)
+        ::files::read_file(path, LARGEST_IMAGE)
     };
     bytes.map_err(|error| Failure::file(path, &error))
 }
 
-/// The file, or the images in the folder and its subfolders, in the order of names.
-pub(crate) fn add_images(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
+/// Finds the images of files and folders, in the order of names, and says what was passed over.
+pub(crate) fn find_images(cx: &Context, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Photos::default();
+    for path in paths {
+        found.add(path)?;
     }
-    let before = files.len();
-    walk(path, files)?;
-    if files.len() == before {
-        let failure = Failure::new(
-            Exit::Usage,
-            format!("{}: no images in this folder", path.display()),
-        );
-        return Err(failure.help(format!(
-            "files that end in {} are taken",
-            IMAGE_ENDINGS.join(", ")
-        )));
+    if let Some(told) = found.passed_over.told() {
+        cx.out.note(&told);
     }
-    Ok(())
+    Ok(found.files)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let fail = |error| Failure::file(folder, &error);
-    let mut paths = fs::read_dir(folder)
-        .map_err(fail)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<PathBuf>, _>>()
-        .map_err(fail)?;
-    paths.sort();
-    for path in paths {
-        // A link to a folder may lead back to where we are.
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, files)?;
-        } else if path.is_file() && is_image(&path) {
-            files.push(path);
+/// Images that were found.
+#[derive(Debug, Default)]
+struct Photos {
+    files: Vec<PathBuf>,
+    passed_over: PassedOver,
+}
+
+impl Photos {
+    /// Adds a file, or the images in a folder and its subfolders.
+    fn add(&mut self, path: &Path) -> Result<(), Failure> {
+        if !path.is_dir() {
+            self.files.push(path.to_owned());
+            return Ok(());
         }
+        let before = self.files.len();
+        self.walk(path, path)?;
+        if self.files.len() == before {
+            let failure = Failure::new(
+                Exit::Usage,
+                format!("{}: no images in this folder", path.display()),
+            );
+            return Err(failure.help(format!(
+                "files that end in {} are taken",
+                IMAGE_ENDINGS.join(", ")
+            )));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn walk(&mut self, root: &Path, folder: &Path) -> Result<(), Failure> {
+        let fail = |error| Failure::file(folder, &error);
+        let mut paths = fs::read_dir(folder)
+            .map_err(fail)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<PathBuf>, _>>()
+            .map_err(fail)?;
+        paths.sort();
+        for path in paths {
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .into_owned();
+            match path.is_dir() {
+                // A link to a folder may lead back to where we are.
+                true if path.is_symlink() => self.passed_over.link(),
+                true => self.walk(root, &path)?,
+                // What has an image's name and is no file is told when it is read.
+                false if is_image(&path) && !is_systems(&name) => self.files.push(path),
+                false => self.passed_over.file(&name),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a file's name ends as an image's.

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -15,7 +14,9 @@ pub(crate) struct Array {
 /// Reads an array of little-endian f32 in C order.
 pub(crate) fn read(path: &Path) -> Result<Array, Failure> {
     let invalid = |why: String| Failure::new(Exit::Other, format!("{}: {why}", path.display()));
-    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+    let failed = |error: std::io::Error| Failure::file(path, &error);
+    let file = ::files::open_file(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
     let array =
         NpyFile::new(BufReader::new(file)).map_err(|error| invalid(format!("not a NumPy file: {error}")))?;
     if array.order() != Order::C {
@@ -30,10 +31,23 @@ pub(crate) fn read(path: &Path) -> Result<Array, Failure> {
             "expected dtype float32 (`<f4`), found {found}; convert it with .astype(numpy.float32)"
         )));
     }
-    let shape = array.shape().iter().map(|extent| *extent as usize).collect();
-    let values = array
-        .into_vec::<f32>()
-        .map_err(|error| invalid(error.to_string()))?;
+    let shape: Vec<usize> = array.shape().iter().map(|extent| *extent as usize).collect();
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |all, extent| all.checked_mul(*extent));
+    let elements = elements.filter(|elements| *elements as u64 <= bytes / 4);
+    let elements = elements.ok_or_else(|| {
+        invalid(format!(
+            "its header says {shape:?}, but the file has {bytes} bytes"
+        ))
+    })?;
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(elements)
+        .map_err(|_| invalid(format!("no memory for {elements} values")))?;
+    for value in array.data::<f32>().map_err(|error| invalid(error.to_string()))? {
+        values.push(value.map_err(|error| invalid(error.to_string()))?);
+    }
     Ok(Array { shape, values })
 }
 

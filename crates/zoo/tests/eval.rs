@@ -287,3 +287,174 @@ fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
     assert!(told.contains("48 images: only tiny f32 has"), "{told}");
     assert!(told.contains("McNemar's exact test: p = "), "{told}");
 }
+
+/// Runs the evaluation of the small network on other data.
+fn on(world: &World, data: &str, more: &[&str]) -> common::Run {
+    let run = [&["eval", "tiny", "--data", data, "--out", "on"], &MODEL[..], more].concat();
+    world.place.zoo(&run)
+}
+
+/// Packs images of the world into an archive, by the names that they get there.
+fn pack(world: &World, archive: &str, members: &[(&str, &str)]) -> Vec<u8> {
+    let path = world.place.path().join(archive);
+    let mut tar = tar::Builder::new(std::fs::File::create(&path).expect("made"));
+    for (source, name) in members {
+        let source = world.place.path().join(source);
+        tar.append_path_with_name(source, name).expect("packed");
+    }
+    tar.finish().expect("packed");
+    std::fs::read(path).expect("an archive")
+}
+
+#[test]
+fn an_archive_that_is_cut_never_gives_an_accuracy_with_exit_code_0() {
+    let world = World::new(4);
+    let members = [("images/0000.png", "1/a.png"), ("images/0001.png", "2/b.png")];
+    let whole = pack(&world, "whole.tar", &members);
+    let good = on(&world, "whole.tar", &["--json"]).json();
+    assert_eq!(good["tally"]["counted"], 2);
+    let end = whole.len() - 1024;
+    std::fs::write(world.place.path().join("edge.tar"), &whole[..end]).expect("written");
+    let run = on(&world, "edge.tar", &["-q"]);
+    assert!(
+        run.stderr().contains("has no end mark after 2/b.png"),
+        "{}",
+        run.stderr()
+    );
+    assert!(run.failed(9).contains("1 archives may have been cut"));
+    std::fs::write(world.place.path().join("inside.tar"), &whole[..end - 512]).expect("written");
+    let error = on(&world, "inside.tar", &[]).failed(6);
+    assert!(
+        error.contains("inside.tar: the archive is cut: it ends at byte"),
+        "{error}"
+    );
+    std::fs::write(
+        world.place.path().join("twice.tar"),
+        [&whole[..], &whole].concat(),
+    )
+    .expect("written");
+    let error = on(&world, "twice.tar", &[]).failed(2);
+    assert!(error.contains("more members follow its end mark"), "{error}");
+}
+
+#[test]
+fn what_is_passed_over_is_told_and_a_link_to_nowhere_is_named() {
+    let world = World::new(2);
+    let path = world.place.path().join("odd.tar");
+    let mut tar = tar::Builder::new(std::fs::File::create(path).expect("made"));
+    let image = world.place.path().join("images/0000.png");
+    tar.append_path_with_name(&image, "1/a.png").expect("packed");
+    tar.append_path_with_name(&image, "1/._a.png").expect("packed");
+    for (name, target) in [("2/b.png", "1/a.png"), ("3/c.png", "none.png")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Link);
+        header.set_size(0);
+        tar.append_link(&mut header, name, target).expect("packed");
+    }
+    tar.finish().expect("packed");
+    let run = on(&world, "odd.tar", &["--json"]);
+    assert!(
+        run.stderr().contains("1 file was passed over"),
+        "{}",
+        run.stderr()
+    );
+    let told = run.stderr();
+    assert!(told.contains("1 images could not be read"), "{told}");
+    run.failed(9);
+    let text = on(&world, "odd.tar", &[]).stdout();
+    assert!(
+        text.contains("3/c.png: it is a link to none.png, which the archive does not have"),
+        "{text}"
+    );
+    assert!(text.contains("on 2 of 3 images"), "{text}");
+}
+
+/// A pipe that nobody writes into, and a device that never ends, would be waited for without end.
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_absurd_sizes_are_named_by_every_command_that_reads_photos() {
+    let world = World::new(2);
+    let folder = world.place.path().join("images/1");
+    std::fs::create_dir(&folder).expect("made");
+    std::fs::rename(world.place.path().join("images/0000.png"), folder.join("a.png")).expect("moved");
+    std::fs::remove_file(world.place.path().join("images/0001.png")).expect("removed");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let pipe = folder.join("b.jpg");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+    std::os::unix::fs::symlink("/dev/zero", folder.join("c.jpg")).expect("a link");
+    let sparse = std::fs::File::create(folder.join("d.jpg")).expect("made");
+    sparse.set_len(3 << 30).expect("a size");
+    let all_named = |told: &str| {
+        for why in [
+            "b.jpg: is a pipe",
+            "c.jpg: is a device",
+            "d.jpg: has 3221225472 bytes",
+        ] {
+            assert!(told.contains(why), "{why}: {told}");
+        }
+    };
+    let run = on(&world, "images", &[]);
+    all_named(&run.stdout());
+    run.failed(9);
+    let classify = [&["classify", "images", "--model", "tiny"], &MODEL[..]].concat();
+    all_named(&world.place.zoo(&classify).failed(9));
+    let prepare = ["preprocess", "images", "--model", "tiny", "-o", "x.npy"];
+    all_named(&world.place.zoo(&prepare).failed(9));
+    let quantize = [
+        "quantize",
+        "tiny",
+        "--weights",
+        "seeded:5",
+        "--calibration",
+        "images",
+    ];
+    all_named(&world.place.zoo(&quantize).failed(9));
+    let fidelity = [
+        "fidelity",
+        "tiny",
+        "--weights",
+        "seeded:5",
+        "--photos",
+        "images/1/b.jpg",
+    ];
+    let error = world.place.zoo(&fidelity).failed(8);
+    assert!(error.contains("b.jpg: is a pipe"), "{error}");
+    for (option, place) in [
+        ("--input", "images/1/b.jpg"),
+        ("--input", "/dev/zero"),
+        ("--calibration", "images/1/b.jpg"),
+    ] {
+        let infer = match option {
+            "--input" => vec![
+                "infer",
+                "--model",
+                "tiny",
+                option,
+                place,
+                "-o",
+                "y.npy",
+                "--weights",
+                "seeded:5",
+            ],
+            _ => vec![
+                "classify",
+                "images/1/a.png",
+                "--model",
+                "tiny",
+                "--weights",
+                "seeded:5",
+                "--precision",
+                "int8",
+                option,
+                place,
+            ],
+        };
+        let error = world.place.zoo(&infer).failed(8);
+        assert!(error.contains("only regular files are read"), "{error}");
+    }
+    let error = world
+        .place
+        .zoo(&["list", "--manifest", "images/1/b.jpg"])
+        .failed(3);
+    assert!(error.contains("is a pipe"), "{error}");
+}

@@ -167,7 +167,7 @@ fn is_torn<T: DeserializeOwned>(line: &str, head: &str) -> bool {
 }
 
 fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
-    let text = fs::read(path).map_err(EvalError::io(path))?;
+    let text = files::read_file(path, files::LARGEST_TEXT).map_err(EvalError::io(path))?;
     // A kill may have cut a letter in two.
     parse_answers(&String::from_utf8_lossy(&text), path)
 }

@@ -6,7 +6,7 @@ use preprocess::Worker;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::files::{add_images, read_image};
+use crate::files::{find_images, read_image};
 use crate::model::ModelArgs;
 use crate::output::table;
 use crate::{Exit, Failure, labels};
@@ -48,10 +48,7 @@ struct Class {
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
-        let mut images = Vec::new();
-        for path in &self.images {
-            add_images(path, &mut images)?;
-        }
+        let images = find_images(cx, &self.images)?;
         let transform = crate::bench::transform(&variant.preprocess)?;
         let mut session = self
             .model

@@ -10,7 +10,7 @@ use super::preprocess::find;
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
-use crate::eval::data::Images;
+use crate::eval::data::{Images, Incomplete};
 use crate::eval::{
     self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary, trained,
 };
@@ -20,9 +20,12 @@ use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
 ///
-/// The images are a folder of folders by class, a folder of tar archives, one archive, or a list of `PATH CLASS` lines. Answers
-/// are kept one an image; a run that was interrupted goes on where it ended. Two names, or two precisions, are compared on
-/// the same images.
+/// The images are a folder of folders by class, a folder of tar archives, one archive, or a list of `PATH CLASS` lines; with
+/// --labels also a flat folder or archive. Answers are kept one an image; a run that was interrupted goes on where it ended.
+/// Two names, or two precisions, are compared on the same images.
+///
+/// Each file or member is an image, the class of one, or passed over and told. Images that cannot be read are named, and the
+/// exit code is 9, as for an archive that has no end mark. A cut archive is refused (6), and what is ambiguous (2).
 ///
 /// With the feature `object-store` every path may be s3://, gs:// or az:// BUCKET/PREFIX; keys come from the environment.
 #[derive(Debug, Args)]
@@ -181,12 +184,7 @@ impl Eval {
         };
         let classes = cx.variant(runs[0].0)?.spec.head.classes;
         let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), classes)?;
-        if images.passed_over > 0 {
-            cx.out.note(&format!(
-                "{} files are no images by their names and were passed over",
-                images.passed_over
-            ));
-        }
+        let doubtful = tell_found(cx, &images);
         let mut done = Vec::new();
         let mut unreadable = 0;
         for (name, precision) in runs {
@@ -201,7 +199,14 @@ impl Eval {
                 false => cx.out.data(&eval::comparison([one, two], &both))?,
             }
         }
-        bad_images(unreadable)
+        bad_images(unreadable)?;
+        match doubtful {
+            0 => Ok(()),
+            count => Err(Failure::new(
+                Exit::Some,
+                format!("{count} archives may have been cut: the accuracy is of the images that are there"),
+            )),
+        }
     }
 
     fn ask<'a>(
@@ -301,6 +306,24 @@ impl Eval {
         tell(cx, &summary, answers, self.json)?;
         Ok(summary.tally.unreadable)
     }
+}
+
+/// Tells what of the data was passed over, and returns the number of archives that images may be missing of.
+fn tell_found(cx: &Context, images: &Images) -> usize {
+    if let Some(told) = images.passed_over.told() {
+        cx.out.note(&told);
+    }
+    let mut doubtful = 0;
+    for file in &images.incomplete {
+        match file {
+            Incomplete::Harmless(what) => cx.out.warn(what),
+            Incomplete::Doubtful(what) => {
+                cx.out.warn(what);
+                doubtful += 1;
+            }
+        }
+    }
+    doubtful
 }
 
 fn tell(cx: &Context, summary: &Summary, answers: &[Answer], json: bool) -> Result<(), Failure> {

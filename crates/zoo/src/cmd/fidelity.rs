@@ -13,7 +13,7 @@ use super::quantize::prepare;
 use crate::bench::REFERENCE;
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
-use crate::files::add_images;
+use crate::files::find_images;
 use crate::model::{WeightArgs, Weights};
 use crate::output::table;
 use crate::{Exit, Failure};
@@ -83,7 +83,7 @@ impl Fidelity {
         let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
         let weights = self.weights.load(cx, variant, &graph)?;
         let calibration = self.calibrated(cx, variant)?;
-        let images = self.images(variant, graph.input_shape())?;
+        let images = self.images(cx, variant, graph.input_shape())?;
         let reference = runtime::backend(REFERENCE)?;
         let options = self.options(Precision::F32, None);
         let answered = Answered {
@@ -146,15 +146,12 @@ impl Fidelity {
     }
 
     /// Each as the network takes it, `[1, 3, crop, crop]`.
-    fn images(&self, variant: &Variant, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
+    fn images(&self, cx: &Context, variant: &Variant, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
         if self.photos.is_empty() {
             let seeds = (FIRST..).take(self.limit.get());
             return Ok(seeds.map(|seed| photo_like(seed, shape)).collect());
         }
-        let mut files = Vec::new();
-        for path in &self.photos {
-            add_images(path, &mut files)?;
-        }
+        let mut files = find_images(cx, &self.photos)?;
         files.truncate(self.limit.get());
         let transform = crate::bench::transform(&variant.preprocess)?;
         let mut worker = transform.worker();

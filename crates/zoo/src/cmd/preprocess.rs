@@ -5,7 +5,7 @@ use preprocess::Worker;
 use registry::{Preprocess as Profile, Zoo};
 
 use crate::context::Context;
-use crate::files::{add_images, read_image};
+use crate::files::{find_images, read_image};
 use crate::{Exit, Failure, npy};
 
 /// Turn photos into the batch that a network takes
@@ -35,10 +35,7 @@ impl Preprocess {
             (Some(model), _) => &cx.variant(model)?.preprocess,
             (None, name) => find(cx.zoo()?, name.as_deref().unwrap_or_default())?,
         };
-        let mut files = Vec::new();
-        for path in &self.images {
-            add_images(path, &mut files)?;
-        }
+        let files = find_images(cx, &self.images)?;
         let transform = crate::bench::transform(profile)?;
         let mut worker = transform.worker::<f32>();
         let mut batch = vec![0.0; files.len() * transform.output_elements()];

@@ -11,7 +11,7 @@ use runtime::{Calibrator, Method, Origin};
 use super::preprocess::find;
 use crate::calibration::{Calibrated, network};
 use crate::context::Context;
-use crate::files::{add_images, write_whole};
+use crate::files::{find_images, read_image, write_whole};
 use crate::model::{WeightArgs, Weights};
 use crate::{Exit, Failure};
 
@@ -60,7 +60,7 @@ impl Quantize {
             Some(name) => find(cx.zoo()?, name)?,
             None => &variant.preprocess,
         };
-        let photos = self.photos()?;
+        let photos = self.photos(cx)?;
         let transform = crate::bench::transform(preprocess)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
         self.check_kept(&graph)?;
@@ -98,11 +98,8 @@ impl Quantize {
     }
 
     /// The files to look at, in the order in which they are taken.
-    fn photos(&self) -> Result<Vec<PathBuf>, Failure> {
-        let mut files = Vec::new();
-        for path in &self.calibration {
-            add_images(path, &mut files)?;
-        }
+    fn photos(&self, cx: &Context) -> Result<Vec<PathBuf>, Failure> {
+        let files = find_images(cx, &self.calibration)?;
         let chosen = order(files.len(), "calibration").into_iter().take(self.limit);
         let chosen: Vec<PathBuf> = chosen.map(|index| files[index].clone()).collect();
         match chosen.is_empty() {
@@ -175,7 +172,7 @@ impl Seen {
 
 /// Prepares one photo, and gives its digest.
 pub(super) fn prepare(worker: &mut Worker<f32>, path: &Path, pixels: &mut [f32]) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    let bytes = read_image(path)?;
     worker
         .file(&bytes, pixels)
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))?;

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::files::LARGEST_TEXT;
 use harness::Stopwatch;
 use harness::eval::{Answer, Book, Header, Part, parse_answers};
 use registry::{Fault, Kind, Location, LocationError};
@@ -44,7 +45,7 @@ impl Kept {
         }
         let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
         let file = folder.path().join(place.name());
-        let was_there = match place.read() {
+        let was_there = match place.read(LARGEST_TEXT) {
             Ok(bytes) => {
                 parsed(place, &bytes)?;
                 #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
@@ -116,7 +117,7 @@ impl Kept {
 impl Upload {
     fn put(&mut self) -> Result<(), LocationError> {
         if self.is_behind {
-            let bytes = Location::from(self.file.clone()).read()?;
+            let bytes = Location::from(self.file.clone()).read(LARGEST_TEXT)?;
             self.object.write(&bytes)?;
             self.is_behind = false;
         }
@@ -142,14 +143,17 @@ pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
         }
     }
     // A store sends them all at once.
-    let readings: Vec<_> = files.iter().map(|file| (file, file.reading(None))).collect();
+    let readings: Vec<_> = files
+        .iter()
+        .map(|file| (file, file.reading(None, LARGEST_TEXT)))
+        .collect();
     let wait = |(file, reading): (&Location, registry::Reading)| parsed(file, &reading.wait()?);
     readings.into_iter().map(wait).collect()
 }
 
 /// The evaluation that a file holds.
 pub(super) fn part(file: &Location) -> Result<Part, Failure> {
-    parsed(file, &file.read()?)
+    parsed(file, &file.read(LARGEST_TEXT)?)
 }
 
 fn parsed(file: &Location, bytes: &[u8]) -> Result<Part, Failure> {

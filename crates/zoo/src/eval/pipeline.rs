@@ -7,10 +7,10 @@ use std::time::Duration;
 use harness::Stopwatch;
 use harness::eval::Answer;
 use preprocess::{Transform, Worker};
-use registry::{Digest, Fault, LocationError, Reading};
+use registry::{Digest, LocationError};
 use runtime::Session;
 
-use super::data::Entry;
+use super::data::{Asked, Entry};
 use crate::Failure;
 
 /// Classes that an answer keeps.
@@ -107,7 +107,7 @@ impl Pipeline<'_> {
                 return;
             };
             // A store sends all images of the batch at once, while the first of them is decoded.
-            let readings: Vec<Reading> = chunk.iter().map(|index| entries[*index].reading()).collect();
+            let readings: Vec<Asked> = chunk.iter().map(|index| entries[*index].reading()).collect();
             let spare = buffers.lock().unwrap_or_else(PoisonError::into_inner).try_recv();
             let size = self.transform.output_elements();
             let mut pixels = spare.unwrap_or_else(|_| vec![0.0; self.batch * size]);
@@ -159,14 +159,10 @@ impl Pipeline<'_> {
 fn prepare(
     worker: &mut Worker<f32>,
     entry: &Entry,
-    reading: Reading,
+    asked: Asked,
     pixels: &mut [f32],
 ) -> Result<Result<Digest, String>, LocationError> {
-    let read = match reading.wait() {
-        Err(error) if !matches!(error.fault, Fault::Absent | Fault::Disk) => return Err(error),
-        read => read.map_err(|error| error.reason),
-    };
-    let digest = read.and_then(|bytes| {
+    let digest = asked.wait()?.and_then(|bytes| {
         worker.file(&bytes, pixels).map_err(|error| error.to_string())?;
         Ok(Digest::of(&bytes))
     });

@@ -7,6 +7,9 @@ use crate::Failure;
 use crate::model::WeightsArg;
 use crate::weight_file::WeightFile;
 
+/// The largest file of weights that is brought: W64's have half a gigabyte.
+const LARGEST: u64 = 1 << 34;
+
 /// Weights that are here, or an object that is brought here.
 #[derive(Clone, Debug)]
 pub(crate) enum WeightsAt {
@@ -54,7 +57,7 @@ impl WeightsAt {
         let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
         let file = folder.path().join(object.name());
         #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
-        std::fs::write(&file, object.read()?).map_err(|error| Failure::file(&file, &error))?;
+        std::fs::write(&file, object.read(LARGEST)?).map_err(|error| Failure::file(&file, &error))?;
         Ok(Brought {
             weights: WeightsArg::File(WeightFile {
                 path: file,

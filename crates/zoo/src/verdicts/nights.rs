@@ -209,7 +209,8 @@ fn answers(night: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The medians of a pruned folder.
 pub(super) fn medians(file: &Path) -> Result<Vec<Repeat>, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::file(file, &error))?;
+    let text =
+        ::files::read_text(file, ::files::LARGEST_TEXT).map_err(|error| Failure::file(file, &error))?;
     let parse = |(index, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|source| {
             Failure::from(StoreError::Line {
@@ -225,7 +226,7 @@ pub(super) fn medians(file: &Path) -> Result<Vec<Repeat>, Failure> {
 /// The verdicts of a folder; none where it is no night's.
 fn night(folder: &Path) -> Result<Option<Night>, Failure> {
     let file = folder.join(VERDICTS);
-    let text = match fs::read_to_string(&file) {
+    let text = match ::files::read_text(&file, ::files::LARGEST_TEXT) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file(&file, &error)),

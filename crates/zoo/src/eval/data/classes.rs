@@ -15,24 +15,99 @@ pub(super) struct Folders {
     classes: usize,
 }
 
+/// A class by what stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Wnid(usize),
+    Number(usize),
+}
+
+impl Class {
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Wnid(class) | Self::Number(class) => class,
+        }
+    }
+}
+
 impl Folders {
     pub(super) fn new(classes: usize) -> Self {
         let wnids = labels::wnids().into_iter().zip(0..).collect();
         Self { wnids, classes }
     }
 
-    /// The class of a folder of this name.
-    pub(super) fn class(&self, name: &str, data: &Location) -> Result<usize, Failure> {
+    /// Returns the class of a folder of this name.
+    pub(super) fn class(&self, name: &str) -> Option<Class> {
         let number = || name.parse().ok().filter(|class| *class < self.classes);
-        self.wnids.get(name).copied().or_else(number).ok_or_else(|| {
-            let what = format!("{data}: the folder `{name}` stands for no class");
-            Failure::new(Exit::Usage, what).help(format!(
-                "folders are named by WordNet ids, as n01440764, or by class numbers from 0 to {}; for other names write a \
-                 list, one `PATH CLASS` a line",
-                self.classes - 1
-            ))
-        })
+        let wnid = self.wnids.get(name).copied().map(Class::Wnid);
+        wnid.or_else(|| number().map(Class::Number))
     }
+
+    /// Returns the class of the outermost folder of this path, as torchvision's `ImageFolder` has it. WordNet ids further
+    /// in must be the same.
+    pub(super) fn outermost(&self, folders: &str) -> Result<Class, String> {
+        let first = folders.split('/').next().unwrap_or_default();
+        let class = self.class(first).ok_or_else(|| no_class(first))?;
+        match self.wnid(folders)? {
+            Some((name, wnid)) if wnid != class.index() => Err(format!(
+                "the folders `{first}` and `{name}` stand for two classes"
+            )),
+            _ => Ok(class),
+        }
+    }
+
+    /// Returns the class that a folder of this path stands for: by WordNet id if there is one, else by number. `val` and
+    /// other folders that stand for nothing may be around it.
+    pub(super) fn any(&self, folders: &str) -> Result<Class, String> {
+        if let Some((_, class)) = self.wnid(folders)? {
+            return Ok(Class::Wnid(class));
+        }
+        let mut found: Option<(&str, Class)> = None;
+        for name in folders.split('/') {
+            let Some(class) = self.class(name) else { continue };
+            match found {
+                Some((first, other)) if other != class => {
+                    return Err(format!(
+                        "the folders `{first}` and `{name}` stand for two classes"
+                    ));
+                }
+                _ => found = Some((name, class)),
+            }
+        }
+        let last = folders.rsplit('/').next().unwrap_or_default();
+        found.map(|(_, class)| class).ok_or_else(|| no_class(last))
+    }
+
+    /// Returns the WordNet id among these folders and its class, if there is one.
+    fn wnid<'f>(&self, folders: &'f str) -> Result<Option<(&'f str, usize)>, String> {
+        let mut found: Option<(&str, usize)> = None;
+        for name in folders.split('/') {
+            match (self.wnids.get(name), found) {
+                (Some(class), Some((first, other))) if other != *class => {
+                    return Err(format!(
+                        "the folders `{first}` and `{name}` stand for two classes"
+                    ));
+                }
+                (Some(class), _) => found = Some((name, *class)),
+                (None, _) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The failure of an image in folders that stand for no class, or for two.
+    pub(super) fn failure(&self, data: &Location, image: &str, why: &str) -> Failure {
+        let what = format!("{data}: {image}: {why}");
+        Failure::new(Exit::Usage, what).help(format!(
+            "folders are named by WordNet ids, as n01440764, or by class numbers from 0 to {}; for other names write a \
+             list, one `PATH CLASS` a line, or give classes by image number with --labels",
+            self.classes - 1
+        ))
+    }
+}
+
+fn no_class(folder: &str) -> String {
+    format!("the folder `{folder}` stands for no class")
 }
 
 /// Puts the labels of a file in place of the entries' own: a JSON list of lists of classes by image number, as the `real.json`
@@ -43,19 +118,26 @@ pub(super) fn relabel(entries: &mut [Entry], file: &Location) -> Result<(), Fail
         let what = format!("{file}: no list of lists of classes: {error}");
         Failure::new(Exit::Usage, what)
     })?;
+    let advice = "images are named by their number from 1, as ILSVRC2012_val_00000001.JPEG";
+    let mut images: HashMap<usize, &str> = HashMap::new();
     for entry in entries {
-        let list = number(&entry.name).and_then(|number| lists.get(number.checked_sub(1)?));
-        let Some(list) = list else {
+        let index = number(&entry.name).and_then(|number| number.checked_sub(1));
+        let Some((index, list)) = index.and_then(|index| Some((index, lists.get(index)?))) else {
             let what = format!("{file}: has {} labels, none for {}", lists.len(), entry.name);
-            return Err(Failure::new(Exit::Usage, what)
-                .help("images are named by their number from 1, as ILSVRC2012_val_00000001.JPEG"));
+            return Err(Failure::new(Exit::Usage, what).help(advice));
         };
-        entry.labels.clone_from(list);
+        let Entry { name, labels, .. } = entry;
+        let name: &str = name;
+        if let Some(other) = images.insert(index, name) {
+            let what = format!("{file}: {other} and {name} are both image {}", index + 1);
+            return Err(Failure::new(Exit::Usage, what).help(advice));
+        }
+        labels.clone_from(list);
     }
     Ok(())
 }
 
-/// The digits that end a file's name.
+/// Returns the digits that end a file's name.
 fn number(name: &str) -> Option<usize> {
     let stem = Path::new(name).file_stem()?.to_str()?;
     let digits = stem.len()
@@ -63,4 +145,27 @@ fn number(name: &str) -> Option<usize> {
             .trim_end_matches(|letter: char| letter.is_ascii_digit())
             .len();
     stem[stem.len() - digits..].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_around_a_class_do_not_change_it_and_two_classes_are_refused() {
+        let folders = Folders::new(1000);
+        let any = |path: &str| folders.any(path).map(Class::index);
+        assert_eq!(any("val/n01443537"), Ok(1));
+        assert_eq!(any("n01443537/7"), Ok(1), "a part of a large folder");
+        assert_eq!(any("imagenet-v2/12"), Ok(12));
+        assert_eq!(any("12/12"), Ok(12));
+        assert!(any("3/12").is_err_and(|why| why.contains("`3` and `12` stand for two classes")));
+        assert!(any("n01440764/n01443537").is_err());
+        assert!(any("val/cats").is_err_and(|why| why == "the folder `cats` stands for no class"));
+        let outermost = |path: &str| folders.outermost(path).map(Class::index);
+        assert_eq!(outermost("n01443537/7/deep"), Ok(1));
+        assert_eq!(outermost("7/n0/3"), Ok(7));
+        assert!(outermost("val/n01443537").is_err_and(|why| why == "the folder `val` stands for no class"));
+        assert!(outermost("0/n01443537").is_err());
+    }
 }

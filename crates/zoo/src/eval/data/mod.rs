@@ -1,14 +1,18 @@
 //! Labelled images on disk or in a bucket: folders by class, lists of files, tar archives.
 
+mod body;
 mod classes;
 mod folder;
+mod kinds;
 mod list;
+mod passed;
 mod tarball;
 
-use std::path::Path;
-
 use harness::eval;
-use registry::{Digest, Kind, Location, Reading};
+use registry::{Digest, Kind, Location};
+
+pub(crate) use body::{Asked, Body, Piece};
+pub(crate) use passed::{PassedOver, is_systems};
 
 use crate::files::IMAGE_ENDINGS;
 use crate::{Exit, Failure};
@@ -18,8 +22,19 @@ use crate::{Exit, Failure};
 pub(crate) struct Images {
     pub(crate) entries: Vec<Entry>,
     pub(crate) about: eval::DataSet,
-    /// Files that are no images by their names, which were passed over.
-    pub(crate) passed_over: usize,
+    /// Files that are no images, which were passed over.
+    pub(crate) passed_over: PassedOver,
+    /// Files that are not as they should be.
+    pub(crate) incomplete: Vec<Incomplete>,
+}
+
+/// A file that is not as it should be, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Incomplete {
+    /// Nothing is missing.
+    Harmless(String),
+    /// Images may be missing.
+    Doubtful(String),
 }
 
 /// An image that is not read yet.
@@ -27,9 +42,9 @@ pub(crate) struct Images {
 pub(crate) struct Entry {
     /// Its path below the data set, with `/`.
     pub(crate) name: String,
-    /// The file that it is, or the tar archive that it is in from a byte on.
+    /// The file that it is, or the tar archive that it is in.
     pub(crate) file: Location,
-    pub(crate) begin: Option<u64>,
+    pub(crate) body: Body,
     pub(crate) bytes: u64,
     /// The right classes: usually one, and none for an image that counts neither way.
     pub(crate) labels: Vec<usize>,
@@ -39,7 +54,22 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 struct Found {
     entries: Vec<Entry>,
-    passed_over: usize,
+    passed_over: PassedOver,
+    incomplete: Vec<Incomplete>,
+    /// Files and members in all; folders and links to them are none.
+    seen: usize,
+    /// Members that are the class of an image.
+    classes: usize,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+        self.passed_over.add(other.passed_over);
+        self.incomplete.extend(other.incomplete);
+        self.seen += other.seen;
+        self.classes += other.classes;
+    }
 }
 
 impl Images {
@@ -52,36 +82,60 @@ impl Images {
         real: Option<&Location>,
         classes: usize,
     ) -> Result<Self, Failure> {
-        let mut found = match path.kind()? {
-            Kind::Folder => folder::find(path, classes)?,
-            Kind::File if is_tar(&path.name()) => tarball::find(std::slice::from_ref(path), classes)?,
-            Kind::File => list::find(path, root)?,
-            Kind::Absent => {
-                let what = format!("{path}: there is no such file or folder");
-                return Err(Failure::new(Exit::Missing, what));
-            }
-        };
+        let mut found = Self::find(path, root, real.is_some(), classes)?;
+        let (all, parts) = (
+            found.seen,
+            [found.entries.len(), found.classes, found.passed_over.count()],
+        );
+        assert_eq!(
+            all,
+            parts.iter().sum::<usize>(),
+            "{path}: what is no image is passed over"
+        );
+        found.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        refuse_twins(path, &found.entries)?;
         if let Some(real) = real {
             classes::relabel(&mut found.entries, real)?;
         }
         Self::check(path, found, classes)
     }
 
+    fn find(
+        path: &Location,
+        root: Option<&Location>,
+        labelled: bool,
+        classes: usize,
+    ) -> Result<Found, Failure> {
+        match path.kind()? {
+            Kind::Folder => folder::find(path, classes, labelled),
+            Kind::File => match kinds::kind(&kinds::head(path)?, &path.name()) {
+                kinds::Kind::Tar => tarball::find(std::slice::from_ref(path), classes, labelled),
+                kinds::Kind::List => list::find(path, root),
+                kinds::Kind::Other(what, advice) => {
+                    let what = format!("{path}: {what}, which is no data set");
+                    Err(Failure::new(Exit::Usage, what).help(advice))
+                }
+            },
+            Kind::Absent => {
+                let what = format!("{path}: there is no such file or folder");
+                Err(Failure::new(Exit::Missing, what))
+            }
+        }
+    }
+
     fn check(path: &Location, found: Found, classes: usize) -> Result<Self, Failure> {
         let Found {
-            mut entries,
+            entries,
             passed_over,
+            incomplete,
+            ..
         } = found;
         let bad = |what: String| Failure::new(Exit::Usage, format!("{path}: {what}"));
         if entries.is_empty() {
             let endings = IMAGE_ENDINGS.join(", ");
-            return Err(
-                bad("there are no images".into()).help(format!("looked for names that end in {endings}"))
-            );
-        }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        if let Some(pair) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(bad(format!("{} is there twice", pair[0].name)));
+            let passed_over = passed_over.told().map(|told| format!("; {told}"));
+            let what = format!("there are no images{}", passed_over.unwrap_or_default());
+            return Err(bad(what).help(format!("looked for names that end in {endings}")));
         }
         let mut seen = vec![false; classes];
         for entry in &entries {
@@ -107,6 +161,7 @@ impl Images {
             entries,
             about,
             passed_over,
+            incomplete,
         })
     }
 
@@ -125,9 +180,8 @@ impl Images {
 
 impl Entry {
     /// Asks for the image file's bytes.
-    pub(crate) fn reading(&self) -> Reading {
-        self.file
-            .reading(self.begin.map(|begin| begin..begin + self.bytes))
+    pub(crate) fn reading(&self) -> Asked {
+        self.body.ask(&self.file, self.bytes)
     }
 }
 
@@ -143,16 +197,34 @@ fn digest(entries: &[Entry]) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-/// A text file.
-fn text(file: &Location) -> Result<String, Failure> {
-    String::from_utf8(file.read()?)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{file}: not a text file: {error}")))
+/// Refuses an image that is there twice, here sorted by name: it would count twice.
+fn refuse_twins(path: &Location, entries: &[Entry]) -> Result<(), Failure> {
+    let Some([one, other]) = entries
+        .array_windows()
+        .find(|[one, other]| one.name == other.name)
+    else {
+        return Ok(());
+    };
+    let what = format!("{path}: {} is there twice", one.name);
+    let failure = Failure::new(Exit::Usage, what);
+    Err(match one.file == other.file {
+        false => failure.help(format!("in {} and {}", one.file, other.file)),
+        true => failure,
+    })
 }
 
-fn is_tar(name: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+/// Reads a text file, without the mark that Windows puts before it.
+fn text(file: &Location) -> Result<String, Failure> {
+    let bytes = file.read(::files::LARGEST_TEXT)?;
+    let bad = |what: &str| Failure::new(Exit::Usage, format!("{file}: not a text file: {what}"));
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(bad("it is UTF-16").help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8` makes it so"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| bad(&error.to_string()))?;
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Ok(rest.to_owned()),
+        None => Ok(text),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,99 @@
+//! Where an image's bytes are, and how they are asked for.
+
+use registry::{Fault, Location, LocationError, Reading};
+
+use crate::files::LARGEST_IMAGE;
+
+/// Where an image's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// They are all of its file.
+    File,
+    /// In its archive, from this byte on.
+    Part(u64),
+    /// In pieces of its archive, with zeros between them.
+    Sparse(Vec<Piece>),
+    /// They cannot be read, and why.
+    Nowhere(String),
+}
+
+/// A piece of a sparse file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Where it belongs in the file.
+    pub(crate) at: u64,
+    /// Where it is in the archive.
+    pub(crate) begin: u64,
+    pub(crate) bytes: u64,
+}
+
+/// An image's bytes that were asked for.
+pub(crate) enum Asked {
+    Whole(Reading),
+    Pieces { bytes: u64, pieces: Vec<(u64, Reading)> },
+    Nowhere(String),
+}
+
+impl Body {
+    /// Asks for the bytes, of which there are so many in all.
+    pub(super) fn ask(&self, file: &Location, bytes: u64) -> Asked {
+        let part = |begin, bytes| file.reading(Some(begin..begin + bytes), LARGEST_IMAGE);
+        match self {
+            Self::File => Asked::Whole(file.reading(None, LARGEST_IMAGE)),
+            Self::Part(begin) => Asked::Whole(part(*begin, bytes)),
+            Self::Sparse(_) if bytes > LARGEST_IMAGE => Asked::Nowhere(format!(
+                "a sparse file of {bytes} bytes, and no more than {LARGEST_IMAGE} are read"
+            )),
+            Self::Sparse(pieces) => Asked::Pieces {
+                bytes,
+                pieces: pieces
+                    .iter()
+                    .map(|piece| (piece.at, part(piece.begin, piece.bytes)))
+                    .collect(),
+            },
+            Self::Nowhere(why) => Asked::Nowhere(why.clone()),
+        }
+    }
+}
+
+impl Asked {
+    /// Waits for the bytes, or says why the image cannot be read.
+    ///
+    /// # Errors
+    /// If a store cannot be reached: that says nothing of the image.
+    pub(crate) fn wait(self) -> Result<Result<Vec<u8>, String>, LocationError> {
+        match self {
+            Self::Whole(reading) => of_the_image(reading),
+            Self::Nowhere(why) => Ok(Err(why)),
+            Self::Pieces { bytes, pieces } => {
+                let size = usize::try_from(bytes).unwrap_or(usize::MAX);
+                let mut whole = Vec::new();
+                if whole.try_reserve_exact(size).is_err() {
+                    return Ok(Err(format!("no memory for {bytes} bytes")));
+                }
+                whole.resize(size, 0);
+                for (at, reading) in pieces {
+                    let piece = match of_the_image(reading)? {
+                        Ok(piece) => piece,
+                        Err(why) => return Ok(Err(why)),
+                    };
+                    let at = usize::try_from(at).unwrap_or(usize::MAX);
+                    let place = whole.get_mut(at..).and_then(|rest| rest.get_mut(..piece.len()));
+                    match place {
+                        Some(place) => place.copy_from_slice(&piece),
+                        None => return Ok(Err("a piece lies behind its end".into())),
+                    }
+                }
+                Ok(Ok(whole))
+            }
+        }
+    }
+}
+
+/// Tells what is wrong with an image from what is wrong with the way to it.
+fn of_the_image(reading: Reading) -> Result<Result<Vec<u8>, String>, LocationError> {
+    match reading.wait() {
+        Err(error) if !matches!(error.fault, Fault::Absent | Fault::Disk) => Err(error),
+        read => Ok(read.map_err(|error| error.reason)),
+    }
+}
