@@ -9,7 +9,7 @@ use std::path::Path;
 
 use hrnet::{Precision, Shape};
 use preprocess::{Filter, Profile, Transform};
-use registry::{Interpolation, Zoo};
+use registry::{Interpolation, Resampler, Zoo};
 use runtime::Options;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,10 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Photo to batch: [1, 3, crop, crop], normalised.
     let wants = &variant.preprocess;
-    let profile = match (wants.profile, wants.interpolation) {
-        (registry::Profile::Paddle, _) => Profile::Paddle,
-        (registry::Profile::Timm, Interpolation::Bilinear) => Profile::Timm(Filter::Bilinear),
-        (registry::Profile::Timm, Interpolation::Bicubic) => Profile::Timm(Filter::Bicubic),
+    let filter = match wants.interpolation {
+        Interpolation::Bilinear => Filter::Bilinear,
+        Interpolation::Bicubic => Filter::Bicubic,
+    };
+    let profile = match wants.resampler {
+        Resampler::OpenCv4 => Profile::Paddle,
+        Resampler::Pillow12 => Profile::Timm(filter),
+        Resampler::Pillow13 => Profile::Timm13(filter),
     };
     let transform = Transform::new(wants.resize_short, wants.crop, profile, wants.mean, wants.std)?;
     let mut batch = vec![0.0_f32; transform.output_elements()];

@@ -1,17 +1,17 @@
-use std::io::Cursor;
-
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Limits, Rgb};
-
-use crate::{PreprocessError, jpeg};
+use crate::budget::{Budget, Taken};
+use crate::exif::Orientation;
+use crate::turn::turn;
+use crate::{PreprocessError, bmp, jpeg, png, webp};
 
 /// Which decoders read photos, and how: decoders round differently, so this is a part of what an accuracy is of.
-pub const DECODER: &str = "libjpeg-turbo-rs 0.8, image 0.25, with the habits of the profile's library";
+pub const DECODER: &str =
+    "libjpeg-turbo-rs 0.8, png 0.18, image-webp 0.2, with the habits of the profile's library";
 
 /// The largest side that is decoded; beyond it an image is taken for an attack on memory.
-pub(crate) const LARGEST_SIDE: u32 = 1 << 15;
-/// The most memory a decoder may take.
-pub(crate) const LARGEST_BYTES: u64 = 1 << 30;
+pub(crate) const LARGEST_SIDE: usize = 1 << 15;
+
+/// The most pixels that Pillow opens: beyond them an image is an attack to it, too.
+const MOST_PIXELS_OF_PILLOW: u64 = 2 * (1024 * 1024 * 1024 / 4 / 3);
 
 /// A decoded photo: 8-bit RGB, interleaved, row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,84 +55,87 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, PreprocessError> {
 /// The same into an image whose memory is used again, in the way of a reader.
 ///
 /// Gray becomes RGB, of 16 bits the upper 8 are taken, transparency is dropped, and JPEGs are to the bit those of
-/// libjpeg-turbo, which both readers use. After an error the image holds anything.
+/// libjpeg-turbo, which both readers use. After an error the image holds anything. It may take as much memory as
+/// [`Budget::default`] has.
 ///
 /// # Errors
 /// If the bytes are not such a file, are damaged, or the image has no or absurdly many pixels.
 pub fn decode_into(bytes: &[u8], reader: Reader, image: &mut RgbImage) -> Result<Notes, PreprocessError> {
-    let (mut notes, orientation) = if bytes.starts_with(jpeg::MAGIC) {
-        jpeg::decode(bytes, reader, image)?
-    } else {
-        others(bytes, reader, image)?
-    };
-    let RgbImage { width, height, .. } = *image;
-    if width == 0 || height == 0 {
-        return Err(PreprocessError::Empty { width, height });
-    }
-    if reader == Reader::OpenCv && orientation != Orientation::NoTransforms {
-        turn(image, orientation);
-        notes.turned = true;
-    }
-    Ok(notes)
+    decode_within(bytes, reader, image, &Budget::default())
 }
 
-fn others(
+/// The same within a budget that decoders share: it waits while others hold too much.
+///
+/// # Errors
+/// As [`decode_into`].
+pub fn decode_within(
     bytes: &[u8],
     reader: Reader,
     image: &mut RgbImage,
-) -> Result<(Notes, Orientation), PreprocessError> {
-    let mut input = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(image::ImageError::IoError)?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(LARGEST_BYTES);
-    input.limits(limits);
-    let mut decoder = input.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let notes = Notes {
-        icc: decoder.icc_profile()?.is_some(),
-        turned: false,
+    budget: &Budget,
+) -> Result<Notes, PreprocessError> {
+    let job = Job {
+        reader,
+        image: &mut *image,
+        budget,
     };
-    let decoded = rgb(DynamicImage::from_decoder(decoder)?, reader);
-    *image = RgbImage {
-        width: decoded.width() as usize,
-        height: decoded.height() as usize,
-        pixels: decoded.into_raw(),
+    let decoded = match bytes {
+        _ if bytes.starts_with(jpeg::MAGIC) => jpeg::decode(bytes, job)?,
+        _ if bytes.starts_with(png::MAGIC) => png::decode(bytes, job)?,
+        _ if bytes.starts_with(bmp::MAGIC) => bmp::decode(bytes, job)?,
+        _ if webp::is(bytes) => webp::decode(bytes, job)?,
+        _ => return Err(PreprocessError::decode("it begins as none of them")),
     };
-    Ok((notes, orientation))
+    let turned = reader == Reader::OpenCv && decoded.orientation != Orientation::NONE;
+    if turned {
+        turn(image, decoded.orientation)?;
+    }
+    Ok(Notes {
+        icc: decoded.icc,
+        turned,
+    })
 }
 
-/// Both readers take the upper byte of 16 bits, where the image crate would round; but Pillow's gray of 16 bits is a
-/// mode of its own, which it clips.
-fn rgb(decoded: DynamicImage, reader: Reader) -> image::RgbImage {
-    let (width, height) = (decoded.width(), decoded.height());
-    let wide: Vec<u16> = match decoded {
-        DynamicImage::ImageLuma16(gray) if reader == Reader::Pillow => {
-            let bytes = gray.into_raw().into_iter().map(|value| value.min(255) as u8);
-            return ImageBuffer::from_raw(width, height, bytes.flat_map(|byte| [byte; 3]).collect())
-                .expect("three bytes a pixel");
+/// What a decoder is asked for.
+pub(crate) struct Job<'a> {
+    pub(crate) reader: Reader,
+    pub(crate) image: &'a mut RgbImage,
+    pub(crate) budget: &'a Budget,
+}
+
+/// What a file says beside its pixels.
+pub(crate) struct Decoded {
+    pub(crate) icc: bool,
+    pub(crate) orientation: Orientation,
+}
+
+impl<'a> Job<'a> {
+    /// Takes what decoding an image of this extent needs, or refuses it. An image that is turned is there twice.
+    pub(crate) fn take(
+        &self,
+        need: u64,
+        (width, height): (usize, usize),
+        orientation: Orientation,
+    ) -> Result<Taken<'a>, PreprocessError> {
+        if width == 0 || height == 0 {
+            return Err(PreprocessError::Empty { width, height });
         }
-        DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA16(_)
-        | DynamicImage::ImageRgb16(_)
-        | DynamicImage::ImageRgba16(_) => decoded.into_rgb16().into_raw(),
-        narrow => return narrow.into_rgb8(),
-    };
-    let bytes = wide.into_iter().map(|value| (value >> 8) as u8).collect();
-    ImageBuffer::from_raw(width, height, bytes).expect("three bytes a pixel")
-}
-
-fn turn(image: &mut RgbImage, orientation: Orientation) {
-    let (width, height) = (image.width as u32, image.height as u32);
-    let pixels = std::mem::take(&mut image.pixels);
-    let buffer = ImageBuffer::<Rgb<u8>, _>::from_raw(width, height, pixels).expect("three bytes a pixel");
-    let mut turned = DynamicImage::ImageRgb8(buffer);
-    turned.apply_orientation(orientation);
-    *image = RgbImage {
-        width: turned.width() as usize,
-        height: turned.height() as usize,
-        pixels: turned.into_rgb8().into_raw(),
-    };
+        if width.max(height) > LARGEST_SIDE {
+            let why = format!("{width} x {height} pixels, expected sides of at most {LARGEST_SIDE}");
+            return Err(PreprocessError::decode(why));
+        }
+        let pixels = width as u64 * height as u64;
+        if self.reader == Reader::Pillow && pixels > MOST_PIXELS_OF_PILLOW {
+            let why =
+                format!("{width} x {height} pixels, of which Pillow opens at most {MOST_PIXELS_OF_PILLOW}");
+            return Err(PreprocessError::decode(why));
+        }
+        let twice = self.reader == Reader::OpenCv && orientation.transposed;
+        let turned = if twice {
+            6 * width as u64 * height as u64
+        } else {
+            0
+        };
+        self.budget.take(need.max(turned), (width, height))
+    }
 }

@@ -12,19 +12,53 @@ pub enum PreprocessError {
         /// Rows.
         height: usize,
     },
+    /// An image whose header asks for more memory than a photo may take.
+    #[error(
+        "the image is too large: {width} x {height} pixels, which take {bytes} bytes to decode, and {limit} are allowed; \
+         make it smaller"
+    )]
+    TooLarge {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// What decoding it takes.
+        bytes: u64,
+        /// What it may take.
+        limit: u64,
+    },
+    /// The machine has not the memory that an image takes.
+    #[error("there is no memory for the image: {bytes} bytes")]
+    Memory {
+        /// What was asked for.
+        bytes: u64,
+    },
     /// Sizes or statistics that no image can be prepared with.
     #[error("preprocessing: {0}")]
     Transform(String),
 }
 
-impl From<image::ImageError> for PreprocessError {
-    fn from(error: image::ImageError) -> Self {
-        Self::Decode(Box::new(error))
+impl PreprocessError {
+    /// A file that is refused, and why.
+    pub(crate) fn decode(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Decode(why.into())
     }
 }
 
 impl From<libjpeg_turbo_rs::JpegError> for PreprocessError {
     fn from(error: libjpeg_turbo_rs::JpegError) -> Self {
-        Self::Decode(Box::new(error))
+        Self::decode(error)
+    }
+}
+
+impl From<png::DecodingError> for PreprocessError {
+    fn from(error: png::DecodingError) -> Self {
+        Self::decode(error)
+    }
+}
+
+impl From<image_webp::DecodingError> for PreprocessError {
+    fn from(error: image_webp::DecodingError) -> Self {
+        Self::decode(error)
     }
 }

@@ -1,6 +1,6 @@
 use kernels::{Element, Extent, Geometry, Normalize, Resampling, Resizer, Window};
 
-use crate::{Notes, PreprocessError, Reader, RgbImage, Worker, decode_into};
+use crate::{Budget, Notes, PreprocessError, Reader, RgbImage, Worker, decode_within};
 
 /// From pixels to a network's input: the short side resized, the centre cropped, each channel normalised.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,7 @@ pub struct Transform {
     profile: Profile,
     mean: [f32; 3],
     std: [f32; 3],
+    budget: Budget,
 }
 
 /// Whose preprocessing it is, to the last bit: a published accuracy holds for one.
@@ -19,8 +20,10 @@ pub enum Profile {
     /// crop begins at the lower half.
     Paddle,
     /// timm: Pillow reads and resizes, with antialias; the long side is cut off, and the crop's begin rounded half to
-    /// even, as torchvision does.
+    /// even, as torchvision does. It is Pillow up to version 12, with which timm's figures were published.
     Timm(Filter),
+    /// The same with Pillow 13, which filters tall images in another order.
+    Timm13(Filter),
 }
 
 /// What a resized pixel is weighted with.
@@ -59,7 +62,20 @@ impl Transform {
             profile,
             mean,
             std,
+            budget: Budget::default(),
         })
+    }
+
+    /// The same with another budget for all that decode by this transform and its clones.
+    #[must_use]
+    pub fn within(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The memory that decoding by this transform and its clones may take at a time.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The side of the crop, pixels.
@@ -76,17 +92,17 @@ impl Transform {
     pub fn reader(&self) -> Reader {
         match self.profile {
             Profile::Paddle => Reader::OpenCv,
-            Profile::Timm(_) => Reader::Pillow,
+            Profile::Timm(_) | Profile::Timm13(_) => Reader::Pillow,
         }
     }
 
     /// The pixels of an image file, as the profile's library gives them.
     ///
     /// # Errors
-    /// As [`decode_into`].
+    /// As [`decode_within`].
     pub fn decode(&self, bytes: &[u8]) -> Result<(RgbImage, Notes), PreprocessError> {
         let mut image = RgbImage::default();
-        let notes = decode_into(bytes, self.reader(), &mut image)?;
+        let notes = decode_within(bytes, self.reader(), &mut image, &self.budget)?;
         Ok((image, notes))
     }
 
@@ -131,6 +147,8 @@ impl Transform {
             Profile::Paddle => Resampling::OpenCvLinear,
             Profile::Timm(Filter::Bilinear) => Resampling::PillowBilinear,
             Profile::Timm(Filter::Bicubic) => Resampling::PillowBicubic,
+            Profile::Timm13(Filter::Bilinear) => Resampling::Pillow13Bilinear,
+            Profile::Timm13(Filter::Bicubic) => Resampling::Pillow13Bicubic,
         }
     }
 
@@ -142,7 +160,9 @@ impl Transform {
         let target = self.resized(source);
         let begin = |side: usize| match self.profile {
             Profile::Paddle => (side - self.crop) / 2,
-            Profile::Timm(_) => ((side - self.crop) as f64 / 2.0).round_ties_even() as usize,
+            Profile::Timm(_) | Profile::Timm13(_) => {
+                ((side - self.crop) as f64 / 2.0).round_ties_even() as usize
+            }
         };
         let window = Window {
             left: begin(target.width),
@@ -167,7 +187,9 @@ impl Transform {
                 let factor = self.resize_short as f64 / short as f64;
                 (side as f64 * factor).round_ties_even() as usize
             }
-            Profile::Timm(_) => ((self.resize_short * side) as f64 / short as f64) as usize,
+            Profile::Timm(_) | Profile::Timm13(_) => {
+                ((self.resize_short * side) as f64 / short as f64) as usize
+            }
         };
         Extent {
             width: side(source.width),

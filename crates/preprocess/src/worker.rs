@@ -1,9 +1,13 @@
 use kernels::{Element, Normalize, Resizer};
 
-use crate::{Notes, PreprocessError, RgbImage, Transform, decode_into};
+use crate::{Notes, PreprocessError, RgbImage, Transform, decode_within};
+
+/// The most memory that is kept for the next image, bytes: 22 million pixels.
+const KEPT: usize = 64 << 20;
 
 /// Prepares images one after the other, on one thread: what it needs in between is kept, so that nothing is allocated
-/// once the largest image has been seen. (Decoders of formats other than JPEG allocate their result.)
+/// once the largest image has been seen. Workers of one transform share its [`Budget`](crate::Budget), and what a very large
+/// photo took is given back.
 #[derive(Clone, Debug)]
 pub struct Worker<T> {
     transform: Transform,
@@ -36,15 +40,23 @@ impl<T: Element> Worker<T> {
     /// Decodes an image file as the profile's library does, and writes it prepared, `[3, crop, crop]`.
     ///
     /// # Errors
-    /// As [`decode_into`]; `out` is then as it was.
+    /// As [`decode_within`]; `out` is then as it was.
     ///
     /// # Panics
     /// If `out` has not [`Transform::output_elements`] elements.
     pub fn file(&mut self, bytes: &[u8], out: &mut [T]) -> Result<Notes, PreprocessError> {
         let mut decoded = std::mem::take(&mut self.decoded);
-        let notes = decode_into(bytes, self.transform.reader(), &mut decoded);
+        let notes = decode_within(
+            bytes,
+            self.transform.reader(),
+            &mut decoded,
+            self.transform.budget(),
+        );
         if notes.is_ok() {
             self.image(&decoded, out);
+        }
+        if decoded.pixels.capacity() > KEPT {
+            decoded = RgbImage::default();
         }
         self.decoded = decoded;
         notes

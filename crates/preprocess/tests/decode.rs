@@ -1,8 +1,6 @@
 //! Decoding: OpenCV's pixels, orientation, gray and transparency, and bytes that are no image.
 
-use std::io::Cursor;
-
-use image::{DynamicImage, ImageFormat};
+use png::ColorType;
 use preprocess::{Profile, RgbImage, Transform, decode};
 
 const PHOTO: &[u8] = include_bytes!("../../../tests/golden/photo.jpg");
@@ -10,10 +8,15 @@ const EXIF: &[u8] = include_bytes!("golden/exif.jpg");
 /// Made by `golden/make_photo.py` with OpenCV 4.14.
 const OPENCV: &[u8] = include_bytes!("golden/photo.rgb");
 
-fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, format).expect("encoded");
-    bytes.into_inner()
+/// A PNG of these samples, 8 bits each.
+fn encode(width: u32, height: u32, colour: ColorType, samples: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(colour);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(samples).expect("encoded");
+    writer.finish().expect("encoded");
+    bytes
 }
 
 #[test]
@@ -52,14 +55,14 @@ fn exif_orientation_is_applied() {
 
 #[test]
 fn gray_becomes_rgb_and_transparency_is_dropped() {
-    let gray = image::GrayImage::from_fn(5, 4, |x, y| image::Luma([(40 * x + y) as u8]));
-    let gray = decode(&encode(&gray.into(), ImageFormat::Png)).expect("a PNG");
+    let gray: Vec<u8> = (0..20).map(|i| 40 * (i % 5) + i / 5).collect();
+    let gray = decode(&encode(5, 4, ColorType::Grayscale, &gray)).expect("a PNG");
     assert_eq!(
         (gray.width, gray.height, &gray.pixels[3..6]),
         (5, 4, [40, 40, 40].as_slice())
     );
-    let clear = image::RgbaImage::from_pixel(3, 2, image::Rgba([10, 20, 30, 0]));
-    let clear = decode(&encode(&clear.into(), ImageFormat::Png)).expect("a PNG");
+    let clear = encode(3, 2, ColorType::Rgba, &[10, 20, 30, 0].repeat(6));
+    let clear = decode(&clear).expect("a PNG");
     assert_eq!(
         clear,
         RgbImage {
@@ -85,7 +88,7 @@ fn other_bytes_are_an_error() {
             "{error}"
         );
     }
-    let mut huge = encode(&DynamicImage::new_rgb8(4, 4), ImageFormat::Png);
+    let mut huge = encode(4, 4, ColorType::Rgb, &[0; 48]);
     huge[16..20].copy_from_slice(&0x7FFF_FFFF_u32.to_be_bytes());
     assert!(decode(&huge).is_err(), "a header of two thousand million columns");
 }

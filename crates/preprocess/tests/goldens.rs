@@ -118,3 +118,35 @@ fn a_photo_is_prepared_to_the_bit_in_the_published_sizes() {
         assert_eq!((found.len(), differ), (expected.pixels.len(), 0), "{profile}");
     }
 }
+
+#[test]
+fn tall_images_are_prepared_as_pillow_13_does_where_that_is_asked_for() {
+    let names = ["40x160", "1x40", "17x23", "128x160", "64x64"].map(|size| format!("images/size-{size}.png"));
+    let names: Vec<String> = names
+        .into_iter()
+        .chain(["images13-90x300.png".to_owned()])
+        .collect();
+    for (name, filter) in [("bilinear", Filter::Bilinear), ("bicubic", Filter::Bicubic)] {
+        let new = transform(64, 56, Profile::Timm13(filter));
+        let expected = decode(&read(&format!("expected/timm13-56-{name}-0.875.png"))).expect("a PNG");
+        let mut images = expected.pixels.chunks_exact(new.output_elements());
+        for file in &names {
+            let found = prepared(&new, &read(file));
+            let differ = |other: &[u8]| found.iter().zip(other).filter(|(a, b)| a != b).count();
+            assert_eq!(
+                differ(images.next().expect("one result an image")),
+                0,
+                "{file}, {name}"
+            );
+            let before = prepared(&transform(64, 56, Profile::Timm(filter)), &read(file));
+            let tall = ["images/size-40x160.png", "images13-90x300.png"].contains(&file.as_str());
+            // Of an image that becomes larger in both directions the order is the same.
+            assert!(differ(&before) == 0 || tall, "{file}, {name}");
+            assert!(
+                differ(&before) > 100 || file != "images13-90x300.png",
+                "{file}, {name}"
+            );
+        }
+        assert!(images.next().is_none(), "one image a result");
+    }
+}

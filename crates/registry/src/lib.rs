@@ -60,8 +60,8 @@ pub use reading::{Reader, Reading};
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{
-    Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile, Source, Unit,
-    Variant, WeightsRef, Zoo,
+    Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile, Resampler,
+    Source, Unit, Variant, WeightsRef, Zoo,
 };
 pub use verify::Verified;
 pub use watch::{Event, Silent, Watch};

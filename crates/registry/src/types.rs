@@ -224,6 +224,8 @@ pub struct Preprocess {
     pub crop: usize,
     /// How pixels are interpolated.
     pub interpolation: Interpolation,
+    /// Which library's version resizes, where versions differ.
+    pub resampler: Resampler,
     /// Subtracted from each channel of values in 0 to 1, red first.
     pub mean: [f32; 3],
     /// What each channel is then divided by.
@@ -249,6 +251,40 @@ pub enum Interpolation {
     Bilinear,
     /// Pillow's antialiased `BICUBIC`.
     Bicubic,
+}
+
+/// Whose resizing it is, to the last bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resampler {
+    /// OpenCV 4's.
+    #[serde(rename = "opencv-4")]
+    OpenCv4,
+    /// Pillow's up to version 12, with which timm's figures were published.
+    #[serde(rename = "pillow-12")]
+    Pillow12,
+    /// Pillow's from version 13 on, which filters tall images in another order.
+    #[serde(rename = "pillow-13")]
+    Pillow13,
+}
+
+impl Resampler {
+    /// What a profile's published figures were measured with.
+    pub fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Paddle => Self::OpenCv4,
+            Profile::Timm => Self::Pillow12,
+        }
+    }
+}
+
+impl fmt::Display for Resampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::OpenCv4 => "OpenCV 4",
+            Self::Pillow12 => "Pillow up to 12",
+            Self::Pillow13 => "Pillow 13",
+        })
+    }
 }
 
 impl fmt::Display for Interpolation {

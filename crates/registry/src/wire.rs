@@ -6,7 +6,7 @@ use hrnet::{CountingRule, Precision};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::types::{Format, Interpolation, Naming, Profile, Unit};
+use crate::types::{Format, Interpolation, Naming, Profile, Resampler, Unit};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +38,7 @@ pub(crate) struct Preprocess {
     pub(crate) crop_pct: Option<f64>,
     pub(crate) crop: usize,
     pub(crate) interpolation: Interpolation,
+    pub(crate) resampler: Option<Resampler>,
     pub(crate) mean: [f32; 3],
     pub(crate) std: [f32; 3],
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use registry::{EMBEDDED, Interpolation, Known, Metric, Preprocess, Profile, Zoo};
+use registry::{EMBEDDED, Interpolation, Known, Metric, Preprocess, Profile, Resampler, Zoo};
 
 fn parse(text: &str) -> Result<Zoo, String> {
     Zoo::parse(text, Path::new("zoo.toml")).map_err(|error| error.to_string())
@@ -265,6 +265,23 @@ fn preprocessing_has_a_profile_and_timms_has_a_rule() {
         parse(&older).expect("a manifest of before").preprocess,
         zoo.preprocess
     );
+    let resampler = |id: &str| zoo.preprocess[id].resampler;
+    assert_eq!(resampler("paddle-224"), Resampler::OpenCv4);
+    assert_eq!(
+        resampler("timm-224-bicubic-0.875"),
+        Resampler::Pillow12,
+        "timm's figures are of before 13"
+    );
+    let newer = EMBEDDED.replace("resampler = \"pillow-12\"", "resampler = \"pillow-13\"");
+    let newer = parse(&newer).expect("a manifest").preprocess;
+    assert_eq!(newer["timm-224-bilinear-0.875"].resampler, Resampler::Pillow13);
+    let unnamed = EMBEDDED.replace("resampler = \"pillow-12\"\n", "");
+    assert_eq!(
+        parse(&unnamed).expect("a manifest of before").preprocess,
+        zoo.preprocess
+    );
+    assert!(refused("resampler = \"opencv-4\"", "resampler = \"pillow-13\"").contains("`resampler` is"));
+    assert!(refused("resampler = \"pillow-12\"", "resampler = \"opencv-4\"").contains("`resampler` is"));
     assert!(refused("\"bilinear\"", "\"bicubic\"").contains("add `profile = \"timm\"`"));
     assert!(refused("crop_pct = 0.875\n", "").contains("either `resize_short` or timm's `crop_pct`"));
     assert!(refused("crop_pct = 0.875", "crop_pct = 87.5").contains("at most 1"));

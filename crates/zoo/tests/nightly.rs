@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, SMALL, variant};
+use common::{Place, SMALL, photo, variant};
 use registry::faultd::{Content, Server};
 use serde_json::Value;
 
@@ -36,10 +36,8 @@ fn label(place: &Place) {
     let mut rng = fastrand::Rng::with_seed(1);
     for index in 0..IMAGES {
         let colours: Vec<[u8; 3]> = (0..25).map(|_| [rng.u8(..), rng.u8(..), rng.u8(..)]).collect();
-        let image =
-            image::RgbImage::from_fn(50, 40, |x, y| image::Rgb(colours[(y / 8 * 5 + x / 10) as usize]));
         let file = folder.join(format!("{index:04}.png"));
-        image.save(file).expect("written");
+        photo(&file, |x, y| colours[y / 8 * 5 + x / 10]);
     }
     let told = place
         .zoo(&["classify", "images", "--model", "tiny", "--json", "-q"])

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, manifest};
+use common::{Place, manifest, photo};
 use serde_json::Value;
 
 const PHOTOS: u8 = 6;
@@ -13,13 +13,10 @@ fn place() -> Place {
     place.write("zoo.toml", &manifest(&[("tiny", 8), ("wider", 16)]));
     std::fs::create_dir(place.path().join("photos")).expect("made");
     for index in 0..PHOTOS {
-        let colour = |x: u32, y: u32| {
-            let block = (x / 10 + 3 * (y / 8) + u32::from(index)) % 5;
-            image::Rgb([40 * block as u8, 40 * index, 200 - 40 * block as u8])
-        };
-        image::RgbImage::from_fn(50, 40, colour)
-            .save(place.path().join(format!("photos/{index}.png")))
-            .expect("written");
+        photo(&place.path().join(format!("photos/{index}.png")), |x, y| {
+            let block = (x / 10 + 3 * (y / 8) + usize::from(index)) % 5;
+            [40 * block as u8, 40 * index, 200 - 40 * block as u8]
+        });
     }
     place
 }

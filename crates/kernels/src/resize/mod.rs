@@ -12,7 +12,7 @@ pub(crate) use avx2::Avx2;
 
 use crate::engine::Isa;
 use opencv::Linear;
-use pillow::{Antialiased, BICUBIC, BILINEAR};
+use pillow::{Antialiased, BICUBIC, BILINEAR, Order};
 
 /// Width and height of an image, pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +71,16 @@ pub enum Resampling {
     /// OpenCV 4's `INTER_LINEAR`: half-pixel centres, no antialias, 11-bit fixed-point weights. As there, an exact
     /// halving of both sides averages four pixels.
     OpenCvLinear,
-    /// Pillow's `BILINEAR`: a triangle as wide as the reduction, 22-bit weights, first along rows, then along columns,
-    /// rounded to 8 bits in between. (Pillow 13 swaps the two for images more than twice as tall as wide; accuracies
-    /// were published with its predecessors.)
+    /// `BILINEAR` of Pillow up to 12: a triangle as wide as the reduction, 22-bit weights, first along rows, then along
+    /// columns, rounded to 8 bits in between.
     PillowBilinear,
-    /// Pillow's `BICUBIC`: the same with the cubic of a = -0.5.
+    /// `BICUBIC` of Pillow up to 12: the same with the cubic of a = -0.5.
     PillowBicubic,
+    /// `BILINEAR` of Pillow 13, which goes along columns first where an image is tall: a sample is then at most one step
+    /// of 255 away, or two.
+    Pillow13Bilinear,
+    /// `BICUBIC` of Pillow 13.
+    Pillow13Bicubic,
 }
 
 /// Resizes images of any sizes, one after the other; what it needs in between is kept, so that nothing is allocated
@@ -115,8 +119,10 @@ impl Resizer {
             planned: None,
             plan: match resampling {
                 Resampling::OpenCvLinear => Plan::Linear(Linear::default()),
-                Resampling::PillowBilinear => Plan::Antialiased(Antialiased::new(BILINEAR)),
-                Resampling::PillowBicubic => Plan::Antialiased(Antialiased::new(BICUBIC)),
+                Resampling::PillowBilinear => Plan::Antialiased(Antialiased::new(BILINEAR, Order::Across)),
+                Resampling::PillowBicubic => Plan::Antialiased(Antialiased::new(BICUBIC, Order::Across)),
+                Resampling::Pillow13Bilinear => Plan::Antialiased(Antialiased::new(BILINEAR, Order::ByShape)),
+                Resampling::Pillow13Bicubic => Plan::Antialiased(Antialiased::new(BICUBIC, Order::ByShape)),
             },
             line: Vec::new(),
         }

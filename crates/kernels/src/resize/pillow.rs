@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::{Avx2, BLOCK, CHANNELS, Geometry, Image, LANES};
+use super::{Avx2, BLOCK, CHANNELS, Extent, Geometry, Image, LANES};
 
 /// Fraction bits of a weight; Pillow's `PRECISION_BITS`, which leaves 8 bits for the pixel and two for sums.
 pub(super) const PRECISION: u32 = 32 - 8 - 2;
@@ -33,20 +33,36 @@ pub(super) const BICUBIC: Filter = Filter {
     },
 };
 
+/// What is filtered first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Rows, as Pillow does up to 12.
+    Across,
+    /// Columns where the image is tall, as Pillow 13 does.
+    ByShape,
+}
+
 /// Pillow's `Image.resize` of 8-bit images, after its `Resample.c`.
 #[derive(Clone, Debug)]
 pub(super) struct Antialiased {
     filter: Filter,
+    order: Order,
+    /// Columns are filtered first.
+    down_first: bool,
     columns: Axis,
     rows: Axis,
     fours: Fours,
     ring: Ring,
+    down: Down,
 }
 
 impl Antialiased {
-    pub(super) fn new(filter: Filter) -> Self {
+    pub(super) fn new(filter: Filter, order: Order) -> Self {
         Self {
             filter,
+            order,
+            down_first: false,
+            down: Down::default(),
             columns: Axis::default(),
             rows: Axis::default(),
             fours: Fours::default(),
@@ -65,6 +81,7 @@ impl Antialiased {
         self.columns
             .prepare(self.filter, source.width, target.width, columns);
         self.rows.prepare(self.filter, source.height, target.height, rows);
+        self.down_first = self.order == Order::ByShape && is_tall(*source, *target);
         self.fours.prepare(&self.columns);
         self.ring.resize(self.rows.taps, window.extent.width * LANES);
     }
@@ -81,8 +98,16 @@ impl Antialiased {
             rows,
             fours,
             ring,
+            down,
             ..
         } = self;
+        if self.down_first {
+            for y in 0..rows.spans.len() {
+                filter_columns(down.row(image, columns, rows.at(y)), columns, line);
+                row(y, line);
+            }
+            return;
+        }
         let (first, end) = rows.reach();
         let mut made = first;
         for y in 0..rows.spans.len() {
@@ -110,6 +135,40 @@ impl Antialiased {
             }
             row(y, line);
         }
+    }
+}
+
+/// Whether Pillow 13 filters the columns of an image first: its height is reduced by more than twice what its width is.
+fn is_tall(source: Extent, target: Extent) -> bool {
+    let down = source.height.saturating_sub(target.height);
+    let across = source.width.saturating_sub(target.width);
+    down > 2 * across
+}
+
+/// A row of the image that is filtered downwards, and not yet across.
+#[derive(Clone, Debug, Default)]
+struct Down {
+    sums: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl Down {
+    /// The row of these source rows and weights, as wide as the image; only what the columns need is there.
+    fn row(&mut self, image: Image, columns: &Axis, (span, weights): (Range<usize>, &[i32])) -> &[u8] {
+        let (first, end) = columns.reach();
+        let needed = first * CHANNELS..end * CHANNELS;
+        self.sums.clear();
+        self.sums.resize(needed.len(), HALF);
+        for (row, weight) in span.zip(weights) {
+            for (sum, value) in self.sums.iter_mut().zip(&image.rows_from(row)[needed.clone()]) {
+                *sum += i32::from(*value) * weight;
+            }
+        }
+        self.bytes.resize(needed.end, 0);
+        for (byte, sum) in self.bytes[needed].iter_mut().zip(&self.sums) {
+            *byte = self::byte(*sum);
+        }
+        &self.bytes
     }
 }
 

@@ -1,7 +1,7 @@
 use toml::Spanned;
 
 use super::Check;
-use crate::types::{Interpolation, Preprocess, Profile};
+use crate::types::{Interpolation, Preprocess, Profile, Resampler};
 use crate::{ManifestError, wire};
 
 impl Check<'_> {
@@ -17,12 +17,18 @@ impl Check<'_> {
             crop_pct,
             crop,
             interpolation,
+            resampler,
             mean,
             std,
         } = *written.get_ref();
         let fail = |message: String| self.fail(written.span(), message);
         if (profile, interpolation) == (Profile::Paddle, Interpolation::Bicubic) {
             return fail("bicubic is timm's: add `profile = \"timm\"`".into());
+        }
+        let usual = Resampler::of(profile);
+        let resampler = resampler.unwrap_or(usual);
+        if (usual == Resampler::OpenCv4) != (resampler == Resampler::OpenCv4) {
+            return fail("`resampler` is \"opencv-4\" with `profile = \"paddle\"`, and \"pillow-12\" or \"pillow-13\" with `profile = \"timm\"`".into());
         }
         let resize_short = match (profile, resize_short, crop_pct) {
             (_, Some(short), None) => short,
@@ -54,6 +60,7 @@ impl Check<'_> {
             resize_short,
             crop,
             interpolation,
+            resampler,
             mean,
             std,
         })

@@ -357,9 +357,10 @@ pub(crate) fn transform(preprocess: &Preprocess) -> Result<Transform, Failure> {
         registry::Interpolation::Bilinear => Filter::Bilinear,
         registry::Interpolation::Bicubic => Filter::Bicubic,
     };
-    let profile = match preprocess.profile {
-        registry::Profile::Paddle => Profile::Paddle,
-        registry::Profile::Timm => Profile::Timm(filter),
+    let profile = match preprocess.resampler {
+        registry::Resampler::OpenCv4 => Profile::Paddle,
+        registry::Resampler::Pillow12 => Profile::Timm(filter),
+        registry::Resampler::Pillow13 => Profile::Timm13(filter),
     };
     Transform::new(
         preprocess.resize_short,

@@ -129,10 +129,11 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         resize_short,
         crop,
         interpolation,
+        resampler,
         ..
     } = shown.preprocess;
     text.push_str(&format!(
-        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation}\n",
+        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation} of {resampler}\n",
         shown.licence
     ));
     text.push_str(&format!("\nCounted from the network, {}\n", shown.input));

@@ -51,6 +51,19 @@ pub fn manifest(networks: &[(&str, usize)]) -> String {
     format!("{SMALL}{variants}")
 }
 
+/// Writes a PNG of 50 x 40 pixels; the colour of each is asked for.
+pub fn photo(path: &Path, colour: impl Fn(usize, usize) -> [u8; 3]) {
+    let (width, height) = (50, 40);
+    let pixels: Vec<u8> = (0..width * height)
+        .flat_map(|i| colour(i % width, i / width))
+        .collect();
+    let file = std::fs::File::create(path).expect("made");
+    let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().expect("written");
+    writer.write_image_data(&pixels).expect("written");
+}
+
 /// A folder with nothing in it but what the program puts there.
 pub struct Place(TempDir);
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::common::{Place, Run, manifest};
+use crate::common::{Place, Run, manifest, photo};
 
 /// A manifest of the one network.
 pub fn tiny() -> String {
@@ -38,11 +38,8 @@ impl World {
         for index in 0..images {
             // Blocks of colour: noise of single pixels would look alike once resized.
             let colours: Vec<[u8; 3]> = (0..25).map(|_| [rng.u8(..), rng.u8(..), rng.u8(..)]).collect();
-            let image =
-                image::RgbImage::from_fn(50, 40, |x, y| image::Rgb(colours[(y / 8 * 5 + x / 10) as usize]));
-            image
-                .save(folder.join(format!("{index:04}.png")))
-                .expect("written");
+            let file = folder.join(format!("{index:04}.png"));
+            photo(&file, |x, y| colours[y / 8 * 5 + x / 10]);
         }
         let classify = [
             &["classify", "images", "--model", "tiny", "--json", "-q"],
