@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::alone_in;
+use crate::http::is_strong;
+use crate::lock::{LONGEST, alone_in};
+use crate::whole::read_text;
 use crate::{Digest, Pin};
 use files::{Whole, folder_of};
 
@@ -66,7 +68,7 @@ impl SideFile {
     /// it holds comes again.
     pub(crate) fn beside(lock: &Path) -> Self {
         let path = lock.with_extension("blocks");
-        let text = fs::read_to_string(&path).unwrap_or_default();
+        let text = read_text(&path, LONGEST).unwrap_or_default();
         let wire = toml::from_str(&text)
             .ok()
             .filter(|wire: &Wire| wire.version == VERSION);
@@ -94,7 +96,8 @@ impl SideFile {
             .urls
             .get(url)
             .filter(|seen| seen.sha256 == content.to_string());
-        seen?.etag.as_deref()
+        // It comes from a file that anybody may have written, and is shown.
+        seen?.etag.as_deref().filter(|etag| is_strong(etag))
     }
 
     /// Keeps a block list and what the server said, unless they are kept already.
@@ -141,7 +144,11 @@ impl SideFile {
             file: self.files,
             url: self.urls,
         };
-        let mut file = Whole::create(&self.path)?;
+        if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
+            // A pipe would be waited for.
+            return Err(io::Error::other("is not a regular file"));
+        }
+        let mut file = Whole::output(&self.path)?;
         file.write_all(HEAD.as_bytes())?;
         file.write_all(toml::to_string(&wire).map_err(io::Error::other)?.as_bytes())?;
         file.place()

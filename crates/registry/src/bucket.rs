@@ -70,7 +70,14 @@ impl Bucket {
     pub(crate) fn open(url: &str, settings: &[(&str, &str)]) -> Result<Self, Error> {
         // Another part of the process may have chosen a provider before; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        // The URL stands in messages and in the arguments of other processes: no secret may be in it.
+        if rest.split('/').next().is_some_and(|name| name.contains('@')) {
+            return Err(Error::Generic {
+                store: "bucket",
+                source: "the URL holds a user or a password: keys come from the environment".into(),
+            });
+        }
         let (store, signer) = match scheme {
             "s3" => store!(AmazonS3Builder, url, settings),
             "gs" => store!(GoogleCloudStorageBuilder, url, settings),

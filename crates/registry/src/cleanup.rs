@@ -56,7 +56,9 @@ impl Cache {
     pub fn collect_garbage(&self, age: Duration, dry_run: bool) -> io::Result<Vec<Removed>> {
         let mut garbage = Vec::new();
         for entry in entries(&self.partials())? {
-            if owner::idle_for(&entry.path()) >= age {
+            // A clock that jumped ahead makes everything look old, what is worked on included.
+            let is_owned = entry.file_name().to_str().is_some_and(owner::is_owned);
+            if !is_owned && owner::idle_for(&entry.path()) >= age {
                 garbage.push(entry.path());
             }
         }

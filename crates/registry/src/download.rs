@@ -6,12 +6,13 @@ use crate::blocks::BlockList;
 use crate::cache::Cache;
 use crate::expect::{Expected, check};
 use crate::hashing::Hashing;
-use crate::http::{Http, Next};
+use crate::http::{Http, Next, Reached};
 use crate::partial::Partial;
+use crate::secrets::shown_text;
 use crate::source::Source;
 use crate::space::Ledger;
 use crate::stamp::Stamp;
-use crate::transfer::{Stop, Transfer};
+use crate::transfer::{Stop, Transfer, Tried};
 use crate::{Artifact, Event, FetchError, Fetcher, Pin};
 
 /// A place and what it says of the file, where it says anything.
@@ -92,12 +93,12 @@ impl Download<'_> {
             Some(last) => {
                 failures.push(last);
                 Err(FetchError::Sources {
-                    url: self.artifact.url.clone(),
+                    url: shown_text(&self.artifact.url),
                     failures,
                 })
             }
             None => Err(FetchError::Network {
-                url: self.artifact.url.clone(),
+                url: shown_text(&self.artifact.url),
                 reason: "there is no source to ask".into(),
             }),
         }
@@ -110,52 +111,61 @@ impl Download<'_> {
         partial: &mut Partial,
         hashing: &mut Hashing,
     ) -> Result<(Pin, BlockList), FetchError> {
-        let limits = &self.fetcher.limits;
-        let (mut failed, mut whole_only) = (0, false);
+        let attempts = self.fetcher.limits.attempts;
+        let mut server = Server::default();
+        let (mut failed, mut wrong_bytes) = (0, None);
         let mut inherited = partial.filled.len() > 0;
         let watch = |done, total| (self.tell)(Event::Progress { done, total });
         loop {
             let before = partial.filled.len();
-            let stop = match self.transfer(offer, whole_only, &watch).run(partial, hashing) {
-                Ok(_) => match self.judge(offer, hashing) {
+            let tried = self.transfer(offer, &server, &watch).run(partial, hashing);
+            server.learn(&tried);
+            let all_came = tried.stop.is_none();
+            let stop = match tried.stop {
+                Some(stop) => stop,
+                None => match self.judge(offer, hashing) {
                     Ok(found) => return Ok(found),
                     Err(error) => {
                         self.begin_anew(partial, hashing)?;
-                        // Bytes of an earlier run may have been the bad ones.
-                        let next = if inherited {
-                            Next::Again(None)
-                        } else {
-                            Next::GiveUp
-                        };
-                        Stop { error, next }
+                        Stop::new(error, server.after_wrong_bytes(inherited))
                     }
                 },
-                Err(stop) => stop,
             };
             if partial.filled.len() >= before + self.fetcher.sizes.progress {
                 failed = 0;
             }
-            failed += 1;
+            let forgiven = inherited && partial.filled.len() == 0;
             inherited = inherited && partial.filled.len() > 0;
-            whole_only |= stop.next == Next::Whole;
-            let pause = match stop.next {
-                Next::GiveUp => return Err(after(failed, stop.error)),
-                _ if failed >= limits.attempts => return Err(after(failed, stop.error)),
+            let last = failed + 1 >= attempts;
+            let pause = match server.next(&stop, last) {
                 Next::Whole => Duration::ZERO,
-                Next::Again(pause) => self.backoff(failed).max(pause.unwrap_or_default()),
+                // What an earlier run left is no fault of the server.
+                Next::Again(None) if forgiven => Duration::ZERO,
+                Next::Again(pause) if !last => {
+                    failed += 1;
+                    self.backoff(failed).max(pause.unwrap_or_default())
+                }
+                _ => {
+                    // That the wrong version came again says less than what was wrong with it.
+                    let earlier = wrong_bytes.filter(|_| stop.next == Next::OtherVersion);
+                    return Err(after(failed + 1, earlier.unwrap_or(stop.error)));
+                }
             };
             (self.tell)(Event::Retrying {
                 error: &stop.error,
                 pause,
             });
             std::thread::sleep(pause);
+            if all_came {
+                wrong_bytes = Some(stop.error);
+            }
         }
     }
 
     fn transfer<'t>(
         &'t self,
         offer: &'t Offer,
-        whole_only: bool,
+        server: &'t Server,
         watch: &'t (dyn Fn(u64, Option<u64>) + Sync),
     ) -> Transfer<'t> {
         let stated = |content: Option<Pin>, by| content.map(|pin| (pin.bytes, by));
@@ -169,9 +179,14 @@ impl Download<'_> {
             size: stated(self.pin, "zoo.lock")
                 .or(declared)
                 .or(stated(offer.content, "the mirror")),
-            content_known: self.expected.sha256.is_some() || offer.content.is_some(),
+            most: match self.expected.bytes {
+                Some(_) => u64::MAX,
+                None => self.artifact.most_bytes,
+            },
+            judged: self.expected.is_judged() || offer.content.is_some(),
             vouched: self.expected.vouches() || offer.content.is_some(),
-            whole_only,
+            whole_only: server.whole_only,
+            wrong_versions: &server.wrong_versions,
             watch,
         }
     }
@@ -208,6 +223,88 @@ impl Download<'_> {
         doubled
             .min(limits.longest_pause)
             .mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+/// What was learnt of a server while it was asked for one file.
+#[derive(Default)]
+struct Server {
+    /// Ask it for no parts: it does them wrong.
+    whole_only: bool,
+    /// Whether it sent a part that was asked for.
+    sends_parts: bool,
+    /// How many of its answers brought what is there.
+    answers: usize,
+    /// What it called the versions of the file, two of them at most.
+    versions: Vec<String>,
+    /// What it called the version of the last answer that was taken.
+    version: String,
+    /// What it called those whose bytes were wrong.
+    wrong_versions: Vec<String>,
+}
+
+impl Server {
+    fn learn(&mut self, tried: &Tried) {
+        self.sends_parts |= tried.parts;
+        self.version.clone_from(&tried.version);
+        self.answers = tried.answers + if tried.anew { 0 } else { self.answers };
+        for version in &tried.versions {
+            if self.versions.len() < 2 && !self.versions.contains(version) {
+                self.versions.push(version.clone());
+            }
+        }
+    }
+
+    /// What may help when all is there and wrong.
+    fn after_wrong_bytes(&mut self, inherited: bool) -> Next {
+        let joined = self.answers > 1;
+        self.answers = 0;
+        // Bytes of an earlier run may have been the bad ones.
+        if inherited {
+            return Next::Again(None);
+        }
+        // The answers may have been of several versions: one answer is of one.
+        if joined && !self.whole_only {
+            return Next::Whole;
+        }
+        // Another of a server's machines may have the right version: that costs a look at its name.
+        if !self.version.is_empty() && !self.wrong_versions.contains(&self.version) {
+            self.wrong_versions.push(self.version.clone());
+            self.whole_only = true;
+            return Next::Again(None);
+        }
+        Next::GiveUp
+    }
+
+    /// Whether it may be the wish for a part that a server failed at: one that sent parts and is silent now is likely to be
+    /// gone, and what came is worth more than a whole answer that begins.
+    fn may_fail_at_parts(&self, stop: &Stop) -> bool {
+        match stop.part {
+            Some(Reached::Answer) => true,
+            Some(Reached::Silence) => !self.sends_parts,
+            Some(Reached::Nobody) | None => false,
+        }
+    }
+
+    /// What to do after a failure; `last` if no further try is due. Whether the server does parts wrong comes to light once.
+    fn next(&mut self, stop: &Stop, last: bool) -> Next {
+        let mismatch = matches!(stop.error, FetchError::Mismatch { .. });
+        match stop.next {
+            // A server that has several versions may have the right one the next time.
+            Next::GiveUp if mismatch && self.versions.len() > 1 => Next::Again(None),
+            Next::OtherVersion if self.versions.len() > 1 => Next::Again(None),
+            Next::Whole if self.whole_only => Next::Again(None),
+            // Some servers fail at parts alone: the whole file is asked for before they are given up.
+            Next::Again(_) if last && !self.whole_only && self.may_fail_at_parts(stop) => {
+                self.whole_only = true;
+                Next::Whole
+            }
+            Next::Whole => {
+                self.whole_only = true;
+                Next::Whole
+            }
+            next => next,
+        }
     }
 }
 

@@ -2,6 +2,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::secrets::{scrubbed, without_secrets};
+
 /// A manifest or lock that is not valid, with the place of the first fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}:{column}: {message}", path.display())]
@@ -25,7 +27,7 @@ impl ManifestError {
             path: path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            message: message.into(),
+            message: scrubbed(&message.into()),
         }
     }
 
@@ -37,7 +39,7 @@ impl ManifestError {
 
 /// A name that no variant has.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no variant is named `{name}`")]
+#[error("no variant is named `{}`", without_secrets(name))]
 pub struct UnknownVariant {
     /// The name asked for.
     pub name: String,

@@ -1,3 +1,4 @@
+use crate::secrets::shown_text;
 use crate::{Artifact, Digest, DigestPrefix, FetchError, Known, Pin};
 
 /// What is known of a file's bytes, from the manifest and the lock together.
@@ -18,7 +19,12 @@ impl Expected {
     /// If they contradict each other: no bytes could be right.
     pub(crate) fn of(artifact: &Artifact, pin: Option<Pin>) -> Result<Self, FetchError> {
         if let Some(pin) = pin {
-            check(&format!("the pin of {}", artifact.url), artifact, None, pin)?;
+            check(
+                &format!("the pin of {}", shown_text(&artifact.url)),
+                artifact,
+                None,
+                pin,
+            )?;
         }
         let declared = match &artifact.known {
             Known::Full(digest) => Some(*digest),
@@ -34,9 +40,14 @@ impl Expected {
         })
     }
 
+    /// Whether a digest, or the beginning of one, will tell the right bytes from others that are as many.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.sha256.is_some() || self.prefix.is_some()
+    }
+
     /// Whether the bytes will be told right from wrong whatever the server says of them.
     pub(crate) fn vouches(&self) -> bool {
-        self.bytes.is_some() || self.sha256.is_some() || self.prefix.is_some()
+        self.bytes.is_some() || self.is_judged()
     }
 }
 

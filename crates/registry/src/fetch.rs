@@ -13,6 +13,7 @@ use crate::http::{Http, Tokens};
 use crate::mirror::Mirror;
 use crate::owner::Turn;
 use crate::partial::{self, Partial};
+use crate::secrets::shown_text;
 use crate::source::Source;
 use crate::space::Ledger;
 use crate::{Artifact, Cache, Digest, Event, FetchError, Limits, Lock, Pin, Sizes, Verified, Watch};
@@ -196,7 +197,7 @@ impl Fetcher {
             .iter()
             .filter(|mirror| !self.offline || mirror.is_folder());
         let declared = std::iter::once(&artifact.url).chain(&artifact.mirrors);
-        let declared = declared.filter(|_| !self.offline).cloned();
+        let declared = declared.filter(|_| !self.offline).map(|url| shown_text(url));
         Ok(Plan::Download {
             bytes,
             kept: partial::kept(&self.cache, &key),
@@ -214,7 +215,7 @@ impl Fetcher {
         let known = self.look(session.pin(&artifact.url), artifact)?;
         if self.locked && !is_pinned(artifact, known.pin) {
             return Err(FetchError::NotPinned {
-                url: artifact.url.clone(),
+                url: shown_text(&artifact.url),
             });
         }
         if let State::Right(found) = known.state {
@@ -298,7 +299,10 @@ impl Fetcher {
         if pin.is_none() {
             self.pin(session, artifact, found)?;
         }
-        let etag = ready.etag.as_deref().filter(|_| ready.source == artifact.url);
+        let etag = ready
+            .etag
+            .as_deref()
+            .filter(|_| ready.source == shown_text(&artifact.url));
         // Without it a repair brings the whole file: no reason to fail.
         let _ = SideFile::keep(&session.lock_path, found, &ready.blocks, &artifact.url, etag);
         let source = ready.source.clone();
@@ -324,7 +328,7 @@ impl Fetcher {
         let mut lock = session.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = lock.add(&artifact.url, found);
         let in_force = in_force.map_err(|source| FetchError::disk(&session.lock_path, source))?;
-        check(&artifact.url, artifact, Some(in_force), found)
+        check(&shown_text(&artifact.url), artifact, Some(in_force), found)
     }
 
     /// The places to ask, in order.
@@ -349,7 +353,7 @@ impl Fetcher {
                 reason: error.to_string(),
             }),
             _ if offers.is_empty() => Err(FetchError::Offline {
-                url: artifact.url.clone(),
+                url: shown_text(&artifact.url),
                 cache: self.cache.root().to_owned(),
             }),
             _ => Ok(offers),

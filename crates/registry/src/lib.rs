@@ -33,6 +33,7 @@ mod ranges;
 mod reading;
 #[cfg(feature = "s3-test")]
 pub mod s3d;
+mod secrets;
 mod settings;
 mod shelve;
 mod source;
@@ -57,6 +58,7 @@ pub use lock::{Lock, Pin};
 pub use mirror::{Mirror, ParseMirrorError};
 pub use names::nearest;
 pub use reading::{Reader, Reading};
+pub use secrets::without_secrets;
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{

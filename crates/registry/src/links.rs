@@ -6,9 +6,12 @@ use serde::Serialize;
 
 use crate::blocks::SideFile;
 use crate::expect::Expected;
-use crate::http::{Http, HttpError, Next, Wanted};
+use crate::http::{Http, HttpError, Next, Wanted, same_version};
 use crate::source::Source;
 use crate::{Artifact, Limits, Lock, Tokens};
+
+/// How often a server is asked again that names another version than at first.
+const ASKED_AGAIN: usize = 3;
 
 /// What a URL of the manifest looks like from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,11 +35,10 @@ pub struct Link {
 impl Link {
     /// Whether the server has another file than the one that was pinned, as far as its head tells.
     pub fn has_drifted(&self) -> bool {
-        let differs =
-            |now: Option<&String>, then: Option<&String>| now.is_some() && then.is_some() && now != then;
         let resized =
             self.bytes.is_some() && self.expected_bytes.is_some() && self.bytes != self.expected_bytes;
-        resized || differs(self.etag.as_ref(), self.first_etag.as_ref())
+        let renamed = self.etag.as_ref().zip(self.first_etag.as_ref());
+        resized || renamed.is_some_and(|(now, then)| !same_version(now, then))
     }
 }
 
@@ -67,9 +69,17 @@ pub fn probe(
                 return;
             };
             let expected = Expected::of(artifact, lock.pin(&artifact.url)).ok();
-            let mut link = look(&http, url, expected.and_then(|expected| expected.bytes));
+            let bytes = expected.and_then(|expected| expected.bytes);
             let pin = lock.pin(&artifact.url);
-            link.first_etag = pin.and_then(|pin| side.etag(url, pin.sha256).map(str::to_owned));
+            let first_etag = pin.and_then(|pin| side.etag(url, pin.sha256).map(str::to_owned));
+            let ask = || Link {
+                first_etag: first_etag.clone(),
+                ..look(&http, url, bytes)
+            };
+            let mut link = ask();
+            if link.has_drifted() && link.bytes == bytes {
+                link = asked_again(link, ask);
+            }
             let _ = links[index].set(link);
         }
     };
@@ -81,6 +91,22 @@ pub fn probe(
     });
     let link = |slot: OnceLock<_>| slot.into_inner().expect("every index was taken");
     links.into_iter().map(link).collect()
+}
+
+/// Whether the name of a version says anything: a server of many machines may give each its own name for the same file.
+fn asked_again(mut link: Link, ask: impl Fn() -> Link) -> Link {
+    let answers: Vec<Link> = (0..ASKED_AGAIN).map(|_| ask()).collect();
+    if let Some(good) = answers
+        .iter()
+        .find(|answer| answer.alive && !answer.has_drifted())
+    {
+        return good.clone();
+    }
+    let other = |answer: &Link| answer.alive && answer.bytes == link.bytes && answer.etag != link.etag;
+    if answers.iter().any(other) {
+        link.etag = None;
+    }
+    link
 }
 
 fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {

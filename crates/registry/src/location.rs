@@ -10,6 +10,9 @@ use std::sync::Arc;
 #[cfg(feature = "object-store")]
 use crate::bucket::Bucket;
 use crate::reading::{Reader, Reading};
+#[cfg(feature = "object-store")]
+use crate::secrets::scrubbed;
+use crate::secrets::shown_text;
 
 /// A file or folder of this machine, or an object or prefix of a bucket.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,7 +26,7 @@ enum Place {
     Bucket(Arc<Bucket>, String),
 }
 
-/// Text that names no location.
+/// Text that names no location. Passwords and signatures in it are not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no place for files: {reason}")]
 pub struct ParseLocationError {
@@ -135,7 +138,7 @@ impl Location {
             Some(url) => Self::bucket(url, &[]),
             #[cfg(not(feature = "object-store"))]
             Some(url) => Err(ParseLocationError {
-                text: url.to_owned(),
+                text: shown_text(url),
                 reason: match url.split_once("://") {
                     Some(("s3" | "gs" | "az", _)) => {
                         "this program was built without object stores; \
@@ -155,8 +158,8 @@ impl Location {
     #[cfg(feature = "object-store")]
     pub fn bucket(url: &str, settings: &[(&str, &str)]) -> Result<Self, ParseLocationError> {
         let fail = |reason: String| ParseLocationError {
-            text: url.to_owned(),
-            reason,
+            text: shown_text(url),
+            reason: scrubbed(&reason),
         };
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let (name, key) = rest.split_once('/').unwrap_or((rest, ""));
@@ -327,7 +330,7 @@ impl Location {
         }
     }
 
-    /// Puts a file there that is whole whenever it is seen, in place of what was there. A folder of this machine must exist.
+    /// Puts a file there that is whole whenever it is seen, in place of what was there; a link stays one. A folder of this machine must exist.
     ///
     /// # Errors
     /// If it cannot be written.

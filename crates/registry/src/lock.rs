@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TomlError, Value, value};
 
 use crate::blocks::SideFile;
+use crate::whole::read_text;
 use crate::{Digest, ManifestError};
 use files::{Whole, folder_of};
 
@@ -30,6 +31,8 @@ pub struct Pin {
 
 /// The version of `zoo.lock` that this program reads and writes.
 const VERSION: u32 = 1;
+/// The most bytes that a lock or its side file may have.
+pub(crate) const LONGEST: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +56,7 @@ impl Lock {
     /// # Errors
     /// If the file cannot be read or is not valid.
     pub fn open(path: &Path) -> Result<Self, ManifestError> {
-        match fs::read_to_string(path) {
+        match read_text(path, LONGEST) {
             Ok(text) => Self::parse(&text, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
                 path: path.to_owned(),
@@ -162,11 +165,11 @@ impl Lock {
         let mut now = Self::open(&self.path).map_err(io::Error::other)?;
         let (answer, change) = decide(&now.pins);
         if let Some((url, pin)) = change {
-            let text = match fs::read_to_string(&self.path) {
+            let text = match read_text(&self.path, LONGEST) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
                 text => text?,
             };
-            let mut file = Whole::create(&self.path)?;
+            let mut file = Whole::output(&self.path)?;
             file.write_all(with_pin(&text, &url, pin).map_err(io::Error::other)?.as_bytes())?;
             file.publish()?;
             now.pins.insert(url, pin);

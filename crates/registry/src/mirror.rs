@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,16 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::bucket::Bucket;
 use crate::download::Offer;
 use crate::http::{Http, is_loopback};
-use crate::source::{Source, read_small, shown};
+#[cfg(feature = "object-store")]
+use crate::secrets::scrubbed;
+use crate::secrets::{scheme, shown, shown_text};
+use crate::source::{Source, read_small};
 use crate::{Artifact, Digest, Pin};
 
 /// A copy of weights elsewhere: `sha256/<digest>` as in the cache, and an `index.json` that names them.
 ///
 /// Any folder is one, and any server that hands out the files of such a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mirror(pub(crate) Base);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Base {
     Web(Url),
     Folder(PathBuf),
@@ -25,12 +29,21 @@ pub(crate) enum Base {
     Bucket(Bucket),
 }
 
-/// Text that names no mirror.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+/// Text that names no mirror. Passwords and signatures in it are not shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no mirror: {reason}")]
 pub struct ParseMirrorError {
     text: String,
     reason: String,
+}
+
+impl ParseMirrorError {
+    fn new(text: &str, reason: impl Into<String>) -> Self {
+        Self {
+            text: shown_text(text),
+            reason: reason.into(),
+        }
+    }
 }
 
 /// What a mirror holds.
@@ -55,7 +68,7 @@ pub(crate) struct Entry {
 pub(crate) const SCHEMA: &str = "hrnet-zoo/mirror";
 pub(crate) const VERSION: u32 = 1;
 /// The most an index may weigh, in bytes.
-const LONGEST_INDEX: u64 = 16 << 20;
+pub(crate) const LONGEST_INDEX: u64 = 16 << 20;
 
 impl std::str::FromStr for Mirror {
     type Err = ParseMirrorError;
@@ -63,17 +76,12 @@ impl std::str::FromStr for Mirror {
     /// Takes an http or https URL, a `file://` URL, or a path; with the feature `object-store` also `s3://`, `gs://` and
     /// `az://`.
     fn from_str(text: &str) -> Result<Self, ParseMirrorError> {
-        let fail = |reason: &str| {
-            Err(ParseMirrorError {
-                text: text.to_owned(),
-                reason: reason.to_owned(),
-            })
-        };
+        let fail = |reason: &str| Err(ParseMirrorError::new(text, reason));
         if text.is_empty() {
             return fail("expected a URL or a folder");
         }
         // A drive letter is no scheme.
-        let Some((scheme, _)) = text.split_once("://") else {
+        let Some(scheme) = scheme(text) else {
             return Ok(Self(Base::Folder(PathBuf::from(text))));
         };
         let Ok(mut url) = Url::parse(text) else {
@@ -95,8 +103,16 @@ impl std::str::FromStr for Mirror {
             "s3" | "gs" | "az" => {
                 fail("this program was built without object stores, the feature `object-store`")
             }
-            _ => fail("expected http, https, file or a folder"),
+            _ => fail(
+                "expected http, https, file or a folder; a folder with a colon in its name is written ./NAME",
+            ),
         }
+    }
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -112,6 +128,17 @@ impl fmt::Display for Mirror {
 }
 
 impl Mirror {
+    /// Takes what the text form takes, and paths that are no UTF-8.
+    ///
+    /// # Errors
+    /// If it names no mirror.
+    pub fn parse(text: OsString) -> Result<Self, ParseMirrorError> {
+        match text.into_string() {
+            Ok(text) => text.parse(),
+            Err(path) => Ok(Self(Base::Folder(path.into()))),
+        }
+    }
+
     /// Whether it is a folder of this machine: one that needs no network.
     pub fn is_folder(&self) -> bool {
         matches!(self.0, Base::Folder(_))
@@ -123,10 +150,8 @@ impl Mirror {
     /// If the URL or a setting makes no sense.
     #[cfg(feature = "object-store")]
     pub fn bucket(url: &str, settings: &[(&str, &str)]) -> Result<Self, ParseMirrorError> {
-        let bucket = Bucket::open(url, settings).map_err(|error| ParseMirrorError {
-            text: url.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let bucket = Bucket::open(url, settings)
+            .map_err(|error| ParseMirrorError::new(url, scrubbed(&error.to_string())))?;
         Ok(Self(Base::Bucket(bucket)))
     }
 

@@ -1,17 +1,21 @@
 //! Downloads that are not finished, kept from one run to the next.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
+use crate::http::is_strong;
 use crate::owner;
 use crate::ranges::Ranges;
 use crate::whole::make_folder;
 use files::{no_follow, open_regular, sync_folder};
+
+/// The most of a journal that is read: a line for each note, far more than a download makes.
+const LONGEST_JOURNAL: u64 = 16 << 20;
 
 /// A download's bytes, owned by this process: nobody else writes to the same file, whatever others believe.
 ///
@@ -29,10 +33,13 @@ pub(crate) struct Partial {
 }
 
 /// One version of one URL's content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) url: String,
     pub(crate) etag: Option<String>,
+    /// The size of the whole, if the server told.
+    #[serde(default)]
+    pub(crate) total: Option<u64>,
 }
 
 impl Partial {
@@ -49,6 +56,8 @@ impl Partial {
         let folder = cache.partials();
         let owned = folder.join(format!("{key}.{}", owner::name()));
         let free = folder.join(key);
+        // What lies behind a link in the folder's place is not ours.
+        make_folder(&folder)?;
         let taken_up = fs::rename(&free, &owned).is_ok();
         let abandoned = || owner::abandoned(&folder, key, lease).into_iter();
         let found = taken_up || abandoned().any(|folder| fs::rename(folder, &owned).is_ok());
@@ -121,6 +130,11 @@ impl Partial {
         }
         self.origin = Some(origin);
         self.rewrite()
+    }
+
+    /// Whether every byte of a file of this size is there, and no other.
+    pub(crate) fn holds(&self, total: u64) -> bool {
+        self.filled.gap(0, total).is_none() && self.filled.len() == total
     }
 
     /// The folder it lies in while it is worked on.
@@ -228,10 +242,16 @@ fn read(folder: &Path, copy: bool) -> io::Result<Option<(Ranges, Option<Origin>)
 
 /// What is noted as there of a file of this length.
 fn read_journal(path: &Path, length: u64) -> io::Result<Option<(Ranges, Option<Origin>)>> {
-    let text = io::read_to_string(open_regular(path)?)?;
+    let text = io::read_to_string(open_regular(path)?.take(LONGEST_JOURNAL))?;
     let mut lines = text.split_inclusive('\n');
     let origin = lines.next().and_then(|line| serde_json::from_str(line).ok());
-    let Some(origin) = origin else { return Ok(None) };
+    let Some(mut origin): Option<Option<Origin>> = origin else {
+        return Ok(None);
+    };
+    if let Some(origin) = &mut origin {
+        // It goes into a request.
+        origin.etag = origin.etag.take().filter(|etag| is_strong(etag));
+    }
     let mut filled = Ranges::default();
     // The last line may be cut off.
     for line in lines.filter_map(|line| line.strip_suffix('\n')) {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::expect::check;
 use crate::hashing::hash;
-use crate::mirror::{Base, Entry, Index, Mirror, SCHEMA, VERSION, path_of};
-use crate::whole::read_back;
+use crate::mirror::{Base, Entry, Index, LONGEST_INDEX, Mirror, SCHEMA, VERSION, path_of};
+use crate::whole::{read_back, read_text};
 use crate::{Artifact, Cache, FetchError, Lock, Pin, Verified};
 use files::{Whole, folder_of, open_regular};
 
@@ -118,8 +118,9 @@ fn write_index(target: &Mirror, mirrored: &[Mirrored]) -> Result<(), FetchError>
         Base::Folder(folder) => {
             let path = folder.join("index.json");
             let write = || {
-                let text = index_with(&fs::read(&path).unwrap_or_default(), mirrored);
-                let mut file = Whole::create(&path)?;
+                let old = read_text(&path, LONGEST_INDEX).unwrap_or_default();
+                let text = index_with(old.as_bytes(), mirrored);
+                let mut file = Whole::output(&path)?;
                 file.write_all(text.as_bytes())?;
                 file.publish()
             };
@@ -143,8 +144,14 @@ fn write_index(target: &Mirror, mirrored: &[Mirrored]) -> Result<(), FetchError>
 fn index_with(old: &[u8], mirrored: &[Mirrored]) -> String {
     let old: Option<Index> = serde_json::from_slice(old).ok();
     let old = old.filter(|index| index.schema == SCHEMA && index.version == VERSION);
-    let mut files = old.map(|index| index.files).unwrap_or_default();
-    files.retain(|entry| mirrored.iter().all(|file| file.url != entry.url));
+    let named = |file: &Entry| mirrored.iter().any(|new| new.url == file.url);
+    // Who reads an index may take its paths for paths: somebody else's are not passed on.
+    let kept = old.map(|index| index.files).unwrap_or_default().into_iter();
+    let kept = kept.filter(|file| !named(file)).filter_map(|file| {
+        let path = path_of(file.sha256.parse().ok()?);
+        Some(Entry { path, ..file })
+    });
+    let mut files: Vec<Entry> = kept.collect();
     files.extend(mirrored.iter().map(|file| Entry {
         url: file.url.clone(),
         bytes: file.pin.bytes,

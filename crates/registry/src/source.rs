@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use reqwest::Url;
 
 use crate::http::{Http, HttpError, Part, Wanted};
+use crate::secrets::shown;
 use files::open_regular;
 
 /// A place that one file may be had from.
@@ -80,16 +81,4 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// A URL as it may be shown.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for URLs that cannot have them.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    let mark = if url.query().is_some() { "?…" } else { "" };
-    url.set_query(None);
-    url.set_fragment(None);
-    format!("{url}{mark}")
 }

@@ -315,6 +315,9 @@ pub struct Artifact {
     pub licence: String,
     /// Its exact size, where it is published.
     pub bytes: Option<u64>,
+    /// The most bytes that it may have where nobody states its size: far more than the network's weights take.
+    #[serde(skip)]
+    pub most_bytes: u64,
     /// What is published of its digest.
     pub known: Known,
 }

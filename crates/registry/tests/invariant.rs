@@ -31,6 +31,19 @@ fn fault(size: u64) -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Gzip),
         1 => Just(Fault::Drip(100)),
         1 => any::<bool>().prop_map(Fault::Html),
+        2 => Just(Fault::IgnoreIfRange),
+        2 => Just(Fault::WholeIfRange),
+        2 => Just(Fault::NodeEtag),
+        2 => Just(Fault::OtherVersion),
+        1 => Just(Fault::LastModified),
+        1 => Just(Fault::Etag("W/\"v0\"".into())),
+        1 => prop::option::of(size + 1..size + 9).prop_map(Fault::WrongTotal),
+        1 => Just(Fault::Multipart),
+        1 => Just(Fault::PartUnasked),
+        1 => prop::sample::select(vec![400, 403, 416, 500, 501]).prop_map(Fault::RefuseRange),
+        1 => Just(Fault::Chunked),
+        1 => Just(Fault::Endless),
+        1 => Just(Fault::CalledHtml),
     ]
 }
 
@@ -58,7 +71,8 @@ proptest! {
     #[test]
     fn a_published_path_holds_exactly_the_pinned_bytes((size, script, manifest, connections, segment) in case()) {
         let body = body(size);
-        let versions = script.iter().filter(|fault| **fault == Fault::NewVersion).count();
+        let of_versions = [Fault::NewVersion, Fault::OtherVersion];
+        let versions = script.iter().filter(|fault| of_versions.contains(fault)).count();
         let ends_changing = script.last() == Some(&Fault::NewVersion);
         let server = serve(&body, &script);
         let known = match manifest {
@@ -72,6 +86,7 @@ proptest! {
         bench.fetcher.limits.min_speed = 2000;
         bench.fetcher.limits.speed_window = Duration::from_millis(80);
         bench.fetcher.sizes.segment = segment;
+        bench.artifact.most_bytes = 1 << 20;
         // Several runs: what one leaves, the next goes on with.
         for run in 0..4 {
             let result = bench.fetch();

@@ -177,6 +177,28 @@ fn faults_are_refused_with_line_and_column() {
 }
 
 #[test]
+fn ids_that_are_no_file_names_are_refused() {
+    for (table, rest) in [
+        ("source", "title = \"S\""),
+        (
+            "preprocess",
+            "resize_short = 8\ncrop = 8\ninterpolation = \"bilinear\"\nmean = [0, 0, 0]\nstd = [1, 1, 1]",
+        ),
+        (
+            "column",
+            "source = \"page\"\nrule = \"paddle-flops\"\nmetric = \"flops\"\nunit = \"G\"",
+        ),
+    ] {
+        for id in ["../x", "a/b", "\\u001b[2J", "CON", ""] {
+            let text = format!("{EMBEDDED}\n[{table}.\"{id}\"]\n{rest}\n");
+            let error = parse(&text).expect_err(id).to_string();
+            assert!(error.contains("the name `"), "{error}");
+            assert!(!error.contains('\u{1b}'), "{error:?}");
+        }
+    }
+}
+
+#[test]
 fn bad_urls_and_digests_are_refused() {
     let url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-hrnet/hrnetv2_w18-8cb57bb9.pth";
     for (bad, why) in [
@@ -185,11 +207,18 @@ fn bad_urls_and_digests_are_refused() {
         ("w.pth", "cannot be read"),
         ("https://user:secret@host/w.pth", "credentials"),
         ("https://host/dir/", "ends in ``"),
+        ("https://host/a b/w.pth", "white space"),
+        (
+            "https://host/\\u001b]0;P/w.pth",
+            "white space or a control character",
+        ),
+        ("https://host/\\n/w.pth", "white space or a control character"),
         ("https://host/%2e%2e", "ends in `%2e%2e`"),
         ("https://host/w.pth?token=1", "ends in"),
     ] {
         let error = refused(url, bad);
         assert!(error.contains(why), "{bad}: {error}");
+        assert!(!error.contains("secret") && !error.contains("token"), "{error}");
     }
     assert!(parse(&EMBEDDED.replacen(url, "http://127.0.0.1:8000/w.pth", 1)).is_ok());
     let prefix = r#"sha256_prefix = "8cb57bb9""#;

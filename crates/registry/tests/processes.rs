@@ -175,6 +175,40 @@ fn a_full_disk_keeps_what_came_and_the_next_run_goes_on() {
     assert_eq!((bench.published().len(), bench.partials().len()), (1, 0));
 }
 
+#[cfg(unix)]
+#[test]
+fn who_may_read_what_is_written_is_what_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+    for (umask, file, folder) in [
+        ("077", 0o600, 0o700),
+        ("027", 0o640, 0o750),
+        ("022", 0o644, 0o755),
+    ] {
+        let server = serve(&body(SIZE), &[Fault::Drip(4_000_000)]);
+        let bench = Bench::of(&server, &known(&body(SIZE)));
+        assert_eq!(run(&bench, &format!("umask {umask};")), Some(0));
+        let mut folders = vec![bench.path("cache")];
+        let mut found = vec![bench.path("zoo.blocks")];
+        while let Some(next) = folders.pop() {
+            let mode = std::fs::metadata(&next).expect("there").permissions().mode() & 0o777;
+            assert_eq!(mode, folder, "{}: {mode:o}", next.display());
+            for entry in std::fs::read_dir(&next).expect("readable") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else {
+                    found.push(path)
+                }
+            }
+        }
+        assert!(found.len() >= 3, "{found:?}");
+        for path in found {
+            let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+            assert_eq!(mode, file, "{}: {mode:o}", path.display());
+        }
+    }
+}
+
 /// A disk that fills up while the download runs. Needs one that nobody misses: `ZOO_SMALL_DISK` names its folder.
 #[test]
 #[ignore = "needs a file system of a few MiB at ZOO_SMALL_DISK; `.ci/run` mounts one"]

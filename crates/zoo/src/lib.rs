@@ -23,6 +23,7 @@ mod weight_file;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
 
 pub use exit::{Exit, Failure};
@@ -32,7 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         // Help and version are errors to clap too; their exit code is 0.
-        Err(error) => return ExitCode::from(output::usage(&error)),
+        Err(error) => return ExitCode::from(output::usage(&discreet(error))),
     };
     let cx = context::Context::new(&cli.global);
     if cli.command.runs_networks() {
@@ -45,6 +46,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+/// The error without the passwords and signatures that stand in what it repeats of the command line or a variable.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let words = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(word) => Some((kind, registry::without_secrets(word))),
+        _ => None,
+    });
+    for (kind, word) in words.collect::<Vec<_>>() {
+        error.insert(kind, ContextValue::String(word));
+    }
+    error
 }
 
 /// The command line as clap knows it, for completions and the documentation test.

@@ -314,6 +314,73 @@ fn two_fetches_at_once_download_once() {
 }
 
 #[test]
+fn secrets_of_mirrors_are_not_repeated() {
+    let place = Place::new(&[]);
+    place.zoo(&["fetch", "all"], 0);
+    let address = place.server.address();
+    let good = format!("http://user:sesame@{address}/?token=sesame");
+    let bad = "xx://user:sesame@host/?token=sesame";
+    let unread = "https://user:ses/sesame@host/";
+    let no_scheme = "user:sesame@host/w";
+    fs::remove_dir_all(place.path("cache")).expect("removed");
+    let runs: &[(&[&str], i32)] = &[
+        (&["fetch", "--help"], 0),
+        (&["verify", "--help"], 0),
+        (&["pin", "--help"], 0),
+        (&["nightly", "--help"], 0),
+        (&["fetch", "all", "-v"], 0),
+        (&["fetch", "all", "--dry-run", "--json"], 0),
+        (&["verify", "--repair"], 0),
+        (&["mirror", &good], 5),
+        (&["mirror", bad], 2),
+        (&["fetch", "all", "--mirror", bad], 2),
+        (&["fetch", "all", "--mirror", unread], 2),
+        (&["fetch", "all", "--mirror", no_scheme], 2),
+        (&["fetch", &good], 4),
+        (&["eval", "-m", "Net_0", "--data", bad], 2),
+        (&["eval", "-m", "Net_0", "--data", "s3://user:sesame@bucket/x"], 2),
+    ];
+    for (arguments, code) in runs {
+        let output = place
+            .command(arguments)
+            .env("ZOO_MIRROR", &good)
+            .env("ZOO_DATA", bad)
+            .output()
+            .expect("the program starts");
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(!told.contains("sesame"), "{arguments:?}: {told}");
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {told}");
+    }
+    // A variable that makes no sense is told of without its value.
+    for variable in [bad, unread, no_scheme] {
+        let output = place
+            .command(&["fetch", "all"])
+            .env("ZOO_MIRROR", variable)
+            .output();
+        let output = output.expect("the program starts");
+        let told = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && !told.contains("sesame"),
+            "{told}"
+        );
+        assert!(told.contains("is no mirror"), "{told}");
+    }
+    for file in ["zoo.lock", "zoo.blocks"] {
+        let text = fs::read_to_string(place.path(file)).expect("written");
+        assert!(!text.contains("sesame"), "{file}");
+    }
+}
+
+#[test]
+fn a_server_without_end_does_not_fill_the_disk() {
+    let place = Place::new(&[Fault::Endless]);
+    let told = place.zoo(&["fetch", "Net_0"], 5);
+    assert!(told.contains("state its `bytes` in zoo.toml"), "{told}");
+    let files = |name: &str| fs::read_dir(place.path(name)).map_or(0, Iterator::count);
+    assert_eq!((files("cache/sha256"), files("cache/partial")), (0, 0));
+}
+
+#[test]
 fn proxies_are_used_unless_told_not_to_and_their_password_is_not_shown() {
     let place = Place::new(&[]);
     place.zoo(&["fetch", "all"], 0);

@@ -3,6 +3,7 @@ use toml::Spanned;
 
 use super::Check;
 use crate::http::is_loopback;
+use crate::secrets::shown_text;
 use crate::types::{Artifact, Known};
 use crate::{ManifestError, names, wire};
 
@@ -12,6 +13,7 @@ impl Check<'_> {
         &self,
         variant: &str,
         wire: &wire::Variant,
+        most_bytes: u64,
     ) -> Result<Vec<Artifact>, ManifestError> {
         let mut artifacts: Vec<Artifact> = Vec::new();
         for weights in &wire.weights {
@@ -43,6 +45,7 @@ impl Check<'_> {
                 naming: weights.naming,
                 licence: weights.licence.clone().unwrap_or_else(|| wire.licence.clone()),
                 bytes: weights.bytes,
+                most_bytes,
                 known,
             });
         }
@@ -68,7 +71,12 @@ impl Check<'_> {
     /// The URL and its last part.
     fn url(&self, written: &Spanned<String>) -> Result<(String, String), ManifestError> {
         let text = written.get_ref();
-        let fail = |why: &str| self.fail(written.span(), format!("the URL `{text}` {why}"));
+        let shown = shown_text(text);
+        let fail = |why: &str| self.fail(written.span(), format!("the URL `{shown}` {why}"));
+        // A reader of URLs passes over some of these: it would read another one than stands here.
+        if text.contains(|next: char| next.is_control() || next.is_whitespace()) {
+            return fail("holds white space or a control character");
+        }
         let Ok(url) = Url::parse(text) else {
             return fail("cannot be read: expected https://HOST/PATH/FILE");
         };
@@ -81,7 +89,11 @@ impl Check<'_> {
         let file_name = text.rsplit('/').next().unwrap_or_default();
         match names::fault(file_name) {
             None => Ok((text.clone(), file_name.to_owned())),
-            Some(fault) => fail(&format!("ends in `{file_name}`, which {fault}")),
+            Some(fault) => {
+                let name = file_name.split(['?', '#']).next().unwrap_or_default();
+                let mark = if name == file_name { "" } else { "?…" };
+                fail(&format!("ends in `{name}{mark}`, which {fault}"))
+            }
         }
     }
 }

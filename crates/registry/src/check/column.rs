@@ -21,6 +21,7 @@ impl Check<'_> {
             .into_iter()
             .map(|(id, spanned)| {
                 let span = spanned.span();
+                self.id(&id, span.clone())?;
                 let column = spanned.into_inner();
                 let source = sources
                     .get(column.source.get_ref())

@@ -37,8 +37,15 @@ impl Zoo {
         let preprocess = wire
             .preprocess
             .iter()
-            .map(|(id, written)| Ok((id.clone(), check.preprocess(id, written)?)))
+            .map(|(id, written)| {
+                check.id(id, written.span())?;
+                Ok((id.clone(), check.preprocess(id, written)?))
+            })
             .collect::<Result<BTreeMap<_, _>, ManifestError>>()?;
+        for id in wire.source.keys() {
+            // The tables of sources have no place of their own.
+            check.id(id, text.find(id).map_or(0..0, |start| start..start + id.len()))?;
+        }
         let sources: BTreeMap<String, Source> = wire
             .source
             .into_iter()
@@ -107,12 +114,15 @@ impl Check<'_> {
     }
 
     fn name(&self, written: &Spanned<String>) -> Result<String, ManifestError> {
-        match names::fault(written.get_ref()) {
-            None => Ok(written.get_ref().clone()),
-            Some(fault) => self.fail(
-                written.span(),
-                format!("the name `{}` {fault}", written.get_ref()),
-            ),
+        self.id(written.get_ref(), written.span())?;
+        Ok(written.get_ref().clone())
+    }
+
+    /// Refuses what cannot be a file's name: who uses names need not think of what stands in them.
+    fn id(&self, id: &str, span: Range<usize>) -> Result<(), ManifestError> {
+        match names::fault(id) {
+            None => Ok(()),
+            Some(fault) => self.fail(span, format!("the name `{}` {fault}", id.escape_debug())),
         }
     }
 }

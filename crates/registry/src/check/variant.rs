@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hrnet::{HeadSpec, HrnetSpec, Shape, StageOneSpec};
+use hrnet::{Graph, HeadSpec, HrnetSpec, Param, Shape, StageOneSpec};
 use toml::Spanned;
 
 use super::Check;
@@ -13,8 +13,8 @@ impl Check<'_> {
         let name = self.new_name(&wire.name, zoo)?;
         let base = self.base(wire, zoo)?;
         let preprocess = self.preprocess_of(wire, base, &zoo.preprocess)?;
-        let spec = self.spec(wire, base, &preprocess)?;
-        let artifacts = self.artifacts(&name, wire)?;
+        let (spec, graph) = self.network(wire, base, &preprocess)?;
+        let artifacts = self.artifacts(&name, wire, most_bytes(&graph))?;
         let mut variant = Variant {
             base: base.map(|base| base.name.clone()),
             tags: wire.tags.clone(),
@@ -76,12 +76,12 @@ impl Check<'_> {
     }
 
     /// The network, which must take images of the crop's size.
-    fn spec(
+    fn network(
         &self,
         wire: &wire::Variant,
         base: Option<&Variant>,
         preprocess: &Preprocess,
-    ) -> Result<HrnetSpec, ManifestError> {
+    ) -> Result<(HrnetSpec, Graph), ManifestError> {
         let spec = match (&wire.network, base) {
             (Some(network), None) => declared(network.get_ref()),
             (None, Some(base)) => base.spec.clone(),
@@ -94,10 +94,21 @@ impl Check<'_> {
         };
         let span = wire.network.as_ref().map_or(wire.name.span(), Spanned::span);
         match spec.graph(Shape::square(1, preprocess.crop)) {
-            Ok(_) => Ok(spec),
+            Ok(graph) => Ok((spec, graph)),
             Err(error) => self.fail(span, error.to_string()),
         }
     }
+}
+
+/// The most bytes that a file of this network's weights may have where nobody states its size: 8 for each parameter, and
+/// 64 MiB for all else.
+fn most_bytes(graph: &Graph) -> u64 {
+    let elements = |param: Param| {
+        let sides = param.shape.iter().map(|side| *side as u64);
+        sides.fold(1, u64::saturating_mul)
+    };
+    let parameters = graph.params().map(elements).fold(0, u64::saturating_add);
+    parameters.saturating_mul(8).saturating_add(64 << 20)
 }
 
 /// The network as declared; what is left out is as in the published HRNet-C networks.

@@ -31,14 +31,38 @@ pub enum Fault {
     IgnoreRange,
     /// A part that starts one byte later than asked for, and says so.
     WrongContentRange,
+    /// Not the whole of which this is a part, but this; nothing for one that is not known.
+    WrongTotal(Option<u64>),
+    /// Parts as `multipart/byteranges`.
+    Multipart,
+    /// This status for whoever asks for a part.
+    RefuseRange(u16),
+    /// All of it as a part that nobody asked for.
+    PartUnasked,
+    /// The part that was asked for, whatever version was asked for.
+    IgnoreIfRange,
+    /// The whole file for whoever names a version, though it has not changed.
+    WholeIfRange,
     /// From this request on the file is another version: other bytes, another entity tag.
     NewVersion,
+    /// This answer alone is of another version, whatever version was asked for: other bytes, another entity tag.
+    OtherVersion,
+    /// An entity tag that no other answer has, as from one of many machines.
+    NodeEtag,
+    /// This entity tag.
+    Etag(String),
+    /// No entity tag, but the time of the last change.
+    LastModified,
     /// A redirect to the same address.
     RedirectLoop,
     /// A redirect to another address.
     Redirect(String),
     /// No length is announced; the end of the connection is the end of the file.
     NoLength,
+    /// No length is announced; the file comes in chunks, the last of which is empty.
+    Chunked,
+    /// Chunks without end.
+    Endless,
     /// No entity tag.
     NoEtag,
     /// Said to be compressed.
@@ -47,6 +71,8 @@ pub enum Fault {
     SlowHead(Duration),
     /// An error page with status 200; `true` says what it is, `false` calls it a file.
     Html(bool),
+    /// The file, called a web page.
+    CalledHtml,
 }
 
 /// A pause that a server asks for in `Retry-After`.
@@ -66,8 +92,10 @@ pub struct ParseFaultError(String);
 impl Fault {
     /// The forms that [`Fault::from_str`] takes.
     pub const NAMES: &'static str = "good, close, status=CODE, status=CODE,SECONDS, status=CODE,date,SECONDS, truncate=N, reset=N, \
-        stall=N, drip=BYTES_A_SECOND, extra=N, flip=N, ignore-range, wrong-content-range, new-version, redirect-loop, \
-        redirect=URL, no-length, no-etag, gzip, slow-head=MS, html, disguised-html";
+        stall=N, drip=BYTES_A_SECOND, extra=N, flip=N, ignore-range, wrong-content-range, total=N, total=*, multipart, \
+        refuse-range=CODE, part-unasked, ignore-if-range, whole-if-range, new-version, other-version, node-etag, etag=TEXT, \
+        last-modified, no-etag, redirect-loop, redirect=URL, no-length, chunked, endless, gzip, slow-head=MS, html, \
+        disguised-html, called-html";
 }
 
 impl FromStr for Fault {
@@ -81,25 +109,47 @@ impl FromStr for Fault {
             ("close", "") => Self::Close,
             ("ignore-range", "") => Self::IgnoreRange,
             ("wrong-content-range", "") => Self::WrongContentRange,
+            ("total", "*") => Self::WrongTotal(None),
+            ("multipart", "") => Self::Multipart,
+            ("part-unasked", "") => Self::PartUnasked,
+            ("ignore-if-range", "") => Self::IgnoreIfRange,
+            ("whole-if-range", "") => Self::WholeIfRange,
             ("new-version", "") => Self::NewVersion,
+            ("other-version", "") => Self::OtherVersion,
+            ("node-etag", "") => Self::NodeEtag,
+            ("last-modified", "") => Self::LastModified,
+            ("chunked", "") => Self::Chunked,
+            ("endless", "") => Self::Endless,
+            ("called-html", "") => Self::CalledHtml,
+            ("etag", tag) if is_plain(tag) => Self::Etag(tag.to_owned()),
             ("redirect-loop", "") => Self::RedirectLoop,
             ("no-length", "") => Self::NoLength,
             ("no-etag", "") => Self::NoEtag,
             ("gzip", "") => Self::Gzip,
             ("html", "") => Self::Html(true),
             ("disguised-html", "") => Self::Html(false),
-            ("redirect", url) if !url.is_empty() => Self::Redirect(url.to_owned()),
+            ("redirect", url) if is_plain(url) => Self::Redirect(url.to_owned()),
             ("truncate", _) => Self::Truncate(number()?),
             ("reset", _) => Self::Reset(number()?),
             ("stall", _) => Self::Stall(number()?),
             ("drip", _) => Self::Drip(number()?),
             ("extra", _) => Self::Extra(number()?),
             ("flip", _) => Self::Flip(number()?),
+            ("total", _) => Self::WrongTotal(Some(number()?)),
+            ("refuse-range", _) => match status(value) {
+                Some(Self::Status { code, wait: None }) => Self::RefuseRange(code),
+                _ => return Err(ParseFaultError(text.to_owned())),
+            },
             ("slow-head", _) => Self::SlowHead(Duration::from_millis(number()?)),
             ("status", _) => status(value).ok_or_else(|| ParseFaultError(text.to_owned()))?,
             _ => return Err(ParseFaultError(text.to_owned())),
         })
     }
+}
+
+/// Whether text may stand in a header.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 fn status(value: &str) -> Option<Fault> {
@@ -130,7 +180,14 @@ mod tests {
         assert_eq!(read("status=404"), waits(404, None));
         assert_eq!(read("status=503,2"), waits(503, Some(Wait::Seconds(2))));
         assert_eq!(read("status=429,date,5"), waits(429, Some(Wait::Date(5))));
+        assert_eq!(read("total=*"), Ok(Fault::WrongTotal(None)));
+        assert_eq!(read("total=7"), Ok(Fault::WrongTotal(Some(7))));
+        assert_eq!(read("refuse-range=403"), Ok(Fault::RefuseRange(403)));
+        assert_eq!(read("etag=W/\"a\""), Ok(Fault::Etag("W/\"a\"".into())));
         for wrong in [
+            "etag=",
+            "etag=\n",
+            "refuse-range=403,1",
             "",
             "truncate",
             "truncate=x",

@@ -7,42 +7,62 @@ mod fault;
 mod reply;
 mod request;
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 pub use fault::{Fault, ParseFaultError, Wait};
 
 use request::Request;
+
+/// How many connections are open at once; more are closed as they come.
+const CONNECTIONS: usize = 256;
+/// How many heads of requests are kept.
+const HEADS: usize = 4096;
+/// How long a client may take none of what it is sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server hands out.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// These bytes, under every path.
     Bytes(Arc<[u8]>),
-    /// The files of this folder.
+    /// The files of this folder; links are followed that stay in it.
     Folder(PathBuf),
 }
 
 /// A running server; dropped, it stops taking connections.
-#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     state: Arc<State>,
 }
 
+impl fmt::Debug for Server {
+    /// The address alone: requests hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.address)
+    }
+}
+
 /// What all connections share.
-#[derive(Debug)]
 struct State {
     content: Content,
     /// The faults of the requests to come; the last one is for all that follow.
     script: Mutex<Vec<Fault>>,
-    heads: Mutex<Vec<String>>,
+    /// The heads of the last requests.
+    heads: Mutex<VecDeque<String>>,
     /// Grows with each [`Fault::NewVersion`].
     version: AtomicU64,
+    /// Grows with each [`Fault::NodeEtag`].
+    nodes: AtomicU64,
+    /// Connections that are open.
+    open: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -54,11 +74,18 @@ impl Server {
     /// If the address cannot be listened on.
     pub fn start(address: &str, content: Content, script: Vec<Fault>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
+        // Files are held against it, links resolved; without the folder nothing is in it.
+        let content = match content {
+            Content::Folder(folder) => Content::Folder(folder.canonicalize().unwrap_or(folder)),
+            bytes @ Content::Bytes(_) => bytes,
+        };
         let state = Arc::new(State {
             content,
             script: Mutex::new(script.into_iter().rev().collect()),
-            heads: Mutex::new(Vec::new()),
+            heads: Mutex::new(VecDeque::new()),
             version: AtomicU64::new(0),
+            nodes: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
         });
         let address = listener.local_addr()?;
@@ -68,9 +95,12 @@ impl Server {
                 if accepting.stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                let state = Arc::clone(&accepting);
                 // A connection that fails is the client's to notice.
-                let _ = stream.map(|stream| thread::spawn(move || state.serve(stream)));
+                let Ok(stream) = stream else { continue };
+                if accepting.open.load(Ordering::SeqCst) < CONNECTIONS {
+                    let connection = Connection::new(&accepting);
+                    thread::spawn(move || connection.0.serve(&stream));
+                }
             }
         });
         Ok(Self { address, state })
@@ -86,13 +116,26 @@ impl Server {
         format!("http://{}/{path}", self.address)
     }
 
-    /// The heads of the requests so far, as they came.
+    /// The heads of the last requests, as they came: of the first 4096 all.
     pub fn requests(&self) -> Vec<String> {
-        self.state
-            .heads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let heads = self.state.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.iter().cloned().collect()
+    }
+}
+
+/// One of the connections that are open.
+struct Connection(Arc<State>);
+
+impl Connection {
+    fn new(state: &Arc<State>) -> Self {
+        state.open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -106,19 +149,25 @@ impl Drop for Server {
 
 impl State {
     /// Answers the requests of one connection, until one of the two has had enough.
-    fn serve(&self, stream: TcpStream) {
+    fn serve(&self, stream: &TcpStream) {
         // Answers are written in one piece or slowly on purpose.
         let _ = stream.set_nodelay(true);
-        while let Some(request) = Request::read(&stream) {
-            self.heads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(request.head.clone());
-            let goes_on = self.answer(&stream, &request, self.next_fault());
+        let _ = stream.set_write_timeout(Some(PATIENCE));
+        while let Some(request) = Request::read(stream) {
+            self.keep(&request.head);
+            let goes_on = self.answer(stream, &request, self.next_fault());
             if !matches!(goes_on, Ok(true)) || self.stopped.load(Ordering::SeqCst) {
                 return;
             }
         }
+    }
+
+    fn keep(&self, head: &str) {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        if heads.len() == HEADS {
+            heads.pop_front();
+        }
+        heads.push_back(head.to_owned());
     }
 
     fn next_fault(&self) -> Fault {

@@ -1,10 +1,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::path::{Component, Path};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::request::Request;
 use super::{Content, Fault, State, Wait};
@@ -12,16 +13,79 @@ use files::open_regular;
 
 const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><body>Please log in to the network.</body></html>\n";
 
+/// How long a client is kept waiting that does not go away.
+const LONGEST_STALL: Duration = Duration::from_secs(3600);
+
 /// The bytes of an answer.
 struct Body {
     bytes: Box<dyn Read>,
     length: u64,
 }
 
+impl Body {
+    /// The same with text around it.
+    fn between(self, before: String, after: String) -> Self {
+        let length = self.length + (before.len() + after.len()) as u64;
+        let (before, after) = (io::Cursor::new(before), io::Cursor::new(after));
+        Self {
+            bytes: Box::new(before.chain(self.bytes).chain(after)),
+            length,
+        }
+    }
+}
+
+/// Whether a server with this fault sends parts.
+fn sends_parts(fault: &Fault) -> bool {
+    !matches!(
+        fault,
+        Fault::IgnoreRange
+            | Fault::NoLength
+            | Fault::Extra(_)
+            | Fault::Chunked
+            | Fault::Endless
+            | Fault::PartUnasked
+    )
+}
+
+fn content_range(fault: &Fault, range: &Range<u64>, total: u64) -> String {
+    let first = range.start + u64::from(*fault == Fault::WrongContentRange);
+    let total = match fault {
+        Fault::WrongTotal(Some(total)) => total.to_string(),
+        Fault::WrongTotal(None) => "*".into(),
+        _ => total.to_string(),
+    };
+    format!("Content-Range: bytes {first}-{}/{total}\r\n", range.end - 1)
+}
+
+/// The headers that all answers with a file have, and the end of the head.
+fn headers(fault: &Fault, etag: &str, length: u64) -> String {
+    let mut head = match fault {
+        Fault::NoLength | Fault::Extra(_) => String::new(),
+        Fault::Chunked | Fault::Endless => "Transfer-Encoding: chunked\r\n".into(),
+        _ => format!("Content-Length: {length}\r\n"),
+    };
+    head += &match fault {
+        Fault::NoEtag => String::new(),
+        Fault::LastModified => "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n".into(),
+        _ => format!("ETag: {etag}\r\n"),
+    };
+    head += match fault {
+        Fault::Gzip => "Content-Encoding: gzip\r\n",
+        _ => "",
+    };
+    head + match fault {
+        Fault::Multipart => "\r\n",
+        Fault::CalledHtml => "Content-Type: text/html\r\n\r\n",
+        _ => "Content-Type: application/octet-stream\r\n\r\n",
+    }
+}
+
 impl State {
     /// Answers a request with a fault; whether the connection can go on.
     pub(super) fn answer(&self, stream: &TcpStream, request: &Request, fault: Fault) -> io::Result<bool> {
         match fault {
+            _ if request.method != "GET" => return status(stream, 405, "Allow: GET\r\n"),
+            Fault::RefuseRange(code) if request.range.is_some() => return status(stream, code, ""),
             Fault::Close => return Ok(false),
             Fault::Status { code, wait } => return status(stream, code, &waits(wait)),
             Fault::Redirect(url) => return status(stream, 302, &format!("Location: {url}\r\n")),
@@ -51,7 +115,7 @@ impl State {
         }
     }
 
-    /// The file a path names, and its size; never one outside the folder.
+    /// The file a path names, and its size; never one outside the folder, not even by a link.
     fn open(&self, path: &str) -> io::Result<(Handle, u64)> {
         match &self.content {
             Content::Bytes(bytes) => Ok((Handle::Bytes(io::Cursor::new(bytes.clone())), bytes.len() as u64)),
@@ -60,7 +124,11 @@ impl State {
                 if !Path::new(path).components().all(plain) {
                     return Err(io::Error::other("leaves the folder"));
                 }
-                let file = open_regular(&folder.join(path))?;
+                let path = folder.join(path).canonicalize()?;
+                if !path.starts_with(folder) {
+                    return Err(io::Error::other("leaves the folder"));
+                }
+                let file = open_regular(&path)?;
                 let length = file.metadata()?.len();
                 Ok((Handle::File(file), length))
             }
@@ -75,44 +143,57 @@ impl State {
         file: Handle,
         total: u64,
     ) -> io::Result<bool> {
-        let version = self.version.load(Ordering::SeqCst);
-        let etag = format!("\"v{version}\"");
-        let ranges = !matches!(fault, Fault::IgnoreRange | Fault::NoLength | Fault::Extra(_));
-        let part = match request.part(total, &etag) {
-            Ok(part) => part.filter(|_| ranges),
-            Err(()) => return status(stream, 416, &format!("Content-Range: bytes */{total}\r\n")),
+        let version = self.version.load(Ordering::SeqCst) + u64::from(*fault == Fault::OtherVersion);
+        let etag = self.etag(fault, version);
+        let mut request = request.clone();
+        match fault {
+            Fault::IgnoreIfRange | Fault::OtherVersion => request.if_range = None,
+            Fault::WholeIfRange if request.if_range.is_some() => request.range = None,
+            _ => {}
+        }
+        let Ok(part) = request.part(total, &etag) else {
+            return status(stream, 416, &format!("Content-Range: bytes */{total}\r\n"));
         };
+        let part = part.filter(|_| sends_parts(fault));
         let range = part.clone().unwrap_or(0..total);
-        let mut head = String::from(if part.is_some() {
-            "HTTP/1.1 206 Partial Content\r\n"
+        let length = range.end - range.start;
+        let mut body = Body {
+            bytes: file.part(range.start, length, version)?,
+            length,
+        };
+        let mut head = String::new();
+        if part.is_some() && *fault == Fault::Multipart {
+            head += "HTTP/1.1 206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=zoo\r\n";
+            body = body.between(
+                format!("--zoo\r\n{}\r\n", content_range(fault, &range, total)),
+                "\r\n--zoo--\r\n".into(),
+            );
+        } else if part.is_some() || *fault == Fault::PartUnasked {
+            head += "HTTP/1.1 206 Partial Content\r\n";
+            head += &content_range(fault, &range, total);
         } else {
-            "HTTP/1.1 200 OK\r\n"
-        });
-        if part.is_some() {
-            let first = range.start + u64::from(*fault == Fault::WrongContentRange);
-            head += &format!("Content-Range: bytes {first}-{}/{total}\r\n", range.end - 1);
-        } else if ranges {
-            head += "Accept-Ranges: bytes\r\n";
+            head += "HTTP/1.1 200 OK\r\n";
+            head += if sends_parts(fault) {
+                "Accept-Ranges: bytes\r\n"
+            } else {
+                ""
+            };
         }
-        if !matches!(fault, Fault::NoLength | Fault::Extra(_)) {
-            head += &format!("Content-Length: {}\r\n", range.end - range.start);
-        }
-        if *fault != Fault::NoEtag {
-            head += &format!("ETag: {etag}\r\n");
-        }
-        if *fault == Fault::Gzip {
-            head += "Content-Encoding: gzip\r\n";
-        }
-        head += "Content-Type: application/octet-stream\r\n\r\n";
+        head += &headers(fault, &etag, body.length);
         match fault {
             Fault::SlowHead(pause) => slowly(stream, head.as_bytes(), *pause)?,
             _ => send(stream, head.as_bytes())?,
         }
-        let body = Body {
-            bytes: file.part(range.start, range.end - range.start, version)?,
-            length: range.end - range.start,
-        };
         self.send_body(stream, fault, body)
+    }
+
+    /// The name of a version.
+    fn etag(&self, fault: &Fault, version: u64) -> String {
+        match fault {
+            Fault::Etag(tag) => tag.clone(),
+            Fault::NodeEtag => format!("\"v{version}-{}\"", self.nodes.fetch_add(1, Ordering::SeqCst)),
+            _ => format!("\"v{version}\""),
+        }
     }
 
     fn send_body(&self, stream: &TcpStream, fault: &Fault, mut body: Body) -> io::Result<bool> {
@@ -141,11 +222,21 @@ impl State {
                     *byte ^= 0xff;
                 }
             })?,
+            Fault::Chunked => {
+                chunks(&mut body.bytes, stream)?;
+                send(stream, b"0\r\n\r\n")?;
+            }
+            Fault::Endless => {
+                chunks(&mut body.bytes, stream)?;
+                while !self.stopped.load(Ordering::SeqCst) {
+                    chunks(&mut io::repeat(0x55).take(1 << 20), stream)?;
+                }
+            }
             _ => copy(&mut body.bytes, stream, untouched)?,
         }
         let cut = match *fault {
             Fault::Truncate(at) => at < body.length,
-            Fault::Reset(_) | Fault::Stall(_) | Fault::NoLength | Fault::Extra(_) => true,
+            Fault::Reset(_) | Fault::Stall(_) | Fault::NoLength | Fault::Extra(_) | Fault::Endless => true,
             _ => false,
         };
         Ok(!cut)
@@ -166,10 +257,11 @@ impl State {
         Ok(())
     }
 
-    /// Waits until the client goes away.
+    /// Waits until the client goes away, a long time at most.
     fn linger(&self, mut stream: &TcpStream) {
         let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
-        while !self.stopped.load(Ordering::SeqCst) {
+        let begun = Instant::now();
+        while !self.stopped.load(Ordering::SeqCst) && begun.elapsed() < LONGEST_STALL {
             match stream.read(&mut [0; 64]) {
                 Ok(0) => return,
                 Err(error)
@@ -270,6 +362,20 @@ fn copy(from: &mut dyn Read, stream: &TcpStream, change: impl Fn(u64, &mut [u8])
         change(place, &mut buffer[..read]);
         send(stream, &buffer[..read])?;
         place += read as u64;
+    }
+}
+
+/// Sends bytes in chunks.
+fn chunks(from: &mut dyn Read, stream: &TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        send(stream, format!("{read:x}\r\n").as_bytes())?;
+        send(stream, &buffer[..read])?;
+        send(stream, b"\r\n")?;
     }
 }
 

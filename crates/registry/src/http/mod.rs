@@ -1,5 +1,6 @@
 //! Files over HTTP: whole or in parts, from servers that may do anything.
 
+mod answer;
 mod client;
 mod part;
 mod retry_after;
@@ -7,15 +8,30 @@ mod retry_after;
 use std::error::Error;
 use std::time::Duration;
 
+pub(crate) use answer::{is_strong, same_version};
 pub(crate) use client::{Http, is_loopback};
 pub use client::{Token, Tokens};
 pub(crate) use part::{Part, Wanted};
+
+use crate::secrets::scrubbed;
 
 /// A download that failed, and what may help.
 #[derive(Debug)]
 pub(crate) struct HttpError {
     pub(crate) reason: String,
     pub(crate) next: Next,
+    pub(crate) reached: Reached,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Nobody is there.
+    Nobody,
+    /// Somebody who did not answer.
+    Silence,
+    /// Somebody who answered.
+    Answer,
 }
 
 /// What to do after a failure.
@@ -25,37 +41,40 @@ pub(crate) enum Next {
     Again(Option<Duration>),
     /// Try again, and ask for the whole file: this server cannot be trusted with parts.
     Whole,
+    /// Try again if the server has several versions: this one has the wrong bytes.
+    OtherVersion,
+    /// Nothing: the file has so many bytes, and only what follows them was asked for.
+    Ends(u64),
     /// Another try cannot help.
     GiveUp,
 }
 
 impl HttpError {
-    /// A failure that may pass.
-    pub(crate) fn passing(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>, next: Next) -> Self {
         Self {
             reason: reason.into(),
-            next: Next::Again(None),
+            next,
+            reached: Reached::Answer,
         }
+    }
+
+    /// A failure that may pass.
+    pub(crate) fn passing(reason: impl Into<String>) -> Self {
+        Self::new(reason, Next::Again(None))
     }
 
     /// A failure that will not pass.
     pub(crate) fn lasting(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            next: Next::GiveUp,
-        }
+        Self::new(reason, Next::GiveUp)
     }
 
     /// A failure of a server that does not do parts right.
     pub(crate) fn of_parts(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            next: Next::Whole,
-        }
+        Self::new(reason, Next::Whole)
     }
 }
 
-/// The error with its causes: reqwest's own first line rarely says why.
+/// The error with its causes, reqwest's own first line rarely says why; URLs in it lose their secrets.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -66,5 +85,5 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    text
+    scrubbed(&text)
 }

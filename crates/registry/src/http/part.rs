@@ -1,16 +1,15 @@
 use std::io::Read;
 use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::Response;
 use reqwest::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_RANGE,
-    RANGE, TRANSFER_ENCODING,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING,
 };
 use reqwest::{StatusCode, Url, Version};
 
-use super::retry_after::retry_after;
-use super::{Http, HttpError, Next, chain};
+use super::answer::{Question, SentPart, asked, is_strong, refused, sent_part, text};
+use super::{Http, HttpError, Next, Reached, chain};
 use crate::Limits;
 
 /// What to ask for.
@@ -35,6 +34,10 @@ pub(crate) struct Part {
     pub(crate) total: Option<u64>,
     /// The version, if the server names it in a way that promises equal bytes.
     pub(crate) etag: Option<String>,
+    /// Whatever the server says of the version, promise or not.
+    pub(crate) version: String,
+    /// Whether the server calls it a web page.
+    pub(crate) page: bool,
     /// Whether parts may be asked for.
     pub(crate) parts: bool,
     /// Whether a connection that breaks can be told from the end of the file.
@@ -54,69 +57,66 @@ impl Part {
             }
         }
         // Its URL may hold a signature that nobody is to see.
-        let response = request.send().map_err(|error| HttpError {
-            next: if error.is_redirect() {
-                Next::GiveUp
-            } else {
-                Next::Again(None)
-            },
-            reason: chain(&error.without_url()),
-        })?;
-        let part = match (response.status(), &wanted.range) {
-            (StatusCode::OK, _) => None,
-            (StatusCode::PARTIAL_CONTENT, Some(range)) => {
-                let header = text(response.headers(), CONTENT_RANGE);
-                Some(content_range(header, range).ok_or_else(|| {
-                    HttpError::of_parts(format!(
-                        "the server sends another part than the one asked for (content range `{header}` for bytes {})",
-                        asked(range)
-                    ))
-                })?)
+        let response = request.send().map_err(|error| {
+            let next = match error.is_redirect() {
+                true => Next::GiveUp,
+                false => Next::Again(None),
+            };
+            let reached = match error.is_connect() {
+                true => Reached::Nobody,
+                false => Reached::Silence,
+            };
+            HttpError {
+                reached,
+                ..HttpError::new(chain(&error.without_url()), next)
             }
-            (status, wanted) => return Err(refused(status, wanted.is_some(), &response, http.limits)),
+        })?;
+        let part = match response.status() {
+            StatusCode::OK => None,
+            StatusCode::PARTIAL_CONTENT => sent_part(response.headers(), wanted.range.as_ref())?,
+            status => {
+                let request = Question {
+                    part: wanted.range.is_some(),
+                    redirected: response.url().as_str() != url.as_str(),
+                };
+                return Err(refused(status, request, response.headers(), http.limits));
+            }
         };
         Self::checked(response, part, http.limits)
     }
 
-    fn checked(
-        response: Response,
-        part: Option<(Range<u64>, u64)>,
-        limits: Limits,
-    ) -> Result<Self, HttpError> {
+    fn checked(response: Response, part: Option<SentPart>, limits: Limits) -> Result<Self, HttpError> {
         let headers = response.headers();
-        if text(headers, CONTENT_TYPE)
+        let page = text(headers, CONTENT_TYPE)
             .to_ascii_lowercase()
-            .starts_with("text/html")
-        {
-            return Err(HttpError::lasting(
-                "the server sends a web page instead of the file (content type text/html)",
-            ));
-        }
+            .starts_with("text/html");
         if !matches!(text(headers, CONTENT_ENCODING), "" | "identity") {
             return Err(HttpError::lasting(
                 "the server compresses the file though it was asked not to",
             ));
         }
-        let length = response.content_length();
-        if let (Some((range, _)), Some(length)) = (&part, length)
-            && range.end - range.start != length
+        let announced = response.content_length();
+        let length = part.as_ref().map(SentPart::length);
+        if let (Some(length), Some(announced)) = (length, announced)
+            && length != announced
         {
             return Err(HttpError::of_parts(format!(
-                "the server announces {length} bytes for a part of {}",
-                range.end - range.start
+                "the server announces {announced} bytes for a part of {length}"
             )));
         }
-        let strong = Some(text(headers, ETAG)).filter(|etag| etag.starts_with('"'));
+        let etag = text(headers, ETAG);
+        let strong = Some(etag).filter(|etag| is_strong(etag)).map(str::to_owned);
         Ok(Self {
             whole: part.is_none(),
-            start: part.as_ref().map_or(0, |(range, _)| range.start),
-            length: part
-                .as_ref()
-                .map_or(length, |(range, _)| Some(range.end - range.start)),
-            total: part.as_ref().map_or(length, |(_, total)| Some(*total)),
-            etag: strong.map(str::to_owned),
+            start: part.as_ref().map_or(0, |part| part.range.start),
+            length: length.or(announced),
+            total: part.as_ref().map_or(announced, |part| part.total),
+            etag: strong,
+            version: format!("{etag}{}", text(headers, LAST_MODIFIED)),
+            page,
             parts: part.is_some() || text(headers, ACCEPT_RANGES).eq_ignore_ascii_case("bytes"),
-            delimited: length.is_some()
+            delimited: part.is_some()
+                || announced.is_some()
                 || response.version() == Version::HTTP_2
                 || headers.contains_key(TRANSFER_ENCODING),
             body: Box::new(response),
@@ -139,7 +139,9 @@ impl Part {
             start,
             length: Some(total - start),
             total: Some(total),
+            version: etag.clone(),
             etag: Some(etag),
+            page: false,
             parts: true,
             delimited: true,
             pace: Pace::new(Limits {
@@ -167,61 +169,6 @@ impl Part {
         }
         self.pace.check(waiting.elapsed(), read)?;
         Ok(read)
-    }
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("")
-}
-
-/// First and last byte, as HTTP writes them; a range without an end goes to the end of the file.
-fn asked(range: &Range<u64>) -> String {
-    let last = if range.end == u64::MAX {
-        String::new()
-    } else {
-        (range.end - 1).to_string()
-    };
-    format!("{}-{last}", range.start)
-}
-
-/// The part a server sends and the size of the whole, if it begins where it was asked to and goes no further.
-fn content_range(header: &str, wanted: &Range<u64>) -> Option<(Range<u64>, u64)> {
-    let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) =
-        (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
-    let right = first == wanted.start && first <= last && last < wanted.end && last < total;
-    right.then(|| (first..last + 1, total))
-}
-
-/// What a status other than the wanted ones means.
-fn refused(status: StatusCode, part_wanted: bool, response: &Response, limits: Limits) -> HttpError {
-    let reason = format!("the server answers {status}");
-    if part_wanted && status == StatusCode::RANGE_NOT_SATISFIABLE {
-        return HttpError::of_parts(reason);
-    }
-    let passing = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY
-        );
-    // Other codes of success come with a part that was not asked for or with nothing.
-    if !passing {
-        return HttpError::lasting(reason);
-    }
-    match retry_after(response.headers(), SystemTime::now()) {
-        Some(pause) if pause > limits.longest_pause => HttpError::lasting(format!(
-            "{reason} and asks to wait {} s, longer than the {} s allowed",
-            pause.as_secs(),
-            limits.longest_pause.as_secs()
-        )),
-        pause => HttpError {
-            reason,
-            next: Next::Again(pause),
-        },
     }
 }
 
@@ -271,27 +218,6 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_part_that_was_asked_for_is_one() {
-        let range = |header| content_range(header, &(10..20));
-        assert_eq!(range("bytes 10-19/100"), Some((10..20, 100)));
-        assert_eq!(range("bytes 10-12/13"), Some((10..13, 13)), "shorter is fine");
-        for wrong in [
-            "",
-            "bytes 10-19/*",
-            "bytes 0-19/100",
-            "bytes 11-19/100",
-            "bytes 10-20/100",
-            "bytes 10-9/100",
-            "bytes 10-19/15",
-            "10-19/100",
-            "bytes 10-19",
-            "bytes x-19/100",
-        ] {
-            assert_eq!(range(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn web_pages_are_recognised_by_their_beginning() {

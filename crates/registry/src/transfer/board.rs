@@ -23,8 +23,30 @@ pub(super) struct Board<'a> {
     pub(super) parts: Option<bool>,
     /// Grows whenever the bytes begin anew.
     pub(super) edition: u64,
+    pub(super) seen: Seen,
     pub(super) hashed: bool,
     pub(super) stop: Option<Stop>,
+}
+
+/// What a try saw of the server.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// How many answers brought what is there.
+    pub(super) answers: usize,
+    /// Whether a part came that was asked for.
+    pub(super) parts: bool,
+    /// What the server called the versions of the file, two of them at most.
+    pub(super) versions: Vec<String>,
+    /// The version of the last answer that was taken.
+    pub(super) last: String,
+}
+
+impl Seen {
+    pub(super) fn version(&mut self, name: &str) {
+        if self.versions.len() < 2 && self.versions.iter().all(|known| known != name) {
+            self.versions.push(name.to_owned());
+        }
+    }
 }
 
 pub(super) struct Shared<'a> {
@@ -74,6 +96,7 @@ impl Board<'_> {
     pub(super) fn restart(&mut self, origin: Option<Origin>) -> io::Result<()> {
         self.edition += 1;
         self.fresh = Ranges::default();
+        self.seen.answers = 0;
         self.partial.restart(origin)
     }
 }

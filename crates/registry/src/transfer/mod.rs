@@ -1,5 +1,6 @@
 //! One try to bring what is missing of a file from one source, over several connections where the server sends parts.
 
+mod admit;
 mod board;
 mod stop;
 
@@ -8,7 +9,7 @@ use std::ops::Range;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::{io, thread};
 
-use board::{Board, Notes, Shared};
+use board::{Board, Notes, Seen, Shared};
 pub(crate) use stop::Stop;
 
 use crate::hashing::{BadBlock, Followed, Hashing};
@@ -28,19 +29,40 @@ pub(crate) struct Transfer<'a> {
     pub(crate) connections: usize,
     /// The size the file must have, and who says so.
     pub(crate) size: Option<(u64, &'static str)>,
-    /// Whether the digest is known: parts of any origin may then be joined, for the whole will be judged.
-    pub(crate) content_known: bool,
+    /// The most bytes that it may have where nobody states its size whom we believe.
+    pub(crate) most: u64,
+    /// Whether a digest, or the beginning of one, is known: parts of any origin may then be joined whatever their entity tags
+    /// are, for the whole will be judged.
+    pub(crate) judged: bool,
     /// Whether a file that ends too early would be noticed.
     pub(crate) vouched: bool,
     /// Ask for no parts: the server does them wrong.
     pub(crate) whole_only: bool,
+    /// What the server calls the versions whose bytes were wrong.
+    pub(crate) wrong_versions: &'a [String],
     /// Is told how many bytes are there, of how many.
     pub(crate) watch: &'a (dyn Fn(u64, Option<u64>) + Sync),
 }
 
+/// What a try came to.
+pub(crate) struct Tried {
+    /// Why it ended before all was there.
+    pub(crate) stop: Option<Stop>,
+    /// Whether it began anew, so that nothing of earlier tries is left.
+    pub(crate) anew: bool,
+    /// How many answers brought what is there.
+    pub(crate) answers: usize,
+    /// Whether the server sent a part that was asked for.
+    pub(crate) parts: bool,
+    /// What the server called the versions of the file, two of them at most.
+    pub(crate) versions: Vec<String>,
+    /// What it called the version of the last answer that was taken.
+    pub(crate) version: String,
+}
+
 impl Transfer<'_> {
-    /// Brings what is missing and hashes all of it; returns the file's size.
-    pub(crate) fn run(&self, partial: &mut Partial, hashing: &mut Hashing) -> Result<u64, Stop> {
+    /// Brings what is missing and hashes all of it.
+    pub(crate) fn run(&self, partial: &mut Partial, hashing: &mut Hashing) -> Tried {
         let total = self.size.map(|(bytes, _)| bytes);
         let shared = Shared {
             board: Mutex::new(Board {
@@ -51,6 +73,7 @@ impl Transfer<'_> {
                 fresh: Ranges::default(),
                 parts: None,
                 edition: 0,
+                seen: Seen::default(),
                 hashed: false,
                 stop: None,
             }),
@@ -72,10 +95,14 @@ impl Transfer<'_> {
         if board.edition != followed {
             hashing.restart();
         }
-        match (board.stop, board.total) {
-            (None, Some(total)) => Ok(total),
-            (Some(stop), _) => Err(stop),
-            (None, None) => Err(self.http_stop(HttpError::passing("the transfer broke off"))),
+        let broke_off = || self.http_stop(HttpError::passing("the transfer broke off"));
+        Tried {
+            stop: board.stop.or_else(|| board.total.is_none().then(broke_off)),
+            anew: board.edition > 0,
+            answers: board.seen.answers,
+            parts: board.seen.parts,
+            versions: board.seen.versions,
+            version: board.seen.last,
         }
     }
 
@@ -129,15 +156,13 @@ impl Transfer<'_> {
         board.partial.filled.remove(block.range.clone());
         if board.fresh.meets(&block.range) {
             let (first, last) = (block.range.start, block.range.end - 1);
-            board.stop.get_or_insert(Stop {
-                error: FetchError::Mismatch {
-                    subject: format!("bytes {first}-{last} of {}", self.source),
-                    said_by: "zoo.blocks",
-                    expected: format!("sha256 {}", block.expected),
-                    actual: format!("sha256 {}", block.found),
-                },
-                next: Next::Again(None),
-            });
+            let failed = FetchError::Mismatch {
+                subject: format!("bytes {first}-{last} of {}", self.source),
+                said_by: "zoo.blocks",
+                expected: format!("sha256 {}", block.expected),
+                actual: format!("sha256 {}", block.found),
+            };
+            board.stop.get_or_insert(Stop::new(failed, Next::Again(None)));
         }
         shared.changed.notify_all();
     }
@@ -166,10 +191,18 @@ impl Transfer<'_> {
             }
             let task = match board.parts {
                 Some(true) => self.following(&mut board),
-                None if board.busy.len() == 0 => self.first(&mut board).unwrap_or_else(|error| {
-                    board.stop = Some(self.disk(&board, error));
-                    None
-                }),
+                None if board.busy.len() == 0 => {
+                    let known = board.total.is_some();
+                    let task = self.first(&mut board).unwrap_or_else(|error| {
+                        board.stop = Some(self.disk(&board, error));
+                        None
+                    });
+                    if task.is_none() && !known {
+                        // It came to light that nothing is missing.
+                        shared.changed.notify_all();
+                    }
+                    task
+                }
                 // One answer brings the whole file.
                 None | Some(false) => None,
             };
@@ -189,145 +222,62 @@ impl Transfer<'_> {
         let origin = board.partial.origin.as_ref();
         let wanted = Wanted {
             range: Some(range.clone()),
-            if_range: origin.and_then(|origin| origin.etag.clone()),
+            if_range: origin
+                .and_then(|origin| origin.etag.clone())
+                .filter(|_| !self.judged),
         };
         Some((range, wanted))
     }
 
     /// The first request, which may go on where an earlier download stopped.
     fn first(&self, board: &mut Board) -> io::Result<Option<(Range<u64>, Wanted)>> {
-        let name = self.source.to_string();
-        let origin = board.partial.origin.as_ref().filter(|origin| origin.url == name);
-        let etag = origin.and_then(|origin| origin.etag.clone());
-        let joins = !self.whole_only && (self.content_known || etag.is_some());
-        if !joins && board.partial.filled.len() > 0 {
+        let origin = self.origin_of(board).cloned().unwrap_or_default();
+        let joinable = self.judged || origin.etag.is_some();
+        if !joinable && board.partial.filled.len() > 0 {
+            // Nobody can tell what these bytes are of.
             board.restart(None)?;
+        }
+        if board.total.is_none() && origin.total.is_some_and(|total| board.partial.holds(total)) {
+            // It had all come, and was not told of.
+            board.total = origin.total;
         }
         let total = board.total.unwrap_or(u64::MAX);
         let Some(gap) = board.partial.filled.gap(0, total) else {
             return Ok(None);
         };
         let large = board.total.is_some_and(|total| total > self.sizes.segment);
-        let ask = joins && (gap != (0..total) || large);
-        let range = if ask && large {
-            gap.start..gap.end.min(gap.start + self.sizes.segment)
-        } else {
-            gap
+        let ask = joinable && !self.whole_only && (gap != (0..total) || large);
+        let range = match (ask, large) {
+            (true, true) => gap.start..gap.end.min(gap.start + self.sizes.segment),
+            (true, false) => gap,
+            (false, _) => 0..total,
         };
         board.busy.insert(range.clone());
         let wanted = Wanted {
             range: ask.then(|| range.clone()),
-            if_range: etag.filter(|_| ask),
+            if_range: origin.etag.filter(|_| ask && !self.judged),
         };
         Ok(Some((range, wanted)))
+    }
+
+    /// Where the bytes that are there come from, if that is this source.
+    fn origin_of<'b>(&self, board: &'b Board) -> Option<&'b Origin> {
+        let name = self.source.to_string();
+        board.partial.origin.as_ref().filter(|origin| origin.url == name)
     }
 
     /// Brings a range; returns what it had marked as busy.
     fn bring(&self, shared: &Shared, range: &Range<u64>, wanted: &Wanted) -> (Range<u64>, Result<(), Stop>) {
         let mut task = range.clone();
         let result = (|| {
-            let mut part = self
-                .source
-                .open(self.http, wanted)
-                .map_err(|error| self.http_stop(error))?;
+            let mut part = match self.source.open(self.http, wanted) {
+                Ok(part) => part,
+                Err(error) => return self.refused(shared, wanted, error),
+            };
             self.admit(shared, &mut task, wanted, &part)?;
             self.stream(shared, &mut task, &mut part)
         })();
         (task, result)
-    }
-
-    /// Decides whether an answer fits what is there already.
-    fn admit(
-        &self,
-        shared: &Shared,
-        task: &mut Range<u64>,
-        wanted: &Wanted,
-        part: &Part,
-    ) -> Result<(), Stop> {
-        if let (Some((expected, _)), Some(total)) = (self.size, part.total)
-            && expected != total
-        {
-            return Err(self.wrong_size(expected, format!("{total} bytes announced"), Next::GiveUp));
-        }
-        if part.total == Some(0) {
-            return Err(self.http_stop(HttpError::lasting("the server sends an empty file")));
-        }
-        if !part.delimited && !self.vouched {
-            return Err(self.http_stop(HttpError::lasting(
-                "the server does not say how long the file is, and neither do zoo.toml and zoo.lock: \
-                 state its `bytes` in zoo.toml",
-            )));
-        }
-        let mut board = shared.lock();
-        if board.parts.is_none() {
-            return self.admit_first(&mut board, task, wanted, part);
-        }
-        let etag = board
-            .partial
-            .origin
-            .as_ref()
-            .and_then(|origin| origin.etag.as_ref());
-        let other_version = part.etag.is_some() && etag.is_some() && part.etag.as_ref() != etag;
-        if other_version || (part.whole && wanted.if_range.is_some()) {
-            board.restart(None).map_err(|error| self.disk(&board, error))?;
-            return Err(self.http_stop(HttpError::passing("the file changed between two parts of it")));
-        }
-        if part.whole || part.total != board.total {
-            return Err(self.http_stop(HttpError::of_parts("the server sent a part, then the whole file")));
-        }
-        Ok(())
-    }
-
-    fn admit_first(
-        &self,
-        board: &mut Board,
-        task: &mut Range<u64>,
-        wanted: &Wanted,
-        part: &Part,
-    ) -> Result<(), Stop> {
-        let goes_on = !part.whole;
-        let changed =
-            goes_on && wanted.if_range.is_some() && part.etag.is_some() && part.etag != wanted.if_range;
-        let origin = Origin {
-            url: self.source.to_string(),
-            etag: part
-                .etag
-                .clone()
-                .or_else(|| wanted.if_range.clone().filter(|_| goes_on)),
-        };
-        if changed {
-            board.restart(None).map_err(|error| self.disk(board, error))?;
-            return Err(self.http_stop(HttpError::passing("the file changed since its first part came")));
-        }
-        let joinable = self.content_known || origin.etag.is_some();
-        board.parts = Some(part.parts && joinable && !self.whole_only && part.total.is_some());
-        board.total = part.total.or(board.total);
-        if goes_on {
-            board
-                .partial
-                .adopt(origin)
-                .map_err(|error| self.disk(board, error))?;
-            board.busy.remove(0..u64::MAX);
-            task.end = task.end.min(board.total.unwrap_or(u64::MAX));
-            board.busy.insert(task.clone());
-        } else {
-            // The whole file comes, whatever of it was asked for.
-            board
-                .restart(Some(origin))
-                .map_err(|error| self.disk(board, error))?;
-            board.busy.remove(0..u64::MAX);
-            *task = 0..board.total.unwrap_or(u64::MAX);
-            if board.parts == Some(true) {
-                task.end = task.end.min(self.sizes.segment);
-            }
-            board.busy.insert(task.clone());
-        }
-        let missing = board
-            .total
-            .unwrap_or(0)
-            .saturating_sub(board.partial.filled.len());
-        let room = board.reserved.take(board.partial.folder(), missing);
-        room.map_err(|error| self.disk(board, error))
     }
 
     /// Writes what comes where it belongs, as far as the task goes.
@@ -361,6 +311,9 @@ impl Transfer<'_> {
             file.write_all(&buffer[..read]).map_err(disk)?;
             position += read as u64;
             notes.came(position)?;
+            if total.is_none() && position > self.most {
+                return Err(self.endless(shared));
+            }
         }
     }
 

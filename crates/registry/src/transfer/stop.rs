@@ -5,36 +5,44 @@ use std::io;
 use super::Transfer;
 use super::board::{Board, Shared};
 use crate::FetchError;
-use crate::http::{HttpError, Next};
+use crate::http::{HttpError, Next, Reached};
 
 /// Why a try ended early, and what may help.
 pub(crate) struct Stop {
     pub(crate) error: FetchError,
     pub(crate) next: Next,
+    /// How far a request for a part came that nothing was sent for.
+    pub(crate) part: Option<Reached>,
+}
+
+impl Stop {
+    pub(crate) fn new(error: FetchError, next: Next) -> Self {
+        Self {
+            error,
+            next,
+            part: None,
+        }
+    }
 }
 
 impl Transfer<'_> {
     pub(super) fn http_stop(&self, error: HttpError) -> Stop {
-        Stop {
-            error: FetchError::Network {
-                url: self.source.to_string(),
-                reason: error.reason,
-            },
-            next: error.next,
-        }
+        let failed = FetchError::Network {
+            url: self.source.to_string(),
+            reason: error.reason,
+        };
+        Stop::new(failed, error.next)
     }
 
     pub(super) fn wrong_size(&self, bytes: u64, actual: String, next: Next) -> Stop {
         let said_by = self.size.map_or("the server", |(_, said_by)| said_by);
-        Stop {
-            error: FetchError::Mismatch {
-                subject: self.source.to_string(),
-                said_by,
-                expected: format!("{bytes} bytes"),
-                actual,
-            },
-            next,
-        }
+        let failed = FetchError::Mismatch {
+            subject: self.source.to_string(),
+            said_by,
+            expected: format!("{bytes} bytes"),
+            actual,
+        };
+        Stop::new(failed, next)
     }
 
     pub(super) fn disk_stop(&self, shared: &Shared, error: io::Error) -> Stop {
@@ -42,9 +50,6 @@ impl Transfer<'_> {
     }
 
     pub(super) fn disk(&self, board: &Board, source: io::Error) -> Stop {
-        Stop {
-            error: FetchError::disk(board.partial.folder(), source),
-            next: Next::GiveUp,
-        }
+        Stop::new(FetchError::disk(board.partial.folder(), source), Next::GiveUp)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use glob::Pattern;
-use registry::{Artifact, Variant};
+use registry::{Artifact, Variant, without_secrets};
 
 use crate::context::Context;
 use crate::{Exit, Failure};
@@ -73,7 +73,7 @@ impl Files {
             if let Some(Err(error)) = patterns.last() {
                 return Err(Failure::new(
                     Exit::Usage,
-                    format!("the pattern `{name}`: {error}"),
+                    format!("the pattern `{}`: {error}", without_secrets(name)),
                 ));
             }
         }

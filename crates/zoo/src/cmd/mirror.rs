@@ -3,6 +3,7 @@ use registry::{Artifact, mirror_to};
 use serde::Serialize;
 
 use super::files::Files;
+use super::net::mirror;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
@@ -13,7 +14,7 @@ use crate::{Exit, Failure};
 #[derive(Debug, Args)]
 pub(crate) struct Mirror {
     /// A folder; with the feature `object-store` also s3://, gs:// or az:// BUCKET/PREFIX
-    #[arg(value_name = "DIR|URL")]
+    #[arg(value_name = "DIR|URL", value_parser = mirror())]
     target: registry::Mirror,
     #[command(flatten)]
     files: Files,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use registry::{Fetcher, Mirror, Tokens};
 
 use crate::context::Context;
@@ -12,7 +13,7 @@ use crate::context::Context;
 #[command(next_help_heading = "Network options")]
 pub(crate) struct Net {
     /// Ask this mirror first: a URL, or a folder such as a USB stick's
-    #[arg(long, value_name = "URL|DIR", env = "ZOO_MIRROR")]
+    #[arg(long, value_name = "URL|DIR", env = "ZOO_MIRROR", hide_env_values = true, value_parser = mirror())]
     mirror: Vec<Mirror>,
     /// Files at a time
     #[arg(short, long, value_name = "N", env = "ZOO_JOBS", default_value_t = 4)]
@@ -35,6 +36,11 @@ pub(crate) struct Net {
     /// The time that speed is measured over
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds)]
     speed_window: f64,
+}
+
+/// A URL, or a path, which need not be UTF-8.
+pub(crate) fn mirror() -> impl TypedValueParser<Value = Mirror> {
+    OsStringValueParser::new().try_map(Mirror::parse)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

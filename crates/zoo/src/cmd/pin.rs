@@ -55,16 +55,11 @@ impl Pin {
         }
         let mut lock = cx.lock()?;
         // A lock of its own: nothing is pinned there that could refuse what comes.
-        let scratch = cx
-            .cache()
-            .root()
-            .join(format!("partial/pin-{}", std::process::id()));
-        let mut found = Lock::open(&scratch.join("zoo.lock"))?;
+        let scratch = tempfile::Builder::new().prefix("zoo-pin-").tempdir();
+        let scratch = scratch.map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let mut found = Lock::open(&scratch.path().join("zoo.lock"))?;
         let outcomes = self.ask(cx, &files, &lock, &mut found)?;
-        let result = self.compare(cx, &files, &mut lock, &found, &outcomes);
-        // Nothing is there if nothing came.
-        let _ = std::fs::remove_dir_all(&scratch);
-        result
+        self.compare(cx, &files, &mut lock, &found, &outcomes)
     }
 
     /// Finds out what each URL holds now.

@@ -20,7 +20,7 @@ use crate::{Exit, Failure, aside};
 pub(crate) struct NightEvalArgs {
     /// Labelled images, as `zoo eval` takes them: measures the accuracy of networks whose weights are in the cache, too
     // No location yet: a variable that is set to nothing names none.
-    #[arg(long, value_name = "PATH|URL", env = "ZOO_DATA")]
+    #[arg(long, value_name = "PATH|URL", env = "ZOO_DATA", hide_env_values = true)]
     data: Option<OsString>,
     /// What the paths of a list are below; without it the list's own folder
     #[arg(long, value_name = "DIR|URL", requires = "data", value_parser = location())]
