@@ -41,6 +41,7 @@ const OWNED: &[(&str, &str)] = &[
     ("sha2", "registry"),
     ("toml", "registry"),
     ("memmap2", "kernels"),
+    ("crc32fast", "checkpoint"),
     ("safetensors", "checkpoint"),
     ("zip", "checkpoint"),
     ("image-webp", "preprocess"),

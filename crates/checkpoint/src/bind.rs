@@ -26,6 +26,8 @@ struct Bound {
     transposed: bool,
     /// What is to be taken off.
     bias: Option<Tensor>,
+    /// The CRC-32 that the tensor's bytes must have, where it is known.
+    sum: Option<u32>,
 }
 
 impl Bound {
@@ -35,6 +37,19 @@ impl Bound {
             shape.reverse();
         }
         shape
+    }
+
+    /// Whether the bytes are those that were summed; the error says what they have.
+    fn check(&self) -> Result<(), String> {
+        let Some(expected) = self.sum else {
+            return Ok(());
+        };
+        match crc32fast::hash(&self.tensor.bytes()) {
+            found if found == expected => Ok(()),
+            found => Err(format!(
+                "the CRC-32 of its bytes is {found:08x}, expected {expected:08x}"
+            )),
+        }
     }
 
     fn values(&self) -> Cow<'_, [f32]> {
@@ -64,12 +79,27 @@ impl WeightSource for Weights {
                 expected: shape(),
                 actual: bound.shape(),
             }),
-            Some(bound) => Ok(bound.values()),
+            Some(bound) => {
+                bound.check().map_err(|what| WeightError::Damaged {
+                    name: param.name.clone(),
+                    what,
+                })?;
+                Ok(bound.values())
+            }
         }
     }
 }
 
 impl Weights {
+    /// The same, whose tensors are held against these CRC-32, by their names in a file of timm's names.
+    pub(crate) fn summed<'a>(mut self, sums: impl Iterator<Item = (&'a String, u32)>) -> Self {
+        let sums: BTreeMap<&String, u32> = sums.collect();
+        for (name, bound) in &mut self.tensors {
+            bound.sum = sums.get(&Naming::Timm.name_of(name)).copied();
+        }
+        self
+    }
+
     /// Refuses values that are not finite, by name; `path` is the file that is to blame.
     pub(crate) fn check_finite(&self, path: &Path, graph: &Graph) -> Result<(), CheckpointError> {
         let ailments = health(graph, self).map_err(|source| CheckpointError::Source {
@@ -182,6 +212,7 @@ impl TensorFile {
                 tensor,
                 transposed,
                 bias: None,
+                sum: None,
             };
             tensors.insert(param.name, bound);
         }

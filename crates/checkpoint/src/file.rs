@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -45,7 +47,19 @@ pub fn read(path: &Path) -> Result<TensorFile, CheckpointError> {
 /// # Errors
 /// As [`read`], and if there is no such set.
 pub fn read_set(path: &Path, set: Option<&str>) -> Result<TensorFile, CheckpointError> {
-    let map = FileMap::open(path).map_err(|source| CheckpointError::Io {
+    of_map(path, FileMap::open(path), set)
+}
+
+/// The tensors of an open file, as by [`read_set`]; `path` is what errors call it.
+///
+/// # Errors
+/// As those of [`read_set`].
+pub fn read_open(path: &Path, file: &File, set: Option<&str>) -> Result<TensorFile, CheckpointError> {
+    of_map(path, FileMap::of(path, file), set)
+}
+
+fn of_map(path: &Path, map: io::Result<FileMap>, set: Option<&str>) -> Result<TensorFile, CheckpointError> {
+    let map = map.map_err(|source| CheckpointError::Io {
         path: path.to_owned(),
         source,
     })?;

@@ -1,5 +1,5 @@
 //! Weight files as named tensors, without executing anything: [`read`] gives what a file holds, [`TensorFile::bind`]
-//! fits it to a graph, [`load`] does both, [`load_prepared`] does so once and maps the result from then on.
+//! fits it to a graph, [`load`] does both. [`write_prepared`] keeps the result in the form that [`open_prepared`] maps,
 //! [`write_safetensors`] is the way back.
 //!
 //! One file a format ([`Format`]), one file a naming scheme ([`Naming`]).
@@ -28,17 +28,18 @@ mod tensor;
 mod torch;
 mod write;
 
+use std::fs::File;
 use std::path::Path;
 
 use hrnet::Graph;
 
 pub use bind::Weights;
 pub use error::CheckpointError;
-pub use file::{TensorFile, parse, parse_set, read, read_set};
+pub use file::{TensorFile, parse, parse_set, read, read_open, read_set};
 pub use format::Format;
 pub use health::{Ailment, AilmentKind, health};
 pub use naming::Naming;
-pub use prepared::{load_prepared, prepared_path};
+pub use prepared::{first_difference, open_prepared, prepared_path, write_prepared};
 pub use tensor::{Dtype, Tensor};
 pub use write::{Layout, write_safetensors};
 
@@ -50,4 +51,12 @@ pub use write::{Layout, write_safetensors};
 /// their values are damaged or not finite.
 pub fn load(path: &Path, graph: &Graph) -> Result<Weights, CheckpointError> {
     read(path)?.weights(graph)
+}
+
+/// The weights in an open file, as by [`load`]; `path` is what errors call it.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_open(path: &Path, file: &File, graph: &Graph) -> Result<Weights, CheckpointError> {
+    read_open(path, file, None)?.weights(graph)
 }

@@ -1,12 +1,14 @@
 //! Weights kept ready: canonical names, f32, safetensors, beside the file they come from.
 
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
-use files::Whole;
-use hrnet::Graph;
+use hrnet::{Graph, WeightError, WeightSource};
 
-use crate::write::{LAYOUT_VERSION, SOURCE, VERSION, write_into};
-use crate::{CheckpointError, Dtype, Layout, Naming, Weights, load, read};
+use crate::file::read_open;
+use crate::write::{CHECKSUMS, LAYOUT_VERSION, SOURCE, VERSION, write_summed};
+use crate::{CheckpointError, Dtype, Layout, Naming, TensorFile, Weights};
 
 /// How much of a digest is in a name; the whole of it is noted in the file.
 const SHOWN_DIGEST: usize = 16;
@@ -25,39 +27,91 @@ pub fn prepared_path(source: &Path, digest: &str) -> PathBuf {
     source.with_file_name(name)
 }
 
-/// The weights in a source file, mapped from its prepared file, which is written when there is none that fits.
-///
-/// `digest` tells the source's content, which is not looked at when the prepared file is there; without one nothing
-/// is prepared, as with [`load`]. A prepared file that is damaged, of another source or not of this network is
-/// written anew. Where the folder cannot be written to, the weights come from the source every time.
+/// Writes weights as [`open_prepared`] maps them; `path` is what errors call them, `digest` that of the file they come from.
+/// The same weights make the same bytes.
 ///
 /// # Errors
-/// If there is no prepared file and the source has no weights of this network; see [`load`].
-pub fn load_prepared(source: &Path, digest: Option<&str>, graph: &Graph) -> Result<Weights, CheckpointError> {
-    let Some(digest) = digest else {
-        return load(source, graph);
-    };
-    let path = prepared_path(source, digest);
-    if let Some(weights) = open(&path, digest, graph) {
-        return Ok(weights);
-    }
-    let weights = load(source, graph)?;
+/// If the weights lack a parameter of the graph, or cannot be written.
+pub fn write_prepared(
+    out: &mut (impl Write + Seek),
+    path: &Path,
+    digest: &str,
+    graph: &Graph,
+    weights: &dyn WeightSource,
+) -> Result<(), CheckpointError> {
     let layout = Layout::new(Naming::Timm).with_source(digest);
-    // Its folder is the cache's: a link that somebody planted there is replaced, not followed.
-    let prepared = write_into(Whole::create(&path), &path, graph, &weights, &layout)
-        .ok()
-        .and_then(|()| open(&path, digest, graph));
-    Ok(prepared.unwrap_or(weights))
+    write_summed(out, path, graph, weights, &layout)
 }
 
-/// The weights in a prepared file, or `None` if it is not what it should be.
-fn open(path: &Path, digest: &str, graph: &Graph) -> Option<Weights> {
-    let file = read(path).ok()?;
-    let note = |name: &str| file.notes.get(name).map(String::as_str);
-    let is_ours = note(SOURCE) == Some(digest) && note(VERSION) == Some(&LAYOUT_VERSION.to_string());
-    let is_f32 = file.tensors.values().all(|tensor| tensor.dtype == Dtype::F32);
-    if !is_ours || !is_f32 || file.naming().ok()? != Naming::Timm {
-        return None;
+/// The weights in a prepared file, which is mapped. Each tensor is held against its CRC-32 when it is loaded, so that bytes
+/// that the disk has lost since are an error and no weights.
+///
+/// Who wrote the file is not asked: whoever can replace it can replace its sums, too.
+///
+/// # Errors
+/// If the file is damaged, of another source, or not of this network.
+pub fn open_prepared(
+    path: &Path,
+    file: &File,
+    digest: &str,
+    graph: &Graph,
+) -> Result<Weights, CheckpointError> {
+    let file = read_open(path, file, None)?;
+    let sums = sums(&file, digest).map_err(|reason| CheckpointError::Content {
+        path: path.to_owned(),
+        reason,
+    })?;
+    let names: Vec<String> = file.tensors.keys().cloned().collect();
+    let weights = file.bind(graph)?;
+    Ok(weights.summed(std::iter::zip(&names, sums)))
+}
+
+/// The sums of the tensors of a prepared file, in the order of their names; the error says why it is none.
+fn sums(file: &TensorFile, digest: &str) -> Result<Vec<u32>, String> {
+    let note = |name: &str| {
+        let note = file.notes.get(name).map(String::as_str);
+        note.ok_or_else(|| format!("not prepared weights: no note `{name}`"))
+    };
+    let (source, version) = (note(SOURCE)?, note(VERSION)?);
+    if source != digest {
+        return Err(format!(
+            "prepared from a file of digest {source}, expected {digest}"
+        ));
     }
-    file.bind(graph).ok()
+    if version != LAYOUT_VERSION.to_string() {
+        return Err(format!(
+            "prepared weights of version {version}, expected {LAYOUT_VERSION}"
+        ));
+    }
+    if let Some((name, tensor)) = file.tensors.iter().find(|(_, tensor)| tensor.dtype != Dtype::F32) {
+        return Err(format!("tensor `{name}` is {}, expected f32", tensor.dtype));
+    }
+    if !matches!(file.naming(), Ok(Naming::Timm)) {
+        return Err("prepared weights have timm's names, these have others".into());
+    }
+    let text = note(CHECKSUMS)?;
+    let digits = text.as_bytes().as_chunks::<8>();
+    let sum = |digits: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let sums: Option<Vec<u32>> = digits.0.iter().map(sum).collect();
+    let sums = sums.filter(|sums| sums.len() == file.tensors.len() && digits.1.is_empty());
+    sums.ok_or_else(|| format!("the note `{CHECKSUMS}` has not eight digits for each tensor"))
+}
+
+/// The first parameter of a graph whose elements differ between two sources, to the bit.
+///
+/// # Errors
+/// If one of them cannot give a parameter.
+pub fn first_difference(
+    graph: &Graph,
+    weights: &dyn WeightSource,
+    others: &dyn WeightSource,
+) -> Result<Option<String>, WeightError> {
+    for param in graph.params() {
+        let (these, those) = (weights.load(&param)?, others.load(&param)?);
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        if these != those && bits(&these) != bits(&those) {
+            return Ok(Some(param.name));
+        }
+    }
+    Ok(None)
 }

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use files::Whole;
@@ -21,6 +21,8 @@ pub struct Layout<'a> {
 pub(crate) const SOURCE: &str = "hrnet-zoo.source";
 /// The note of the layout's version.
 pub(crate) const VERSION: &str = "hrnet-zoo.version";
+/// The note of the CRC-32 of each tensor's bytes, eight hexadecimal digits each, in the order of the tensors' names.
+pub(crate) const CHECKSUMS: &str = "hrnet-zoo.crc32";
 /// The version of what is written; a change of meaning raises it.
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
@@ -52,7 +54,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn notes(&self) -> Value {
+    fn notes(&self, sums: Option<&Sums<'_>>) -> Value {
         let mut notes = BTreeMap::from([(VERSION, LAYOUT_VERSION.to_string())]);
         // Readers of PyTorch's files look for this note.
         if !self.naming.transposes_linear() {
@@ -60,6 +62,9 @@ impl<'a> Layout<'a> {
         }
         if let Some(digest) = self.source {
             notes.insert(SOURCE, digest.to_owned());
+        }
+        if let Some(sums) = sums {
+            notes.insert(CHECKSUMS, sums.values().map(|sum| format!("{sum:08x}")).collect());
         }
         json!(notes)
     }
@@ -90,12 +95,25 @@ pub fn write_safetensors(
     weights: &dyn WeightSource,
     layout: &Layout<'_>,
 ) -> Result<(), CheckpointError> {
-    write_into(Whole::output(path), path, graph, weights, layout)
+    let io = |source| CheckpointError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let entries = all_entries(graph, layout);
+    let mut out = BufWriter::new(Whole::output(path).map_err(io)?);
+    out.write_all(&header(&entries, layout, None)).map_err(io)?;
+    write_tensors(&mut out, path, &entries, weights, layout)?;
+    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
+    file.publish().map_err(io)
 }
 
-/// The same into a file that was begun with this path.
-pub(crate) fn write_into(
-    file: io::Result<Whole>,
+/// Writes a network's weights as f32 safetensors whose header notes the CRC-32 of each tensor; `path` is what errors call
+/// them. The same weights make the same bytes.
+///
+/// # Errors
+/// As those of [`write_safetensors`].
+pub(crate) fn write_summed(
+    out: &mut (impl Write + Seek),
     path: &Path,
     graph: &Graph,
     weights: &dyn WeightSource,
@@ -105,28 +123,57 @@ pub(crate) fn write_into(
         path: path.to_owned(),
         source,
     };
-    let entries: Vec<Entry> = graph.params().flat_map(|param| entries(param, layout)).collect();
-    let mut out = BufWriter::new(file.map_err(io)?);
-    out.write_all(&header(&entries, layout)).map_err(io)?;
-    for entry in &entries {
-        match &entry.content {
-            Content::Zeros => write_values(&mut out, &vec![0.0; entry.shape.iter().product()]),
+    let entries = all_entries(graph, layout);
+    let mut out = BufWriter::new(out);
+    // The sums are known once the values have been written, and take as much room as what stands for them.
+    let sums = BTreeMap::from_iter(entries.iter().map(|entry| (entry.name.as_str(), 0)));
+    out.write_all(&header(&entries, layout, Some(&sums)))
+        .map_err(io)?;
+    let sums = write_tensors(&mut out, path, &entries, weights, layout)?;
+    out.rewind().map_err(io)?;
+    out.write_all(&header(&entries, layout, Some(&sums)))
+        .map_err(io)?;
+    out.flush().map_err(io)
+}
+
+/// The CRC-32 of tensors by their names in the file.
+type Sums<'a> = BTreeMap<&'a str, u32>;
+
+/// Writes the values behind the header, and gives the CRC-32 of each tensor.
+fn write_tensors<'e>(
+    out: &mut impl Write,
+    path: &Path,
+    entries: &'e [Entry],
+    weights: &dyn WeightSource,
+    layout: &Layout<'_>,
+) -> Result<Sums<'e>, CheckpointError> {
+    let mut sums = Sums::new();
+    for entry in entries {
+        let sum = match &entry.content {
+            Content::Zeros => write_values(out, &vec![0.0; entry.shape.iter().product()]),
             Content::Param(param) => {
                 let values = weights.load(param).map_err(|source| CheckpointError::Source {
                     path: path.to_owned(),
                     source,
                 })?;
                 if layout.transposes(param.kind) {
-                    write_values(&mut out, &transposed(&values, param.shape[1]))
+                    write_values(out, &transposed(&values, param.shape[1]))
                 } else {
-                    write_values(&mut out, &values)
+                    write_values(out, &values)
                 }
             }
-        }
-        .map_err(io)?;
+        };
+        let sum = sum.map_err(|source| CheckpointError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        sums.insert(&entry.name, sum);
     }
-    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-    file.publish().map_err(io)
+    Ok(sums)
+}
+
+fn all_entries(graph: &Graph, layout: &Layout<'_>) -> Vec<Entry> {
+    graph.params().flat_map(|param| entries(param, layout)).collect()
 }
 
 impl Layout<'_> {
@@ -159,8 +206,8 @@ fn entries(param: Param, layout: &Layout<'_>) -> impl Iterator<Item = Entry> {
 }
 
 /// The header with its length before it, filled up so that the data begins at a multiple of eight bytes.
-fn header(entries: &[Entry], layout: &Layout<'_>) -> Vec<u8> {
-    let mut fields = BTreeMap::from([("__metadata__", layout.notes())]);
+fn header(entries: &[Entry], layout: &Layout<'_>, sums: Option<&Sums<'_>>) -> Vec<u8> {
+    let mut fields = BTreeMap::from([("__metadata__", layout.notes(sums))]);
     let mut start = 0;
     for entry in entries {
         let end = start + entry.shape.iter().product::<usize>() * Dtype::F32.bytes();
@@ -175,11 +222,17 @@ fn header(entries: &[Entry], layout: &Layout<'_>) -> Vec<u8> {
     bytes
 }
 
-fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
+/// Writes elements, and gives the CRC-32 of their bytes.
+fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<u32> {
     if cfg!(target_endian = "little") {
-        return out.write_all(bytemuck::cast_slice(values));
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        out.write_all(bytes)?;
+        return Ok(crc32fast::hash(bytes));
     }
-    values
-        .iter()
-        .try_for_each(|value| out.write_all(&value.to_le_bytes()))
+    let mut sum = crc32fast::Hasher::new();
+    for value in values {
+        out.write_all(&value.to_le_bytes())?;
+        sum.update(&value.to_le_bytes());
+    }
+    Ok(sum.finalize())
 }

@@ -3,12 +3,12 @@
 mod common;
 
 use std::borrow::Cow;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use checkpoint::{
-    AilmentKind, CheckpointError, Format, Layout, Naming, health, load, load_prepared, prepared_path, read,
-    write_safetensors,
+    AilmentKind, CheckpointError, Format, Layout, Naming, Weights, first_difference, health, load,
+    open_prepared, prepared_path, read, write_prepared, write_safetensors,
 };
 use common::{assert_seeded, fixture, graph, plain};
 use hrnet::{Graph, Param, SeededWeights, WeightError, WeightSource};
@@ -87,7 +87,7 @@ impl WeightSource for Changed {
     }
 }
 
-fn written(weights: &dyn WeightSource, folder: &Path) -> std::path::PathBuf {
+fn written(weights: &dyn WeightSource, folder: &Path) -> PathBuf {
     let path = folder.join("source.safetensors");
     write_safetensors(&path, &plain(), weights, &Layout::new(Naming::Paddle)).expect("written");
     path
@@ -142,102 +142,147 @@ fn what_cannot_be_written_is_an_error_and_leaves_nothing() {
     assert!(matches!(error, CheckpointError::Io { .. }), "{error}");
 }
 
-/// A folder with a copy of a fixture, and where its prepared weights will be.
-fn source(name: &str) -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join(name);
-    fs::copy(fixture(name), &path).expect("copied");
-    let prepared = prepared_path(&path, DIGEST);
-    (folder, path, prepared)
+/// A file of weights prepared from a fixture, with the weights themselves.
+struct Prepared {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    weights: Weights,
+}
+
+impl Prepared {
+    fn of(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let weights = load(&fixture(name), &plain()).expect("the fixture");
+        let path = prepared_path(&folder.path().join(name), DIGEST);
+        let mut file = File::create_new(&path).expect("a file");
+        write_prepared(&mut file, &path, DIGEST, &plain(), &weights).expect("written");
+        Self {
+            _folder: folder,
+            path,
+            weights,
+        }
+    }
+
+    fn open(&self, graph: &Graph) -> Result<Weights, CheckpointError> {
+        let file = File::open(&self.path).expect("there");
+        open_prepared(&self.path, &file, DIGEST, graph)
+    }
 }
 
 fn assert_same(weights: &dyn WeightSource, expected: &dyn WeightSource, graph: &Graph) {
-    for param in graph.params() {
-        assert_eq!(
-            weights.load(&param).expect("there"),
-            expected.load(&param).expect("there")
-        );
-    }
-}
-
-#[test]
-fn the_first_use_prepares_and_later_ones_map() {
-    let (_folder, path, prepared) = source("timm_legacy.pth");
     assert_eq!(
-        prepared.file_name().expect("a name"),
-        "timm_legacy.pth.0123456789abcdef.v1.safetensors"
+        first_difference(graph, weights, expected).expect("all there"),
+        None
     );
-    let graph = plain();
-    let expected = load(&path, &graph).expect("the source");
-    load_prepared(&path, None, &graph).expect("the source");
-    assert!(!prepared.exists(), "without a digest nothing is prepared");
-    let first = load_prepared(&path, Some(DIGEST), &graph).expect("the source");
-    assert_same(&first, &expected, &graph);
-    fs::remove_file(&path).expect("removed");
-    let later = load_prepared(&path, Some(DIGEST), &graph).expect("the prepared file alone");
-    assert_same(&later, &expected, &graph);
-    for param in graph.params() {
-        assert!(
-            matches!(later.load(&param).expect("there"), Cow::Borrowed(_)),
-            "{} is not copied out of the map",
-            param.name
+}
+
+#[test]
+fn prepared_weights_are_mapped_and_the_same_to_the_bit() {
+    for name in ["timm_legacy.pth", "protocol4.pdparams"] {
+        let prepared = Prepared::of(name);
+        assert_eq!(
+            prepared.path.file_name().expect("a name").to_str(),
+            Some(format!("{name}.0123456789abcdef.v1.safetensors").as_str())
+        );
+        let opened = prepared.open(&plain()).expect("prepared");
+        assert_same(&opened, &prepared.weights, &plain());
+        for param in plain().params() {
+            assert!(
+                matches!(opened.load(&param).expect("there"), Cow::Borrowed(_)),
+                "{} is not copied out of the map",
+                param.name
+            );
+        }
+        let again = Prepared::of(name);
+        assert_eq!(
+            fs::read(&again.path).expect("a file"),
+            fs::read(&prepared.path).expect("a file"),
+            "the same weights make the same bytes"
         );
     }
 }
 
 #[test]
-fn a_prepared_file_that_does_not_fit_is_written_anew() {
-    let (_folder, path, prepared) = source("protocol4.pdparams");
-    let graph = plain();
-    let expected = load(&path, &graph).expect("the source");
-    load_prepared(&path, Some(DIGEST), &graph).expect("the source");
-    let good = fs::read(&prepared).expect("prepared");
-    let write = |graph: &Graph, layout: Layout<'_>| {
-        write_safetensors(&prepared, graph, &SeededWeights::new(1), &layout).expect("written");
+fn differences_are_found_by_their_bits() {
+    let seeded = SeededWeights::new(0);
+    let changed = |value| Changed {
+        name: "bn2.weight",
+        value,
     };
-    let spoils: [(&str, &dyn Fn()); 5] = [
-        ("cut", &|| {
-            fs::write(&prepared, &good[..good.len() - 1]).expect("written")
+    let differs = |weights: &dyn WeightSource, others: &dyn WeightSource| {
+        first_difference(&plain(), weights, others).expect("all there")
+    };
+    assert_eq!(differs(&seeded, &SeededWeights::new(0)), None);
+    assert_eq!(differs(&seeded, &changed(5.0)).as_deref(), Some("bn2.weight"));
+    assert_eq!(
+        differs(&changed(0.0), &changed(-0.0)).as_deref(),
+        Some("bn2.weight")
+    );
+    assert_eq!(differs(&changed(f32::NAN), &changed(f32::NAN)), None);
+}
+
+#[test]
+fn what_is_not_the_prepared_file_asked_for_is_refused_with_the_reason() {
+    let prepared = Prepared::of("protocol4.pdparams");
+    let good = fs::read(&prepared.path).expect("a file");
+    let seeded = |graph: &Graph, digest: &str| {
+        let mut file = File::create(&prepared.path).expect("a file");
+        write_prepared(&mut file, &prepared.path, digest, graph, &SeededWeights::new(1)).expect("written");
+    };
+    let plainly = |naming| {
+        let layout = Layout::new(naming).with_source(DIGEST);
+        write_safetensors(&prepared.path, &plain(), &SeededWeights::new(1), &layout).expect("written");
+    };
+    let spoils: [(&str, &dyn Fn()); 6] = [
+        ("not a safetensors file", &|| {
+            fs::write(&prepared.path, &good[..good.len() - 1]).expect("written");
         }),
-        ("empty", &|| fs::write(&prepared, b"").expect("written")),
-        ("another source", &|| {
-            write(
-                &graph,
-                Layout::new(Naming::Timm).with_source("sha256:0123456789ab"),
-            );
+        ("an empty file", &|| {
+            fs::write(&prepared.path, b"").expect("written")
         }),
-        ("other names", &|| {
-            write(&graph, Layout::new(Naming::Paddle).with_source(DIGEST));
+        ("prepared from a file of digest sha256:0123456789ab,", &|| {
+            seeded(&plain(), "sha256:0123456789ab");
         }),
-        ("another network", &|| {
-            write(
-                &common::graph(16, Some(16)),
-                Layout::new(Naming::Timm).with_source(DIGEST),
-            );
+        ("these have others", &|| plainly(Naming::Paddle)),
+        ("no note `hrnet-zoo.crc32`", &|| plainly(Naming::Timm)),
+        ("not the weights of this network", &|| {
+            seeded(&graph(16, Some(16)), DIGEST);
         }),
     ];
-    for (what, spoil) in spoils {
+    for (reason, spoil) in spoils {
         spoil();
-        assert_ne!(fs::read(&prepared).expect("a file"), good, "{what}");
-        let weights = load_prepared(&path, Some(DIGEST), &graph).expect(what);
-        assert_same(&weights, &expected, &graph);
-        assert_eq!(fs::read(&prepared).expect("a file"), good, "{what}");
+        let error = prepared.open(&plain()).expect_err(reason).to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
     }
-    // Another network than the source's is an error of the source, and the prepared file stays.
-    let error = load_prepared(&path, Some(DIGEST), &common::graph(16, None)).expect_err("another network");
-    assert!(
-        error.to_string().contains("protocol4.pdparams: not the weights"),
-        "{error}"
-    );
-    assert_eq!(fs::read(&prepared).expect("a file"), good);
 }
 
 #[test]
-fn without_a_place_to_prepare_the_source_serves() {
-    let (_folder, path, prepared) = source("protocol4.pdparams");
-    // A folder of that name cannot be replaced, whoever runs the test.
-    fs::create_dir(&prepared).expect("a folder");
-    let graph = plain();
-    let weights = load_prepared(&path, Some(DIGEST), &graph).expect("the source");
-    assert_seeded(&weights, &graph, &[]);
+fn no_byte_of_a_prepared_file_can_change_a_value_unseen() {
+    let prepared = Prepared::of("timm_legacy.pth");
+    let good = fs::read(&prepared.path).expect("a file");
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().expect("eight")) as usize;
+    let mut seen = [0; 3];
+    // Every ninth byte of the header and every hundredth and first of the data.
+    let places = (0..header).step_by(9).chain((header..good.len()).step_by(101));
+    for place in places {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1 << (place % 8);
+        fs::write(&prepared.path, bytes).expect("written");
+        let Ok(opened) = prepared.open(&plain()) else {
+            seen[0] += 1;
+            continue;
+        };
+        match first_difference(&plain(), &opened, &prepared.weights) {
+            Err(WeightError::Damaged { what, .. }) => {
+                seen[1] += 1;
+                assert!(what.contains("the CRC-32 of its bytes is"), "{what}");
+            }
+            Err(error) => panic!("byte {place}: {error}"),
+            Ok(different) => {
+                seen[2] += 1;
+                assert_eq!(different, None, "byte {place} changed a value unseen");
+            }
+        }
+    }
+    assert!(seen[0] > 10 && seen[1] > 10, "{seen:?}");
 }

@@ -1,5 +1,5 @@
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -82,6 +82,17 @@ impl Whole {
         Ok(())
     }
 
+    /// The file itself, whatever its path becomes.
+    ///
+    /// # Errors
+    /// If the system has no more handles.
+    pub fn handle(&self) -> io::Result<File> {
+        match &self.0 {
+            Target::Beside(file, _) => file.as_file().try_clone(),
+            Target::Stream(stream) => stream.try_clone(),
+        }
+    }
+
     /// The file again, to read what was written.
     ///
     /// # Errors
@@ -107,6 +118,15 @@ impl Write for Whole {
         match &mut self.0 {
             Target::Beside(file, _) => file.as_file_mut().flush(),
             Target::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Seek for Whole {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.0 {
+            Target::Beside(file, _) => file.as_file_mut().seek(to),
+            Target::Stream(stream) => stream.seek(to),
         }
     }
 }

@@ -33,6 +33,7 @@ mod store;
 #[cfg(feature = "criterion")]
 mod suite;
 pub mod verdict;
+mod weights_check;
 
 pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
 pub use cell::Cell;
@@ -51,3 +52,4 @@ pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
 #[cfg(feature = "criterion")]
 pub use suite::Suite;
+pub use weights_check::WeightsCheck;

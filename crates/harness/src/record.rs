@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Case, Machine, Summary, days};
+use crate::{Case, Machine, Summary, WeightsCheck, days};
 
 /// One measured cell, or one that failed: a line of JSON that can be read without any other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,11 @@ pub struct Race {
 /// What all records of a run share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The weights: `seeded:0`, or the file and its SHA-256.
+    /// The weights: `seeded:0`, or the name of the file and its SHA-256.
     pub weights: String,
+    /// How that SHA-256 was known; none for made-up weights, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<WeightsCheck>,
     /// Version of this program.
     pub zoo: String,
     /// The compiler that built it, and its profile.
@@ -143,6 +146,15 @@ pub enum Outcome<'a> {
     Measured(Summary),
     /// With an error.
     Failed(&'a str),
+}
+
+impl Provenance {
+    /// The name of the weights, without their digest and the calibration they ran by.
+    pub fn weights_name(&self) -> &str {
+        let parts = [", sha256 ", ", calibration "].map(|part| self.weights.find(part));
+        let end = parts.into_iter().flatten().min().unwrap_or(self.weights.len());
+        &self.weights[..end]
+    }
 }
 
 impl Record {

@@ -32,4 +32,12 @@ pub enum WeightError {
         /// The shape the source has.
         actual: Vec<usize>,
     },
+    /// The tensor's values are not those that were stored.
+    #[error("tensor `{name}` is damaged: {what}")]
+    Damaged {
+        /// The canonical name.
+        name: String,
+        /// What tells so.
+        what: String,
+    },
 }

@@ -10,11 +10,13 @@
 
 pub mod engine;
 mod features;
+mod lost;
 mod map;
 mod normalize;
 mod resize;
 
 pub use features::cpu_features;
+pub use lost::end_in_words;
 pub use map::FileMap;
 pub use normalize::{Element, Normalize};
 pub use resize::{Extent, Geometry, Resampling, Resizer, Window};

@@ -2,17 +2,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::expect::Expected;
 use crate::{Artifact, Digest, Lock};
 
 /// The folder weights are kept in, addressed by content.
 ///
 /// `sha256/<64 hex digits>` is a published file: its name is the digest of its bytes, so no file can be taken for
 /// another, and sources with the same bytes share one; `sha256/<digest>.<more>.safetensors` beside it are its weights
-/// prepared to be mapped, which may be deleted. `checked/<digest>` notes size, times and inode of that file
-/// when it was last read and found right. `partial/<key>/` is a download that stopped, its bytes in `data` and what of
-/// them is there in `journal`; `partial/<key>.<owner>/` is one that a process works on. Everything but `sha256/` may be
-/// deleted at any time; links that someone plants in these folders are never followed.
+/// prepared to be mapped, which may be deleted. `checked/<name>.<user>` notes what the bytes of a file were when that user
+/// last read them all, and its size, times, device and inode then; notes that others may write to are not believed.
+/// `partial/<key>/` is a download that stopped, its bytes in `data` and what of them is there in `journal`;
+/// `partial/<key>.<owner>/` is one that a process works on. Everything but `sha256/` may be deleted at any time; links that
+/// someone plants in these folders, or for them, are never followed. The cache's own folder may be a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     root: PathBuf,
@@ -57,12 +57,13 @@ impl Cache {
         self.published().join(content.to_string())
     }
 
-    /// The published file of a weight source, if its content is known and it is there. Its bytes are not read:
-    /// [`verify`](Self::verify) does that.
+    /// Where the published file of a weight source lies, if its content is known and it is there. Its bytes are not read, so
+    /// nothing may be computed from them: [`open`](Self::open) is for that.
     pub fn find(&self, artifact: &Artifact, lock: &Lock) -> Option<PathBuf> {
-        let expected = Expected::of(artifact, lock.pin(&artifact.url)).ok()?;
-        let path = self.path(expected.sha256?);
-        fs::symlink_metadata(&path).ok()?.is_file().then_some(path)
+        let path = self.path(self.content(artifact, lock)?);
+        let is_folder = fs::symlink_metadata(self.published()).ok()?.is_dir();
+        let is_there = is_folder && fs::symlink_metadata(&path).ok()?.is_file();
+        is_there.then_some(path)
     }
 
     pub(crate) fn published(&self) -> PathBuf {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cache::{Cache, entries};
+use crate::checked::FOREIGN;
+use crate::stamp::subject;
 use crate::{Digest, owner};
 
 /// Something that was, or would be, removed from a cache.
@@ -49,7 +51,7 @@ impl Cache {
     }
 
     /// Removes what no download needs: partials and temporary files that nobody has touched for `age`, and notes on
-    /// files that are gone; with `dry_run` only tells of them.
+    /// files that are gone, or as old and not of the cache; with `dry_run` only tells of them.
     ///
     /// # Errors
     /// If a folder cannot be read or something not be removed.
@@ -62,9 +64,20 @@ impl Cache {
                 garbage.push(entry.path());
             }
         }
+        for entry in entries(&self.published())? {
+            let is_begun = entry.file_name().to_str().is_some_and(is_temporary);
+            if is_begun && is_older(&entry, age)? {
+                garbage.push(entry.path());
+            }
+        }
         for entry in entries(&self.checked())? {
-            let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            if !digest.is_some_and(|digest| self.path(digest).is_file()) {
+            let name = entry.file_name();
+            let keeps = match name.to_str() {
+                None => false,
+                Some(name) if is_temporary(name) || name.starts_with(FOREIGN) => !is_older(&entry, age)?,
+                Some(name) => fs::symlink_metadata(self.published().join(subject(name))).is_ok(),
+            };
+            if !keeps {
                 garbage.push(entry.path());
             }
         }
@@ -82,4 +95,16 @@ impl Cache {
         }
         Ok(removed)
     }
+}
+
+/// Whether a file of this name is one that is being written.
+fn is_temporary(name: &str) -> bool {
+    [".new-", ".partial-"].iter().any(|begin| name.starts_with(begin))
+}
+
+/// Whether nobody has written to it for so long.
+fn is_older(entry: &fs::DirEntry, age: Duration) -> io::Result<bool> {
+    let modified = fs::symlink_metadata(entry.path())?.modified()?;
+    // A time that has not come yet is no age.
+    Ok(modified.elapsed().unwrap_or_default() >= age)
 }

@@ -265,7 +265,10 @@ impl Fetcher {
             self.cache.with_prefix(expected.prefix.as_ref()?)
         });
         let found = digest.map_or(Ok(None), |digest| self.cache.read(digest, false))?;
-        let state = match (found, digest.map(|digest| self.cache.path(digest))) {
+        let state = match (
+            found.map(|found| found.pin),
+            digest.map(|digest| self.cache.path(digest)),
+        ) {
             (Some(found), Some(path)) => match check(&path.display().to_string(), artifact, pin, found) {
                 Ok(()) => State::Right(found),
                 Err(error) => State::Damaged(path, error),

@@ -1,15 +1,11 @@
-use std::io;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::cache::Cache;
-use crate::expect::{Expected, check, is_pinned};
-use crate::hashing::hash;
-use crate::stamp::Stamp;
+use crate::expect::is_pinned;
 use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin};
-use files::open_regular;
 
 /// A file whose bytes were found to be what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +22,7 @@ impl Cache {
     /// Holds the published file of a weight source against the manifest and the lock; nothing if it is not there.
     ///
     /// Unless `deep` is asked for, a file that looks as it did when it was last read is not read again: its size,
-    /// times and inode are compared.
+    /// times, device and inode are compared.
     ///
     /// # Errors
     /// If the file cannot be read, or is not what either of them says.
@@ -36,20 +32,11 @@ impl Cache {
         lock: &Lock,
         deep: bool,
     ) -> Result<Option<Verified>, FetchError> {
-        let pin = lock.pin(&artifact.url);
-        let Some(digest) = Expected::of(artifact, pin)?.sha256 else {
-            return Ok(None);
-        };
-        let Some(found) = self.read(digest, deep)? else {
-            return Ok(None);
-        };
-        let path = self.path(digest);
-        check(&path.display().to_string(), artifact, pin, found)?;
-        let pinned = is_pinned(artifact, pin);
-        Ok(Some(Verified {
-            path,
-            pin: found,
-            pinned,
+        let found = self.open(artifact, lock, deep)?;
+        Ok(found.map(|found| Verified {
+            pinned: is_pinned(artifact, lock.pin(&artifact.url)),
+            path: found.path,
+            pin: found.pin,
         }))
     }
 
@@ -80,31 +67,6 @@ impl Cache {
         });
         let result = |slot: OnceLock<_>| slot.into_inner().expect("every index was taken");
         results.into_iter().map(result).collect()
-    }
-
-    /// Size and digest of what is published under this digest, which its bytes may not have.
-    pub(crate) fn read(&self, digest: Digest, deep: bool) -> Result<Option<Pin>, FetchError> {
-        if !deep && let Some(pin) = self.stamped(digest) {
-            return Ok(Some(pin));
-        }
-        let path = self.path(digest);
-        let read = || -> io::Result<(Pin, Option<Stamp>)> {
-            let mut file = open_regular(&path)?;
-            let before = Stamp::of(&file.metadata()?);
-            let pin = hash(&mut file)?;
-            let same = Stamp::of(&file.metadata()?) == before;
-            Ok((pin, same.then_some(before)))
-        };
-        match read() {
-            Ok((pin, stamp)) => {
-                if let Some(stamp) = stamp.filter(|_| pin.sha256 == digest) {
-                    self.stamp(digest, &stamp);
-                }
-                Ok(Some(pin))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FetchError::disk(&path, error)),
-        }
     }
 
     /// A published file whose name begins like this.

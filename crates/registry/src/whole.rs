@@ -36,10 +36,55 @@ pub(crate) fn read_back(file: &Whole) -> io::Result<Pin> {
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(io::Error::other(
-            "expected a folder; symbolic links in the cache are not followed: remove it",
-        )),
+        Ok(_) => Err(not_a_folder()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path),
         Err(error) => Err(error),
     }
+}
+
+/// Opens a regular file in a folder of the cache to read. Neither the file nor the folder is reached through a symbolic
+/// link, and nothing is waited for: to open a pipe is to wait for its writer.
+///
+/// # Errors
+/// Of kind `NotFound` if there is nothing, of another kind if it is no regular file or the folder is none.
+#[cfg(unix)]
+pub(crate) fn open_within(folder: &Path, name: &str) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open, openat};
+    use rustix::io::Errno;
+
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let folder = open(folder, flags | OFlags::DIRECTORY, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOTDIR | Errno::LOOP => not_a_folder(),
+        errno => errno.into(),
+    })?;
+    let file = openat(folder, name, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::LOOP => not_a_file(),
+        errno => io::Error::from(errno),
+    })?;
+    let file = File::from(file);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(not_a_file()),
+    }
+}
+
+/// The same as far as the system can.
+#[cfg(not(unix))]
+pub(crate) fn open_within(folder: &Path, name: &str) -> io::Result<File> {
+    if !fs::symlink_metadata(folder)?.is_dir() {
+        return Err(not_a_folder());
+    }
+    files::open_regular(&folder.join(name))
+}
+
+fn not_a_folder() -> io::Error {
+    io::Error::other(
+        "expected a folder; symbolic links in the cache are not followed: remove it, or name the folder of the whole cache \
+         by --cache-dir",
+    )
+}
+
+#[cfg(unix)]
+fn not_a_file() -> io::Error {
+    io::Error::other("is not a regular file: remove it")
 }

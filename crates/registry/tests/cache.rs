@@ -13,39 +13,6 @@ use registry::{Digest, FetchError};
 
 const SIZE: usize = 200_000;
 
-#[test]
-fn a_second_verification_reads_nothing_and_a_deep_one_everything() {
-    let server = serve(&body(SIZE), &[]);
-    let bench = Bench::of(&server, "");
-    let path = bench.fetch().expect("fetched").file.path;
-    let cache = &bench.fetcher.cache;
-    let verify = |deep| cache.verify(&bench.artifact, &bench.lock(), deep);
-    assert!(verify(false).expect("right").expect("there").pinned);
-
-    // Damage that shows neither in size nor in the time of the last change, only in ctime.
-    let modified = fs::metadata(&path).expect("there").modified().expect("a time");
-    let mut bytes = body(SIZE);
-    bytes[7] ^= 1;
-    fs::write(&path, &bytes).expect("written");
-    let file = fs::File::options().write(true).open(&path).expect("opened");
-    file.set_modified(modified).expect("set back");
-    let error = verify(false).expect_err("seen by its ctime").to_string();
-    assert!(error.contains("zoo.lock says sha256"), "{error}");
-
-    // A note of another look is no note.
-    fs::write(&path, body(SIZE)).expect("written");
-    verify(true).expect("right again");
-    let note = cache
-        .root()
-        .join("checked")
-        .join(Digest::of(&body(SIZE)).to_string());
-    let noted = fs::read_to_string(&note).expect("noted");
-    assert!(noted.contains("size 200000"), "{noted}");
-    fs::write(&note, "1 size 5\n").expect("written");
-    assert!(verify(false).expect("read again").is_some());
-    assert_eq!(fs::read_to_string(&note).expect("noted"), noted);
-}
-
 #[cfg(unix)]
 mod planted {
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -154,8 +121,11 @@ mod planted {
                 fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("set");
             }
         };
-        // Without its note the file must be read, and the note cannot be written again.
-        fs::remove_dir_all(root.join("checked")).expect("removed");
+        // Without a note the file must be read, and none can be written.
+        assert!(
+            !root.join("checked").exists(),
+            "a download is no reading of what lies there"
+        );
         mode(0o555);
         let fetched = bench.fetch();
         mode(0o755);
@@ -247,6 +217,10 @@ fn what_nobody_names_is_pruned() {
     };
     for content in [&body(SIZE), &body(100)] {
         fs::write(prepared(content), b"prepared").expect("written");
+    }
+    for artifact in [&bench.artifact, &other] {
+        let cache = &bench.fetcher.cache;
+        cache.verify(artifact, &bench.lock(), false).expect("right");
     }
     let keep = BTreeSet::from([Digest::of(&body(SIZE))]);
     let removed = bench.fetcher.cache.prune(&keep, false).expect("pruned");

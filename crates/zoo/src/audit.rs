@@ -1,7 +1,6 @@
 //! What lint can say once weights are there: whether cached files are the networks they are declared as.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use hrnet::Shape;
 use registry::lint::{Finding, Severity};
@@ -9,45 +8,71 @@ use registry::{Artifact, Variant};
 
 use crate::Failure;
 use crate::context::Context;
+use crate::door::{self, CopyState};
 
 /// Findings on the cached weight files and on digests that two sources share.
 pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
     let mut findings = shared_digests(cx)?;
     for variant in &cx.zoo()?.variants {
         for artifact in &variant.artifacts {
-            if let Some(path) = cx.cached(artifact)? {
-                findings.push(file(&path, variant, artifact)?);
-            }
+            findings.extend(file(cx, variant, artifact)?);
+            findings.extend(copy(cx, variant, artifact)?);
         }
     }
     Ok(findings)
 }
 
-/// Every tensor there, of the right shape, finite and plausible; or what is not.
-fn file(path: &Path, variant: &Variant, artifact: &Artifact) -> Result<Finding, Failure> {
+/// Every byte as pinned, every tensor there, of the right shape, finite and plausible; or what is not.
+fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-    let wrong = match checkpoint::read(path).and_then(|file| file.bind(&graph)) {
-        Err(error) => vec![error.to_string()],
-        Ok(weights) => {
-            let ailments = checkpoint::health(&graph, &weights);
-            let ailments = ailments.map_err(|error| Failure::new(crate::Exit::Other, error))?;
-            ailments.iter().map(ToString::to_string).collect()
-        }
+    let wrong = match door::open_file(cx, artifact) {
+        Ok(None) => return Ok(None),
+        Err(failure) => vec![failure.message],
+        Ok(Some(file)) => match file.bind(&graph) {
+            Err(error) => vec![error.to_string()],
+            Ok(weights) => {
+                let ailments = checkpoint::health(&graph, &weights)?;
+                ailments.iter().map(ToString::to_string).collect()
+            }
+        },
     };
-    Ok(Finding {
+    let good = "The cached file has the pinned digest and holds every tensor of the network, finite and with plausible \
+                variances.";
+    Ok(Some(finding(variant, artifact, "weights", good, &wrong)))
+}
+
+/// Whether the prepared copy is what was made from the file.
+fn copy(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
+    let wrong = match door::check_copy(cx, variant, artifact, false)? {
+        CopyState::Missing => return Ok(None),
+        CopyState::Right(_) => Vec::new(),
+        CopyState::Wrong(failure) => vec![failure.message],
+    };
+    let good = "The prepared copy of the cached file has the digest that was noted when it was made.";
+    Ok(Some(finding(variant, artifact, "prepared", good, &wrong)))
+}
+
+fn finding(
+    variant: &Variant,
+    artifact: &Artifact,
+    rule: &'static str,
+    good: &str,
+    wrong: &[String],
+) -> Finding {
+    Finding {
         severity: if wrong.is_empty() {
             Severity::Ok
         } else {
             Severity::Error
         },
-        rule: "weights",
+        rule,
         subject: format!("{} {}", variant.name, artifact.id),
         message: if wrong.is_empty() {
-            "The cached file holds every tensor of the network, finite and with plausible variances.".into()
+            good.to_owned()
         } else {
             wrong.join("; ")
         },
-    })
+    }
 }
 
 /// Sources whose pinned digests are one and the same: one of them is not what it is declared as.

@@ -144,7 +144,7 @@ impl Context {
         &self.cache
     }
 
-    /// The weights of a source, if they are in the cache.
+    /// Where the weights of a source lie, if they are in the cache: to compute with them, take them from the `door`.
     pub(crate) fn cached(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Failure> {
         Ok(self.cache.find(artifact, &self.lock()?))
     }

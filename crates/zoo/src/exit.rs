@@ -4,7 +4,7 @@ use std::io;
 use checkpoint::CheckpointError;
 use harness::StoreError;
 use harness::eval::EvalError;
-use hrnet::SpecError;
+use hrnet::{SpecError, WeightError};
 use kernels::engine::UnknownIsa;
 use preprocess::PreprocessError;
 use registry::{Fault, FetchError, LocationError, ManifestError, UnknownVariant};
@@ -168,6 +168,10 @@ impl From<&FetchError> for Failure {
             } => Some(
                 "the server sends damaged bytes; if it does not, delete zoo.blocks, which can be made again",
             ),
+            FetchError::Mismatch {
+                said_by: registry::COPY_NOTE,
+                ..
+            } => Some("`zoo verify --repair` removes it and makes it anew"),
             FetchError::Mismatch { .. } => Some("the publisher replaced the file, or someone else did"),
             FetchError::Damaged { .. } => Some("`zoo verify --repair` without --offline brings it back"),
             FetchError::NotPinned { .. } => Some("without --locked the first download pins it"),
@@ -227,13 +231,38 @@ impl From<LocationError> for Failure {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        let exit = match error {
-            CheckpointError::Io { .. } => Exit::Disk,
-            CheckpointError::Checksum { .. } => Exit::Checksum,
-            CheckpointError::Set { .. } => Exit::Usage,
-            _ => Exit::Other,
-        };
-        Self::new(exit, error)
+        match error {
+            CheckpointError::Io { .. } => Self::new(Exit::Disk, error),
+            CheckpointError::Checksum { .. } => Self::new(Exit::Checksum, error),
+            CheckpointError::Set { .. } => Self::new(Exit::Usage, error),
+            CheckpointError::Source { path, source } => {
+                let failure = Self::from(source);
+                let message = format!("{} is not written: {}", path.display(), failure.message);
+                Self { message, ..failure }
+            }
+            _ => Self::new(Exit::Other, error),
+        }
+    }
+}
+
+/// What to do about values that are not those that were stored.
+const DAMAGED: &str = "the disk lost bytes, or somebody changed them: `zoo verify --deep --repair` makes the prepared weights anew";
+
+impl From<WeightError> for Failure {
+    fn from(error: WeightError) -> Self {
+        match error {
+            WeightError::Damaged { .. } => Self::new(Exit::Checksum, error).help(DAMAGED),
+            WeightError::Missing { .. } | WeightError::Shape { .. } => Self::new(Exit::Other, error),
+        }
+    }
+}
+
+impl From<onnx::Int8Error> for Failure {
+    fn from(error: onnx::Int8Error) -> Self {
+        match error {
+            onnx::Int8Error::Weight(error) => error.into(),
+            onnx::Int8Error::Range(_) => Self::new(Exit::Other, error),
+        }
     }
 }
 
@@ -271,6 +300,9 @@ impl From<RuntimeError> for Failure {
             RuntimeError::Missing { help, .. } => {
                 let help = help.clone();
                 Self::new(Exit::Missing, error).help(help)
+            }
+            RuntimeError::Weights(WeightError::Damaged { .. }) => {
+                Self::new(Exit::Checksum, error).help(DAMAGED)
             }
             RuntimeError::NoBackend { .. } => {
                 Self::new(Exit::Usage, error).help("`zoo doctor` says what runs in which precision")

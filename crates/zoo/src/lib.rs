@@ -9,6 +9,7 @@ mod calibration;
 mod cli;
 mod cmd;
 mod context;
+mod door;
 mod eval;
 mod exit;
 mod files;
@@ -35,6 +36,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // Help and version are errors to clap too; their exit code is 0.
         Err(error) => return ExitCode::from(output::usage(&discreet(error))),
     };
+    kernels::end_in_words(
+        "error: ",
+        " became shorter while it was read: nothing was computed from it\n",
+        Exit::Disk.code().into(),
+    );
     let cx = context::Context::new(&cli.global);
     if cli.command.runs_networks() {
         cx.use_costs();

@@ -1,10 +1,13 @@
 //! From a variant's name to something that runs: which weights, on which backend.
 
+use std::cell::OnceCell;
+use std::fs::File;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use harness::WeightsCheck;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
 use registry::{Artifact, Digest, Variant};
 use runtime::{Options, Session};
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::weight_file::WeightFile;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, door};
 
 /// Options of every subcommand that runs one network.
 #[derive(Debug, Args)]
@@ -62,8 +65,8 @@ impl ModelArgs {
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
         if let Some(file) = calibration {
-            let weights = || Weights::identity(cx, variant, &self.weights.choice());
-            options.calibration = Some(Calibrated::read(cx, file, variant, weights)?.calibration);
+            let identity = || weights.identity(cx);
+            options.calibration = Some(Calibrated::read(cx, file, variant, identity)?.calibration);
         }
         let backend = match &self.backend {
             Some(name) => runtime::backend(name)?,
@@ -89,7 +92,7 @@ impl WeightArgs {
     /// The weights, fitted to the graph of the whole network.
     pub(crate) fn load(&self, cx: &Context, variant: &Variant, graph: &Graph) -> Result<Weights, Failure> {
         let weights = Weights::load(cx, variant, graph, &self.choice())?;
-        cx.out.detail(&format!("weights: {}", weights.about));
+        cx.out.detail(&format!("weights: {}", weights.shown()));
         Ok(weights)
     }
 
@@ -146,10 +149,33 @@ pub(crate) enum Choice<'a> {
     CachedOrSeeded,
 }
 
-/// Weights with the words that a record says about them.
+/// Weights, and what a record says about them.
 pub(crate) struct Weights {
     pub(crate) source: Box<dyn WeightSource>,
-    pub(crate) about: String,
+    origin: Origin,
+}
+
+/// Where weights come from.
+enum Origin {
+    Seeded(u64),
+    File(FileOrigin),
+}
+
+/// A file of weights and its digest, which is sought when somebody asks for it.
+struct FileOrigin {
+    /// As its publisher calls it, or the user.
+    name: String,
+    path: PathBuf,
+    /// Which set of weights in it was asked for.
+    set: Option<String>,
+    digest: FileDigest,
+}
+
+enum FileDigest {
+    /// The cache's door told it.
+    Known(Digest, WeightsCheck),
+    /// The user named the file.
+    Unread(File, OnceCell<(Digest, WeightsCheck)>),
 }
 
 impl Weights {
@@ -161,82 +187,146 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(file)) => Ok(Self {
-                source: Box::new(file.weights(cx, graph)?),
-                about: file.name(),
-            }),
+            Choice::Given(WeightsArg::File(file)) => Self::read(cx, file, graph),
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?;
-                match cx.cached(artifact)? {
-                    Some(path) => Self::prepared(cx, &path, artifact, graph),
-                    None => Err(missing(variant, artifact)),
-                }
+                let cached = Self::cached(cx, artifact, graph)?;
+                cached.ok_or_else(|| missing(variant, artifact))
             }
             Choice::CachedOrSeeded => {
-                let artifact = pick(variant, None, cx)?;
-                match cx.cached(artifact)? {
-                    Some(path) => Self::prepared(cx, &path, artifact, graph),
-                    None => Ok(Self::seeded(0)),
-                }
+                let cached = Self::cached(cx, pick(variant, None, cx)?, graph)?;
+                Ok(cached.unwrap_or_else(|| Self::seeded(0)))
             }
         }
     }
 
-    /// What [`Weights::load`] will say about the weights.
-    pub(crate) fn about(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
-        let source = match choice {
-            Choice::Given(WeightsArg::Seeded(seed)) => return Ok(seeded(*seed)),
-            Choice::Given(WeightsArg::File(file)) => return Ok(file.name()),
-            Choice::Cached(source) => *source,
-            Choice::CachedOrSeeded => None,
-        };
-        let artifact = pick(variant, source, cx)?;
-        match (cx.cached(artifact)?, choice) {
-            (None, Choice::CachedOrSeeded) => Ok(seeded(0)),
-            _ => Ok(artifact.file_name.clone()),
-        }
+    /// What [`Weights::about`] will say about the weights.
+    pub(crate) fn about_choice(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
+        Origin::of(cx, variant, choice)?.about(cx)
+    }
+
+    /// The words of a record: `seeded:N`, or the name of the file and its SHA-256.
+    pub(crate) fn about(&self, cx: &Context) -> Result<String, Failure> {
+        self.origin.about(cx)
     }
 
     /// What tells weights from others: the SHA-256 of their file, with the key of the set that was asked for, or `seeded:N`.
-    pub(crate) fn identity(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
-        let hashed = |path: &Path| {
-            let digest = Digest::of_file(path).map_err(|error| Failure::file(path, &error))?;
-            Ok(digest.to_string())
-        };
-        let source = match choice {
-            Choice::Given(WeightsArg::File(file)) => {
-                let set = file.set.as_ref().map_or(String::new(), |set| format!("#{set}"));
-                return Ok(format!("{}{set}", hashed(&file.path)?));
-            }
-            Choice::Given(WeightsArg::Seeded(_)) => return Self::about(cx, variant, choice),
-            Choice::Cached(source) => *source,
-            Choice::CachedOrSeeded => None,
-        };
-        let artifact = pick(variant, source, cx)?;
-        if let Some(pin) = cx.lock()?.pin(&artifact.url) {
-            return Ok(pin.sha256.to_string());
+    pub(crate) fn identity(&self, cx: &Context) -> Result<String, Failure> {
+        self.origin.identity(cx)
+    }
+
+    /// How the SHA-256 of their file is known; none for made-up weights.
+    pub(crate) fn check(&self, cx: &Context) -> Result<Option<WeightsCheck>, Failure> {
+        match &self.origin {
+            Origin::Seeded(_) => Ok(None),
+            Origin::File(file) => Ok(Some(file.digest(cx)?.1)),
         }
-        match cx.cached(artifact)? {
-            Some(path) => hashed(&path),
-            None => Self::about(cx, variant, choice),
+    }
+
+    /// The words for the person in front: nothing is hashed for them.
+    pub(crate) fn shown(&self) -> String {
+        match &self.origin {
+            Origin::Seeded(seed) => seeded(*seed),
+            Origin::File(file) => match &file.digest {
+                FileDigest::Known(digest, check) => format!("{}, sha256 {digest}, {check}", file.name),
+                FileDigest::Unread(..) => file.path.display().to_string(),
+            },
         }
     }
 
     fn seeded(seed: u64) -> Self {
         Self {
             source: Box::new(SeededWeights::new(seed)),
-            about: seeded(seed),
+            origin: Origin::Seeded(seed),
         }
     }
 
-    /// A cached file's weights, mapped from the prepared copy beside it, which the first use writes.
-    fn prepared(cx: &Context, path: &Path, artifact: &Artifact, graph: &Graph) -> Result<Self, Failure> {
-        let digest = cx.lock()?.pin(&artifact.url).map(|pin| pin.sha256.to_string());
-        let weights = checkpoint::load_prepared(path, digest.as_deref(), graph)?;
+    fn cached(cx: &Context, artifact: &Artifact, graph: &Graph) -> Result<Option<Self>, Failure> {
+        let opened = door::open(cx, artifact, graph)?;
+        Ok(opened.map(|opened| Self {
+            source: Box::new(opened.weights),
+            origin: Origin::File(FileOrigin {
+                name: artifact.file_name.clone(),
+                path: cx.cache().path(opened.sha256),
+                set: None,
+                digest: FileDigest::Known(opened.sha256, opened.check),
+            }),
+        }))
+    }
+
+    fn read(cx: &Context, named: &WeightFile, graph: &Graph) -> Result<Self, Failure> {
+        let file = named.open()?;
         Ok(Self {
-            source: Box::new(weights),
-            about: artifact.file_name.clone(),
+            source: Box::new(named.weights(cx, &file, graph)?),
+            origin: Origin::File(FileOrigin::named(named, file)),
         })
+    }
+}
+
+impl Origin {
+    /// What [`Weights::load`] would find, without loading it.
+    fn of(cx: &Context, variant: &Variant, choice: &Choice) -> Result<Self, Failure> {
+        let source = match choice {
+            Choice::Given(WeightsArg::Seeded(seed)) => return Ok(Self::Seeded(*seed)),
+            Choice::Given(WeightsArg::File(named)) => {
+                return Ok(Self::File(FileOrigin::named(named, named.open()?)));
+            }
+            Choice::Cached(source) => *source,
+            Choice::CachedOrSeeded => None,
+        };
+        let artifact = pick(variant, source, cx)?;
+        match (cx.cache().open(artifact, &cx.lock()?, false)?, choice) {
+            (Some(found), _) => Ok(Self::File(FileOrigin {
+                name: artifact.file_name.clone(),
+                digest: FileDigest::Known(found.pin.sha256, found.check.into()),
+                path: found.path,
+                set: None,
+            })),
+            (None, Choice::CachedOrSeeded) => Ok(Self::Seeded(0)),
+            (None, _) => Err(missing(variant, artifact)),
+        }
+    }
+
+    fn about(&self, cx: &Context) -> Result<String, Failure> {
+        match self {
+            Self::Seeded(seed) => Ok(seeded(*seed)),
+            Self::File(file) => Ok(format!("{}, sha256 {}", file.name, file.digest(cx)?.0)),
+        }
+    }
+
+    fn identity(&self, cx: &Context) -> Result<String, Failure> {
+        match self {
+            Self::Seeded(seed) => Ok(seeded(*seed)),
+            Self::File(file) => {
+                let set = file.set.as_ref().map_or(String::new(), |set| format!("#{set}"));
+                Ok(format!("{}{set}", file.digest(cx)?.0))
+            }
+        }
+    }
+}
+
+impl FileOrigin {
+    fn named(named: &WeightFile, file: File) -> Self {
+        Self {
+            name: named.name(),
+            path: named.path.clone(),
+            set: named.set.clone(),
+            digest: FileDigest::Unread(file, OnceCell::new()),
+        }
+    }
+
+    fn digest(&self, cx: &Context) -> Result<(Digest, WeightsCheck), Failure> {
+        match &self.digest {
+            FileDigest::Known(digest, check) => Ok((*digest, *check)),
+            FileDigest::Unread(file, digest) => {
+                if let Some(digest) = digest.get() {
+                    return Ok(*digest);
+                }
+                let found = cx.cache().digest_of(file);
+                let (pin, check) = found.map_err(|error| Failure::file(&self.path, &error))?;
+                Ok(*digest.get_or_init(|| (pin.sha256, check.into())))
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A weight file that the user named, and which of the sets of weights in it.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{CheckpointError, TensorFile};
@@ -47,7 +49,21 @@ impl WeightFile {
 
     /// What the file holds. Which set was taken is said where there are others.
     pub(crate) fn read(&self, cx: &Context) -> Result<TensorFile, Failure> {
-        let file = checkpoint::read_set(&self.path, self.set.as_deref())?;
+        self.read_from(cx, &self.open()?)
+    }
+
+    /// The file. To open a pipe would be to wait for its writer.
+    pub(crate) fn open(&self) -> Result<File, Failure> {
+        let open = || match fs::metadata(&self.path)?.is_file() {
+            true => File::open(&self.path),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        };
+        open().map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    /// As [`WeightFile::read`], from the file that was opened.
+    fn read_from(&self, cx: &Context, file: &File) -> Result<TensorFile, Failure> {
+        let file = checkpoint::read_open(&self.path, file, self.set.as_deref())?;
         if let (Some(taken), [other, ..]) = (&file.set, file.other_sets.as_slice()) {
             let others = quoted(&file.other_sets);
             cx.out.note(&format!(
@@ -59,9 +75,14 @@ impl WeightFile {
         Ok(file)
     }
 
-    /// The weights in it, fitted to the graph of a network.
-    pub(crate) fn weights(&self, cx: &Context, graph: &Graph) -> Result<checkpoint::Weights, Failure> {
-        let file = self.read(cx)?;
+    /// The weights in it, as it was opened, fitted to the graph of a network.
+    pub(crate) fn weights(
+        &self,
+        cx: &Context,
+        file: &File,
+        graph: &Graph,
+    ) -> Result<checkpoint::Weights, Failure> {
+        let file = self.read_from(cx, file)?;
         match file.clone().weights(graph) {
             Err(error @ CheckpointError::Mismatch { .. }) => {
                 let fits = fits(cx, &file)?;
@@ -116,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
         for name in ["run#3.pth", "w.pth"] {
-            std::fs::write(path(name), "").expect("written");
+            fs::write(path(name), "").expect("written");
         }
         for (text, name, set) in [
             ("w.pth", "w.pth", None),

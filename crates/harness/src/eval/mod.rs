@@ -29,7 +29,7 @@ pub use tally::Tally;
 use hrnet::Precision;
 use serde::{Deserialize, Serialize};
 
-use crate::Provenance;
+use crate::{Provenance, WeightsCheck};
 
 /// What is evaluated on what: answers of different keys are never put together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,9 @@ pub struct Header {
     /// When it began, RFC 3339 in UTC.
     #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
+    /// How the SHA-256 of the weights was known; none for made-up weights, and in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<WeightsCheck>,
     /// Program and machine.
     pub provenance: Provenance,
 }
@@ -172,6 +175,7 @@ pub(crate) mod testing {
             source: None,
             preprocess: "p".into(),
             started: "2026-01-01T00:00:00Z".into(),
+            weights_check: None,
             provenance: Provenance::default(),
         }
     }

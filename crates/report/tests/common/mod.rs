@@ -56,6 +56,7 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
     let samples = (0..samples).map(|_| sample()).collect();
     let provenance = Provenance {
         weights: "seeded:0".into(),
+        weights_check: None,
         zoo: "0.1.0".into(),
         build: "rustc 1.95.0, x86_64-unknown-linux-gnu, release".into(),
         features: Vec::new(),
@@ -241,6 +242,7 @@ fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summa
             source: Some("paddle".into()),
             preprocess: "paddle-224".into(),
             started: format!("{day}T05:00:00Z"),
+            weights_check: None,
             provenance: Provenance::default(),
         },
         top1: share(tally.top1),

@@ -80,7 +80,8 @@ impl Desk {
             .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
             about: About {
-                weights: question.told_weights(),
+                weights: question.told_weights.clone(),
+                weights_check: question.weights_check,
                 backend: worker.about().to_owned(),
                 fidelity: Some(fidelity),
             },
@@ -127,13 +128,12 @@ impl Models {
                 dynamic_size: false,
                 fold: true,
             };
-            return onnx::encode(graph, weights, options).map_err(|error| Failure::new(Exit::Other, error));
+            return Ok(onnx::encode(graph, weights, options)?);
         }
         let ranges = match &mut self.ranges {
             Some(ranges) => ranges,
             none => none.insert(question.ranges()?),
         };
-        onnx::encode_int8(graph, weights, ranges, peer.rounding, false)
-            .map_err(|error| Failure::new(Exit::Other, error))
+        Ok(onnx::encode_int8(graph, weights, ranges, peer.rounding, false)?)
     }
 }

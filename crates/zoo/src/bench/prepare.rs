@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use half::{bf16, f16};
-use harness::{Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record};
+use harness::{
+    Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record, WeightsCheck,
+};
 use hrnet::{Graph, Precision, Shape};
 use preprocess::{Element, Filter, Profile, RgbImage, Transform};
 use registry::{Preprocess, Variant};
@@ -33,6 +35,8 @@ pub(crate) struct Prepared {
 pub(crate) struct About {
     /// Where the weights come from; empty for preprocessing.
     pub(crate) weights: String,
+    /// How their digest is known.
+    pub(crate) weights_check: Option<WeightsCheck>,
     /// What runs the cell.
     pub(crate) backend: String,
     /// How close its answer is to the reference's; none for preprocessing.
@@ -50,6 +54,7 @@ impl About {
     ) -> Record {
         let about = Provenance {
             weights: self.weights,
+            weights_check: self.weights_check,
             backend: self.backend,
             ..common.clone()
         };
@@ -77,6 +82,10 @@ pub(super) struct Question<'a> {
     pub(super) variant: &'a Variant,
     pub(super) graph: Graph,
     pub(super) weights: Weights,
+    /// What a record says of the weights, and of the ranges that were given for them.
+    pub(super) told_weights: String,
+    /// How the digest of the weights is known.
+    pub(super) weights_check: Option<WeightsCheck>,
     calibration: Option<Calibrated>,
     /// `[n, 3, crop, crop]`.
     pub(super) images: Vec<f32>,
@@ -132,7 +141,7 @@ impl<'a> Workshop<'a> {
         let graph = variant.spec.graph(Shape::square(case.batch, case.crop))?;
         let choice = self.weights.clone().map_or(Choice::CachedOrSeeded, Choice::Given);
         let weights = Weights::load(self.cx, variant, &graph, &choice)?;
-        let identity = || Weights::identity(self.cx, variant, &choice);
+        let identity = || weights.identity(self.cx);
         let calibration = self
             .calibration
             .as_ref()
@@ -145,10 +154,15 @@ impl<'a> Workshop<'a> {
             ..variant.preprocess.clone()
         };
         let images = photo_batch(&transform(&sized)?, case.batch)?;
+        let about = weights.about(self.cx)?;
         Ok(Question {
             case,
             variant,
             graph,
+            told_weights: calibration
+                .as_ref()
+                .map_or(about.clone(), |calibrated| calibrated.about(&about)),
+            weights_check: weights.check(self.cx)?,
             weights,
             calibration,
             images,
@@ -225,6 +239,7 @@ impl<'a> Workshop<'a> {
             cell,
             about: About {
                 weights: String::new(),
+                weights_check: None,
                 backend: "this program, one thread".into(),
                 fidelity: None,
             },
@@ -233,15 +248,6 @@ impl<'a> Workshop<'a> {
 }
 
 impl Question<'_> {
-    /// What a record says of the weights, and of the ranges that were given for them.
-    pub(super) fn told_weights(&self) -> String {
-        let about = &self.weights.about;
-        match &self.calibration {
-            Some(calibrated) => calibrated.about(about),
-            None => about.clone(),
-        }
-    }
-
     /// What a model in int8 is rounded by: the ranges that our engine takes.
     pub(super) fn ranges(&self) -> Result<onnx::Ranges, Failure> {
         let calibration = match &self.calibration {
@@ -261,7 +267,6 @@ impl Question<'_> {
             .try_into()
             .map_err(|_| Failure::new(Exit::Usage, "0 threads"))?;
         let mut options = Options::new(self.case.precision).threads(threads);
-        let weights = self.told_weights();
         if let Some(calibrated) = self.calibration {
             options.calibration = Some(calibrated.calibration);
         }
@@ -283,7 +288,8 @@ impl Question<'_> {
         Ok(Prepared {
             cell,
             about: About {
-                weights,
+                weights: self.told_weights,
+                weights_check: self.weights_check,
                 backend: format!("{}{unit}", backend.identity()?),
                 fidelity: Some(fidelity),
             },

@@ -88,7 +88,7 @@ impl Export {
         }
         match format {
             FormatArg::Onnx => {
-                let bytes = self.onnx(cx, variant, &graph, weights.source.as_ref())?;
+                let bytes = self.onnx(cx, variant, &graph, &weights)?;
                 files::write_whole(&self.output, &bytes)?;
             }
             FormatArg::Safetensors => self.safetensors(&graph, weights.source.as_ref())?,
@@ -147,23 +147,28 @@ impl Export {
         cx: &Context,
         variant: &Variant,
         graph: &Graph,
-        weights: &dyn WeightSource,
+        weights: &Weights,
     ) -> Result<Vec<u8>, Failure> {
-        let other = |error: &dyn std::fmt::Display| Failure::new(Exit::Other, error.to_string());
         if self.precision == Precision::Int8 {
             let calibration = self.calibration(cx, variant, graph, weights)?;
             let ranges = ranges(&calibration, graph);
             let rounding = self
                 .rounded
                 .map_or(onnx::Rounding::default(), RoundedArg::rounding);
-            return onnx::encode_int8(graph, weights, &ranges, rounding, self.dynamic_size)
-                .map_err(|error| other(&error));
+            let source = weights.source.as_ref();
+            return Ok(onnx::encode_int8(
+                graph,
+                source,
+                &ranges,
+                rounding,
+                self.dynamic_size,
+            )?);
         }
         let options = onnx::Options {
             dynamic_size: self.dynamic_size,
             fold: self.fold,
         };
-        onnx::encode(graph, weights, options).map_err(|error| other(&error))
+        Ok(onnx::encode(graph, weights.source.as_ref(), options)?)
     }
 
     /// The calibration that was given, or a stand-in.
@@ -172,11 +177,11 @@ impl Export {
         cx: &Context,
         variant: &Variant,
         graph: &Graph,
-        weights: &dyn WeightSource,
+        weights: &Weights,
     ) -> Result<Arc<Calibration>, Failure> {
         let calibration = match &self.calibration.file {
             Some(file) => {
-                let identity = || Weights::identity(cx, variant, &self.weights.choice());
+                let identity = || weights.identity(cx);
                 Calibrated::read(cx, file, variant, identity)?.calibration
             }
             None => {
@@ -184,7 +189,7 @@ impl Export {
                     "ranges of {}: `zoo quantize` finds them on photos, for --calibration",
                     Calibration::STAND_IN
                 ));
-                Calibration::stand_in(graph, weights)?.into()
+                Calibration::stand_in(graph, weights.source.as_ref())?.into()
             }
         };
         calibration.check(graph).map_err(RuntimeError::from)?;

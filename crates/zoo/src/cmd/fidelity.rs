@@ -82,7 +82,7 @@ impl Fidelity {
         let runs = self.backends(cx, &precisions)?;
         let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
         let weights = self.weights.load(cx, variant, &graph)?;
-        let calibration = self.calibrated(cx, variant)?;
+        let calibration = self.calibrated(cx, variant, &weights)?;
         let images = self.images(cx, variant, graph.input_shape())?;
         let reference = runtime::backend(REFERENCE)?;
         let options = self.options(Precision::F32, None);
@@ -97,7 +97,7 @@ impl Fidelity {
         }
         match self.json {
             true => cx.out.json(&rows),
-            false => cx.out.data(&human(variant, &weights.about, &rows)),
+            false => cx.out.data(&human(variant, &weights.about(cx)?, &rows)),
         }
     }
 
@@ -127,8 +127,13 @@ impl Fidelity {
         }
     }
 
-    fn calibrated(&self, cx: &Context, variant: &Variant) -> Result<Option<Calibrated>, Failure> {
-        let identity = || Weights::identity(cx, variant, &self.weights.choice());
+    fn calibrated(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        weights: &Weights,
+    ) -> Result<Option<Calibrated>, Failure> {
+        let identity = || weights.identity(cx);
         let file = self.calibration.file.as_deref();
         file.map(|file| Calibrated::read(cx, file, variant, identity))
             .transpose()

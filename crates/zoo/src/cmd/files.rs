@@ -16,7 +16,7 @@ pub(crate) struct Files {
     /// Only variants with this tag
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// This weight source of each variant, or `all`; without it the first
+    /// This weight source of each variant, or `all`; without it the first of each variant that is named
     #[arg(long, value_name = "ID")]
     source: Option<String>,
 }
@@ -38,9 +38,10 @@ impl Files {
         self.with_source(cx, self.source.as_deref())
     }
 
-    /// The files chosen; without a choice every file there is.
+    /// The files chosen; without a variant or a tag, of every source.
     pub(crate) fn choose_or_all<'a>(&self, cx: &'a Context) -> Result<Vec<File<'a>>, Failure> {
-        self.with_source(cx, self.source.as_deref().or(Some("all")))
+        let all = (self.names.is_empty() && self.tag.is_empty()).then_some("all");
+        self.with_source(cx, self.source.as_deref().or(all))
     }
 
     fn with_source<'a>(&self, cx: &'a Context, source: Option<&str>) -> Result<Vec<File<'a>>, Failure> {

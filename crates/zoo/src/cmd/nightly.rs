@@ -17,6 +17,7 @@ use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
 use crate::context::Context;
+use crate::door::{self, CopyState};
 use crate::eval::NightEvalArgs;
 use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
@@ -311,13 +312,19 @@ fn alone(reports: &Path) -> Result<File, Failure> {
         })
 }
 
-/// Reads every cached file again: a nightly on damaged weights would report on something else.
+/// Reads every cached file again, and holds what was prepared from it against it: a nightly on damaged weights would report
+/// on something else.
 fn check_cache(cx: &Context) -> Result<(), Failure> {
     let lock = cx.lock()?;
     let mut files = 0;
-    for artifact in cx.zoo()?.variants.iter().flat_map(|variant| &variant.artifacts) {
-        if cx.cache().verify(artifact, &lock, true)?.is_some() {
-            files += 1;
+    for variant in &cx.zoo()?.variants {
+        for artifact in &variant.artifacts {
+            if cx.cache().verify(artifact, &lock, true)?.is_some() {
+                files += 1;
+            }
+            if let CopyState::Wrong(failure) = door::check_copy(cx, variant, artifact, true)? {
+                return Err(failure);
+            }
         }
     }
     match files {

@@ -116,10 +116,10 @@ impl Profile {
         let backend = runtime::backend(&self.backend)?;
         let choice = Choice::Given(self.weights.clone());
         let weights = Weights::load(cx, variant, &graph, &choice)?;
-        let mut about = weights.about;
+        let mut about = weights.about(cx)?;
         let mut options = Options::new(self.precision).threads(self.threads);
         if let Some(file) = calibration {
-            let identity = || Weights::identity(cx, variant, &choice);
+            let identity = || weights.identity(cx);
             let calibrated = Calibrated::read(cx, file, variant, identity)?;
             about = calibrated.about(&about);
             options.calibration = Some(calibrated.calibration);
@@ -152,6 +152,7 @@ impl Profile {
             steps,
             provenance: Provenance {
                 weights: about,
+                weights_check: weights.check(cx)?,
                 ..provenance()
             },
         })

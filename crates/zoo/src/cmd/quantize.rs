@@ -12,7 +12,7 @@ use super::preprocess::find;
 use crate::calibration::{Calibrated, network};
 use crate::context::Context;
 use crate::files::{find_images, read_image, write_whole};
-use crate::model::{WeightArgs, Weights};
+use crate::model::WeightArgs;
 use crate::{Exit, Failure};
 
 /// Find the ranges of a network's layers on photos, to run it in i16 or int8
@@ -86,7 +86,8 @@ impl Quantize {
         if seen.digests.is_empty() {
             return Err(seen.told(photos.len(), "there is nothing to calibrate on"));
         }
-        let origin = self.origin(cx, variant, preprocess, &mut seen.digests)?;
+        let weights = weights.identity(cx)?;
+        let origin = self.origin(cx, variant, preprocess, weights, &mut seen.digests)?;
         let finished = calibrator.finish(self.method, origin);
         let mut calibration = finished.map_err(runtime::RuntimeError::from)?;
         calibration.keep(|layer| self.keep.iter().any(|pattern| pattern.matches(layer)));
@@ -116,6 +117,7 @@ impl Quantize {
         cx: &Context,
         variant: &Variant,
         preprocess: &Preprocess,
+        weights: String,
         digests: &mut [String],
     ) -> Result<Origin, Failure> {
         // By content: the same photos are the same wherever they lie.
@@ -123,7 +125,7 @@ impl Quantize {
         let photos = Digest::of(digests.concat().as_bytes());
         Ok(Origin {
             network: Some(network(cx, variant)?),
-            weights: Some(Weights::identity(cx, variant, &self.weights.choice())?),
+            weights: Some(weights),
             images: format!(
                 "photos of SHA-256 {photos}, prepared as {} by {DECODER}",
                 preprocess.id

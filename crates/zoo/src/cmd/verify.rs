@@ -6,12 +6,14 @@ use super::files::{File, Files};
 use super::net::Net;
 use super::progress::Teller;
 use crate::context::Context;
+use crate::door::{self, CopyState};
 use crate::{Exit, Failure};
 
-/// Hold the cached weights against zoo.toml and zoo.lock
+/// Hold the cached weights, and what was prepared from them, against zoo.toml and zoo.lock
 ///
-/// A file that looks as it did when it was last read and found right, by size, times and inode, is not read again
-/// unless --deep asks for it.
+/// A file that looks as it did when it was last read and found right, by size, times, device and inode, is not read again
+/// unless --deep asks for it. Weights prepared to be mapped are held against the note of their making; --deep, or the lack of
+/// a note of yours, holds them value by value against the file they were made from.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -19,7 +21,7 @@ pub(crate) struct Verify {
     /// Read every byte, whatever the files look like
     #[arg(long)]
     deep: bool,
-    /// Fetch what is damaged again: only the damaged blocks, where their digests are known
+    /// Fetch what is damaged again: only the damaged blocks, where their digests are known; make damaged prepared weights anew
     #[arg(long)]
     repair: bool,
     /// Print JSON
@@ -33,11 +35,15 @@ pub(crate) struct Verify {
 struct Line<'a> {
     variant: &'a str,
     source: &'a str,
+    /// Whether it is the prepared copy.
+    prepared: bool,
     path: Option<String>,
     state: &'static str,
     bytes: Option<u64>,
     sha256: Option<String>,
     error: Option<String>,
+    #[serde(skip)]
+    exit: Option<Exit>,
 }
 
 type Outcome = Result<Option<Verified>, FetchError>;
@@ -53,37 +59,42 @@ impl Verify {
         if self.repair {
             self.repair(cx, &files, &mut outcomes, &mut repaired)?;
         }
-        // Without a choice it is about what is there.
-        let listed = |outcome: &Outcome| !self.files.is_empty() || !matches!(outcome, Ok(None));
-        let lines: Vec<Line<'_>> = std::iter::zip(&files, &outcomes)
-            .zip(&repaired)
-            .filter(|((_, outcome), _)| listed(outcome))
-            .map(|(((variant, artifact), outcome), repaired)| {
-                Line::new(&variant.name, artifact, outcome, *repaired)
-            })
-            .collect();
+        let mut lines = Vec::new();
+        for ((file, outcome), repaired) in std::iter::zip(&files, &outcomes).zip(&repaired) {
+            // Without a choice it is about what is there.
+            if !self.files.is_empty() || !matches!(outcome, Ok(None)) {
+                lines.push(Line::of_file(*file, outcome, *repaired));
+            }
+            lines.extend(self.copy(cx, *file)?);
+        }
         self.tell(cx, &lines)?;
-        let failures: Vec<Exit> = outcomes
-            .iter()
-            .filter(|outcome| listed(outcome))
-            .filter_map(|outcome| match outcome {
-                Ok(Some(_)) => None,
-                Ok(None) => Some(Exit::Missing),
-                Err(error) => Some(Exit::from(error)),
-            })
-            .collect();
+        let failures: Vec<Exit> = lines.iter().filter_map(|line| line.exit).collect();
         match Exit::of_many(&failures, lines.len()) {
             None => Ok(()),
             Some(exit) => {
                 let message = format!("{} of {} files are not right", failures.len(), lines.len());
                 let failure = Failure::new(exit, message);
-                let help = "`zoo verify --repair` fetches what is damaged again";
+                let help =
+                    "`zoo verify --repair` fetches what is damaged again, and makes prepared weights anew";
                 Err(if failures.contains(&Exit::Checksum) {
                     failure.help(help)
                 } else {
                     failure
                 })
             }
+        }
+    }
+
+    /// What is to be said of the prepared copy of a file's weights, which is made anew where it is wrong and that is asked for.
+    fn copy<'a>(&self, cx: &Context, file: File<'a>) -> Result<Option<Line<'a>>, Failure> {
+        let (variant, artifact) = file;
+        let state = door::check_copy(cx, variant, artifact, self.deep)?;
+        match state {
+            CopyState::Wrong(_) if self.repair => {
+                let again = door::remake_copy(cx, variant, artifact).unwrap_or_else(CopyState::Wrong);
+                Ok(Line::of_copy(cx, file, again, true))
+            }
+            state => Ok(Line::of_copy(cx, file, state, false)),
         }
     }
 
@@ -121,8 +132,9 @@ impl Verify {
                 (None, Some(sha256)) => format!("sha256 {sha256}"),
                 (None, None) => "not in the cache".into(),
             };
+            let prepared = if line.prepared { ", prepared" } else { "" };
             cx.out.data(&format!(
-                "{:<8}  {} {}: {what}",
+                "{:<8}  {} {}{prepared}: {what}",
                 line.state, line.variant, line.source
             ))?;
         }
@@ -134,22 +146,53 @@ impl Verify {
 }
 
 impl<'a> Line<'a> {
-    fn new(variant: &'a str, artifact: &'a Artifact, outcome: &Outcome, repaired: bool) -> Self {
+    fn of_file((variant, artifact): File<'a>, outcome: &Outcome, repaired: bool) -> Self {
         let file = outcome.as_ref().ok().and_then(Option::as_ref);
-        let state = match outcome {
-            Ok(Some(_)) if repaired => "repaired",
-            Ok(Some(_)) => "verified",
-            Ok(None) => "missing",
-            Err(_) => "wrong",
+        let (state, exit) = match outcome {
+            Ok(Some(_)) if repaired => ("repaired", None),
+            Ok(Some(_)) => ("verified", None),
+            Ok(None) => ("missing", Some(Exit::Missing)),
+            Err(error) => ("wrong", Some(Exit::from(error))),
         };
         Self {
-            variant,
+            variant: &variant.name,
             source: &artifact.id,
+            prepared: false,
             path: file.map(|file| file.path.display().to_string()),
             state,
             bytes: file.map(|file| file.pin.bytes),
             sha256: file.map(|file| file.pin.sha256.to_string()),
             error: outcome.as_ref().err().map(ToString::to_string),
+            exit,
         }
+    }
+
+    /// The line on a prepared copy; none where there is no copy to speak of.
+    fn of_copy(cx: &Context, file: File<'a>, copy: CopyState, repaired: bool) -> Option<Self> {
+        let (variant, artifact) = file;
+        let (state, sha256, failure) = match copy {
+            CopyState::Missing if repaired => ("removed", None, None),
+            CopyState::Missing => return None,
+            CopyState::Right(sha256) if repaired => ("repaired", Some(sha256), None),
+            CopyState::Right(sha256) => ("verified", Some(sha256), None),
+            CopyState::Wrong(failure) => ("wrong", None, Some(failure)),
+        };
+        let path = door::copy_path(cx, artifact);
+        let metadata = path
+            .as_ref()
+            .and_then(|path| std::fs::symlink_metadata(path).ok());
+        Some(Self {
+            variant: &variant.name,
+            source: &artifact.id,
+            prepared: true,
+            bytes: metadata
+                .filter(|_| sha256.is_some())
+                .map(|metadata| metadata.len()),
+            path: path.map(|path| path.display().to_string()),
+            state,
+            sha256: sha256.map(|sha256| sha256.to_string()),
+            error: failure.as_ref().map(|failure| failure.message.clone()),
+            exit: failure.map(|failure| failure.exit),
+        })
     }
 }

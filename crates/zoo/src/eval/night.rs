@@ -224,6 +224,7 @@ mod tests {
             source: None,
             preprocess: "p".into(),
             started: "2026-11-24T03:00:00Z".into(),
+            weights_check: None,
             provenance,
         }
     }

@@ -3,8 +3,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use harness::Record;
 use harness::eval::{Answer, Bounds, Header, Key, Pace, Shard, Tally, order};
+use harness::{Record, WeightsCheck};
 use hrnet::{Precision, Shape};
 use registry::{Digest, Location, Preprocess, Variant};
 use runtime::{Calibration, Options, Session};
@@ -66,7 +66,7 @@ pub(crate) struct Evaluated {
 /// Answers what is not answered yet.
 pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     let transform = transform(ask.preprocess)?;
-    let (mut session, key) = ask.session(cx, transform.crop())?;
+    let (mut session, key, weights_check) = ask.session(cx, transform.crop())?;
     let header = Header {
         eval: Header::SCHEMA,
         key,
@@ -74,6 +74,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         source: ask.source.map(str::to_owned),
         preprocess: ask.preprocess.id.clone(),
         started: Record::now(),
+        weights_check,
         provenance: provenance(),
     };
     let name = name(&header);
@@ -159,8 +160,11 @@ fn name(header: &Header) -> String {
     format!("{variant}.{precision}.{}{shard}", &digest[..8])
 }
 
+/// A session, what it is of, and how the digest of its weights is known.
+type Prepared = (Box<dyn Session>, Key, Option<WeightsCheck>);
+
 impl Ask<'_> {
-    fn session(&self, cx: &Context, crop: usize) -> Result<(Box<dyn Session>, Key), Failure> {
+    fn session(&self, cx: &Context, crop: usize) -> Result<Prepared, Failure> {
         let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         let choice = match &self.weights {
             Some(weights) => Choice::Given(weights.clone()),
@@ -169,7 +173,7 @@ impl Ask<'_> {
         let weights = Weights::load(cx, self.variant, &graph, &choice)?;
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
-        let identity = Weights::identity(cx, self.variant, &choice)?;
+        let identity = weights.identity(cx)?;
         let calibration = match self.calibration {
             _ if !self.precision.is_fixed_point() => None,
             None => Some(Calibration::STAND_IN.to_owned()),
@@ -210,7 +214,7 @@ impl Ask<'_> {
                 false => self.variant.spec.head.classes,
             },
         };
-        Ok((session, key))
+        Ok((session, key, weights.check(cx)?))
     }
 
     /// The images that have no answer yet, in the order in which they are taken.

@@ -8,7 +8,6 @@ use registry::{Known, Zoo};
 use super::{item, measured, shown};
 use crate::cells::{Model, P90_SAMPLES};
 use crate::page::Item;
-use crate::sections::facts::values;
 
 pub(super) fn failed(model: &Model) -> Option<Item> {
     let failed: Vec<&Record> = shown(model).filter(|record| record.summary().is_none()).collect();
@@ -120,7 +119,8 @@ pub(super) fn seeded(model: &Model) -> Option<Item> {
 
 /// Files whose digests nobody published: the first download was taken on trust.
 pub(super) fn unpinned(model: &Model) -> Option<Item> {
-    let used = values(model, |about| &about.weights);
+    let networks = shown(model).filter(|record| record.case.network().is_some());
+    let used: BTreeSet<&str> = networks.map(|record| record.provenance.weights_name()).collect();
     let trusted: Vec<&str> = used
         .into_iter()
         .filter(|name| on_trust(model.input.zoo, name))

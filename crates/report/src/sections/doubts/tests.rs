@@ -86,7 +86,7 @@ fn each_reason_is_told_when_it_is_there() {
             record.provenance.weights = "seeded:0".into()
         }),
         ("Weights taken on trust", |record| {
-            record.provenance.weights = "HRNet_W18_C_pretrained.pdparams".into();
+            record.provenance.weights = format!("HRNet_W18_C_pretrained.pdparams, sha256 {}", "0".repeat(64));
         }),
     ];
     for (subject, change) in changes {
