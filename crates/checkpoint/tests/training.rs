@@ -577,3 +577,62 @@ fn everything_that_people_pickle_beside_their_weights_is_passed_over() {
         assert_eq!(moments.tensors["exp_avg"].values().as_ref(), [3.0; 4], "{name}");
     }
 }
+
+/// NumPy's array of these two numbers.
+fn array() -> Vec<u8> {
+    let dtype = [
+        call("numpy", "dtype", &[text("f4")]),
+        tuple(&[int(3), text("<")]),
+        b"b".to_vec(),
+    ]
+    .concat();
+    let data = [
+        b"C\x08".as_slice(),
+        &1.5_f32.to_le_bytes(),
+        &(-2.0_f32).to_le_bytes(),
+    ]
+    .concat();
+    let state = [int(1), tuple(&[int(2)]), dtype, b"\x89".to_vec(), data];
+    let hollow = [global("numpy", "ndarray"), tuple(&[int(0)]), text("b")];
+    [
+        call("numpy.core.multiarray", "_reconstruct", &hollow),
+        tuple(&state),
+        b"b".to_vec(),
+    ]
+    .concat()
+}
+
+#[test]
+fn arrays_are_read_wherever_they_stand_for_a_tensor() {
+    let of_device = [
+        array(),
+        global("torch", "float32"),
+        text("xla:0"),
+        b"\x89".to_vec(),
+    ];
+    let of_static_graph = [text("data"), dict(&[("data", array())])];
+    for value in [
+        array(),
+        tuple(&[text("conv2d_0.w_0"), array()]),
+        call("torch._utils", "_rebuild_device_tensor_from_numpy", &of_device),
+        call("builtins", "eval", &of_static_graph),
+    ] {
+        let wrapped = dict(&[("model", dict(&[("conv1.weight", value)])), ("epoch", int(3))]);
+        for bytes in [pickle(2, &wrapped), numbered(&wrapped)] {
+            let file = parsed(&bytes);
+            assert_eq!(file.set.as_deref(), Some("model"));
+            assert_eq!(file.tensors["conv1.weight"].values().as_ref(), [1.5, -2.0]);
+        }
+    }
+    // No other program text means anything.
+    for text_and_names in [
+        [text("data * 2"), dict(&[("data", array())])],
+        [text("data"), dict(&[("other", array())])],
+    ] {
+        let error = refused(&pickle(
+            2,
+            &dict(&[("a", call("builtins", "eval", &text_and_names))]),
+        ));
+        assert!(error.contains("`a`, made by `builtins.eval`"), "{error}");
+    }
+}

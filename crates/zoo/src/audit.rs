@@ -28,7 +28,7 @@ fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<F
     let wrong = match door::open_file(cx, artifact) {
         Ok(None) => return Ok(None),
         Err(failure) => vec![failure.message],
-        Ok(Some(file)) => match file.bind(&graph) {
+        Ok(Some(file)) => match file.check_all().and_then(|()| file.bind(&graph)) {
             Err(error) => vec![error.to_string()],
             Ok(weights) => {
                 let ailments = checkpoint::health(&graph, &weights)?;

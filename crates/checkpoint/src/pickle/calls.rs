@@ -80,7 +80,9 @@ impl<'a> Machine<'a> {
         self.new_foreign(module, name)
     }
 
-    /// What a call of an unknown name would have given. Where it only makes an object of a class, that is its name.
+    /// What a call of an unknown name would have given. Where it only makes an object of a class, that is its name; where
+    /// it would have given one of its arguments back, that is it: PyTorch's tensors of TPUs, and Paddle's of static graphs,
+    /// which are pickled as the program text `data` with an array of that name. Other texts are no more than text.
     fn unknown(&mut self, callable: usize, arguments: usize) -> Value<'a> {
         let callable = &self.foreign[callable];
         let makes_objects = matches!(callable.module, b"copyreg" | b"copy_reg");
@@ -93,6 +95,17 @@ impl<'a> Machine<'a> {
             }
             // Counts by name; the copy would make much work of a small file.
             [dict @ Value::Dict(_)] if (callable.module, callable.name) == COUNTER => return *dict,
+            [array @ (Value::Array(_) | Value::Tensor(_)), ..]
+                if is_of_device(callable.module, callable.name) =>
+            {
+                return *array;
+            }
+            [Value::Text(b"data"), Value::Dict(names)] if callable.name == b"eval" => {
+                match self.dict(*names) {
+                    [(Value::Text(b"data"), array @ Value::Array(_))] => return *array,
+                    _ => (callable.module, callable.name),
+                }
+            }
             _ => (callable.module, callable.name),
         };
         self.new_foreign(module, name)
@@ -172,6 +185,17 @@ impl<'a> Machine<'a> {
 
 /// Counts by name: no tensor is in it, but notes of training runs are.
 const COUNTER: (&[u8], &[u8]) = (b"collections", b"Counter");
+/// Whether a function gives the tensor or array in its first argument, on another device.
+fn is_of_device(module: &[u8], name: &[u8]) -> bool {
+    module == b"torch._utils"
+        && matches!(
+            name,
+            b"_rebuild_xla_tensor"
+                | b"_rebuild_device_tensor_from_numpy"
+                | b"_rebuild_device_tensor_from_cpu_tensor"
+        )
+}
+
 /// What a value is called that no file could hold.
 const OUTSIDE: &[u8] = b"persistent";
 
