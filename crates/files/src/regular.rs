@@ -66,7 +66,7 @@ pub fn read_up_to(reader: impl Read, likely: u64, most: u64) -> io::Result<Vec<u
     match bytes.len() as u64 {
         found if found > most => Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("has more than {} bytes, and no more are read", most),
+            format!("has more than {most} bytes, and no more are read"),
         )),
         _ => Ok(bytes),
     }
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(read_up_to(&b"0123"[..], 2, 100).expect("read"), b"0123");
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[test]
     fn pipes_and_devices_are_refused_without_waiting_for_them() {
         let folder = tempfile::tempdir().expect("a folder");

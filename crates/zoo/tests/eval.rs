@@ -370,7 +370,7 @@ fn what_is_passed_over_is_told_and_a_link_to_nowhere_is_named() {
 }
 
 /// A pipe that nobody writes into, and a device that never ends, would be waited for without end.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn pipes_devices_and_absurd_sizes_are_named_by_every_command_that_reads_photos() {
     let world = World::new(2);

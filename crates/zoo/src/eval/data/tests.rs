@@ -312,7 +312,7 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
     assert!(refused("empty.tar").contains("not a tar archive: it has 0 bytes"));
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn what_is_no_regular_file_is_an_image_that_cannot_be_read() {
     let data = Data::new(&[("val/n01440764/a.jpg", "a")]);
