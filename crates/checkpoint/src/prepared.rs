@@ -108,8 +108,12 @@ pub fn first_difference(
 ) -> Result<Option<String>, WeightError> {
     for param in graph.params() {
         let (these, those) = (weights.load(&param)?, others.load(&param)?);
-        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        if these != those && bits(&these) != bits(&those) {
+        // Not by value: a zero has a sign, and what is no number equals nothing.
+        let (these, those) = (
+            these.iter().map(|value| value.to_bits()),
+            those.iter().map(|value| value.to_bits()),
+        );
+        if these.ne(those) {
             return Ok(Some(param.name));
         }
     }
