@@ -230,6 +230,22 @@ mod tests {
     }
 
     #[test]
+    fn the_only_record_of_a_file_without_a_line_feed_is_read_and_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = include_str!("../tests/no_newline.jsonl");
+        assert!(!text.ends_with('\n'));
+        let path = file(folder.path(), text);
+        let first = read(&path).expect("readable");
+        assert_eq!((first.len(), first[0].samples_ns.len()), (1, 9));
+        append(&path, &first[0]).expect("written");
+        assert_eq!(
+            read(&path).expect("readable"),
+            [first[0].clone(), first[0].clone()]
+        );
+        assert!(fs::read_to_string(&path).expect("a file").starts_with(text));
+    }
+
+    #[test]
     fn a_file_that_is_not_records_is_never_changed() {
         let folder = tempfile::tempdir().expect("a folder");
         let ours = record("preprocess/decode", Ok(vec![1]));

@@ -31,10 +31,11 @@ pub use exit::{Exit, Failure};
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match cli::Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match cli::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         // Help and version are errors to clap too; their exit code is 0.
-        Err(error) => return ExitCode::from(output::usage(&discreet(error))),
+        Err(error) => return ExitCode::from(output::usage(&discreet(error), &arguments)),
     };
     kernels::end_in_words(
         "error: ",

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -103,13 +104,16 @@ impl Output {
 }
 
 /// Prints help, the version, or what is wrong with the arguments, and gives the exit code.
-pub(crate) fn usage(error: &clap::Error) -> u8 {
-    let text = error.render().to_string();
-    let result = if visible(&text) == text {
+pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let is_plain = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        visible(&text) == text
+    };
+    let result = if arguments.iter().all(is_plain) {
         error.print()
     } else {
         // Without colours: an argument holds what would be taken for some.
-        writeln!(io::stderr(), "{}", visible(&text))
+        writeln!(io::stderr(), "{}", visible(&error.render().to_string()))
     };
     let exit = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code());
     match written(result.and_then(|()| io::stdout().flush())) {

@@ -231,3 +231,94 @@ fn a_report_of_nothing_says_so() {
     let error = Place::new().zoo(&["report"]).failed(12);
     assert!(error.contains("zoo bench"), "{error}");
 }
+
+#[test]
+#[ignore = "written last, not yet seen to pass"]
+fn a_last_record_counts_without_its_line_feed_and_a_foreign_file_stays_as_it_is() {
+    let place = Place::new();
+    measured(&place);
+    let text = std::fs::read_to_string(place.path().join("measured.jsonl")).expect("a file");
+    place.write("measured.jsonl", text.trim_end());
+    let pick = place.zoo(&["pick", "--records", "measured.jsonl"]).good();
+    assert!(
+        pick.contains("HRNet_W48_C_ssld"),
+        "the last record is read: {pick}"
+    );
+
+    for mine in ["mine", "{\"mine\": [1, 2", "# Mine\n"] {
+        place.write("mine.json", mine);
+        let bench = [
+            "bench",
+            "--stage",
+            "preprocess",
+            "--time",
+            "0",
+            "-q",
+            "--out",
+            "mine.json",
+        ];
+        let error = place.zoo(&bench).failed(8);
+        assert!(error.contains("mine.json:1: not a benchmark record"), "{error}");
+        let left = std::fs::read_to_string(place.path().join("mine.json")).expect("a file");
+        assert_eq!(left, mine);
+    }
+}
+
+#[test]
+#[ignore = "written last, not yet seen to pass"]
+fn a_day_that_is_a_path_leads_nowhere() {
+    let place = Place::new();
+    measured(&place);
+    let text = std::fs::read_to_string(place.path().join("measured.jsonl")).expect("a file");
+    for started in ["../../outside", "/tmp/outsideT0", "", "<b>"] {
+        place.write("foreign.jsonl", &text.replace("2026-01-02T03:04:05Z", started));
+        let error = place.zoo(&["report", "foreign.jsonl"]).failed(8);
+        assert!(error.contains("is no time: expected RFC 3339"), "{error}");
+        assert!(!place.path().join("reports").exists(), "{:?}", place.files());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "written last, not yet seen to pass"]
+fn what_is_hostile_moves_no_cursor_and_what_is_a_link_stays_one() {
+    let place = Place::new();
+    measured(&place);
+    let error = place
+        .zoo(&["report", "x\u{1b}]0;P\u{7}\u{9b}31m.jsonl"])
+        .failed(12);
+    assert!(!error.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{error:?}");
+    let error = place.zoo(&["bench", "--\u{1b}[31m"]).failed(2);
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+
+    place.write(
+        "target.md",
+        "# Mine\n<!-- zoo:report:begin -->\n<!-- zoo:report:end -->\n",
+    );
+    let link = place.path().join("README.md");
+    std::os::unix::fs::symlink("target.md", &link).expect("linked");
+    place
+        .zoo(&["report", "measured.jsonl", "--readme", "README.md", "-q"])
+        .good();
+    assert!(link.is_symlink());
+    let text = std::fs::read_to_string(place.path().join("target.md")).expect("a file");
+    assert!(text.contains("reports/readme.svg"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "written last, not yet seen to pass"]
+fn a_full_output_is_told_of_help_and_version_too() {
+    for arguments in [["--version"], ["--help"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("a device");
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_zoo"))
+            .args(arguments)
+            .stdout(full)
+            .status()
+            .expect("the program starts");
+        assert_eq!(status.code(), Some(8), "{arguments:?}");
+    }
+}
