@@ -1,5 +1,7 @@
 //! What decoding takes is known from the header, and is no more than that.
 
+#[cfg(target_os = "linux")]
+use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 use preprocess::{Budget, PreprocessError, Reader, RgbImage, decode, decode_within};
 
 fn png(width: u32, height: u32, profile: usize) -> Vec<u8> {
@@ -147,32 +149,66 @@ fn peak(of: impl FnOnce()) -> u64 {
     (kib("VmHWM:") - before) * 1024
 }
 
+/// A JPEG of a gentle slope, and the same without its last third but closed.
+#[cfg(target_os = "linux")]
+fn jpegs(way: impl Fn(Encoder) -> Encoder) -> [Vec<u8>; 2] {
+    let (width, height) = SIDES;
+    let pixels: Vec<u8> = (0..3 * width * height).map(|i| (i / 31_000) as u8).collect();
+    let encoder = Encoder::new(&pixels, width, height, PixelFormat::Rgb).quality(75);
+    let whole = way(encoder).encode().expect("written");
+    let mut cut = whole[..2 * whole.len() / 3].to_vec();
+    cut.extend([0xFF, 0xD9]);
+    [whole, cut]
+}
+
+#[cfg(target_os = "linux")]
+const SIDES: (usize, usize) = (1800, 1504);
+
 /// One test, for memory is the process's.
 #[cfg(target_os = "linux")]
 #[test]
-fn decoding_takes_no_more_than_its_budget() {
-    let files = [
-        ("16 bits and a profile of 64 MiB", png(1800, 1500, 64 << 20), 12),
-        ("lossless", webp(1800, 1500, image_webp::ColorType::Rgb8, 3), 30),
+fn decoding_takes_no_more_than_it_says() {
+    let (width, height) = (SIDES.0 as u32, SIDES.1 as u32);
+    let mut files = vec![
+        ("16 bits and a profile of 64 MiB", png(width, height, 64 << 20)),
+        ("lossless", webp(width, height, image_webp::ColorType::Rgb8, 3)),
         (
             "transparent",
-            webp(1800, 1500, image_webp::ColorType::Rgba8, 4),
-            30,
+            webp(width, height, image_webp::ColorType::Rgba8, 4),
         ),
     ];
-    for (name, bytes, mebibytes) in files {
-        let decoded = |mebibytes: u64| {
+    let ways: [(&str, fn(Encoder) -> Encoder); 4] = [
+        ("4:2:0", |encoder| encoder.subsampling(Subsampling::S420)),
+        ("4:4:4", |encoder| encoder.subsampling(Subsampling::S444)),
+        ("progressive", |encoder| {
+            encoder.subsampling(Subsampling::S420).progressive(true)
+        }),
+        ("restarts", |encoder| {
+            encoder.subsampling(Subsampling::S422).restart_rows(1)
+        }),
+    ];
+    for (name, way) in ways {
+        files.extend(jpegs(way).map(|bytes| (name, bytes)));
+    }
+    for (name, bytes) in files {
+        let decoded = |budget: u64| {
             let mut image = RgbImage::default();
-            let budget = Budget::new(mebibytes << 20);
-            decode_within(&bytes, Reader::OpenCv, &mut image, &budget).map(|_| image.pixels.len())
+            decode_within(&bytes, Reader::OpenCv, &mut image, &Budget::new(budget))
+                .map(|_| image.pixels.len())
         };
-        let error = decoded(7).expect_err(name);
-        assert!(
-            matches!(error, PreprocessError::TooLarge { .. }),
-            "{name}: {error}"
-        );
-        let taken = peak(|| assert_eq!(decoded(mebibytes).expect(name), 1800 * 1500 * 3, "{name}"));
+        let mut budget = 1;
+        while let Err(error) = decoded(budget) {
+            let PreprocessError::TooLarge { bytes, .. } = error else {
+                panic!("{name}: {error}");
+            };
+            assert!(bytes > budget, "{name}: what is asked for is enough");
+            budget = bytes;
+        }
+        let taken = peak(|| assert_eq!(decoded(budget).expect(name), 3 * SIDES.0 * SIDES.1, "{name}"));
         // The allocator's own pages come on top.
-        assert!(taken < (mebibytes + 2) << 20, "{name}: {taken} bytes");
+        assert!(
+            taken < budget + (2 << 20),
+            "{name}: {taken} bytes, and it said {budget}"
+        );
     }
 }

@@ -75,10 +75,10 @@ pub(crate) fn decode(bytes: &[u8], job: Job) -> Result<Decoded, PreprocessError>
     }
     let plain = need(&stream, stream.one_scan());
     let taken = job.take(plain, (width, height), stream.orientation)?;
-    let mut decoded = Err(Refusal::CutOff.into());
-    if is_plain(&stream) {
-        decoded = caught(|| pixels(&rewrite::rewrite(&stream)?, &stream, job.reader, job.image));
-    }
+    let mut decoded = caught(|| match is_plain(&stream) {
+        true => pixels(&rewrite::rewrite(&stream)?, &stream, job.reader, job.image),
+        false => Err(Refusal::CutOff.into()),
+    });
     drop(taken);
     // The rest is taken from libjpeg's understanding of it; of arithmetic codes there is no other.
     let understood = frame.huffman() && !matches!(decoded, Err(PreprocessError::Memory { .. }));
