@@ -13,6 +13,15 @@ const ALL: [Resampling; 3] = [
     Resampling::PillowBicubic,
 ];
 
+/// The same and Pillow 13's, which `preprocess` holds against its bytes.
+const EVERY: [Resampling; 5] = [
+    Resampling::OpenCvLinear,
+    Resampling::PillowBilinear,
+    Resampling::PillowBicubic,
+    Resampling::Pillow13Bilinear,
+    Resampling::Pillow13Bicubic,
+];
+
 fn image(extent: Extent) -> Vec<u8> {
     let bytes = u32::try_from(extent.width * extent.height * 3).expect("a small image");
     (0..bytes)
@@ -88,7 +97,7 @@ fn every_size_is_equal_to_the_libraries_to_the_bit() {
 
 #[test]
 fn a_window_is_that_part_of_the_whole() {
-    for resampling in ALL {
+    for resampling in EVERY {
         let mut resizer = Resizer::new(resampling);
         for (source, target, _) in cases() {
             let all = run(&mut resizer, whole(source, target));
@@ -143,7 +152,7 @@ fn every_unit_gives_the_bytes_of_portable_code() {
             target,
             window: Window { left, top, extent },
         };
-        for resampling in ALL {
+        for resampling in EVERY {
             let expected = run(&mut Resizer::on(resampling, portable), geometry);
             for isa in Isa::available() {
                 let found = run(&mut Resizer::on(resampling, isa), geometry);
