@@ -251,6 +251,14 @@ pub enum RuntimeError {
         /// What to do about it.
         help: String,
     },
+    /// There is not as much memory as the network needs.
+    #[error("backend {backend}: {reason}")]
+    Memory {
+        /// The backend's name.
+        backend: &'static str,
+        /// How much was asked for, and what the system said.
+        reason: String,
+    },
     /// The library or device behind the backend failed.
     #[error("backend {backend}: {reason}")]
     Device {

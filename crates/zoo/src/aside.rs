@@ -1,16 +1,24 @@
 //! Zoo programs as processes of their own.
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-use crate::{Exit, Failure};
+use crate::lines::LastLines;
+use crate::{Exit, Failure, ending};
+
+/// The most that a program may print, bytes: a record of the longest measurement has some ten thousand.
+const MOST: u64 = 64 << 20;
+
+/// Lines of standard error that an error message repeats.
+const REPEATED: usize = 5;
 
 /// Runs this program itself and gives it `input` to read.
 ///
 /// # Errors
 /// As [`run`] has them, for every code but 0.
-pub(crate) fn run_self(arguments: &[String], input: &str) -> Result<String, Failure> {
+pub(crate) fn run_self(arguments: &[OsString], input: &str) -> Result<String, Failure> {
     run(&program()?, arguments, input, &[0])
 }
 
@@ -30,14 +38,14 @@ pub(crate) fn program() -> Result<PathBuf, Failure> {
 /// standard error are in the message.
 pub(crate) fn run(
     program: &Path,
-    arguments: &[String],
+    arguments: &[OsString],
     input: &str,
     good: &[i32],
 ) -> Result<String, Failure> {
     let Output {
         status,
-        stdout,
-        stderr,
+        printed,
+        said,
     } = output(program, arguments, input).map_err(|error| {
         Failure::new(
             Exit::Usage,
@@ -46,28 +54,85 @@ pub(crate) fn run(
         .help("--run takes two executables of this program: the old one, then the new one")
     })?;
     if status.code().is_none_or(|code| !good.contains(&code)) {
-        let told = String::from_utf8_lossy(&stderr);
-        let lines: Vec<&str> = told.lines().collect();
-        let last = lines[lines.len().saturating_sub(5)..].join("\n");
-        let what = format!("{} {}: {status}\n{last}", program.display(), arguments.join(" "));
+        let last = said[said.len().saturating_sub(REPEATED)..].join("\n");
+        let call: Vec<_> = arguments
+            .iter()
+            .map(|argument| argument.display().to_string())
+            .collect();
+        let what = format!(
+            "{} {}: {}\n{last}",
+            program.display(),
+            call.join(" "),
+            end(status)
+        );
         return Err(Failure::new(Exit::Other, what));
     }
-    String::from_utf8(stdout)
+    if printed.len() as u64 > MOST {
+        let what = format!("{} printed more than {MOST} bytes", program.display());
+        return Err(Failure::new(Exit::Other, what));
+    }
+    String::from_utf8(printed)
         .map_err(|_| Failure::new(Exit::Other, format!("{} did not print UTF-8", program.display())))
 }
 
-fn output(program: &Path, arguments: &[String], input: &str) -> std::io::Result<Output> {
-    let mut child = Command::new(program)
+/// How a process ended, in words.
+fn end(status: ExitStatus) -> String {
+    let meaning = Exit::ALL
+        .iter()
+        .find(|(exit, _)| Some(i32::from(exit.code())) == status.code());
+    match meaning {
+        Some((_, meaning)) => format!("{status}, {meaning}"),
+        None if is_killed(status) => format!("{status}, perhaps for want of memory"),
+        None => status.to_string(),
+    }
+}
+
+#[cfg(unix)]
+fn is_killed(status: ExitStatus) -> bool {
+    let kill = rustix::process::Signal::KILL.as_raw();
+    std::os::unix::process::ExitStatusExt::signal(&status) == Some(kill)
+}
+
+#[cfg(not(unix))]
+fn is_killed(_: ExitStatus) -> bool {
+    false
+}
+
+struct Output {
+    status: ExitStatus,
+    printed: Vec<u8>,
+    /// The last lines on standard error.
+    said: Vec<String>,
+}
+
+fn output(program: &Path, arguments: &[OsString], input: &str) -> io::Result<Output> {
+    let mut command = Command::new(program);
+    command
         .args(arguments)
+        // What a child says when it crashes becomes part of a record: the addresses of its code say nothing there.
+        .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+        .stderr(Stdio::piped());
+    let (mut child, entry) = ending::child(ending::Kind::Zoo, || command.spawn())?;
+    let mut said = LastLines::of(child.stderr.take().expect("piped above"));
     let mut stdin = child.stdin.take().expect("piped above");
     // A child that ends without reading has its reason in its code and on its standard error.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
-    child.wait_with_output()
+    let mut printed = Vec::new();
+    let stdout = child.stdout.take().expect("piped above");
+    let read = stdout.take(MOST + 1).read_to_end(&mut printed);
+    // One that goes on printing finds its pipe closed.
+    let status = child.wait();
+    drop(entry);
+    said.wait();
+    read?;
+    Ok(Output {
+        status: status?,
+        printed,
+        said: said.texts(),
+    })
 }
 
 /// Has the system end this process when the one that started it ends, where it can: what is measured for nobody would

@@ -58,10 +58,14 @@ fn after_help() -> String {
          zoo classify cat.jpg --model HRNet_W18_C     what is in a photo\n  \
          zoo bench -m 'HRNet_W*' -b 1,4               how fast on this machine\n  \
          zoo nightly --quick                          a report of all of it, without a network\n\n\
-         Exit codes:\n   0  success\n",
+         Exit codes:\n    0  success\n",
     );
     for (exit, meaning) in Exit::ALL {
-        text.push_str(&format!("  {:>2}  {meaning}\n", exit.code()));
+        text.push_str(&format!(" {:>3}  {meaning}\n", exit.code()));
     }
+    text.push_str(
+        "\nEnded by a signal (130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP in a shell's count) it ends its processes and \
+         deletes its temporary folders; what was measured, answered or downloaded by then is kept.\n",
+    );
     text
 }

@@ -1,6 +1,7 @@
 //! What the global options stand for: the manifest, the cache, the terminal.
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -116,11 +117,11 @@ impl Context {
     }
 
     /// The global options with which another process of this program sees the same, and says only what went wrong.
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["--quiet".to_owned(), "--cache-dir".into()];
-        arguments.push(self.cache.root().display().to_string());
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--quiet".into(), "--cache-dir".into()];
+        arguments.push(self.cache.root().into());
         if let Some(manifest) = &self.manifest {
-            arguments.extend(["--manifest".to_owned(), manifest.display().to_string()]);
+            arguments.extend(["--manifest".into(), manifest.into()]);
         }
         if self.offline {
             arguments.push("--offline".into());

@@ -38,11 +38,15 @@ pub enum Exit {
     NoData,
     /// No network does what was asked for.
     NothingFits,
+    /// There is not enough memory: found beforehand, or by the system on the way.
+    Memory,
+    /// A fault of this program's own.
+    Fault,
 }
 
 impl Exit {
     /// Every code with its meaning, for `--help`.
-    pub const ALL: [(Self, &str); 12] = [
+    pub const ALL: [(Self, &str); 14] = [
         (Self::Other, "other failure"),
         (Self::Usage, "usage"),
         (Self::Manifest, "zoo.toml or zoo.lock is invalid"),
@@ -55,6 +59,8 @@ impl Exit {
         (Self::Regressed, "a cell became slower"),
         (Self::NoData, "no data: nothing measured"),
         (Self::NothingFits, "no network does what is asked"),
+        (Self::Memory, "not enough memory"),
+        (Self::Fault, "a fault of this program: please report it"),
     ];
 
     /// The number the process exits with.
@@ -72,6 +78,9 @@ impl Exit {
             Self::Regressed => 10,
             Self::NoData => 12,
             Self::NothingFits => 13,
+            Self::Memory => 14,
+            // Rust's own, which no code of ours can change in a thread that panics.
+            Self::Fault => 101,
         }
     }
 
@@ -303,6 +312,9 @@ impl From<RuntimeError> for Failure {
             }
             RuntimeError::Weights(WeightError::Damaged { .. }) => {
                 Self::new(Exit::Checksum, error).help(DAMAGED)
+            }
+            RuntimeError::Memory { .. } => {
+                Self::new(Exit::Memory, error).help("a smaller batch or size needs less")
             }
             RuntimeError::NoBackend { .. } => {
                 Self::new(Exit::Usage, error).help("`zoo doctor` says what runs in which precision")

@@ -9,15 +9,21 @@ mod calibration;
 mod cli;
 mod cmd;
 mod context;
+mod counts;
 mod door;
+mod ending;
 mod eval;
 mod exit;
+mod fault;
 mod files;
 mod labels;
+mod lines;
+mod memory;
 mod model;
 mod npy;
 mod output;
 mod peers;
+mod scratch;
 mod verdicts;
 mod weight_file;
 
@@ -42,6 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         " became shorter while it was read: nothing was computed from it\n",
         Exit::Disk.code().into(),
     );
+    fault::tell_in_a_line();
+    ending::watch();
     let cx = context::Context::new(&cli.global);
     if cli.command.runs_networks() {
         cx.use_costs();

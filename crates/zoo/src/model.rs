@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{THREADS, count};
 use crate::weight_file::WeightFile;
-use crate::{Exit, Failure, door};
+use crate::{Exit, Failure, door, memory};
 
 /// Options of every subcommand that runs one network.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
     /// Threads; without it all of the machine's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     calibration: CalibrationArg,
@@ -48,6 +49,7 @@ impl ModelArgs {
         input: Shape,
     ) -> Result<Box<dyn Session>, Failure> {
         let graph = variant.spec.graph(input)?;
+        memory::check_graph(&variant.name, &graph, self.precision)?;
         let weights = self.weights.load(cx, variant, &graph)?;
         self.prepare(cx, variant, &graph, &weights)
     }

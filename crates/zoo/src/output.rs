@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -8,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::text::visible;
 use serde::Serialize;
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, ending};
 
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -21,6 +22,12 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: bool,
     color: ColorChoice,
+}
+
+/// Our types have string keys, so that it can only be a path: JSON is text, and one that looked right would name no file.
+fn no_json(error: serde_json::Error) -> Failure {
+    Failure::new(Exit::Usage, format!("cannot be told as JSON: {error}"))
+        .help("without --json paths are printed as the system has them")
 }
 
 impl Output {
@@ -39,14 +46,23 @@ impl Output {
         written(writeln!(stdout, "{}", visible(text.trim_end_matches('\n'))))
     }
 
+    /// Writes a path as the system has it, which need not be text: whoever reads it is to find the file.
+    pub(crate) fn path(&self, path: &Path) -> Result<(), Failure> {
+        if io::stdout().is_terminal() {
+            return self.data(&path.display().to_string());
+        }
+        let line = [path.as_os_str().as_encoded_bytes(), b"\n"].concat();
+        written(io::stdout().write_all(&line))
+    }
+
     /// Writes one JSON value as indented data.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        self.data(&serde_json::to_string_pretty(value).expect("our types have string keys"))
+        self.data(&serde_json::to_string_pretty(value).map_err(no_json)?)
     }
 
     /// Writes one JSON value as a line of data.
     pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
-        self.data(&serde_json::to_string(value).expect("our types have string keys"))
+        self.data(&serde_json::to_string(value).map_err(no_json)?)
     }
 
     /// Says what is being done.
@@ -127,8 +143,8 @@ pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
 /// The failure of a write to standard output. A reader such as `head` that has seen enough is none.
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
-        #[expect(clippy::disallowed_methods, reason = "nobody reads any more, whoever writes")]
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        // Nobody reads any more, whoever writes.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ending::exit(0),
         result => result.map_err(|error| Failure::new(Exit::Disk, format!("standard output: {error}"))),
     }
 }

@@ -15,9 +15,26 @@ use crate::context::Context;
 /// `FILE` or `FILE#KEY`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WeightFile {
+    #[serde(with = "as_the_system_has_it")]
     pub(crate) path: PathBuf,
     /// Which set of weights; without it the likeliest.
     pub(crate) set: Option<String>,
+}
+
+/// Paths for another process of this program: JSON is text, and a path need not be.
+mod as_the_system_has_it {
+    use std::ffi::{OsStr, OsString};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        OsStr::serialize(path.as_os_str(), to)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<PathBuf, D::Error> {
+        Ok(OsString::deserialize(from)?.into())
+    }
 }
 
 impl WeightFile {

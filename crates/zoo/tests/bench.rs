@@ -207,3 +207,40 @@ fn the_process_of_a_cell_refuses_what_is_no_errand() {
     let error = place.zoo(&["bench", "--worker"]).failed(2);
     assert!(error.contains("standard input is no errand"), "{error}");
 }
+
+#[test]
+fn sizes_and_counts_that_cannot_be_are_refused_before_anything_starts() {
+    let place = Place::new();
+    let bench = |more: &[&'static str]| {
+        let common = ["bench", "-m", "HRNet_W18_C", "--weights", "seeded:0"];
+        place.zoo(&[&common[..], more].concat())
+    };
+    for too_large in [&["--size", "100000"][..], &["-b", "65536", "--size", "4096"]] {
+        let error = bench(too_large).failed(14);
+        assert!(
+            error.contains("HRNet_W18_C on ") && error.contains("needs at least "),
+            "{error}"
+        );
+        assert!(error.contains(" GiB are free here"), "{error}");
+        assert!(error.contains("a smaller batch or size"), "{error}");
+    }
+    for (option, count, most) in [
+        ("-b", "1000000000", "1 to 65536"),
+        ("--processes", "300000000", "1 to 1000"),
+        ("--processes", "4294967295", "1 to 1000"),
+        ("--threads", "100000000", "1 to 8192"),
+        ("--size", "1000000000000", "<= 1048576"),
+    ] {
+        let error = bench(&["--plan", option, count]).failed(2);
+        assert!(error.contains(most), "{error}");
+    }
+    let list = vec!["1"; 500].join(",");
+    let error = place
+        .zoo(&["bench", "--plan", "-b", &list, "--threads", &list])
+        .failed(2);
+    assert!(
+        error.contains("500 batches") && error.contains("are the most at once"),
+        "{error}"
+    );
+    assert!(place.files().is_empty(), "{:?}", place.files());
+}

@@ -1,4 +1,5 @@
-//! Peers as a user meets them, with a fake engine in place of Python: a shell script that answers with the zoo's own logits.
+//! Peers as a user meets them, with a fake engine in place of Python: a shell script that answers with the zoo's own logits. One
+//! test is of a real Python, where there is one.
 #![cfg(unix)]
 
 use std::fs;
@@ -10,12 +11,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Computes the right answer with the zoo itself; each run takes 5 ms by its own clock.
-const RIGHT: &str = r#""$ZOO" --quiet infer --model HRNet_W18_C --weights seeded:0 --backend cpu-exact --input "$6" --output "$7"
-echo ready Fake 1.0 on $4 threads
+const RIGHT: &str = r#""$ZOO" --quiet infer --model HRNet_W18_C --weights seeded:0 --backend cpu-exact --input "$7" --output "$8"
+echo ready Fake 1.0 on $5 threads
 while read line; do echo ok 5000000; done"#;
 
 /// Gives the images back in place of logits.
-const WRONG: &str = r#"cp "$6" "$7"; echo ready Fake 1.0; while read line; do echo ok 5000000; done"#;
+const WRONG: &str = r#"cp "$7" "$8"; echo ready Fake 1.0; while read line; do echo ok 5000000; done"#;
 
 const BROKEN: &str = "echo no such instruction >&2; exit 4";
 
@@ -33,8 +34,9 @@ fn place_of(script: &str, packages: &[&str]) -> TempDir {
     }
     let python = peers.join("bin/python");
     fs::create_dir_all(peers.join("bin")).expect("made");
-    // The arguments are those after `-c`, the program and the engine.
-    fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("written");
+    // The arguments are `-I`, `-c`, the program, the engine and what it is to do. Nothing comes by the environment.
+    let zoo = env!("CARGO_BIN_EXE_zoo");
+    fs::write(&python, format!("#!/bin/sh\nZOO='{zoo}'\n{script}\n")).expect("written");
     fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
     folder
 }
@@ -43,7 +45,6 @@ fn zoo(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zoo"))
         .args(arguments)
         .current_dir(folder)
-        .env("ZOO", env!("CARGO_BIN_EXE_zoo"))
         .env("ZOO_CACHE", folder.join("cache"))
         .env("ZOO_PEERS", folder.join("peers"))
         .env_remove("ZOO_MANIFEST")
@@ -159,7 +160,7 @@ fn a_peer_that_breaks_is_told_of_and_the_others_go_on() {
 
 #[test]
 fn in_int8_peers_get_our_quantized_network_and_in_16_bits_every_float() {
-    let script = format!(r#"echo "$3 $8 ${{5##*/}}" >> "${{0%/peers/bin/python}}/asked"; {RIGHT}"#);
+    let script = format!(r#"echo "$4 $9 ${{6##*/}}" >> "${{0%/peers/bin/python}}/asked"; {RIGHT}"#);
     let packages = ["openvino-2026.4.1", "onnxruntime-1.31.1", "numpy-2.4.6"];
     let place = place_of(&script, &packages);
     let output = race_in(place.path(), "openvino,onnxruntime", "int8,i16");
@@ -255,7 +256,10 @@ fn without_python_or_network_installing_says_what_to_do() {
 
 #[test]
 fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
-    let place = place(r#"case "$*" in *openvino*) echo no matching distribution >&2; exit 1;; esac"#);
+    // The last argument is the list of packages.
+    let place = place(
+        r#"for list; do :; done; if grep -q ^openvino== "$list"; then echo no matching distribution >&2; exit 1; fi"#,
+    );
     let output = zoo(place.path(), &["peers", "install", "openvino", "mnn"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
@@ -264,4 +268,186 @@ fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
         "{said}"
     );
     assert!(said.contains("ok mnn 3.6.1"), "{said}");
+}
+
+#[test]
+fn a_pip_that_installs_nothing_is_not_believed() {
+    let place = place("exit 0");
+    let output = zoo(place.path(), &["peers", "install", "openvino"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    assert!(
+        said.contains("pip ended without an error") && said.contains("expected, none found"),
+        "{said}"
+    );
+    assert!(!said.contains("ok openvino"), "{said}");
+}
+
+/// Tells how it was called, in a file beside the environment; as `venv` it becomes the environment's Python.
+const TELLING: &str = r#"here="$PWD"; cd "${0%/*}"; while [ ! -e told ] && [ "$PWD" != / ]; do cd ..; done
+{ echo "call $*" | head -c 60; echo; echo "in $here"; env | sed 's/^/env /'; } >> told
+if [ "$3" = venv ]; then mkdir -p "$4/bin"; cp "${0##*/}" "$4/bin/python"; chmod +x "$4/bin/python"; fi
+exit 0"#;
+
+#[test]
+fn every_call_of_python_is_isolated_and_sees_neither_secrets_nor_the_current_folder() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    fs::write(at("told"), "").expect("written");
+    fs::write(at("python3"), format!("#!/bin/sh\n{TELLING}\n")).expect("written");
+    fs::set_permissions(at("python3"), fs::Permissions::from_mode(0o755)).expect("set");
+    let zoo = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_zoo"))
+            .args(arguments)
+            .current_dir(place.path())
+            .env("ZOO_CACHE", "cache")
+            .env("ZOO_PEERS", "peers")
+            .env("HF_TOKEN", "hf_secret")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("ZOO_MIRROR", "https://u:secret@example.org/")
+            .env("PYTHONPATH", place.path())
+            .env("PYTHONSTARTUP", at("numpy.py"))
+            .env("PIP_TARGET", place.path())
+            .env("PIP_INDEX_URL", "https://packages.example.org/simple")
+            .env("LD_LIBRARY_PATH", place.path())
+            .output()
+            .expect("the program starts")
+    };
+    // A path is the caller's, though Python works elsewhere.
+    let installed = zoo(&["peers", "install", "onnxruntime", "--python", "./python3"]);
+    assert_eq!(installed.status.code(), Some(9), "{}", text(&installed));
+    for package in ["onnxruntime-1", "numpy-2"] {
+        let name = format!("peers/lib/python3.11/site-packages/{package}.dist-info");
+        fs::create_dir_all(at(&name)).expect("made");
+    }
+    let raced = [
+        "peers",
+        "race",
+        "-m",
+        "HRNet_W18_C",
+        "--threads",
+        "1",
+        "--peers",
+        "onnxruntime",
+        "--time",
+        "0",
+        "--weights",
+        "seeded:0",
+        "--out",
+        "r.jsonl",
+    ];
+    assert_eq!(zoo(&raced).status.code(), Some(9));
+    let told = fs::read_to_string(at("told")).expect("what Python was told");
+    let of = |word: &str| -> Vec<&str> {
+        let lines = told.lines();
+        lines.filter_map(|line| line.strip_prefix(word)).collect()
+    };
+    let calls = of("call ");
+    assert_eq!(calls.len(), 3, "{told}");
+    for (call, begin) in calls.iter().zip(["-I -m venv ", "-I -m pip install ", "-I -c "]) {
+        assert!(call.starts_with(begin), "{call}");
+    }
+    for folder in of("in ") {
+        assert_ne!(Path::new(folder), place.path().canonicalize().expect("a folder"));
+    }
+    for variable in of("env ") {
+        assert!(!variable.contains("secret"), "{variable}");
+        let name = variable.split('=').next().unwrap_or_default();
+        assert!(
+            !["PYTHONPATH", "PYTHONSTARTUP", "PIP_TARGET", "LD_LIBRARY_PATH"].contains(&name),
+            "{variable}"
+        );
+    }
+    let index = of("env ")
+        .iter()
+        .filter(|line| line.starts_with("PIP_INDEX_URL="))
+        .count();
+    assert_eq!(
+        index, 2,
+        "making the environment and installing into it, and no worker"
+    );
+}
+
+/// A Python that can make environments, or none: nothing here needs one.
+fn real_python() -> Option<&'static str> {
+    let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+    let status = Command::new("python3")
+        .args(["-I", "-c", check])
+        .output()
+        .ok()?
+        .status;
+    status.success().then_some("python3")
+}
+
+#[test]
+fn python_runs_no_code_from_the_current_folder() {
+    let Some(python) = real_python() else {
+        let what = "that Python runs no code from the current folder";
+        testkit::not_run("PYTHON", what, "no Python of 3.11 or newer with venv");
+        return;
+    };
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("pip")).expect("made");
+    for (file, name) in [
+        ("venv.py", "venv"),
+        ("pip/__main__.py", "pip"),
+        ("pip/__init__.py", "pip"),
+        ("numpy.py", "numpy"),
+        ("sitecustomize.py", "sitecustomize"),
+        ("usercustomize.py", "usercustomize"),
+    ] {
+        let code = format!("open({:?}, 'w').close()\n", at(&format!("ran-{name}")));
+        fs::write(at(file), code).expect("written");
+    }
+    let zoo = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_zoo"))
+            .args(arguments)
+            .current_dir(place.path())
+            .env("ZOO_CACHE", "cache")
+            .env("ZOO_PEERS", "peers")
+            .env("PYTHONPATH", ".")
+            .env("PIP_NO_INDEX", "1")
+            .env_remove("PIP_FIND_LINKS")
+            .output()
+            .expect("the program starts")
+    };
+    let ran = || {
+        let entries = fs::read_dir(place.path()).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("ran-")).collect::<Vec<_>>()
+    };
+    let installed = zoo(&["peers", "install", "onnxruntime", "--python", python]);
+    assert_eq!(installed.status.code(), Some(9), "{}", text(&installed));
+    assert!(at("peers/bin/python").exists(), "{}", text(&installed));
+    assert_eq!(ran(), Vec::<String>::new(), "{}", text(&installed));
+    // As if it were installed, so that the worker starts and looks for numpy.
+    let library = fs::read_dir(at("peers/lib"))
+        .expect("an environment")
+        .flatten()
+        .next();
+    let library = library.expect("Python's folder").path().join("site-packages");
+    for package in ["onnxruntime-1", "numpy-2"] {
+        fs::create_dir_all(library.join(format!("{package}.dist-info"))).expect("made");
+    }
+    let raced = zoo(&[
+        "peers",
+        "race",
+        "-m",
+        "HRNet_W18_C",
+        "--threads",
+        "1",
+        "--peers",
+        "onnxruntime",
+        "--time",
+        "0",
+        "--weights",
+        "seeded:0",
+        "--out",
+        "r.jsonl",
+    ]);
+    assert_eq!(raced.status.code(), Some(9), "{}", text(&raced));
+    let records = fs::read_to_string(at("r.jsonl")).expect("records");
+    assert!(records.contains("No module named 'numpy'"), "{records}");
+    assert_eq!(ran(), Vec::<String>::new());
 }

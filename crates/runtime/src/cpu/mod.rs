@@ -2,6 +2,7 @@
 
 mod choice;
 mod memory;
+mod need;
 mod observe;
 mod packing;
 mod plan;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 
 use choice::Choice;
 use hrnet::{Graph, Precision, Shape, WeightSource};
-use kernels::engine::{Format, Isa, Program, Step, Target, UnknownIsa};
+use kernels::engine::{Format, Isa, Program, ProgramError, Step, Target, UnknownIsa};
 use plan::Plan;
 use steps::Grids;
 
 use crate::{Backend, Calibration, Options, RuntimeError, Session, StepCost};
 
 pub use choice::{Costs, CostsError, use_costs};
+pub use need::least_memory;
 pub(crate) use observe::{Observed, Shown, other_values};
 pub use tune::{Tuned, tune};
 
@@ -161,6 +163,15 @@ fn calibration(
     Ok(Some(calibration))
 }
 
+/// Why there is no program, with a kind of its own for want of memory.
+fn no_program(backend: &'static str, error: &ProgramError) -> RuntimeError {
+    let reason = error.to_string();
+    match error {
+        ProgramError::Memory { .. } => RuntimeError::Memory { backend, reason },
+        ProgramError::Threads { .. } | ProgramError::Step { .. } => RuntimeError::Device { backend, reason },
+    }
+}
+
 impl Cpu {
     fn failed(&self, reason: String) -> RuntimeError {
         RuntimeError::Device {
@@ -194,7 +205,7 @@ impl Cpu {
         let plan = packing::packed(plan, &chosen);
         let (steps, elements) = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
         let program =
-            Program::new(steps, elements, isa, threads).map_err(|error| self.failed(error.to_string()))?;
+            Program::new(steps, elements, isa, threads).map_err(|error| no_program(self.name, &error))?;
         Ok(CpuSession {
             program,
             layers: plan.layers(graph),

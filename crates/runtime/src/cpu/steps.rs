@@ -7,10 +7,10 @@ use kernels::engine::{
     ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Linear, Map, Row, Step, Steps, Target,
 };
 
-use super::FAST;
 use super::memory::offsets;
 use super::packing::{Chosen, ChosenOf};
 use super::plan::{Plan, PlanStep, Value, Work};
+use super::{FAST, no_program};
 use crate::RuntimeError;
 
 /// The steps of the plan, and the elements of memory that their maps need.
@@ -25,13 +25,8 @@ pub(super) fn build(
     grids: &Grids,
     chosen: &ChosenOf,
 ) -> Result<(Steps, usize), RuntimeError> {
-    let makers = plan.steps.iter().filter(|step| step.output.is_some());
-    let places: Vec<Place> = makers
-        .zip(&plan.values)
-        .map(|(step, node)| grids.place(&step.work, graph.node(*node).shape))
-        .collect();
-    let elements: Vec<usize> = places.iter().map(Place::elements).collect();
-    let (offsets, total) = offsets(plan, &elements);
+    let places = grids.places(plan, graph);
+    let (offsets, total) = laid_out(plan, &places);
     let builder = Builder {
         graph,
         grids,
@@ -47,12 +42,19 @@ pub(super) fn build(
     let mut steps = Steps::new();
     for step in &plan.steps {
         let pushed = steps.push(builder.step(step)?);
-        pushed.map_err(|error| RuntimeError::Device {
-            backend: FAST.name,
-            reason: error.to_string(),
-        })?;
+        pushed.map_err(|error| no_program(FAST.name, &error))?;
     }
     Ok((steps, total))
+}
+
+/// The elements of memory that the maps of the plan need.
+pub(super) fn elements(plan: &Plan, graph: &Graph, grids: &Grids) -> usize {
+    laid_out(plan, &grids.places(plan, graph)).1
+}
+
+fn laid_out(plan: &Plan, places: &[Place]) -> (Vec<usize>, usize) {
+    let elements: Vec<usize> = places.iter().map(Place::elements).collect();
+    offsets(plan, &elements)
 }
 
 /// The convolutions of the plan and their nodes, in f32.
@@ -145,6 +147,15 @@ impl Grids {
             filtered: read((3, 1)).collect(),
             halved: read((3, 2)).collect(),
         }
+    }
+
+    /// The form of each value of the plan, all at the memory's begin.
+    fn places(&self, plan: &Plan, graph: &Graph) -> Vec<Place> {
+        let makers = plan.steps.iter().filter(|step| step.output.is_some());
+        makers
+            .zip(&plan.values)
+            .map(|(step, node)| self.place(&step.work, graph.node(*node).shape))
+            .collect()
     }
 
     fn place(&self, work: &Work, shape: Shape) -> Place {

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use harness::verdict::ASSUMED_SPREAD;
 use harness::{Budget, Case, Machine, Record, Stopwatch, Summary, append};
-use tempfile::TempDir;
 
 use super::errand::Errand;
 use super::forecast::{Expected, Forecast};
@@ -12,6 +11,7 @@ use super::{all_threads, canary};
 use crate::Failure;
 use crate::context::Context;
 use crate::model::WeightsArg;
+use crate::scratch::Scratch;
 
 /// Processes a cell at most: more would say more of one cell while others wait.
 const MOST_PROCESSES: usize = 16;
@@ -158,7 +158,7 @@ impl Campaign<'_> {
         let watch = Stopwatch::start();
         let mut forecast = self.forecast(known.iter().chain(tasks.iter().flat_map(|task| &task.records)))?;
         self.sort(&mut tasks, &forecast);
-        let references = TempDir::new().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let references = Scratch::new()?;
         let left = || {
             self.limit.map_or(f64::INFINITY, |limit| {
                 (limit.saturating_sub(watch.elapsed())).as_secs_f64()
@@ -169,8 +169,8 @@ impl Campaign<'_> {
                 case: task.case.clone(),
                 budget: self.budget,
                 weights: self.weights.clone(),
-                calibration: self.calibration.clone(),
-                references: references.path().to_owned(),
+                calibration: self.calibration.clone().map(PathBuf::into_os_string),
+                references: references.path().into(),
             }
             .send(self.cx);
             record.process = u32::try_from(task.records.len()).ok();

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::prepare::{About, Prepared, Question, right, wrong};
 use crate::context::Context;
 use crate::peers::{Environment, Job, Limits, Peer, State, Worker};
+use crate::scratch::Scratch;
 use crate::{Exit, Failure, files, npy};
 
 /// A variant, a batch and a crop.
@@ -25,7 +26,7 @@ pub(super) struct Desk {
 struct Models {
     key: (String, usize),
     /// Their folder, with what converters made of them.
-    folder: TempDir,
+    folder: Scratch,
     /// Of what is rounded to 8 bits, once an int8 model was asked for.
     ranges: Option<onnx::Ranges>,
 }
@@ -76,7 +77,7 @@ impl Desk {
             .map_err(|error| Failure::new(Exit::Other, error))?;
         let logits = npy::read(&answer)?;
         let tolerance = peer.tolerance(question.case.precision);
-        let fidelity = right(&logits.values, reference, question.case.batch, tolerance)
+        let fidelity = right(&logits, reference, question.case.batch, tolerance)
             .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
             about: About {

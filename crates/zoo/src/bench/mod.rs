@@ -19,6 +19,8 @@ use harness::{Case, NetworkCase, PreprocessCase};
 use hrnet::Precision;
 use registry::{Variant, Zoo};
 
+use crate::{Exit, Failure};
+
 pub(crate) use campaign::{Campaign, Done, Plan, Task};
 pub(crate) use canary::{handover_ns, matrix_peak, peaks};
 pub(crate) use errand::Errand;
@@ -91,6 +93,33 @@ impl Matrix {
             }
         }
         cases
+    }
+
+    /// Refuses more than so many cells.
+    ///
+    /// # Errors
+    /// With the length of each axis.
+    pub(crate) fn check(&self, most: usize) -> Result<(), Failure> {
+        let axes = [
+            ("variants", self.variants.len()),
+            ("precisions", self.precisions.len()),
+            ("batches", self.batches.len()),
+            ("sizes", self.crops.len()),
+            ("backends", self.backends.len().max(1)),
+            ("thread counts", self.threads.len()),
+        ];
+        let cells = axes
+            .iter()
+            .fold(1_usize, |product, (_, axis)| product.saturating_mul(*axis));
+        if cells <= most {
+            return Ok(());
+        }
+        let axes = axes.map(|(name, axis)| format!("{axis} {name}"));
+        let what = format!(
+            "{} make {cells} cells, and {most} are the most at once",
+            axes.join(" x ")
+        );
+        Err(Failure::new(Exit::Usage, what).help("several runs may append to one file of records"))
     }
 
     fn backends_for(&self, precision: Precision) -> Vec<&str> {

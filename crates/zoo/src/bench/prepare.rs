@@ -16,7 +16,7 @@ use super::desk::Desk;
 use crate::calibration::{Calibrated, ranges};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
-use crate::{Exit, Failure, npy, peers};
+use crate::{Exit, Failure, memory, npy, peers};
 
 /// The photo that preprocessing is timed on.
 const PHOTO: &[u8] = include_bytes!("../../../../tests/golden/photo.jpg");
@@ -139,6 +139,7 @@ impl<'a> Workshop<'a> {
     fn question<'q>(&'q self, case: &'q NetworkCase) -> Result<Question<'q>, Failure> {
         let variant = self.cx.variant(&case.variant)?;
         let graph = variant.spec.graph(Shape::square(case.batch, case.crop))?;
+        memory::check_graph(&variant.name, &graph, case.precision)?;
         let choice = self.weights.clone().map_or(Choice::CachedOrSeeded, Choice::Given);
         let weights = Weights::load(self.cx, variant, &graph, &choice)?;
         let identity = || weights.identity(self.cx);
@@ -191,7 +192,7 @@ impl<'a> Workshop<'a> {
             .as_ref()
             .map(|folder| folder.join(format!("{variant}-bs{batch}-crop{crop}.npy")));
         if let Some(file) = file.as_ref().filter(|file| file.is_file()) {
-            return Ok(npy::read(file)?.values);
+            return npy::read(file);
         }
         let mut session = runtime::backend(REFERENCE)?.prepare(
             &question.graph,

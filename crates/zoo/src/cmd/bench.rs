@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use glob::Pattern;
 use harness::{Budget, Case, Record, read};
-use hrnet::Precision;
+use hrnet::{Precision, Shape};
 use registry::Zoo;
 
 use crate::bench::{
@@ -14,8 +15,9 @@ use crate::bench::{
 };
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
 use crate::model::WeightsArg;
-use crate::{Exit, Failure, peers};
+use crate::{Exit, Failure, memory, peers};
 
 /// Measure latencies on this machine
 ///
@@ -37,7 +39,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// Batch sizes
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
     /// Sides of the input, as CROP or CROP/RESIZE
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "224/256", value_parser = crop)]
@@ -47,7 +49,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     backend: Vec<String>,
     /// Thread counts; without it all of the machine's
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
     /// What to measure
     #[arg(long, value_enum, default_value_t = StageArg::Network)]
@@ -61,7 +63,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     time: f64,
     /// Processes a cell, one after the other: verdicts rest on them, and want eight
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<PROCESSES>)]
     processes: NonZeroUsize,
     /// Time for everything, as 20m: cells that do not fit are left out, time that is left goes where times spread most
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -228,11 +230,21 @@ impl Bench {
             },
             twins: self.twins,
         };
-        Ok(match self.stage {
+        matrix.check(CELLS)?;
+        let cases = match self.stage {
             StageArg::Network => matrix.cases(zoo),
             StageArg::Preprocess => preprocess_cases(),
             StageArg::All => [preprocess_cases(), matrix.cases(zoo)].concat(),
-        })
+        };
+        // Hours of measuring must not end in a cell that could never run.
+        let networks = cases.iter().filter_map(Case::network);
+        let shapes: BTreeSet<_> = networks
+            .map(|case| (&case.variant, case.batch, case.crop, case.precision))
+            .collect();
+        for (variant, batch, crop, precision) in shapes {
+            memory::check(cx.variant(variant)?, Shape::square(batch, crop), precision)?;
+        }
+        Ok(cases)
     }
 }
 
@@ -271,9 +283,9 @@ pub(super) fn matching(zoo: &Zoo, patterns: &[Pattern]) -> Result<Vec<String>, F
 fn crop(text: &str) -> Result<usize, String> {
     let (crop, resize) = text.split_once('/').unwrap_or((text, text));
     match (crop.parse(), resize.parse()) {
-        (Ok(crop), Ok(resize)) if 0 < crop && crop <= resize => Ok(crop),
+        (Ok(crop), Ok(resize)) if 0 < crop && crop <= resize && resize <= SIDE => Ok(crop),
         _ => Err(format!(
-            "`{text}` is no size: expected CROP or CROP/RESIZE with CROP <= RESIZE, as in 224/256"
+            "`{text}` is no size: expected CROP or CROP/RESIZE with CROP <= RESIZE <= {SIDE}, as in 224/256"
         )),
     }
 }

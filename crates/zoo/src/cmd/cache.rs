@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -51,7 +52,7 @@ enum Action {
 struct Row {
     sha256: String,
     bytes: u64,
-    path: String,
+    path: PathBuf,
     weights: Vec<String>,
 }
 
@@ -108,7 +109,7 @@ fn ls(cx: &Context, json: bool) -> Result<(), Failure> {
         .map(|file| Row {
             sha256: file.digest.to_string(),
             bytes: file.bytes,
-            path: file.path.display().to_string(),
+            path: file.path,
             weights: owners.get(&file.digest).cloned().unwrap_or_default(),
         })
         .collect();
@@ -130,13 +131,13 @@ fn ls(cx: &Context, json: bool) -> Result<(), Failure> {
 
 fn path(cx: &Context, files: &Files) -> Result<(), Failure> {
     if files.is_empty() {
-        return cx.out.data(&cx.cache().root().display().to_string());
+        return cx.out.path(cx.cache().root());
     }
     let chosen = files.choose(cx)?;
     let mut missing = Vec::new();
     for (variant, artifact) in &chosen {
         match cx.cached(artifact)? {
-            Some(path) => cx.out.data(&path.display().to_string())?,
+            Some(path) => cx.out.path(&path)?,
             None => {
                 cx.out
                     .warn(&format!("{} {}: not in the cache", variant.name, artifact.id));

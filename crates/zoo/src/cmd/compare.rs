@@ -7,6 +7,7 @@ use harness::verdict::{Comparison, History, Rule, compare};
 
 use super::bench::seconds;
 use crate::context::Context;
+use crate::counts::{PROCESSES, RUNS, count};
 use crate::verdicts::interleave::Duel;
 use crate::verdicts::nights::earlier;
 use crate::verdicts::selftest::{self, SelfTest};
@@ -41,7 +42,7 @@ pub(crate) struct Compare {
     #[command(flatten)]
     cells: Cells,
     /// Blocks of before, now, now, before: two processes a side each
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = count::<PROCESSES>)]
     blocks: NonZeroUsize,
     /// With --run: time for each cell's samples in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
@@ -50,7 +51,7 @@ pub(crate) struct Compare {
     #[arg(long)]
     self_test: bool,
     /// With --self-test: how often
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count::<RUNS>)]
     trials: NonZeroUsize,
     /// With --self-test: the cell
     #[arg(
@@ -60,7 +61,7 @@ pub(crate) struct Compare {
     )]
     cell: Case,
     /// With --self-test: samples a process
-    #[arg(long, value_name = "N", default_value = "15")]
+    #[arg(long, value_name = "N", default_value = "15", value_parser = count::<RUNS>)]
     samples: NonZeroUsize,
     /// One process of the self-test
     #[arg(long, hide = true)]

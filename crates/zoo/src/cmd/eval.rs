@@ -10,6 +10,7 @@ use super::preprocess::find;
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{AT_A_TIME, BATCH, THREADS, count};
 use crate::eval::data::{Images, Incomplete};
 use crate::eval::{
     self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary, trained,
@@ -66,13 +67,13 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
     /// Images that run at once
-    #[arg(short, long, value_name = "N", default_value = "8")]
+    #[arg(short, long, value_name = "N", default_value = "8", value_parser = count::<BATCH>)]
     batch: NonZeroUsize,
     /// Threads of the network; without it all of the machine's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     threads: Option<NonZeroUsize>,
     /// Threads that decode; without it as many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<AT_A_TIME>)]
     decoders: Option<NonZeroUsize>,
     /// Only this part of the images, counted from 0: `zoo eval merge` puts the parts together
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]

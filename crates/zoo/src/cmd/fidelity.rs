@@ -13,10 +13,11 @@ use super::quantize::prepare;
 use crate::bench::REFERENCE;
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{RUNS, THREADS, count};
 use crate::files::find_images;
 use crate::model::{WeightArgs, Weights};
 use crate::output::table;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, memory};
 
 /// The seed of the first made-up photo; those before are what ranges are found on where no calibration is given.
 const FIRST: u64 = 1000;
@@ -34,7 +35,7 @@ pub(crate) struct Fidelity {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     photos: Vec<PathBuf>,
     /// Images at most
-    #[arg(long, value_name = "N", default_value = "200")]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = count::<RUNS>)]
     limit: NonZeroUsize,
     #[command(flatten)]
     weights: WeightArgs,
@@ -47,7 +48,7 @@ pub(crate) struct Fidelity {
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
     /// Threads; without it all of the machine's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     threads: Option<NonZeroUsize>,
     /// Print JSON
     #[arg(long)]
@@ -81,6 +82,9 @@ impl Fidelity {
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         let runs = self.backends(cx, &precisions)?;
         let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+        for precision in &precisions {
+            memory::check_graph(&variant.name, &graph, *precision)?;
+        }
         let weights = self.weights.load(cx, variant, &graph)?;
         let calibration = self.calibrated(cx, variant, &weights)?;
         let images = self.images(cx, variant, graph.input_shape())?;
@@ -153,11 +157,18 @@ impl Fidelity {
     /// Each as the network takes it, `[1, 3, crop, crop]`.
     fn images(&self, cx: &Context, variant: &Variant, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
         if self.photos.is_empty() {
+            let what = format!("{} made-up images of {shape}", self.limit);
+            let bytes = (shape.elements() * size_of::<f32>()) as u64;
+            let need = bytes.saturating_mul(self.limit.get() as u64);
+            memory::fits(&what, need, harness::free_memory())?;
             let seeds = (FIRST..).take(self.limit.get());
             return Ok(seeds.map(|seed| photo_like(seed, shape)).collect());
         }
         let mut files = find_images(cx, &self.photos)?;
         files.truncate(self.limit.get());
+        let what = format!("{} photos as {shape}", files.len());
+        let need = (files.len() * shape.elements() * size_of::<f32>()) as u64;
+        memory::fits(&what, need, harness::free_memory())?;
         let transform = crate::bench::transform(&variant.preprocess)?;
         let mut worker = transform.worker();
         let read = |file: &PathBuf| {

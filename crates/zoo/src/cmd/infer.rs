@@ -5,7 +5,7 @@ use hrnet::{Graph, Shape};
 
 use crate::context::Context;
 use crate::model::ModelArgs;
-use crate::{Exit, Failure, npy};
+use crate::{Exit, Failure, memory, npy};
 
 /// Run a network on a NumPy array
 ///
@@ -30,9 +30,9 @@ pub(crate) struct Infer {
 impl Infer {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
-        let images = npy::read(&self.input)?;
-        let &[n, c, h, w] = images.shape.as_slice() else {
-            let shape = &images.shape;
+        // Its shape alone: an array that no network here could take is not read.
+        let shape = npy::shape(&self.input)?;
+        let &[n, c, h, w] = shape.as_slice() else {
             return Err(Failure::new(
                 Exit::Usage,
                 format!(
@@ -42,19 +42,21 @@ impl Infer {
             ));
         };
         let whole = variant.spec.graph(Shape::new(n, c, h, w))?;
-        runtime::check_finite(&images.values, whole.input_shape()).map_err(|error| {
+        let graph = match &self.at {
+            None => whole.clone(),
+            Some(name) => up_to(&whole, name)?,
+        };
+        memory::check_graph(&variant.name, &graph, self.model.precision)?;
+        let images = npy::read(&self.input)?;
+        runtime::check_finite(&images, whole.input_shape()).map_err(|error| {
             let failure = Failure::new(Exit::Usage, format!("{}: {error}", self.input.display()));
             failure.help(
                 "a network makes numbers of NaN and infinity that mean nothing; numpy.isfinite finds them",
             )
         })?;
-        let graph = match &self.at {
-            None => whole.clone(),
-            Some(name) => up_to(&whole, name)?,
-        };
         let weights = self.model.weights.load(cx, variant, &whole)?;
         let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
-        let values = session.logits(&images.values)?;
+        let values = session.logits(&images)?;
         let out = session.output_shape();
         let shape = match self.at {
             None => vec![n, out.c],

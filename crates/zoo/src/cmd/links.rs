@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::files::Files;
 use crate::context::Context;
+use crate::counts::{AT_A_TIME, up_to};
 use crate::output::table;
 use crate::{Exit, Failure};
 
@@ -13,7 +14,7 @@ pub(crate) struct Links {
     #[command(flatten)]
     files: Files,
     /// URLs at a time
-    #[arg(short, long, value_name = "N", default_value_t = 8)]
+    #[arg(short, long, value_name = "N", default_value = "8", value_parser = up_to::<AT_A_TIME>)]
     jobs: usize,
     /// How long a server may be silent
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]

@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use registry::{Fetcher, Mirror, Tokens};
 
 use crate::context::Context;
+use crate::counts::{AT_A_TIME, up_to};
 
 /// Options of the commands that download.
 #[derive(Debug, Args)]
@@ -16,10 +17,10 @@ pub(crate) struct Net {
     #[arg(long, value_name = "URL|DIR", env = "ZOO_MIRROR", hide_env_values = true, value_parser = mirror())]
     mirror: Vec<Mirror>,
     /// Files at a time
-    #[arg(short, long, value_name = "N", env = "ZOO_JOBS", default_value_t = 4)]
+    #[arg(short, long, value_name = "N", env = "ZOO_JOBS", default_value = "4", value_parser = up_to::<AT_A_TIME>)]
     jobs: usize,
     /// Connections for one file, where the server sends parts
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = up_to::<AT_A_TIME>)]
     connections: usize,
     /// How often a source is tried in a row
     #[arg(long, value_name = "N", default_value_t = 5)]

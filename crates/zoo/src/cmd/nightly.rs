@@ -117,7 +117,7 @@ impl Nightly {
         if self.json {
             cx.out.json(&pages)?;
         } else {
-            cx.out.data(&folder.join("index.html").display().to_string())?;
+            cx.out.path(&folder.join("index.html"))?;
         }
         self.end(cx, &records, judged.night.comparison.as_ref())?;
         match unevaluated {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use glob::Pattern;
 use harness::Budget;
-use hrnet::Precision;
+use hrnet::{Precision, Shape};
 use serde::Serialize;
 
 use super::bench::{PrecisionArg, matching, precisions, seconds};
@@ -14,10 +14,11 @@ use crate::bench::race::{Entrant, Heat, entrants, is_ours, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{BATCH, THREADS, count};
 use crate::model::WeightsArg;
 use crate::output::table;
 use crate::peers::{Environment, PEERS, Peer, State, installed, named};
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, memory};
 
 /// Other inference engines beside ours: install them, race them
 ///
@@ -202,10 +203,10 @@ struct Race {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// Batch sizes
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
     /// Thread counts; without it one, and all of the machine's
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
     /// Peers and backends to race against cpu; without it every installed peer, and candle at batch 1
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -281,6 +282,9 @@ impl Race {
         for variant in matching(cx.zoo()?, &self.model)? {
             for precision in precisions.iter().copied() {
                 for batch in self.batch.iter().map(|batch| batch.get()) {
+                    let network = cx.variant(&variant)?;
+                    let input = Shape::square(batch, network.preprocess.crop);
+                    memory::check(network, input, precision)?;
                     let engines = match self.peers.as_slice() {
                         [] => entrants(precision, &usual(precision, batch, &installed))?,
                         named => entrants(precision, named)?,

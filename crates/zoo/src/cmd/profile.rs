@@ -12,10 +12,11 @@ use serde::Serialize;
 use crate::bench::{all_threads, peaks, provenance};
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
+use crate::counts::{BATCH, RUNS, SIDE, THREADS, count, up_to};
 use crate::files::write_whole;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::output::table;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, memory};
 
 /// Say where a network's time goes: each kind of fused step, its share, and its share of the machine's peak
 ///
@@ -35,19 +36,19 @@ pub(crate) struct Profile {
     #[command(flatten)]
     calibration: CalibrationArg,
     /// Images a batch
-    #[arg(short, long, default_value = "1")]
+    #[arg(short, long, default_value = "1", value_parser = count::<BATCH>)]
     batch: NonZeroUsize,
     /// Threads
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", value_parser = count::<THREADS>)]
     threads: NonZeroUsize,
     /// The side of the input; without it the published crop
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
     size: Option<usize>,
     /// What runs it: a backend that has fused steps
     #[arg(long, default_value = "cpu")]
     backend: String,
     /// Runs that are timed
-    #[arg(long, default_value = "20")]
+    #[arg(long, default_value = "20", value_parser = count::<RUNS>)]
     runs: NonZeroUsize,
     /// Also write the time of each step in each run as JSON; `zoo report` draws a file named layers.json that lies beside
     /// its records
@@ -113,6 +114,7 @@ impl Profile {
         let variant = cx.variant(&self.name)?;
         let crop = self.size.unwrap_or(variant.preprocess.crop);
         let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
+        memory::check_graph(&variant.name, &graph, self.precision)?;
         let backend = runtime::backend(&self.backend)?;
         let choice = Choice::Given(self.weights.clone());
         let weights = Weights::load(cx, variant, &graph, &choice)?;

@@ -181,7 +181,8 @@ impl<'a> Teller<'a> {
                 "done",
                 What::Done {
                     url: &self.files[file].1.url,
-                    path: fetched.map(|fetched| fetched.file.path.display().to_string()),
+                    // JSON is text: no path is better than another's.
+                    path: fetched.and_then(|fetched| Some(fetched.file.path.to_str()?.to_owned())),
                     bytes: fetched.map(|fetched| fetched.file.pin.bytes),
                     sha256: fetched.map(|fetched| fetched.file.pin.sha256.to_string()),
                     downloaded: fetched.is_some_and(|fetched| fetched.source.is_some()),

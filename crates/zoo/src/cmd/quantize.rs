@@ -13,7 +13,7 @@ use crate::calibration::{Calibrated, network};
 use crate::context::Context;
 use crate::files::{find_images, read_image, write_whole};
 use crate::model::WeightArgs;
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, memory};
 
 /// Find the ranges of a network's layers on photos, to run it in i16 or int8
 ///
@@ -63,6 +63,7 @@ impl Quantize {
         let photos = self.photos(cx)?;
         let transform = crate::bench::transform(preprocess)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
+        memory::check_graph(&variant.name, &graph, hrnet::Precision::F32)?;
         self.check_kept(&graph)?;
         let weights = self.weights.load(cx, variant, &graph)?;
         let mut calibrator = Calibrator::new(&graph, weights.source.as_ref())?;

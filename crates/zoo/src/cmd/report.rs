@@ -88,7 +88,7 @@ impl Report {
         if self.json {
             cx.out.json(&pages)
         } else {
-            cx.out.data(&folder.join("index.html").display().to_string())
+            cx.out.path(&folder.join("index.html"))
         }
     }
 

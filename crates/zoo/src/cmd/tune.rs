@@ -8,11 +8,12 @@ use hrnet::Shape;
 use runtime::Tuned;
 
 use super::bench::{PrecisionArg, matching, precisions};
-use crate::Failure;
 use crate::bench::all_threads;
 use crate::context::Context;
+use crate::counts::{BATCH, SIDE, THREADS, count, up_to};
 use crate::files::write_whole;
 use crate::output::table;
+use crate::{Failure, memory};
 
 /// Time each way to compute each layer on this machine, for the engine to choose by
 ///
@@ -31,16 +32,16 @@ pub(crate) struct Tune {
     )]
     model: Vec<Pattern>,
     /// Batch sizes
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
     /// Thread counts; without it all of the machine's
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
     /// Precisions, or `all` that the engine runs here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// The side of the input; without it the published crop
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
     size: Option<usize>,
     /// Forget what was timed before
     #[arg(long)]
@@ -71,6 +72,9 @@ impl Tune {
             {
                 let side = self.size.unwrap_or(variant.preprocess.crop);
                 let graph = variant.spec.graph(Shape::square(batch.get(), side))?;
+                for precision in &precisions {
+                    memory::check_graph(&variant.name, &graph, *precision)?;
+                }
                 cx.out
                     .note(&format!("{}, batch {batch}, {threads} threads", variant.name));
                 for precision in &precisions {

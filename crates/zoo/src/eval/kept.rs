@@ -6,9 +6,9 @@ use ::files::LARGEST_TEXT;
 use harness::Stopwatch;
 use harness::eval::{Answer, Book, Header, Part, parse_answers};
 use registry::{Fault, Kind, Location, LocationError};
-use tempfile::TempDir;
 
 use crate::output::Output;
+use crate::scratch::Scratch;
 use crate::{Exit, Failure};
 
 /// Answers where they are kept: in a file, or in an object that is a copy of one.
@@ -22,7 +22,7 @@ pub(crate) struct Kept {
 struct Upload {
     object: Location,
     /// Holds the file while the run lasts.
-    folder: TempDir,
+    folder: Scratch,
     file: PathBuf,
     every: Duration,
     since: Stopwatch,
@@ -43,7 +43,7 @@ impl Kept {
             let book = open(path)?;
             return Ok(Self { book, copy: None });
         }
-        let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let folder = Scratch::new()?;
         let file = folder.path().join(place.name());
         let was_there = match place.read(LARGEST_TEXT) {
             Ok(bytes) => {

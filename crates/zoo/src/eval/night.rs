@@ -113,7 +113,11 @@ impl NightEval<'_> {
         artifact: &Artifact,
         folder: &Path,
     ) -> Result<Summary, Failure> {
-        let text = |path: &Path| path.display().to_string();
+        // A path need not be UTF-8, and another one would be another data set.
+        let place = |location: &Location| match location.on_disk() {
+            Some(path) => OsString::from(path),
+            None => location.to_string().into(),
+        };
         let mut arguments = cx.arguments();
         arguments.extend(
             [
@@ -124,19 +128,14 @@ impl NightEval<'_> {
                 "--aside",
                 "--json",
             ]
-            .map(str::to_owned),
+            .map(OsString::from),
         );
-        arguments.extend([
-            "--data".into(),
-            self.data.to_string(),
-            "--out".into(),
-            text(folder),
-        ]);
-        arguments.extend(["--limit".into(), self.limit.to_string()]);
+        arguments.extend(["--data".into(), place(&self.data), "--out".into(), folder.into()]);
+        arguments.extend(["--limit".into(), self.limit.to_string().into()]);
         let options = [("--root", &self.args.root), ("--labels", &self.args.labels)];
         for (option, path) in options {
             if let Some(path) = path {
-                arguments.extend([option.to_owned(), path.to_string()]);
+                arguments.extend([option.into(), place(path)]);
             }
         }
         let good = [0, i32::from(Exit::Some.code())];

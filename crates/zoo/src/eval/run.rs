@@ -13,11 +13,11 @@ use super::data::Images;
 use super::kept::Kept;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
-use crate::Failure;
 use crate::bench::{all_threads, provenance, transform};
 use crate::calibration::Calibrated;
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
+use crate::{Failure, memory};
 
 /// The chance that a run which stops early is wrong.
 const ERROR: f64 = 0.05;
@@ -166,6 +166,7 @@ type Prepared = (Box<dyn Session>, Key, Option<WeightsCheck>);
 impl Ask<'_> {
     fn session(&self, cx: &Context, crop: usize) -> Result<Prepared, Failure> {
         let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
+        memory::check_graph(&self.variant.name, &graph, self.precision)?;
         let choice = match &self.weights {
             Some(weights) => Choice::Given(weights.clone()),
             None => Choice::Cached(self.source),

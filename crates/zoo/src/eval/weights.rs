@@ -1,10 +1,10 @@
 use std::str::FromStr;
 
 use registry::Location;
-use tempfile::TempDir;
 
 use crate::Failure;
 use crate::model::WeightsArg;
+use crate::scratch::Scratch;
 use crate::weight_file::WeightFile;
 
 /// The largest file of weights that is brought: W64's have half a gigabyte.
@@ -20,7 +20,7 @@ pub(crate) enum WeightsAt {
 /// Weights that are here, for as long as this is.
 pub(crate) struct Brought {
     pub(crate) weights: WeightsArg,
-    _folder: Option<TempDir>,
+    _folder: Option<Scratch>,
 }
 
 impl FromStr for WeightsAt {
@@ -54,7 +54,7 @@ impl WeightsAt {
             }
             Self::Object(object) => object,
         };
-        let folder = tempfile::tempdir().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let folder = Scratch::new()?;
         let file = folder.path().join(object.name());
         #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
         std::fs::write(&file, object.read(LARGEST)?).map_err(|error| Failure::file(&file, &error))?;

@@ -1,20 +1,24 @@
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
 use super::Peer;
+use super::python::{Purpose, call};
 use crate::context::Context;
-use crate::{Exit, Failure};
+use crate::lines::LastLines;
+use crate::scratch::Scratch;
+use crate::{Exit, Failure, ending};
 
 /// The variable that names the environment's folder.
 const FOLDER: &str = "ZOO_PEERS";
 
-/// How the names of folders for models begin; the owner's process follows.
+/// How the names of folders for models begin.
 const MODELS: &str = "models-";
+
+/// How the names of folders begin that installing works in.
+const INSTALLING: &str = "installing-";
 
 /// A Python virtual environment with the peers that were installed into it.
 #[derive(Clone, Debug)]
@@ -40,6 +44,8 @@ impl Environment {
     }
 
     pub(crate) fn at(root: PathBuf) -> Self {
+        // Python works in folders of ours, from which a relative path would lead elsewhere.
+        let root = std::path::absolute(&root).unwrap_or(root);
         Self { root }
     }
 
@@ -80,28 +86,12 @@ impl Environment {
         matches!(self.state(peer), State::Installed(_))
     }
 
-    /// A folder beside the peers for models, deleted when dropped: temporary folders are often memory, and models are
-    /// large. Folders that killed runs left behind are deleted first.
+    /// A folder beside the peers for models: temporary folders are often memory, and models are large.
     ///
     /// # Errors
     /// If the disk says no.
-    pub(crate) fn folder(&self) -> Result<TempDir, Failure> {
-        for left in folders(&self.root) {
-            let name = left
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let owner = name
-                .strip_prefix(MODELS)
-                .and_then(|rest| rest.split('-').next()?.parse().ok());
-            if owner.is_some_and(|pid| !is_running(pid)) {
-                // Another run may be deleting it just now.
-                let _ = fs::remove_dir_all(left);
-            }
-        }
-        let prefix = format!("{MODELS}{}-", std::process::id());
-        TempDir::with_prefix_in(prefix, &self.root).map_err(|error| Failure::file(&self.root, &error))
+    pub(crate) fn folder(&self) -> Result<Scratch, Failure> {
+        Scratch::within(&self.root, MODELS)
     }
 
     /// Versions of the installed packages, as pip leaves them beside the code.
@@ -130,9 +120,14 @@ impl Environment {
         if self.python().exists() {
             return Ok(());
         }
-        let mut command = Command::new(python);
+        let folder = Scratch::new()?;
+        let mut command = call(&program(python), folder.path(), Purpose::Install);
         command.args(["-m", "venv"]).arg(&self.root);
-        finish(command).map_err(|why| {
+        let made = finish(command).and_then(|()| match self.python().exists() {
+            true => Ok(()),
+            false => Err(format!("it made no {}", self.python().display())),
+        });
+        made.map_err(|why| {
             Failure::new(
                 Exit::Other,
                 format!("{}: cannot make a Python environment: {why}", self.root.display()),
@@ -141,28 +136,65 @@ impl Environment {
         })
     }
 
-    /// Installs one peer's packages; what was there before stays.
+    /// Installs one peer's packages, each a file whose SHA-256 is known beforehand; what was there before stays.
     ///
     /// # Errors
-    /// What pip said last.
+    /// What pip said last, or what it did not install though it said nothing.
     pub(crate) fn install(&self, peer: &Peer) -> Result<(), String> {
-        let mut command = Command::new(self.python());
-        // Only what is built already: a peer that has to be compiled is not the one that others run.
-        command.args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--quiet",
-        ]);
-        command.args(["--only-binary", ":all:"]);
-        command.args(
-            peer.requires
-                .iter()
-                .map(|(name, version)| format!("{name}=={version}")),
-        );
-        finish(command)
+        // Unpacked wheels of PyTorch are larger than many a temporary folder.
+        let folder = Scratch::within(&self.root, INSTALLING).map_err(|failure| failure.message)?;
+        let list = folder.path().join("requirements.txt");
+        ::files::write(&list, peer.packages.as_bytes())
+            .map_err(|error| format!("{}: {error}", list.display()))?;
+        finish(pip(&self.python(), folder.path(), &list))?;
+        self.lacks_after_install(peer)
+    }
+
+    /// Whether pip has done what it was asked for: another program of that name, or settings of the machine, may have put
+    /// packages elsewhere.
+    fn lacks_after_install(&self, peer: &Peer) -> Result<(), String> {
+        let found = self.packages();
+        let wrong = peer.requires.iter().filter_map(|(name, version)| {
+            let here = found.get(&normal(name)).map(String::as_str);
+            let is = here.map_or("none".to_owned(), |here| format!("{name} {here}"));
+            (here != Some(version)).then(|| format!("{name} {version} expected, {is} found"))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "pip ended without an error, and {} has not what it was asked for: {}",
+                self.root.display(),
+                wrong.join("; ")
+            )),
+        }
+    }
+}
+
+/// The call of pip that installs what a list names, and nothing else.
+fn pip(python: &Path, folder: &Path, list: &Path) -> Command {
+    let mut command = call(python.as_os_str(), folder, Purpose::Install);
+    command.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]);
+    // Only what is built already: a peer that has to be compiled is not the one that others run.
+    command.args(["--quiet", "--only-binary", ":all:"]);
+    // Wherever files come from, they are those that this program names.
+    command.args(["--require-hashes", "--requirement"]).arg(list);
+    command
+}
+
+/// A program as the user names it, from a folder of ours: a name is looked for on the search path, a path starts where the
+/// user is.
+fn program(name: &OsStr) -> OsString {
+    let path = Path::new(name);
+    match path.components().count() {
+        0 | 1 if !path.is_absolute() => name.to_owned(),
+        _ => std::path::absolute(path).map_or(name.to_owned(), PathBuf::into_os_string),
     }
 }
 
@@ -172,37 +204,31 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-/// Whether a process may still be there.
-#[cfg(unix)]
-fn is_running(pid: i32) -> bool {
-    let pid = rustix::process::Pid::from_raw(pid);
-    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
-}
-
-#[cfg(not(unix))]
-fn is_running(_: i32) -> bool {
-    true
-}
-
 /// Runs a command to its end; the error is why it did not start, or the last lines of what it said.
 fn finish(mut command: Command) -> Result<(), String> {
     let program = command.get_program().to_owned();
-    let output = command
+    command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let (mut child, entry) = ending::child(ending::Kind::Group, || command.spawn())
         .map_err(|error| format!("{}: {error}", program.display()))?;
-    if output.status.success() {
+    let mut said = [
+        LastLines::of(child.stdout.take().expect("piped")),
+        LastLines::of(child.stderr.take().expect("piped")),
+    ];
+    let status = child.wait();
+    drop(entry);
+    let status = status.map_err(|error| format!("{}: {error}", program.display()))?;
+    if status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    said.iter_mut().for_each(LastLines::wait);
+    let lines: Vec<String> = said.iter().flat_map(LastLines::texts).collect();
     let last = lines[lines.len().saturating_sub(3)..].join("; ");
-    Err(format!("{}: {last}", output.status))
+    Err(format!("{status}: {last}"))
 }
 
 /// A package's name as folders have it, whatever its own spelling.
@@ -212,6 +238,8 @@ fn normal(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::peers::find;
 
@@ -258,23 +286,53 @@ mod tests {
         assert!(!environment.root().exists());
     }
 
+    #[test]
+    fn pip_installs_only_files_whose_digests_are_known() {
+        let command = pip(
+            Path::new("/p/bin/python"),
+            Path::new("/f"),
+            Path::new("/f/list.txt"),
+        );
+        let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
+        assert_eq!(
+            arguments.join(" "),
+            "-I -m pip install --disable-pip-version-check --no-input --quiet --only-binary :all: \
+             --require-hashes --requirement /f/list.txt"
+        );
+        assert_eq!(command.get_current_dir(), Some(Path::new("/f")));
+    }
+
+    #[test]
+    fn a_peer_is_installed_in_the_version_that_was_asked_for_or_not_at_all() {
+        let mnn = find("mnn").expect("mnn");
+        let [(_, version), (_, numpy)] = mnn.requires else {
+            panic!("{:?}", mnn.requires)
+        };
+        let (_folder, right) = environment(&[&format!("mnn-{version}"), &format!("numpy-{numpy}")]);
+        assert_eq!(right.lacks_after_install(mnn), Ok(()));
+        let (_folder, other) = environment(&["mnn-0.1"]);
+        let why = other.lacks_after_install(mnn).expect_err("another version");
+        assert!(
+            why.contains(&format!("MNN {version} expected, MNN 0.1 found"))
+                && why.contains(&format!("numpy {numpy} expected, none found")),
+            "{why}"
+        );
+    }
+
     #[cfg(unix)]
     #[test]
-    fn folders_of_killed_runs_are_deleted_and_those_of_others_are_not() {
-        let (_folder, environment) = environment(&[]);
-        let root = environment.root().to_owned();
-        // Process numbers end far below; this process lives.
-        let [dead, living, foreign] = [
-            format!("{MODELS}{}-x", i32::MAX),
-            format!("{MODELS}{}-x", std::process::id()),
-            "lib-x".into(),
-        ]
-        .map(|name| root.join(name));
-        for folder in [&dead, &living, &foreign] {
-            fs::create_dir(folder).expect("made");
-        }
-        let folder = environment.folder().expect("a folder");
-        assert!(folder.path().is_dir() && living.is_dir() && foreign.is_dir() && !dead.exists());
+    fn a_python_is_found_where_the_user_named_it() {
+        let here = std::env::current_dir().expect("a folder");
+        assert_eq!(program(OsStr::new("python3")), "python3");
+        assert_eq!(program(OsStr::new("/opt/python3")), "/opt/python3");
+        assert_eq!(
+            PathBuf::from(program(OsStr::new("./python3"))),
+            here.join("python3")
+        );
+        assert_eq!(
+            PathBuf::from(program(OsStr::new("env/bin/python3"))),
+            here.join("env/bin/python3")
+        );
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@
 
 mod environment;
 mod process;
+mod python;
 
 use hrnet::Precision;
 
@@ -22,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Python packages and their versions; the first names the version that is told.
     pub(crate) requires: &'static [(&'static str, &'static str)],
+    /// These and all that they depend on, in pip's form: a version each, and the SHA-256 of every file of it.
+    packages: &'static str,
     /// One line on what runs.
     pub(crate) about: &'static str,
     /// Number formats that it runs, where the CPU has instructions for them.
@@ -66,6 +69,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "openvino",
         requires: &[("openvino", "2026.4.1"), NUMPY],
+        packages: include_str!("packages/openvino.txt"),
         about: "OpenVINO, inference precision as asked, latency hint",
         precisions: &[Precision::F32, Precision::F16, Precision::Bf16, Precision::Int8],
         rounding: onnx::Rounding::Operands,
@@ -75,6 +79,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "onnxruntime",
         requires: &[("onnxruntime", "1.31.1"), NUMPY],
+        packages: include_str!("packages/onnxruntime.txt"),
         about: "ONNX Runtime, CPU provider, all graph optimisations",
         precisions: &[Precision::F32, Precision::Int8],
         rounding: onnx::Rounding::Every,
@@ -84,6 +89,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "torch",
         requires: &[TORCH, ONNX, NUMPY],
+        packages: include_str!("packages/torch.txt"),
         about: "PyTorch, eager, channels last, batch norms folded",
         precisions: &[Precision::F32],
         rounding: onnx::Rounding::Every,
@@ -93,6 +99,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "torch-compile",
         requires: &[TORCH, ONNX, NUMPY],
+        packages: include_str!("packages/torch.txt"),
         about: "PyTorch, torch.compile with frozen weights; needs a C++ compiler, takes a minute a network",
         precisions: &[Precision::F32],
         rounding: onnx::Rounding::Every,
@@ -102,6 +109,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "ncnn",
         requires: &[("ncnn", "1.0.20261020"), ("pnnx", "20261020"), NUMPY],
+        packages: include_str!("packages/ncnn.txt"),
         about: "ncnn, 16-bit storage off; has no batches, so runs image by image",
         precisions: &[Precision::F32],
         rounding: onnx::Rounding::Every,
@@ -111,6 +119,7 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "mnn",
         requires: &[("MNN", "3.6.1"), NUMPY],
+        packages: include_str!("packages/mnn.txt"),
         about: "MNN, high precision; its Winograd tiles round more than others'",
         precisions: &[Precision::F32],
         rounding: onnx::Rounding::Every,
@@ -192,7 +201,7 @@ pub(crate) fn runs(name: &str, precision: Precision) -> Result<bool, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     use super::*;
 
@@ -223,6 +232,65 @@ mod tests {
                 "{}",
                 peer.name
             );
+        }
+    }
+
+    /// The packages of a list, each with its version, its condition and its digests.
+    fn listed(list: &str) -> Vec<(String, String, Vec<&str>)> {
+        let one_line = |package: &str| !package.is_empty() && !package.starts_with('#');
+        let joined = list.replace("\\\n", "\t");
+        let packages: Vec<&str> = list
+            .lines()
+            .filter(|line| !line.starts_with([' ', '#']))
+            .collect();
+        assert_eq!(
+            joined.lines().filter(|line| one_line(line)).count(),
+            packages.len(),
+            "a package is a line that digests go on"
+        );
+        let digests = |package: &str| {
+            let begin = list.find(package).expect("its line") + package.len();
+            let lines = list[begin..].lines().skip(1);
+            let own = lines.take_while(|line| line.starts_with(' '));
+            own.map(|line| line.trim().trim_end_matches(" \\")).collect()
+        };
+        let split = |package: &&str| {
+            let (name, rest) = package.split_once("==").expect("a version");
+            let version = rest.trim_end_matches('\\').trim();
+            (name.to_owned(), version.to_owned(), digests(package))
+        };
+        packages.iter().map(split).collect()
+    }
+
+    #[test]
+    fn every_package_of_a_peer_is_one_version_with_the_digests_of_its_files() {
+        let mut versions: HashMap<String, HashSet<String>> = HashMap::new();
+        for peer in PEERS {
+            let listed = listed(peer.packages);
+            for (name, version) in peer.requires {
+                let same = |(package, listed, _): &&(String, String, Vec<&str>)| {
+                    package.eq_ignore_ascii_case(name) && listed == version
+                };
+                assert!(
+                    listed.iter().any(|package| same(&package)),
+                    "{}: {name}",
+                    peer.name
+                );
+            }
+            for (name, _, digests) in &listed {
+                assert!(!digests.is_empty(), "{}: {name} without digests", peer.name);
+                for digest in digests {
+                    let hex = digest.strip_prefix("--hash=sha256:").unwrap_or_default();
+                    let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+                    assert!(is_hex, "{}: {name}: {digest}", peer.name);
+                }
+            }
+            for name in listed.iter().map(|(name, ..)| name) {
+                let of = listed.iter().filter(|(other, ..)| other == name);
+                let of: HashSet<String> = of.map(|(_, version, _)| version.clone()).collect();
+                let known = versions.entry(name.clone()).or_insert_with(|| of.clone());
+                assert_eq!(*known, of, "{}: {name}: peers share one environment", peer.name);
+            }
         }
     }
 

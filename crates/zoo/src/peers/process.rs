@@ -1,21 +1,18 @@
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use hrnet::Precision;
 
+use super::python::{Purpose, call};
 use super::{Environment, Peer};
+use crate::ending;
+use crate::lines::{LONGEST, LastLines, Line, lines};
 
 /// What every child runs.
 pub(super) const PROGRAM: &str = include_str!("worker.py");
-
-/// Lines of a child's standard error that are kept for its error message.
-const KEPT: usize = 12;
 
 /// What a worker is started for.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +50,9 @@ pub(crate) struct Worker {
     name: &'static str,
     child: Child,
     requests: Option<ChildStdin>,
-    replies: Receiver<String>,
-    said: Arc<Mutex<VecDeque<String>>>,
-    listener: Option<JoinHandle<()>>,
+    replies: Receiver<Line>,
+    said: LastLines,
+    _entry: ending::Entry,
     run_limit: Duration,
     /// The engine and its version, in its own words.
     about: String,
@@ -68,7 +65,8 @@ impl Worker {
     /// If it cannot be started, fails, or does not answer in time, with what it said last.
     pub(crate) fn start(environment: &Environment, job: Job, limits: Limits) -> Result<Self, String> {
         let threads = job.threads.to_string();
-        let mut command = Command::new(environment.python());
+        let folder = job.model.parent().unwrap_or(environment.root());
+        let mut command = call(environment.python().as_os_str(), folder, Purpose::Compute);
         command
             .args(["-c", PROGRAM, job.peer.name, &threads])
             .args([job.model, job.images, job.logits])
@@ -86,21 +84,20 @@ impl Worker {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let program = command.get_program().display().to_string();
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        let (mut child, entry) = ending::child(ending::Kind::Group, || command.spawn())
             .map_err(|error| format!("{name} cannot be started: {program}: {error}"))?;
         let (requests, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let said = Arc::default();
         let mut worker = Self {
             name,
             child,
             requests,
             replies: lines(stdout.expect("piped")),
-            listener: Some(listen(stderr.expect("piped"), Arc::clone(&said))),
-            said,
+            said: LastLines::of(stderr.expect("piped")),
+            _entry: entry,
             run_limit: limits.run,
             about: String::new(),
         };
@@ -132,12 +129,18 @@ impl Worker {
 
     /// What follows `word` in the next reply.
     fn reply(&mut self, word: &str, what: &str, limit: Duration) -> Result<String, String> {
+        let reply = self.replies.recv_timeout(limit);
+        ending::unless_ended();
         let name = self.name;
-        match self.replies.recv_timeout(limit) {
-            Ok(line) => match line.split_once(' ') {
+        match reply {
+            Ok(Line { text, is_cut: true }) => Err(format!(
+                "{name} replied a line of more than {LONGEST} bytes, which begins `{}`: expected `{word} ...`",
+                text.chars().take(40).collect::<String>()
+            )),
+            Ok(Line { text, .. }) => match text.split_once(' ') {
                 Some((first, rest)) if first == word => Ok(rest.to_owned()),
                 Some(("error", why)) => Err(format!("{name} failed at {what}: {why}")),
-                _ => Err(format!("{name} replied `{line}`: expected `{word} ...`")),
+                _ => Err(format!("{name} replied `{text}`: expected `{word} ...`")),
             },
             Err(RecvTimeoutError::Timeout) => Err(format!(
                 "{name} took more than {} s for {what}{}",
@@ -150,18 +153,14 @@ impl Worker {
                     .wait()
                     .map_or_else(|error| error.to_string(), |status| status.to_string());
                 // All that it said is there once its standard error is closed.
-                let _ = self.listener.take().map(JoinHandle::join);
+                self.said.wait();
                 Err(format!("{name} ended at {what}, {end}{}", self.last_words()))
             }
         }
     }
 
     fn last_words(&self) -> String {
-        let said = self
-            .said
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let lines: Vec<&str> = said.iter().map(|line| line.trim()).collect();
+        let lines = self.said.texts();
         if lines.is_empty() {
             String::new()
         } else {
@@ -201,42 +200,6 @@ impl Drop for Worker {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// The lines of a stream as they come; closed with the stream.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || each_line(stream, |line| sender.send(line).is_ok()));
-    receiver
-}
-
-/// Keeps the last lines of a child's standard error.
-fn listen(stream: ChildStderr, said: Arc<Mutex<VecDeque<String>>>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        each_line(stream, |line| {
-            let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if !line.trim().is_empty() {
-                said.push_back(line);
-            }
-            if said.len() > KEPT {
-                said.pop_front();
-            }
-            true
-        });
-    })
-}
-
-/// Hands over each line until the stream ends or nobody wants more; bytes that are no UTF-8 are replaced.
-fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
-    let mut reader = BufReader::new(stream);
-    let mut line = Vec::new();
-    while let Ok(1..) = reader.read_until(b'\n', &mut line) {
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if !take(text) {
-            break;
-        }
-        line.clear();
     }
 }
 
@@ -327,6 +290,18 @@ mod tests {
         assert_eq!(
             odd.run(),
             Err("fake replied `ok soon`: expected nanoseconds".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_reply_without_end_is_refused_as_soon_as_it_is_too_long() {
+        let error = worker("head -c 1000000 /dev/zero | tr '\\0' x; sleep 60", LIMITS).expect_err("too long");
+        assert_eq!(
+            error,
+            format!(
+                "fake replied a line of more than {LONGEST} bytes, which begins `{}`: expected `ready ...`",
+                "x".repeat(40)
+            )
         );
     }
 

@@ -1,10 +1,11 @@
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use harness::verdict::{Answer, Comparison, History, Repeat, Rule, Verdict, compare};
 use harness::{Case, NetworkCase, read};
-use tempfile::TempDir;
 
 use crate::context::Context;
+use crate::scratch::Scratch;
 use crate::{Exit, Failure, aside};
 
 /// Two programs that are measured in turns, in fresh processes.
@@ -54,7 +55,7 @@ impl Duel<'_> {
 
     /// Both programs' repeats of the cells that each of these lists of options picks.
     fn measure(&self, picked: &[Vec<String>]) -> Result<[Vec<Repeat>; 2], Failure> {
-        let folder = TempDir::new().map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
+        let folder = Scratch::new()?;
         let mut sets = [Vec::new(), Vec::new()];
         for block in 0..self.blocks {
             for (turn, program) in [0, 1, 1, 0].into_iter().enumerate() {
@@ -73,19 +74,14 @@ impl Duel<'_> {
     }
 
     fn bench(&self, program: &Path, cells: &[String], file: &Path) -> Result<Vec<Repeat>, Failure> {
-        let mut arguments = vec!["bench".to_owned(), "--quiet".to_owned()];
-        let cache = self.cx.cache().root().display().to_string();
-        let fixed = [
-            ("--cache-dir", cache),
-            ("--time", self.time.to_string()),
-            ("--out", file.display().to_string()),
+        let mut arguments: Vec<OsString> = vec!["bench".into(), "--quiet".into()];
+        let fixed: [(&str, OsString); 3] = [
+            ("--cache-dir", self.cx.cache().root().into()),
+            ("--time", self.time.to_string().into()),
+            ("--out", file.into()),
         ];
-        arguments.extend(
-            fixed
-                .into_iter()
-                .flat_map(|(name, value)| [name.to_owned(), value]),
-        );
-        arguments.extend_from_slice(cells);
+        arguments.extend(fixed.into_iter().flat_map(|(name, value)| [name.into(), value]));
+        arguments.extend(cells.iter().map(OsString::from));
         // Cells that fail are records, too.
         let failed = [Exit::Some, Exit::NoData].map(|exit| i32::from(exit.code()));
         aside::run(program, &arguments, "", &[0, failed[0], failed[1]])?;

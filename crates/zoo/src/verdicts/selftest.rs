@@ -1,3 +1,5 @@
+use std::ffi::OsString;
+
 use harness::verdict::{Answer, History, Repeat, Rule, compare, share_interval};
 use harness::{Budget, Case, Interval, Record, Summary};
 use serde::Serialize;
@@ -94,7 +96,7 @@ impl SelfTest<'_> {
             "--samples",
             &samples,
         ];
-        arguments.extend(worker.map(str::to_owned));
+        arguments.extend(worker.map(OsString::from));
         let printed = aside::run_self(&arguments, "")?;
         let samples: Vec<Vec<u64>> = serde_json::from_str(&printed)
             .map_err(|error| Failure::new(Exit::Other, format!("the self-test's process: {error}")))?;
