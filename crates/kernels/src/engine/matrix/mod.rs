@@ -126,7 +126,7 @@ impl MatrixUnit {
     /// If there is none, or the kernel does not let this process use it.
     pub fn hardware() -> Result<Self, NoMatrixUnit> {
         #[cfg(target_arch = "x86_64")]
-        return amx::Amx::new().map(Self::Amx);
+        return Amx::new().map(Self::Amx);
         #[cfg(not(target_arch = "x86_64"))]
         Err(NoMatrixUnit::Absent)
     }
