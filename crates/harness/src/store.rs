@@ -197,7 +197,7 @@ mod tests {
                 let path = file(folder.path(), text);
                 assert!(read(&path).expect("nothing").is_empty(), "{cut}");
                 append(&path, &record).expect("written");
-                assert_eq!(read(&path).expect("readable"), [record.clone()]);
+                assert_eq!(read(&path).expect("readable"), std::slice::from_ref(&record));
             }
         }
     }

@@ -18,15 +18,17 @@ struct Slot {
 }
 
 impl Slot {
-    const FREE: Self = Self {
-        start: AtomicUsize::new(0),
-        length: AtomicUsize::new(0),
-        name: AtomicPtr::new(std::ptr::null_mut()),
-        name_length: AtomicUsize::new(0),
-    };
+    const fn free() -> Self {
+        Self {
+            start: AtomicUsize::new(0),
+            length: AtomicUsize::new(0),
+            name: AtomicPtr::new(std::ptr::null_mut()),
+            name_length: AtomicUsize::new(0),
+        }
+    }
 }
 
-static SLOTS: [Slot; KNOWN] = [const { Slot::FREE }; KNOWN];
+static SLOTS: [Slot; KNOWN] = [const { Slot::free() }; KNOWN];
 
 /// A map that is known while this lives.
 #[derive(Debug)]

@@ -344,7 +344,8 @@ fn grids_that_do_not_go_together_are_refused() {
     let at_b = |grid: Grid| map(b.offset, 3, grid);
     let enlarge = |grid: Grid| Step::enlarge(a, at_b(grid), 2, None, false, Isa::best());
     let pack = |grid: Grid| Step::pack(packing(Format::F32, 0), a, at_b(grid), Isa::best());
-    let of_steps: [(&dyn Fn(Grid) -> Step, &[Grid]); 3] = [
+    type OfGrid<'a> = &'a dyn Fn(Grid) -> Step;
+    let of_steps: [(OfGrid<'_>, &[Grid]); 3] = [
         // A convolution knows its grids.
         (
             &|grid| conv(a, at_b(grid), None),

@@ -177,7 +177,8 @@ fn decoding_takes_no_more_than_it_says() {
             webp(width, height, image_webp::ColorType::Rgba8, 4),
         ),
     ];
-    let ways: [(&str, fn(Encoder) -> Encoder); 4] = [
+    type Way = fn(Encoder) -> Encoder;
+    let ways: [(&str, Way); 4] = [
         ("4:2:0", |encoder| encoder.subsampling(Subsampling::S420)),
         ("4:4:4", |encoder| encoder.subsampling(Subsampling::S444)),
         ("progressive", |encoder| {

@@ -91,7 +91,7 @@ fn bits(operation: Operation, index: u32) -> u32 {
             ((f64::from(any) / f64::from(u32::MAX) - 0.5) as f32 * scale).to_bits()
         }
         Quads => ((f64::from(any) / f64::from(u32::MAX)) as f32 * 255.0).to_bits(),
-        _ => any,
+        DotI16 | DotU8 | ToF32 | Add | Sub | Narrow | AddI32 | SubI32 => any,
     }
 }
 

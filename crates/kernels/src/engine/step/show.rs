@@ -8,9 +8,10 @@ use crate::engine::maps::{Linear, Map};
 
 /// The format that a linear layer's weights are kept in, where that is not f32.
 fn kept(linear: &Linear) -> String {
-    match linear.format {
-        Format::F32 => String::new(),
-        format => format!(" {format}"),
+    if linear.format == Format::F32 {
+        String::new()
+    } else {
+        format!(" {}", linear.format)
     }
 }
 
