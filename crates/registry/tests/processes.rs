@@ -201,7 +201,8 @@ fn who_may_read_what_is_written_is_what_the_umask_says() {
                 }
             }
         }
-        assert!(found.len() >= 3, "{found:?}");
+        // The published file and its blocks at least.
+        assert!(found.len() >= 2, "{found:?}");
         for path in found {
             let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
             assert_eq!(mode, file, "{}: {mode:o}", path.display());
