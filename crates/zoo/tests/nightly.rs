@@ -134,7 +134,8 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
         said.contains("no accuracy of 1 networks whose weights are not in the cache"),
         "{said}"
     );
-    let printed = first.good();
+    // Whether a cell is called slower than the night before is the machine's affair, and so is the exit code.
+    let printed = first.stdout();
     let table = file(&place, &printed, "accuracy.csv");
     assert!(
         table.contains(&format!("{},0.75,", IMAGES - SECOND - NONE)),
@@ -148,7 +149,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
         "{page}"
     );
 
-    let again = place.zoo_with(&[("ZOO_DATA", "list.txt")], &night).good();
+    let again = place.zoo_with(&[("ZOO_DATA", "list.txt")], &night).stdout();
     let page = file(&place, &again, "index.md");
     assert!(page.contains("| top-1 0.200 | differs | same |"), "{page}");
 }

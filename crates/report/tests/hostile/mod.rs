@@ -263,7 +263,10 @@ fn check(text: &str) {
             assert!(found == usual || fence, "{found:?} for {usual:?} in {markdown}");
         }
         assert_eq!(found.len(), usual.len(), "{markdown}");
-        assert!(!markdown.contains("](javascript:"), "{markdown}");
+        // A bracket with a backslash is text, and so is everything in a command's fence.
+        for line in markdown.lines().filter(|line| !line.starts_with('`')) {
+            assert!(!line.replace("\\]", "").contains("](javascript:"), "{line:?}");
+        }
     }
     for name in ["cells.csv", "accuracy.csv"] {
         let table = made.read(name);
