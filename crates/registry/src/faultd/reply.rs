@@ -84,10 +84,11 @@ impl State {
     /// Answers a request with a fault; whether the connection can go on.
     pub(super) fn answer(&self, stream: &TcpStream, request: &Request, fault: Fault) -> io::Result<bool> {
         match fault {
+            // A status is an answer to any method, as of a store without the bucket that is written to.
+            Fault::Status { code, wait } => return status(stream, code, &waits(wait)),
             _ if request.method != "GET" => return status(stream, 405, "Allow: GET\r\n"),
             Fault::RefuseRange(code) if request.range.is_some() => return status(stream, code, ""),
             Fault::Close => return Ok(false),
-            Fault::Status { code, wait } => return status(stream, code, &waits(wait)),
             Fault::Redirect(url) => return status(stream, 302, &format!("Location: {url}\r\n")),
             Fault::RedirectLoop => return status(stream, 302, &format!("Location: /{}\r\n", request.path)),
             Fault::Html(honest) => {
