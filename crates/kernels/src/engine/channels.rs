@@ -136,7 +136,8 @@ impl Channels {
         let wide = self.vectors * S::LANES;
         for start in (0..count).step_by(TOGETHER) {
             let slots = start..(start + TOGETHER).min(count);
-            // SAFETY: the caller's.
+            // SAFETY: the caller's: the maps of `io` were checked, and `scratch` has room for what `scratch()` counts, which is
+            // the panels and sums of `TOGETHER` slots; the slots are of this layer, and no other part has these channels.
             unsafe {
                 let together = TOGETHER.min(count);
                 let sums = scratch.add(together * self.panel());
@@ -180,7 +181,7 @@ impl Channels {
                 self.finish::<S>(io, epilogue, slots, channels.clone(), sums);
             }
         }
-        // SAFETY: the caller's.
+        // SAFETY: the caller's: the output map was checked, and no other part has these channels.
         unsafe { self.outside.clear::<S>(io.output, channels) };
     }
 

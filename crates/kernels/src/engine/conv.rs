@@ -89,7 +89,8 @@ impl Epilogue {
         at: usize,
         there: u32,
     ) -> S::V {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's: the channel has a bias, and a scale where there are any; the residual is read only where it is
+        // not null, and then in the lanes of `there` alone.
         unsafe {
             let bias = S::splat(*self.bias.add(channel));
             let mut y = if self.scales.is_null() {
@@ -236,7 +237,7 @@ impl Convolution {
             },
             relu: self.relu,
         };
-        // SAFETY: the caller's.
+        // SAFETY: the caller's, which is that of `Kind::run`; bias and scales have one number a channel.
         unsafe { self.kind.run::<S>(io, epilogue, part, scratch) }
     }
 }

@@ -106,7 +106,7 @@ impl Direct {
         while start < vectors.end {
             let left = self.places.run(start).min(vectors.end - start);
             let nv = left.div_ceil(left.div_ceil(self.tiling.most));
-            // SAFETY: the caller's.
+            // SAFETY: the caller's: the maps of `io` were checked; `share` gives these vectors and blocks to this part alone.
             unsafe { self.group::<S>(io, epilogue, start..start + nv, blocks.clone(), scratch) };
             start += nv;
         }
