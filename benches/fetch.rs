@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use registry::faultd::{Content, Server};
+use faultd::{Content, Server};
 use registry::{Artifact, Cache, Digest, Fetcher, Lock, Silent, Zoo};
 
 const FILES: usize = 10;

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -7,13 +7,41 @@ use std::path::Path;
 /// # Errors
 /// Of kind `NotFound` if there is nothing, of another kind if it is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
+    let checked = |metadata: &Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("is not a regular file: remove it")),
+    };
+    // To open a device may already act on it.
+    checked(&fs::symlink_metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
-    no_follow(&mut options);
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::Error::other("is not a regular file: remove it"));
+    flags(&mut options, Links::Refuse);
+    let file = options.open(path)?;
+    checked(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// What to do with a symbolic link at the end of a path.
+pub(crate) enum Links {
+    Follow,
+    Refuse,
+}
+
+/// Has a file opened to read that was a regular one a moment ago: a pipe in its place must not make the caller wait for
+/// who writes into it, nor a terminal become this process's.
+pub(crate) fn flags(options: &mut OpenOptions, links: Links) {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = match links {
+            Links::Follow => flags,
+            Links::Refuse => flags | OFlags::NOFOLLOW,
+        };
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
     }
-    options.open(path)
+    #[cfg(not(unix))]
+    let _ = (options, links);
 }
 
 /// Has the file not be opened if a symbolic link is in its place.

@@ -4,6 +4,8 @@ use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::open::{Links, flags};
+
 /// The largest file of text that is read whole: records of many years, lists of all of ImageNet.
 pub const LARGEST_TEXT: u64 = 1 << 32;
 
@@ -15,12 +17,7 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     check(&fs::metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
-    // Something else may have taken its place since: a pipe is then opened without waiting for who writes into it.
-    #[cfg(unix)]
-    {
-        let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.cast_signed());
-    }
+    flags(&mut options, Links::Follow);
     let file = options.open(path)?;
     check(&file.metadata()?)?;
     Ok(file)

@@ -17,7 +17,6 @@ mod digest;
 mod download;
 mod error;
 mod expect;
-pub mod faultd;
 mod fetch;
 mod hashing;
 mod http;
@@ -33,8 +32,6 @@ mod owner;
 mod partial;
 mod ranges;
 mod reading;
-#[cfg(feature = "s3-test")]
-pub mod s3d;
 mod secrets;
 mod settings;
 mod shelve;

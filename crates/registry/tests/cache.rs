@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{Bench, body, known, serve};
-use registry::faultd::Fault;
+use faultd::Fault;
 use registry::{Digest, FetchError};
 
 const SIZE: usize = 200_000;
@@ -20,7 +20,7 @@ mod planted {
     use super::*;
 
     /// A bench, and a file outside its cache that must not change.
-    fn bench(server: &registry::faultd::Server) -> (Bench, std::path::PathBuf) {
+    fn bench(server: &faultd::Server) -> (Bench, std::path::PathBuf) {
         let bench = Bench::of(server, &known(&body(SIZE)));
         let victim = bench.path("victim");
         fs::write(&victim, b"precious").expect("written");

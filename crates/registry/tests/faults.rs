@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use common::{Bench, Diary, body, known, serve};
-use registry::faultd::{Fault, Wait};
+use faultd::{Fault, Wait};
 use registry::{Digest, FetchError, Token, Tokens};
 
 const SIZE: usize = 200_000;

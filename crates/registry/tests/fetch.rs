@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use common::{Bench, artifact, body, known, pin, serve};
-use registry::faultd::Fault;
+use faultd::Fault;
 use registry::{Digest, FetchError, Lock, Silent};
 
 #[test]

@@ -6,9 +6,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Bench, body, known, serve};
+use faultd::{Fault, Wait};
 use proptest::prelude::*;
 use registry::Digest;
-use registry::faultd::{Fault, Wait};
 
 fn fault(size: u64) -> impl Strategy<Value = Fault> {
     let place = 0..size + 2;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{Bench, Diary, body, pin, serve};
-use registry::faultd::{Content, Fault, Server};
+use faultd::{Content, Fault, Server};
 use registry::{FetchError, Lock, Mirror, mirror_to};
 
 const SIZE: usize = 200_000;

@@ -193,7 +193,7 @@ fn secrets_of_a_mirror_are_in_no_text_of_it() {
 
 #[test]
 fn links_tell_versions_from_machines() {
-    use registry::faultd::Fault;
+    use faultd::Fault;
     let probe = |script: &[Fault]| {
         let server = serve(&body(SIZE), script);
         let bench = Bench::of(&server, "");

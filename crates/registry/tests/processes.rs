@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Bench, body, fetcher, known, serve};
-use registry::faultd::Fault;
+use faultd::Fault;
 use registry::{Cache, Digest, FetchError, Lock, Silent};
 
 const SIZE: usize = 400_000;

@@ -7,8 +7,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use common::{Bench, body, pin, serve};
-use registry::faultd::Fault::{Good, Reset, Status, Truncate};
-use registry::s3d::Server;
+use faultd::Fault::{Good, Reset, Status, Truncate};
+use faultd::s3::Server;
 use registry::{Digest, Fault, Kind, Location, Mirror, mirror_to};
 
 const SIZE: usize = 12_000_000;

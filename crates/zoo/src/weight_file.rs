@@ -1,8 +1,7 @@
 //! A weight file that the user named, and which of the sets of weights in it.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{CheckpointError, TensorFile};
@@ -69,13 +68,9 @@ impl WeightFile {
         self.read_from(cx, &self.open()?)
     }
 
-    /// The file. To open a pipe would be to wait for its writer.
+    /// The file, which must be a regular one.
     pub(crate) fn open(&self) -> Result<File, Failure> {
-        let open = || match fs::metadata(&self.path)?.is_file() {
-            true => File::open(&self.path),
-            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
-        };
-        open().map_err(|error| Failure::file(&self.path, &error))
+        ::files::open_file(&self.path).map_err(|error| Failure::file(&self.path, &error))
     }
 
     /// As [`WeightFile::read`], from the file that was opened.
@@ -154,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
         for name in ["run#3.pth", "w.pth"] {
-            fs::write(path(name), "").expect("written");
+            std::fs::write(path(name), "").expect("written");
         }
         for (text, name, set) in [
             ("w.pth", "w.pth", None),

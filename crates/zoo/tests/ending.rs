@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use common::{Place, SMALL, variant};
-use registry::faultd::{Content, Server};
+use faultd::{Content, Server};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// A program that is running in a folder, which also has its temporary files.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Place, SMALL, photo, variant};
-use registry::faultd::{Content, Server};
+use faultd::{Content, Server};
 use serde_json::Value;
 
 /// Images, of which so many have another label than the network's first class: of these the second is right for some, and

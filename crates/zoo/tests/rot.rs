@@ -11,10 +11,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use common::{Place, SMALL, variant};
+use faultd::{Content, Server};
 use hrnet::{HrnetSpec, SeededWeights, Shape};
 use npyz::WriterBuilder;
 use registry::Digest;
-use registry::faultd::{Content, Server};
 use serde_json::Value;
 
 /// Longer than a tick of any clock.

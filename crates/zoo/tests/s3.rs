@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::Run;
-use registry::faultd::{self, Content};
-use registry::s3d::Server;
+use faultd::Content;
+use faultd::s3::Server;
 use world::{MODEL, World, counts, tiny};
 
 const IMAGES: usize = 60;

@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use common::{SMALL, variant};
+use faultd::{Content, Fault, Server};
 use registry::Digest;
-use registry::faultd::{Content, Fault, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use registry::faultd::{Content, Fault, Server};
+use faultd::{Content, Fault, Server};
 use registry::{
     Artifact, Cache, Digest, Event, FetchError, Fetched, Fetcher, Limits, Lock, Pin, Silent, Sizes, Watch,
     Zoo,

@@ -8,7 +8,6 @@ mod completions;
 mod doctor;
 mod eval;
 mod export;
-mod faultd;
 mod fetch;
 mod fidelity;
 mod files;
@@ -64,7 +63,6 @@ pub(crate) enum Command {
     Report(report::Report),
     Pick(pick::Pick),
     Nightly(nightly::Nightly),
-    Faultd(faultd::Faultd),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
 }
@@ -114,7 +112,6 @@ impl Command {
             Self::Report(command) => command.run(cx),
             Self::Pick(command) => command.run(cx),
             Self::Nightly(command) => command.run(cx),
-            Self::Faultd(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
         }

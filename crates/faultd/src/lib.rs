@@ -1,4 +1,4 @@
-//! A web server that does what servers do on bad days, one fault a request, by a script.
+//! A web server that fails as asked: one fault per request, from a script.
 //!
 //! It speaks plain HTTP/1.1 over TCP and gets everything wrong that it is asked to; without a fault it is a good server
 //! with ranges, entity tags and kept-alive connections.
@@ -6,6 +6,8 @@
 mod fault;
 mod reply;
 mod request;
+#[cfg(feature = "s3")]
+pub mod s3;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -317,14 +317,11 @@ impl Read for Masked {
     }
 }
 
+/// The reason after the code may be left out.
 fn status(stream: &TcpStream, code: u16, headers: &str) -> io::Result<bool> {
-    let reason = reqwest::StatusCode::from_u16(code)
-        .ok()
-        .and_then(|code| code.canonical_reason());
-    let reason = reason.unwrap_or("Unknown");
     send(
         stream,
-        format!("HTTP/1.1 {code} {reason}\r\n{headers}Content-Length: 0\r\n\r\n").as_bytes(),
+        format!("HTTP/1.1 {code} \r\n{headers}Content-Length: 0\r\n\r\n").as_bytes(),
     )?;
     Ok(true)
 }
