@@ -11,6 +11,7 @@ mod bucket;
 mod cache;
 mod check;
 mod checked;
+mod claimed;
 mod cleanup;
 mod copies;
 mod digest;
@@ -47,6 +48,7 @@ mod wire;
 
 pub use cache::{Cache, CachedFile};
 pub use checked::{Check, Checked};
+pub use claimed::ClaimedAccuracy;
 pub use cleanup::Removed;
 pub use copies::{COPY_NOTE, NewCopy};
 pub use digest::{Digest, DigestPrefix, ParseDigestError};

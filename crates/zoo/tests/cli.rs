@@ -26,6 +26,21 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
         text.contains("SE_HRNet_W64_C_ssld") && text.contains("128.99"),
         "{text}"
     );
+    // One accuracy a variant in one unit, whichever publication states it and in which.
+    let claimed = |line: &str| line.contains(" % ");
+    assert!(text.lines().skip(1).all(claimed), "{text}");
+    for (name, shown, share) in [
+        ("HRNet_W18_C", "76.9 %", 0.769),
+        ("hrnet_w18_small", "72.3 %", 0.723),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.contains(shown)), "{text}");
+        let row = rows.iter().find(|row| row["name"] == name).expect(name);
+        assert_eq!(row["top1"], share);
+        assert!(row["top1_column"].is_string());
+        let show = place.zoo(&["show", name]).good();
+        assert!(show.contains(&format!("{shown} claimed (")), "{show}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use clap::Args;
 use hrnet::Shape;
-use registry::{Metric, Variant, Zoo};
+use registry::{ClaimedAccuracy, Variant, Zoo};
 use serde::Serialize;
 
 use crate::Failure;
@@ -8,9 +8,11 @@ use crate::context::Context;
 use crate::output::table;
 
 /// List the variants: size, work and published accuracy
+///
+/// The accuracy is the publisher's claim for the default weights, which come first in the last column.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Print JSON
+    /// Print JSON, in which an accuracy is a share from 0 to 1
     #[arg(long)]
     json: bool,
 }
@@ -22,7 +24,12 @@ struct Row<'a> {
     squeeze_excitation: bool,
     parameters: u64,
     macs: u64,
-    top1: Option<&'a str>,
+    /// The share claimed of the default weights, 0 to 1.
+    top1: Option<f64>,
+    /// The column of the manifest that it is from.
+    top1_column: Option<&'a str>,
+    #[serde(skip)]
+    claimed: Option<ClaimedAccuracy<'a>>,
     licence: &'a str,
     tags: &'a [String],
     weights: Vec<Weights<'a>>,
@@ -68,7 +75,7 @@ impl List {
                 if row.squeeze_excitation { "yes" } else { "" }.to_owned(),
                 format!("{:.2}", row.parameters as f64 / 1e6),
                 format!("{:.2}", row.macs as f64 / 1e9),
-                row.top1.unwrap_or("").to_owned(),
+                row.claimed.map_or(String::new(), |top1| top1.to_string()),
                 weights.join(", "),
             ]
         });
@@ -94,30 +101,18 @@ fn row<'a>(cx: &Context, zoo: &'a Zoo, variant: &'a Variant) -> Result<Row<'a>, 
         let cached = cx.cached(artifact)?.is_some();
         Ok(Weights { artifact, cached })
     });
+    let claimed = zoo.claimed_top1(variant);
     Ok(Row {
         name: &variant.name,
         widths: &variant.spec.widths,
         squeeze_excitation: variant.spec.se_reduction.is_some(),
         parameters: profile.trainable().0,
         macs: profile.macs().0,
-        top1: top1(zoo, variant),
+        top1: claimed.map(|top1| top1.share),
+        top1_column: claimed.map(|top1| top1.column.id.as_str()),
+        claimed,
         licence: &variant.licence,
         tags: &variant.tags,
         weights: weights.collect::<Result<_, Failure>>()?,
     })
-}
-
-/// The published accuracy of the variant's default weights.
-fn top1<'a>(zoo: &'a Zoo, variant: &'a Variant) -> Option<&'a str> {
-    let default = &variant.artifacts[0].id;
-    let claim = variant.claims.iter().find(|claim| {
-        let own = claim
-            .weights
-            .as_ref()
-            .is_some_and(|w| w.variant == variant.name && w.artifact == *default);
-        own && zoo
-            .column(&claim.column)
-            .is_some_and(|column| column.metric == Metric::Top1)
-    });
-    claim.map(|claim| claim.printed.as_str())
 }

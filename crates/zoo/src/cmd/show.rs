@@ -136,6 +136,9 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation} of {resampler}\n",
         shown.licence
     ));
+    if let Some(top1) = zoo.claimed_top1(variant) {
+        text.push_str(&format!("top-1       {top1} claimed ({})\n", top1.column.id));
+    }
     text.push_str(&format!("\nCounted from the network, {}\n", shown.input));
     let counts = shown
         .counts

@@ -1,0 +1,216 @@
+//! Which published accuracy stands for a variant.
+
+use std::fmt;
+
+use crate::{Artifact, Claim, Column, Metric, Unit, Variant, Zoo};
+
+/// The published accuracy that stands for a variant wherever one is shown beside its name: in lists, choices, charts and tables.
+///
+/// It is chosen by one rule, in this order:
+///
+/// 1. **Weights.** Figures of the variant's own default weights, its first source; where nothing is published of those, of its
+///    next source. Figures of another variant's weights, which a row of a table may repeat, never count.
+/// 2. **Protocol.** Of several columns about these weights, those measured with the weights' own preprocessing.
+/// 3. **Order.** Of several such columns, the first in the manifest's order.
+///
+/// An error counts as 100 % less the error. One rule for all variants makes their figures come from different publications, so
+/// whoever shows several says whose each is: see [`ClaimedAccuracy::column`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClaimedAccuracy<'a> {
+    /// The figure as printed, which may be an error.
+    pub claim: &'a Claim,
+    /// Its column, which says whose figure it is.
+    pub column: &'a Column,
+    /// The share of ImageNet's validation images that are right, 0 to 1.
+    pub share: f64,
+}
+
+impl ClaimedAccuracy<'_> {
+    /// The same share, 0 to 100.
+    pub fn percent(&self) -> f64 {
+        100.0 * self.share
+    }
+}
+
+impl fmt::Display for ClaimedAccuracy<'_> {
+    /// In percent, as `76.9 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:.1} %", self.percent()))
+    }
+}
+
+impl Zoo {
+    /// The published top-1 accuracy that stands for a variant, by the rule of [`ClaimedAccuracy`].
+    pub fn claimed_top1<'a>(&'a self, variant: &'a Variant) -> Option<ClaimedAccuracy<'a>> {
+        self.claimed(variant, |metric| match metric {
+            Metric::Top1 => Some(Kind::Accuracy),
+            Metric::Top1Error => Some(Kind::Error),
+            _ => None,
+        })
+    }
+
+    /// The published top-5 accuracy that stands for a variant, by the same rule.
+    pub fn claimed_top5<'a>(&'a self, variant: &'a Variant) -> Option<ClaimedAccuracy<'a>> {
+        self.claimed(variant, |metric| match metric {
+            Metric::Top5 => Some(Kind::Accuracy),
+            Metric::Top5Error => Some(Kind::Error),
+            _ => None,
+        })
+    }
+
+    fn claimed<'a>(
+        &'a self,
+        variant: &'a Variant,
+        kind: impl Fn(&Metric) -> Option<Kind>,
+    ) -> Option<ClaimedAccuracy<'a>> {
+        let of = |artifact: &Artifact| -> Vec<ClaimedAccuracy<'a>> {
+            let columns = self.columns.iter();
+            columns
+                .filter_map(|column| {
+                    let (kind, claim) = (kind(&column.metric)?, variant.claim(&column.id)?);
+                    let weights = claim.weights.as_ref()?;
+                    let own = weights.variant == variant.name && weights.artifact == artifact.id;
+                    own.then(|| ClaimedAccuracy {
+                        claim,
+                        column,
+                        share: kind.share(claim, column.unit),
+                    })
+                })
+                .collect()
+        };
+        variant.artifacts.iter().find_map(|artifact| {
+            let figures = of(artifact);
+            let own = figures
+                .iter()
+                .find(|figure| protocol(variant, figure.column) == own_protocol(variant, artifact));
+            own.or(figures.first()).copied()
+        })
+    }
+}
+
+/// What the figures of a column are.
+#[derive(Clone, Copy)]
+enum Kind {
+    Accuracy,
+    Error,
+}
+
+impl Kind {
+    fn share(self, claim: &Claim, unit: Unit) -> f64 {
+        // A division is exact to the last digit where a product with 0.01 is not.
+        let share = match unit {
+            Unit::Percent => claim.value / 100.0,
+            _ => claim.value,
+        };
+        match self {
+            Self::Accuracy => share,
+            Self::Error => 1.0 - share,
+        }
+    }
+}
+
+/// The id of the preprocessing that a column's figure of a variant was measured with.
+fn protocol<'a>(variant: &'a Variant, column: &'a Column) -> &'a str {
+    column.preprocess.as_deref().unwrap_or(&variant.preprocess.id)
+}
+
+/// The id of the preprocessing that weights were trained for.
+fn own_protocol<'a>(variant: &'a Variant, _weights: &Artifact) -> &'a str {
+    &variant.preprocess.id
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::EMBEDDED;
+
+    fn zoo(text: &str) -> Zoo {
+        Zoo::parse(text, Path::new("zoo.toml")).expect("valid")
+    }
+
+    #[test]
+    fn every_variant_has_one_accuracy_in_one_unit() {
+        let zoo = zoo(EMBEDDED);
+        let told: Vec<(&str, String, &str)> = zoo
+            .variants
+            .iter()
+            .map(|variant| {
+                let top1 = zoo.claimed_top1(variant).expect(&variant.name);
+                assert!(zoo.claimed_top5(variant).expect("both").share > top1.share);
+                (variant.name.as_str(), top1.to_string(), top1.column.id.as_str())
+            })
+            .collect();
+        let told: Vec<(&str, &str, &str)> = told
+            .iter()
+            .map(|(name, top1, id)| (*name, &**top1, *id))
+            .collect();
+        assert_eq!(told.len(), 12);
+        for expected in [
+            ("HRNet_W18_C", "76.9 %", "page-top1"),
+            ("HRNet_W18_C_ssld", "81.6 %", "page-top1"),
+            ("SE_HRNet_W64_C_ssld", "84.7 %", "page-top1"),
+            // An error of 27.7 %.
+            ("hrnet_w18_small", "72.3 %", "ms-top1-error"),
+            ("hrnet_w18_small_v2", "75.1 %", "ms-top1-error"),
+        ] {
+            assert!(told.contains(&expected), "{expected:?} in {told:?}");
+        }
+    }
+
+    /// A manifest with two sources of weights and these columns and claims.
+    fn with(columns: &str, claims: &str) -> Zoo {
+        let preprocess = |id: &str| {
+            format!(
+                "[preprocess.{id}]\nresize_short = 36\ncrop = 32\ninterpolation = \"bilinear\"\n\
+                 mean = [0.4, 0.4, 0.4]\nstd = [0.2, 0.2, 0.2]\n"
+            )
+        };
+        let weights = |id: &str| {
+            format!(
+                "[[variant.weights]]\nid = \"{id}\"\nurl = \"https://example.org/{id}.pth\"\nformat = \"pth\"\n\
+                 naming = \"timm\"\n"
+            )
+        };
+        zoo(&format!(
+            "schema = 1\n[source.s]\ntitle = \"S\"\n{}{}{columns}\n[[variant]]\nname = \"tiny\"\nlicence = \"MIT\"\n\
+             preprocess = \"own\"\nnetwork = {{ widths = [8, 16, 32, 64] }}\n{}{}[variant.claims]\n{claims}\n",
+            preprocess("own"),
+            preprocess("other"),
+            weights("first"),
+            weights("second"),
+        ))
+    }
+
+    fn column(id: &str, metric: &str, weights: &str, more: &str) -> String {
+        format!(
+            "[column.{id}]\nsource = \"s\"\nmetric = \"{metric}\"\nunit = \"percent\"\nweights = \"{weights}\"\n{more}\n"
+        )
+    }
+
+    #[test]
+    fn default_weights_come_first_then_their_own_protocol_then_the_manifests_order() {
+        let columns = [
+            column("second", "top1", "second", ""),
+            column("foreign", "top1", "first", "preprocess = \"other\""),
+            column("error", "top1-error", "first", ""),
+            column("later", "top1", "first", ""),
+        ]
+        .concat();
+        let chosen = |claims: &str| {
+            let zoo = with(&columns, claims);
+            let top1 = zoo.claimed_top1(&zoo.variants[0]);
+            top1.map(|top1| (top1.column.id.clone(), top1.to_string()))
+        };
+        let some = |id: &str, printed: &str| Some((id.to_owned(), printed.to_owned()));
+        let all = "second = \"90\"\nforeign = \"80\"\nerror = \"30\"\nlater = \"70.5\"";
+        assert_eq!(chosen(all), some("error", "70.0 %"));
+        assert_eq!(
+            chosen("second = \"90\"\nforeign = \"80\""),
+            some("foreign", "80.0 %")
+        );
+        assert_eq!(chosen("second = \"90\""), some("second", "90.0 %"));
+        assert_eq!(chosen(""), None);
+    }
+}
