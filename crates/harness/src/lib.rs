@@ -25,6 +25,7 @@ mod lines;
 mod machine;
 mod measure;
 mod memory;
+pub mod noise;
 mod quantile;
 mod race;
 mod record;
@@ -35,6 +36,7 @@ mod store;
 mod suite;
 pub mod verdict;
 mod weights_check;
+mod words;
 
 pub use case::{Case, NetworkCase, ParseCaseError, PreprocessCase, Stage};
 pub use cell::Cell;
@@ -46,6 +48,7 @@ pub use layers::{LayerTimes, StepSum, StepTimes};
 pub use machine::Machine;
 pub use measure::Budget;
 pub use memory::free_memory;
+pub use noise::Noise;
 pub use quantile::Quantile;
 pub use race::{Interval, Ratio};
 pub use record::{Canary, Commit, Conditions, Fidelity, Outcome, Provenance, Race, Record, WarmUp};
@@ -55,3 +58,4 @@ pub use store::{StoreError, append, read};
 #[cfg(feature = "criterion")]
 pub use suite::Suite;
 pub use weights_check::WeightsCheck;
+pub use words::counted;

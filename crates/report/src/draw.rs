@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn lines_are_no_wider_than_asked() {
-        let text = "a machine with a long name, 16 threads, FP32, batch 4";
+        let text = "a machine with a long name, 16 threads, f32, batch 4";
         let lines = wrap(text, 12.0, 150.0);
         assert!(lines.len() > 2 && lines.iter().all(|line| text_width(line, 12.0) <= 150.0));
         assert_eq!(lines.join(" "), text);

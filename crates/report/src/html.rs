@@ -5,7 +5,7 @@ use minijinja::{AutoEscape, Environment, HtmlEscape, Value, context};
 use crate::draw;
 use crate::page::Page;
 use crate::shelf::Listed;
-use crate::text;
+use crate::text::{self, Piece, pieces};
 
 const PAGE: &str = include_str!("../templates/page.html");
 const INDEX: &str = include_str!("../templates/index.html");
@@ -39,6 +39,7 @@ fn render(template: &str, values: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("breakable", breakable);
+    environment.add_filter("prose", prose);
     environment.add_filter("link", |name: &str| Value::from_safe_string(text::link(name)));
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
@@ -48,6 +49,15 @@ fn render(template: &str, values: Value) -> String {
     environment
         .render_str(template, values)
         .expect("the template fits the page")
+}
+
+/// A text of ours escaped, with code where it has some.
+fn prose(text: &str) -> Value {
+    let piece = |piece| match piece {
+        Piece::Words(words) => HtmlEscape(words).to_string(),
+        Piece::Code(code) => format!("<code>{}</code>", HtmlEscape(code)),
+    };
+    Value::from_safe_string(pieces(text).into_iter().map(piece).collect())
 }
 
 /// The text escaped, with places behind its underscores where a narrow column may break it.

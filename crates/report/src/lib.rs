@@ -165,18 +165,8 @@ impl<'a> Input<'a> {
 /// If a file cannot be written; those written before stay.
 pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let model = Model::new(input);
-    let charts = CHARTS.iter().map(|chart| Figure::of(*chart, &model));
-    let mut figures: Vec<Figure> = charts.collect::<Result<_, _>>()?;
-    figures.extend(peers::figures(&model)?);
-    let mut paths = Vec::new();
-    for figure in &figures {
-        if let Some(svg) = &figure.svg {
-            paths.push(write_text(
-                &folder.join(figure.file_name()),
-                &draw::standalone(svg),
-            )?);
-        }
-    }
+    let figures = figures(&model)?;
+    let mut paths = write_charts(&figures, folder)?;
     let records = folder.join("records.jsonl");
     if !records.exists() {
         paths.push(write(&records, &lines(input.records))?);
@@ -209,6 +199,40 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
     paths.push(write_text(&folder.join("index.md"), &markdown::page(&page))?);
     paths.push(write_text(&folder.join("index.html"), &html::page(&page))?);
     Ok(paths)
+}
+
+/// Writes the page as `README.md` with its charts into a folder, which is made where it is not there, and gives their paths: a copy
+/// for where Markdown is shown and HTML is not, without the files of numbers.
+///
+/// # Errors
+/// If a file cannot be written; those written before stay.
+pub fn render_markdown(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    std::fs::create_dir_all(folder).map_err(ReportError::io(folder))?;
+    let model = Model::new(input);
+    let figures = figures(&model)?;
+    let mut paths = write_charts(&figures, folder)?;
+    let mut page = Page::new(&model, figures);
+    page.files.clear();
+    paths.push(write_text(&folder.join("README.md"), &markdown::page(&page))?);
+    Ok(paths)
+}
+
+/// Every chart of a page, drawn or not.
+fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
+    let charts = CHARTS.iter().map(|chart| Figure::of(*chart, model));
+    let mut figures: Vec<Figure> = charts.collect::<Result<_, _>>()?;
+    figures.extend(peers::figures(model)?);
+    Ok(figures)
+}
+
+/// Writes the charts that could be drawn.
+fn write_charts(figures: &[Figure], folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let drawn = figures
+        .iter()
+        .filter_map(|figure| Some((figure, figure.svg.as_ref()?)));
+    drawn
+        .map(|(figure, svg)| write_text(&folder.join(figure.file_name()), &draw::standalone(svg)))
+        .collect()
 }
 
 /// Records as lines of JSON.

@@ -1,7 +1,7 @@
 use crate::page::{Block, Page, Table};
 use crate::shelf::Listed;
 use crate::text;
-use crate::text::markdown::{cell, code, escape, link, paragraph};
+use crate::text::markdown::{cell, code, escape, link, paragraph, prose};
 
 /// The page as Markdown.
 pub(crate) fn page(page: &Page) -> String {
@@ -10,7 +10,9 @@ pub(crate) fn page(page: &Page) -> String {
         text.push_str(&format!("- **{}**: {}\n", escape(name), escape(value)));
     }
     let files: Vec<String> = page.files.iter().map(|(name, what)| file(name, what)).collect();
-    text.push_str(&format!("- **files**: {}\n", files.join(", ")));
+    if !files.is_empty() {
+        text.push_str(&format!("- **files**: {}\n", files.join(", ")));
+    }
     for notice in &page.notices {
         text.push_str(&format!("\n> {}\n", paragraph(notice)));
     }
@@ -41,7 +43,14 @@ pub(crate) fn index(pages: &[Listed]) -> String {
 fn block(block: &Block) -> String {
     match block {
         Block::Text { text } => format!("{}\n", paragraph(text)),
-        Block::Table(table) => self::table(table),
+        Block::Table(table) => match &table.folded {
+            None => self::table(table),
+            Some(title) => format!(
+                "<details><summary>{}</summary>\n\n{}\n</details>\n",
+                escape(title),
+                self::table(table)
+            ),
+        },
         Block::Figures { figures } => figures
             .iter()
             .map(|figure| match &figure.svg {
@@ -59,9 +68,13 @@ fn block(block: &Block) -> String {
                     "- **{}** {}: {}\n",
                     item.weight,
                     escape(&item.subject),
-                    escape(&item.text)
+                    prose(&item.text)
                 )
             })
+            .collect(),
+        Block::Terms { terms } => terms
+            .iter()
+            .map(|(term, meaning)| format!("- **{term}**: {}\n", prose(meaning)))
             .collect(),
     }
 }

@@ -48,6 +48,10 @@ pub(crate) enum Block {
     List {
         items: Vec<Item>,
     },
+    /// Words and what they mean.
+    Terms {
+        terms: Vec<(&'static str, &'static str)>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -144,8 +148,8 @@ impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
         let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
-        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "a row an evaluation"));
-        let files = [RUNS, ("cells.csv", "a row a cell")]
+        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "a row per evaluation"));
+        let files = [RUNS, ("cells.csv", "a row per cell")]
             .into_iter()
             .chain(accuracy)
             .chain(layers)

@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 
 use harness::NetworkCase;
-use registry::{Metric, Variant};
+use hrnet::Precision;
+use registry::Variant;
 
+use crate::Input;
 use crate::cells::{Model, P90_SAMPLES, Times};
-use crate::{Input, charts};
 
 /// What a network must do.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,15 +18,15 @@ pub struct Wish {
     pub min_top1: Option<f64>,
 }
 
-/// A variant at its fastest here.
+/// A variant in a precision, at its fastest here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
     /// The variant.
     pub variant: String,
-    /// What is claimed of its default weights, 0 to 1.
+    /// What is claimed of its default weights, 0 to 1: in 32 bits, whatever the precision here.
     pub top1: f64,
-    /// The claim as printed.
-    pub printed: String,
+    /// The same in percent, with its sign.
+    pub claimed: String,
     /// The cell that was measured, perhaps under the name of a variant with the same network.
     pub case: NetworkCase,
     /// Median time of a batch, ns.
@@ -40,27 +41,32 @@ pub struct Choice {
     pub weights: String,
     /// How many samples there are.
     pub samples: usize,
-    /// Whether no other variant is both as fast, by the median, and as accurate, and better in one of them.
+    /// Whether no other choice is as fast, by the median, as accurate and of as many bits, and better in one of these.
     pub best: bool,
 }
+
+/// What two ways to the same number may differ by: shares come from fractions and from percents.
+const ROUNDING: f64 = 1e-9;
 
 impl Choice {
     /// Whether it does what is wished.
     pub fn fits(&self, wish: Wish) -> bool {
         wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most)
-            && wish.min_top1.is_none_or(|least| self.top1 >= least)
+            && wish.min_top1.is_none_or(|least| self.top1 + ROUNDING >= least)
     }
 
-    /// Whether it is at least as good as the other in both, and better in one: by medians, for the slowest of few runs tells
-    /// of the machine.
+    /// Whether it is at least as good as the other in all three, and better in one: by medians, for the slowest of few runs
+    /// tells of the machine. Bits are among the three since the claimed accuracy is of 32 of them.
     fn beats(&self, other: &Self) -> bool {
-        let (faster, better) = (self.median_ns <= other.median_ns, self.top1 >= other.top1);
-        faster && better && (self.median_ns < other.median_ns || self.top1 > other.top1)
+        let bits = |choice: &Self| choice.case.precision.bits();
+        let as_good =
+            self.median_ns <= other.median_ns && self.top1 >= other.top1 && bits(self) >= bits(other);
+        as_good && (self.median_ns < other.median_ns || self.top1 > other.top1 || bits(self) > bits(other))
     }
 }
 
-/// Every variant with an accuracy claimed and a time measured at this batch, each at its fastest by the median: the fastest of
-/// all first. Without a batch it is the smallest that was measured.
+/// Every variant with an accuracy claimed and a time measured at this batch, in each precision that was measured, at its fastest
+/// by the median: the fastest of all first. Without a batch it is the smallest that was measured.
 pub fn choices(input: &Input, batch: Option<usize>) -> Vec<Choice> {
     of(&Model::new(input), batch)
 }
@@ -70,12 +76,9 @@ pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
     let Some(batch) = batch.or_else(|| measured.min()) else {
         return Vec::new();
     };
-    let zoo = model.input.zoo;
-    let mut choices: Vec<Choice> = zoo
-        .variants
-        .iter()
-        .filter_map(|variant| choice(model, variant, batch))
-        .collect();
+    let in_each = |variant| Precision::ALL.map(|precision| choice(model, variant, precision, batch));
+    let variants = model.input.zoo.variants.iter();
+    let mut choices: Vec<Choice> = variants.flat_map(in_each).flatten().collect();
     let best: Vec<bool> = choices
         .iter()
         .map(|choice| !choices.iter().any(|other| other.beats(choice)))
@@ -95,25 +98,23 @@ fn bound(times: &Times) -> f64 {
     times.p90_ns.unwrap_or(times.max_ns)
 }
 
-fn choice(model: &Model, variant: &Variant, batch: usize) -> Option<Choice> {
-    let claim = charts::claim(model, variant, |column| {
-        column.metric == Metric::Top1 && charts::is_default(variant, column)
-    })?;
-    let network = &model.input.zoo.network_of(variant).name;
+fn choice(model: &Model, variant: &Variant, precision: Precision, batch: usize) -> Option<Choice> {
+    let zoo = model.input.zoo;
+    let claimed = zoo.claimed_top1(variant)?;
     let fastest = |name: &str| {
         model
             .ours_of(name)
-            .filter(|(case, _)| case.batch == batch && case.crop == variant.preprocess.crop)
-            // What is claimed of a network is not claimed of it in 8 bits.
-            .filter(|(case, _)| case.precision.bits() > 8)
+            .filter(|(case, _)| {
+                (case.precision, case.batch, case.crop) == (precision, batch, variant.preprocess.crop)
+            })
             .min_by(|a, b| a.1.median_ns.total_cmp(&b.1.median_ns))
             .map(|(case, times)| (case, times, model.record_of(case)))
     };
-    let (case, times, record) = fastest(&variant.name).or_else(|| fastest(network))?;
+    let (case, times, record) = fastest(&variant.name).or_else(|| fastest(&zoo.network_of(variant).name))?;
     Some(Choice {
         variant: variant.name.clone(),
-        top1: claim.value,
-        printed: claim.printed.clone(),
+        top1: claimed.share,
+        claimed: claimed.to_string(),
         case: case.clone(),
         median_ns: times.median_ns,
         interval_ns: times.interval,
@@ -141,34 +142,46 @@ mod tests {
             record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[50; 50]),
             record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[1; 50]),
             record("HRNet_W18_C/int8/bs1/crop224/cpu/t2", &[1; 50]),
+            record("HRNet_W18_C/i16/bs1/crop224/cpu/t2", &[30; 50]),
+            record("HRNet_W18_C/bf16/bs1/crop224/cpu/t2", &[400; 50]),
             record("HRNet_W18_C/f32/bs4/crop224/cpu/t2", &[9; 50]),
             record("HRNet_W18_C/f32/bs1/crop288/cpu/t2", &[2; 50]),
             record("HRNet_W30_C/f32/bs1/crop224/cpu/t2", &[80; 50]),
             record("HRNet_W48_C/f32/bs1/crop224/cpu/t2", &[99; 5]),
         ];
         let found = choices(&records, None);
-        let told: Vec<(&str, f64, bool, bool)> = found
+        let told: Vec<String> = found
             .iter()
             .map(|choice| {
-                (
-                    choice.variant.as_str(),
-                    choice.p90_ns / 1e6,
-                    choice.enough,
-                    choice.best,
-                )
+                let (best, enough) = (
+                    if choice.best { "*" } else { "" },
+                    if choice.enough { "" } else { "<=" },
+                );
+                let (name, precision, ms) = (&choice.variant, choice.case.precision, choice.p90_ns / 1e6);
+                format!("{best}{name} {precision} {enough}{ms}")
             })
             .collect();
         assert_eq!(
             told,
             [
-                ("HRNet_W18_C_ssld", 50.0, true, true),
-                ("HRNet_W18_C", 50.0, true, false),
-                ("HRNet_W30_C", 80.0, true, false),
-                ("HRNet_W48_C_ssld", 99.0, false, true),
-                ("HRNet_W48_C", 99.0, false, false),
+                "*HRNet_W18_C_ssld int8 1",
+                "HRNet_W18_C int8 1",
+                // Faster in 16 bits than in 32, and slower than in 8, whose claimed accuracy is as high.
+                "*HRNet_W18_C_ssld i16 30",
+                "HRNet_W18_C i16 30",
+                "*HRNet_W18_C_ssld f32 50",
+                "HRNet_W18_C f32 50",
+                "HRNet_W30_C f32 80",
+                "*HRNet_W48_C_ssld f32 <=99",
+                "HRNet_W48_C f32 <=99",
+                "HRNet_W18_C bf16 400",
+                "HRNet_W18_C_ssld bf16 400",
             ]
         );
-        assert_eq!(found[0].case.backend, "cpu", "peers are no choice of ours");
+        assert!(
+            found.iter().all(|choice| choice.case.backend == "cpu"),
+            "peers are no choice of ours"
+        );
         assert_eq!(choices(&records, Some(4)).len(), 2);
         assert_eq!(choices(&records, Some(8)), []);
         assert_eq!(choices(&[], None), []);
@@ -193,6 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn the_small_networks_are_choices_though_another_publication_claims_their_accuracy() {
+        let records = [
+            record("hrnet_w18_small/f32/bs1/crop224/cpu/t2", &[13; 8]),
+            record("hrnet_w18_small_v2/f32/bs1/crop224/cpu/t2", &[22; 8]),
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[34; 8]),
+        ];
+        let found = choices(&records, None);
+        let best = found.iter().filter(|choice| choice.best);
+        let best: Vec<(&str, &str)> = best.map(|choice| (&*choice.variant, &*choice.claimed)).collect();
+        assert_eq!(
+            best,
+            [
+                ("hrnet_w18_small", "72.3 %"),
+                ("hrnet_w18_small_v2", "75.1 %"),
+                ("HRNet_W18_C_ssld", "81.6 %")
+            ]
+        );
+    }
+
+    #[test]
     fn a_wish_is_met_at_its_edges() {
         let records = [record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[60; 30])];
         let found = choices(&records, None);
@@ -205,6 +238,7 @@ mod tests {
             min_top1: Some(top1),
         };
         assert!(plain.fits(wish(60.0, 0.769)) && plain.fits(Wish::default()));
+        assert!(plain.fits(wish(60.0, 76.9 / 100.0)) && plain.fits(wish(60.0, 0.01 * 76.9)));
         assert!(!plain.fits(wish(59.9, 0.769)) && !plain.fits(wish(60.0, 0.77)));
     }
 }

@@ -17,7 +17,7 @@ const NAME: &str = "report";
 /// The chart where nothing was measured.
 const PUBLISHED: Accuracy = Accuracy {
     id: "readme",
-    title: "Accuracy against T4 latency, FP32",
+    title: "Accuracy against T4 latency, f32",
     x: X::Published("NVIDIA T4", Precision::F32, 4),
 };
 
@@ -46,7 +46,7 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
         path: path.clone(),
         source,
     })?;
-    let choices = pick::of(&model, None);
+    let choices = choices(&model);
     let figure = figure(&model, &choices)?;
     let text = put_between(
         &text,
@@ -64,6 +64,16 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
     ])
 }
 
+/// The choices in f32, in which accuracies are claimed; all where none was measured in it.
+fn choices(model: &Model) -> Vec<Choice> {
+    let mut choices = pick::of(model, None);
+    let plain = |choice: &Choice| choice.case.precision == Precision::F32;
+    if choices.iter().any(plain) {
+        choices.retain(plain);
+    }
+    choices
+}
+
 fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) -> String {
     let input = &model.input;
     let (best, rest): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|choice| choice.best);
@@ -75,19 +85,19 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
         let names: Vec<&str> = rest.iter().map(|choice| choice.variant.as_str()).collect();
         let names = names.join(", ");
         let text =
-            format!("For each of the others one of these is as fast and as accurate, or better: {names}.");
+            format!("One of these matches or beats each other variant in both speed and accuracy: {names}.");
         paragraphs.push(md::paragraph(&text));
     }
     let mut sure: Vec<String> = sure(&best).into_iter().collect();
     let made_up = |choice: &&Choice| choice.weights.starts_with("seeded:");
     let weights = if best.iter().any(made_up) {
-        ", and the networks ran on made-up weights, which take as long"
+        " Random weights were used, which does not change the speed."
     } else {
         ""
     };
-    sure.push(format!("Accuracies are the publishers' claims{weights}."));
+    sure.push(format!("Accuracies are as published.{weights}"));
     sure.push(format!(
-        "Charts, peers, history and what speaks against it: [reports]({}).",
+        "[The report]({}) has charts, other engines, history and caveats.",
         text::link(excerpt.page)
     ));
     paragraphs.push(sure.join(" "));
@@ -117,7 +127,7 @@ fn sure(choices: &[&Choice]) -> Option<String> {
     let widest = choices.iter().filter_map(half).reduce(f64::max);
     let widest = widest.map_or(String::new(), |widest| {
         format!(
-            "; the interval in brackets, of 95 % or the range of two to five processes, is ± {:.1} % at most",
+            "; brackets give a 95 % interval (with two to five processes their range), at most ± {:.1} %",
             100.0 * widest
         )
     });
@@ -126,7 +136,7 @@ fn sure(choices: &[&Choice]) -> Option<String> {
     } else {
         format!("{fewest} to {most}")
     };
-    Some(format!("A time is the median of {runs} runs{widest}."))
+    Some(format!("Times are medians of {runs} runs{widest}."))
 }
 
 /// Accuracy against the time here at the batch of the table.
@@ -175,12 +185,15 @@ mod tests {
         );
         assert!(
             text.contains(
-                "median of 30 runs; the interval in brackets, of 95 % or the range of two to five processes, is ± 0.0 % at most"
+                "medians of 30 runs; brackets give a 95 % interval (with two to five processes their range), at most ± 0.0 %"
             ),
             "{text}"
         );
-        assert!(text.contains("| HRNet\\_W18\\_C\\_ssld |") && text.contains("or better: HRNet\\_W18\\_C."));
-        assert!(text.contains("[reports](reports/README.md)"), "{text}");
+        assert!(
+            text.contains("| HRNet\\_W18\\_C\\_ssld | 81.6 % | f32 |")
+                && text.contains("accuracy: HRNet\\_W18\\_C.")
+        );
+        assert!(text.contains("[The report](reports/README.md)"), "{text}");
         assert!(
             text.contains("`zoo report`, 2026-01-01, Some CPU, 2 threads.")
                 && text.ends_with("<!-- zoo:report:end -->\nrest\n")

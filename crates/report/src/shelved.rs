@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use harness::Machine;
+use harness::{Machine, counted};
 
 use crate::ReportError;
 use crate::night::Night;
@@ -119,10 +119,10 @@ pub(crate) fn line(entry: &Entry) -> String {
         ""
     };
     format!(
-        "{}, {} threads; {} cells{failed}{verdicts}{ahead}; {}",
+        "{}, {}; {}{failed}{verdicts}{ahead}; {}",
         about.machine.cpu,
-        about.machine.threads,
-        night.measured(),
+        counted(about.machine.threads, "thread"),
+        counted(night.measured(), "cell"),
         about.command
     )
 }

@@ -39,6 +39,39 @@ fn is_obeyed(character: char) -> bool {
     }
 }
 
+/// A piece of a text in plain words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    Words(&'a str),
+    /// What stood between backticks.
+    Code(&'a str),
+}
+
+/// A text of ours in pieces: what stands between two backticks is code where it holds nothing that a form could take for
+/// more than itself. Backticks around anything else are words.
+pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let (mut rest, mut from) = (text, 0);
+    while let Some(begin) = rest[from..].find('`').map(|at| from + at) {
+        let code = rest[begin + 1..].split('`').next().unwrap_or_default();
+        let end = begin + 1 + code.len();
+        if end < rest.len() && is_code(code) {
+            pieces.extend([Piece::Words(&rest[..begin]), Piece::Code(code)]);
+            (rest, from) = (&rest[end + 1..], 0);
+        } else {
+            from = begin + 1;
+        }
+    }
+    pieces.push(Piece::Words(rest));
+    pieces.retain(|piece| *piece != Piece::Words(""));
+    pieces
+}
+
+fn is_code(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " ._-/,=*:'%+#".contains(c);
+    !text.is_empty() && text.trim() == text && text.chars().all(plain)
+}
+
 /// A link to a relative path: nothing of its names is a scheme, a query, a fragment or a quote.
 pub(crate) fn link(path: impl AsRef<Path>) -> String {
     let names = path
@@ -63,10 +96,16 @@ fn percent_encoded(name: &OsStr) -> String {
 
 /// Texts in Markdown.
 pub mod markdown {
+    use super::{Piece, pieces};
+
     /// Text of one line in which Markdown finds nothing to format.
     pub fn escape(text: &str) -> String {
+        escape_all(text.trim())
+    }
+
+    fn escape_all(text: &str) -> String {
         let mut escaped = String::with_capacity(text.len());
-        for character in text.trim().chars() {
+        for character in text.chars() {
             match character {
                 '<' => escaped.push_str("&lt;"),
                 '&' => escaped.push_str("&amp;"),
@@ -78,9 +117,18 @@ pub mod markdown {
         escaped
     }
 
-    /// A paragraph: text at whose start Markdown finds no heading, list, quote or line either.
+    /// A text of ours in one line: code between its backticks is code, of all else nothing is formatted.
+    pub(crate) fn prose(text: &str) -> String {
+        let piece = |piece| match piece {
+            Piece::Words(words) => escape_all(words),
+            Piece::Code(text) => code(text),
+        };
+        pieces(text.trim()).into_iter().map(piece).collect()
+    }
+
+    /// A paragraph: [`prose`] at whose start Markdown finds no heading, list, quote or line either.
     pub fn paragraph(text: &str) -> String {
-        let mut escaped = escape(text);
+        let mut escaped = prose(text);
         let digits = escaped.bytes().take_while(u8::is_ascii_digit).count();
         let mark = escaped[digits..].chars().next();
         let begins_block = match (digits, mark) {
@@ -251,6 +299,26 @@ mod tests {
         ] {
             assert_eq!(markdown::paragraph(text), expected);
         }
+    }
+
+    #[test]
+    fn only_plain_words_between_backticks_are_code() {
+        let told = |text| -> Vec<String> {
+            let piece = |piece| match piece {
+                Piece::Words(words) => words.to_owned(),
+                Piece::Code(code) => format!("[{code}]"),
+            };
+            pieces(text).into_iter().map(piece).collect()
+        };
+        assert_eq!(
+            told("see `zoo pick -b 4` or `x`."),
+            ["see ", "[zoo pick -b 4]", " or ", "[x]", "."]
+        );
+        for words in ["", "a", "a`b", "``", "` `", "`<b>`", "`](x)`", "`a|b`", "` a`"] {
+            assert_eq!(told(words), if words.is_empty() { vec![] } else { vec![words] });
+        }
+        assert_eq!(told("`<` and `x`"), ["`<` and ", "[x]"]);
+        assert_eq!(markdown::prose("_a_ `b_c` `<d>`"), "\\_a\\_ `b_c` \\`&lt;d>\\`");
     }
 
     #[test]

@@ -57,7 +57,7 @@ addEventListener("load", () => {
   must(sorted(-1) && !sorted(1), "sorting downwards gives " + values());
   must(values().length === before && before > 5, "rows before and after sorting: " + before);
   const field = document.querySelector("#pick input");
-  field.value = "w48 ssld";
+  field.value = "w48 ssld f32";
   field.dispatchEvent(new Event("input"));
   const seen = [...table.tBodies[0].rows].filter((row) => !row.hidden);
   must(seen.length === 1 && seen[0].cells[0].textContent === "HRNet_W48_C_ssld", "filtering leaves " + seen.length);

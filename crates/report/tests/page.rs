@@ -105,13 +105,49 @@ fn every_link_of_a_page_and_of_the_lists_resolves() {
         "1 regressed",
         "1 improved",
         "1 incomparable",
-        "for one, is incomparable: hand-over between cores: 55 ns before, 217 ns now.",
+        "Incomparable is, for example, ",
+        ": hand-over between cores: 55 ns before, 217 ns now.",
+        "<code>zoo pick --max-p90 60ms --min-top1 78%</code>",
+        "hrnet_w18_small",
+        "<dt>cell</dt>",
+        "NVIDIA T4 f16 batch 1 [page]",
         "4 earlier nights",
         "Failed measurements",
         "<summary>All ",
     ] {
         assert!(html.contains(text), "{text}");
     }
+}
+
+#[test]
+fn the_text_of_the_reports_folder_of_this_repository_stays_as_it_is() {
+    let text = include_str!("../../../reports/README.md");
+    let reports = tempfile::tempdir().expect("a folder");
+    fs::write(reports.path().join("README.md"), text).expect("written");
+    write(reports.path(), &night("2026-11-24", 7), None);
+    let after = fs::read_to_string(reports.path().join("README.md")).expect("a file");
+    assert_eq!(after, text);
+}
+
+#[test]
+fn a_page_in_two_forms_names_precisions_as_options_do_and_shows_no_raw_backticks() {
+    let reports = tempfile::tempdir().expect("a folder");
+    let folder = nights(reports.path());
+    let html = fs::read_to_string(folder.join("index.html")).expect("a page");
+    let markdown = fs::read_to_string(folder.join("index.md")).expect("a page");
+    for (name, text) in [("index.html", &html), ("index.md", &markdown)] {
+        let lower = text.to_lowercase();
+        for other in ["fp32", "fp16", "page-top1", "page-t4"] {
+            assert!(!lower.contains(other), "{other} in {name}");
+        }
+    }
+    let files = files(&folder);
+    assert!(files.iter().all(|(name, _)| !name.contains("fp32")), "{files:?}");
+    let body = html
+        .split("<main>")
+        .nth(1)
+        .and_then(|rest| rest.split("<script>").next());
+    assert!(!body.expect("a body").contains('`'));
 }
 
 #[test]

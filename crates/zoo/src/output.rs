@@ -79,6 +79,11 @@ impl Output {
         }
     }
 
+    /// Whether more output was asked for.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// Says that something is good, with a green mark.
     pub(crate) fn done(&self, text: &str) {
         if !self.quiet {

@@ -61,22 +61,52 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
     measured(&place);
     let pick = |wish: &[&str]| place.zoo(&[&["pick", "--records", "measured.jsonl"], wish].concat());
     let all = pick(&[]).good();
-    for name in ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld"] {
+    for name in ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld", "81.6 %", " f32 "] {
         assert!(all.contains(name), "{all}");
     }
+    let missing = pick(&[]).said();
+    assert!(
+        missing.contains("not measured at batch 1: HRNet_W30_C,")
+            && missing.contains(",hrnet_w18_small_v2 -b 1 --out measured.jsonl` does"),
+        "{missing}"
+    );
     let fitting = pick(&["--max-p90", "60ms", "--min-top1", "0.78", "--json"]).json();
     assert_eq!(fitting.as_array().expect("a list").len(), 1, "{fitting}");
     assert_eq!(fitting[0]["variant"], "HRNet_W18_C_ssld");
     assert_eq!(fitting[0]["p90_ms"], 50.0);
-    let error = pick(&["--max-p90", "60ms", "--min-top1", "0.83"]).failed(13);
+    assert_eq!(
+        (&fitting[0]["top1"], &fitting[0]["precision"]),
+        (&0.816.into(), &"f32".into())
+    );
+    let error = pick(&["--max-p90", "60ms", "--min-top1", "83%"]).failed(13);
     assert!(
-        error.contains("HRNet_W48_C_ssld with top-1 0.836 in 150.0 ms"),
+        error.contains(
+            "the closest: HRNet_W48_C_ssld in f32, 83.6 % claimed (median 150.0 ms, p90 ≤ 150.0 ms); HRNet_W18_C_ssld in \
+             f32, 81.6 % claimed (median 50.0 ms, p90 ≤ 50.0 ms)"
+        ),
         "{error}"
     );
-    assert!(error.contains("HRNet_W18_C_ssld"), "{error}");
-    pick(&["--batch", "4"]).failed(12);
-    pick(&["--max-p90", "60"]).failed(2);
-    Place::new().zoo(&["pick"]).failed(12);
+    let error = pick(&["--min-top1", "90%"]).failed(13);
+    assert!(
+        error.contains("the closest: HRNet_W48_C_ssld") && !error.contains("p90"),
+        "{error}"
+    );
+    let error = pick(&["--batch", "4"]).failed(12);
+    assert!(
+        error.contains("`zoo bench -b 4 --out measured.jsonl` measures"),
+        "{error}"
+    );
+    let error = pick(&["--max-p90", "60"]).failed(2);
+    assert!(error.contains("`60` needs a unit, as in 60ms"), "{error}");
+    let error = Place::new().zoo(&["pick"]).failed(12);
+    assert!(
+        error.contains("nothing was measured yet") && error.contains("`zoo bench -b 1` measures"),
+        "{error}"
+    );
+    assert!(
+        !error.contains("from "),
+        "there are no records to be from: {error}"
+    );
 }
 
 #[test]
@@ -150,7 +180,7 @@ fn the_layers_of_a_network_are_timed_and_drawn_where_they_lie_beside_the_records
     for text in [
         "Where the time goes",
         "stage 4, exchange",
-        "local.layers.svg",
+        "layers.svg",
         "layers.json",
     ] {
         assert!(html.contains(text), "{text}");
@@ -193,6 +223,11 @@ fn two_benches_of_one_program_are_compared() {
     }
     let text = std::fs::read_to_string(place.path().join("a.jsonl")).expect("records");
     // The same records on both sides are no change; without the first of them a cell is lost, and twice as slow is slower.
+    let told = place.zoo(&["compare", "a.jsonl", "a.jsonl"]).good();
+    assert!(
+        told.trim_end().ends_with(" same") && !told.contains("inconclusive"),
+        "{told}"
+    );
     let same = place.zoo(&["compare", "a.jsonl", "a.jsonl", "--json"]).json();
     let verdicts = same["verdicts"].as_array().expect("verdicts");
     assert!(verdicts.len() > 20 && verdicts.iter().all(|verdict| verdict["ratio"]["ratio"] == 1.0));
@@ -203,8 +238,19 @@ fn two_benches_of_one_program_are_compared() {
             .contains("(Holm)")
     );
     place.write("lost.jsonl", text.split_once('\n').expect("lines").1);
-    let error = place.zoo(&["compare", "a.jsonl", "lost.jsonl"]).failed(12);
-    assert!(error.contains("no data of 1 cell that had some"), "{error}");
+    let lost = place.zoo(&["compare", "a.jsonl", "lost.jsonl"]);
+    let told = lost.stdout();
+    assert!(
+        told.contains("1 cell was measured on one side only; `zoo compare --all` lists"),
+        "{told}"
+    );
+    let error = lost.failed(12);
+    assert!(
+        error.contains("no data of 1 cell that had some") && error.contains("--all"),
+        "{error}"
+    );
+    let all = place.zoo(&["compare", "a.jsonl", "lost.jsonl", "--all"]).stdout();
+    assert!(all.contains("not measured now"), "{all}");
     place.zoo(&["compare", "lost.jsonl", "a.jsonl"]).good();
     let slow: String = text.lines().map(|line| slowed(line) + "\n").collect();
     place.write("slow.jsonl", &slow);
@@ -224,6 +270,58 @@ fn slowed(line: &str) -> String {
         *ns = (3 * ns.as_u64().expect("ns")).into();
     }
     record.to_string()
+}
+
+#[test]
+fn the_verdicts_are_defined_in_the_help() {
+    let help = Place::new().zoo(&["compare", "--help"]).good();
+    for word in [
+        "regressed",
+        "improved",
+        "same",
+        "inconclusive",
+        "incomparable",
+        "no data",
+    ] {
+        assert_eq!(
+            help.matches(&format!("\n  {word} ")).count(),
+            1,
+            "{word} in {help}"
+        );
+    }
+}
+
+#[test]
+fn a_page_is_copied_as_markdown_with_its_charts_and_a_readme_links_it() {
+    let place = Place::new();
+    measured(&place);
+    place.write(
+        "README.md",
+        "# Mine\n<!-- zoo:report:begin -->\n<!-- zoo:report:end -->\n",
+    );
+    let report = [
+        "report",
+        "measured.jsonl",
+        "--markdown",
+        "docs/example",
+        "--readme",
+        "README.md",
+        "-q",
+    ];
+    place.zoo(&report).good();
+    let copy = std::fs::read_to_string(place.path().join("docs/example/README.md")).expect("a page");
+    assert!(
+        copy.starts_with("`zoo report measured.jsonl --readme README.md --markdown docs/example`"),
+        "{copy}"
+    );
+    let links = copy.split("](").skip(1).filter_map(|part| part.split(')').next());
+    let charts: Vec<&str> = links.collect();
+    assert!(charts.len() > 8, "{charts:?}");
+    for chart in charts {
+        assert!(place.path().join("docs/example").join(chart).is_file(), "{chart}");
+    }
+    let readme = std::fs::read_to_string(place.path().join("README.md")).expect("a file");
+    assert!(readme.contains("(docs/example/README.md)"), "{readme}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::{Case, Interval};
 /// The level of intervals, and of "same".
 const INTERVAL: f64 = 0.05;
 
+/// Processes a side that tell a steady change of 3 % among all cells of a night.
+const ENOUGH: usize = 8;
+
 /// The largest learned threshold within which a case is called the same: a cell that has two speeds learns one of half its
 /// time, and nobody would call that no change.
 const LARGEST_SAME: f64 = 0.1;
@@ -60,9 +63,9 @@ pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule)
     }
 }
 
-/// Whether a case can be compared.
+/// Whether a case is still to be judged by its times.
 fn open(verdict: &Verdict) -> bool {
-    !matches!(verdict.answer, Answer::NoData | Answer::Incomparable)
+    verdict.answer == Answer::Inconclusive
 }
 
 /// Holm's adjusted p-values over all that have one: the smallest times their number, the next times one fewer, and none
@@ -94,7 +97,12 @@ impl<'a> Sets<'a> {
     /// The verdict as far as it needs no arithmetic: no data, incomparable, or inconclusive for now. Repeats that nothing on
     /// the other side is like are left out.
     fn outset(&mut self, case: &'a Case) -> Verdict {
+        let mut failed = false;
         let (answer, why) = match (self.old.get(case), self.new.get(case)) {
+            // Not two measurements that agree, but one.
+            (Some(old), Some(new)) if old == new => {
+                (Answer::Same, self.failures(case) + "both are the same records")
+            }
             (Some(old), Some(new)) => match like_with_like(old, new) {
                 Err(difference) => (Answer::Incomparable, difference),
                 Ok([before, now]) => {
@@ -106,21 +114,32 @@ impl<'a> Sets<'a> {
                     (Answer::Inconclusive, why)
                 }
             },
-            (None, _) => self.absent(case, "before", self.before, self.now),
-            (_, None) => self.absent(case, "now", self.now, self.before),
+            (old, _) => {
+                let (when, here, there) = match old {
+                    None => ("before", self.before, self.now),
+                    Some(_) => ("now", self.now, self.before),
+                };
+                failed = here.iter().any(|repeat| repeat.case == *case);
+                self.absent(case, when, here, there)
+            }
         };
+        let same = (answer == Answer::Same).then_some(Estimate {
+            ratio: 1.0,
+            interval: Interval { low: 1.0, high: 1.0 },
+        });
         Verdict {
             case: case.clone(),
             answer,
             why,
             before: self.old.get(case).and_then(|repeats| side(repeats)),
             now: self.new.get(case).and_then(|repeats| side(repeats)),
-            ratio: None,
+            ratio: same,
             normalised: None,
             threshold: None,
             p: None,
             p_adjusted: None,
             basis: None,
+            failed,
         }
     }
 
@@ -264,49 +283,50 @@ impl Bench<'_> {
                 (Answer::Inconclusive, why.to_owned())
             }
         } else if estimate.ratio > most || estimate.ratio < least {
-            (Answer::Inconclusive, self.doubt())
+            (Answer::Inconclusive, "the change may be chance".to_owned())
         } else {
-            let why = "the interval reaches across the threshold".to_owned();
-            (Answer::Inconclusive, why)
+            (
+                Answer::Inconclusive,
+                "no change is proved, and none is ruled out".to_owned(),
+            )
         };
         verdict.answer = answer;
-        verdict.why = format!("{}{why}{}", verdict.why, self.rests_on(verdict));
+        let rests_on = self.rests_on(verdict);
+        verdict.why = format!("{}{why}{rests_on}", verdict.why);
     }
 
-    /// Why a change that looks large is none yet.
-    fn doubt(&mut self) -> String {
-        let enough = self.rule.alpha / self.family as f64;
-        let needed = (1..100).find(|n| self.ranks.smallest(*n, *n) <= enough);
-        let needed = needed.map_or(String::new(), |needed| {
-            format!(
-                "; {needed} processes a side can tell a steady change among {}",
-                self.family
-            )
-        });
-        format!("beyond the threshold, but it may be chance{needed}")
+    /// How many processes a side can tell a steady change among all cells; at least as many as are recommended.
+    fn enough(&mut self) -> usize {
+        let chance = self.rule.alpha / self.family as f64;
+        let needed = (ENOUGH..100).find(|n| self.ranks.smallest(*n, *n) <= chance);
+        needed.unwrap_or(ENOUGH)
     }
 
-    /// What a verdict rests on, and what the machine did, in words.
-    fn rests_on(&self, verdict: &Verdict) -> String {
+    /// What a verdict rests on, what to do about it, and what the machine did, in words.
+    fn rests_on(&mut self, verdict: &Verdict) -> String {
         let mut text = String::new();
         if let (Some(Basis::Spread), Some(before), Some(now)) = (verdict.basis, verdict.before, verdict.now) {
-            let processes = |n: usize| match n {
+            let fewest = before.processes.min(now.processes);
+            let most = before.processes.max(now.processes);
+            let a_side = match most {
                 1 => "one process".to_owned(),
-                n => format!("{n} processes"),
+                _ if fewest == most => format!("{most} processes"),
+                _ => format!("{fewest} and {most} processes"),
             };
-            let known = match self.history.spread(&verdict.case) {
-                (_, true) => "the usual change of a night",
-                (_, false) => "an assumed spread",
-            };
-            let (now, before) = (processes(now.processes), processes(before.processes));
-            text.push_str(&format!("; rests on {now} against {before} and {known}"));
+            match verdict.answer {
+                Answer::Inconclusive => text.push_str(&format!(
+                    "; {a_side} a side cannot tell: measure both with `--processes {}`",
+                    self.enough()
+                )),
+                _ => text.push_str(&format!("; by {a_side} a side")),
+            }
         }
         if let (Some(ratio), Some(normalised)) = (verdict.ratio, verdict.normalised) {
             let machine = ratio.ratio / normalised.ratio - 1.0;
             if machine.abs() >= 0.01 {
                 let word = if machine > 0.0 { "slower" } else { "faster" };
                 text.push_str(&format!(
-                    "; the machine itself was {:.0} % {word}",
+                    "; the machine itself was {:.0} % {word}, which is taken into account",
                     100.0 * machine.abs()
                 ));
             }

@@ -33,7 +33,7 @@
 //! | answer | when |
 //! |---|---|
 //! | regressed, improved | the adjusted p-value is at most `alpha`, and the estimate is beyond the threshold |
-//! | same | the 95 % interval lies inside the threshold, which is 10 % at most: a statement of equivalence |
+//! | same | the 95 % interval lies inside the threshold, which is 10 % at most: a statement of equivalence; or both sides are the same records |
 //! | inconclusive | neither |
 //! | incomparable | another machine, thread count, size, kind of weights, build, vector unit or distance of the cores; it says which |
 //! | no data | absent or failed on either side |
@@ -84,7 +84,7 @@ pub enum Answer {
     Inconclusive,
     /// The records are of different things.
     Incomparable,
-    /// There is nothing to compare on one side.
+    /// A side has no times.
     NoData,
 }
 
@@ -176,12 +176,20 @@ pub struct Verdict {
     pub p_adjusted: Option<f64>,
     /// What `p` rests on.
     pub basis: Option<Basis>,
+    /// Whether a side has no times because its measurement failed.
+    #[serde(default)]
+    pub failed: bool,
 }
 
 impl Verdict {
     /// The estimate that the verdict is on.
     pub fn decisive(&self) -> Option<Estimate> {
         self.normalised.or(self.ratio)
+    }
+
+    /// Whether the case was measured on one side only, and is comparable with nothing on the other.
+    pub fn is_one_sided(&self) -> bool {
+        self.answer == Answer::NoData && !self.failed
     }
 }
 
@@ -252,7 +260,9 @@ impl Comparison {
 
     /// Cells that were measured before and have no times now.
     pub fn lost(&self) -> usize {
-        let lost = |verdict: &&Verdict| verdict.answer == Answer::NoData && verdict.now.is_none();
+        let lost = |verdict: &&Verdict| {
+            verdict.answer == Answer::NoData && verdict.before.is_some() && verdict.now.is_none()
+        };
         self.verdicts.iter().filter(lost).count()
     }
 

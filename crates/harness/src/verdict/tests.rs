@@ -51,20 +51,46 @@ fn one_process_finds_what_is_large_and_says_what_it_rests_on() {
         (verdict.answer, verdict.basis),
         (Answer::Inconclusive, Some(Basis::Spread))
     );
-    assert!(
-        verdict.why.contains("one process against one process"),
-        "{}",
-        verdict.why
+    assert_eq!(
+        verdict.why,
+        "the change may be chance; one process a side cannot tell: measure both with `--processes 8`"
     );
     assert_eq!(
         one(&before, &set(CASE, &[2000], |_| {})).answer,
         Answer::Regressed
     );
+    let again = set(CASE, &[1000], |record| {
+        record.started = "2026-11-29T03:00:00Z".into()
+    });
     assert_eq!(
-        one(&before, &before).answer,
+        one(&before, &again).answer,
         Answer::Inconclusive,
-        "and nothing is the same"
+        "another process with the same time proves nothing"
     );
+}
+
+#[test]
+fn the_same_records_are_the_same_and_not_evidence() {
+    let one = set(CASE, &[1000], apart(11_000.0));
+    let mut moved = one.clone();
+    moved[0].handover_ns = Some([56.0, 11_364.0]);
+    for records in [one, moved] {
+        let comparison = compare(&records, &records, &History::default(), Rule::default());
+        let verdict = &comparison.verdicts[0];
+        assert_eq!(
+            (verdict.answer, verdict.p, comparison.family),
+            (Answer::Same, None, 0)
+        );
+        assert_eq!(verdict.why, "both are the same records");
+        assert_eq!(verdict.decisive().map(|estimate| estimate.ratio), Some(1.0));
+    }
+    let failed = set(CASE, &[1], |record| {
+        record.samples_ns.clear();
+        record.error = Some("wrong answer".into());
+    });
+    let comparison = compare(&failed, &failed, &History::default(), Rule::default());
+    assert_eq!(comparison.verdicts[0].answer, Answer::NoData);
+    assert_eq!(comparison.lost(), 0, "it had no data before, either");
 }
 
 #[test]
@@ -208,6 +234,7 @@ fn what_is_absent_failed_or_another_thing_is_told() {
     let verdict = one(&before, &failed);
     assert_eq!(verdict.answer, Answer::NoData);
     assert_eq!(verdict.why, "failed now: wrong answer");
+    assert!(!verdict.is_one_sided() && gone.is_one_sided());
     let threads = set("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[1000], |_| {});
     let verdict = one(&before, &threads);
     assert_eq!(verdict.answer, Answer::Incomparable);

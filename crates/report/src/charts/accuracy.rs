@@ -2,7 +2,7 @@ use harness::NetworkCase;
 use hrnet::{CountingRule, Precision, Shape};
 use registry::{Claim, Column, Metric, Variant};
 
-use super::{Chart, Drawing, Part, label, paper_name, threads, told};
+use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::{Model, Times};
 use crate::frame::Words;
 use crate::series::{Point, Series};
@@ -11,6 +11,9 @@ use crate::series::{Point, Series};
 const SOURCE: &str = "page";
 /// The tag of variants trained by distillation.
 const DISTILLED: &str = "ssld";
+
+/// How far a published count may lie from its rule's before a chart says so, as a share.
+const FAR: f64 = 0.2;
 
 /// Published top-1 against something.
 pub(crate) struct Accuracy {
@@ -55,9 +58,7 @@ impl Chart for Accuracy {
         let mut families: Vec<String> = Vec::new();
         let mut points = Vec::new();
         for variant in &model.input.zoo.variants {
-            let Some(top1) = claim(model, variant, |column| {
-                column.metric == Metric::Top1 && is_default(variant, column)
-            }) else {
+            let Some(top1) = model.input.zoo.claimed_top1(variant) else {
                 continue;
             };
             for place in self.places(model, variant) {
@@ -72,10 +73,10 @@ impl Chart for Accuracy {
                 points.push(Point {
                     label: label(&variant.name),
                     x: place.x,
-                    y: top1.value * 100.0,
+                    y: top1.percent(),
                     interval: place.interval,
                     family,
-                    told: format!("{}: {:.1} % at {x} ({of})", variant.name, top1.value * 100.0),
+                    told: format!("{}: {top1} at {x} ({of})", variant.name),
                 });
             }
         }
@@ -178,15 +179,12 @@ impl Accuracy {
         match &self.x {
             X::PublishedFlops => (
                 "FLOPs, G, by the page's own rule".into(),
-                format!("{source}: W18's 4.14 is no such count"),
+                format!("{source}{}", misprints(model)),
             ),
             X::PublishedParams => ("parameters, M, by the page's own rule".into(), source.into()),
             X::Published(device, precision, batch) => (
                 latency(*batch, ""),
-                format!(
-                    "PaddleClas page, {device}, {}, batch {batch}",
-                    paper_name(*precision)
-                ),
+                format!("PaddleClas page, {device}, {precision}, batch {batch}"),
             ),
             X::Counted(rule) if rule.counts_parameters() => (
                 "trainable parameters, M".into(),
@@ -203,7 +201,6 @@ impl Accuracy {
                     .max();
                 let threads = threads(most.unwrap_or(0));
                 let backends = self.backends(model).join(" and ");
-                let precision = paper_name(*precision);
                 (
                     latency(*batch, " (median, 95 % interval)"),
                     format!("{machine}, {threads}, {backends}, {precision}, batch {batch}"),
@@ -211,6 +208,32 @@ impl Accuracy {
             }
         }
     }
+}
+
+/// What is to be known of published FLOPs that are far from what their rule gives.
+fn misprints(model: &Model) -> String {
+    let zoo = model.input.zoo;
+    let wrong = zoo.variants.iter().filter_map(|variant| {
+        let flops = claim(model, variant, |column| {
+            matches!(column.metric, Metric::Flops { .. })
+        })?;
+        let column = zoo.column(&flops.column)?;
+        let graph = variant
+            .spec
+            .graph(Shape::square(1, variant.preprocess.crop))
+            .ok()?;
+        let counted = column.metric.rule()?.count(&graph.profile()) as f64 / column.unit.scale();
+        let is_first = zoo.network_of(variant).name == variant.name;
+        let far = (flops.value / counted - 1.0).abs() > FAR;
+        (is_first && far).then(|| {
+            let name = label(&variant.name);
+            format!(
+                ". {name}'s {:.2} seems wrong: by the same rule it has {counted:.2}",
+                flops.value
+            )
+        })
+    });
+    wrong.collect()
 }
 
 /// What a time is of.
@@ -252,11 +275,6 @@ pub(crate) fn claim<'a>(
         .iter()
         .find(|column| column.source == SOURCE && wanted(column))?;
     variant.claim(&column.id)
-}
-
-/// Whether a column's accuracies are of the variant's default weights.
-pub(crate) fn is_default(variant: &Variant, column: &Column) -> bool {
-    column.weights.as_deref() == variant.artifacts.first().map(|artifact| artifact.id.as_str())
 }
 
 fn family_name(variant: &Variant, backend: Option<&str>) -> String {

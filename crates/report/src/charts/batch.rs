@@ -10,11 +10,11 @@ pub(super) struct Batch;
 
 impl Chart for Batch {
     fn id(&self) -> &'static str {
-        "local.fp32.batch"
+        "batch.f32"
     }
 
     fn title(&self) -> &'static str {
-        "What a batch saves, FP32"
+        "What a batch saves, f32"
     }
 
     fn part(&self) -> Part {
@@ -39,7 +39,7 @@ impl Chart for Batch {
                         y,
                         interval,
                         told: format!(
-                            "{}, batch {}: {} an image",
+                            "{}, batch {}: {} per image",
                             variant.name,
                             case.batch,
                             told(y, interval, "ms")
@@ -66,7 +66,7 @@ impl Chart for Batch {
                     ),
                     x_title: "images in the batch".into(),
                 },
-                y_title: "median time an image, ms".into(),
+                y_title: "median time per image, ms".into(),
                 lines,
             })
         })

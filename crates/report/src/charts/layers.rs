@@ -10,7 +10,7 @@ pub(super) struct Layers;
 
 impl Chart for Layers {
     fn id(&self) -> &'static str {
-        "local.layers"
+        "layers"
     }
 
     fn title(&self) -> &'static str {
@@ -36,11 +36,15 @@ impl Chart for Layers {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "{}, {}. Behind each bar its time, and its multiply-adds over the peak of their format",
+                    "{}, {}. Behind each bar its time, and its speed as a share of the fastest possible direct convolution, which \
+                     Winograd's filtering passes",
                     breakdown.times.provenance.machine.cpu,
                     breakdown.what()
                 ),
-                x_title: format!("ms (median of {} runs)", breakdown.times.runs()),
+                x_title: format!(
+                    "ms (median of {})",
+                    harness::counted(breakdown.times.runs(), "run")
+                ),
             },
             mark: None,
             families: works.iter().map(|work| work.name().to_owned()).collect(),

@@ -13,7 +13,7 @@ mod tests;
 
 use hrnet::{CountingRule, Precision};
 
-pub(crate) use self::accuracy::{Accuracy, X, claim, is_default};
+pub(crate) use self::accuracy::{Accuracy, X, claim};
 use self::batch::Batch;
 use self::layers::Layers;
 use self::precision::Precisions;
@@ -87,56 +87,57 @@ impl Drawing {
     }
 }
 
-/// Every chart in the order of the page: the published one, then this machine's beside it.
+/// Every chart in the order of the page: the published one, then this machine's beside it. An id says what is drawn, whose
+/// figures they are, and in which precision and batch.
 pub(crate) static CHARTS: &[&dyn Chart] = &[
     &Accuracy {
-        id: "t4.fp32.bs4.HRNet.flops",
+        id: "accuracy.published.flops",
         title: "Accuracy against FLOPs, as published",
         x: X::PublishedFlops,
     },
     &Accuracy {
-        id: "local.fp32.bs4.HRNet.flops",
+        id: "accuracy.counted.macs",
         title: "Accuracy against MACs, as counted",
         x: X::Counted(CountingRule::Macs),
     },
     &Accuracy {
-        id: "t4.fp32.bs4.HRNet.params",
+        id: "accuracy.published.params",
         title: "Accuracy against parameters, as published",
         x: X::PublishedParams,
     },
     &Accuracy {
-        id: "local.fp32.bs4.HRNet.params",
+        id: "accuracy.counted.params",
         title: "Accuracy against parameters, as counted",
         x: X::Counted(CountingRule::Trainable),
     },
     &Accuracy {
-        id: "t4.fp32.bs4.HRNet",
-        title: "Accuracy against T4 latency, FP32",
+        id: "accuracy.t4.f32.bs4",
+        title: "Accuracy against T4 latency, f32",
         x: X::Published("NVIDIA T4", Precision::F32, 4),
     },
     &Accuracy {
-        id: "local.fp32.bs4.HRNet",
-        title: "Accuracy against latency here, FP32",
+        id: "accuracy.local.f32.bs4",
+        title: "Accuracy against latency here, f32",
         x: X::Measured(Precision::F32, 4),
     },
     &Accuracy {
-        id: "t4.fp16.bs4.HRNet",
-        title: "Accuracy against T4 latency, FP16",
+        id: "accuracy.t4.f16.bs4",
+        title: "Accuracy against T4 latency, f16",
         x: X::Published("NVIDIA T4", Precision::F16, 4),
     },
     &Accuracy {
-        id: "local.fp16.bs4.HRNet",
-        title: "Accuracy against latency here, FP16",
+        id: "accuracy.local.f16.bs4",
+        title: "Accuracy against latency here, f16",
         x: X::Measured(Precision::F16, 4),
     },
     &Accuracy {
-        id: "v100.fp32.bs1.HRNet",
-        title: "Accuracy against V100 latency, FP32, batch 1",
+        id: "accuracy.v100.f32.bs1",
+        title: "Accuracy against V100 latency, f32, batch 1",
         x: X::Published("NVIDIA V100", Precision::F32, 1),
     },
     &Accuracy {
-        id: "local.fp32.bs1.HRNet",
-        title: "Accuracy against latency here, FP32, batch 1",
+        id: "accuracy.local.f32.bs1",
+        title: "Accuracy against latency here, f32, batch 1",
         x: X::Measured(Precision::F32, 1),
     },
     &Batch,
@@ -157,21 +158,9 @@ pub(crate) fn label(name: &str) -> String {
         .replace('_', " ")
 }
 
-/// The name a precision has in published tables.
-pub(crate) fn paper_name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "FP32",
-        Precision::F16 => "FP16",
-        Precision::Bf16 => "BF16",
-        Precision::I16 => "INT16",
-        Precision::Int8 => "INT8",
-    }
-}
-
 /// So many threads, in words.
 pub(crate) fn threads(count: usize) -> String {
-    let end = if count == 1 { "" } else { "s" };
-    format!("{count} thread{end}")
+    harness::counted(count, "thread")
 }
 
 /// What a time is, in words: its median and where that lies.

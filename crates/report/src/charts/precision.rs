@@ -11,7 +11,7 @@ pub(super) struct Precisions;
 
 impl Chart for Precisions {
     fn id(&self) -> &'static str {
-        "local.precision"
+        "precisions"
     }
 
     fn title(&self) -> &'static str {
@@ -40,7 +40,7 @@ impl Chart for Precisions {
             format!(", {crop} pixels")
         };
         let ties = if shown.iter().any(|one| one.seeded) {
-            ". Weights are made up, and first classes near ties"
+            ". Weights are random, and first classes near ties"
         } else {
             ""
         };
@@ -48,7 +48,7 @@ impl Chart for Precisions {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "{}, {}, batch {batch}{size}. Error: the largest of a logit beside f32 without Winograd, in standard \
+                    "{}, {}, batch {batch}{size}. Error: the largest of a logit against f32 without Winograd, in standard \
                      deviations (σ) of the logits. Top-1: images with the same first class{ties}",
                     model.cpu(),
                     threads(count)

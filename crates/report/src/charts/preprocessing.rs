@@ -11,11 +11,11 @@ pub(super) struct Steps;
 
 impl Chart for Steps {
     fn id(&self) -> &'static str {
-        "local.preprocess"
+        "preprocess"
     }
 
     fn title(&self) -> &'static str {
-        "Before the network: time an image"
+        "Before the network: time per image"
     }
 
     fn part(&self) -> Part {
@@ -53,7 +53,7 @@ impl Chart for Steps {
                         model.cpu(),
                         batch.map_or(String::new(), |batch| format!(", batch {batch}"))
                     ),
-                    x_title: "ms an image (median, 95 % interval)".into(),
+                    x_title: "ms per image (median, 95 % interval)".into(),
                 },
                 mark: None,
                 families,
@@ -88,6 +88,6 @@ fn bar(step: &Preparation, family: usize) -> Bar {
         pieces: vec![(family, value)],
         interval,
         label: digits(value),
-        told: format!("{}: {} an image", step.cell.case, told(value, interval, "ms")),
+        told: format!("{}: {} per image", step.cell.case, told(value, interval, "ms")),
     }
 }

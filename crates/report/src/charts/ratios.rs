@@ -15,7 +15,7 @@ const BATCH: usize = 1;
 
 impl Chart for Ratios {
     fn id(&self) -> &'static str {
-        "ratios.fp32.bs1"
+        "growth.f32.bs1"
     }
 
     fn title(&self) -> &'static str {
@@ -57,7 +57,7 @@ impl Chart for Ratios {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "FP32, batch {BATCH}, each over {} on the same machine; here: {}, {}, {backend}",
+                    "f32, batch {BATCH}, each over {} on the same machine; here: {}, {}, {backend}",
                     label(&first.name),
                     model.cpu(),
                     threads(count)

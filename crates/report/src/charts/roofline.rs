@@ -33,11 +33,11 @@ struct Place<'a> {
 
 impl Chart for Roofline {
     fn id(&self) -> &'static str {
-        "local.fp32.roofline"
+        "roofline.f32"
     }
 
     fn title(&self) -> &'static str {
-        "What limits a network here, FP32"
+        "What limits a network here, f32"
     }
 
     fn part(&self) -> Part {
@@ -77,15 +77,15 @@ impl Chart for Roofline {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "{}, {}, {OURS}. Bytes: f32 weights once a batch, and the maps that each fused step reads and \
-                     writes, as if no cache kept any. Winograd's filtering does with fewer multiplications than are \
-                     counted: points may lie above the roof of multiply-adds",
+                    "{}, {}, {OURS}. Left of the bend memory is the limit, right of it arithmetic; the nearer to the line or \
+                     above, the better the machine is used. Above it is no error: Winograd's filtering multiplies less than is \
+                     counted. Bytes: f32 weights once per batch, and the maps that each step reads and writes, without caches",
                     model.cpu(),
                     threads(most)
                 ),
-                x_title: "multiply-accumulates a byte moved".into(),
+                x_title: "multiply-accumulates per byte moved".into(),
             },
-            y_title: "G multiply-accumulates a second".into(),
+            y_title: "G multiply-accumulates per second".into(),
             families: batches.iter().map(|batch| format!("batch {batch}")).collect(),
             points,
             curves,

@@ -9,16 +9,17 @@ use crate::dots::{Dot, Dots, Row};
 use crate::frame::Words;
 use crate::sections::digits;
 
-/// Each network's multiply-accumulates a second as a share of what the machine reached around it.
+/// Each network's multiply-accumulates a second as a share of what direct convolution could reach at most: the peak of
+/// multiply-adds around it.
 pub(super) struct Share;
 
 impl Chart for Share {
     fn id(&self) -> &'static str {
-        "local.fp32.share"
+        "share.f32"
     }
 
     fn title(&self) -> &'static str {
-        "Share of this machine's peak, FP32"
+        "Speed against the limit of direct convolution, f32"
     }
 
     fn part(&self) -> Part {
@@ -62,7 +63,7 @@ impl Chart for Share {
                     value: 100.0 * share,
                     interval: times.interval.map(|(low, high)| (scale(high), scale(low))),
                     told: format!(
-                        "{}, batch {}: {} of {} GMAC/s, {:.0} %",
+                        "{}, batch {}: {} GMAC/s; direct convolution reaches {} at most, this is {:.0} % of it",
                         variant.name,
                         case.batch,
                         digits(share * peak / 1e9),
@@ -81,14 +82,14 @@ impl Chart for Share {
             words: Words {
                 title: self.title().into(),
                 subtitle: format!(
-                    "{}, {}, {OURS}. The work is that of direct convolution; Winograd's filtering does with less, and may \
-                 lie beyond the peak of multiply-adds",
+                    "{}, {}, {OURS}. 100 % is what direct convolution could reach at most on this machine; Winograd's \
+                     filtering needs fewer multiplications, so more than 100 % is no error",
                     model.cpu(),
                     threads(threads_here)
                 ),
-                x_title: "% of the multiply-adds a second measured around the cell".into(),
+                x_title: "% of the fastest possible direct convolution".into(),
             },
-            mark: Some((100.0, "peak".into())),
+            mark: Some((100.0, "limit".into())),
             families: batches.iter().map(|batch| format!("batch {batch}")).collect(),
             rows,
         }))

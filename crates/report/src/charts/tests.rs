@@ -72,7 +72,7 @@ fn points(series: &Series) -> Vec<(&str, f64, f64)> {
 
 #[test]
 fn the_published_charts_hold_the_pages_figures() {
-    let flops = series("t4.fp32.bs4.HRNet.flops", &[]).expect("a chart");
+    let flops = series("accuracy.published.flops", &[]).expect("a chart");
     assert_eq!(
         points(&flops)[..3],
         [
@@ -82,23 +82,23 @@ fn the_published_charts_hold_the_pages_figures() {
         ]
     );
     assert_eq!(points(&flops)[9], ("SE-W64 ssld", 57.83, 84.7));
-    let params = series("t4.fp32.bs4.HRNet.params", &[]).expect("a chart");
+    let params = series("accuracy.published.params", &[]).expect("a chart");
     assert_eq!(points(&params)[8], ("W64", 128.06, 79.3));
     assert_eq!(
-        points(&series("t4.fp32.bs4.HRNet", &[]).expect("a chart"))[0],
+        points(&series("accuracy.t4.f32.bs4", &[]).expect("a chart"))[0],
         ("W18", 13.29752, 76.9)
     );
     assert_eq!(
-        points(&series("t4.fp16.bs4.HRNet", &[]).expect("a chart"))[9].1,
+        points(&series("accuracy.t4.f16.bs4", &[]).expect("a chart"))[9].1,
         69.31189
     );
 }
 
 #[test]
 fn the_local_charts_hold_counts_and_medians() {
-    let macs = series("local.fp32.bs4.HRNet.flops", &[]).expect("a chart");
+    let macs = series("accuracy.counted.macs", &[]).expect("a chart");
     assert_eq!(points(&macs)[0], ("W18", 4.283_537_072, 76.9));
-    let measured = series("local.fp32.bs4.HRNet", &records("candle")).expect("a chart");
+    let measured = series("accuracy.local.f32.bs4", &records("candle")).expect("a chart");
     let expected = [
         ("W18", 100.0, 76.9),
         ("W18 ssld", 100.0, 81.6),
@@ -116,12 +116,12 @@ fn the_local_charts_hold_counts_and_medians() {
         measured
             .words
             .subtitle
-            .contains("Some CPU, 2 threads, candle, FP32, batch 4"),
+            .contains("Some CPU, 2 threads, candle, f32, batch 4"),
         "{}",
         measured.words.subtitle
     );
     assert_eq!(
-        series("local.fp16.bs4.HRNet", &records("candle")),
+        series("accuracy.local.f16.bs4", &records("candle")),
         None,
         "nothing measured, nothing drawn"
     );
@@ -130,7 +130,7 @@ fn the_local_charts_hold_counts_and_medians() {
 #[test]
 fn each_backend_has_points_of_its_own() {
     let both = [records("candle"), records("cpu")].concat();
-    let series = series("local.fp32.bs4.HRNet", &both).expect("a chart");
+    let series = series("accuracy.local.f32.bs4", &both).expect("a chart");
     assert_eq!(
         series.families,
         [
@@ -202,7 +202,7 @@ fn every_chart_draws_something_and_no_label_of_a_cloud_is_lost_or_lies_over_anot
 
 #[test]
 fn growth_is_published_and_measured_beside_the_work() {
-    let Some(Drawing::Dots(dots)) = drawing("ratios.fp32.bs1", &everything()) else {
+    let Some(Drawing::Dots(dots)) = drawing("growth.f32.bs1", &everything()) else {
         panic!("no dots");
     };
     let w64 = dots.rows.iter().find(|row| row.name == "W64").expect("W64");
@@ -218,12 +218,12 @@ fn growth_is_published_and_measured_beside_the_work() {
     );
     let w48 = dots.rows.iter().find(|row| row.name == "W48").expect("W48");
     assert_eq!(w48.dots.len(), 3, "what was not measured here is not made up");
-    assert_eq!(drawing("ratios.fp32.bs1", &[]), None);
+    assert_eq!(drawing("growth.f32.bs1", &[]), None);
 }
 
 #[test]
 fn a_batch_is_shown_by_the_image_and_a_precision_by_its_gain() {
-    let Some(Drawing::Lines(lines)) = drawing("local.fp32.batch", &everything()) else {
+    let Some(Drawing::Lines(lines)) = drawing("batch.f32", &everything()) else {
         panic!("no lines");
     };
     let w18: Vec<(f64, f64)> = lines.lines[0]
@@ -250,7 +250,7 @@ fn a_precision_is_told_by_its_speed_over_f32_and_its_error() {
     cell("HRNet_W18_C/int8/bs4/crop224/cpu/t2", 50, 0.2, 0.75);
     cell("HRNet_W18_C/int8/bs4/crop224/openvino/t2", 40, 0.3, 0.5);
     cell("HRNet_W18_C/i16/bs1/crop224/cpu/t2", 30, 0.2, 1.0);
-    let Some(Drawing::Pairs(pairs)) = drawing("local.precision", &records) else {
+    let Some(Drawing::Pairs(pairs)) = drawing("precisions", &records) else {
         panic!("no pairs");
     };
     assert_eq!(
@@ -272,12 +272,12 @@ fn a_precision_is_told_by_its_speed_over_f32_and_its_error() {
     ];
     assert_eq!(told, expected);
     assert!(pairs.groups[0].pairs[3].told.contains("largest error 3.0e-1 σ"));
-    assert_eq!(drawing("local.precision", &records[..8]), None, "nothing but f32");
+    assert_eq!(drawing("precisions", &records[..8]), None, "nothing but f32");
 }
 
 #[test]
 fn the_share_of_the_peak_is_of_the_canary_beside_the_cell() {
-    let Some(Drawing::Dots(dots)) = drawing("local.fp32.share", &everything()) else {
+    let Some(Drawing::Dots(dots)) = drawing("share.f32", &everything()) else {
         panic!("no dots");
     };
     assert_eq!(dots.rows[0].name, "W18");
@@ -291,7 +291,7 @@ fn the_share_of_the_peak_is_of_the_canary_beside_the_cell() {
 
 #[test]
 fn a_network_stands_under_the_roofs_at_its_work_a_byte() {
-    let Some(Drawing::Scatter(series)) = drawing("local.fp32.roofline", &everything()) else {
+    let Some(Drawing::Scatter(series)) = drawing("roofline.f32", &everything()) else {
         panic!("no points");
     };
     let names: Vec<&str> = series.points.iter().map(|point| point.label.as_str()).collect();
@@ -326,7 +326,7 @@ fn a_network_stands_under_the_roofs_at_its_work_a_byte() {
 
 #[test]
 fn a_networks_time_is_told_by_part_and_by_work() {
-    let Some(Drawing::Bars(bars)) = drawing("local.layers", &[]) else {
+    let Some(Drawing::Bars(bars)) = drawing("layers", &[]) else {
         panic!("no bars");
     };
     let families = [

@@ -14,7 +14,7 @@ use crate::sections::digits;
 pub(crate) fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
     let drawn = |(setting, networks): (Setting, Networks)| {
         let (batch, threads, crop) = setting;
-        let id = format!("peers.fp32.bs{batch}.t{threads}.crop{crop}");
+        let id = format!("peers.f32.bs{batch}.t{threads}.crop{crop}");
         let chart = chart(model, setting, &networks);
         let svg = bars::svg(&chart).map_err(|reason| ReportError::Chart {
             id: id.clone(),
@@ -59,7 +59,7 @@ pub(super) fn chart(model: &Model, setting: Setting, networks: &Networks) -> Bar
     Bars {
         words: Words {
             title: format!("Peers beside ours, {}", in_words(setting)),
-            subtitle: format!("{}, FP32, the same weights and images, in turns", model.cpu()),
+            subtitle: format!("{}, f32, the same weights and images, in turns", model.cpu()),
             x_title: format!("times as long as {OURS} (median, 95 % interval)"),
         },
         mark: Some((1.0, format!("{OURS}, ours"))),

@@ -53,8 +53,8 @@ pub(crate) fn section(model: &Model, figures: Vec<Figure>) -> Option<Section> {
 /// What to do for this section where it is missing.
 pub(crate) fn advice(model: &Model) -> Option<Block> {
     let is_peer = |record: &Record| model.is_peer(engine(record));
-    let text = "No other engine was measured beside ours: zoo peers install brings some, and then zoo nightly and zoo \
-                peers race time them in turns with ours.";
+    let text = "No other engine was measured beside ours: `zoo peers install` installs some, and then `zoo nightly` and \
+                `zoo peers race` time them in turns with ours.";
     (!model.input.records.iter().any(is_peer)).then(|| Block::Text { text: text.into() })
 }
 
@@ -85,7 +85,7 @@ fn table(model: &Model, setting: Setting, networks: &Networks) -> Table {
         .map(|(name, entries)| share(model, setting, name, entries))
         .collect();
     if shares.iter().any(Option::is_some) {
-        let mut row = vec![format!("{OURS}'s rate,\nshare of FMA peak")];
+        let mut row = vec![format!("{OURS}'s rate,\nshare of direct limit")];
         row.extend(shares.into_iter().map(Option::unwrap_or_default));
         table.row(row);
     }

@@ -54,7 +54,10 @@ fn a_ratio_is_of_the_rounds_of_the_last_race() {
     assert_eq!(rows[2][0], "candle");
     assert_eq!(
         rows[3],
-        ["cpu's rate,\nshare of FMA peak", "107.1 GMAC/s\n107 % of 100.0"]
+        [
+            "cpu's rate,\nshare of direct limit",
+            "107.1 GMAC/s\n107 % of 100.0"
+        ]
     );
     let chart = with(&records, |model| {
         let settings = settings(model);
@@ -114,7 +117,7 @@ fn without_peers_there_is_advice_in_place_of_the_section() {
     with(&both, |model| {
         assert!(advice(model).is_none());
         let figures = figures(model).expect("drawn");
-        assert_eq!(figures[0].file_name(), "peers.fp32.bs1.t2.crop224.svg");
+        assert_eq!(figures[0].file_name(), "peers.f32.bs1.t2.crop224.svg");
         assert!(
             figures[0]
                 .svg

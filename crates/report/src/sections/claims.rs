@@ -1,11 +1,17 @@
+use std::collections::HashMap;
+
 use hrnet::{CountingRule, Shape};
 use registry::lint::Severity;
-use registry::{Claim, Metric, Variant};
+use registry::{Claim, ClaimedAccuracy, Column, Metric, Variant, Zoo};
 
 use crate::cells::Model;
 use crate::page::{Block, Item, Section, Table};
 
+/// What stands where nobody published a figure.
+const NONE: &str = "–";
+
 pub(super) fn findings(model: &Model) -> Section {
+    let columns = Columns::of(model);
     let items = model.input.findings.iter().map(|finding| Item {
         weight: match finding.severity {
             Severity::Error => "wrong",
@@ -13,10 +19,11 @@ pub(super) fn findings(model: &Model) -> Section {
             Severity::Note => "note",
             Severity::Ok => "ok",
         },
-        subject: finding.subject.clone(),
-        text: finding.message.clone(),
+        subject: columns.in_words(&finding.subject),
+        text: columns.in_words(&finding.message),
     });
-    let text = "Every published figure is held against the network's own counts, and publications against each other.";
+    let text = "Every published figure is compared with the network's own counts, and publications with each other. \
+                `zoo lint` prints the same.";
     Section {
         id: "findings",
         title: "What the published tables get wrong".into(),
@@ -43,13 +50,18 @@ pub(super) fn networks(model: &Model) -> Section {
         ">trainable M",
     ];
     let mut table = Table::new(&titles);
-    for variant in &model.input.zoo.variants {
+    let zoo = model.input.zoo;
+    for variant in &zoo.variants {
         let Ok(graph) = variant.spec.graph(Shape::square(1, variant.preprocess.crop)) else {
             continue;
         };
         let profile = graph.profile();
-        let claimed = |wanted: fn(&Metric) -> bool| page_claim(model, variant, wanted);
-        let printed = |claim: Option<&Claim>| claim.map_or(String::new(), |claim| claim.printed.clone());
+        let page = |wanted: fn(&Metric) -> bool| {
+            let claim = page_claim(model, variant, wanted);
+            claim.map_or(NONE.to_owned(), |claim| claim.printed.clone())
+        };
+        let accuracy =
+            |claimed: Option<ClaimedAccuracy>| claimed.map_or(NONE.to_owned(), |claimed| claimed.to_string());
         let se = if variant.spec.se_reduction.is_some() {
             ", SE"
         } else {
@@ -59,23 +71,104 @@ pub(super) fn networks(model: &Model) -> Section {
         table.row(vec![
             variant.name.clone(),
             format!("{}{se}", widths.join("-")),
-            printed(claimed(|metric| *metric == Metric::Top1)),
-            printed(claimed(|metric| *metric == Metric::Top5)),
-            printed(claimed(|metric| matches!(metric, Metric::Flops { .. }))),
+            accuracy(zoo.claimed_top1(variant)),
+            accuracy(zoo.claimed_top5(variant)),
+            page(|metric| matches!(metric, Metric::Flops { .. })),
             format!("{:.2}", CountingRule::ModelStatFlops.count(&profile) as f64 / 1e9),
             format!("{:.3}", profile.macs().0 as f64 / 1e9),
-            printed(claimed(|metric| matches!(metric, Metric::Params { .. }))),
+            page(|metric| matches!(metric, Metric::Params { .. })),
             format!("{:.3}", profile.trainable().0 as f64 / 1e6),
         ]);
     }
-    let text = "Claims are the reference page's, as printed. Its FLOPs follow the rule model-stat-flops (twice the \
-                multiply-accumulates of convolutions, once those of the linear layer, two a batch-norm element, less one \
-                a ReLU element); MACs are multiply-accumulates of convolutions and linear layers at 224 x 224.";
+    let text = "FLOPs and parameters claimed are the reference page's; a dash is not on that page. Its FLOPs follow the rule \
+                `model-stat-flops`: twice the multiply-accumulates of convolutions, once those of the linear layer, two per \
+                batch-norm element, less one per ReLU element. MACs are multiply-accumulates of convolutions and linear layers at \
+                224 x 224.";
     Section {
         id: "networks",
         title: "Networks".into(),
-        blocks: vec![Block::Text { text: text.into() }, Block::Table(table)],
+        blocks: vec![
+            Block::Text { text: whose(zoo) },
+            Block::Text { text: text.into() },
+            Block::Table(table),
+        ],
     }
+}
+
+/// Whose accuracies are shown: publication by publication.
+fn whose(zoo: &Zoo) -> String {
+    let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
+    for variant in &zoo.variants {
+        let Some(top1) = zoo.claimed_top1(variant) else {
+            continue;
+        };
+        let source = top1.column.source.as_str();
+        match sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, names)) => names.push(&variant.name),
+            None => sources.push((source, vec![&variant.name])),
+        }
+    }
+    // The publication of most variants needs no list of them.
+    let most = sources.iter().map(|(_, names)| names.len()).max();
+    let told = sources.iter().map(|(source, names)| {
+        let title = &zoo.sources[*source].title;
+        match names.len() {
+            count if Some(count) == most => title.clone(),
+            _ => format!("for {}: {title}", names.join(" and ")),
+        }
+    });
+    format!(
+        "Accuracies are claims for each variant's default weights, from {}.",
+        told.collect::<Vec<_>>().join("; ")
+    )
+}
+
+/// What columns of the manifest are called in prose, by their ids.
+struct Columns<'a>(HashMap<&'a str, String>);
+
+impl<'a> Columns<'a> {
+    fn of(model: &Model<'a>) -> Self {
+        let columns = model.input.zoo.columns.iter();
+        Self(columns.map(|column| (column.id.as_str(), name(column))).collect())
+    }
+
+    /// A text with the names of columns in place of their ids.
+    fn in_words(&self, text: &str) -> String {
+        let is_id = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let mut words = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| !is_id(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            words.push_str(self.0.get(word).map_or(word, String::as_str));
+            let between = after.find(is_id).unwrap_or(after.len());
+            words.push_str(&after[..between]);
+            rest = &after[between..];
+        }
+        words
+    }
+}
+
+/// What a column holds and whose it is.
+fn name(column: &Column) -> String {
+    let what = match &column.metric {
+        Metric::Top1 => "top-1".to_owned(),
+        Metric::Top5 => "top-5".into(),
+        Metric::Top1Error => "top-1 error".into(),
+        Metric::Top5Error => "top-5 error".into(),
+        Metric::Flops { .. } => "FLOPs".into(),
+        Metric::Params { .. } => "parameters".into(),
+        Metric::Latency {
+            device,
+            precision,
+            batch,
+        } => format!("{device} {precision} batch {batch}"),
+    };
+    let of = match column.weights.as_deref() {
+        Some(weights) => format!(" of {weights} weights"),
+        None => String::new(),
+    };
+    format!("{what}{of} [{}]", column.source)
 }
 
 fn page_claim<'a>(model: &Model<'a>, variant: &'a Variant, wanted: fn(&Metric) -> bool) -> Option<&'a Claim> {
@@ -112,11 +205,11 @@ pub(super) fn published(model: &Model) -> Section {
         row.extend(columns.iter().map(|(column, _)| {
             variant
                 .claim(&column.id)
-                .map_or("–".to_owned(), |claim| claim.printed.clone())
+                .map_or(NONE.to_owned(), |claim| claim.printed.clone())
         }));
         table.row(row);
     }
-    let text = "Milliseconds a batch at 224 x 224, as printed.".into();
+    let text = "Milliseconds per batch at 224 x 224, as printed; a dash was not published.".into();
     Section {
         id: "published",
         title: "Published latencies".into(),

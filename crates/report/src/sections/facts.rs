@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
-use harness::Provenance;
+use harness::{Provenance, counted};
 
+use super::doubts::noisy_night;
 use crate::cells::Model;
 
 /// What the page was made on and by.
@@ -18,8 +19,10 @@ pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
     add(
         "machine",
         format!(
-            "{}, {} threads, {gib:.0} GiB, {}",
-            machine.cpu, machine.threads, machine.os
+            "{}, {}, {gib:.0} GiB, {}",
+            machine.cpu,
+            counted(machine.threads, "thread"),
+            machine.os
         ),
     );
     add("CPU features", machine.cpu_features.join(" "));
@@ -27,8 +30,8 @@ pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
     add(
         "measured",
         format!(
-            "{} records from {} to {}",
-            records.len(),
+            "{} from {} to {}",
+            counted(records.len(), "record"),
             begun.unwrap_or_default(),
             model.input.measured().unwrap_or_default()
         ),
@@ -68,7 +71,7 @@ pub(super) fn values<'a>(model: &Model<'a>, value: impl Fn(&'a Provenance) -> &'
 
 /// What must be known before the numbers are read.
 pub(crate) fn notices(model: &Model) -> Vec<String> {
-    let mut notices = Vec::new();
+    let mut notices: Vec<String> = noisy_night(model).into_iter().collect();
     let records = model.input.records;
     if values(model, |about| &about.weights)
         .iter()
@@ -80,8 +83,7 @@ pub(crate) fn notices(model: &Model) -> Vec<String> {
             "they have no accuracy. Accuracies are the publishers' claims but where the page says that they were measured."
         };
         notices.push(format!(
-            "Some networks ran on seeded stand-in weights: the same arithmetic as trained ones takes the same time, but \
-             {accuracies}"
+            "Some networks ran on seeded (random) weights. These take as long as trained ones, but {accuracies}"
         ));
     }
     if records.is_empty() {
@@ -90,8 +92,8 @@ pub(crate) fn notices(model: &Model) -> Vec<String> {
     let failed = model.cells.iter().filter(|cell| cell.times.is_err()).count();
     if failed > 0 {
         notices.push(format!(
-            "{failed} of {} cells failed; they are listed below the latencies.",
-            model.cells.len()
+            "{failed} of {} failed; the list is below the latencies.",
+            counted(model.cells.len(), "cell")
         ));
     }
     let machines: BTreeSet<&str> = records

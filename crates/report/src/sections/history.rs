@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use harness::Case;
+use harness::{Case, counted};
 
 use super::digits;
 use crate::cells::Model;
@@ -43,10 +43,10 @@ pub(super) fn history(model: &Model) -> Section {
     if let (Some(first), Some(last)) = (input.history.first(), input.history.last()) {
         blocks.push(Block::Text {
             text: format!(
-                "{} earlier nights of this machine, from {} to {}. A change is this night's median over that of the \
-                 night before; without a verdict it may be chance. The verdict on a cell with several threads is against the last \
-                 night on which the machine's cores lay as far apart.",
-                input.history.len(),
+                "{} of this machine, from {} to {}. A change is this night's median over that of the night before; without a \
+                 verdict it may be chance. A cell with several threads is compared with the last night on which the machine's \
+                 cores were as far apart.",
+                counted(input.history.len(), "earlier night"),
                 first.folder,
                 last.folder
             ),
@@ -65,8 +65,8 @@ pub(super) fn history(model: &Model) -> Section {
     if !tracks.is_empty() {
         let mut all = table(tracks.iter());
         all.folded = Some(format!(
-            "All {} cells that an earlier night has, too",
-            tracks.len()
+            "All {} that an earlier night has, too",
+            counted(tracks.len(), "cell")
         ));
         blocks.push(Block::Table(all));
     }
@@ -100,7 +100,7 @@ fn incomparable(verdicts: &Verdicts) -> String {
     let mut marks = verdicts.marks().iter();
     let told = marks.find(|mark| mark.answer == "incomparable" && !mark.why.is_empty());
     told.map_or(String::new(), |mark| {
-        format!(" {}, for one, is incomparable: {}.", mark.case, mark.why)
+        format!(" Incomparable is, for example, {}: {}.", mark.case, mark.why)
     })
 }
 

@@ -32,8 +32,9 @@ pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> 
     }
     if !settings.is_empty() {
         blocks.push(Block::Text {
-            text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The \
-                   batch is in memory; preprocessing is not in the time."
+            text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The batch is \
+                   in memory; preprocessing is not in the time. A dash was not measured: \
+                   `zoo bench -m NAME --precision LIST -b LIST` does."
                 .into(),
         });
     }
@@ -73,7 +74,7 @@ fn table(model: &Model, cells: &Cells) -> Table {
             row.extend(
                 found
                     .into_iter()
-                    .map(|cell| cell.map_or(String::new(), |cell| text(cell))),
+                    .map(|cell| cell.map_or("–".to_owned(), |cell| text(cell))),
             );
             table.row(row);
         }
@@ -121,7 +122,7 @@ fn spread(model: &Model) -> Option<Block> {
     };
     Some(Block::Text {
         text: format!(
-            "How sure is this: {fewest} to {most} runs a cell; the largest median absolute deviation is {:.1} % of its \
+            "How sure is this: {fewest} to {most} runs per cell; the largest median absolute deviation is {:.1} % of its \
              median ({}).{doubt}",
             largest * 100.0,
             Case::Network(case.clone())

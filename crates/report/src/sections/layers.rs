@@ -1,4 +1,4 @@
-use harness::StepSum;
+use harness::{StepSum, counted};
 
 use super::{digits, drawn};
 use crate::cells::Model;
@@ -14,11 +14,12 @@ pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
         ""
     };
     let text = format!(
-        "Each fused step of {}, timed in {} runs of its own; peak: {} GMAC/s, of the instruction that multiplies the \
-         step's format, in the same process. Rates count the layers' definitions, so that Winograd's filtering can pass the \
-         peak.{debug}",
+        "One network as an example, step by step: {}, each step timed in {}. The limit is what direct convolution could reach \
+         at most: {} GMAC/s of the instruction that multiplies the step's format, in the same process. Winograd's filtering \
+         multiplies less than the layers' definitions count, so it passes 100 %. \
+         `zoo profile NAME --out layers.json` times another network.{debug}",
         breakdown.what(),
-        breakdown.times.runs(),
+        counted(breakdown.times.runs(), "run"),
         breakdown.peaks()
     );
     let mut table = Table::new(&[
@@ -28,7 +29,7 @@ pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
         ">share, %",
         ">MMACs",
         ">GMAC/s",
-        ">of peak, %",
+        ">of the limit, %",
     ]);
     for part in &breakdown.parts {
         table.row(row(&breakdown, &part.name, &part.sum));

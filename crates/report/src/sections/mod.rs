@@ -4,6 +4,7 @@ mod claims;
 mod doubts;
 mod evaluated;
 mod facts;
+mod glossary;
 mod history;
 mod latency;
 mod layers;
@@ -17,6 +18,7 @@ use self::claims::{findings, networks, published};
 use self::doubts::doubts;
 use self::evaluated::evaluated;
 pub(crate) use self::facts::{facts, notices};
+use self::glossary::glossary;
 use self::history::history;
 use self::latency::latencies;
 use self::layers::layers;
@@ -51,14 +53,14 @@ pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
     sections.push(findings(model));
     sections.push(networks(model));
     sections.push(published(model));
+    sections.push(glossary());
     sections
 }
 
 fn accuracy(model: &Model, figures: Vec<Figure>) -> Section {
     let mut blocks = vec![Block::Text {
-        text: "First what is published, then what this machine says: the same claimed accuracy against the network's own \
-               counts and against latencies measured here. Variants that share a network share its point on the \
-               horizontal axis."
+        text: "Claimed accuracy against cost: as published, as counted from the networks, and as measured here. Variants that \
+               share a network share its place on the horizontal axis."
             .into(),
     }];
     let zoo = model.input.zoo;

@@ -1,3 +1,5 @@
+use hrnet::Precision;
+
 use super::digits;
 use crate::cells::{Model, P90_SAMPLES};
 use crate::charts::threads;
@@ -9,20 +11,22 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     let choices = pick::of(model, None);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
-    let told = |choice: &Choice| {
-        let ms = digits(choice.median_ns / 1e6);
-        format!("{} ({} in {ms} ms)", choice.variant, choice.printed)
-    };
-    let best: Vec<String> = choices.iter().filter(|choice| choice.best).map(told).collect();
     let mut text = format!(
-        "Worth considering at batch {batch}: {}. No other has both as short a median and as high an accuracy, each \
-         variant at its fastest here. zoo pick --max-p90 60ms --min-top1 0.78 asks the same of these records.",
-        best.join(", ")
+        "Worth considering at batch {batch}{}. Nothing else is as fast, as accurate and as exact. \
+         `zoo pick --max-p90 60ms --min-top1 78%` asks the same of these records.",
+        best(&choices)
     );
+    if choices
+        .iter()
+        .any(|choice| choice.case.precision != Precision::F32)
+    {
+        text.push_str(
+            " Accuracies are claimed in f32; what another precision costs is below under fidelity, and `zoo eval` measures it.",
+        );
+    }
     if few > 0 {
         text.push_str(&format!(
-            " Where a cell has fewer than {P90_SAMPLES} runs, too few for a 90th percentile, its slowest run stands in, \
-             with a ≤ before it."
+            " ≤: fewer than {P90_SAMPLES} runs are too few for a 90th percentile, and the slowest run stands in."
         ));
     }
     Some(Section {
@@ -32,6 +36,22 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     })
 }
 
+/// The choices that nothing beats, by precision, as the end of a sentence.
+fn best(choices: &[Choice]) -> String {
+    let told = |choice: &Choice| {
+        let ms = digits(choice.median_ns / 1e6);
+        format!("{} ({} in {ms} ms)", choice.variant, choice.claimed)
+    };
+    let in_each = Precision::ALL.into_iter().filter_map(|precision| {
+        let these = choices
+            .iter()
+            .filter(|choice| choice.best && choice.case.precision == precision);
+        let these: Vec<String> = these.map(told).collect();
+        (!these.is_empty()).then(|| format!("{precision}: {}", these.join(", ")))
+    });
+    format!(", in {}", in_each.collect::<Vec<_>>().join("; in "))
+}
+
 /// A title, right-aligned after a `>`, and what stands below it.
 type Column = (&'static str, fn(&Choice) -> String);
 
@@ -39,12 +59,14 @@ const VARIANT: Column = ("variant", |choice| choice.variant.clone());
 const P90: Column = (">p90, ms", p90);
 const IMAGES: Column = (">images/s", images);
 const HOW: Column = ("how", how);
+const PRECISION: Column = ("precision", |choice| choice.case.precision.to_string());
 
 /// The choices that a README shows.
 pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
     let columns = [
         VARIANT,
-        (">top-1, claimed", |choice| choice.printed.clone()),
+        (">top-1, claimed", |choice| choice.claimed.clone()),
+        PRECISION,
         (">median, ms", |choice| median(choice, " ")),
         P90,
         IMAGES,
@@ -57,7 +79,8 @@ pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
 fn page_table(choices: &[Choice]) -> Table {
     let columns = [
         VARIANT,
-        (">top-1,\nclaimed", |choice| choice.printed.clone()),
+        (">top-1,\nclaimed", |choice| choice.claimed.clone()),
+        PRECISION,
         (">median, ms", |choice| median(choice, "\n")),
         ("worth it", |choice| if choice.best { "yes" } else { "" }.into()),
         P90,
@@ -94,5 +117,5 @@ fn images(choice: &Choice) -> String {
 
 fn how(choice: &Choice) -> String {
     let case = &choice.case;
-    format!("{}, {}, {}", case.precision, case.backend, threads(case.threads))
+    format!("{}, {}", case.backend, threads(case.threads))
 }

@@ -1,3 +1,4 @@
+use harness::counted;
 use hrnet::Precision;
 
 use super::{digits, drawn};
@@ -29,9 +30,9 @@ pub(super) fn precisions(model: &Model, figures: Vec<Figure>) -> Option<Section>
 
 fn lead(count: usize, crop: usize) -> String {
     format!(
-        "{}, {crop} x {crop} pixels. Speed is over our fastest f32 of the same network and batch. Fidelity is of the batch that \
-         was timed: its logits beside those of f32 by direct convolutions. Errors are told in standard deviations of the \
-         logits (σ), which mean the same for every network; KL is the divergence of the class probabilities.",
+        "{}, {crop} x {crop} pixels. Speed is over our fastest f32 of the same network and batch. Fidelity compares the logits \
+         of the batch that was timed with those of f32 by direct convolutions: the largest error in standard deviations of the \
+         logits (σ), and the divergence of the class probabilities (KL).",
         threads(count)
     )
 }
@@ -39,18 +40,18 @@ fn lead(count: usize, crop: usize) -> String {
 /// What the agreement of first classes is worth here.
 fn doubt(compared: &[Compared]) -> Option<String> {
     let images = compared.iter().map(|one| one.case.batch).max()?;
-    let mut text = format!(
-        "At most {images} images a cell say little of a share of first classes: zoo fidelity NAME --photos DIR takes as \
-         many as there are."
-    );
-    if compared.iter().any(|one| one.seeded) {
-        text.push_str(
-            " On seeded weights even many would be weak evidence: such a network prefers no class, its two largest logits \
-             lie as close as two of a thousand drawn at random, and rounding turns the order of many pairs, which a \
-             trained network would not notice. There the error in σ and KL are the measures; what a precision costs in \
-             accuracy is told by trained weights and labels (zoo eval).",
-        );
-    }
+    let images = counted(images, "image");
+    let text = if compared.iter().any(|one| one.seeded) {
+        format!(
+            "Top-1 agreement on {images} with random weights means little: near-ties flip easily. Go by σ and KL, or run \
+             `zoo fidelity NAME --photos DIR` with trained weights; `zoo eval` measures what a precision costs in accuracy."
+        )
+    } else {
+        format!(
+            "Top-1 agreement on {images} means little: `zoo fidelity NAME --photos DIR` takes more photos, and `zoo eval` \
+             measures what a precision costs in accuracy."
+        )
+    };
     Some(text)
 }
 
@@ -70,7 +71,7 @@ fn table(compared: &[Compared]) -> Table {
         table.row(row(one));
     }
     if compared.len() > SHOWN {
-        table.folded = Some(format!("All {} cells in numbers", compared.len()));
+        table.folded = Some(format!("All {} in numbers", counted(compared.len(), "cell")));
     }
     table
 }

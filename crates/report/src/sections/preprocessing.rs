@@ -26,9 +26,13 @@ pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Secti
     if table.rows.is_empty() {
         return None;
     }
-    let text = "One thread, pixels as OpenCV's INTER_LINEAR makes them.".into();
+    let text = "On one thread, with pixels as `cv2.INTER_LINEAR` makes them.".into();
     let mut blocks = vec![Block::Text { text }];
     blocks.extend(drawn(figures));
+    table.folded = Some(format!(
+        "All {} in numbers",
+        harness::counted(table.rows.len(), "step")
+    ));
     blocks.push(Block::Table(table));
     Some(Section {
         id: "preprocessing",

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::verdict::{History, Repeat, Rule, compare};
-use harness::{Case, Outcome, Quantile, Record, Summary};
+use harness::{Case, Noise, Outcome, Quantile, Record, Summary, counted};
 use registry::Zoo;
 use serde::Serialize;
 
 use super::{Basis, Campaign, Done, Expected, Plan, Task, distinct};
 use crate::output::table;
+use crate::verdicts::Shown;
 
 /// Cells that are left out are named up to so many.
 const NAMED: usize = 8;
@@ -37,17 +38,19 @@ pub(crate) fn line(records: &[&Record]) -> String {
     let images = first.case.images() as f64 / (middle.median_ns / 1e9);
     let p90 = match Quantile::of(&samples, 0.9) {
         Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
-        Quantile::Needs(samples) => format!("p90 needs {samples} runs"),
+        Quantile::Needs(samples) => format!("p90 needs {samples} runs: a longer --time"),
     };
     let processes = match records.len() {
         1 => String::new(),
         processes => format!(" in {processes} processes"),
     };
+    let noise = records.iter().find_map(|record| record.noise());
+    let noise = noise.map_or(String::new(), |noise| format!("  noisy: {noise}"));
     format!(
-        "{id:<52} {:>10.3} ms ± {:<8.3} {images:>9.2} images/s  ({} runs{processes}; {p90})",
+        "{id:<52} {:>10.3} ms ± {:<8.3} {images:>9.2} images/s  ({}{processes}; {p90}){noise}",
         middle.median_ms(),
         pooled.mad_ns / 1e6,
-        samples.len(),
+        counted(samples.len(), "run"),
     )
 }
 
@@ -60,18 +63,22 @@ pub(crate) fn progress(record: &Record) -> String {
 /// What begins, and how long it will take; with a limit that is told by the limit.
 pub(crate) fn begin(tasks: &[Task], campaign: &Campaign, plan: &Plan, file: &Path) -> String {
     let there: usize = tasks.iter().map(|task| task.records.len()).sum();
+    let cells = counted(tasks.len(), "cell");
     let mut text = match campaign.processes {
-        1 => format!("{} cells", tasks.len()),
-        processes => format!("{} cells in {processes} processes each", tasks.len()),
+        1 => cells,
+        processes => format!("{cells} in {processes} processes each"),
     };
     match campaign.limit {
         Some(limit) => text.push_str(&format!(" in {}", time(limit.as_nanos() as f64))),
-        None if !plan.rows.is_empty() => text.push_str(&format!(", about {}", time(plan.all_ns))),
+        None if !plan.rows.is_empty() => text.push_str(&format!(", {}", forecast(plan))),
         None => {}
     }
     if there > 0 {
-        let records = if there == 1 { "record is" } else { "records are" };
-        text.push_str(&format!(", of which {there} {records} there already"));
+        let are = if there == 1 { "is" } else { "are" };
+        text.push_str(&format!(
+            ", of which {} {are} there already",
+            counted(there, "record")
+        ));
     }
     format!("{text}; records go to {}", file.display())
 }
@@ -93,15 +100,16 @@ pub(crate) fn left_out(done: &Done, processes: usize) -> Option<String> {
         };
         let named = &ids[..ids.len().min(NAMED)];
         parts.push(format!(
-            "no time was left for {} cells: {}{more}",
-            ids.len(),
+            "no time was left for {}: {}{more}",
+            counted(ids.len(), "cell"),
             named.join(", ")
         ));
     }
     if !fewer.is_empty() {
+        let have = if fewer.len() == 1 { "has" } else { "have" };
         parts.push(format!(
-            "{} cells have fewer than {processes} processes",
-            fewer.len()
+            "{} {have} fewer than {processes} processes",
+            counted(fewer.len(), "cell")
         ));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
@@ -138,10 +146,10 @@ pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
     second.retain(|repeat| first.iter().any(|twin| twin.case == repeat.case));
     let comparison = compare(&first, &second, &History::default(), Rule::default());
     format!(
-        "A/A: {} of {} cells of variants that share a network are called changed\n{}",
+        "A/A: {} of {} of variants that share a network are called changed\n{}",
         comparison.changed(),
-        comparison.family,
-        crate::verdicts::text(&comparison)
+        counted(comparison.family, "cell"),
+        crate::verdicts::text(&comparison, Shown::default())
     )
 }
 
@@ -204,10 +212,11 @@ pub(crate) fn plan(plan: &Plan, limit: Option<Duration>) -> String {
     let titles = ["cell", ">processes", ">runs", ">run ms", ">seconds each", "by"];
     let processes: usize = plan.rows.iter().map(|(_, processes, _)| processes).sum();
     let mut text = format!(
-        "{}{} cells, {processes} processes: about {}",
+        "{}{}, {}: {}",
         table(&titles, rows),
-        plan.rows.len(),
-        time(plan.all_ns)
+        counted(plan.rows.len(), "cell"),
+        counted(processes, "process"),
+        forecast(plan)
     );
     if let Some(limit) = limit {
         let left = limit.as_nanos() as f64 - plan.all_ns;
@@ -218,9 +227,37 @@ pub(crate) fn plan(plan: &Plan, limit: Option<Duration>) -> String {
         ));
     }
     if !plan.left_out.is_empty() {
-        text.push_str(&format!("; {} cells are left out", plan.left_out.len()));
+        let are = if plan.left_out.len() == 1 { "is" } else { "are" };
+        text.push_str(&format!(
+            "; {} {are} left out",
+            counted(plan.left_out.len(), "cell")
+        ));
     }
     text
+}
+
+/// How long a plan takes: about so long where all was measured before, else up to twice that.
+fn forecast(plan: &Plan) -> String {
+    let known = plan
+        .rows
+        .iter()
+        .all(|(_, _, expected)| expected.basis == Basis::Measured);
+    match known {
+        true => format!("about {}", time(plan.all_ns)),
+        false => format!("{} to {}", time(plan.all_ns), time(2.0 * plan.all_ns)),
+    }
+}
+
+/// That times are noisy, and what to do, if those of some cells are.
+pub(crate) fn noisy(records: &[&Record]) -> Option<String> {
+    let noisy: Vec<Noise> = records.iter().filter_map(|record| record.noise()).collect();
+    let first = noisy.first()?;
+    let are = if noisy.len() == 1 { "is" } else { "are" };
+    Some(format!(
+        "{} of {} {are} noisy ({first}): their times may be far off. Measure again when nothing else runs",
+        noisy.len(),
+        counted(records.len(), "measurement")
+    ))
 }
 
 fn time(ns: f64) -> String {
@@ -235,7 +272,7 @@ fn time(ns: f64) -> String {
 mod tests {
     use super::*;
     use crate::context::Context;
-    use harness::Provenance;
+    use harness::{Canary, Conditions, Provenance};
 
     fn task(case: &str, results: &[Result<u64, &str>]) -> Task {
         let mut task = Task::new(case.parse().expect("a case"), Path::new("a"));
@@ -259,7 +296,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("27 runs in 3 processes; p90 needs 44 runs"),
+            text.contains("27 runs in 3 processes; p90 needs 44 runs: a longer --time)"),
             "{text}"
         );
         let text = told(&[Ok(40)]);
@@ -268,22 +305,73 @@ mod tests {
     }
 
     #[test]
+    fn a_noisy_cell_says_so_and_a_forecast_that_is_a_guess_is_a_range() {
+        let mut task = task("HRNet_W18_C/f32/bs1/crop224/cpu/t1", &[Ok(40)]);
+        let quiet = |task: &Task| line(&task.records.iter().collect::<Vec<_>>());
+        assert!(!quiet(&task).contains("noisy"));
+        let canary = Canary {
+            macs_per_s: 1e11,
+            bytes_per_s: 1e10,
+            handover_ns: None,
+        };
+        task.records[0].conditions = Some(Conditions {
+            canary: [canary; 2],
+            load: Some(1.3),
+            steal: None,
+            peak_resident_bytes: None,
+        });
+        let text = quiet(&task);
+        assert!(
+            text.ends_with("noisy: other processes kept 1.3 processors busy"),
+            "{text}"
+        );
+        let all: Vec<&Record> = task.records.iter().collect();
+        let text = noisy(&all).expect("it is");
+        assert!(text.starts_with("1 of 1 measurement is noisy"), "{text}");
+
+        let told = |basis| {
+            let expected = Expected {
+                run_ns: 1e9,
+                samples: 5,
+                all_ns: 14e9,
+                basis,
+            };
+            let plan = Plan {
+                rows: vec![(task.clone(), 1, expected)],
+                left_out: Vec::new(),
+                all_ns: 14e9,
+            };
+            forecast(&plan)
+        };
+        assert_eq!(
+            (&*told(Basis::Measured), &*told(Basis::Rate)),
+            ("about 14 s", "14 s to 28 s")
+        );
+    }
+
+    #[test]
     fn twins_are_compared_as_one_network() {
         let cx = Context::embedded();
         let case = |variant: &str| format!("{variant}/f32/bs1/crop224/cpu/t1");
         let times = |ms: u64| (ms..ms + 8).map(Ok).collect::<Vec<_>>();
+        let later = |mut task: Task| {
+            for record in &mut task.records {
+                record.started = "2026-11-29T03:00:00Z".into();
+            }
+            task
+        };
         let tasks = |ms: u64| {
             [
                 task(&case("HRNet_W18_C"), &times(100)),
-                task(&case("HRNet_W18_C_ssld"), &times(ms)),
+                later(task(&case("HRNet_W18_C_ssld"), &times(ms))),
                 task(&case("HRNet_W30_C"), &times(100)),
             ]
         };
         let zoo = cx.zoo().expect("valid");
         let same = twins(zoo, &tasks(100));
-        assert!(same.starts_with("A/A: 0 of 1 cells"), "{same}");
+        assert!(same.starts_with("A/A: 0 of 1 cell of"), "{same}");
         let changed = twins(zoo, &tasks(150));
-        assert!(changed.starts_with("A/A: 1 of 1 cells"), "{changed}");
+        assert!(changed.starts_with("A/A: 1 of 1 cell of"), "{changed}");
     }
 
     #[test]
@@ -298,7 +386,7 @@ mod tests {
         let text = left_out(&done, 2).expect("some are");
         assert_eq!(
             text,
-            "no time was left for 1 cells: HRNet_W18_C/f32/bs1/crop224/cpu/t1; 1 cells have fewer than 2 processes"
+            "no time was left for 1 cell: HRNet_W18_C/f32/bs1/crop224/cpu/t1; 1 cell has fewer than 2 processes"
         );
         assert_eq!(left_out(&Done::default(), 2), None);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use glob::Pattern;
-use harness::{Budget, Case, Record, read};
+use harness::{Budget, Case, Record, counted, read};
 use hrnet::{Precision, Shape};
 use registry::Zoo;
 
@@ -62,7 +62,7 @@ pub(crate) struct Bench {
     /// Time for each cell's samples, in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     time: f64,
-    /// Processes a cell, one after the other: verdicts rest on them, and want eight
+    /// How many separate processes measure each cell. Use 8 if you will run `zoo compare`
     #[arg(long, value_name = "N", default_value = "1", value_parser = count::<PROCESSES>)]
     processes: NonZeroUsize,
     /// Time for everything, as 20m: cells that do not fit are left out, time that is left goes where times spread most
@@ -195,6 +195,10 @@ impl Bench {
         if let Some(gains) = gains(&done.tasks).filter(|_| !self.json) {
             cx.out.data(&format!("\n{gains}"))?;
         }
+        let all: Vec<&Record> = done.tasks.iter().flat_map(|task| &task.records).collect();
+        if let Some(noisy) = told::noisy(&all) {
+            cx.out.note(&noisy);
+        }
         if self.twins {
             cx.out.note(&told::twins(cx.zoo()?, &done.tasks));
         }
@@ -208,7 +212,7 @@ impl Bench {
             0 => Ok(()),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{failed} of {all} cells failed"),
+                format!("{failed} of {} failed", counted(all, "cell")),
             )),
         }
     }

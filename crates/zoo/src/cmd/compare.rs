@@ -11,18 +11,30 @@ use crate::counts::{PROCESSES, RUNS, count};
 use crate::verdicts::interleave::Duel;
 use crate::verdicts::nights::earlier;
 use crate::verdicts::selftest::{self, SelfTest};
-use crate::verdicts::{judge, set, text};
+use crate::verdicts::{Shown, judge, set, text};
 use crate::{Exit, Failure};
+
+/// What the verdicts mean, for the help.
+const VERDICTS: &str = "\
+Verdicts:
+  regressed     slower, beyond the threshold and beyond chance
+  improved      faster, beyond the threshold and beyond chance
+  same          any change lies within the threshold, or both sides are the same records
+  inconclusive  too few processes, or too far apart, to tell: measure both with --processes 8
+  incomparable  another machine, thread count, size, build or distance of the cores: the last column says which
+  no data       failed, or measured on one side only
+";
 
 /// The threshold where both sides are measured in turns, as a share: no night lies between them.
 const IN_TURNS: f64 = 0.01;
 
-/// Tell whether cells became slower: regressed, improved, same, inconclusive, incomparable or no data
+/// Tell whether cells became slower
 ///
-/// Compares two sets of records, or with --run measures two builds of this program in turns. Exits with 10 if a cell
-/// regressed, else with 12 if a cell that had data has none any more or nothing could be compared. Cells that are new,
-/// inconclusive or incomparable fail nothing.
+/// Compares two sets of records, or with --run measures two builds of this program in turns. Small changes need processes:
+/// measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell regressed, else with 12 if a cell that had data has
+/// none any more or nothing could be compared. Cells that are new, inconclusive or incomparable fail nothing.
 #[derive(Debug, Args)]
+#[command(after_help = VERDICTS)]
 pub(crate) struct Compare {
     /// BEFORE and NOW: files of records or folders of reports; with --run two executables
     #[arg(value_names = ["BEFORE", "NOW"], num_args = 2, required_unless_present_any = ["self_test", "self_test_worker"])]
@@ -30,7 +42,7 @@ pub(crate) struct Compare {
     /// Folder of reports whose earlier sets thresholds are learned from; without it the one that BEFORE and NOW lie in
     #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "self_test"])]
     history: Option<PathBuf>,
-    /// The change that matters, per cent; without it learned from history, else 3, and 1 where both are measured in turns
+    /// The change that matters, in percent; without it learned from history, else 3, and 1 where both are measured in turns
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     threshold: Option<f64>,
     /// The largest chance of any false alarm over all cells
@@ -66,6 +78,9 @@ pub(crate) struct Compare {
     /// One process of the self-test
     #[arg(long, hide = true)]
     self_test_worker: bool,
+    /// List cells that were measured on one side only, too
+    #[arg(long, conflicts_with = "self_test")]
+    all: bool,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -143,9 +158,16 @@ impl Compare {
         };
         match self.json {
             true => cx.out.json(&comparison)?,
-            false => cx.out.data(&text(&comparison))?,
+            false => cx.out.data(&text(&comparison, self.shown(cx)))?,
         }
         judge(&comparison)
+    }
+
+    fn shown(&self, cx: &Context) -> Shown {
+        Shown {
+            all: self.all,
+            corrected: cx.out.is_verbose(),
+        }
     }
 
     fn rule(&self, threshold: Option<f64>) -> Rule {
@@ -197,7 +219,7 @@ fn percent(text: &str) -> Result<f64, String> {
     let percent = number.filter(|percent: &f64| (0.0..=1000.0).contains(percent));
     percent
         .map(|percent| percent / 100.0)
-        .ok_or_else(|| format!("`{text}` is no threshold: expected per cent, as in 3"))
+        .ok_or_else(|| format!("`{text}` is no threshold: expected percent, as in 3"))
 }
 
 fn chance(text: &str) -> Result<f64, String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use harness::verdict::Comparison;
-use harness::{Budget, Case, PreprocessCase, Record, read};
+use harness::{Budget, Case, PreprocessCase, Record, counted, read};
 use hrnet::Precision;
 use registry::lint::{Severity, lint};
 
@@ -60,6 +60,9 @@ pub(crate) struct Nightly {
     /// Where the dated folder goes
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
+    /// Also write the page as Markdown with its charts into this folder, as its README.md: for where HTML is not shown
+    #[arg(long, value_name = "DIR")]
+    markdown: Option<PathBuf>,
     /// Print the paths as JSON
     #[arg(long)]
     json: bool,
@@ -73,8 +76,8 @@ impl Nightly {
             .filter(|finding| finding.severity == Severity::Error)
             .count();
         cx.out.note(&format!(
-            "checked {} variants: {wrong} published figures are wrong",
-            zoo.variants.len()
+            "checked {}; wrong published figures: {wrong}",
+            counted(zoo.variants.len(), "variant")
         ));
         check_cache(cx)?;
         let eval = self.eval.plan(cx, if self.quick { 100 } else { 1000 })?;
@@ -109,7 +112,11 @@ impl Nightly {
             cx.out.warn(ahead);
         }
         cx.out.note(&judged.told);
-        let mut pages = render(cx, &records, &self.out, &folder, self.command())?;
+        if let Some(noisy) = told::noisy(&records.iter().collect::<Vec<_>>()) {
+            cx.out.note(&noisy);
+        }
+        let copy = self.markdown.as_deref();
+        let mut pages = render(cx, &records, &self.out, &folder, self.command(), copy)?;
         pages.extend(judged.paths);
         for pruned in prune(&self.out, &Record::now())? {
             cx.out.detail(&format!(
@@ -127,7 +134,10 @@ impl Nightly {
             0 => Ok(()),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{unevaluated} networks could not be evaluated; the page says why"),
+                format!(
+                    "{} could not be evaluated; the page says why",
+                    counted(unevaluated, "network")
+                ),
             )),
         }
     }
@@ -137,8 +147,8 @@ impl Nightly {
         let (cases, twice) = (self.cases(cx)?, folder.join(TWICE));
         let again = self.twice(&cases);
         cx.out.note(&format!(
-            "measuring {} cells, {} of them twice (A/A), into {}",
-            cases.len(),
+            "measuring {}, {} of them twice (A/A), into {}",
+            counted(cases.len(), "cell"),
             again.len(),
             folder.display()
         ));
@@ -225,7 +235,10 @@ impl Nightly {
             0 => Ok(()),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{failed} of {} cells failed; the page lists them", records.len()),
+                format!(
+                    "{failed} of {} failed; the page lists them",
+                    counted(records.len(), "cell")
+                ),
             )),
         }
     }
@@ -337,7 +350,9 @@ fn check_cache(cx: &Context) -> Result<(), Failure> {
         0 => cx
             .out
             .note("no weights are in the cache: seeded weights stand in"),
-        _ => cx.out.note(&format!("verified {files} cached weight files")),
+        _ => cx
+            .out
+            .note(&format!("verified {}", counted(files, "cached weight file"))),
     }
     Ok(())
 }
@@ -354,6 +369,7 @@ mod tests {
             eval: NightEvalArgs::default(),
             aa: false,
             out: "reports".into(),
+            markdown: None,
             json: false,
             budget: Duration::from_secs(60),
         }

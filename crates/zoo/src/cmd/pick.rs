@@ -1,11 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::Record;
+use harness::{Case, Record};
+use hrnet::Precision;
+use registry::Zoo;
 use report::{Choice, Evaluations, Input, Verdicts, Wish, choices};
 use serde::Serialize;
 
-use super::report::{REPORTS, peers, records};
+use super::report::{REPORTS, peers, quoted, records};
 use crate::context::Context;
 use crate::output::table;
 use crate::verdicts::RECORDS;
@@ -13,24 +15,28 @@ use crate::{Exit, Failure};
 
 /// Which network to use: claimed accuracy against the time measured here
 ///
-/// Takes each variant at its fastest in the records and marks with * those that no other beats in both median and accuracy.
-/// Where there are too few runs for a 90th percentile, the slowest run stands in, with ≤ before it. Exits with 13 where
-/// nothing does what is asked.
+/// Takes each variant in each precision that was measured, at its fastest, and marks with * those that nothing else beats: that
+/// no other has as short a median, as high an accuracy and as many bits. Accuracies are the publishers' claims, in f32. Where
+/// there are too few runs for a 90th percentile, the slowest run stands in, with ≤ before it.
+///
+/// Needs what `zoo bench` or `zoo nightly` measured. Exits with 12 where nothing was measured, and says how to; with 13 where
+/// nothing meets the limits, and names the closest.
 #[derive(Debug, Args)]
 pub(crate) struct Pick {
     /// The longest time of a batch at the 90th percentile, as 60ms or 1.5s
     #[arg(long, value_name = "TIME", value_parser = nanoseconds)]
     max_p90: Option<f64>,
-    /// The least claimed top-1 accuracy, 0 to 1
+    /// The least claimed top-1 accuracy, as 78% or 0.78
     #[arg(long, value_name = "SHARE", value_parser = share)]
     min_top1: Option<f64>,
-    /// Images a batch; without it the smallest that was measured
+    /// Images per batch; without it the smallest that was measured
     #[arg(short, long, value_name = "N")]
     batch: Option<usize>,
-    /// Files of records; without any those of the newest night in reports/, or where there is none what `zoo bench` wrote
+    /// Files of records; without any those of the newest night in reports/ and what `zoo bench` wrote there, each cell as it was
+    /// measured last
     #[arg(long, value_name = "FILE")]
     records: Vec<PathBuf>,
-    /// Print JSON
+    /// Print JSON, in which an accuracy is a share from 0 to 1
     #[arg(long)]
     json: bool,
 }
@@ -39,7 +45,9 @@ pub(crate) struct Pick {
 #[derive(Serialize)]
 struct Picked<'a> {
     variant: &'a str,
+    precision: Precision,
     best: bool,
+    /// The claimed share, 0 to 1.
     top1: f64,
     p90_ms: f64,
     p90_is_slowest_run: bool,
@@ -50,10 +58,16 @@ struct Picked<'a> {
 
 impl Pick {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let records = records(&self.files(cx, Path::new(REPORTS))?)?;
+        let zoo = cx.zoo()?;
+        let files = self.files(cx, Path::new(REPORTS))?;
+        if files.is_empty() {
+            return Err(self.unmeasured("nothing was measured yet"));
+        }
+        let mut records = records(&files)?;
+        records.sort_by(|a, b| a.started.cmp(&b.started));
         let found = choices(
             &Input {
-                zoo: cx.zoo()?,
+                zoo,
                 findings: &[],
                 records: &records,
                 layers: None,
@@ -65,14 +79,19 @@ impl Pick {
             },
             self.batch,
         );
-        if found.is_empty() {
-            let batch = self
+        let Some(batch) = found.first().map(|choice| choice.case.batch) else {
+            let at = self
                 .batch
                 .map_or(String::new(), |batch| format!(" at batch {batch}"));
-            let message = format!("no variant was measured{batch}");
-            return Err(
-                Failure::new(Exit::NoData, message).help("`zoo bench -m all -b 1` measures all of them")
-            );
+            return Err(self.unmeasured(&format!("no variant was measured{at}")));
+        };
+        let missing = missing(zoo, &found);
+        if !missing.is_empty() {
+            cx.out.note(&format!(
+                "not measured at batch {batch}: {}; `{}` does",
+                missing.join(", "),
+                self.bench(&missing, batch)
+            ));
         }
         let wish = Wish {
             max_p90_ns: self.max_p90,
@@ -83,88 +102,151 @@ impl Pick {
             return Err(nothing(&found, wish));
         }
         if self.json {
-            cx.out
-                .json(&fitting.iter().map(|choice| picked(choice)).collect::<Vec<_>>())
-        } else {
-            let titles = [
-                "",
-                "variant",
-                ">top-1",
-                ">p90 ms",
-                ">median ms",
-                ">runs",
-                "measured as",
-            ];
-            cx.out
-                .data(&table(&titles, fitting.iter().map(|choice| row(choice))))
+            return cx
+                .out
+                .json(&fitting.iter().map(|choice| picked(choice)).collect::<Vec<_>>());
         }
+        if fitting
+            .iter()
+            .any(|choice| choice.case.precision != Precision::F32)
+        {
+            cx.out.note(
+                "accuracies are claimed in f32; `zoo fidelity NAME --precision all` says how near other precisions come",
+            );
+        }
+        cx.out
+            .data(&table(&TITLES, fitting.iter().map(|choice| row(choice))))
     }
-}
 
-impl Pick {
-    /// The files of records, told where they were not asked for.
+    /// The files of records that are there, told where they were not asked for.
     fn files(&self, cx: &Context, reports: &Path) -> Result<Vec<PathBuf>, Failure> {
         if !self.records.is_empty() {
             return Ok(self.records.clone());
         }
         let night = report::newest(reports, &Record::now())?;
-        let file = night.as_deref().unwrap_or(reports).join(RECORDS);
-        cx.out.note(&format!("from {}", file.display()));
-        Ok(vec![file])
+        let folders = night.as_deref().into_iter().chain([reports]);
+        let mut files: Vec<PathBuf> = folders.map(|folder| folder.join(RECORDS)).collect();
+        files.retain(|file| file.is_file());
+        if !files.is_empty() {
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            cx.out.note(&format!("from {}", names.join(" and ")));
+        }
+        Ok(files)
+    }
+
+    /// That there is nothing to pick from, and the command that measures it.
+    fn unmeasured(&self, what: &str) -> Failure {
+        let bench = self.bench(&[], self.batch.unwrap_or(1));
+        Failure::new(Exit::NoData, what).help(format!(
+            "`{bench}` measures every network, in some minutes; then ask again"
+        ))
+    }
+
+    /// The command that measures these variants, or all, where this one looks for them.
+    fn bench(&self, variants: &[&str], batch: usize) -> String {
+        let mut words = vec!["zoo bench".to_owned()];
+        if !variants.is_empty() {
+            words.push(format!("-m {}", variants.join(",")));
+        }
+        words.push(format!("-b {batch}"));
+        if let Some(file) = self.records.last() {
+            words.push(format!("--out {}", quoted(file)));
+        }
+        words.join(" ")
     }
 }
+
+/// The networks with a claimed accuracy that are no choice, since they were not measured.
+fn missing<'a>(zoo: &'a Zoo, found: &[Choice]) -> Vec<&'a str> {
+    let is_missing = |name: &str| found.iter().all(|choice| choice.variant != name);
+    let claimed = zoo
+        .variants
+        .iter()
+        .filter(|variant| zoo.claimed_top1(variant).is_some());
+    let mut networks: Vec<&str> = claimed
+        .filter(|variant| is_missing(&variant.name))
+        .map(|variant| zoo.network_of(variant).name.as_str())
+        .collect();
+    networks.dedup();
+    networks
+}
+
+const TITLES: [&str; 8] = [
+    "",
+    "variant",
+    ">top-1 (claimed)",
+    "precision",
+    ">p90 ms",
+    ">median ms",
+    ">runs",
+    "measured as",
+];
 
 fn row(choice: &Choice) -> Vec<String> {
     let bound = if choice.enough { "" } else { "≤ " };
     vec![
         if choice.best { "*" } else { "" }.into(),
         choice.variant.clone(),
-        choice.printed.clone(),
+        choice.claimed.clone(),
+        choice.case.precision.to_string(),
         format!("{bound}{:.2}", choice.p90_ns / 1e6),
         format!("{:.2}", choice.median_ns / 1e6),
         choice.samples.to_string(),
-        harness::Case::Network(choice.case.clone()).to_string(),
+        Case::Network(choice.case.clone()).to_string(),
     ]
 }
 
 fn picked(choice: &Choice) -> Picked<'_> {
     Picked {
         variant: &choice.variant,
+        precision: choice.case.precision,
         best: choice.best,
         top1: choice.top1,
         p90_ms: choice.p90_ns / 1e6,
         p90_is_slowest_run: !choice.enough,
         median_ms: choice.median_ns / 1e6,
         samples: choice.samples,
-        case: harness::Case::Network(choice.case.clone()).to_string(),
+        case: Case::Network(choice.case.clone()).to_string(),
     }
 }
 
-/// What comes nearest on either side.
+/// What comes nearest to the limits: the fastest that is accurate enough, and the most accurate that is fast enough.
 fn nothing(found: &[Choice], wish: Wish) -> Failure {
-    let accurate = found
-        .iter()
-        .filter(|choice| wish.min_top1.is_none_or(|least| choice.top1 >= least))
-        .min_by(|a, b| a.p90_ns.total_cmp(&b.p90_ns));
-    let quick = found
-        .iter()
-        .filter(|choice| wish.max_p90_ns.is_none_or(|most| choice.p90_ns <= most))
-        .max_by(|a, b| a.top1.total_cmp(&b.top1));
-    let told = |choice: &Choice| {
-        let (name, ms) = (&choice.variant, choice.p90_ns / 1e6);
-        format!("{name} with top-1 {} in {ms:.1} ms", choice.printed)
+    let meets = |wish: Wish| found.iter().filter(move |choice| choice.fits(wish));
+    let accurate = Wish {
+        max_p90_ns: None,
+        ..wish
     };
-    let mut near = Vec::new();
-    near.extend(accurate.map(|choice| format!("the fastest that is accurate enough is {}", told(choice))));
-    near.extend(quick.map(|choice| format!("the most accurate that is fast enough is {}", told(choice))));
-    if near.is_empty() {
-        near.extend(
-            found
-                .first()
-                .map(|choice| format!("the fastest of all is {}", told(choice))),
-        );
+    let quick = Wish {
+        min_top1: None,
+        ..wish
+    };
+    let mut near: Vec<&Choice> = Vec::new();
+    if wish.max_p90_ns.is_some() {
+        near.extend(meets(accurate).min_by(|a, b| a.p90_ns.total_cmp(&b.p90_ns)));
     }
-    Failure::new(Exit::NothingFits, "no variant measured here does what is asked").help(near.join("; "))
+    if wish.min_top1.is_some() {
+        near.extend(meets(quick).max_by(|a, b| a.top1.total_cmp(&b.top1)));
+    }
+    if near.is_empty() {
+        near.extend(found.first());
+    }
+    let told = |choice: &&Choice| {
+        let bound = if choice.enough { "" } else { "≤ " };
+        let p90 = wish.max_p90_ns.map_or(String::new(), |_| {
+            format!(", p90 {bound}{:.1} ms", choice.p90_ns / 1e6)
+        });
+        format!(
+            "{} in {}, {} claimed (median {:.1} ms{p90})",
+            choice.variant,
+            choice.case.precision,
+            choice.claimed,
+            choice.median_ns / 1e6
+        )
+    };
+    let told: Vec<String> = near.iter().map(told).collect();
+    Failure::new(Exit::NothingFits, "no measured variant meets these limits")
+        .help(format!("the closest: {}", told.join("; ")))
 }
 
 /// A time with its unit, in ns.
@@ -174,17 +256,28 @@ fn nanoseconds(text: &str) -> Result<f64, String> {
         let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
         Some(number * scale)
     });
-    let time = parsed.filter(|ns| ns.is_finite() && *ns > 0.0);
-    time.ok_or_else(|| format!("`{text}` is no time: expected a number with its unit, as 60ms or 1.5s"))
+    if let Some(ns) = parsed.filter(|ns| ns.is_finite() && *ns > 0.0) {
+        return Ok(ns);
+    }
+    Err(match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => format!("`{text}` needs a unit, as in {text}ms"),
+        _ => format!("`{text}` is no time: expected a number with its unit, as 60ms or 1.5s"),
+    })
 }
 
-/// A share of 1.
+/// A share of 1, or in percent.
 fn share(text: &str) -> Result<f64, String> {
-    let parsed = text
-        .parse::<f64>()
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share));
-    parsed.ok_or_else(|| format!("`{text}` is no share: expected 0 to 1, as 0.78"))
+    let (number, most) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(share) if (0.0..=most).contains(&share) => Ok(share / most),
+        Ok(share) if most == 1.0 && share > 1.0 && share <= 100.0 => {
+            Err(format!("`{text}` needs a unit, as in {text}%"))
+        }
+        _ => Err(format!("`{text}` is no accuracy: expected one as 78% or 0.78")),
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_night_is_taken_before_what_bench_wrote() {
+    fn the_newest_night_is_taken_and_what_bench_wrote_where_they_are_there() {
         let cx = Context::embedded();
         let reports = tempfile::tempdir().expect("a folder");
         let pick = |records: &[&str]| Pick {
@@ -203,13 +296,22 @@ mod tests {
             json: false,
         };
         let files = |pick: Pick| pick.files(&cx, reports.path()).expect("readable");
-        assert_eq!(files(pick(&[])), [reports.path().join("records.jsonl")]);
+        assert_eq!(files(pick(&[])), [""; 0].map(PathBuf::from));
         for day in ["2026-11-24-epyc", "2026-11-25-epyc", "latest"] {
             std::fs::create_dir(reports.path().join(day)).expect("made");
             std::fs::write(reports.path().join(day).join("index.html"), "").expect("written");
         }
         let newest = reports.path().join("2026-11-25-epyc").join("records.jsonl");
-        assert_eq!(files(pick(&[])), [newest]);
+        assert_eq!(
+            files(pick(&[])),
+            [""; 0].map(PathBuf::from),
+            "its samples are gone"
+        );
+        std::fs::write(&newest, "").expect("written");
+        assert_eq!(files(pick(&[])), std::slice::from_ref(&newest));
+        let bench = reports.path().join("records.jsonl");
+        std::fs::write(&bench, "").expect("written");
+        assert_eq!(files(pick(&[])), [newest, bench]);
         assert_eq!(files(pick(&["mine.jsonl"])), [PathBuf::from("mine.jsonl")]);
     }
 
@@ -218,12 +320,17 @@ mod tests {
         assert_eq!(nanoseconds("60ms"), Ok(60e6));
         assert_eq!(nanoseconds("1.5 s"), Ok(1.5e9));
         assert_eq!(nanoseconds("20us"), Ok(20e3));
-        for text in ["60", "ms", "-1ms", "60 minutes", "infs", "NaNms"] {
-            assert!(nanoseconds(text).expect_err(text).contains("60ms"));
+        assert_eq!(nanoseconds("50"), Err("`50` needs a unit, as in 50ms".into()));
+        for text in ["ms", "-1ms", "-1", "60 minutes", "infs", "NaNms", "NaN"] {
+            assert!(nanoseconds(text).expect_err(text).contains("60ms"), "{text}");
         }
-        assert_eq!(share("0.78"), Ok(0.78));
-        for text in ["78", "78%", "-0.1", "NaN"] {
-            assert!(share(text).expect_err(text).contains("0.78"));
+        assert_eq!(
+            (share("0.78"), share("78%"), share("78 %")),
+            (Ok(0.78), Ok(0.78), Ok(0.78))
+        );
+        assert_eq!(share("78"), Err("`78` needs a unit, as in 78%".into()));
+        for text in ["780", "101%", "-0.1", "NaN", "%"] {
+            assert!(share(text).expect_err(text).contains("0.78"), "{text}");
         }
     }
 }

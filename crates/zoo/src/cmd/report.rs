@@ -17,7 +17,7 @@ const CHART: &str = "readme.svg";
 
 /// Render records as a page with charts
 ///
-/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row a cell in cells.csv, and has index.html,
+/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row per cell in cells.csv, and has index.html,
 /// latest/index.html and, where it has a place for the list, README.md beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
 /// draws where a network's time goes, of a folder eval beside them (`zoo eval`) it shows the accuracies. The same files
 /// make the same bytes.
@@ -33,6 +33,9 @@ pub(crate) struct Report {
     /// file; the chart becomes DIR/readme.svg
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
+    /// Also write the page as Markdown with its charts into this folder, as its README.md: for where HTML is not shown
+    #[arg(long, value_name = "DIR")]
+    markdown: Option<PathBuf>,
     /// Print the paths as JSON
     #[arg(long)]
     json: bool,
@@ -75,13 +78,17 @@ impl Report {
         };
         let mut pages: Vec<PathBuf> = written.into_iter().map(placed).collect();
         pages.extend(shelf.update(&Record::now())?);
+        if let Some(markdown) = &self.markdown {
+            pages.extend(page(&folder).copy(markdown)?);
+        }
         if let Some(readme) = &self.readme {
             let chart = self.out.join(CHART);
+            let list = self.markdown.as_ref().unwrap_or(&self.out);
             let excerpt = Excerpt {
                 readme,
                 chart: &chart,
                 link: &link(readme, &chart)?,
-                page: &link(readme, &self.out.join("README.md"))?,
+                page: &link(readme, &list.join("README.md"))?,
             };
             pages.extend(page(&folder).with_input(|input| Ok(report::readme(input, excerpt)?))?);
         }
@@ -125,12 +132,15 @@ impl Report {
         if let Some(readme) = &self.readme {
             words.extend(["--readme".to_owned(), quoted(readme)]);
         }
+        if let Some(markdown) = &self.markdown {
+            words.extend(["--markdown".to_owned(), quoted(markdown)]);
+        }
         words.join(" ")
     }
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,\\".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -172,13 +182,15 @@ pub(crate) fn new_folder(reports: &Path) -> Result<PathBuf, Failure> {
     Ok(Shelf::open(reports)?.night(day, &provenance().machine)?)
 }
 
-/// Writes the page of these records into the folder, with the times of layers that lie there, and what leads to all pages.
+/// Writes the page of these records into the folder, with the times of layers that lie there, and what leads to all pages; where
+/// asked for, a copy in Markdown into another.
 pub(crate) fn render(
     cx: &Context,
     records: &[Record],
     reports: &Path,
     folder: &Path,
     command: &str,
+    markdown: Option<&Path>,
 ) -> Result<Vec<PathBuf>, Failure> {
     let (layers, evaluations) = (report::layers(folder)?, report::evaluations(folder)?);
     let shelf = Shelf::open(reports)?;
@@ -193,10 +205,19 @@ pub(crate) fn render(
     };
     let mut pages = page.render()?;
     pages.extend(shelf.update(&Record::now())?);
+    if let Some(markdown) = markdown {
+        let command = format!("{command} --markdown {}", quoted(markdown));
+        let copy = Page {
+            command: &command,
+            ..page
+        };
+        pages.extend(copy.copy(markdown)?);
+    }
     Ok(pages)
 }
 
 /// All that a page is made of, and where it goes.
+#[derive(Clone, Copy)]
 struct Page<'a> {
     cx: &'a Context,
     records: &'a [Record],
@@ -210,6 +231,11 @@ struct Page<'a> {
 impl Page<'_> {
     fn render(&self) -> Result<Vec<PathBuf>, Failure> {
         self.with_input(|input| Ok(report::render(input, self.folder)?))
+    }
+
+    /// The page as Markdown in another folder.
+    fn copy(&self, into: &Path) -> Result<Vec<PathBuf>, Failure> {
+        self.with_input(|input| Ok(report::render_markdown(input, into)?))
     }
 
     fn with_input<T>(&self, make: impl FnOnce(&Input) -> Result<T, Failure>) -> Result<T, Failure> {
@@ -254,6 +280,7 @@ mod tests {
             records: records.iter().map(PathBuf::from).collect(),
             out: out.into(),
             readme: None,
+            markdown: None,
             json: true,
         };
         assert_eq!(report(&[RECORDS], REPORTS).command(), "zoo report");

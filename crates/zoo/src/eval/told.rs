@@ -1,6 +1,7 @@
 use harness::eval::{McNemar, Share, Summary, Tally};
 
 use crate::output::table;
+use crate::verdicts::chance;
 
 /// Names of images that cannot be read are told up to so many.
 const NAMED: usize = 10;
@@ -120,7 +121,9 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
     let share = 100.0 * agreeing as f64 / images.max(1) as f64;
     format!(
         "{images} images: only {} has {only_first} right, only {} has {only_second}; the same class on {share:.2} %\n\
-         McNemar's exact test: p = {p:.3e}; {verdict}\n",
-        names[0], names[1]
+         McNemar's exact test: p = {}; {verdict}\n",
+        names[0],
+        names[1],
+        chance(p)
     )
 }

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use harness::verdict::{Answer, Comparison, History, Repeat, Rule, Verdict, compare};
-use harness::{Case, NetworkCase, read};
+use harness::{Case, NetworkCase, counted, read};
 
 use crate::context::Context;
 use crate::scratch::Scratch;
@@ -40,9 +40,9 @@ impl Duel<'_> {
             return Ok(comparison);
         }
         self.cx.out.note(&format!(
-            "{} of {} cells look changed: measuring them once more",
+            "{} of {} looks changed: measuring again",
             again.len(),
-            comparison.family
+            counted(comparison.family, "cell")
         ));
         let picked: Vec<Vec<String>> = again.iter().filter_map(Case::network).map(options).collect();
         let [before, now] = self.measure(&picked)?;

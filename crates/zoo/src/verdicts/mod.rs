@@ -7,9 +7,8 @@ pub(crate) mod tonight;
 
 use std::path::Path;
 
-use harness::read;
-use harness::verdict::{Answer, Comparison, Estimate, Repeat, ThresholdSource, Verdict};
-
+use harness::verdict::{Answer, Comparison, Estimate, Repeat, Side, ThresholdSource, Verdict};
+use harness::{counted, read};
 use report::text::markdown as md;
 
 use crate::output::table;
@@ -51,87 +50,154 @@ pub(crate) fn set(path: &Path) -> Result<Vec<Repeat>, Failure> {
     Ok(repeats)
 }
 
+/// How much of a comparison is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    /// Cells that were measured on one side only, too, a row each.
+    pub(crate) all: bool,
+    /// The change corrected for what the machine itself did, and the chance of it.
+    pub(crate) corrected: bool,
+}
+
 /// The verdicts as a table, the most urgent first, with what they rest on and how many there are of each.
-pub(crate) fn text(comparison: &Comparison) -> String {
-    format!("{}\n{}\n", table(&TITLES, rows(comparison)), summary(comparison))
+pub(crate) fn text(comparison: &Comparison, shown: Shown) -> String {
+    rows_and_summary(comparison, shown, |_| true)
 }
 
 /// Only what changed or is missing, and the summary.
 pub(crate) fn urgent(comparison: &Comparison) -> String {
-    let fine = [Answer::Same, Answer::Inconclusive].map(|answer| answer.to_string());
-    let rows: Vec<Vec<String>> = rows(comparison)
+    rows_and_summary(comparison, Shown::default(), |verdict| {
+        !matches!(verdict.answer, Answer::Same | Answer::Inconclusive)
+    })
+}
+
+fn rows_and_summary(comparison: &Comparison, shown: Shown, wanted: impl Fn(&Verdict) -> bool) -> String {
+    let columns = columns(shown);
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let (mut rows, mut folded) = (Vec::new(), 0);
+    for verdict in by_urgency(comparison)
         .into_iter()
-        .filter(|row| !fine.contains(&row[1]))
-        .collect();
-    match rows.is_empty() {
-        true => summary(comparison),
-        false => format!("{}\n{}", table(&TITLES, rows), summary(comparison)),
+        .filter(|verdict| wanted(verdict))
+    {
+        if verdict.is_one_sided() && !shown.all {
+            folded += 1;
+        } else {
+            rows.push(row(&columns, verdict));
+        }
     }
+    let mut parts = Vec::new();
+    if !rows.is_empty() {
+        parts.push(table(&titles, rows));
+    }
+    if folded > 0 {
+        let were = if folded == 1 { "was" } else { "were" };
+        parts.push(format!(
+            "{} {were} measured on one side only; `zoo compare --all` lists them\n",
+            counted(folded, "cell")
+        ));
+    }
+    parts.push(summary(comparison) + "\n");
+    parts.join("\n")
 }
 
 /// All verdicts in Markdown.
 pub(crate) fn markdown(comparison: &Comparison) -> String {
+    let columns = columns(Shown::default());
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&TITLES.map(|title| title.trim_start_matches('>').to_owned()));
-    text.push_str(&line(&TITLES.map(|title| {
-        if title.starts_with('>') { "---:" } else { "---" }.to_owned()
-    })));
-    for row in rows(comparison) {
-        let escaped: Vec<String> = row.iter().map(|cell| md::cell(cell)).collect();
+    let titles = columns.iter().map(|(title, _)| *title);
+    let names: Vec<String> = titles
+        .clone()
+        .map(|title| title.trim_start_matches('>').to_owned())
+        .collect();
+    let rules = titles.map(|title| if title.starts_with('>') { "---:" } else { "---" }.to_owned());
+    let mut text = line(&names);
+    text.push_str(&line(&rules.collect::<Vec<_>>()));
+    for verdict in by_urgency(comparison) {
+        let escaped: Vec<String> = row(&columns, verdict).iter().map(|cell| md::cell(cell)).collect();
         text.push_str(&line(&escaped));
     }
     format!("{text}\n{}\n", md::paragraph(&summary(comparison)))
 }
 
-const TITLES: [&str; 9] = [
-    "cell",
-    "verdict",
-    ">before ms",
-    ">now ms",
-    ">ratio",
-    "95 %",
-    ">as measured",
-    ">threshold",
-    "why",
+/// A title, right-aligned after a `>`, and what stands below it.
+type Column = (&'static str, fn(&Verdict) -> String);
+
+/// Times and change as measured; what the machine did meanwhile is in the last column, in words.
+const COLUMNS: [Column; 8] = [
+    ("cell", |verdict| verdict.case.to_string()),
+    ("verdict", |verdict| verdict.answer.to_string()),
+    (">before ms", |verdict| ms(verdict.before)),
+    (">now ms", |verdict| ms(verdict.now)),
+    (">change", |verdict| {
+        let both = verdict.before.zip(verdict.now);
+        both.map_or(String::new(), |(before, now)| {
+            percent(now.median_ns / before.median_ns)
+        })
+    }),
+    ("95 %", |verdict| interval(verdict.ratio)),
+    (">threshold", threshold),
+    ("why", |verdict| verdict.why.clone()),
 ];
 
-fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut verdicts: Vec<&Verdict> = comparison.verdicts.iter().collect();
-    let urgency = |answer: Answer| Answer::ALL.iter().position(|other| *other == answer);
-    verdicts.sort_by_key(|verdict| urgency(verdict.answer));
-    verdicts.into_iter().map(row).collect()
+/// The change that the verdict is on where a canary was timed on both sides.
+const CORRECTED: [Column; 3] = [
+    (">corrected", |verdict| {
+        verdict
+            .normalised
+            .map_or(String::new(), |estimate| percent(estimate.ratio))
+    }),
+    ("95 %", |verdict| interval(verdict.normalised)),
+    (">p", |verdict| verdict.p_adjusted.map_or(String::new(), chance)),
+];
+
+fn columns(shown: Shown) -> Vec<Column> {
+    let (times, rest) = COLUMNS.split_at(6);
+    let corrected = if shown.corrected { &CORRECTED[..] } else { &[] };
+    [times, corrected, rest].concat()
 }
 
-fn row(verdict: &Verdict) -> Vec<String> {
-    let ms = |side: Option<harness::verdict::Side>| {
-        side.map_or(String::new(), |side| format!("{:.3}", side.median_ns / 1e6))
-    };
-    let ratio = |estimate: Option<Estimate>| {
-        estimate.map_or(String::new(), |estimate| format!("{:.3}", estimate.ratio))
-    };
-    let decisive = verdict.decisive();
-    let interval = decisive.map_or(String::new(), |estimate| {
-        format!("[{:.3}, {:.3}]", estimate.interval.low, estimate.interval.high)
-    });
-    let threshold = verdict.threshold.map_or(String::new(), |threshold| {
+fn by_urgency(comparison: &Comparison) -> Vec<&Verdict> {
+    let mut verdicts: Vec<&Verdict> = comparison.verdicts.iter().collect();
+    verdicts.sort_by_key(|verdict| Answer::ALL.iter().position(|other| *other == verdict.answer));
+    verdicts
+}
+
+fn row(columns: &[Column], verdict: &Verdict) -> Vec<String> {
+    columns.iter().map(|(_, value)| value(verdict)).collect()
+}
+
+fn ms(side: Option<Side>) -> String {
+    side.map_or(String::new(), |side| format!("{:.3}", side.median_ns / 1e6))
+}
+
+/// A ratio as a change.
+fn percent(ratio: f64) -> String {
+    format!("{:+.1} %", 100.0 * (ratio - 1.0))
+}
+
+fn interval(estimate: Option<Estimate>) -> String {
+    let change = |ratio: f64| 100.0 * (ratio - 1.0);
+    estimate.map_or(String::new(), |Estimate { interval, .. }| {
+        format!("[{:+.1}, {:+.1}]", change(interval.low), change(interval.high))
+    })
+}
+
+fn threshold(verdict: &Verdict) -> String {
+    verdict.threshold.map_or(String::new(), |threshold| {
         let learned = match threshold.source {
             ThresholdSource::Learned => ", learned",
             ThresholdSource::Default | ThresholdSource::Given => "",
         };
         format!("{:.1} %{learned}", 100.0 * threshold.share)
-    });
-    vec![
-        verdict.case.to_string(),
-        verdict.answer.to_string(),
-        ms(verdict.before),
-        ms(verdict.now),
-        ratio(decisive),
-        interval,
-        // Empty where the ratio before it is as measured.
-        ratio(verdict.normalised.and(verdict.ratio)),
-        threshold,
-        verdict.why.clone(),
-    ]
+    })
+}
+
+/// A chance: two digits that count, and no more than people read.
+pub(crate) fn chance(p: f64) -> String {
+    match p {
+        p if p >= 0.001 => format!("{p:.3}"),
+        p => format!("{p:.1e}"),
+    }
 }
 
 /// How many of each, over how many cells the chances are bounded, and what all cells did.
@@ -144,11 +210,14 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
             100.0 * comparison.rule.alpha
         ));
     }
-    if let Some(common) = comparison.common {
-        text.push_str(&format!("; all as measured: {common:.3} times as long"));
+    if let (Some(common), true) = (comparison.common, comparison.family > 1) {
+        text.push_str(&format!("; median change of all cells {}", percent(common)));
     }
     if comparison.nights > 0 {
-        text.push_str(&format!("; thresholds of {} earlier sets", comparison.nights));
+        text.push_str(&format!(
+            "; thresholds learned from {}",
+            counted(comparison.nights, "earlier set")
+        ));
     }
     text
 }
@@ -157,7 +226,7 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
 pub(crate) fn judge(comparison: &Comparison) -> Result<(), Failure> {
     let regressed = comparison.count(Answer::Regressed);
     let lost = comparison.lost();
-    let cells = |count: usize| format!("{count} cell{}", if count == 1 { "" } else { "s" });
+    let cells = |count: usize| counted(count, "cell");
     if regressed > 0 {
         let what = format!("{} regressed", cells(regressed));
         return Err(Failure::new(Exit::Regressed, what)
@@ -165,11 +234,14 @@ pub(crate) fn judge(comparison: &Comparison) -> Result<(), Failure> {
     }
     if lost > 0 {
         let what = format!("no data of {} that had some before", cells(lost));
-        return Err(Failure::new(Exit::NoData, what).help("the last column of the verdicts says why"));
+        return Err(Failure::new(Exit::NoData, what).help(
+            "the last column says why of those that failed; `zoo compare --all` lists those not measured now",
+        ));
     }
-    if comparison.family == 0 {
+    if comparison.family == 0 && comparison.count(Answer::Same) == 0 {
         let what = format!("nothing could be compared: {}", comparison.summary());
-        return Err(Failure::new(Exit::NoData, what).help("the last column of the verdicts says why"));
+        return Err(Failure::new(Exit::NoData, what)
+            .help("the last column says why; `zoo compare --all` lists cells measured on one side only"));
     }
     Ok(())
 }
@@ -230,12 +302,17 @@ mod tests {
     #[test]
     fn tables_begin_with_what_is_urgent_and_say_why() {
         let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(20)), (B, Err("no | photo"))]);
-        let text = text(&comparison);
+        let text = text(&comparison, Shown::default());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains(A) && lines[1].contains("regressed"), "{text}");
-        assert!(lines[1].contains("2.000") && lines[1].contains("3.0 %"), "{text}");
         assert!(
-            lines[1].contains("one process against one process and an assumed spread"),
+            lines[1].contains("+100.0 %") && lines[1].contains("3.0 %"),
+            "{text}"
+        );
+        assert!(
+            lines[1]
+                .trim_end()
+                .ends_with("slower, beyond the threshold; by one process a side"),
             "{text}"
         );
         assert!(lines[2].contains("failed now: no | photo"), "{text}");
@@ -246,5 +323,40 @@ mod tests {
             "{markdown}"
         );
         assert!(markdown.contains("no \\| photo"), "{markdown}");
+    }
+
+    #[test]
+    fn cells_of_one_side_are_one_line_unless_all_are_asked_for() {
+        let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(11))]);
+        let folded = text(&comparison, Shown::default());
+        assert!(
+            folded.contains("\n1 cell was measured on one side only; `zoo compare --all` lists them\n"),
+            "{folded}"
+        );
+        assert!(!folded.contains(B), "{folded}");
+        let all = Shown {
+            all: true,
+            corrected: true,
+        };
+        let all = text(&comparison, all);
+        assert!(all.contains(B) && all.contains("corrected"), "{all}");
+    }
+
+    #[test]
+    fn the_change_is_that_of_the_times_beside_it() {
+        let comparison = verdicts(&[(A, Ok(10)), (A, Ok(12))], &[(A, Ok(11))]);
+        let cells = row(&COLUMNS, &comparison.verdicts[0]);
+        assert_eq!(cells[2..5], ["11.000", "11.000", "+0.0 %"], "{cells:?}");
+        assert_eq!(
+            (chance(1.0), chance(0.0349), chance(3.2e-7)),
+            ("1.000".into(), "0.035".into(), "3.2e-7".into())
+        );
+    }
+
+    #[test]
+    fn the_same_records_on_both_sides_are_the_same_and_fail_nothing() {
+        let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(10)), (B, Ok(1))]);
+        assert_eq!(comparison.summary(), "2 same");
+        judge(&comparison).expect("nothing is wrong");
     }
 }

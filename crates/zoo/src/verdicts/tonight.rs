@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use harness::Record;
 use harness::verdict::{Comparison, Repeat, Rule, compare, share_interval, since};
+use harness::{Record, counted};
 
 use report::text::markdown::code;
 use report::text::visible;
@@ -108,11 +108,11 @@ fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
     let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
     let interval = share_interval(changed, cells);
     format!(
-        "A/A: {} of {} cells that were measured twice are called changed; with {} earlier nights {changed} of {cells}, \
-         a false-alarm rate between {:.1} and {:.1} % a cell",
+        "A/A: {} of {} measured twice are called changed; with {} {changed} of {cells}, a false-alarm rate between {:.1} and \
+         {:.1} % per cell",
         tonight.changed(),
-        tonight.family,
-        nights.sets.len(),
+        counted(tonight.family, "cell"),
+        counted(nights.sets.len(), "earlier night"),
         100.0 * interval.low,
         100.0 * interval.high
     )

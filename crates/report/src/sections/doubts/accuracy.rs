@@ -21,8 +21,11 @@ pub(super) fn changed(model: &Model) -> Option<Item> {
         "wrong",
         "Accuracy changed",
         format!(
-            "{} networks do not answer as before on the same images, by the same weights and engine; the first is {first}",
-            changed.len()
+            "{} not answer as before on the same images, by the same weights and engine; the first is {first}",
+            match changed.len() {
+                1 => "1 network does".to_owned(),
+                several => format!("{several} networks do"),
+            }
         ),
     )
 }
@@ -55,10 +58,10 @@ pub(super) fn claimed(model: &Model) -> Option<String> {
         [only] => format!("{}: {}", only.variant, only.reason),
         [first, rest @ ..] => {
             format!(
-                "{}: {}, and {} others were left out",
+                "{}: {}, and {} were left out",
                 first.variant,
                 first.reason,
-                rest.len()
+                harness::counted(rest.len(), "other")
             )
         }
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::Record;
+use harness::{Record, counted};
 use registry::{Known, Zoo};
 
 use super::{item, measured, shown};
@@ -16,8 +16,8 @@ pub(super) fn failed(model: &Model) -> Option<Item> {
         "failed",
         "Failed measurements",
         format!(
-            "{} measurements failed; the first is {}: {}",
-            failed.len(),
+            "{} failed; the first is {}: {}",
+            counted(failed.len(), "measurement"),
             first.case,
             first.error.as_deref().unwrap_or("no samples")
         ),
@@ -34,9 +34,9 @@ pub(super) fn few(model: &Model) -> Option<Item> {
         "note",
         "Too few samples for a 90th percentile",
         format!(
-            "{} of {} cells have fewer than the {P90_SAMPLES} runs that it needs, the fewest {fewest}",
+            "{} of {} have fewer than the {P90_SAMPLES} runs that it needs, the fewest {fewest}",
             samples.len(),
-            measured(model).count()
+            counted(measured(model).count(), "cell")
         ),
     )
 }
@@ -50,9 +50,9 @@ pub(super) fn single(model: &Model) -> Option<Item> {
         "note",
         "One process",
         format!(
-            "{single} of {} cells were measured in one process each: memory and threads may lie otherwise in the next, \
-             and no ± here knows of that",
-            measured(model).filter(|cell| !cell.raced).count()
+            "{single} of {} ran in one process each: in another, memory and threads may be placed otherwise, which no ± here \
+             covers",
+            counted(measured(model).filter(|cell| !cell.raced).count(), "cell")
         ),
     )
 }
@@ -72,12 +72,14 @@ pub(super) fn unlike(model: &Model) -> Option<Item> {
     let mut parts = Vec::new();
     if unchecked > 0 {
         parts.push(format!(
-            "the logits of {unchecked} cells were not compared with the reference's"
+            "the logits of {} were not compared with the reference's",
+            counted(unchecked, "cell")
         ));
     }
     if other > 0 {
         parts.push(format!(
-            "{other} cells name another class than the reference for some images"
+            "in {} the first class of some image is not the reference's",
+            counted(other, "cell")
         ));
     }
     item("note", "Answers", parts.join("; "))
@@ -109,10 +111,11 @@ pub(super) fn seeded(model: &Model) -> Option<Item> {
     (seeded > 0).then_some(())?;
     item(
         "note",
-        "Made-up weights",
+        "Seeded weights",
         format!(
-            "{seeded} cells ran on seeded weights: they take as long as trained ones, but tell nothing of an accuracy, and their \
-             first classes are near ties that any rounding may turn"
+            "{} ran on seeded (random) weights: these take as long as trained ones, but have no accuracy, and their first classes \
+             are near ties that any rounding may turn",
+            counted(seeded, "cell")
         ),
     )
 }

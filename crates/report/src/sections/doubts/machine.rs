@@ -1,18 +1,35 @@
 //! What the machine did meanwhile.
 
+use harness::noise::{APART, LOAD, STEAL};
 use harness::verdict::FARTHER;
-use harness::{Canary, Conditions, Record};
+use harness::{Conditions, Record, counted};
 
 use super::{conditions, item, shown};
 use crate::cells::Model;
 use crate::page::Item;
 
-/// Other processes that want to run: half of one slows a cell that uses every thread.
-const LOAD: f64 = 0.5;
-/// Time that the host gave to others, as a share.
-const STEAL: f64 = 0.01;
-/// How far the machine's speed before and after a cell may lie apart, as a share.
-const APART: f64 = 0.05;
+/// The change of the machine's speed within a cell, as a share, beyond which it is no small matter.
+const FAR: f64 = 0.25;
+/// The share of noisy measurements from which the night is called so.
+const NOISY_NIGHT: f64 = 0.2;
+
+/// That the night was noisy, and what its times are worth then; none where most measurements were quiet.
+pub(crate) fn noisy_night(model: &Model) -> Option<String> {
+    let seen: Vec<&Conditions> = conditions(model).map(|(_, seen)| seen).collect();
+    let noisy = seen.iter().filter(|seen| seen.noise().is_some()).count();
+    (noisy as f64 > NOISY_NIGHT * seen.len() as f64).then_some(())?;
+    let mut apart: Vec<f64> = seen.iter().map(|seen| seen.apart()).collect();
+    apart.sort_by(f64::total_cmp);
+    let nine_in_ten = apart.get(9 * apart.len() / 10).copied()?.max(APART);
+    Some(format!(
+        "A noisy night: other work disturbed {noisy} of {}, within which the machine's speed changed by up to {:.0} %. \
+         Differences of less than {:.0} % on this page mean little, and those from another page less. Measure again when nothing else \
+         runs on the machine; `zoo nightly --budget 2h` measures each cell several times.",
+        counted(seen.len(), "measurement"),
+        100.0 * apart.last()?,
+        100.0 * nine_in_ten,
+    ))
+}
 
 /// Records in which a value is above what is harmless: how many of how many, and the worst.
 fn above<'m, 'a>(
@@ -34,7 +51,10 @@ pub(super) fn alarms(model: &Model) -> Option<Item> {
     item(
         if changed > 0 { "odd" } else { "note" },
         "The harness against itself",
-        format!("Of {twice} cells that were measured twice, {changed} were called changed: false alarms"),
+        format!(
+            "{changed} of {} measured twice by the same program were called changed: false alarms",
+            counted(twice, "cell")
+        ),
     )
 }
 
@@ -44,7 +64,7 @@ pub(super) fn load(model: &Model) -> Option<Item> {
         "odd",
         "Other processes",
         format!(
-            "In {over} of {of} measurements more than {LOAD} other processes were ready to run; the most were \
+            "In {over} of {of} measurements other processes kept more than {LOAD} processors busy; at most \
              {worst:.1}, at {}",
             record.case
         ),
@@ -76,18 +96,9 @@ fn distance(a: f64, b: f64) -> f64 {
 }
 
 pub(super) fn apart(model: &Model) -> Option<Item> {
-    let of = |seen: &Conditions| {
-        let [before, after] = seen.canary;
-        let rates = [
-            |canary: &Canary| canary.macs_per_s,
-            |canary: &Canary| canary.bytes_per_s,
-        ];
-        let far = rates.map(|rate| distance(rate(&before), rate(&after)));
-        Some(far[0].max(far[1]))
-    };
-    let (over, of, worst, record) = above(model, APART, of)?;
+    let (over, of, worst, record) = above(model, APART, |seen| Some(seen.apart()))?;
     item(
-        "odd",
+        if worst > FAR { "noisy" } else { "odd" },
         "The machine changed within a cell",
         format!(
             "In {over} of {of} measurements the machine's speed before and after lay more than {:.0} % apart; the most \
@@ -157,8 +168,8 @@ pub(super) fn unsteady(model: &Model) -> Option<Item> {
         "odd",
         "Warm-up not steady",
         format!(
-            "{} measurements began while runs were still becoming faster; the first is {}",
-            unsteady.len(),
+            "{} began while runs were still becoming faster; the first is {}",
+            counted(unsteady.len(), "measurement"),
             first.case
         ),
     )

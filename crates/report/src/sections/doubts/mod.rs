@@ -6,6 +6,7 @@ mod machine;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::machine::noisy_night;
 use harness::{Conditions, Record};
 
 use crate::cells::{Cell, Model};
@@ -38,12 +39,11 @@ pub(super) fn doubts(model: &Model) -> Section {
     } else {
         "What the records themselves say against the numbers above, and then what is true of every night."
     };
-    let text = "Each cell prepares its network, runs it on a photo to see that the logits are right or at least finite, \
-                warms up, and then times single runs until its budget is spent; every run is recorded. A ± \
-                is the median absolute deviation of single runs. An interval of one process is that of its median with \
-                95 %, which knows nothing of how another process would have lain in memory; of six and more processes it \
-                is that of their median, of fewer their range. Compare latencies of one page with each other before \
-                comparing pages.";
+    let text = "Each cell prepares its network, runs it on a photo to check its logits, warms up, and then times single runs \
+                until its time is spent; every run is recorded. A ± is the median absolute deviation of single runs. With one \
+                process, an interval is a 95 % interval of its median and ignores how processes differ; with six or more it \
+                is a 95 % interval of the median of processes, with two to five their range. Compare latencies on one page \
+                before comparing pages.";
     let mut blocks = vec![Block::Text { text: lead.into() }];
     if !items.is_empty() {
         blocks.push(Block::List { items });

@@ -82,7 +82,7 @@ fn each_reason_is_told_when_it_is_there() {
         }),
         ("Answers", |record| record.fidelity = None),
         ("Nobody watched", |record| record.conditions = None),
-        ("Made-up weights", |record| {
+        ("Seeded weights", |record| {
             record.provenance.weights = "seeded:0".into()
         }),
         ("Weights taken on trust", |record| {
@@ -110,5 +110,27 @@ fn each_reason_is_told_when_it_is_there() {
     assert_eq!(
         subjects(&[good(), fast]),
         ["The machine changed from cell to cell"]
+    );
+}
+
+#[test]
+fn a_noisy_night_says_so_first_and_a_quiet_one_does_not() {
+    let night = |noisy: usize| -> Vec<Record> {
+        let mut records = vec![good(); 10];
+        for record in &mut records[..noisy] {
+            record.conditions.as_mut().expect("seen").canary[1].macs_per_s = 105.5e9;
+        }
+        for (process, record) in records.iter_mut().enumerate() {
+            record.process = Some(process as u32);
+        }
+        records
+    };
+    let first = |records: &[Record]| with(records, crate::sections::notices).into_iter().next();
+    assert_eq!(first(&night(2)), None);
+    let told = first(&night(3)).expect("noisy");
+    assert!(
+        told.starts_with("A noisy night: other work disturbed 3 of 10 measurements")
+            && told.contains("up to 111 %"),
+        "{told}"
     );
 }
