@@ -21,8 +21,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let zoo = Zoo::parse(include_str!("../zoo.toml"), Path::new("zoo.toml"))?;
     let variant = zoo.find(name.first().map_or("HRNet_W18_C", String::as_str))?;
 
+    // Photos are prepared as the publisher of the weights does: tensor names tell who that is.
+    let file = checkpoint::read(Path::new(weights))?;
+    let publisher = match file.naming()? {
+        checkpoint::Naming::Timm => registry::Naming::Timm,
+        checkpoint::Naming::Mmpretrain => registry::Naming::Mmpretrain,
+        _ => registry::Naming::Paddle,
+    };
+    let source = variant.artifacts.iter().find(|source| source.naming == publisher);
+    let wants = source.map_or(&variant.preprocess, |source| &source.preprocess);
+
     // Photo to batch: [1, 3, crop, crop], normalised.
-    let wants = &variant.preprocess;
     let filter = match wants.interpolation {
         Interpolation::Bilinear => Filter::Bilinear,
         Interpolation::Bicubic => Filter::Bicubic,
@@ -38,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Widths to graph, weights bound to it, both prepared for the fastest backend: done once.
     let graph = variant.spec.graph(Shape::square(1, wants.crop))?;
-    let weights = checkpoint::load(Path::new(weights), &graph)?;
+    let weights = file.weights(&graph)?;
     let backend = runtime::default_backend(Precision::F32)?;
     let mut session = backend.prepare(&graph, &weights, Options::new(Precision::F32))?;
 

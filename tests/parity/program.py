@@ -28,7 +28,7 @@ class Zoo:
     def photo(self) -> np.ndarray:
         """A photo as PaddleClas makes a batch of it."""
         photo, made = pathlib.Path(__file__).parents[1] / "golden/photo.jpg", self.folder / "photo.npy"
-        self.run("preprocess", photo, "--profile", "paddle-224", "--output", made)
+        self.run("preprocess", photo, "--preprocess", "paddle-224", "--output", made)
         return np.load(made)
 
     def export(self, network: str, weights, output: pathlib.Path, *options) -> pathlib.Path:

@@ -84,7 +84,7 @@ pub struct Column {
     pub decimals: Option<usize>,
     /// The weight source that an accuracy belongs to.
     pub weights: Option<String>,
-    /// The id of the preprocessing that an accuracy was measured with, where it is not the variant's own.
+    /// The id of the preprocessing that an accuracy was measured with, where it is not that of its weight source.
     pub preprocess: Option<String>,
 }
 
@@ -191,7 +191,7 @@ pub struct Variant {
     pub spec: HrnetSpec,
     /// The licence of the weights, as an SPDX expression.
     pub licence: String,
-    /// How images are prepared for the published accuracy.
+    /// How images are prepared where the weights do not say it: for the first published accuracy.
     pub preprocess: Preprocess,
     /// Where weights are to be had; the first is the default.
     pub artifacts: Vec<Artifact>,
@@ -208,6 +208,20 @@ impl Variant {
     /// The weight source of this id.
     pub fn artifact(&self, id: &str) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.id == id)
+    }
+
+    /// The profiles of the variant and of its weight sources, each once.
+    pub fn profiles(&self) -> Vec<&Preprocess> {
+        let mut profiles = vec![&self.preprocess];
+        for artifact in &self.artifacts {
+            if !profiles
+                .iter()
+                .any(|profile| profile.id == artifact.preprocess.id)
+            {
+                profiles.push(&artifact.preprocess);
+            }
+        }
+        profiles
     }
 }
 
@@ -232,7 +246,7 @@ pub struct Preprocess {
     pub std: [f32; 3],
 }
 
-/// Whose preprocessing is followed to the last bit.
+/// Whose preprocessing is followed, pixel for pixel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
@@ -241,6 +255,16 @@ pub enum Profile {
     Paddle,
     /// timm's, with Pillow and torchvision.
     Timm,
+}
+
+impl Profile {
+    /// Its name, as in the manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paddle => "paddle",
+            Self::Timm => "timm",
+        }
+    }
 }
 
 /// How a resized pixel is made.
@@ -253,7 +277,7 @@ pub enum Interpolation {
     Bicubic,
 }
 
-/// Whose resizing it is, to the last bit.
+/// Whose resizing it is, pixel for pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resampler {
     /// OpenCV 4's.
@@ -297,7 +321,7 @@ impl fmt::Display for Interpolation {
 }
 
 /// One file of weights.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Artifact {
     /// The name of the source within its variant.
     pub id: String,
@@ -311,6 +335,8 @@ pub struct Artifact {
     pub format: Format,
     /// Whose tensor names it has.
     pub naming: Naming,
+    /// How its publisher prepares images for it.
+    pub preprocess: Preprocess,
     /// The licence, as an SPDX expression.
     pub licence: String,
     /// Its exact size, where it is published.

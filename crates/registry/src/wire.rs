@@ -122,6 +122,7 @@ pub(crate) struct Weights {
     pub(crate) mirrors: Vec<Spanned<String>>,
     pub(crate) format: Format,
     pub(crate) naming: Naming,
+    pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) licence: Option<String>,
     pub(crate) bytes: Option<u64>,
     pub(crate) sha256: Option<Spanned<String>>,

@@ -318,6 +318,27 @@ fn preprocessing_has_a_profile_and_timms_has_a_rule() {
     assert!(refused("profile = \"timm\"", "profile = \"torch\"").contains("torch"));
     let column = "weights = \"ms\"\npreprocess = \"timm-224-bilinear-0.875\"";
     assert!(refused(column, "weights = \"ms\"\npreprocess = \"x\"").contains("unknown preprocess `x`"));
+    let of_source = |name: &str, source: &str| {
+        let variant = zoo.find(name).expect("a variant");
+        variant.artifact(source).expect("a source").preprocess.id.as_str()
+    };
+    assert_eq!(of_source("HRNet_W18_C", "paddle"), "paddle-224", "the variant's");
+    assert_eq!(of_source("HRNet_W18_C", "ms"), "timm-224-bilinear-0.875");
+    assert_eq!(
+        of_source("hrnet_w18_small", "ms"),
+        "timm-224-bilinear-0.875",
+        "the variant's"
+    );
+    assert_eq!(of_source("HRNet_W48_C_ssld", "openmmlab"), "openmmlab-224");
+    let own = "preprocess = \"timm-224-bilinear-0.875\"\nformat";
+    assert!(refused(own, "preprocess = \"x\"\nformat").contains("unknown preprocess `x`"));
+    let odd = "[preprocess.odd]\nresize_short = 100\ncrop = 100\ninterpolation = \"bilinear\"\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n";
+    let of_odd = EMBEDDED.replacen("preprocess = \"openmmlab-224\"", "preprocess = \"odd\"", 1) + odd;
+    let error = parse(&of_odd).expect_err("no crop of a network").to_string();
+    assert!(
+        error.contains("on images prepared as odd") && error.contains("multiples of 32"),
+        "{error}"
+    );
     let latency = "device = \"NVIDIA V100\"";
     let both = format!("{latency}\npreprocess = \"paddle-224\"");
     assert!(refused(latency, &both).contains("only an accuracy"));

@@ -257,10 +257,7 @@ pub(crate) fn table(input: &Input) -> Result<String, csv::Error> {
             ..
         } = &evaluated.summary;
         let (key, since) = (&header.key, Since::of(&evaluated.summary, input.history));
-        let claims: Vec<String> = claims
-            .iter()
-            .map(|held| format!("{} {}: {}", held.column, held.printed, held.agreement))
-            .collect();
+        let claims: Vec<String> = claims.iter().map(ToString::to_string).collect();
         Row {
             variant: &key.variant,
             weights: &key.weights,

@@ -96,7 +96,21 @@ pub(crate) fn ranges(calibration: &Calibration, graph: &Graph) -> onnx::Ranges {
     graph.iter().filter_map(range).collect()
 }
 
-const ADVICE: &str = "`zoo quantize NAME --calibration DIR` makes one on photos";
+const ADVICE: &str = "`zoo quantize NAME --photos DIR` makes one on photos";
+
+/// Warns where a network runs in fixed point by ranges of images that are none of the user's.
+pub(crate) fn warn_of_stand_in(cx: &Context, network: &str, precisions: &[Precision]) {
+    let fixed = precisions.iter().filter(|precision| precision.is_fixed_point());
+    let mut names: Vec<&str> = fixed.map(|precision| precision.name()).collect();
+    names.dedup();
+    if !names.is_empty() {
+        cx.out.warn(&format!(
+            "{} without --calibration: ranges of {}; `zoo quantize {network} --photos DIR` finds those of your photos",
+            names.join(" and "),
+            Calibration::STAND_IN
+        ));
+    }
+}
 
 /// The name of the variant's network, which several variants may share.
 pub(crate) fn network(cx: &Context, variant: &Variant) -> Result<String, Failure> {
@@ -106,7 +120,48 @@ pub(crate) fn network(cx: &Context, variant: &Variant) -> Result<String, Failure
 /// `--calibration`, for every subcommand that runs a network.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CalibrationArg {
-    /// Ranges for i16 and int8, a file of `zoo quantize`; without it ranges of made-up photos
+    /// Ranges for i16 and int8, a file of `zoo quantize`; without it ranges of synthetic photos
     #[arg(long = "calibration", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// What a network's values are rounded by.
+#[derive(Default)]
+pub(crate) struct Ranges {
+    /// None in floating point, and where a stand-in is found on synthetic photos.
+    pub(crate) calibration: Option<Arc<Calibration>>,
+    /// Where they come from: SHA-256 of the calibration, or what stands in for one; none in floating point.
+    pub(crate) about: Option<String>,
+}
+
+impl CalibrationArg {
+    /// What a precision is run by on weights of this identity; warns where that is a stand-in.
+    ///
+    /// # Errors
+    /// As those of [`Calibrated::read`].
+    pub(crate) fn ranges(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        precision: Precision,
+        weights: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<Ranges, Failure> {
+        match &self.file {
+            _ if !precision.is_fixed_point() => Ok(Ranges::default()),
+            None => {
+                warn_of_stand_in(cx, &variant.name, &[precision]);
+                Ok(Ranges {
+                    calibration: None,
+                    about: Some(Calibration::STAND_IN.to_owned()),
+                })
+            }
+            Some(file) => {
+                let found = Calibrated::read(cx, file, variant, weights)?;
+                Ok(Ranges {
+                    calibration: Some(found.calibration),
+                    about: Some(found.digest),
+                })
+            }
+        }
+    }
 }

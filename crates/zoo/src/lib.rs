@@ -23,6 +23,7 @@ mod model;
 mod npy;
 mod output;
 mod peers;
+mod photos;
 mod scratch;
 mod verdicts;
 mod weight_file;

@@ -13,9 +13,10 @@ use registry::{Artifact, Digest, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
+use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::counts::{THREADS, count};
+use crate::photos::Whose;
 use crate::weight_file::WeightFile;
 use crate::{Exit, Failure, door, memory};
 
@@ -40,18 +41,20 @@ pub(crate) struct ModelArgs {
     calibration: CalibrationArg,
 }
 
+/// A session, and what it runs by.
+pub(crate) struct Ready {
+    pub(crate) session: Box<dyn Session>,
+    /// Where its ranges come from: SHA-256 of the calibration, or what stands in for one; none in floating point.
+    pub(crate) calibration: Option<String>,
+}
+
 impl ModelArgs {
     /// A session of the model for batches of `input`.
-    pub(crate) fn session(
-        &self,
-        cx: &Context,
-        variant: &Variant,
-        input: Shape,
-    ) -> Result<Box<dyn Session>, Failure> {
+    pub(crate) fn session(&self, cx: &Context, variant: &Variant, input: Shape) -> Result<Ready, Failure> {
         let graph = variant.spec.graph(input)?;
         memory::check_graph(&variant.name, &graph, self.precision)?;
         let weights = self.weights.load(cx, variant, &graph)?;
-        self.prepare(cx, variant, &graph, &weights)
+        self.ready(cx, variant, &graph, &weights)
     }
 
     /// A session of the graph, which may be a part of the one the weights were loaded for.
@@ -62,26 +65,37 @@ impl ModelArgs {
         graph: &Graph,
         weights: &Weights,
     ) -> Result<Box<dyn Session>, Failure> {
-        let calibration = self.calibration.file.as_deref();
-        refuse_unused(calibration, &[self.precision])?;
+        Ok(self.ready(cx, variant, graph, weights)?.session)
+    }
+
+    fn ready(
+        &self,
+        cx: &Context,
+        variant: &Variant,
+        graph: &Graph,
+        weights: &Weights,
+    ) -> Result<Ready, Failure> {
+        refuse_unused(self.calibration.file.as_deref(), &[self.precision])?;
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
-        if let Some(file) = calibration {
-            let identity = || weights.identity(cx);
-            options.calibration = Some(Calibrated::read(cx, file, variant, identity)?.calibration);
-        }
+        let identity = || weights.identity(cx);
+        let ranges = self.calibration.ranges(cx, variant, self.precision, identity)?;
+        options.calibration = ranges.calibration;
         let backend = match &self.backend {
             Some(name) => runtime::backend(name)?,
             None => runtime::default_backend(self.precision)?,
         };
-        Ok(backend.prepare(graph, weights.source.as_ref(), options)?)
+        Ok(Ready {
+            session: backend.prepare(graph, weights.source.as_ref(), options)?,
+            calibration: ranges.about,
+        })
     }
 }
 
 /// Which weights of a variant.
 #[derive(Debug, Args)]
 pub(crate) struct WeightArgs {
-    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones. Of several sets of weights in a file,
+    /// A weight file, or `seeded:N` for random weights; without it the fetched ones. Of several sets of weights in a file,
     /// `FILE#KEY` takes the one under that key, as `zoo inspect` names it
     #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     pub(crate) weights: Option<WeightsArg>,
@@ -98,6 +112,11 @@ impl WeightArgs {
         Ok(weights)
     }
 
+    /// Whose weights they are, without loading them.
+    pub(crate) fn whose<'v>(&self, cx: &Context, variant: &'v Variant) -> Result<Whose<'v>, Failure> {
+        self.choice().whose(cx, variant)
+    }
+
     pub(crate) fn choice(&self) -> Choice<'_> {
         match (&self.weights, &self.source) {
             (Some(weights), _) => Choice::Given(weights.clone()),
@@ -105,7 +124,12 @@ impl WeightArgs {
         }
     }
 
-    /// Whether the weights are made up.
+    /// Whether any are named.
+    pub(crate) fn are_named(&self) -> bool {
+        self.weights.is_some() || self.source.is_some()
+    }
+
+    /// Whether the weights are random.
     pub(crate) fn are_seeded(&self) -> bool {
         self.weights.as_ref().is_some_and(WeightsArg::are_seeded)
     }
@@ -149,6 +173,28 @@ pub(crate) enum Choice<'a> {
     Cached(Option<&'a str>),
     /// The fetched file, or seeded ones: latencies do not depend on the values.
     CachedOrSeeded,
+}
+
+impl Choice<'_> {
+    /// Whose weights [`Weights::load`] would load. Of a file the names are read, and no values.
+    pub(crate) fn whose<'v>(&self, cx: &Context, variant: &'v Variant) -> Result<Whose<'v>, Failure> {
+        let artifact = match self {
+            Self::Given(WeightsArg::Seeded(_)) => return Ok(Whose::Seeded),
+            Self::Given(WeightsArg::File(file)) => {
+                return Ok(Whose::File {
+                    name: file.name(),
+                    naming: file.naming()?,
+                });
+            }
+            Self::Cached(source) => pick(variant, *source, cx)?,
+            Self::CachedOrSeeded => pick(variant, None, cx)?,
+        };
+        let is_seeded = matches!(self, Self::CachedOrSeeded) && cx.cached(artifact)?.is_none();
+        Ok(match is_seeded {
+            true => Whose::Seeded,
+            false => Whose::Source(artifact),
+        })
+    }
 }
 
 /// Weights, and what a record says about them.
@@ -217,7 +263,7 @@ impl Weights {
         self.origin.identity(cx)
     }
 
-    /// How the SHA-256 of their file is known; none for made-up weights.
+    /// How the SHA-256 of their file is known; none for random weights.
     pub(crate) fn check(&self, cx: &Context) -> Result<Option<WeightsCheck>, Failure> {
         match &self.origin {
             Origin::Seeded(_) => Ok(None),
@@ -364,6 +410,6 @@ fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<&'a 
 fn missing(variant: &Variant, artifact: &Artifact) -> Failure {
     let name = &variant.name;
     Failure::new(Exit::Missing, format!("the {} weights of {name} are not in the cache", artifact.id)).help(format!(
-        "`zoo fetch {name}` brings them; `--weights FILE` takes another file, `--weights seeded:0` made-up ones"
+        "`zoo fetch {name}` brings them; `--weights FILE` takes another file, `--weights seeded:0` random ones"
     ))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use checkpoint::{CheckpointError, TensorFile};
+use checkpoint::{CheckpointError, Naming, TensorFile};
 use hrnet::{Graph, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,12 @@ impl WeightFile {
     /// The file, which must be a regular one.
     pub(crate) fn open(&self) -> Result<File, Failure> {
         ::files::open_file(&self.path).map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    /// The scheme of its tensors' names.
+    pub(crate) fn naming(&self) -> Result<Naming, Failure> {
+        let file = checkpoint::read_open(&self.path, &self.open()?, self.set.as_deref())?;
+        Ok(file.naming()?)
     }
 
     /// As [`WeightFile::read`], from the file that was opened.

@@ -266,7 +266,22 @@ fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
     let early = run.json();
     let counted = early["tally"]["counted"].as_u64().expect("a count");
     assert!((8..400).contains(&counted), "{early}");
-    assert_eq!(early["claims"][0]["agreement"], "differs", "{early}");
+    let claim = &early["claims"][0];
+    assert_eq!(claim["agreement"], "not_comparable", "{early}");
+    let reasons: Vec<&str> = claim["reasons"]
+        .as_array()
+        .expect("reasons")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(reasons[0], "other weights");
+    assert_eq!(
+        reasons[1],
+        format!("{counted} images, not the 50 000 of the validation set")
+    );
+    let text = world.eval(&["--limit", "8", "--out", "few"]).good();
+    let told = "claimed 0.2: not comparable: other weights; 8 images, not the 50 000 of the validation set";
+    assert!(text.contains(told) && !text.contains("differs"), "{text}");
 
     let both = world.place.zoo(&[
         "eval",
@@ -400,14 +415,7 @@ fn pipes_devices_and_absurd_sizes_are_named_by_every_command_that_reads_photos()
     all_named(&world.place.zoo(&classify).failed(9));
     let prepare = ["preprocess", "images", "--model", "tiny", "-o", "x.npy"];
     all_named(&world.place.zoo(&prepare).failed(9));
-    let quantize = [
-        "quantize",
-        "tiny",
-        "--weights",
-        "seeded:5",
-        "--calibration",
-        "images",
-    ];
+    let quantize = ["quantize", "tiny", "--weights", "seeded:5", "--photos", "images"];
     all_named(&world.place.zoo(&quantize).failed(9));
     let fidelity = [
         "fidelity",

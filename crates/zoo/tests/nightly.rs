@@ -120,7 +120,12 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
         .zoo(&["eval", "tiny", "--data", "list.txt", "--json", "-q"])
         .json();
     assert_eq!(alone["source"], "here", "the source that is in the cache");
-    assert_eq!(alone["claims"][0]["agreement"], "differs", "its claim: {alone}");
+    let claim = &alone["claims"][0];
+    assert_eq!(claim["agreement"], "not_comparable", "its claim: {alone}");
+    assert_eq!(
+        claim["reasons"][0], "24 images, not the 50 000 of the validation set",
+        "{claim}"
+    );
 
     let night = ["nightly", "--budget", "6s"];
     let first = place.zoo(&[&night[..], &["--data", "list.txt"]].concat());
@@ -143,7 +148,9 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     );
     assert!(table.contains(&format!(",{},0.875,", IMAGES - NONE)), "{table}");
     let page = file(&place, &printed, "index.md");
-    assert!(page.contains("| top-1 0.200 | differs |"), "{page}");
+    let verdict =
+        "| top-1 0.200 | not comparable: 24 images, not the 50 000 of the validation set; images of";
+    assert!(page.contains(verdict), "{page}");
     assert!(
         page.contains("**note** absent: no weights in the cache"),
         "{page}"
@@ -151,5 +158,8 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
 
     let again = place.zoo_with(&[("ZOO_DATA", "list.txt")], &night).stdout();
     let page = file(&place, &again, "index.md");
-    assert!(page.contains("| top-1 0.200 | differs | same |"), "{page}");
+    assert!(
+        page.contains(verdict) && page.contains("classes, not of 1000 | same |"),
+        "{page}"
+    );
 }

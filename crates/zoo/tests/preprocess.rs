@@ -1,8 +1,9 @@
-//! `zoo preprocess`: photos in, the batch out, equal to what OpenCV and Pillow make of them.
+//! `zoo preprocess`: photos in, the batch out, equal to what OpenCV and Pillow make of them; and which profile commands choose.
 
 mod common;
 
-use common::Place;
+use common::{Place, SMALL};
+use serde_json::Value;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
 
@@ -35,7 +36,7 @@ fn the_batch_is_that_of_the_profiles_library() {
         ("timm-224-bilinear-0.875", "timm-224-bilinear-0.875"),
         ("timm-224-bic", "timm-224-bicubic-0.875"),
     ] {
-        let arguments = ["preprocess", &photo(), "--profile", name, "--output", "x.npy"];
+        let arguments = ["preprocess", &photo(), "--preprocess", name, "--output", "x.npy"];
         place.zoo(&arguments).good();
         let (shape, values) = batch(&place, "x.npy");
         assert_eq!(shape, [1, 3, 224, 224]);
@@ -56,7 +57,7 @@ fn the_batch_is_that_of_the_profiles_library() {
 #[test]
 fn a_photo_comes_from_standard_input_as_from_its_file() {
     let place = Place::new();
-    let arguments = |output: &'static str| ["preprocess", "-", "--profile", "paddle", "--output", output];
+    let arguments = |output: &'static str| ["preprocess", "-", "--preprocess", "paddle", "--output", output];
     place.zoo_from(&photo(), &arguments("x.npy")).good();
     let (shape, values) = batch(&place, "x.npy");
     assert_eq!(shape, [1, 3, 224, 224]);
@@ -79,7 +80,7 @@ fn folders_are_searched_in_the_order_of_names() {
     let arguments = [
         "preprocess",
         "photos",
-        "--profile",
+        "--preprocess",
         "paddle",
         "--output",
         "x.npy",
@@ -102,6 +103,7 @@ fn what_cannot_be_prepared_is_named_and_nothing_is_written() {
     let run = |images: &[&str], profile: &str, code: i32| {
         let mut arguments = vec!["preprocess"];
         arguments.extend(images);
+        // The old spelling.
         arguments.extend(["--profile", profile, "--output", "x.npy"]);
         place.zoo(&arguments).failed(code)
     };
@@ -111,7 +113,146 @@ fn what_cannot_be_prepared_is_named_and_nothing_is_written() {
     assert!(error.contains("none.png: "), "{error}");
     assert!(error.contains("2 of 3 images cannot be prepared"), "{error}");
     assert!(run(&["empty"], "paddle", 2).contains("no images in this folder"));
-    assert!(run(&[&photo], "padle", 4).contains("it has paddle-224, timm-224-bicubic-0.875"));
-    assert!(run(&[&photo], "timm", 2).contains("say which: timm-224-bicubic-0.875, timm-224-bilinear-0.875"));
+    assert!(run(&[&photo], "padle", 4).contains("it has openmmlab-224, paddle-224, timm-224-bicubic-0.875"));
+    assert!(
+        run(&[&photo], "timm", 2).contains("choose one of timm-224-bicubic-0.875, timm-224-bilinear-0.875")
+    );
     assert!(!place.path().join("x.npy").exists());
+}
+
+/// A safetensors file of one number under this name.
+fn named(place: &Place, file: &str, tensor: &str) {
+    let header = format!(r#"{{"{tensor}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#);
+    let length = (header.len() as u64).to_le_bytes();
+    let bytes = [&length[..], header.as_bytes(), &[0; 4]].concat();
+    std::fs::write(place.path().join(file), bytes).expect("written");
+}
+
+#[test]
+fn the_batch_is_prepared_as_the_publisher_of_the_weights_does() {
+    const MS: &str = "timm-224-bilinear-0.875";
+    let place = Place::new();
+    named(&place, "timm.safetensors", "module.conv1.weight");
+    named(&place, "paddle.safetensors", "conv_layer1_1.conv.weight");
+    named(&place, "none.safetensors", "features.0.weight");
+    let photo = photo();
+    let prepare = |more: &[&str]| {
+        let arguments = ["preprocess", &photo, "-o", "x.npy", "-m"];
+        place.zoo(&[&arguments[..], more].concat())
+    };
+    let said = |more: &[&str], golden: &str| {
+        let said = prepare(more).said();
+        assert!(batch(&place, "x.npy").1 == expected(golden), "{more:?}: {said}");
+        said
+    };
+    let ms = said(&["HRNet_W18_C", "--source", "ms"], MS);
+    let line = "photos prepared as timm-224-bilinear-0.875 (profile of the source ms)";
+    assert!(ms.contains(line), "{ms}");
+    let file = said(&["HRNet_W18_C", "--weights", "timm.safetensors"], MS);
+    assert!(
+        file.contains("timm.safetensors has tensor names of timm, too; --preprocess"),
+        "{file}"
+    );
+    said(
+        &["HRNet_W18_C", "--weights", "paddle.safetensors"],
+        "paddle-256-224",
+    );
+    said(&["HRNet_W18_C", "--weights", "seeded:0"], "paddle-256-224");
+    said(
+        &["HRNet_W18_C", "--source", "ms", "--preprocess", "paddle"],
+        "paddle-256-224",
+    );
+    said(&["HRNet_W18_C", "--preprocess", "timm"], MS);
+    // timm publishes the distilled network, too, and no source says how it prepares photos for it.
+    let guess = said(
+        &["HRNet_W18_C_ssld", "--weights", "timm.safetensors"],
+        "paddle-256-224",
+    );
+    assert!(
+        guess.contains("warning: photos prepared as paddle-224"),
+        "{guess}"
+    );
+    let unknown = prepare(&["HRNet_W18_C", "--weights", "none.safetensors"]).failed(6);
+    assert!(unknown.contains("features.0.weight"), "{unknown}");
+    let alone = [
+        "preprocess",
+        &photo,
+        "-o",
+        "x.npy",
+        "--preprocess",
+        "paddle",
+        "--source",
+        "ms",
+    ];
+    let alone = place.zoo(&alone).failed(2);
+    assert!(alone.contains("without --model"), "{alone}");
+}
+
+#[test]
+fn photos_are_classified_as_the_names_in_the_file_want_them() {
+    let place = Place::new();
+    let weights = |id: &str, naming: &str, profile: &str| {
+        format!(
+            "[[variant.weights]]\nid = \"{id}\"\nurl = \"https://example.org/{id}.pth\"\nformat = \"pth\"\n\
+             naming = \"{naming}\"\npreprocess = \"{profile}\"\n"
+        )
+    };
+    let large = SMALL
+        .replace("schema = 1\n", "")
+        .replace("preprocess.small]\n", "preprocess.large]\nprofile = \"timm\"\n")
+        .replace("36", "70")
+        .replace("32", "64");
+    let variant = "[[variant]]\nname = \"tiny\"\nlicence = \"MIT\"\npreprocess = \"small\"\n\
+                   network = { widths = [8, 16, 32, 64] }\n";
+    let sources = [weights("a", "paddle", "small"), weights("b", "timm", "large")].concat();
+    place.write("zoo.toml", &format!("{SMALL}{large}{variant}{sources}"));
+    for names in ["paddle", "timm"] {
+        let file = format!("{names}.safetensors");
+        let export = [
+            "export",
+            "tiny",
+            "--weights",
+            "seeded:5",
+            "--names",
+            names,
+            "-o",
+            &file,
+        ];
+        place.zoo(&export).good();
+    }
+    let photo = photo();
+    let classify = |more: &[&str]| -> Value {
+        let arguments = [
+            "classify",
+            &photo,
+            "-m",
+            "tiny",
+            "--top",
+            "1",
+            "--json",
+            "--threads",
+            "1",
+        ];
+        place.zoo(&[&arguments[..], more].concat()).json()
+    };
+    let top = |answer: &Value| {
+        (
+            answer["preprocess"].clone(),
+            answer["classes"][0]["logit"].clone(),
+        )
+    };
+    let timm = top(&classify(&["--weights", "timm.safetensors"]));
+    let paddle = top(&classify(&["--weights", "paddle.safetensors"]));
+    assert_eq!((&timm.0, &paddle.0), (&"large".into(), &"small".into()));
+    assert_ne!(timm.1, paddle.1, "other photos");
+    let asked = top(&classify(&[
+        "--weights",
+        "paddle.safetensors",
+        "--preprocess",
+        "timm",
+    ]));
+    assert_eq!(asked, timm, "the same weights on the same photos");
+    assert_eq!(top(&classify(&["--weights", "seeded:5"])), paddle);
+    let missing = ["classify", &photo, "-m", "tiny", "--source", "b"];
+    assert!(!place.zoo(&missing).failed(7).contains("photos prepared"));
 }

@@ -21,14 +21,7 @@ fn place() -> Place {
     place
 }
 
-const QUANTIZE: [&str; 6] = [
-    "quantize",
-    "tiny",
-    "--calibration",
-    "photos",
-    "--weights",
-    "seeded:5",
-];
+const QUANTIZE: [&str; 6] = ["quantize", "tiny", "--photos", "photos", "--weights", "seeded:5"];
 
 fn quantize(place: &Place, output: &str, more: &[&str]) -> Value {
     place.zoo(&[&QUANTIZE[..], &["-o", output], more].concat()).good();
@@ -68,7 +61,7 @@ fn ranges_are_of_the_photos_and_the_same_each_time() {
     assert_eq!(few["method"], "percentile:90");
     let (inner_lo, inner_hi) = ends(&few, "conv1");
     assert!(lo < inner_lo && inner_hi < hi);
-    let kept = quantize(&place, "kept.json", &["--keep", "conv2", "layer1.*"]);
+    let kept = quantize(&place, "kept.json", &["--keep", "conv2,layer1.*"]);
     assert_eq!(kept["layers"]["conv2"]["keep"], true);
     assert_eq!(kept["layers"]["layer1.0.conv1"]["keep"], true);
     assert_eq!(kept["layers"]["conv1"], usual["layers"]["conv1"]);
@@ -79,6 +72,34 @@ fn ranges_are_of_the_photos_and_the_same_each_time() {
     let two = quantize(&place, "two.json", &["--limit", "2", "--method", "min-max"]);
     assert_eq!(two["images"], 2);
     assert_ne!(two["origin"]["images"], all["origin"]["images"]);
+    let last = [
+        "quantize",
+        "--photos",
+        "photos",
+        "tiny",
+        "-o",
+        "last.json",
+        "--weights",
+        "seeded:5",
+    ];
+    place.zoo(&last).good();
+    assert_eq!(
+        read(&place, "last.json"),
+        usual,
+        "the name may stand behind the photos"
+    );
+    let older = [
+        "quantize",
+        "tiny",
+        "--calibration",
+        "photos",
+        "-o",
+        "older.json",
+        "--weights",
+        "seeded:5",
+    ];
+    place.zoo(&older).good();
+    assert_eq!(read(&place, "older.json"), usual, "the old spelling");
     let moved = place.path().join("elsewhere");
     std::fs::rename(place.path().join("photos"), &moved).expect("moved");
     let arguments = [
@@ -194,6 +215,52 @@ fn ranges_of_another_network_or_other_weights_are_refused() {
 }
 
 #[test]
+fn every_command_warns_of_ranges_that_nobody_chose() {
+    let place = place();
+    quantize(&place, "ranges.json", &[]);
+    place.write("list.txt", "photos/0.png 0\n");
+    place
+        .zoo(&["preprocess", "photos/0.png", "-m", "tiny", "-o", "x.npy"])
+        .good();
+    let weights = ["--weights", "seeded:5", "--precision"];
+    for (command, precision) in [
+        (&["classify", "photos/0.png", "-m", "tiny", "--json"][..], "int8"),
+        (&["infer", "-m", "tiny", "-i", "x.npy", "-o", "y.npy"], "i16"),
+        (&["fidelity", "tiny", "--limit", "1"], "f32,i16,int8"),
+        (&["eval", "tiny", "--data", "list.txt"], "int8"),
+        (&["bench", "-m", "tiny", "--time", "0", "--size", "32"], "i16"),
+        (&["export", "tiny", "-o", "tiny.onnx"], "int8"),
+    ] {
+        let run = [command, &weights, &[precision]].concat();
+        let fixed = precision.trim_start_matches("f32,").replace(',', " and ");
+        let warning =
+            format!("warning: {fixed} without --calibration: ranges of 8 synthetic photos; `zoo quantize ");
+        let said = place.zoo(&run).said();
+        assert_eq!(
+            said.matches("--photos DIR` finds").count(),
+            1,
+            "{command:?}: {said}"
+        );
+        assert!(said.contains(&warning), "{command:?}: {said}");
+        if command[0] != "infer" {
+            continue;
+        }
+        let chosen = place
+            .zoo(&[&run[..], &["--calibration", "ranges.json"]].concat())
+            .said();
+        assert!(!chosen.contains("warning"), "{chosen}");
+    }
+    let ranges = |more: &[&str]| {
+        let classify = ["classify", "photos/0.png", "-m", "tiny", "--json"];
+        place.zoo(&[&classify[..], &weights[..2], more].concat()).json()["calibration"].clone()
+    };
+    assert_eq!(ranges(&["--precision", "int8"]), "8 synthetic photos");
+    let digest = ranges(&["--precision", "int8", "--calibration", "ranges.json"]);
+    assert_eq!(digest.as_str().map(str::len), Some(64), "{digest}");
+    assert_eq!(ranges(&[]), Value::Null);
+}
+
+#[test]
 fn a_network_in_8_bits_is_exported_by_its_ranges() {
     let place = place();
     quantize(&place, "ranges.json", &[]);
@@ -205,7 +272,7 @@ fn a_network_in_8_bits_is_exported_by_its_ranges() {
     let ranges = ["--calibration", "ranges.json"];
     export(&[&int8[..], &["by-photos.onnx"], &ranges].concat()).good();
     let told = export(&[&int8[..], &["made-up.onnx"]].concat()).said();
-    assert!(told.contains("ranges of 8 made-up photos"), "{told}");
+    assert!(told.contains("ranges of 8 synthetic photos"), "{told}");
     export(&["--fold", "-o", "f32.onnx"]).good();
     let bytes = |file: &str| std::fs::read(place.path().join(file)).expect("written");
     let [photos, made_up, f32] = ["by-photos.onnx", "made-up.onnx", "f32.onnx"].map(bytes);
@@ -275,7 +342,7 @@ fn the_fidelity_of_each_precision_is_told_beside_the_reference() {
         "--json",
     ])
     .json();
-    assert_eq!(exact[0]["images"], 3, "made-up photos");
+    assert_eq!(exact[0]["images"], 3, "synthetic photos");
     assert_eq!(exact[0]["error_in_deviations"], 0.0, "the reference itself");
     let text = fidelity(&["--precision", "f32", "--limit", "2"]).good();
     assert!(

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Agreement, Header, Tally};
@@ -20,7 +22,7 @@ pub struct Summary {
     /// How fast the last run of it was; none where that had nothing left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
-    /// The accuracies that are claimed of these weights, prepared for like this.
+    /// The accuracies that are claimed of the network.
     pub claims: Vec<Held>,
 }
 
@@ -33,7 +35,7 @@ pub struct Share {
     pub interval: Interval,
 }
 
-/// A claim that what was measured is held against.
+/// A claim beside what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// Column of the published table.
@@ -44,6 +46,25 @@ pub struct Held {
     pub top: usize,
     /// What came of it.
     pub agreement: Agreement,
+    /// Why it cannot be compared, where it cannot: each is a thing that the claim is not about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+impl Held {
+    /// What came of it, with the reasons.
+    pub fn verdict(&self) -> String {
+        match self.reasons.is_empty() {
+            true => self.agreement.to_string(),
+            false => format!("{}: {}", self.agreement, self.reasons.join("; ")),
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.column, self.printed, self.verdict())
+    }
 }
 
 /// How fast an evaluation ran.

@@ -1,18 +1,23 @@
+use std::collections::BTreeMap;
+
 use reqwest::Url;
 use toml::Spanned;
 
 use super::Check;
 use crate::http::is_loopback;
 use crate::secrets::shown_text;
-use crate::types::{Artifact, Known};
+use crate::types::{Artifact, Known, Preprocess};
 use crate::{ManifestError, names, wire};
 
 impl Check<'_> {
-    /// The weight sources of a variant: at least one, each with a name of its own.
+    /// The weight sources of a variant: at least one, each with a name of its own; without a profile of their own they have
+    /// the variant's.
     pub(super) fn artifacts(
         &self,
         variant: &str,
         wire: &wire::Variant,
+        preprocess: &Preprocess,
+        declared: &BTreeMap<String, Preprocess>,
         most_bytes: u64,
     ) -> Result<Vec<Artifact>, ManifestError> {
         let mut artifacts: Vec<Artifact> = Vec::new();
@@ -36,6 +41,10 @@ impl Check<'_> {
                     return self.fail(prefix.span(), "`sha256` says it all: drop `sha256_prefix`");
                 }
             };
+            let preprocess = match &weights.preprocess {
+                Some(id) => self.profile(id, declared)?,
+                None => preprocess.clone(),
+            };
             artifacts.push(Artifact {
                 id,
                 url,
@@ -43,6 +52,7 @@ impl Check<'_> {
                 file_name,
                 format: weights.format,
                 naming: weights.naming,
+                preprocess,
                 licence: weights.licence.clone().unwrap_or_else(|| wire.licence.clone()),
                 bytes: weights.bytes,
                 most_bytes,

@@ -30,12 +30,7 @@ impl Check<'_> {
                 let metric = self.metric(&column, span)?;
                 self.unit(&column, &metric)?;
                 if let Some(id) = &column.preprocess {
-                    self.lookup(
-                        "preprocess",
-                        id,
-                        preprocess.get(id.get_ref()),
-                        preprocess.keys().cloned(),
-                    )?;
+                    self.profile(id, preprocess)?;
                 }
                 let unit = column.unit.into_inner();
                 Ok(Column {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 
 use super::Check;
@@ -64,6 +66,16 @@ impl Check<'_> {
             mean,
             std,
         })
+    }
+
+    /// The declared profile of this name.
+    pub(super) fn profile(
+        &self,
+        id: &Spanned<String>,
+        declared: &BTreeMap<String, Preprocess>,
+    ) -> Result<Preprocess, ManifestError> {
+        let found = declared.get(id.get_ref()).cloned();
+        self.lookup("preprocess", id, found, declared.keys().cloned())
     }
 }
 

@@ -14,7 +14,7 @@ impl Check<'_> {
         let base = self.base(wire, zoo)?;
         let preprocess = self.preprocess_of(wire, base, &zoo.preprocess)?;
         let (spec, graph) = self.network(wire, base, &preprocess)?;
-        let artifacts = self.artifacts(&name, wire, most_bytes(&graph))?;
+        let artifacts = self.artifacts(&name, wire, &preprocess, &zoo.preprocess, most_bytes(&graph))?;
         let mut variant = Variant {
             base: base.map(|base| base.name.clone()),
             tags: wire.tags.clone(),
@@ -25,8 +25,24 @@ impl Check<'_> {
             claims: Vec::new(),
             name,
         };
+        self.crops(wire, &variant)?;
         variant.claims = self.claims(wire, &variant, base, zoo)?;
         Ok(variant)
+    }
+
+    /// Refuses a weight source whose crop the network does not take.
+    fn crops(&self, wire: &wire::Variant, variant: &Variant) -> Result<(), ManifestError> {
+        let others = variant.profiles().into_iter().skip(1);
+        for Preprocess { id, crop, .. } in others.filter(|profile| profile.crop != variant.preprocess.crop) {
+            if let Err(error) = variant.spec.graph(Shape::square(1, *crop)) {
+                let name = &variant.name;
+                return self.fail(
+                    wire.name.span(),
+                    format!("`{name}` on images prepared as {id}: {error}"),
+                );
+            }
+        }
+        Ok(())
     }
 
     /// A name that no other variant has, on file systems that ignore case as well.
@@ -63,10 +79,7 @@ impl Check<'_> {
         declared: &BTreeMap<String, Preprocess>,
     ) -> Result<Preprocess, ManifestError> {
         match (&wire.preprocess, base) {
-            (Some(id), _) => {
-                let found = declared.get(id.get_ref()).cloned();
-                self.lookup("preprocess", id, found, declared.keys().cloned())
-            }
+            (Some(id), _) => self.profile(id, declared),
             (None, Some(base)) => Ok(base.preprocess.clone()),
             (None, None) => self.fail(
                 wire.name.span(),

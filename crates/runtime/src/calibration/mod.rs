@@ -151,9 +151,9 @@ impl Calibration {
     pub const SCHEMA: u32 = 2;
 
     /// What is said of a network that ran on ranges of [`Calibration::stand_in`].
-    pub const STAND_IN: &'static str = "8 made-up photos";
+    pub const STAND_IN: &'static str = "8 synthetic photos";
 
-    /// Ranges seen on a few made-up photos of the graph's size, the same for the same weights: what stands in where nobody
+    /// Ranges seen on a few synthetic photos of the graph's size, the same for the same weights: what stands in where nobody
     /// gave a calibration.
     ///
     /// # Errors

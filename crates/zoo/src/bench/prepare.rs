@@ -69,7 +69,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) cx: &'a Context,
     /// Weights for every cell; without them the cache's, or seeded ones where a file is missing.
     weights: Option<WeightsArg>,
-    /// Ranges for cells in fixed point; without them those of made-up photos.
+    /// Ranges for cells in fixed point; without them those of synthetic photos.
     calibration: Option<PathBuf>,
     /// The folder that answers of the reference are shared in.
     shared: Option<PathBuf>,

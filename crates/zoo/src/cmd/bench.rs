@@ -13,7 +13,7 @@ use registry::Zoo;
 use crate::bench::{
     Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, resume, slow, told,
 };
-use crate::calibration::{CalibrationArg, refuse_unused};
+use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
 use crate::model::WeightsArg;
@@ -172,6 +172,9 @@ impl Bench {
     ) -> Result<(), Failure> {
         let plan = campaign.plan(tasks.clone(), known)?;
         cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));
+        if self.calibration.file.is_none() && self.stage != StageArg::Preprocess {
+            warn_of_stand_in(cx, "NAME", &precisions(&self.precision));
+        }
         if let Some(slow) = slow(&plan) {
             cx.out.note(&slow);
         }

@@ -7,13 +7,16 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::files::{find_images, read_image};
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, Ready};
 use crate::output::table;
+use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, labels};
 
 /// Say what is in photos
 ///
-/// Each answer is printed as soon as it is there. A photo that cannot be read is told, and the next one follows.
+/// Photos are prepared as the publisher of the weights does, by what the source, or the tensor names in a file, say; which
+/// way is printed. Each answer is printed as soon as it is there. A photo that cannot be read is reported, and the next one
+/// follows.
 #[derive(Debug, Args)]
 pub(crate) struct Classify {
     /// Image files, folders of them, or `-` for one from standard input
@@ -21,19 +24,26 @@ pub(crate) struct Classify {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArg,
     /// How many classes to name
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
-    /// Print JSON, one line an image
+    /// Print JSON, one line per image
     #[arg(long)]
     json: bool,
 }
 
 /// The answer for one image.
 #[derive(Serialize)]
-struct Answer {
+struct Answer<'a> {
     image: PathBuf,
-    model: String,
+    model: &'a str,
+    /// The preprocessing's id.
+    preprocess: &'a str,
+    /// Where ranges come from: SHA-256 of the calibration, or what stood in for one; none in floating point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<&'a str>,
     classes: Vec<Class>,
 }
 
@@ -49,10 +59,15 @@ impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
         let images = find_images(cx, &self.images)?;
-        let transform = crate::bench::transform(&variant.preprocess)?;
-        let mut session = self
-            .model
-            .session(cx, variant, Shape::square(1, transform.crop()))?;
+        let whose = self.model.weights.whose(cx, variant)?;
+        let preparation = self.preprocess.choose(cx, variant, &whose)?;
+        let transform = crate::bench::transform(preparation.profile)?;
+        let input = Shape::square(1, transform.crop());
+        let Ready {
+            mut session,
+            calibration,
+        } = self.model.session(cx, variant, input)?;
+        preparation.tell(cx);
         if self.model.weights.are_seeded() {
             cx.out
                 .warn("seeded weights were never trained: the classes mean nothing");
@@ -69,7 +84,9 @@ impl Classify {
             let logits = session.logits(&batch)?;
             let answer = Answer {
                 image: path.clone(),
-                model: variant.name.clone(),
+                model: &variant.name,
+                preprocess: &preparation.profile.id,
+                calibration: calibration.as_deref(),
                 classes: top(&logits, self.top),
             };
             match self.json {

@@ -4,19 +4,18 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge};
 use hrnet::Precision;
-use registry::{Location, Preprocess, Variant};
-
-use super::preprocess::find;
+use registry::{Location, Variant};
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, BATCH, THREADS, count};
 use crate::eval::data::{Images, Incomplete};
 use crate::eval::{
-    self, Ask, Evaluated, Points, Undecided, WeightsAt, claims, decoders, evaluate, parts, summary, trained,
+    self, Ask, Evaluated, Points, Subject, Undecided, WeightsAt, decoders, evaluate, parts, summary, trained,
 };
 use crate::files::location;
-use crate::model::WeightsArg;
+use crate::model::{Choice, WeightsArg};
+use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
@@ -49,15 +48,14 @@ pub(crate) struct Eval {
     /// Answer only with classes that are in the data set, as for ImageNet-A and -R
     #[arg(long)]
     restrict: bool,
-    /// A weight file, or `seeded:N` for made-up weights; without it the fetched ones
+    /// A weight file, or `seeded:N` for random weights; without it the fetched ones
     #[arg(long, value_name = "FILE[#KEY]|URL|seeded:N")]
     weights: Option<WeightsAt>,
     /// Which of the variant's weight sources, where it has several
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     source: Option<String>,
-    /// How images are prepared, as `zoo show` names it; without it as the variant's own accuracy has it
-    #[arg(long, value_name = "NAME")]
-    preprocess: Option<String>,
+    #[command(flatten)]
+    preprocess: PreprocessArg,
     /// Number formats: one, or two that are compared
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
@@ -219,17 +217,31 @@ impl Eval {
         images: &'a Images,
     ) -> Result<Ask<'a>, Failure> {
         let variant = cx.variant(name)?;
+        let source = self.source(cx, variant)?;
+        let weights = match weights {
+            Some(weights) => Choice::Given(weights.clone()),
+            None => Choice::Cached(source),
+        };
+        let preparation = self
+            .preprocess
+            .choose(cx, variant, &weights.whose(cx, variant)?)?;
+        let subject = Subject {
+            variant,
+            source,
+            preprocess: &preparation.profile.id,
+            precision,
+        };
         let until = self
             .until_decided
-            .map(|points| self.undecided(cx, variant, points))
+            .map(|points| self.undecided(cx, &subject, points))
             .transpose()?;
         Ok(Ask {
             variant,
-            weights: weights.cloned(),
-            source: self.source(cx, variant)?,
-            preprocess: self.preprocess(cx, variant)?,
+            weights,
+            source,
+            preparation,
             precision,
-            calibration: self.calibration.file.as_deref(),
+            calibration: &self.calibration,
             backend: self.backend.as_deref(),
             batch: self.batch,
             threads: self.threads,
@@ -253,25 +265,17 @@ impl Eval {
         }
     }
 
-    fn preprocess<'a>(&self, cx: &'a Context, variant: &'a Variant) -> Result<&'a Preprocess, Failure> {
-        match &self.preprocess {
-            Some(name) => find(cx.zoo()?, name),
-            None => Ok(&variant.preprocess),
-        }
-    }
-
-    fn undecided(&self, cx: &Context, variant: &Variant, points: Points) -> Result<Undecided, Failure> {
+    fn undecided(&self, cx: &Context, subject: &Subject, points: Points) -> Result<Undecided, Failure> {
         if self.shard != Shard::WHOLE {
             let what = "--until-decided with --shard: a shard alone does not settle what the whole is";
             return Err(Failure::new(Exit::Usage, what));
         }
-        let preprocess = self.preprocess(cx, variant)?;
-        let claims = claims(cx.zoo()?, variant, self.source(cx, variant)?, &preprocess.id);
+        let claims = subject.claims(cx.zoo()?);
         let first = claims.iter().find(|claimed| claimed.top == 1);
         let claimed = first.ok_or_else(|| {
             let what = format!(
                 "--until-decided: no top-1 accuracy of {} is claimed",
-                variant.name
+                subject.variant.name
             );
             Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
         })?;
@@ -300,7 +304,7 @@ impl Eval {
             cx.out.note("stopped: the answer is settled");
         }
         let variant = cx.variant(&header.key.variant)?;
-        let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
+        let claims = Subject::of(variant, header).claims(cx.zoo()?);
         let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         place.write((json + "\n").as_bytes())?;
@@ -360,7 +364,7 @@ impl Merge {
         let mut header = parts[0].header.clone();
         header.shard = Shard::WHOLE;
         let variant = cx.variant(&header.key.variant)?;
-        let claims = claims(cx.zoo()?, variant, header.source.as_deref(), &header.preprocess);
+        let claims = Subject::of(variant, &parts[0].header).claims(cx.zoo()?);
         let summary = summary(header, &answers, None, &claims);
         tell(cx, &summary, &answers, self.json)?;
         bad_images(Tally::of(&answers).unreadable)

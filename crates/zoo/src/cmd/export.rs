@@ -6,7 +6,7 @@ use hrnet::{Graph, Precision, Shape, WeightSource};
 use registry::Variant;
 use runtime::{Calibration, RuntimeError};
 
-use crate::calibration::{Calibrated, CalibrationArg, ranges, refuse_unused};
+use crate::calibration::{Calibrated, CalibrationArg, ranges, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::model::{WeightArgs, Weights};
 use crate::{Exit, Failure, files};
@@ -185,10 +185,7 @@ impl Export {
                 Calibrated::read(cx, file, variant, identity)?.calibration
             }
             None => {
-                cx.out.warn(&format!(
-                    "ranges of {}: `zoo quantize` finds them on photos, for --calibration",
-                    Calibration::STAND_IN
-                ));
+                warn_of_stand_in(cx, &variant.name, &[self.precision]);
                 Calibration::stand_in(graph, weights.source.as_ref())?.into()
             }
         };

@@ -4,36 +4,39 @@ use std::path::PathBuf;
 use clap::Args;
 use harness::{Closeness, Interval};
 use hrnet::{Graph, Precision, Shape};
-use registry::Variant;
+use registry::{Preprocess, Variant};
 use runtime::{Backend, Options, photo_like};
 use serde::Serialize;
 
 use super::bench::{PrecisionArg, precisions};
 use super::quantize::prepare;
 use crate::bench::REFERENCE;
-use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
+use crate::calibration::{Calibrated, CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{RUNS, THREADS, count};
 use crate::files::find_images;
 use crate::model::{WeightArgs, Weights};
 use crate::output::table;
+use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, memory};
 
-/// The seed of the first made-up photo; those before are what ranges are found on where no calibration is given.
+/// The seed of the first synthetic photo; those before are what ranges are found on where no calibration is given.
 const FIRST: u64 = 1000;
 
 /// Say how far a network's answers in each precision are from those in f32
 ///
-/// The reference is our engine in f32 without Winograd. Without photos the images are made up: smooth light, texture and edges,
-/// the same on every machine. Seeded weights magnify rounding and give near ties: what a precision costs a trained network is
-/// told by trained weights on photos.
+/// The reference is our engine in f32 without Winograd. Without photos the images are synthetic: smooth light, texture and edges,
+/// the same on every machine. Seeded weights magnify rounding and give near ties: only trained weights on photos show what a
+/// precision costs a trained network.
 #[derive(Debug, Args)]
 pub(crate) struct Fidelity {
     /// The variant, as `zoo list` names it
     name: String,
-    /// Photos, and folders of them; without it made-up ones
-    #[arg(long, num_args = 1.., value_name = "PATH")]
+    /// A folder of photos, or a photo; may be given several times; without it synthetic images
+    #[arg(long, value_name = "DIR")]
     photos: Vec<PathBuf>,
+    #[command(flatten)]
+    preprocess: PreprocessArg,
     /// Images at most
     #[arg(long, value_name = "N", default_value = "200", value_parser = count::<RUNS>)]
     limit: NonZeroUsize,
@@ -81,13 +84,22 @@ impl Fidelity {
         let precisions = precisions(&self.precision);
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         let runs = self.backends(cx, &precisions)?;
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+        let whose = self.weights.whose(cx, variant)?;
+        let preparation = self.preprocess.choose(cx, variant, &whose)?;
+        let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
         for precision in &precisions {
             memory::check_graph(&variant.name, &graph, *precision)?;
         }
         let weights = self.weights.load(cx, variant, &graph)?;
         let calibration = self.calibrated(cx, variant, &weights)?;
-        let images = self.images(cx, variant, graph.input_shape())?;
+        if !self.photos.is_empty() {
+            preparation.tell(cx);
+        }
+        if calibration.is_none() {
+            let ran: Vec<Precision> = runs.iter().map(|(precision, _)| *precision).collect();
+            warn_of_stand_in(cx, &variant.name, &ran);
+        }
+        let images = self.images(cx, preparation.profile, graph.input_shape())?;
         let reference = runtime::backend(REFERENCE)?;
         let options = self.options(Precision::F32, None);
         let answered = Answered {
@@ -155,9 +167,9 @@ impl Fidelity {
     }
 
     /// Each as the network takes it, `[1, 3, crop, crop]`.
-    fn images(&self, cx: &Context, variant: &Variant, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
+    fn images(&self, cx: &Context, profile: &Preprocess, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
         if self.photos.is_empty() {
-            let what = format!("{} made-up images of {shape}", self.limit);
+            let what = format!("{} synthetic images of {shape}", self.limit);
             let bytes = (shape.elements() * size_of::<f32>()) as u64;
             let need = bytes.saturating_mul(self.limit.get() as u64);
             memory::fits(&what, need, harness::free_memory())?;
@@ -169,7 +181,7 @@ impl Fidelity {
         let what = format!("{} photos as {shape}", files.len());
         let need = (files.len() * shape.elements() * size_of::<f32>()) as u64;
         memory::fits(&what, need, harness::free_memory())?;
-        let transform = crate::bench::transform(&variant.preprocess)?;
+        let transform = crate::bench::transform(profile)?;
         let mut worker = transform.worker();
         let read = |file: &PathBuf| {
             let mut pixels = vec![0.0; transform.output_elements()];

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::bench::{PrecisionArg, matching, precisions, seconds};
 use crate::bench::race::{Entrant, Heat, entrants, is_ours, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
-use crate::calibration::{CalibrationArg, refuse_unused};
+use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, THREADS, count};
 use crate::model::WeightsArg;
@@ -232,6 +232,9 @@ impl Race {
         let heats = self.heats(cx)?;
         let precisions: Vec<Precision> = heats.iter().map(|heat| heat.precision).collect();
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
+        if self.calibration.file.is_none() {
+            warn_of_stand_in(cx, "NAME", &precisions);
+        }
         if self.peers.is_empty() && installed(cx, true).is_empty() {
             cx.out.warn(ADVICE);
         }

@@ -2,28 +2,30 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use preprocess::Worker;
-use registry::{Preprocess as Profile, Zoo};
 
 use crate::context::Context;
 use crate::files::{find_images, read_image};
+use crate::model::WeightArgs;
+use crate::photos::{Preparation, PreprocessArg, find};
 use crate::{Exit, Failure, npy};
 
 /// Turn photos into the batch that a network takes
 ///
-/// Photos are decoded, resized, cropped and normalised to the last bit as OpenCV or Pillow would for the profile, one of
-/// `[preprocess.*]` in zoo.toml. The output is float32 `[n, 3, crop, crop]`, red first, the images in the order given;
-/// folders are searched with their subfolders, in the order of names.
+/// The pixels, decoded, resized and cropped, are those that OpenCV or Pillow gives for the profile, one of `[preprocess.*]` in
+/// zoo.toml; normalised to floats they are within about 1e-6 of the publisher's. The output is float32 `[n, 3, crop, crop]`, red
+/// first, the images in the order given; folders are searched with their subfolders, in the order of names.
 #[derive(Debug, Args)]
 pub(crate) struct Preprocess {
     /// JPEG, PNG, WebP or BMP files, folders of them, or `-` for one from standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Which preprocessing, or the beginning of its name
-    #[arg(long, value_name = "NAME", required_unless_present = "model")]
-    profile: Option<String>,
-    /// The preprocessing of this variant
-    #[arg(short, long, value_name = "NAME", conflicts_with = "profile")]
+    #[command(flatten)]
+    preprocess: PreprocessArg,
+    /// The variant that the batch is for: its weights say how photos are prepared
+    #[arg(short, long, value_name = "NAME", required_unless_present = "profile")]
     model: Option<String>,
+    #[command(flatten)]
+    weights: WeightArgs,
     /// Where the batch goes, a `.npy` file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -31,10 +33,8 @@ pub(crate) struct Preprocess {
 
 impl Preprocess {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let profile = match (&self.model, &self.profile) {
-            (Some(model), _) => &cx.variant(model)?.preprocess,
-            (None, name) => find(cx.zoo()?, name.as_deref().unwrap_or_default())?,
-        };
+        let preparation = self.preparation(cx)?;
+        let profile = preparation.profile;
         let files = find_images(cx, &self.images)?;
         let transform = crate::bench::transform(profile)?;
         let mut worker = transform.worker::<f32>();
@@ -55,11 +55,29 @@ impl Preprocess {
             );
             return Err(failure.help("leave out the images named above, or replace them"));
         }
+        preparation.tell(cx);
         let shape = [files.len(), 3, transform.crop(), transform.crop()];
         npy::write(&self.output, &shape, &batch)?;
-        cx.out
-            .done(&format!("{}: {shape:?}, {}", self.output.display(), profile.id));
+        cx.out.done(&format!("{}: {shape:?}", self.output.display()));
         Ok(())
+    }
+
+    fn preparation<'z>(&self, cx: &'z Context) -> Result<Preparation<'z>, Failure> {
+        match &self.model {
+            Some(model) => {
+                let variant = cx.variant(model)?;
+                self.preprocess
+                    .choose(cx, variant, &self.weights.whose(cx, variant)?)
+            }
+            None if self.weights.are_named() => {
+                let what = "--weights and --source without --model: of which network they are is not known";
+                Err(Failure::new(Exit::Usage, what))
+            }
+            None => {
+                let name = self.preprocess.profile.as_deref().unwrap_or_default();
+                Ok(Preparation::asked(find(cx.zoo()?, None, name)?))
+            }
+        }
     }
 }
 
@@ -78,33 +96,4 @@ fn prepare(cx: &Context, worker: &mut Worker<f32>, path: &Path, out: &mut [f32])
             .detail(&format!("{}: turned as its EXIF data says", path.display()));
     }
     Ok(())
-}
-
-/// The profile of this name, or the only one whose name begins so.
-pub(super) fn find<'z>(zoo: &'z Zoo, name: &str) -> Result<&'z Profile, Failure> {
-    if let Some(profile) = zoo.preprocess.get(name) {
-        return Ok(profile);
-    }
-    let names = || zoo.preprocess.keys().map(String::as_str);
-    let begin: Vec<&str> = names()
-        .filter(|id| !name.is_empty() && id.starts_with(name))
-        .collect();
-    match begin.as_slice() {
-        [id] => Ok(&zoo.preprocess[*id]),
-        [] => {
-            let known: Vec<&str> = names().collect();
-            let failure = Failure::new(
-                Exit::NotFound,
-                format!("no preprocessing `{name}` in the manifest"),
-            );
-            Err(failure.help(format!("it has {}", known.join(", "))))
-        }
-        several => {
-            let failure = Failure::new(
-                Exit::Usage,
-                format!("`{name}` begins several names of preprocessings"),
-            );
-            Err(failure.help(format!("say which: {}", several.join(", "))))
-        }
-    }
 }

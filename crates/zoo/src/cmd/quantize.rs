@@ -8,11 +8,11 @@ use preprocess::{DECODER, Worker};
 use registry::{Digest, Preprocess, Variant};
 use runtime::{Calibrator, Method, Origin};
 
-use super::preprocess::find;
 use crate::calibration::{Calibrated, network};
 use crate::context::Context;
 use crate::files::{find_images, read_image, write_whole};
 use crate::model::WeightArgs;
+use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, memory};
 
 /// Find the ranges of a network's layers on photos, to run it in i16 or int8
@@ -24,19 +24,18 @@ use crate::{Exit, Failure, memory};
 pub(crate) struct Quantize {
     /// The variant, as `zoo list` names it
     name: String,
-    /// Photos, and folders of them
-    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
-    calibration: Vec<PathBuf>,
+    /// A folder of photos, or a photo; may be given several times
+    #[arg(long, alias = "calibration", required = true, value_name = "DIR")]
+    photos: Vec<PathBuf>,
     #[command(flatten)]
     weights: WeightArgs,
-    /// How photos are prepared, as `zoo show` names it; without it as the variant's own accuracy has it
-    #[arg(long, value_name = "NAME")]
-    preprocess: Option<String>,
+    #[command(flatten)]
+    preprocess: PreprocessArg,
     /// How ranges are chosen: min-max, percentile (99.99, or as percentile:99.9), or mse, for the least squared error in 8 bits
     #[arg(long, value_name = "METHOD", default_value_t = Method::Mse)]
     method: Method,
-    /// Layers that int8 leaves in 16 bits, by name or pattern: `--keep conv2 'layer1.*'`
-    #[arg(long, num_args = 1.., value_name = "PATTERN")]
+    /// Layers that int8 leaves in 16 bits, by names or patterns with commas between: `--keep 'conv2,layer1.*'`
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
     keep: Vec<Pattern>,
     /// Photos at most, a random sample, the same each time
     #[arg(long, value_name = "N", default_value_t = 256)]
@@ -56,16 +55,15 @@ struct Seen {
 impl Quantize {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.name)?;
-        let preprocess = match &self.preprocess {
-            Some(name) => find(cx.zoo()?, name)?,
-            None => &variant.preprocess,
-        };
+        let whose = self.weights.whose(cx, variant)?;
+        let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let photos = self.photos(cx)?;
-        let transform = crate::bench::transform(preprocess)?;
+        let transform = crate::bench::transform(preparation.profile)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
         memory::check_graph(&variant.name, &graph, hrnet::Precision::F32)?;
         self.check_kept(&graph)?;
         let weights = self.weights.load(cx, variant, &graph)?;
+        preparation.tell(cx);
         let mut calibrator = Calibrator::new(&graph, weights.source.as_ref())?;
         let (mut worker, mut pixels) = (transform.worker(), vec![0.0; transform.output_elements()]);
         let mut seen = Seen::default();
@@ -88,7 +86,7 @@ impl Quantize {
             return Err(seen.told(photos.len(), "there is nothing to calibrate on"));
         }
         let weights = weights.identity(cx)?;
-        let origin = self.origin(cx, variant, preprocess, weights, &mut seen.digests)?;
+        let origin = self.origin(cx, variant, preparation.profile, weights, &mut seen.digests)?;
         let finished = calibrator.finish(self.method, origin);
         let mut calibration = finished.map_err(runtime::RuntimeError::from)?;
         calibration.keep(|layer| self.keep.iter().any(|pattern| pattern.matches(layer)));
@@ -101,7 +99,7 @@ impl Quantize {
 
     /// The files to look at, in the order in which they are taken.
     fn photos(&self, cx: &Context) -> Result<Vec<PathBuf>, Failure> {
-        let files = find_images(cx, &self.calibration)?;
+        let files = find_images(cx, &self.photos)?;
         let chosen = order(files.len(), "calibration").into_iter().take(self.limit);
         let chosen: Vec<PathBuf> = chosen.map(|index| files[index].clone()).collect();
         match chosen.is_empty() {

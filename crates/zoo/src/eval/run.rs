@@ -1,22 +1,22 @@
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::Duration;
 
 use harness::eval::{Answer, Bounds, Header, Key, Pace, Shard, Tally, order};
 use harness::{Record, WeightsCheck};
 use hrnet::{Precision, Shape};
-use registry::{Digest, Location, Preprocess, Variant};
-use runtime::{Calibration, Options, Session};
+use registry::{Digest, Location, Variant};
+use runtime::{Options, Session};
 
 use super::data::Images;
 use super::kept::Kept;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
 use crate::bench::{all_threads, provenance, transform};
-use crate::calibration::Calibrated;
+use crate::calibration::CalibrationArg;
 use crate::context::Context;
-use crate::model::{Choice, Weights, WeightsArg};
+use crate::model::{Choice, Weights};
+use crate::photos::Preparation;
 use crate::{Failure, memory};
 
 /// The chance that a run which stops early is wrong.
@@ -25,12 +25,13 @@ const ERROR: f64 = 0.05;
 /// What is to be evaluated, and how.
 pub(crate) struct Ask<'a> {
     pub(crate) variant: &'a Variant,
-    pub(crate) weights: Option<WeightsArg>,
+    pub(crate) weights: Choice<'a>,
+    /// The weight source; none where a file or a seed was given.
     pub(crate) source: Option<&'a str>,
-    pub(crate) preprocess: &'a Preprocess,
+    pub(crate) preparation: Preparation<'a>,
     pub(crate) precision: Precision,
-    /// A file of ranges, for a precision in fixed point.
-    pub(crate) calibration: Option<&'a Path>,
+    /// The ranges of a precision in fixed point.
+    pub(crate) calibration: &'a CalibrationArg,
     /// By name; none for the default of the precision.
     pub(crate) backend: Option<&'a str>,
     pub(crate) batch: NonZeroUsize,
@@ -65,14 +66,15 @@ pub(crate) struct Evaluated {
 
 /// Answers what is not answered yet.
 pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
-    let transform = transform(ask.preprocess)?;
+    let transform = transform(ask.preparation.profile)?;
     let (mut session, key, weights_check) = ask.session(cx, transform.crop())?;
+    ask.preparation.tell(cx);
     let header = Header {
         eval: Header::SCHEMA,
         key,
         shard: ask.shard,
         source: ask.source.map(str::to_owned),
-        preprocess: ask.preprocess.id.clone(),
+        preprocess: ask.preparation.profile.id.clone(),
         started: Record::now(),
         weights_check,
         provenance: provenance(),
@@ -167,23 +169,13 @@ impl Ask<'_> {
     fn session(&self, cx: &Context, crop: usize) -> Result<Prepared, Failure> {
         let graph = self.variant.spec.graph(Shape::square(self.batch.get(), crop))?;
         memory::check_graph(&self.variant.name, &graph, self.precision)?;
-        let choice = match &self.weights {
-            Some(weights) => Choice::Given(weights.clone()),
-            None => Choice::Cached(self.source),
-        };
-        let weights = Weights::load(cx, self.variant, &graph, &choice)?;
+        let weights = Weights::load(cx, self.variant, &graph, &self.weights)?;
         let mut options = Options::new(self.precision);
         options.threads = self.threads.unwrap_or(options.threads);
         let identity = weights.identity(cx)?;
-        let calibration = match self.calibration {
-            _ if !self.precision.is_fixed_point() => None,
-            None => Some(Calibration::STAND_IN.to_owned()),
-            Some(file) => {
-                let found = Calibrated::read(cx, file, self.variant, || Ok(identity.clone()))?;
-                options.calibration = Some(found.calibration);
-                Some(found.digest)
-            }
-        };
+        let named = || Ok(identity.clone());
+        let ranges = self.calibration.ranges(cx, self.variant, self.precision, named)?;
+        options.calibration = ranges.calibration;
         let backend = match self.backend {
             Some(name) => runtime::backend(name)?,
             None => runtime::default_backend(self.precision)?,
@@ -200,11 +192,11 @@ impl Ask<'_> {
                 &Digest::of(plan.as_bytes()).to_string()[..8]
             ));
         }
-        let preprocess = serde_json::to_string(self.preprocess).expect("our types have string keys");
+        let preprocess = serde_json::to_string(self.preparation.profile).expect("our types have string keys");
         let key = Key {
             variant: self.variant.name.clone(),
             weights: identity,
-            calibration,
+            calibration: ranges.about,
             preprocess: format!("{preprocess} by {}", preprocess::DECODER),
             precision: self.precision,
             backend: about,

@@ -2,86 +2,167 @@ use std::str::FromStr;
 
 use harness::Interval;
 use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Shard, Share, Summary, Tally};
-use registry::{Claim, Digest, Metric, Variant, Zoo};
+use hrnet::Precision;
+use registry::{Artifact, Claim, Digest, Known, Metric, Variant, Zoo};
 
-/// An accuracy that is claimed of a variant's weights.
+/// An accuracy that is claimed of a variant.
 pub(crate) struct Claimed<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) top: usize,
     pub(crate) printed: Printed,
+    /// What the claim is not about: other weights, another preprocessing or precision.
+    reasons: Vec<String>,
+}
+
+/// What an evaluation is of, beside its images: a claim is compared with nothing else.
+pub(crate) struct Subject<'a> {
+    pub(crate) variant: &'a Variant,
+    /// The weight source; none where a file or a seed was given.
+    pub(crate) source: Option<&'a str>,
+    /// The preprocessing's id.
+    pub(crate) preprocess: &'a str,
+    pub(crate) precision: Precision,
 }
 
 /// What the data set of the claims is known by: its 50,000 validation images, with labels of all 1000 classes.
 const VALIDATION: (usize, usize) = (50_000, 1000);
 
-/// The accuracies that are claimed of these weights: of the source that was used, or of the first where a file was given.
-///
-/// A claim that was measured with another preprocessing is another claim.
-pub(crate) fn claims<'a>(
-    zoo: &'a Zoo,
-    variant: &'a Variant,
-    source: Option<&str>,
-    preprocess: &str,
-) -> Vec<Claimed<'a>> {
-    let source = source.unwrap_or(&variant.artifacts[0].id);
-    let one = |claim: &'a Claim| {
-        let weights = claim.weights.as_ref()?;
-        if weights.variant != variant.name || weights.artifact != source {
-            return None;
-        }
-        let column = zoo.column(&claim.column)?;
-        if column.preprocess.as_ref().unwrap_or(&variant.preprocess.id) != preprocess {
-            return None;
-        }
-        let printed = Printed::new(claim.value, claim.decimals(), column.unit.scale());
-        let (top, printed) = match column.metric {
-            Metric::Top1 => (1, printed),
-            Metric::Top5 => (5, printed),
-            Metric::Top1Error => (1, printed.of_the_rest()),
-            Metric::Top5Error => (5, printed.of_the_rest()),
-            _ => return None,
+impl<'a> Subject<'a> {
+    /// Of an evaluation of this variant. A file with the digest that a source states is that source's.
+    pub(crate) fn of(variant: &'a Variant, header: &'a Header) -> Self {
+        let weights = &header.key.weights;
+        let is_it = |artifact: &&Artifact| match &artifact.known {
+            Known::Full(digest) => digest.to_string() == *weights,
+            Known::Prefix(prefix) => weights
+                .parse()
+                .is_ok_and(|digest: Digest| digest.starts_with(prefix)),
+            Known::Nothing => false,
         };
-        Some(Claimed { claim, top, printed })
-    };
-    variant.claims.iter().filter_map(one).collect()
+        let known = || variant.artifacts.iter().find(is_it);
+        Self {
+            variant,
+            source: header
+                .source
+                .as_deref()
+                .or_else(|| known().map(|artifact| artifact.id.as_str())),
+            preprocess: &header.preprocess,
+            precision: header.key.precision,
+        }
+    }
+
+    /// The accuracies that are claimed of the source's weights; of those of the first source where the weights are of none.
+    pub(crate) fn claims(&self, zoo: &'a Zoo) -> Vec<Claimed<'a>> {
+        let source = match self.source {
+            Some(id) => self.variant.artifact(id),
+            None => self.variant.artifacts.first(),
+        };
+        let Some(source) = source else {
+            return Vec::new();
+        };
+        let is_theirs = |claim: &&Claim| {
+            let weights = claim.weights.as_ref();
+            weights
+                .is_some_and(|weights| weights.variant == self.variant.name && weights.artifact == source.id)
+        };
+        let claims = self.variant.claims.iter().filter(is_theirs);
+        claims
+            .filter_map(|claim| {
+                let column = zoo.column(&claim.column)?;
+                let printed = Printed::new(claim.value, claim.decimals(), column.unit.scale());
+                let (top, printed) = match column.metric {
+                    Metric::Top1 => (1, printed),
+                    Metric::Top5 => (5, printed),
+                    Metric::Top1Error => (1, printed.of_the_rest()),
+                    Metric::Top5Error => (5, printed.of_the_rest()),
+                    _ => return None,
+                };
+                let preprocess = column.preprocess.as_ref().unwrap_or(&source.preprocess.id);
+                Some(Claimed {
+                    claim,
+                    top,
+                    printed,
+                    reasons: self.reasons(preprocess),
+                })
+            })
+            .collect()
+    }
+
+    /// Why a claim of photos prepared so is not about this.
+    fn reasons(&self, preprocess: &str) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.source.is_none() {
+            reasons.push("other weights".into());
+        }
+        if self.preprocess != preprocess {
+            reasons.push(format!(
+                "photos prepared as {}, not as {preprocess}",
+                self.preprocess
+            ));
+        }
+        if self.precision != Precision::F32 {
+            reasons.push(format!("in {}, not in f32", self.precision));
+        }
+        reasons
+    }
+}
+
+/// Why no claim is about these answers, whatever gave them: they are not of all images of the validation set.
+fn other_images(header: &Header, tally: &Tally) -> Vec<String> {
+    let (images, classes) = VALIDATION;
+    let mut reasons = Vec::new();
+    if tally.counted != images {
+        reasons.push(format!(
+            "{} images, not the 50 000 of the validation set",
+            tally.counted
+        ));
+    }
+    if header.key.data.classes != classes {
+        reasons.push(format!(
+            "images of {} classes, not of {classes}",
+            header.key.data.classes
+        ));
+    }
+    if header.key.candidates != classes {
+        reasons.push(format!(
+            "answers among {} classes, not {classes}",
+            header.key.candidates
+        ));
+    }
+    reasons
 }
 
 /// What these answers come to, beside the claims.
 pub(crate) fn summary(header: Header, answers: &[Answer], pace: Option<Pace>, claims: &[Claimed]) -> Summary {
     let tally = Tally::of(answers);
-    let data = &header.key.data;
-    let complete = answers.len() == data.images
-        && (data.images, data.classes) == VALIDATION
-        && header.key.candidates == VALIDATION.1
-        && tally.unlabelled == 0;
     let share = |right: usize| {
         Some(Share {
             share: tally.share(right)?,
             interval: tally.interval(right),
         })
     };
-    let claims = claims
-        .iter()
-        .map(|claimed| Held {
+    let other_images = other_images(&header, &tally);
+    let held = |claimed: &Claimed| {
+        let reasons = [&claimed.reasons[..], &other_images].concat();
+        let right = if claimed.top == 1 { tally.top1 } else { tally.top5 };
+        Held {
             column: claimed.claim.column.clone(),
             printed: claimed.claim.printed.clone(),
             top: claimed.top,
-            agreement: Agreement::of(
-                &tally,
-                if claimed.top == 1 { tally.top1 } else { tally.top5 },
-                claimed.printed,
-                complete,
-            ),
-        })
-        .collect();
+            agreement: match reasons.is_empty() {
+                true => Agreement::of(&tally, right, claimed.printed),
+                false => Agreement::NotComparable,
+            },
+            reasons,
+        }
+    };
     Summary {
         top1: share(tally.top1),
         top5: share(tally.top5),
-        images_sha256: (header.shard == Shard::WHOLE && answers.len() == data.images)
+        images_sha256: (header.shard == Shard::WHOLE && answers.len() == header.key.data.images)
             .then(|| digest(answers)),
         tally,
         pace,
-        claims,
+        claims: claims.iter().map(held).collect(),
         header,
     }
 }
@@ -137,26 +218,122 @@ impl FromStr for Points {
 mod tests {
     use super::*;
     use crate::context::Context;
+    use harness::Provenance;
+    use harness::eval::{DataSet, Key};
+
+    /// The columns of claims, and why they say nothing of this.
+    fn claims(source: Option<&str>, preprocess: &str, precision: Precision) -> Vec<(String, Vec<String>)> {
+        let cx = Context::embedded();
+        let zoo = cx.zoo().expect("valid");
+        let subject = Subject {
+            variant: zoo.find("HRNet_W18_C").expect("there"),
+            source,
+            preprocess,
+            precision,
+        };
+        let claims = subject.claims(zoo);
+        let told = claims
+            .into_iter()
+            .map(|claimed| (claimed.claim.column.clone(), claimed.reasons));
+        told.collect()
+    }
 
     #[test]
-    fn claims_are_those_of_the_weights_that_were_used() {
+    fn claims_are_those_of_the_source_prepared_as_it_is() {
+        const TIMM: &str = "timm-224-bilinear-0.875";
+        let columns = |claims: &[(String, Vec<String>)]| -> Vec<String> {
+            let about = claims.iter().filter(|(_, reasons)| reasons.is_empty());
+            about.map(|(column, _)| column.clone()).collect()
+        };
+        let paddle = claims(Some("paddle"), "paddle-224", Precision::F32);
+        assert_eq!(
+            columns(&paddle),
+            ["page-top1", "page-top5", "readme-top1", "readme-top5"]
+        );
+        let ms = claims(Some("ms"), TIMM, Precision::F32);
+        let expected = [
+            "page-reference-top1",
+            "page-reference-top5",
+            "ms-top1-error",
+            "ms-top5-error",
+            "timm-top1",
+            "timm-top5",
+        ];
+        assert_eq!(columns(&ms), expected);
+        let other = claims(Some("paddle"), TIMM, Precision::Int8);
+        assert_eq!(
+            other[0].1,
+            [
+                "photos prepared as timm-224-bilinear-0.875, not as paddle-224",
+                "in int8, not in f32"
+            ]
+        );
+        let file = claims(None, "paddle-224", Precision::F32);
+        assert_eq!(file[0], ("page-top1".into(), vec!["other weights".into()]));
+    }
+
+    fn header(weights: String, images: usize, classes: usize) -> Header {
+        Header {
+            eval: Header::SCHEMA,
+            key: Key {
+                variant: "HRNet_W18_C".into(),
+                weights,
+                calibration: None,
+                preprocess: "{}".into(),
+                precision: Precision::F32,
+                backend: "cpu".into(),
+                batch: 8,
+                data: DataSet {
+                    images,
+                    classes,
+                    digest: "00".into(),
+                },
+                candidates: classes,
+            },
+            shard: Shard::WHOLE,
+            source: None,
+            preprocess: "timm-224-bilinear-0.875".into(),
+            started: "2026-01-01T00:00:00Z".into(),
+            weights_check: None,
+            provenance: Provenance::default(),
+        }
+    }
+
+    #[test]
+    fn a_claim_is_compared_on_the_whole_validation_set_alone() {
         let cx = Context::embedded();
         let zoo = cx.zoo().expect("valid");
         let w18 = zoo.find("HRNet_W18_C").expect("there");
-        let columns = |source: Option<&str>, preprocess: &str| {
-            let claims = claims(zoo, w18, source, preprocess);
-            claims
-                .iter()
-                .map(|claimed| (claimed.claim.column.clone(), claimed.top))
-                .collect::<Vec<_>>()
+        let of = |header: Header, images: usize| {
+            let claims = Subject::of(w18, &header).claims(zoo);
+            // timm's 76.770 %.
+            let place = |image: usize| (image < 38_385).then_some(0);
+            let answers: Vec<Answer> = (0..images)
+                .map(|image| Answer {
+                    image,
+                    place: place(image),
+                    ..Answer::default()
+                })
+                .collect();
+            let summary = summary(header.clone(), &answers, None, &claims);
+            let held = summary.claims.iter().find(|held| held.top == 1);
+            let timm = summary.claims.iter().find(|held| held.column == "timm-top1");
+            timm.or(held).expect("a claim").clone()
         };
-        let paddle = columns(None, "paddle-224");
-        assert!(paddle.contains(&("page-top1".to_owned(), 1)), "{paddle:?}");
-        assert!(paddle.iter().any(|(_, top)| *top == 5), "{paddle:?}");
-        assert!(!paddle.iter().any(|(column, _)| column.starts_with("timm")));
-        assert!(columns(None, "timm-224-bilinear-0.875").is_empty());
-        let timm = columns(Some("ms"), "timm-224-bilinear-0.875");
-        assert!(timm.contains(&("timm-top1".to_owned(), 1)), "{timm:?}");
+        // Of the file that the source `ms` states, whoever names it.
+        let ms = format!("8cb57bb9{}", "0".repeat(56));
+        let whole = of(header(ms.clone(), 50_000, 1000), 50_000);
+        assert_eq!(whole.to_string(), "timm-top1 76.770: agrees");
+        assert_eq!(
+            of(header(ms.clone(), 50_000, 1000), 49_999).agreement,
+            Agreement::NotComparable
+        );
+        let mine = of(header("0".repeat(64), 20, 5), 20);
+        assert_eq!(
+            mine.to_string(),
+            "page-top1 0.769: not comparable: other weights; photos prepared as timm-224-bilinear-0.875, not as paddle-224; \
+             20 images, not the 50 000 of the validation set; images of 5 classes, not of 1000; answers among 5 classes, not 1000"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use harness::eval::{McNemar, Share, Summary, Tally};
+use harness::eval::{Agreement, Held, McNemar, Share, Summary, Tally};
 
 use crate::output::table;
 use crate::verdicts::chance;
@@ -25,8 +25,8 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
         let claims: Vec<String> = summary
             .claims
             .iter()
-            .filter(|held| held.top == top)
-            .map(|held| format!("{} {}: {}", held.column, held.printed, held.agreement))
+            .filter(|held| held.top == top && held.agreement != Agreement::NotComparable)
+            .map(ToString::to_string)
             .collect();
         vec![
             name.to_owned(),
@@ -44,6 +44,9 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
         row("top-5", summary.top5, top5, 5),
     ];
     text.push_str(&table(&["", ">accuracy", "95 %", ">right", "claims"], rows));
+    for verdict in not_comparable(&summary.claims) {
+        text.push_str(&format!("{verdict}\n"));
+    }
     if unlabelled > 0 {
         text.push_str(&format!(
             "{unlabelled} images have no right class and do not count\n"
@@ -62,6 +65,24 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
         text.push_str(&format!("images {digest}\n"));
     }
     text
+}
+
+/// The claims that are about something else, those with the same reasons together.
+fn not_comparable(claims: &[Held]) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for held in claims
+        .iter()
+        .filter(|held| held.agreement == Agreement::NotComparable)
+    {
+        let (verdict, claim) = (held.verdict(), format!("{} {}", held.column, held.printed));
+        match groups.iter_mut().find(|(other, _)| *other == verdict) {
+            Some((_, claims)) => claims.push(claim),
+            None => groups.push((verdict, vec![claim])),
+        }
+    }
+    let told = groups.into_iter();
+    told.map(|(verdict, claims)| format!("{}: {verdict}", claims.join(", ")))
+        .collect()
 }
 
 /// A summary in one line.
@@ -85,8 +106,13 @@ pub(crate) fn line(summary: &Summary) -> String {
         share(summary.top1),
         share(summary.top5)
     );
-    for held in &summary.claims {
-        text.push_str(&format!("; {} {}: {}", held.column, held.printed, held.agreement));
+    let about = summary.claims.iter();
+    let about = about.filter(|held| held.agreement != Agreement::NotComparable);
+    let verdicts = about
+        .map(ToString::to_string)
+        .chain(not_comparable(&summary.claims));
+    for verdict in verdicts {
+        text.push_str(&format!("; {verdict}"));
     }
     if summary.tally.unreadable > 0 {
         text.push_str(&format!(

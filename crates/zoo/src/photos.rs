@@ -1,0 +1,261 @@
+//! How photos are prepared: by which profile of the manifest, and why by that one.
+
+use clap::Args;
+use registry::{Artifact, Naming, Preprocess, Variant, Zoo};
+
+use crate::context::Context;
+use crate::{Exit, Failure};
+
+/// `--preprocess`, for every subcommand that prepares photos.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PreprocessArg {
+    /// How photos are prepared: a name of `[preprocess.*]` in zoo.toml, its beginning, or paddle or timm where the network has
+    /// one such; without it as the publisher of the weights does
+    #[arg(long = "preprocess", alias = "profile", value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Whose weights a network has, as far as photos are prepared by that.
+#[derive(Clone, Debug)]
+pub(crate) enum Whose<'v> {
+    /// Those of a source of the variant.
+    Source(&'v Artifact),
+    /// Those in a file of the user's, whose tensors are named so.
+    File {
+        name: String,
+        naming: checkpoint::Naming,
+    },
+    /// Nobody's: they were never trained.
+    Seeded,
+}
+
+/// The profile that photos are prepared by.
+#[derive(Clone, Debug)]
+pub(crate) struct Preparation<'z> {
+    pub(crate) profile: &'z Preprocess,
+    reason: String,
+    /// Whether nothing says that it is the right one.
+    is_guess: bool,
+}
+
+impl PreprocessArg {
+    /// The profile for a variant with these weights: the one that is asked for, else the one that the weights' source states.
+    ///
+    /// # Errors
+    /// If there is none of the name.
+    pub(crate) fn choose<'z>(
+        &self,
+        cx: &'z Context,
+        variant: &'z Variant,
+        weights: &Whose<'z>,
+    ) -> Result<Preparation<'z>, Failure> {
+        match &self.profile {
+            Some(name) => Ok(Preparation::asked(find(cx.zoo()?, Some(variant), name)?)),
+            None => Ok(Preparation::by_weights(variant, weights)),
+        }
+    }
+}
+
+impl<'z> Preparation<'z> {
+    /// The profile that `--preprocess` names.
+    pub(crate) fn asked(profile: &'z Preprocess) -> Self {
+        Self::new(profile, "--preprocess")
+    }
+
+    fn new(profile: &'z Preprocess, reason: impl Into<String>) -> Self {
+        Self {
+            profile,
+            reason: reason.into(),
+            is_guess: false,
+        }
+    }
+
+    fn by_weights(variant: &'z Variant, weights: &Whose<'z>) -> Self {
+        let (file, naming) = match weights {
+            Whose::Source(source) => {
+                return Self::new(&source.preprocess, format!("profile of the source {}", source.id));
+            }
+            Whose::Seeded => return Self::new(&variant.preprocess, format!("profile of {}", variant.name)),
+            Whose::File { name, naming } => (name, *naming),
+        };
+        let mut sources = variant.artifacts.iter();
+        match sources.find(|source| source.naming == publisher(naming)) {
+            Some(source) => {
+                let (naming, id) = (naming.name(), &source.id);
+                let reason = format!(
+                    "profile of the source {id}: {file} has tensor names of {naming}, too; --preprocess chooses another"
+                );
+                Self::new(&source.preprocess, reason)
+            }
+            None => {
+                let (naming, variant_name) = (naming.name(), &variant.name);
+                let reason = format!(
+                    "profile of {variant_name}: {file} has tensor names of {naming}, and no source of {variant_name} has; \
+                     --preprocess chooses another"
+                );
+                Self {
+                    is_guess: true,
+                    ..Self::new(&variant.preprocess, reason)
+                }
+            }
+        }
+    }
+
+    /// Prints the profile and the reason for it; warns where the reason is none.
+    pub(crate) fn tell(&self, cx: &Context) {
+        let text = format!("photos prepared as {} ({})", self.profile.id, self.reason);
+        match self.is_guess {
+            true => cx.out.warn(&text),
+            false => cx.out.note(&text),
+        }
+    }
+}
+
+/// The publisher's present scheme for names of any of its generations.
+fn publisher(naming: checkpoint::Naming) -> Naming {
+    match naming {
+        checkpoint::Naming::Paddle | checkpoint::Naming::Paddle2020 | checkpoint::Naming::PaddleStatic => {
+            Naming::Paddle
+        }
+        checkpoint::Naming::Timm => Naming::Timm,
+        checkpoint::Naming::Mmpretrain => Naming::Mmpretrain,
+    }
+}
+
+/// The profile of this name; else the only one whose name begins so, in the manifest or of the variant. `paddle` and `timm` also
+/// stand for the variant's only profile of that kind, where no name begins so.
+///
+/// # Errors
+/// If there is none, or there are several.
+pub(crate) fn find<'z>(
+    zoo: &'z Zoo,
+    variant: Option<&'z Variant>,
+    name: &str,
+) -> Result<&'z Preprocess, Failure> {
+    if let Some(profile) = zoo.preprocess.get(name) {
+        return Ok(profile);
+    }
+    let begins = |profile: &&Preprocess| !name.is_empty() && profile.id.starts_with(name);
+    let all: Vec<&Preprocess> = zoo.preprocess.values().filter(begins).collect();
+    let is_kind = |profile: &&Preprocess| profile.profile.name() == name;
+    let own = variant.map_or(Vec::new(), Variant::profiles).into_iter();
+    let own: Vec<&Preprocess> = match all.is_empty() {
+        true => own.filter(is_kind).collect(),
+        false => own.filter(begins).collect(),
+    };
+    match (all.as_slice(), own.as_slice()) {
+        ([one], _) | (_, [one]) => Ok(one),
+        ([], []) => {
+            let what = format!("no preprocessing `{name}` in the manifest");
+            let known = ids(zoo.preprocess.values());
+            Err(Failure::new(Exit::NotFound, what).help(format!("it has {known}")))
+        }
+        (several, []) | (_, several) => {
+            let what = format!("`{name}` stands for several preprocessings");
+            let known = ids(several.iter().copied());
+            Err(Failure::new(Exit::Usage, what).help(format!("choose one of {known}")))
+        }
+    }
+}
+
+fn ids<'z>(profiles: impl Iterator<Item = &'z Preprocess>) -> String {
+    let ids: Vec<&str> = profiles.map(|profile| profile.id.as_str()).collect();
+    ids.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The profile and the reason for weights of a variant.
+    fn chosen(variant: &str, whose: impl for<'v> Fn(&'v Variant) -> Whose<'v>) -> (String, String, bool) {
+        let cx = Context::embedded();
+        let variant = cx.variant(variant).expect("there");
+        let none = PreprocessArg { profile: None };
+        let found = none.choose(&cx, variant, &whose(variant)).expect("a profile");
+        (found.profile.id.clone(), found.reason, found.is_guess)
+    }
+
+    fn file(naming: checkpoint::Naming) -> Whose<'static> {
+        Whose::File {
+            name: "w.pth".into(),
+            naming,
+        }
+    }
+
+    #[test]
+    fn photos_are_prepared_as_the_weights_publisher_does() {
+        const MS: &str = "timm-224-bilinear-0.875";
+        let source = |id: &'static str| {
+            chosen("HRNet_W18_C", move |variant| {
+                Whose::Source(variant.artifact(id).expect("a source"))
+            })
+        };
+        assert_eq!(
+            source("ms"),
+            (MS.into(), "profile of the source ms".into(), false)
+        );
+        assert_eq!(source("paddle").0, "paddle-224");
+        let (id, reason, is_guess) = chosen("HRNet_W18_C", |_| file(checkpoint::Naming::Timm));
+        assert_eq!((id.as_str(), is_guess), (MS, false));
+        assert!(
+            reason.starts_with("profile of the source ms: w.pth has tensor names of timm"),
+            "{reason}"
+        );
+        for naming in [
+            checkpoint::Naming::Paddle,
+            checkpoint::Naming::Paddle2020,
+            checkpoint::Naming::PaddleStatic,
+        ] {
+            let (id, reason, _) = chosen("HRNet_W18_C", |_| file(naming));
+            assert!(
+                id == "paddle-224" && reason.starts_with("profile of the source paddle"),
+                "{reason}"
+            );
+        }
+        let openmmlab = chosen("HRNet_W18_C_ssld", |_| file(checkpoint::Naming::Mmpretrain));
+        assert_eq!((openmmlab.0.as_str(), openmmlab.2), ("openmmlab-224", false));
+        let (id, reason, is_guess) = chosen("HRNet_W18_C_ssld", |_| file(checkpoint::Naming::Timm));
+        assert!(is_guess && id == "paddle-224", "{id}");
+        assert!(reason.ends_with("--preprocess chooses another"), "{reason}");
+        let seeded = chosen("hrnet_w18_small", |_| Whose::Seeded);
+        assert_eq!(seeded, (MS.into(), "profile of hrnet_w18_small".into(), false));
+    }
+
+    #[test]
+    fn a_name_stands_for_one_profile() {
+        let cx = Context::embedded();
+        let zoo = cx.zoo().expect("valid");
+        let found = |variant: &str, name: &str| {
+            let variant = zoo.find(variant).expect("there");
+            find(zoo, Some(variant), name).map(|profile| profile.id.as_str())
+        };
+        let failed = |variant: &str, name: &str| {
+            let failure = found(variant, name).expect_err("not one");
+            (failure.exit, failure.help.unwrap_or_default())
+        };
+        assert_eq!(
+            found("HRNet_W18_C", "timm-288-bilinear-1.0").expect("named"),
+            "timm-288-bilinear-1.0"
+        );
+        assert_eq!(
+            found("HRNet_W18_C", "timm-288").expect("begun"),
+            "timm-288-bilinear-1.0"
+        );
+        assert_eq!(found("HRNet_W18_C", "paddle").expect("begun"), "paddle-224");
+        assert_eq!(
+            found("HRNet_W18_C", "timm").expect("its only one"),
+            "timm-224-bilinear-0.875"
+        );
+        let (exit, help) = failed("HRNet_W18_C_ssld", "timm");
+        assert_eq!(exit, Exit::Usage, "OpenMMLab's profile is not timm's");
+        assert!(
+            help.contains("timm-224-bicubic-0.875, timm-224-bilinear-0.875"),
+            "{help}"
+        );
+        let (exit, help) = failed("HRNet_W18_C", "padle");
+        assert_eq!(exit, Exit::NotFound);
+        assert!(help.contains("paddle-224"), "{help}");
+        assert_eq!(failed("HRNet_W18_C", "").0, Exit::NotFound);
+    }
+}
