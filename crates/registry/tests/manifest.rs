@@ -238,7 +238,8 @@ fn bad_urls_and_digests_are_refused() {
 fn references_and_networks_are_checked() {
     assert!(refused(r#"base = "HRNet_W18_C""#, r#"base = "HRNet_W64_C""#).contains("declared above"));
     assert!(
-        refused(r#"preprocess = "paddle-224""#, r#"preprocess = "x""#).contains("expected one of paddle-224")
+        refused(r#"preprocess = "paddle-224""#, r#"preprocess = "x""#)
+            .contains("expected one of openmmlab-224, paddle-224")
     );
     assert!(refused("page-top1 = \"0.769\"", "page-top2 = \"0.769\"").contains("unknown column `page-top2`"));
     assert!(refused("page-top1 = \"0.769\"", "page-top1 = \"77 %\"").contains("`77 %` is no number"));
