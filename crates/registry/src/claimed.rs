@@ -82,7 +82,7 @@ impl Zoo {
             let figures = of(artifact);
             let own = figures
                 .iter()
-                .find(|figure| protocol(variant, figure.column) == own_protocol(variant, artifact));
+                .find(|figure| protocol(artifact, figure.column) == artifact.preprocess.id);
             own.or(figures.first()).copied()
         })
     }
@@ -109,14 +109,9 @@ impl Kind {
     }
 }
 
-/// The id of the preprocessing that a column's figure of a variant was measured with.
-fn protocol<'a>(variant: &'a Variant, column: &'a Column) -> &'a str {
-    column.preprocess.as_deref().unwrap_or(&variant.preprocess.id)
-}
-
-/// The id of the preprocessing that weights were trained for.
-fn own_protocol<'a>(variant: &'a Variant, _weights: &Artifact) -> &'a str {
-    &variant.preprocess.id
+/// The id of the preprocessing that a column's figure of these weights was measured with.
+fn protocol<'a>(weights: &'a Artifact, column: &'a Column) -> &'a str {
+    column.preprocess.as_deref().unwrap_or(&weights.preprocess.id)
 }
 
 #[cfg(test)]
