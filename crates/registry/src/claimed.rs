@@ -97,15 +97,16 @@ enum Kind {
 
 impl Kind {
     fn share(self, claim: &Claim, unit: Unit) -> f64 {
-        // A division is exact to the last digit where a product with 0.01 is not.
-        let share = match unit {
-            Unit::Percent => claim.value / 100.0,
-            _ => claim.value,
+        let all = match unit {
+            Unit::Percent => 100.0,
+            _ => 1.0,
         };
-        match self {
-            Self::Accuracy => share,
-            Self::Error => 1.0 - share,
-        }
+        let right = match self {
+            Self::Accuracy => claim.value,
+            Self::Error => all - claim.value,
+        };
+        // A division is exact to the last digit where a product with 0.01 is not.
+        right / all
     }
 }
 

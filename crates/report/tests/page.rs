@@ -110,6 +110,7 @@ fn every_link_of_a_page_and_of_the_lists_resolves() {
         "<code>zoo pick --max-p90 60ms --min-top1 78%</code>",
         "hrnet_w18_small",
         "<dt>cell</dt>",
+        " choices</summary>",
         "NVIDIA T4 f16 batch 1 [page]",
         "4 earlier nights",
         "Failed measurements",

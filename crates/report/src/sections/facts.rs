@@ -80,7 +80,7 @@ pub(crate) fn notices(model: &Model) -> Vec<String> {
         let accuracies = if model.input.evaluations.is_empty() {
             "nothing on this page tests an accuracy. Accuracies are the publishers' claims."
         } else {
-            "they have no accuracy. Accuracies are the publishers' claims but where the page says that they were measured."
+            "they have no accuracy. Accuracies are the publishers' claims, except where this page says that they were measured."
         };
         notices.push(format!(
             "Some networks ran on seeded (random) weights. These take as long as trained ones, but {accuracies}"

@@ -1,3 +1,4 @@
+use harness::counted;
 use hrnet::Precision;
 
 use super::digits;
@@ -6,16 +7,26 @@ use crate::charts::threads;
 use crate::page::{Block, Section, Table};
 use crate::pick::{self, Choice};
 
+/// Choices that a page shows without being asked.
+const SHOWN: usize = 15;
+
 /// Which one to use: claimed accuracy against the time measured here.
 pub(super) fn pick(model: &Model) -> Option<Section> {
     let choices = pick::of(model, None);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
-    let mut text = format!(
-        "Worth considering at batch {batch}{}. Nothing else is as fast, as accurate and as exact. \
-         `zoo pick --max-p90 60ms --min-top1 78%` asks the same of these records.",
-        best(&choices)
-    );
+    let many = choices.len() > SHOWN;
+    let mut text = if many {
+        format!(
+            "Worth considering at batch {batch}: nothing else is as fast, as accurate and as exact as these."
+        )
+    } else {
+        format!(
+            "Worth considering at batch {batch}{}. Nothing else is as fast, as accurate and as exact.",
+            best(&choices)
+        )
+    };
+    text.push_str(" `zoo pick --max-p90 60ms --min-top1 78%` asks the same of these records.");
     if choices
         .iter()
         .any(|choice| choice.case.precision != Precision::F32)
@@ -29,10 +40,19 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
             " ≤: fewer than {P90_SAMPLES} runs are too few for a 90th percentile, and the slowest run stands in."
         ));
     }
+    let mut blocks = vec![Block::Text { text }];
+    let mut all = page_table(choices.iter());
+    if many {
+        blocks.push(Block::Table(page_table(
+            choices.iter().filter(|choice| choice.best),
+        )));
+        all.folded = Some(format!("All {}", counted(choices.len(), "choice")));
+    }
+    blocks.push(Block::Table(all));
     Some(Section {
         id: "pick",
         title: "Which one should I use?".into(),
-        blocks: vec![Block::Text { text }, Block::Table(page_table(&choices))],
+        blocks,
     })
 }
 
@@ -76,7 +96,7 @@ pub(crate) fn readme_table(choices: &[&Choice]) -> Table {
 }
 
 /// The choices that a page shows, in narrower columns.
-fn page_table(choices: &[Choice]) -> Table {
+fn page_table<'a>(choices: impl Iterator<Item = &'a Choice>) -> Table {
     let columns = [
         VARIANT,
         (">top-1,\nclaimed", |choice| choice.claimed.clone()),
@@ -87,7 +107,7 @@ fn page_table(choices: &[Choice]) -> Table {
         IMAGES,
         HOW,
     ];
-    table(&columns, choices.iter())
+    table(&columns, choices)
 }
 
 fn table<'a>(columns: &[Column], choices: impl Iterator<Item = &'a Choice>) -> Table {
