@@ -259,7 +259,8 @@ fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
     world.place.write("zoo.toml", &manifest);
     let run = world.eval(&["--until-decided", "5pp", "--json", "--out", "early"]);
     assert!(
-        run.stderr().contains("stopped: the answer is settled"),
+        run.stderr()
+            .contains("stopped: top-1 on all 400 images is farther than 5pp from claimed 0.2"),
         "{}",
         run.stderr()
     );

@@ -33,6 +33,11 @@ impl Bounds {
         }
     }
 
+    /// Images of the whole.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
     /// Where the share of the whole lies after `right` of the first `seen` images.
     pub fn after(&self, right: usize, seen: usize) -> Interval {
         let wrong = seen - right;

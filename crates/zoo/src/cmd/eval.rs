@@ -280,6 +280,7 @@ impl Eval {
             Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
         })?;
         Ok(Undecided {
+            claim: format!("{} {}", claimed.claim.column, claimed.claim.printed),
             claimed: claimed.printed,
             within: points.0,
         })
@@ -300,8 +301,8 @@ impl Eval {
             cx.out
                 .note(&format!("{:.1} images/s: {}", pace.images_per_s(), spent.bound()));
         }
-        if *settled {
-            cx.out.note("stopped: the answer is settled");
+        if let Some(settled) = settled {
+            cx.out.note(&format!("stopped: {settled}"));
         }
         let variant = cx.variant(&header.key.variant)?;
         let claims = Subject::of(variant, header).claims(cx.zoo()?);

@@ -60,8 +60,8 @@ pub(crate) struct Evaluated {
     /// Of this run; none where nothing was left to do.
     pub(crate) spent: Option<Spent>,
     pub(crate) pace: Option<Pace>,
-    /// Whether it ended because the answer was settled.
-    pub(crate) settled: bool,
+    /// What was known when it ended because that was enough.
+    pub(crate) settled: Option<String>,
 }
 
 /// Answers what is not answered yet.
@@ -90,13 +90,16 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         missing.len(),
     ));
     let mut tally = Tally::of(kept.answers());
-    let bounds = ask.until.map(|_| Bounds::new(ask.images.about.images, ERROR));
+    let bounds = ask
+        .until
+        .as_ref()
+        .map(|_| Bounds::new(ask.images.about.images, ERROR));
     let is_settled = |tally: &Tally| {
-        let settles = |bounds: &Bounds, until: Undecided| until.is_settled(bounds, tally);
+        let settles = |bounds: &Bounds, until: &Undecided| until.settled(bounds, tally);
         bounds
             .as_ref()
-            .zip(ask.until)
-            .is_some_and(|(bounds, until)| settles(bounds, until))
+            .zip(ask.until.as_ref())
+            .and_then(|(bounds, until)| settles(bounds, until))
     };
     let mut settled = is_settled(&tally);
     let candidates = ask.restrict.then(|| ask.images.classes());
@@ -107,7 +110,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         candidates: candidates.as_deref(),
     };
     let progress = cx.out.counter(missing.len());
-    let spent = if missing.is_empty() || settled {
+    let spent = if missing.is_empty() || settled.is_some() {
         Ok(None)
     } else {
         let run = pipeline.run(&ask.images.entries, &missing, session.as_mut(), |answers| {
@@ -117,7 +120,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
             });
             kept.add(answers, &cx.out)?;
             settled = is_settled(&tally);
-            Ok(!settled)
+            Ok(settled.is_none())
         });
         run.map(Some)
     };

@@ -178,21 +178,33 @@ fn digest(answers: &[Answer]) -> String {
 }
 
 /// A claim, and how near to it the accuracy must be known to be, or not to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Undecided {
+    /// The claim's column and its figure as printed.
+    pub(crate) claim: String,
     pub(crate) claimed: Printed,
     /// As a share.
     pub(crate) within: f64,
 }
 
 impl Undecided {
-    /// Whether the accuracy on the whole data set is known to lie within the tolerance of the claim, or outside of it.
-    pub(crate) fn is_settled(self, bounds: &Bounds, tally: &Tally) -> bool {
+    /// Where the accuracy on the whole data set is known to lie, once it is: within the tolerance of the claim, or outside of it.
+    pub(crate) fn settled(&self, bounds: &Bounds, tally: &Tally) -> Option<String> {
         // Unlabelled and unreadable images are no draws from the counted ones; without them the whole is smaller, and bounds
         // for the larger whole are wider.
         let Interval { low, high } = bounds.after(tally.top1, tally.counted);
         let (least, most) = (self.claimed.low - self.within, self.claimed.high + self.within);
-        (low >= least && high <= most) || high < least || low > most
+        let where_it_is = match (low >= least && high <= most, high < least || low > most) {
+            (true, _) => "within",
+            (false, true) => "farther than",
+            (false, false) => return None,
+        };
+        // Without the last digits of a product.
+        let (points, claim) = ((1e11 * self.within).round() / 1e9, &self.claim);
+        Some(format!(
+            "top-1 on all {} images is {where_it_is} {points}pp from {claim}, with 95 % confidence",
+            bounds.images()
+        ))
     }
 }
 
@@ -339,6 +351,7 @@ mod tests {
     #[test]
     fn a_run_is_settled_once_the_bounds_are_on_one_side() {
         let until = Undecided {
+            claim: "page-top1 0.769".into(),
             claimed: Printed::new(0.769, 3, 1.0),
             within: 0.005,
         };
@@ -349,12 +362,15 @@ mod tests {
                 top1,
                 ..Tally::default()
             };
-            until.is_settled(&bounds, &tally)
+            until.settled(&bounds, &tally)
         };
-        assert!(!settled(77, 100), "too few to tell");
-        assert!(settled(400, 1000), "far below");
-        assert!(settled(38_450, 50_000), "all are known");
-        assert!(settled(34_605, 45_000), "and most are enough");
+        assert_eq!(settled(77, 100), None, "too few to tell");
+        let farther =
+            "top-1 on all 50000 images is farther than 0.5pp from page-top1 0.769, with 95 % confidence";
+        assert_eq!(settled(400, 1000).as_deref(), Some(farther));
+        let is_within = |told: Option<String>| told.is_some_and(|told| told.contains("is within 0.5pp"));
+        assert!(is_within(settled(38_450, 50_000)), "all are known");
+        assert!(is_within(settled(34_605, 45_000)), "and most are enough");
         assert_eq!("0.5pp".parse(), Ok(Points(0.005)));
         assert!("0.5".parse::<Points>().is_err() && "0pp".parse::<Points>().is_err());
     }
