@@ -23,6 +23,7 @@ mod pickled;
 mod prepared;
 mod safetensors;
 mod sets;
+mod stored;
 mod strided;
 mod tensor;
 mod torch;
@@ -40,6 +41,7 @@ pub use format::Format;
 pub use health::{Ailment, AilmentKind, health};
 pub use naming::Naming;
 pub use prepared::{first_difference, open_prepared, prepared_path, write_prepared};
+pub use stored::write_zip;
 pub use tensor::{Dtype, Tensor};
 pub use write::{Layout, write_safetensors};
 

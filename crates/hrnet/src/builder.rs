@@ -153,7 +153,7 @@ impl GraphBuilder {
 
     /// The graph; its last node is the result.
     pub fn finish(self) -> Graph {
-        Graph { nodes: self.nodes }
+        Graph::new(self.nodes)
     }
 
     fn same_shape(&mut self, name: String, op: Op, x: NodeId) -> NodeId {

@@ -33,7 +33,7 @@ impl FoldedConv {
 impl Graph {
     /// Whether nothing but the batch norm right behind it reads this convolution, so that the two can be one.
     pub fn folds_into_next(&self, conv: NodeId, uses: &[usize]) -> bool {
-        let next = self.nodes.get(conv.0 + 1);
+        let next = self.nodes().get(conv.0 + 1);
         matches!(self.node(conv).op, Op::Conv(_))
             && uses[conv.0] == 1
             && next.is_some_and(|node| node.op == Op::BatchNorm && node.inputs == [conv])

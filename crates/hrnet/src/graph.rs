@@ -137,13 +137,21 @@ impl Node {
     }
 }
 
-/// A network for one input shape: nodes in an order in which they can run, the last one the logits.
+/// A network for one input shape: nodes in an order in which they can run. Its result is the value of the last one, the
+/// logits, unless it is a part that [`Graph::computing`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
-    pub(crate) nodes: Vec<Node>,
+    nodes: Vec<Node>,
+    outputs: Vec<NodeId>,
 }
 
 impl Graph {
+    /// The graph of these nodes, the last of which is the result.
+    pub(crate) fn new(nodes: Vec<Node>) -> Self {
+        let outputs = vec![NodeId(nodes.len() - 1)];
+        Self { nodes, outputs }
+    }
+
     /// The nodes; inputs stand before their users.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -167,14 +175,19 @@ impl Graph {
         self.nodes[0].shape
     }
 
-    /// The node whose value is the result.
-    pub fn output(&self) -> NodeId {
-        NodeId(self.nodes.len() - 1)
+    /// The nodes whose values are the results, in the order of the results: one, unless [`Graph::computing`] named several.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
     }
 
-    /// The shape of the logits, `[n, classes, 1, 1]`.
+    /// The node whose value is the result, the first where there are several.
+    pub fn output(&self) -> NodeId {
+        self.outputs[0]
+    }
+
+    /// The shape of the result, the first where there are several: of a classifier the logits, `[n, classes, 1, 1]`.
     pub fn output_shape(&self) -> Shape {
-        self.nodes[self.nodes.len() - 1].shape
+        self.node(self.output()).shape
     }
 
     /// Every parameter of the network, in checkpoint order.
@@ -187,10 +200,22 @@ impl Graph {
         self.nodes.iter().position(|node| node.name == name).map(NodeId)
     }
 
-    /// The part of the network that `last` is computed by, with `last` as its result: a backbone's features.
+    /// The part of the network that `last` is computed by, with `last` as its result.
     pub fn up_to(&self, last: NodeId) -> Self {
+        self.computing(&[last])
+    }
+
+    /// The part of the network that these nodes are computed by, with their values as its results in this order: a backbone's
+    /// features.
+    ///
+    /// # Panics
+    /// If no node is named.
+    pub fn computing(&self, outputs: &[NodeId]) -> Self {
+        let last = outputs.iter().max().expect("a part has a result");
         let mut needed = vec![false; last.0 + 1];
-        needed[last.0] = true;
+        for output in outputs {
+            needed[output.0] = true;
+        }
         for index in (0..=last.0).rev() {
             if needed[index] {
                 self.nodes[index]
@@ -212,7 +237,8 @@ impl Graph {
                 });
             }
         }
-        Self { nodes }
+        let outputs = outputs.iter().map(|output| place[output.0]).collect();
+        Self { nodes, outputs }
     }
 
     /// The same network for batches of `n` images.
@@ -223,6 +249,7 @@ impl Graph {
         };
         Self {
             nodes: self.nodes.iter().map(node).collect(),
+            outputs: self.outputs.clone(),
         }
     }
 
@@ -237,13 +264,15 @@ impl Graph {
         }
     }
 
-    /// How many nodes read each node's value; the output counts as read once more.
+    /// How many nodes read each node's value; an output counts as read once more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {
             uses[input.0] += 1;
         }
-        uses[self.output().0] += 1;
+        for output in &self.outputs {
+            uses[output.0] += 1;
+        }
         uses
     }
 }

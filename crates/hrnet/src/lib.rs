@@ -8,6 +8,7 @@
 
 mod builder;
 mod counting;
+mod features;
 mod fold;
 mod graph;
 mod network;
@@ -23,6 +24,7 @@ mod weights;
 
 pub use builder::{GraphBuilder, GraphError};
 pub use counting::CountingRule;
+pub use features::{Feature, Features, UnknownFeatures};
 pub use fold::{FoldedConv, affine};
 pub use graph::{Conv, Graph, Linear, Node, NodeId, Op};
 pub use network::SpecError;

@@ -257,5 +257,18 @@ fn a_part_of_a_network_is_a_network() {
         }
     }
     assert_eq!(graph.up_to(graph.output()), graph);
+    let [fine, coarse] = ["stage4.2.fuse_layers.0.relu", "stage4.2.fuse_layers.3.relu"]
+        .map(|name| graph.find(name).expect("an output of stage 4"));
+    let part = graph.computing(&[coarse, fine]);
+    let shapes: Vec<Shape> = part.outputs().iter().map(|id| part.node(*id).shape).collect();
+    assert_eq!(
+        shapes,
+        [Shape::new(1, 144, 2, 2), Shape::new(1, 18, 16, 16)],
+        "as they were named"
+    );
+    assert_eq!(part.with_batch(3).outputs(), part.outputs());
+    let uses = |graph: &hrnet::Graph| graph.uses().iter().sum::<usize>();
+    let inputs: usize = part.nodes().iter().map(|node| node.inputs.len()).sum();
+    assert_eq!(uses(&part), inputs + 2, "each output is read once more");
     assert_eq!(graph.find("stage5"), None);
 }

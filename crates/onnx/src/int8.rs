@@ -46,7 +46,7 @@ fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
         // What goes into a ReLU or a batch norm is rounded behind it.
         Rounding::Every => {
             let is_inner = |reader: &Node| matches!(reader.op, Op::Relu | Op::BatchNorm);
-            is_map && id != graph.output() && !readers.any(is_inner)
+            is_map && !graph.outputs().contains(&id) && !readers.any(is_inner)
         }
     }
 }
@@ -228,8 +228,8 @@ mod tests {
 
     fn encoded(graph: &Graph, rounding: Rounding) -> GraphProto {
         let weights = SeededWeights::new(3);
-        let bytes = encode_int8(graph, &weights, &ranges(graph), rounding, false).expect("ranges of all");
-        let model = ModelProto::decode(bytes.as_slice()).expect("our own bytes");
+        let model = encode_int8(graph, &weights, &ranges(graph), rounding, false).expect("ranges of all");
+        let model = ModelProto::decode(model.to_bytes().as_slice()).expect("our own bytes");
         model.graph.expect("a graph")
     }
 

@@ -8,13 +8,13 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod int8;
+mod model;
 mod proto;
 
 use std::collections::BTreeMap;
 
-use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Param, WeightError, WeightSource};
-use prost::Message;
-
+use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Param, Shape, WeightError, WeightSource};
+pub use model::{Model, Port};
 use proto::{
     Attribute, Dimension, GraphProto, ModelProto, NodeProto, OperatorSet, TensorProto, TensorShape,
     TensorType, TypeProto, ValueInfo,
@@ -34,13 +34,13 @@ pub struct Options {
     pub fold: bool,
 }
 
-/// The bytes of an ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`.
+/// An ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`. A part of a network, which ends
+/// in no linear layer or has several outputs, gives each of them under the name of its node, `[batch, c, h, w]`.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph.
-pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Result<Vec<u8>, WeightError> {
-    let writer = Writer::new(graph, weights, options.fold);
-    Ok(writer.model(options.dynamic_size)?.encode_to_vec())
+pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Result<Model, WeightError> {
+    Writer::new(graph, weights, options.fold).model(options.dynamic_size)
 }
 
 /// The ranges of nodes' values, by the nodes' names: the lower end, at most zero, and the upper one, at least zero.
@@ -82,10 +82,10 @@ pub fn encode_int8(
     ranges: &Ranges,
     rounding: Rounding,
     dynamic_size: bool,
-) -> Result<Vec<u8>, Int8Error> {
+) -> Result<Model, Int8Error> {
     let mut writer = Writer::new(graph, weights, true);
     writer.maps = Some(int8::maps(graph, ranges, rounding)?);
-    Ok(writer.model(dynamic_size)?.encode_to_vec())
+    Ok(writer.model(dynamic_size)?)
 }
 
 struct Writer<'a> {
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn model(mut self, dynamic_size: bool) -> Result<ModelProto, WeightError> {
+    fn model(mut self, dynamic_size: bool) -> Result<Model, WeightError> {
         let graph = self.graph;
         for (id, node) in graph.iter() {
             let inputs = node.inputs.iter().map(|input| self.read(*input)).collect();
@@ -121,10 +121,8 @@ impl<'a> Writer<'a> {
                 self.round(id, map);
             }
         }
-        let last = self.read(graph.output());
-        let flat = vec![Attribute::int("axis", 1)];
-        self.push("Flatten", "flatten", vec![last], "logits".into(), flat);
-        Ok(ModelProto {
+        let output = self.outputs(dynamic_size);
+        Ok(Model(ModelProto {
             ir_version: IR_VERSION,
             producer_name: "hrnet-zoo".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -137,9 +135,35 @@ impl<'a> Writer<'a> {
                 node: self.nodes,
                 initializer: self.initializers,
                 input: vec![images(graph, dynamic_size)],
-                output: vec![logits(graph)],
+                output,
             }),
-        })
+            metadata_props: Vec::new(),
+        }))
+    }
+
+    /// The results: those of a classifier are flattened to `logits`, others keep their shapes and the names of their nodes.
+    fn outputs(&mut self, dynamic_size: bool) -> Vec<ValueInfo> {
+        let graph = self.graph;
+        if let [only] = graph.outputs()
+            && matches!(graph.node(*only).op, Op::Linear(_))
+        {
+            let (value, flat) = (self.read(*only), vec![Attribute::int("axis", 1)]);
+            self.push("Flatten", "flatten", vec![value], "logits".into(), flat);
+            return vec![logits(graph)];
+        }
+        let mut outputs = Vec::with_capacity(graph.outputs().len());
+        for id in graph.outputs() {
+            let (name, value) = (&graph.node(*id).name, self.read(*id));
+            self.push(
+                "Identity",
+                &format!("{name}.output"),
+                vec![value],
+                name.clone(),
+                Vec::new(),
+            );
+            outputs.push(map(name, graph.node(*id).shape, dynamic_size));
+        }
+        outputs
     }
 
     /// The name of a node's value.
@@ -269,37 +293,45 @@ fn nearest() -> Vec<Attribute> {
 }
 
 fn images(graph: &Graph, dynamic_size: bool) -> ValueInfo {
-    let input = graph.input_shape();
-    let side = |name, extent| match dynamic_size {
-        true => Extent::Free(name),
-        false => Extent::Fixed(extent),
+    map_info(
+        "images",
+        graph.input_shape(),
+        dynamic_size.then_some(["height", "width"]),
+    )
+}
+
+/// A map that is a result; where sizes are free its own are, too, but those of one pixel.
+fn map(name: &str, shape: Shape, dynamic_size: bool) -> ValueInfo {
+    let is_map = (shape.h, shape.w) != (1, 1);
+    let [height, width] = ["height", "width"].map(|side| format!("{name}.{side}"));
+    map_info(name, shape, (dynamic_size && is_map).then_some([&height, &width]))
+}
+
+/// `[batch, c, h, w]` with names for height and width where they are free.
+fn map_info(name: &str, shape: Shape, free: Option<[&str; 2]>) -> ValueInfo {
+    let [height, width] = match free {
+        Some(names) => names.map(Extent::Free),
+        None => [shape.h, shape.w].map(Extent::Fixed),
     };
-    let images = [
-        Extent::Free("batch"),
-        Extent::Fixed(input.c),
-        side("height", input.h),
-        side("width", input.w),
-    ];
-    value_info("images", &images)
+    value_info(
+        name,
+        &[Extent::Free("batch"), Extent::Fixed(shape.c), height, width],
+    )
 }
 
 fn logits(graph: &Graph) -> ValueInfo {
-    let output = graph.output_shape();
-    let logits = [
-        Extent::Free("batch"),
-        Extent::Fixed(output.c * output.h * output.w),
-    ];
-    value_info("logits", &logits)
+    let classes = Extent::Fixed(graph.output_shape().c);
+    value_info("logits", &[Extent::Free("batch"), classes])
 }
 
 /// One extent of an input or output.
-enum Extent {
+enum Extent<'a> {
     /// Any, under this name.
-    Free(&'static str),
+    Free(&'a str),
     Fixed(usize),
 }
 
-fn value_info(name: &str, extents: &[Extent]) -> ValueInfo {
+fn value_info(name: &str, extents: &[Extent<'_>]) -> ValueInfo {
     let dimension = |extent: &Extent| match extent {
         Extent::Free(name) => Dimension {
             value: None,

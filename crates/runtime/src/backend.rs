@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use hrnet::{Graph, Precision, Shape, WeightError, WeightSource};
+use hrnet::{Graph, NodeId, Precision, Shape, WeightError, WeightSource};
 
 use crate::{Calibration, CalibrationError, candle, cpu};
 
@@ -70,9 +70,56 @@ pub fn default_backend(precision: Precision) -> Result<&'static dyn Backend, Run
     first.ok_or(RuntimeError::NoBackend { precision })
 }
 
+/// The shapes of what a session reads and gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shapes {
+    /// The batch of images, `[n, 3, h, w]`.
+    pub input: Shape,
+    /// The results, in the order of the graph's outputs: of a classifier the logits alone, `[n, classes, 1, 1]`.
+    pub outputs: Vec<Shape>,
+}
+
+impl Shapes {
+    /// Those of the graph.
+    pub fn of(graph: &Graph) -> Self {
+        let shape = |id: &NodeId| graph.node(*id).shape;
+        Self {
+            input: graph.input_shape(),
+            outputs: graph.outputs().iter().map(shape).collect(),
+        }
+    }
+
+    /// The elements of all results together.
+    pub fn results(&self) -> usize {
+        self.outputs.iter().map(|shape| shape.elements()).sum()
+    }
+
+    /// The part of `results` that holds each of them, `[n, c, h, w]`, in order.
+    ///
+    /// # Panics
+    /// If `results` has not as many elements as all of them.
+    pub fn split<'a>(&self, mut results: &'a mut [f32]) -> Vec<&'a mut [f32]> {
+        assert_eq!(results.len(), self.results(), "elements of all results");
+        let mut parts = Vec::with_capacity(self.outputs.len());
+        for shape in &self.outputs {
+            let (part, rest) = results.split_at_mut(shape.elements());
+            parts.push(part);
+            results = rest;
+        }
+        parts
+    }
+
+    /// Refuses slices of other lengths.
+    pub(crate) fn check(&self, images: &[f32], results: &[f32]) -> Result<(), RuntimeError> {
+        RuntimeError::check_length("images", images.len(), &[self.input])?;
+        RuntimeError::check_length("logits", results.len(), &self.outputs)
+    }
+}
+
 /// A prepared network.
 pub trait Session: Send {
-    /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`.
+    /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`, or of a graph with several outputs
+    /// all of them, one after the other ([`Shapes::split`]).
     ///
     /// The images must be finite, which is not looked at here, for this is what is timed: on vector units a ReLU makes 0 of a
     /// NaN, so the logits of an image that holds one may be finite and mean nothing. [`check_finite`] tells, and
@@ -82,11 +129,18 @@ pub trait Session: Send {
     /// If a slice does not have the length the session was prepared for, or the device fails.
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError>;
 
-    /// The shape of the batch that [`Session::run`] takes.
-    fn input_shape(&self) -> Shape;
+    /// The shapes of what [`Session::run`] reads and gives.
+    fn shapes(&self) -> &Shapes;
 
-    /// The shape of the logits, `[n, classes, 1, 1]`.
-    fn output_shape(&self) -> Shape;
+    /// The shape of the batch that [`Session::run`] takes.
+    fn input_shape(&self) -> Shape {
+        self.shapes().input
+    }
+
+    /// The shape of the result, the first where there are several: of a classifier `[n, classes, 1, 1]`.
+    fn output_shape(&self) -> Shape {
+        self.shapes().outputs[0]
+    }
 
     /// The fused program as text, one step a line, if the backend makes one.
     fn plan(&self) -> Option<String> {
@@ -123,7 +177,7 @@ pub trait Session: Send {
     /// As [`Session::run`], and if an image is not finite.
     fn logits(&mut self, images: &[f32]) -> Result<Vec<f32>, RuntimeError> {
         check_finite(images, self.input_shape())?;
-        let mut logits = vec![0.0; self.output_shape().elements()];
+        let mut logits = vec![0.0; self.shapes().results()];
         self.run(images, &mut logits)?;
         Ok(logits)
     }
@@ -134,7 +188,7 @@ pub trait Session: Send {
 /// # Errors
 /// If `images` has not the length of `shape`, or with the first value that is not finite.
 pub fn check_finite(images: &[f32], shape: Shape) -> Result<(), RuntimeError> {
-    RuntimeError::check_length("images", images.len(), shape)?;
+    RuntimeError::check_length("images", images.len(), &[shape])?;
     let Some(index) = images.iter().position(|value| !value.is_finite()) else {
         return Ok(());
     };
@@ -216,13 +270,13 @@ pub enum RuntimeError {
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
     /// A slice of another length than the session's shapes.
-    #[error("{what} has {actual} elements; prepared for {expected} ({shape})")]
+    #[error("{what} has {actual} elements; prepared for {expected} ({})", shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", "))]
     Length {
         /// `images` or `logits`.
         what: &'static str,
-        /// The shape that was prepared.
-        shape: Shape,
-        /// Its number of elements.
+        /// The shape that was prepared, or those of several results.
+        shapes: Vec<Shape>,
+        /// The number of elements of all.
         expected: usize,
         /// The length of the slice.
         actual: usize,
@@ -270,15 +324,15 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// Refuses a slice whose length is not that of `shape`.
-    pub(crate) fn check_length(what: &'static str, actual: usize, shape: Shape) -> Result<(), Self> {
-        let expected = shape.elements();
+    /// Refuses a slice whose length is not that of all these shapes.
+    fn check_length(what: &'static str, actual: usize, shapes: &[Shape]) -> Result<(), Self> {
+        let expected = shapes.iter().map(|shape| shape.elements()).sum();
         if actual == expected {
             Ok(())
         } else {
             Err(Self::Length {
                 what,
-                shape,
+                shapes: shapes.to_vec(),
                 expected,
                 actual,
             })

@@ -4,7 +4,7 @@ use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
 use hrnet::{Conv, FoldedConv, Graph, Linear, Node, NodeId, Op, Precision, Shape, WeightSource, affine};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::{Backend, Options, RuntimeError, Session};
+use crate::{Backend, Options, RuntimeError, Session, Shapes};
 
 /// Candle on one kind of device.
 pub(crate) struct Candle {
@@ -98,8 +98,8 @@ impl Backend for Candle {
             device,
             storage,
             compute,
-            input: graph.input_shape(),
-            output: graph.output_shape(),
+            shapes: Shapes::of(graph),
+            outputs: graph.outputs().to_vec(),
             values: vec![None; graph.nodes().len()],
         }))
     }
@@ -187,7 +187,9 @@ impl Compiler<'_> {
             });
         }
         let mut seen = vec![false; self.graph.nodes().len()];
-        seen[self.graph.output().index()] = true;
+        for output in self.graph.outputs() {
+            seen[output.index()] = true;
+        }
         for step in steps.iter_mut().rev() {
             for input in &step.inputs {
                 if !std::mem::replace(&mut seen[input.index()], true) {
@@ -281,15 +283,14 @@ struct CandleSession {
     device: Device,
     storage: DType,
     compute: DType,
-    input: Shape,
-    output: Shape,
+    shapes: Shapes,
+    outputs: Vec<NodeId>,
     values: Vec<Option<Tensor>>,
 }
 
 impl Session for CandleSession {
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        RuntimeError::check_length("images", images.len(), self.input)?;
-        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        self.shapes.check(images, logits)?;
         let Self {
             steps,
             pool,
@@ -297,11 +298,14 @@ impl Session for CandleSession {
             storage,
             compute,
             values,
+            shapes,
+            outputs,
             ..
         } = self;
-        let shape = (self.input.n, self.input.c, self.input.h, self.input.w);
+        let Shape { n, c, h, w } = shapes.input;
+        let outputs = &*outputs;
         let result = pool.install(|| -> CandleResult<Vec<f32>> {
-            values[0] = Some(Tensor::from_slice(images, shape, device)?.to_dtype(*storage)?);
+            values[0] = Some(Tensor::from_slice(images, (n, c, h, w), device)?.to_dtype(*storage)?);
             for step in steps.iter() {
                 let value = step.run(values, *storage, *compute)?;
                 values[step.output.index()] = Some(value);
@@ -309,29 +313,24 @@ impl Session for CandleSession {
                     values[dead.index()] = None;
                 }
             }
-            let last = values
-                .last_mut()
-                .and_then(Option::take)
-                .expect("the last step has run");
-            last.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
-        });
-        let result = result.map_err(|error| {
-            self.values.fill(None);
-            RuntimeError::Device {
-                backend: self.backend,
-                reason: error.to_string(),
+            let mut results = Vec::with_capacity(shapes.results());
+            for output in outputs {
+                let value = values[output.index()].as_ref().expect("all steps have run");
+                results.extend(value.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
             }
+            Ok(results)
+        });
+        self.values.fill(None);
+        let result = result.map_err(|error| RuntimeError::Device {
+            backend: self.backend,
+            reason: error.to_string(),
         })?;
         logits.copy_from_slice(&result);
         Ok(())
     }
 
-    fn input_shape(&self) -> Shape {
-        self.input
-    }
-
-    fn output_shape(&self) -> Shape {
-        self.output
+    fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 }
 

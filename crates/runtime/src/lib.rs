@@ -18,7 +18,7 @@ mod ort;
 mod tract;
 
 pub use backend::{
-    BACKENDS, Backend, Options, PEERS, RuntimeError, Session, StepCost, UnknownBackend, backend,
+    BACKENDS, Backend, Options, PEERS, RuntimeError, Session, Shapes, StepCost, UnknownBackend, backend,
     check_finite, default_backend,
 };
 pub use calibration::{

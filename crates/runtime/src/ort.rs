@@ -12,7 +12,7 @@ use ::ort::session::builder::GraphOptimizationLevel;
 use ::ort::value::TensorRef;
 use hrnet::{Graph, Precision, Shape, WeightSource};
 
-use crate::{Backend, Options, RuntimeError, Session};
+use crate::{Backend, Options, RuntimeError, Session, Shapes};
 
 const NAME: &str = "ort";
 
@@ -61,13 +61,12 @@ impl Backend for Ort {
             fold: true,
             ..onnx::Options::default()
         };
-        let model = onnx::encode(graph, weights, export)?;
+        let model = onnx::encode(graph, weights, export)?.to_bytes();
         let input = graph.input_shape();
         let session = commit(&library.environment, &model, input.n, options.threads.get()).map_err(failed)?;
         Ok(Box::new(OrtSession {
             session,
-            input,
-            output: graph.output_shape(),
+            shapes: Shapes::of(graph),
         }))
     }
 }
@@ -97,38 +96,38 @@ fn commit(
 
 struct OrtSession {
     session: ::ort::session::Session,
-    input: Shape,
-    output: Shape,
+    shapes: Shapes,
 }
 
 impl OrtSession {
     fn infer(&mut self, images: &[f32], logits: &mut [f32]) -> ::ort::Result<()> {
-        let Shape { n, c, h, w } = self.input;
+        let Shape { n, c, h, w } = self.shapes.input;
         let images = TensorRef::from_array_view(([n, c, h, w], images))?;
         let outputs = self.session.run(::ort::inputs![images])?;
-        let (_, values) = outputs[0].try_extract_tensor::<f32>()?;
-        if values.len() != logits.len() {
-            let found = format!("{} logits, expected {}", values.len(), logits.len());
-            return Err(::ort::Error::new(found));
+        for (index, result) in self.shapes.split(logits).into_iter().enumerate() {
+            let (_, values) = outputs[index].try_extract_tensor::<f32>()?;
+            if values.len() != result.len() {
+                let found = format!(
+                    "output {index} has {} elements, expected {}",
+                    values.len(),
+                    result.len()
+                );
+                return Err(::ort::Error::new(found));
+            }
+            result.copy_from_slice(values);
         }
-        logits.copy_from_slice(values);
         Ok(())
     }
 }
 
 impl Session for OrtSession {
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        RuntimeError::check_length("images", images.len(), self.input)?;
-        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        self.shapes.check(images, logits)?;
         self.infer(images, logits).map_err(failed)
     }
 
-    fn input_shape(&self) -> Shape {
-        self.input
-    }
-
-    fn output_shape(&self) -> Shape {
-        self.output
+    fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 }
 

@@ -7,7 +7,7 @@ use rayon::ThreadPoolBuilder;
 use tract_onnx::prelude::multithread::Executor;
 use tract_onnx::prelude::*;
 
-use crate::{Backend, Options, RuntimeError, Session};
+use crate::{Backend, Options, RuntimeError, Session, Shapes};
 
 const NAME: &str = "tract";
 
@@ -48,13 +48,12 @@ impl Backend for Tract {
             fold: true,
             ..onnx::Options::default()
         };
-        let model = onnx::encode(graph, weights, export)?;
+        let model = onnx::encode(graph, weights, export)?.to_bytes();
         let input = graph.input_shape();
         let executor = executor(options.threads.get())?;
         Ok(Box::new(TractSession {
             state: state(&model, input, executor).map_err(|error| failed(&error))?,
-            input,
-            output: graph.output_shape(),
+            shapes: Shapes::of(graph),
         }))
     }
 }
@@ -94,41 +93,37 @@ fn state(mut model: &[u8], input: Shape, executor: Executor) -> TractResult<Type
 
 struct TractSession {
     state: TypedSimpleState,
-    input: Shape,
-    output: Shape,
+    shapes: Shapes,
 }
 
 impl TractSession {
     fn infer(&mut self, images: &[f32], logits: &mut [f32]) -> TractResult<()> {
-        let Shape { n, c, h, w } = self.input;
+        let Shape { n, c, h, w } = self.shapes.input;
         let images = Tensor::from_shape(&[n, c, h, w], images)?;
         let outputs = self.state.run(tvec!(images.into_tvalue()))?;
-        let values = outputs[0].view();
-        let values = values.as_slice::<f32>()?;
-        if values.len() != logits.len() {
-            return Err(TractError::msg(format!(
-                "{} logits, expected {}",
-                values.len(),
-                logits.len()
-            )));
+        for (result, output) in self.shapes.split(logits).into_iter().zip(&outputs) {
+            let values = output.view();
+            let values = values.as_slice::<f32>()?;
+            if values.len() != result.len() {
+                return Err(TractError::msg(format!(
+                    "{} elements of a result, expected {}",
+                    values.len(),
+                    result.len()
+                )));
+            }
+            result.copy_from_slice(values);
         }
-        logits.copy_from_slice(values);
         Ok(())
     }
 }
 
 impl Session for TractSession {
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        RuntimeError::check_length("images", images.len(), self.input)?;
-        RuntimeError::check_length("logits", logits.len(), self.output)?;
+        self.shapes.check(images, logits)?;
         self.infer(images, logits).map_err(|error| failed(&error))
     }
 
-    fn input_shape(&self) -> Shape {
-        self.input
-    }
-
-    fn output_shape(&self) -> Shape {
-        self.output
+    fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 }

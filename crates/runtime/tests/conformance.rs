@@ -136,6 +136,69 @@ fn a_part_of_a_network_is_run_as_well() {
     }
 }
 
+/// How far a value may lie from that of another run, as a share of the largest: sums have the same terms in the same order.
+const SAME: f64 = 1e-6;
+
+/// Values of every kind: what a ReLU, a norm, a sum, an enlargement, a gate and a pooling give, at several sizes, one of which is
+/// read further on, and the images themselves.
+const SEVERAL: &[&str] = &[
+    "stage3.1.fuse_layers.1.relu",
+    "bn1.relu",
+    "layer1.0.bn3",
+    "stage2.0.fuse_layers.0.1.2",
+    "input",
+    "incre_modules.2.0.add",
+    "global_pool",
+    "classifier",
+];
+
+#[test]
+fn several_results_of_one_run_are_those_of_a_run_for_each() {
+    let weights = SeededWeights::new(5);
+    let shape = Shape::new(2, 3, 64, 32);
+    let [_, gated] = networks();
+    let whole = gated.graph(shape).expect("a tiny network");
+    let named = SEVERAL.iter().chain(&["layer1.1.se.scale"]);
+    let nodes: Vec<NodeId> = named.map(|name| whole.find(name).expect(name)).collect();
+    let graph = whole.computing(&nodes);
+    let images = images(shape);
+    for backend in backends() {
+        for precision in Precision::ALL {
+            if backend.arithmetic(precision).is_none() {
+                continue;
+            }
+            let run = |graph: &Graph| {
+                let mut session = backend
+                    .prepare(graph, &weights, Options::new(precision))
+                    .expect("prepare");
+                let first = session.logits(&images).expect("run");
+                assert_eq!(
+                    session.logits(&images).expect("run"),
+                    first,
+                    "a second run gives the same"
+                );
+                (session.shapes().clone(), first)
+            };
+            let (shapes, mut all) = run(&graph);
+            for ((node, shape), values) in nodes.iter().zip(&shapes.outputs).zip(shapes.split(&mut all)) {
+                let what = format!("{} {precision}: {}", backend.name(), whole.node(*node).name);
+                let (alone, expected) = run(&whole.up_to(*node));
+                assert_eq!(
+                    (alone.outputs.as_slice(), *shape),
+                    (&[*shape][..], whole.node(*node).shape),
+                    "{what}"
+                );
+                let scale = expected
+                    .iter()
+                    .fold(0.0_f64, |max, x| f64::from(x.abs()).max(max));
+                let error = largest_difference(values, &expected) / scale;
+                println!("{what}: {error:e} of the largest value");
+                assert!(error <= SAME, "{what}: {error:e}");
+            }
+        }
+    }
+}
+
 fn tiny(shape: Shape) -> Graph {
     let [spec, _] = networks();
     spec.graph(shape).expect("a tiny network")

@@ -20,6 +20,8 @@ mod labels;
 mod lines;
 mod memory;
 mod model;
+mod nodes;
+mod notes;
 mod npy;
 mod output;
 mod peers;

@@ -1,5 +1,6 @@
+use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, WriterBuilder};
@@ -29,13 +30,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<f32>, Failure> {
     Ok(values)
 }
 
-fn invalid(path: &Path, why: &dyn std::fmt::Display) -> Failure {
+fn invalid(path: &Path, why: &dyn fmt::Display) -> Failure {
     Failure::new(Exit::Other, format!("{}: {why}", path.display()))
 }
 
 /// An array of little-endian f32 in C order, all of whose values are there and yet to be read.
 fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, Failure> {
-    let failed = |error: std::io::Error| Failure::file(path, &error);
+    let failed = |error: io::Error| Failure::file(path, &error);
     let file = ::files::open_file(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
     let array = NpyFile::new(BufReader::new(file))
@@ -64,20 +65,60 @@ fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, Failure> {
     Ok(array)
 }
 
-/// Writes an array of f32, whole or not at all.
-pub(crate) fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Failure> {
-    let extents: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
-    let encode = || -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(values.len() * 4 + 128);
+/// An array of f32 that is to be written.
+#[derive(Debug)]
+pub(crate) struct Array<'a> {
+    name: &'a str,
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl<'a> Array<'a> {
+    /// The array of this name and shape, row-major.
+    pub(crate) fn new(name: &'a str, shape: &[usize], values: &'a [f32]) -> Self {
+        Self {
+            name,
+            shape: shape.to_vec(),
+            values,
+        }
+    }
+
+    /// The bytes of its `.npy` file.
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let extents: Vec<u64> = self.shape.iter().map(|extent| *extent as u64).collect();
+        let mut bytes = Vec::with_capacity(self.values.len() * 4 + 128);
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
             .shape(&extents)
             .writer(&mut bytes)
             .begin_nd()?;
-        writer.extend(values.iter().copied())?;
+        writer.extend(self.values.iter().copied())?;
         writer.finish()?;
         Ok(bytes)
-    };
-    let bytes = encode().map_err(|error| Failure::file(path, &error))?;
+    }
+}
+
+impl fmt::Display for Array<'_> {
+    /// `logits [1, 1000]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.name, self.shape)
+    }
+}
+
+/// Writes an array as a `.npy` file, whole or not at all.
+pub(crate) fn write(path: &Path, array: &Array<'_>) -> Result<(), Failure> {
+    let bytes = array.encode().map_err(|error| Failure::file(path, &error))?;
     files::write_whole(path, &bytes)
+}
+
+/// Writes arrays under their names as a `.npz` file, whole or not at all.
+pub(crate) fn write_archive(path: &Path, arrays: &[Array<'_>]) -> Result<(), Failure> {
+    let write = || -> io::Result<()> {
+        let members = arrays
+            .iter()
+            .map(|array| Ok((format!("{}.npy", array.name), array.encode()?)));
+        let members: Vec<_> = members.collect::<io::Result<_>>()?;
+        checkpoint::write_zip(::files::Whole::output(path)?, members)?.publish()
+    };
+    write().map_err(|error| Failure::file(path, &error))
 }

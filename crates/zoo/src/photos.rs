@@ -70,7 +70,8 @@ impl<'z> Preparation<'z> {
         }
     }
 
-    fn by_weights(variant: &'z Variant, weights: &Whose<'z>) -> Self {
+    /// The profile that the source of these weights states.
+    pub(crate) fn by_weights(variant: &'z Variant, weights: &Whose<'z>) -> Self {
         let (file, naming) = match weights {
             Whose::Source(source) => {
                 return Self::new(&source.preprocess, format!("profile of the source {}", source.id));

@@ -340,6 +340,136 @@ fn infer_writes_the_features_of_a_node() {
     let (shape, values) = read_npy(&place.path().join("y.npy"));
     assert_eq!(shape, [1, 36, 8, 8]);
     assert!(values.iter().all(|value| *value >= 0.0) && values.iter().any(|value| *value > 0.0));
+    let module = infer("incre_modules.0").failed(4);
+    assert!(
+        module.contains("did you mean `incre_modules.0.0.relu`"),
+        "{module}"
+    );
+}
+
+/// The arrays of a `.npz` file, whose members lie in it as they are.
+fn read_npz(path: &Path) -> Vec<(String, Vec<u64>, Vec<f32>)> {
+    let bytes = std::fs::read(path).expect("the archive");
+    let number = |at: usize, length: usize| {
+        let bytes = bytes[at..at + length].iter().rev();
+        bytes.fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let (mut at, mut arrays) = (0, Vec::new());
+    while bytes[at..].starts_with(b"PK\x03\x04") {
+        assert_eq!(
+            (number(at + 6, 2) & 8, number(at + 8, 2)),
+            (0, 0),
+            "sizes first, nothing compressed"
+        );
+        let (size, name, extra) = (number(at + 22, 4), number(at + 26, 2), number(at + 28, 2));
+        let begin = at + 30 + name + extra;
+        let array = npyz::NpyFile::new(&bytes[begin..begin + size]).expect("an array");
+        let name = String::from_utf8(bytes[at + 30..at + 30 + name].to_vec()).expect("a name");
+        let name = name.strip_suffix(".npy").expect("numpy's ending").to_owned();
+        arrays.push((name, array.shape().to_vec(), array.into_vec().expect("float32")));
+        at = begin + size;
+    }
+    arrays
+}
+
+#[test]
+fn infer_writes_a_pyramid_of_one_pass_under_names() {
+    let place = Place::new();
+    write_npy(&place.path().join("x.npy"), &[1, 3, 64, 64]);
+    let fixed = [
+        "infer",
+        "-m",
+        "hrnet_w18_small",
+        "--weights",
+        "seeded:0",
+        "-i",
+        "x.npy",
+        "-o",
+    ];
+    let infer = |more: &[&str]| place.zoo(&[&fixed[..], more].concat());
+    let told = infer(&["f.npz", "--features"]).said();
+    assert!(
+        told.contains("stride_4 [1, 128, 16, 16], stride_8 [1, 256, 8, 8]"),
+        "{told}"
+    );
+    let pyramid = read_npz(&place.path().join("f.npz"));
+    let shapes: Vec<(&str, &[u64])> = pyramid
+        .iter()
+        .map(|(name, shape, _)| (name.as_str(), shape.as_slice()))
+        .collect();
+    let expected: [(&str, &[u64]); 5] = [
+        ("stride_2", &[1, 64, 32, 32]),
+        ("stride_4", &[1, 128, 16, 16]),
+        ("stride_8", &[1, 256, 8, 8]),
+        ("stride_16", &[1, 512, 4, 4]),
+        ("stride_32", &[1, 1024, 2, 2]),
+    ];
+    assert_eq!(shapes, expected);
+    infer(&["one.npy", "--at", "incre_modules.1.0.relu"]).good();
+    let (_, alone) = read_npy(&place.path().join("one.npy"));
+    let largest = alone.iter().copied().fold(0.0_f32, f32::max);
+    let mut differences = alone.iter().zip(&pyramid[2].2).map(|(a, b)| (a - b).abs());
+    assert!(differences.all(|difference| difference <= 1e-6 * largest));
+
+    infer(&["n.npz", "--at", "classifier,bn1", "--at", "bn1"]).good();
+    let names: Vec<String> = read_npz(&place.path().join("n.npz"))
+        .into_iter()
+        .map(|array| array.0)
+        .collect();
+    assert_eq!(names, ["classifier", "bn1"], "each once");
+    let several = infer(&["y.npy", "--features", "stage4"]).failed(2);
+    assert!(several.contains("--output y.npz"), "{several}");
+    assert!(
+        infer(&["y.npz", "--features", "stage5"])
+            .failed(2)
+            .contains("feature_location")
+    );
+    assert!(!place.path().join("y.npz").exists() && !place.path().join("y.npy").exists());
+}
+
+#[test]
+fn arrays_of_another_form_are_refused_with_what_makes_them_fit() {
+    let place = Place::new();
+    let infer = || {
+        let fixed = [
+            "infer",
+            "-m",
+            "hrnet_w18_small",
+            "--weights",
+            "seeded:0",
+            "-i",
+            "x.npy",
+            "-o",
+            "y.npy",
+        ];
+        place.zoo(&fixed)
+    };
+    for (shape, advice) in [
+        (&[1, 64, 64, 3][..], "transpose(0, 3, 1, 2)"),
+        (&[3, 64, 64], "x[None]"),
+    ] {
+        write_npy(&place.path().join("x.npy"), shape);
+        let error = infer().failed(2);
+        assert!(
+            error.contains("expected an array of shape [n, 3, h, w]") && error.contains(advice),
+            "{error}"
+        );
+    }
+    let mut writer = npyz::WriteOptions::<f64>::new()
+        .default_dtype()
+        .shape(&[1, 3, 32, 32])
+        .writer(std::fs::File::create(place.path().join("x.npy")).expect("a file"))
+        .begin_nd()
+        .expect("begun");
+    writer
+        .extend(std::iter::repeat_n(0.5, 3 * 32 * 32))
+        .expect("written");
+    writer.finish().expect("finished");
+    let error = infer().failed(1);
+    assert!(
+        error.contains("convert it with .astype(numpy.float32)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -354,8 +484,33 @@ fn a_network_is_exported_as_onnx() {
         "--output",
         "small.onnx",
     ];
-    place.zoo(&export).good();
+    let told = place.zoo(&export).said();
+    for part in [
+        "opset 17",
+        "images float32 [batch, 3, 224, 224]; free: batch",
+        "logits float32 [batch, 1000]",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     let bytes = std::fs::read(place.path().join("small.onnx")).expect("the model");
+    let noted = [
+        ("variant", "hrnet_w18_small"),
+        ("precision", "f32"),
+        ("weights", "seeded:0"),
+        ("classes", "1000"),
+        ("labels", "imagenet-1k"),
+        ("preprocess_mean", "[0.485, 0.456, 0.406]"),
+        ("preprocess_crop", "224"),
+        ("preprocess_interpolation", "bilinear"),
+        ("tool", "hrnet-zoo "),
+    ];
+    for (key, value) in noted {
+        // A string's length stands before it, behind the number of its field.
+        let note = [&[10, key.len() as u8][..], key.as_bytes(), &[18]].concat();
+        let at = bytes.windows(note.len()).position(|window| window == note);
+        let found = &bytes[at.expect(key) + note.len() + 1..];
+        assert!(found.starts_with(value.as_bytes()), "{key}");
+    }
     // 13.2 million parameters of four bytes.
     assert!(bytes.len() > 52_000_000 && bytes.windows(4).any(|window| window == b"Conv"));
     assert_eq!(place.files(), ["small.onnx"]);
@@ -405,6 +560,28 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         read_npy(&place.path().join("y.npy")).1
     };
     let seeded = logits("seeded:0");
+    let export = [
+        "export",
+        "hrnet_w18_small",
+        "--weights",
+        "timm.safetensors",
+        "-o",
+        "features.onnx",
+    ];
+    let told = place
+        .zoo(&[&export[..], &["--features", "incre"]].concat())
+        .said();
+    assert!(
+        told.contains("output incre_modules.3.0.relu float32 [batch, 1024, 7, 7]"),
+        "{told}"
+    );
+    let file = |name: &str| std::fs::read(place.path().join(name)).expect("a file");
+    let digest = registry::Digest::of(&file("timm.safetensors")).to_string();
+    let model = file("features.onnx");
+    assert!(
+        model.windows(64).any(|window| window == digest.as_bytes()),
+        "the digest of the weights is noted"
+    );
     assert_eq!(logits("timm.safetensors"), seeded);
     assert_eq!(logits("paddle.safetensors"), seeded);
     let other = [

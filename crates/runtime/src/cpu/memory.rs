@@ -3,7 +3,7 @@
 use super::plan::{Plan, Value, Work};
 
 /// Offsets are multiples of this, so that channels begin at a cache line.
-const ALIGNMENT: usize = 16;
+pub(super) const ALIGNMENT: usize = 16;
 
 /// The offset of each value, and the elements that all of them need.
 pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {

@@ -6,18 +6,20 @@ mod need;
 mod observe;
 mod packing;
 mod plan;
+mod results;
 mod steps;
 mod tune;
 
 use std::sync::Arc;
 
 use choice::Choice;
-use hrnet::{Graph, Precision, Shape, WeightSource};
+use hrnet::{Graph, Precision, WeightSource};
 use kernels::engine::{Format, Isa, Program, ProgramError, Step, Target, UnknownIsa};
 use plan::Plan;
-use steps::Grids;
+use results::Stored;
+use steps::{Built, Grids};
 
-use crate::{Backend, Calibration, Options, RuntimeError, Session, StepCost};
+use crate::{Backend, Calibration, Options, RuntimeError, Session, Shapes, StepCost};
 
 pub use choice::{Costs, CostsError, use_costs};
 pub use need::least_memory;
@@ -203,15 +205,19 @@ impl Cpu {
         let calibration = calibration(graph, weights, options)?;
         let chosen = packing::chosen(layers, graph, choice, calibration.as_deref());
         let plan = packing::packed(plan, &chosen);
-        let (steps, elements) = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
+        let Built {
+            steps,
+            elements,
+            stored,
+        } = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
         let program =
             Program::new(steps, elements, isa, threads).map_err(|error| no_program(self.name, &error))?;
         Ok(CpuSession {
             program,
             layers: plan.layers(graph),
             isa,
-            input: graph.input_shape(),
-            output: graph.output_shape(),
+            shapes: Shapes::of(graph),
+            stored,
         })
     }
 }
@@ -221,24 +227,40 @@ struct CpuSession {
     /// The layer of each of its steps.
     layers: Vec<String>,
     isa: Isa,
-    input: Shape,
-    output: Shape,
+    shapes: Shapes,
+    /// Where there are several results, what the program stores.
+    stored: Option<Stored>,
+}
+
+impl CpuSession {
+    /// Runs one batch by `run`, which takes the program, the images and what the program stores.
+    fn go(
+        &mut self,
+        images: &[f32],
+        results: &mut [f32],
+        run: impl FnOnce(&mut Program, &[f32], &mut [f32]),
+    ) -> Result<(), RuntimeError> {
+        self.shapes.check(images, results)?;
+        match &mut self.stored {
+            None => run(&mut self.program, images, results),
+            Some(stored) => {
+                run(&mut self.program, images, stored.elements());
+                stored.read(&self.shapes, results);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Session for CpuSession {
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        RuntimeError::check_length("images", images.len(), self.input)?;
-        RuntimeError::check_length("logits", logits.len(), self.output)?;
-        self.program.run(images, logits);
-        Ok(())
+        self.go(images, logits, |program, images, stored| {
+            program.run(images, stored)
+        })
     }
 
-    fn input_shape(&self) -> Shape {
-        self.input
-    }
-
-    fn output_shape(&self) -> Shape {
-        self.output
+    fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     fn unit(&self) -> Option<&'static str> {
@@ -262,10 +284,9 @@ impl Session for CpuSession {
         logits: &mut [f32],
         after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<(), RuntimeError> {
-        RuntimeError::check_length("images", images.len(), self.input)?;
-        RuntimeError::check_length("logits", logits.len(), self.output)?;
-        self.program.run_watched(images, logits, after);
-        Ok(())
+        self.go(images, logits, |program, images, stored| {
+            program.run_watched(images, stored, after);
+        })
     }
 
     fn plan(&self) -> Option<String> {

@@ -12,6 +12,8 @@ use crate::{Options, RuntimeError};
 /// are fastest here is of no matter to what is seen.
 pub(crate) struct Observed {
     session: CpuSession,
+    /// The layer of each of its steps.
+    layers: Vec<String>,
     /// For each step the node whose value it computes, where no convolution reads that.
     others: Vec<Option<String>>,
     result: Vec<f32>,
@@ -53,16 +55,19 @@ impl Observed {
             let node = graph.node(plan.values[step.output?]);
             names.contains(&node.name.as_str()).then(|| node.name.clone())
         };
+        let others = plan.steps.iter().map(other).collect();
+        let mut session = EXACT.session(&plan, graph, weights, &options, Choice::plain())?;
         Ok(Self {
-            others: plan.steps.iter().map(other).collect(),
-            session: EXACT.session(&plan, graph, weights, &options, Choice::plain())?,
-            result: vec![0.0; graph.output_shape().elements()],
+            others,
+            layers: std::mem::take(&mut session.layers),
+            result: vec![0.0; session.shapes.results()],
+            session,
         })
     }
 
     /// Images of a batch.
     pub(crate) fn batch(&self) -> usize {
-        self.session.input.n
+        self.session.shapes.input.n
     }
 
     /// Runs one batch, and shows the values, each `[n, c, h, w]`.
@@ -71,25 +76,16 @@ impl Observed {
         images: &[f32],
         show: &mut (dyn FnMut(Shown<'_>, &[f32]) + Send),
     ) -> Result<(), RuntimeError> {
-        let CpuSession {
-            program,
-            layers,
-            input,
-            ..
-        } = &mut self.session;
-        RuntimeError::check_length("images", images.len(), *input)?;
-        let others = &self.others;
+        let (others, layers) = (&self.others, &self.layers);
         let written: Vec<bool> = others.iter().map(Option::is_some).collect();
-        program.run_observed(
-            images,
-            &mut self.result,
-            &written,
-            &mut |step, seen, values| match (seen, &others[step]) {
-                (Seen::Read, _) => show(Shown::Read(&layers[step]), values),
-                (Seen::Written, Some(name)) => show(Shown::Value(name), values),
-                (Seen::Written, None) => {}
-            },
-        );
-        Ok(())
+        let mut observe = |step: usize, seen, values: &[f32]| match (seen, &others[step]) {
+            (Seen::Read, _) => show(Shown::Read(&layers[step]), values),
+            (Seen::Written, Some(name)) => show(Shown::Value(name), values),
+            (Seen::Written, None) => {}
+        };
+        self.session
+            .go(images, &mut self.result, |program, images, stored| {
+                program.run_observed(images, stored, &written, &mut observe);
+            })
     }
 }

@@ -61,9 +61,9 @@ pub(super) enum Work {
         from: Value,
         gate: Value,
     },
-    /// The network's result.
+    /// The network's results: one, or all in one step.
     Store {
-        from: Value,
+        from: Vec<Value>,
     },
 }
 
@@ -82,24 +82,24 @@ impl Work {
             | Self::Enlarge { from, .. }
             | Self::Copy { from }
             | Self::Pool { from }
-            | Self::Linear { from, .. }
-            | Self::Store { from } => *from = other(*from),
+            | Self::Linear { from, .. } => *from = other(*from),
+            Self::Store { from } => from.iter_mut().for_each(|value| *value = other(*value)),
         }
         work
     }
 
     /// The values it reads.
     pub(super) fn reads(&self) -> Vec<Value> {
-        match *self {
+        match self {
             Self::Load => Vec::new(),
             Self::Conv { from, .. }
             | Self::Pack { from, .. }
             | Self::Enlarge { from, .. }
             | Self::Copy { from }
             | Self::Pool { from }
-            | Self::Linear { from, .. }
-            | Self::Store { from } => vec![from],
-            Self::Gate { from, gate } => vec![from, gate],
+            | Self::Linear { from, .. } => vec![*from],
+            Self::Gate { from, gate } => vec![*from, *gate],
+            Self::Store { from } => from.clone(),
         }
     }
 }
@@ -147,7 +147,11 @@ impl Plan {
             let state = planner.node(id)?;
             planner.states.push(state);
         }
-        let from = planner.value(graph.output());
+        let from = graph
+            .outputs()
+            .iter()
+            .map(|output| planner.value(*output))
+            .collect();
         planner.plan.steps.push(PlanStep {
             work: Work::Store { from },
             sum: None,
@@ -159,9 +163,9 @@ impl Plan {
 
     /// The name of the node that each step computes: of a fused one the convolution or linear layer, where there is one.
     pub(super) fn layers(&self, graph: &Graph) -> Vec<String> {
-        let node = |step: &PlanStep| match step.work {
-            Work::Conv { conv: node, .. } | Work::Linear { node, .. } => node,
-            Work::Store { from } => self.values[from],
+        let node = |step: &PlanStep| match &step.work {
+            Work::Conv { conv: node, .. } | Work::Linear { node, .. } => *node,
+            Work::Store { from } => self.values[from[0]],
             Work::Load
             | Work::Pack { .. }
             | Work::Enlarge { .. }

@@ -10,10 +10,20 @@ use kernels::engine::{
 use super::memory::offsets;
 use super::packing::{Chosen, ChosenOf};
 use super::plan::{Plan, PlanStep, Value, Work};
+use super::results::{self, Stored};
 use super::{FAST, no_program};
 use crate::RuntimeError;
 
-/// The steps of the plan, and the elements of memory that their maps need.
+/// A plan with its memory and weights.
+pub(super) struct Built {
+    pub(super) steps: Steps,
+    /// Elements of memory that the maps need.
+    pub(super) elements: usize,
+    /// The results, where there are several.
+    pub(super) stored: Option<Stored>,
+}
+
+/// The plan with its memory and weights.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph, or there is too little memory for them.
@@ -24,7 +34,7 @@ pub(super) fn build(
     target: Target,
     grids: &Grids,
     chosen: &ChosenOf,
-) -> Result<(Steps, usize), RuntimeError> {
+) -> Result<Built, RuntimeError> {
     let places = grids.places(plan, graph);
     let (offsets, total) = laid_out(plan, &places);
     let builder = Builder {
@@ -44,7 +54,11 @@ pub(super) fn build(
         let pushed = steps.push(builder.step(step)?);
         pushed.map_err(|error| no_program(FAST.name, &error))?;
     }
-    Ok((steps, total))
+    Ok(Built {
+        steps,
+        elements: total,
+        stored: builder.stored(plan),
+    })
 }
 
 /// The elements of memory that the maps of the plan need.
@@ -86,13 +100,22 @@ pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target, grids: &Grids) 
 
 /// A value's form in memory.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+pub(super) enum Place {
     Map(Map),
     Row(Row),
 }
 
 impl Place {
-    fn elements(&self) -> usize {
+    /// Its first element.
+    pub(super) fn offset(&self) -> usize {
+        match self {
+            Self::Map(map) => map.offset,
+            Self::Row(row) => row.offset,
+        }
+    }
+
+    /// Elements it takes.
+    pub(super) fn elements(&self) -> usize {
         match self {
             Self::Map(map) => map.elements(),
             Self::Row(row) => row.elements(),
@@ -228,6 +251,18 @@ impl Builder<'_> {
         }
     }
 
+    fn of(&self, values: &[Value]) -> Vec<Place> {
+        values.iter().map(|value| self.places[*value]).collect()
+    }
+
+    /// The results of the plan's last step, where there are several.
+    fn stored(&self, plan: &Plan) -> Option<Stored> {
+        let Work::Store { from } = &plan.steps.last()?.work else {
+            return None;
+        };
+        (from.len() > 1).then(|| Stored::new(self.of(from)))
+    }
+
     fn step(&self, step: &PlanStep) -> Result<Step, WeightError> {
         let sum = step.sum.map(|sum| self.map(sum));
         let to = || self.map(step.output.expect("a step with a value"));
@@ -268,9 +303,10 @@ impl Builder<'_> {
                 Step::linear(linear, self.row(from), to_row())
             }
             Work::Gate { from, gate } => Step::gate(self.map(from), self.row(gate), sum, to(), step.relu),
-            Work::Store { from } => match self.places[from] {
-                Place::Map(map) => Step::store_map(map),
-                Place::Row(row) => Step::store_row(row),
+            Work::Store { ref from } => match self.of(from)[..] {
+                [Place::Map(map)] => Step::store_map(map),
+                [Place::Row(row)] => Step::store_row(row),
+                ref several => Step::store_map(results::stretch(several)),
             },
         })
     }

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::prepare::{About, Prepared, Question, right, wrong};
 use crate::context::Context;
+use crate::npy::Array;
 use crate::peers::{Environment, Job, Limits, Peer, State, Worker};
 use crate::scratch::Scratch;
 use crate::{Exit, Failure, files, npy};
@@ -64,7 +65,8 @@ impl Desk {
             .map_err(|error| Failure::file(&model, &error))?;
         let (images, answer) = (folder.path().join("images.npy"), folder.path().join("logits.npy"));
         let input = question.graph.input_shape();
-        npy::write(&images, &[input.n, input.c, input.h, input.w], &question.images)?;
+        let shape = [input.n, input.c, input.h, input.w];
+        npy::write(&images, &Array::new("images", &shape, &question.images))?;
         let job = Job {
             peer,
             precision: question.case.precision,
@@ -129,12 +131,12 @@ impl Models {
                 dynamic_size: false,
                 fold: true,
             };
-            return Ok(onnx::encode(graph, weights, options)?);
+            return Ok(onnx::encode(graph, weights, options)?.to_bytes());
         }
         let ranges = match &mut self.ranges {
             Some(ranges) => ranges,
             none => none.insert(question.ranges()?),
         };
-        Ok(onnx::encode_int8(graph, weights, ranges, peer.rounding, false)?)
+        Ok(onnx::encode_int8(graph, weights, ranges, peer.rounding, false)?.to_bytes())
     }
 }

@@ -16,6 +16,7 @@ use super::desk::Desk;
 use crate::calibration::{Calibrated, ranges};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
+use crate::npy::Array;
 use crate::{Exit, Failure, memory, npy, peers};
 
 /// The photo that preprocessing is timed on.
@@ -201,7 +202,8 @@ impl<'a> Workshop<'a> {
         )?;
         let logits = session.logits(&question.images)?;
         if let Some(file) = file {
-            npy::write(&file, &[*batch, logits.len() / batch], &logits)?;
+            let shape = [*batch, logits.len() / batch];
+            npy::write(&file, &Array::new("logits", &shape, &logits))?;
         }
         Ok(logits)
     }

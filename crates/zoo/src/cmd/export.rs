@@ -9,14 +9,22 @@ use runtime::{Calibration, RuntimeError};
 use crate::calibration::{Calibrated, CalibrationArg, ranges, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::model::{WeightArgs, Weights};
-use crate::{Exit, Failure, files};
+use crate::nodes::NodeArgs;
+use crate::photos::Preparation;
+use crate::{Exit, Failure, files, notes};
 
-/// Take a network away: as ONNX, or its weights as safetensors
+/// Export a network to ONNX, or its weights to safetensors
 ///
-/// ONNX models take batches of any size; with --dynamic-size also images of any size whose sides are multiples of 32.
-/// In int8 their convolutions are quantized by ranges of `zoo quantize`, in the form that ONNX Runtime and OpenVINO run in 8
-/// bits (QDQ). Safetensors are named as timm or PaddleClas name them and load there.
+/// ONNX models take batches of any size, and with --dynamic-size images of any size whose sides are multiples of 32. Input
+/// `images` is float32 `[batch, 3, h, w]`, output `logits` is float32 `[batch, classes]`; with --features or --at the outputs
+/// have the names of their nodes. The model's metadata_props hold variant, weights, classes and how photos are prepared.
+/// In int8 convolutions are quantized by ranges of `zoo quantize`, in the form that ONNX Runtime and OpenVINO run in 8 bits
+/// (QDQ). Safetensors are named as timm or PaddleClas name them and load there.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    zoo export HRNet_W18_C -o w18.onnx\n  \
+    zoo export HRNet_W18_C --features incre --dynamic-size -o backbone.onnx\n  \
+    zoo export HRNet_W18_C -o w18.safetensors")]
 pub(crate) struct Export {
     /// The variant, as `zoo list` names it
     name: String,
@@ -42,7 +50,9 @@ pub(crate) struct Export {
     /// Which maps are rounded to 8 bits, for int8; without it every one
     #[arg(long, value_enum, value_name = "WHICH")]
     rounded: Option<RoundedArg>,
-    /// Where it goes
+    #[command(flatten)]
+    nodes: NodeArgs,
+    /// The file to write, `.onnx` or `.safetensors`
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -81,20 +91,32 @@ impl Export {
         let variant = cx.variant(&self.name)?;
         let format = self.format()?;
         self.refuse_what_does_not_fit(format)?;
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+        let preprocess = Preparation::by_weights(variant, &self.weights.whose(cx, variant)?).profile;
+        let graph = variant.spec.graph(Shape::square(1, preprocess.crop))?;
         let weights = self.weights.load(cx, variant, &graph)?;
         if self.weights.are_seeded() {
             cx.out.warn("seeded weights were never trained");
         }
+        let (output, name) = (self.output.display(), &variant.name);
         match format {
             FormatArg::Onnx => {
-                let bytes = self.onnx(cx, variant, &graph, &weights)?;
-                files::write_whole(&self.output, &bytes)?;
+                let taps = self.nodes.taps(&variant.spec, &graph)?;
+                let graph = match taps.iter().map(|tap| tap.node).collect::<Vec<_>>().as_slice() {
+                    [] => graph,
+                    nodes => graph.computing(nodes),
+                };
+                let mut model = self.onnx(cx, variant, &graph, &weights)?;
+                notes::note(&mut model, cx, variant, preprocess, &weights)?;
+                files::write_whole(&self.output, &model.to_bytes())?;
+                cx.out
+                    .done(&format!("{output}: {name}, ONNX opset {}", model.opset()));
+                ports(cx, &model);
             }
-            FormatArg::Safetensors => self.safetensors(&graph, weights.source.as_ref())?,
+            FormatArg::Safetensors => {
+                self.safetensors(&graph, weights.source.as_ref())?;
+                cx.out.done(&format!("{output}: {name}"));
+            }
         }
-        cx.out
-            .done(&format!("{}: {}", self.output.display(), variant.name));
         Ok(())
     }
 
@@ -117,9 +139,10 @@ impl Export {
 
     fn refuse_what_does_not_fit(&self, format: FormatArg) -> Result<(), Failure> {
         let refused = |what: String| Err(Failure::new(Exit::Usage, what));
-        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size) {
+        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size || self.nodes.are_named()) {
             return refused(
-                "--fold and --dynamic-size are for ONNX: safetensors hold the weights alone, as they were trained"
+                "--fold, --dynamic-size, --at and --features are for ONNX: safetensors hold the weights alone, as they were \
+                 trained"
                     .into(),
             );
         }
@@ -148,7 +171,7 @@ impl Export {
         variant: &Variant,
         graph: &Graph,
         weights: &Weights,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<onnx::Model, Failure> {
         if self.precision == Precision::Int8 {
             let calibration = self.calibration(cx, variant, graph, weights)?;
             let ranges = ranges(&calibration, graph);
@@ -156,19 +179,18 @@ impl Export {
                 .rounded
                 .map_or(onnx::Rounding::default(), RoundedArg::rounding);
             let source = weights.source.as_ref();
-            return Ok(onnx::encode_int8(
-                graph,
-                source,
-                &ranges,
-                rounding,
-                self.dynamic_size,
-            )?);
+            let mut model = onnx::encode_int8(graph, source, &ranges, rounding, self.dynamic_size)?;
+            model.note("precision", Precision::Int8.to_string());
+            model.note("calibration", &calibration.origin.images);
+            return Ok(model);
         }
         let options = onnx::Options {
             dynamic_size: self.dynamic_size,
             fold: self.fold,
         };
-        Ok(onnx::encode(graph, weights.source.as_ref(), options)?)
+        let mut model = onnx::encode(graph, weights.source.as_ref(), options)?;
+        model.note("precision", Precision::F32.to_string());
+        Ok(model)
     }
 
     /// The calibration that was given, or a stand-in.
@@ -214,5 +236,19 @@ impl Export {
             weights,
             &layout,
         )?)
+    }
+}
+
+/// Says what goes into the model and comes out.
+fn ports(cx: &Context, model: &onnx::Model) {
+    let inputs = model.inputs();
+    let mut free: Vec<&str> = inputs.iter().flat_map(onnx::Port::free).collect();
+    free.dedup();
+    for port in &inputs {
+        cx.out
+            .note(&format!("   input  {port}; free: {}", free.join(", ")));
+    }
+    for port in model.outputs() {
+        cx.out.note(&format!("   output {port}"));
     }
 }

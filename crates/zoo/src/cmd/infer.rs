@@ -1,50 +1,54 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hrnet::{Graph, Shape};
+use hrnet::Shape;
 
 use crate::context::Context;
 use crate::model::ModelArgs;
+use crate::nodes::{NodeArgs, Tap};
+use crate::npy::Array;
 use crate::{Exit, Failure, memory, npy};
 
-/// Run a network on a NumPy array
+/// Run a network on a NumPy array and save its logits or feature maps
 ///
-/// The input is float32 `[n, 3, h, w]`, normalised as the model wants it, with h and w multiples of 32, and without NaN or
-/// infinity; the output is float32 logits `[n, 1000]`, or with --at the output of any other node: `zoo show NAME --layers`
-/// lists them. The features of a backbone are `stage4.2.fuse_layers.{0,1,2,3}.relu`.
+/// The input is a float32 array of shape `[n, 3, h, w]`, normalised as the model expects (`zoo preprocess` writes one), with h
+/// and w multiples of 32 and no NaN or infinity. The output is the float32 logits, `[n, classes]`, or the outputs of other
+/// nodes, `[n, c, h, w]`, all computed in one pass.
+///
+/// --features gives what timm.create_model(NAME, features_only=True) returns, as arrays `stride_2`, `stride_4`, `stride_8`,
+/// `stride_16` and `stride_32`. `incre`, the default, is timm's default feature_location='incre': nodes bn1.relu and
+/// incre_modules.{0,1,2,3}.0.relu. `stage4` is timm's feature_location='': bn1.relu and the four outputs of stage 4,
+/// stage4.2.fuse_layers.{0,1,2,3}.relu. With --at arrays have the names of their nodes.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    zoo infer -m HRNet_W18_C -i batch.npy -o logits.npy\n  \
+    zoo infer -m HRNet_W18_C -i batch.npy --features -o features.npz   numpy.load(\"features.npz\")[\"stride_4\"]\n  \
+    zoo infer -m HRNet_W18_C -i batch.npy --at layer1.3.relu,global_pool -o nodes.npz")]
 pub(crate) struct Infer {
     #[command(flatten)]
     model: ModelArgs,
     /// The batch, a `.npy` file
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
-    /// Where the output goes, a `.npy` file
+    /// Where the output goes: a `.npy` file for one array, a `.npz` file for several
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Write this node's output, `[n, c, h, w]`, in place of the logits
-    #[arg(long, value_name = "NODE")]
-    at: Option<String>,
+    #[command(flatten)]
+    nodes: NodeArgs,
 }
 
 impl Infer {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let variant = cx.variant(&self.model.model)?;
         // Its shape alone: an array that no network here could take is not read.
-        let shape = npy::shape(&self.input)?;
-        let &[n, c, h, w] = shape.as_slice() else {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!(
-                    "{}: expected an array of shape [n, 3, h, w], found {shape:?}",
-                    self.input.display()
-                ),
-            ));
-        };
-        let whole = variant.spec.graph(Shape::new(n, c, h, w))?;
-        let graph = match &self.at {
-            None => whole.clone(),
-            Some(name) => up_to(&whole, name)?,
+        let whole = variant
+            .spec
+            .graph(batch(&self.input, &npy::shape(&self.input)?)?)?;
+        let taps = self.nodes.taps(&variant.spec, &whole)?;
+        let is_archive = self.is_archive(&taps)?;
+        let graph = match taps.iter().map(|tap| tap.node).collect::<Vec<_>>().as_slice() {
+            [] => whole.clone(),
+            nodes => whole.computing(nodes),
         };
         memory::check_graph(&variant.name, &graph, self.model.precision)?;
         let images = npy::read(&self.input)?;
@@ -56,30 +60,99 @@ impl Infer {
         })?;
         let weights = self.model.weights.load(cx, variant, &whole)?;
         let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
-        let values = session.logits(&images)?;
-        let out = session.output_shape();
-        let shape = match self.at {
-            None => vec![n, out.c],
-            Some(_) => vec![n, out.c, out.h, out.w],
+        let mut values = session.logits(&images)?;
+        let shapes = session.shapes();
+        let results = shapes.outputs.iter().zip(shapes.split(&mut values));
+        let arrays: Vec<Array<'_>> = match taps.as_slice() {
+            [] => results
+                .map(|(shape, values)| Array::new("logits", &[shape.n, shape.c], values))
+                .collect(),
+            taps => taps
+                .iter()
+                .zip(results)
+                .map(|(tap, (shape, values))| {
+                    Array::new(&tap.name, &[shape.n, shape.c, shape.h, shape.w], values)
+                })
+                .collect(),
         };
-        npy::write(&self.output, &shape, &values)?;
-        let what = self.at.as_deref().unwrap_or("logits");
+        match is_archive {
+            true => npy::write_archive(&self.output, &arrays)?,
+            false => npy::write(&self.output, &arrays[0])?,
+        }
+        let told: Vec<String> = arrays.iter().map(Array::to_string).collect();
         cx.out
-            .done(&format!("{}: {what} {shape:?}", self.output.display()));
+            .done(&format!("{}: {}", self.output.display(), told.join(", ")));
         Ok(())
+    }
+
+    /// Whether the output is an archive of arrays: asked for by its name, and needed for several.
+    fn is_archive(&self, taps: &[Tap]) -> Result<bool, Failure> {
+        let is_archive = self
+            .output
+            .extension()
+            .is_some_and(|extension| extension == "npz");
+        if taps.len() > 1 && !is_archive {
+            let (output, count) = (self.output.display(), taps.len());
+            let failure = Failure::new(
+                Exit::Usage,
+                format!("{output}: {count} arrays do not fit one .npy file"),
+            );
+            return Err(failure.help(format!(
+                "--output {} takes them all, under their names",
+                self.output.with_extension("npz").display()
+            )));
+        }
+        Ok(is_archive)
     }
 }
 
-/// The part of the network that computes the node of this name.
-fn up_to(graph: &Graph, name: &str) -> Result<Graph, Failure> {
-    let Some(node) = graph.find(name) else {
-        let names = graph.nodes().iter().map(|node| node.name.as_str());
-        let help = match registry::nearest(name, names) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`zoo show NAME --layers` lists them".into(),
-        };
-        let failure = Failure::new(Exit::NotFound, format!("the network has no node `{name}`"));
-        return Err(failure.help(help));
+/// The shape of the images that an array of this shape holds.
+fn batch(input: &Path, shape: &[usize]) -> Result<Shape, Failure> {
+    let advice = match *shape {
+        [n, 3, h, w] => return Ok(Shape::new(n, 3, h, w)),
+        [_, _, _, 3] => {
+            "this looks like NHWC: numpy.ascontiguousarray(x.transpose(0, 3, 1, 2)) makes it NCHW"
+        }
+        [3, _, _] => "the batch axis is missing: x[None] adds it",
+        [_, _, 3] => {
+            "the batch axis is missing and this looks like HWC: numpy.ascontiguousarray(x.transpose(2, 0, 1)[None])"
+        }
+        _ => "`zoo preprocess` makes such an array of photos",
     };
-    Ok(graph.up_to(node))
+    let what = format!(
+        "{}: expected an array of shape [n, 3, h, w], found {shape:?}",
+        input.display()
+    );
+    Err(Failure::new(Exit::Usage, what).help(advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_told_what_makes_it_fit() {
+        let batch = |shape: &[usize]| batch(Path::new("x.npy"), shape);
+        assert_eq!(batch(&[2, 3, 64, 96]).expect("NCHW"), Shape::new(2, 3, 64, 96));
+        assert_eq!(
+            batch(&[2, 3, 64, 3]).expect("NCHW of three columns"),
+            Shape::new(2, 3, 64, 3)
+        );
+        for (shape, advice) in [
+            (&[1, 224, 224, 3][..], "transpose(0, 3, 1, 2)"),
+            (&[3, 224, 224], "x[None]"),
+            (&[224, 224, 3], "transpose(2, 0, 1)[None]"),
+            (&[1, 4, 224, 224], "zoo preprocess"),
+            (&[7], "zoo preprocess"),
+        ] {
+            let failure = batch(shape).expect_err("no batch");
+            assert!(
+                failure.message.contains(&format!("found {shape:?}")),
+                "{}",
+                failure.message
+            );
+            let help = failure.help.expect("advice");
+            assert!(help.contains(advice), "{shape:?}: {help}");
+        }
+    }
 }

@@ -6,10 +6,11 @@ use preprocess::Worker;
 use crate::context::Context;
 use crate::files::{find_images, read_image};
 use crate::model::WeightArgs;
+use crate::npy::Array;
 use crate::photos::{Preparation, PreprocessArg, find};
 use crate::{Exit, Failure, npy};
 
-/// Turn photos into the batch that a network takes
+/// Turn photos into the array that a network takes
 ///
 /// The pixels, decoded, resized and cropped, are those that OpenCV or Pillow gives for the profile, one of `[preprocess.*]` in
 /// zoo.toml; normalised to floats they are within about 1e-6 of the publisher's. The output is float32 `[n, 3, crop, crop]`, red
@@ -57,7 +58,7 @@ impl Preprocess {
         }
         preparation.tell(cx);
         let shape = [files.len(), 3, transform.crop(), transform.crop()];
-        npy::write(&self.output, &shape, &batch)?;
+        npy::write(&self.output, &Array::new("images", &shape, &batch))?;
         cx.out.done(&format!("{}: {shape:?}", self.output.display()));
         Ok(())
     }

@@ -1,0 +1,145 @@
+//! Which values of a network are wanted in place of its logits.
+
+use clap::Args;
+use hrnet::{Features, Graph, HrnetSpec, NodeId, Op};
+
+use crate::{Exit, Failure};
+
+/// Options of subcommands that give the values of nodes.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Give the outputs of these nodes, `[n, c, h, w]`, in place of the logits: separated by commas, or one for each --at.
+    /// `zoo show NAME --layers` lists the nodes
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    at: Vec<String>,
+    /// Give the feature maps of timm's `features_only=True` at strides 2, 4, 8, 16 and 32, in place of the logits: `incre` for
+    /// timm's default, `stage4` or '' for its feature_location=''
+    #[arg(
+        long,
+        value_name = "LOCATION",
+        num_args = 0..=1,
+        default_missing_value = Features::Incre.name(),
+        conflicts_with = "at"
+    )]
+    features: Option<Features>,
+}
+
+/// A node whose value is wanted, and the name that the value gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) name: String,
+    pub(crate) node: NodeId,
+}
+
+impl NodeArgs {
+    /// Whether any are.
+    pub(crate) fn are_named(&self) -> bool {
+        !self.at.is_empty() || self.features.is_some()
+    }
+
+    /// The nodes that are wanted, each once; none where the logits are.
+    ///
+    /// # Errors
+    /// If the network has no node of a name.
+    pub(crate) fn taps(&self, spec: &HrnetSpec, graph: &Graph) -> Result<Vec<Tap>, Failure> {
+        let mut taps: Vec<Tap> = Vec::new();
+        for name in &self.at {
+            let node = find(graph, name)?;
+            if taps.iter().all(|tap| tap.node != node) {
+                let name = name.clone();
+                taps.push(Tap { name, node });
+            }
+        }
+        for feature in self.features.iter().flat_map(|location| spec.features(*location)) {
+            taps.push(Tap {
+                name: format!("stride_{}", feature.stride),
+                node: find(graph, &feature.node)?,
+            });
+        }
+        Ok(taps)
+    }
+}
+
+fn find(graph: &Graph, name: &str) -> Result<NodeId, Failure> {
+    graph.find(name).ok_or_else(|| {
+        let failure = Failure::new(Exit::NotFound, format!("the network has no node `{name}`"));
+        failure.help(advice(graph, name))
+    })
+}
+
+/// What may have been meant by a name: the result of the module of that name, or the node whose name is nearest.
+fn advice(graph: &Graph, name: &str) -> String {
+    let module = format!("{}.", name.trim_end_matches('.'));
+    let within: Vec<_> = graph
+        .nodes()
+        .iter()
+        .filter(|node| node.name.starts_with(&module))
+        .collect();
+    let result = within.iter().rfind(|node| node.op == Op::Relu).or(within.last());
+    if let Some(result) = result {
+        return format!(
+            "did you mean `{}`, the last of the {} that begin with `{module}`? `zoo show NAME --layers` lists all",
+            result.name,
+            harness::counted(within.len(), "node")
+        );
+    }
+    let names = graph.nodes().iter().map(|node| node.name.as_str());
+    match registry::nearest(name, names) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`zoo show NAME --layers` lists the nodes".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use hrnet::Shape;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        nodes: NodeArgs,
+    }
+
+    fn taps(arguments: &[&str]) -> Result<Vec<String>, Failure> {
+        let arguments = Arguments::try_parse_from([&["zoo"], arguments].concat()).expect("arguments");
+        let spec = HrnetSpec::imagenet([18, 36, 72, 144]);
+        let graph = spec.graph(Shape::square(1, 32)).expect("a network");
+        let taps = arguments.nodes.taps(&spec, &graph)?;
+        Ok(taps
+            .into_iter()
+            .map(|tap| format!("{}={}", tap.name, graph.node(tap.node).name))
+            .collect())
+    }
+
+    #[test]
+    fn nodes_are_named_one_by_one_in_lists_or_as_a_pyramid() {
+        assert_eq!(taps(&[]).expect("none"), Vec::<String>::new());
+        let named = taps(&["--at", "bn2,conv1", "--at", "bn2"]).expect("nodes");
+        assert_eq!(named, ["bn2=bn2", "conv1=conv1"], "each once, as they were named");
+        let pyramid = taps(&["--features"]).expect("nodes");
+        assert_eq!(pyramid, taps(&["--features", "incre"]).expect("nodes"));
+        assert_eq!((pyramid.len(), pyramid[0].as_str()), (5, "stride_2=bn1.relu"));
+        assert_eq!(pyramid[4], "stride_32=incre_modules.3.0.relu");
+        let stage4 = taps(&["--features", ""]).expect("nodes");
+        assert_eq!(stage4, taps(&["--features", "stage4"]).expect("nodes"));
+        assert_eq!(stage4[1], "stride_4=stage4.2.fuse_layers.0.relu");
+        assert!(Arguments::try_parse_from(["zoo", "--features", "--at", "bn1"]).is_err());
+    }
+
+    #[test]
+    fn a_module_is_advised_by_its_result_and_a_slip_by_the_nearest_name() {
+        let advice = |name: &str| taps(&["--at", name]).expect_err("no node").help.expect("advice");
+        for name in ["incre_modules.0", "incre_modules.0."] {
+            let advice = advice(name);
+            assert!(
+                advice.starts_with("did you mean `incre_modules.0.0.relu`"),
+                "{advice}"
+            );
+        }
+        assert!(advice("stage4.2.fuse_layers.3.rel").contains("`stage4.2.fuse_layers.3.relu`"));
+        assert!(advice("!").contains("--layers"));
+    }
+}

@@ -1,0 +1,97 @@
+//! What is noted in an exported ONNX model, for who runs it: what its images must be, and what it was made of.
+
+use onnx::Model;
+use registry::{Interpolation, Preprocess, Profile, Variant};
+
+use crate::context::Context;
+use crate::model::Weights;
+use crate::{Failure, labels};
+
+/// Notes in the model which network it is, of which weights, what its images must be and what its classes are.
+///
+/// # Errors
+/// If the file of the weights cannot be read to its end.
+pub(crate) fn note(
+    model: &mut Model,
+    cx: &Context,
+    variant: &Variant,
+    preprocess: &Preprocess,
+    weights: &Weights,
+) -> Result<(), Failure> {
+    let identity = weights.identity(cx)?;
+    model.note("variant", &variant.name);
+    model.note("license", &variant.licence);
+    model.note("weights", weights.about(cx)?);
+    if !identity.starts_with("seeded:") {
+        let (digest, set) = identity.split_once('#').unwrap_or((&identity, ""));
+        model.note("weights_sha256", digest);
+        if !set.is_empty() {
+            model.note("weights_set", set);
+        }
+    }
+    let classes = variant.spec.head.classes;
+    model.note("classes", classes.to_string());
+    if classes == labels::imagenet().len() {
+        model.note("labels", "imagenet-1k, sorted by WordNet id");
+    }
+    for (key, value) in preparation(preprocess) {
+        model.note(key, value);
+    }
+    model.note("tool", concat!("hrnet-zoo ", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+/// How photos become the model's images, by the notes' keys.
+fn preparation(preprocess: &Preprocess) -> [(&'static str, String); 10] {
+    let Preprocess {
+        id,
+        profile,
+        resize_short,
+        crop,
+        interpolation,
+        resampler,
+        mean,
+        std,
+    } = preprocess;
+    let library = match profile {
+        Profile::Paddle => "PaddleClas",
+        Profile::Timm => "timm",
+    };
+    let interpolation = match interpolation {
+        Interpolation::Bilinear => "bilinear",
+        Interpolation::Bicubic => "bicubic",
+    };
+    [
+        ("preprocess", id.clone()),
+        ("preprocess_like", format!("{library}, {resampler}")),
+        (
+            "preprocess_channels",
+            "RGB, NCHW, values 0 to 1 before mean and std".into(),
+        ),
+        ("preprocess_resize_short", resize_short.to_string()),
+        ("preprocess_crop", crop.to_string()),
+        ("preprocess_crop_mode", "center".into()),
+        ("preprocess_crop_pct", crop_pct(*crop, *resize_short)),
+        ("preprocess_interpolation", interpolation.into()),
+        ("preprocess_mean", format!("{mean:?}")),
+        ("preprocess_std", format!("{std:?}")),
+    ]
+}
+
+/// timm's crop_pct: the crop's share of the short side.
+fn crop_pct(crop: usize, resize_short: usize) -> String {
+    let share = crop as f64 / resize_short as f64;
+    format!("{:.3}", (share * 1000.0).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crops_are_noted_as_timm_writes_them() {
+        assert_eq!(crop_pct(224, 256), "0.875");
+        assert_eq!(crop_pct(224, 235), "0.953");
+        assert_eq!(crop_pct(288, 288), "1.000");
+    }
+}
