@@ -149,6 +149,12 @@ pub enum Outcome<'a> {
 }
 
 impl Provenance {
+    /// The vector unit that the backend told of behind its version: `avx512` of `engine 1.0, on avx512`.
+    pub fn unit(&self) -> Option<&str> {
+        let (_, unit) = self.backend.rsplit_once(", on ")?;
+        (!unit.is_empty() && !unit.contains(' ')).then_some(unit)
+    }
+
     /// The name of the weights, without their digest and the calibration they ran by.
     pub fn weights_name(&self) -> &str {
         let parts = [", sha256 ", ", calibration "].map(|part| self.weights.find(part));

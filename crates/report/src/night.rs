@@ -3,7 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use harness::{Case, Commit, Machine, Record};
+use harness::{Case, Commit, Machine, PreprocessCase, Record};
+use hrnet::Precision;
+use registry::Zoo;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cell, Model};
@@ -16,10 +18,27 @@ pub(crate) const CELLS: &str = "cells.csv";
 pub(crate) const ABOUT: &str = "machine.json";
 const VERDICTS: &str = "verdicts.json";
 
-/// One row of `cells.csv`; times in ms.
+/// One row of `cells.csv`; times in ms. [`COLUMNS`](crate::COLUMNS) says what each column means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellRow {
     pub(crate) case: Case,
+    /// The parts of the case, for who sorts by them; older files have none.
+    #[serde(default)]
+    pub(crate) stage: String,
+    #[serde(default)]
+    pub(crate) network: String,
+    #[serde(default)]
+    pub(crate) precision: Option<Precision>,
+    #[serde(default)]
+    pub(crate) batch: Option<usize>,
+    #[serde(default)]
+    pub(crate) crop: Option<usize>,
+    /// As an option names it; in older files what [`CellRow::backend_version`] is.
+    pub(crate) backend: String,
+    #[serde(default)]
+    pub(crate) unit: Option<String>,
+    #[serde(default)]
+    pub(crate) threads: Option<usize>,
     pub(crate) raced: bool,
     pub(crate) processes: usize,
     pub(crate) samples: usize,
@@ -57,7 +76,8 @@ pub(crate) struct CellRow {
     pub(crate) divergence: Option<f64>,
     pub(crate) steady: Option<bool>,
     pub(crate) started: String,
-    pub(crate) backend: String,
+    #[serde(default)]
+    pub(crate) backend_version: String,
     pub(crate) weights: String,
     pub(crate) error: String,
 }
@@ -77,8 +97,17 @@ impl CellRow {
         let fidelity = record.fidelity;
         let macs = cell.case.network().and_then(|case| model.macs_of_run(case));
         let of_macs = |value: fn(&Record, f64) -> Option<f64>| cell.over(|record| value(record, macs?));
+        let parts = Parts::of(cell.case);
         Self {
             case: cell.case.clone(),
+            stage: parts.stage.into(),
+            network: parts.network.into(),
+            precision: parts.precision,
+            batch: Some(cell.case.images()),
+            crop: parts.crop,
+            backend: parts.backend.into(),
+            unit: record.provenance.unit().map(str::to_owned),
+            threads: Some(parts.threads),
             raced: cell.raced,
             processes: times.map_or(0, |times| times.processes),
             samples: times.map_or(0, |times| times.samples),
@@ -106,9 +135,46 @@ impl CellRow {
             divergence: fidelity.and_then(|fidelity| fidelity.divergence),
             steady: record.warm_up.map(|warm_up| warm_up.steady),
             started: record.started.clone(),
-            backend: record.provenance.backend.clone(),
+            backend_version: record.provenance.backend.clone(),
             weights: record.provenance.weights.clone(),
             error: cell.times.err().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The parts of a case that have columns of their own.
+struct Parts<'a> {
+    stage: &'static str,
+    network: &'a str,
+    precision: Option<Precision>,
+    crop: Option<usize>,
+    backend: &'a str,
+    threads: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn of(case: &'a Case) -> Self {
+        let preparation = |precision: Option<Precision>, crop: Option<usize>| Self {
+            stage: "preprocess",
+            network: "",
+            precision,
+            crop,
+            backend: "",
+            threads: 1,
+        };
+        match case {
+            Case::Network(case) => Self {
+                stage: "network",
+                network: &case.variant,
+                precision: Some(case.precision),
+                crop: Some(case.crop),
+                backend: &case.backend,
+                threads: case.threads,
+            },
+            Case::Preprocess(PreprocessCase::Decode) => preparation(None, None),
+            Case::Preprocess(PreprocessCase::Batch { precision, crop, .. }) => {
+                preparation(Some(*precision), Some(*crop))
+            }
         }
     }
 }
@@ -118,7 +184,29 @@ fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// The cells as a table with commas, a row a cell.
+/// Writes the cells of these records as `cells.csv` has them: one row for each, with the columns of
+/// [`COLUMNS`](crate::COLUMNS).
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_cells(zoo: &Zoo, records: &[Record], path: &Path) -> Result<(), ReportError> {
+    let (evaluations, verdicts) = (Evaluations::default(), Verdicts::default());
+    let model = Model::new(&Input {
+        zoo,
+        findings: &[],
+        records,
+        layers: None,
+        evaluations: &evaluations,
+        peers: &[],
+        history: &[],
+        verdicts: &verdicts,
+        command: "",
+    });
+    let rows = cells(&model).map_err(|error| ReportError::io(path)(io::Error::other(error)))?;
+    crate::write_text(path, &rows).map(drop)
+}
+
+/// The cells as a table with commas, one row for each.
 pub(crate) fn cells(model: &Model) -> Result<String, csv::Error> {
     table::write(model.cells.iter().map(|cell| CellRow::of(model, cell)))
 }
@@ -311,11 +399,63 @@ mod tests {
         );
         assert_eq!(night.cells[0].images_per_s, Some(80.0));
         assert_eq!(night.cells[1].error, "a, \"b\"\nc");
+        let first = &night.cells[0];
+        assert_eq!(
+            (first.network.as_str(), first.batch, first.threads),
+            ("HRNet_W18_C", Some(1), Some(2))
+        );
+        assert_eq!(
+            (first.backend.as_str(), first.precision),
+            ("cpu", Some(Precision::F32))
+        );
         std::fs::write(folder.path().join(CELLS), "case,median\nx,1\n").expect("written");
         assert_eq!(
             Night::read(folder.path()).expect("readable"),
             None,
             "another version's"
+        );
+    }
+
+    #[test]
+    fn every_column_is_explained_in_its_order_and_older_files_are_read() {
+        let zoo = zoo();
+        let mut decode = record("preprocess/decode", &[1; 3]);
+        decode.provenance.backend = "an engine, on avx2".into();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("my.csv");
+        write_cells(&zoo, &[decode], &path).expect("written");
+        let text = std::fs::read_to_string(&path).expect("a table");
+        let (titles, row) = text.split_once('\n').expect("two rows");
+        let named: Vec<&str> = crate::COLUMNS.iter().map(|column| column.name).collect();
+        assert_eq!(titles.split(',').collect::<Vec<_>>(), named);
+        assert!(
+            row.starts_with("preprocess/decode,preprocess,,,1,,,avx2,1,false,1,3,1.0,"),
+            "{row}"
+        );
+        let added = [
+            "stage",
+            "network",
+            "precision",
+            "batch",
+            "crop",
+            "unit",
+            "threads",
+            "backend_version",
+        ];
+        let kept = |line: &str| {
+            let fields = line.split(',').zip(&named);
+            let fields = fields.filter(|(_, name)| !added.contains(name));
+            fields.map(|(field, _)| field).collect::<Vec<_>>().join(",")
+        };
+        let older = format!(
+            "{}\n{}\n",
+            kept(titles),
+            kept(&row.replace("\"an engine, on avx2\"", "engine"))
+        );
+        let rows: Vec<CellRow> = table::read(&older).expect("rows");
+        assert_eq!(
+            (rows[0].median_ms, rows[0].batch, rows[0].network.as_str()),
+            (Some(1.0), None, "")
         );
     }
 }

@@ -85,11 +85,34 @@ fn a_killed_bench_keeps_what_it_measured_and_goes_on() {
     );
     assert_eq!(after.len(), ids.len(), "and none of them twice");
 
-    place.zoo(&bench).good();
+    place.zoo(&[&bench[..], &["--csv", "run.csv"]].concat()).good();
     assert_eq!(
         records(&place, "reports/records.jsonl"),
         after,
         "nothing is left to do"
+    );
+    let rows = std::fs::read_to_string(place.path().join("run.csv")).expect("a table");
+    let mut rows = rows.lines();
+    assert!(
+        rows.next()
+            .is_some_and(|titles| titles.starts_with("case,stage,network,precision,batch,"))
+    );
+    let decode = rows
+        .find(|row| row.starts_with("preprocess/decode,preprocess,,,1,"))
+        .expect("its row");
+    let processes = decode.split(',').nth(10);
+    assert_eq!(processes, Some("2"), "{decode}");
+    assert_eq!(
+        rows.count(),
+        DECODE_AND_BATCHES - 1,
+        "one row for each configuration"
+    );
+    let columns = place.zoo(&["report", "--columns"]).good();
+    assert!(
+        columns
+            .lines()
+            .any(|line| line.starts_with("median_ms") && line.contains("to use")),
+        "{columns}"
     );
     let without = place
         .zoo(&["bench", "--stage", "preprocess", "--time", "0", "-q"])

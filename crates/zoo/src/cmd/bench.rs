@@ -80,7 +80,11 @@ pub(crate) struct Bench {
     /// Where records are appended
     #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
     out: PathBuf,
-    /// Print the records as JSON, one a line
+    /// Also write this run as CSV, one row per measured configuration: the columns of a report's cells.csv, which
+    /// `zoo report --columns` explains; median_ms is the time to use
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Print the records as JSON, one per line
     #[arg(long)]
     json: bool,
     /// Measure one cell that standard input names, and print its record
@@ -189,6 +193,12 @@ impl Bench {
             Ok(())
         })?;
         let measured = done.tasks.iter().filter(|task| !task.records.is_empty());
+        if let Some(csv) = &self.csv {
+            let records: Vec<Record> = done.tasks.iter().flat_map(|task| task.records.clone()).collect();
+            report::write_cells(cx.zoo()?, &records, csv)?;
+            let rows = counted(measured.clone().count(), "row");
+            cx.out.done(&format!("{}: {rows}", csv.display()));
+        }
         if several && !self.json {
             for task in measured.clone() {
                 cx.out

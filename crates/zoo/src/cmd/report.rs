@@ -3,10 +3,11 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use harness::{LayerTimes, Record, read};
 use registry::lint::lint;
-use report::{Evaluations, Excerpt, Input, Shelf};
+use report::{COLUMNS, Evaluations, Excerpt, Input, Shelf};
 
 use crate::bench::provenance;
 use crate::context::Context;
+use crate::output::table;
 use crate::{Exit, Failure};
 
 /// Where `zoo bench` keeps what it measures, and reports lie.
@@ -15,12 +16,13 @@ pub(super) const REPORTS: &str = "reports";
 /// The chart of a README, in the folder of the reports.
 const CHART: &str = "readme.svg";
 
-/// Render records as a page with charts
+/// Render records as a page with charts and tables
 ///
-/// Writes a folder `<day>-<machine>` with the page, its charts, the records and a row per cell in cells.csv, and has index.html,
-/// latest/index.html and, where it has a place for the list, README.md beside it lead there. Of a layers.json beside the records (`zoo profile --out`) it
-/// draws where a network's time goes, of a folder eval beside them (`zoo eval`) it shows the accuracies. The same files
-/// make the same bytes.
+/// Writes a folder `<day>-<machine>` with the page, its charts, the records and cells.csv, which has one row per measured
+/// configuration (--columns explains its columns; median_ms is the time to use). index.html, latest/index.html and, where it has
+/// a place for the list, README.md beside the folder lead there. From a layers.json beside the records (`zoo profile --out`) it
+/// draws where a network's time goes, from a folder eval beside them (`zoo eval`) it shows the accuracies. The same files make
+/// the same bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Files of records
@@ -36,6 +38,9 @@ pub(crate) struct Report {
     /// Also write the page as Markdown with its charts into this folder, as its README.md: for where HTML is not shown
     #[arg(long, value_name = "DIR")]
     markdown: Option<PathBuf>,
+    /// Print what the columns of cells.csv mean, and do nothing else
+    #[arg(long)]
+    columns: bool,
     /// Print the paths as JSON
     #[arg(long)]
     json: bool,
@@ -43,6 +48,9 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        if self.columns {
+            return columns(cx);
+        }
         let records = records(&self.records)?;
         let command = self.command();
         let Some(last) = records.iter().max_by(|a, b| a.started.cmp(&b.started)) else {
@@ -265,6 +273,14 @@ impl Page<'_> {
     }
 }
 
+/// Prints what the columns of cells.csv mean.
+fn columns(cx: &Context) -> Result<(), Failure> {
+    let rows = COLUMNS
+        .iter()
+        .map(|column| vec![column.name.into(), column.meaning.into()]);
+    cx.out.data(&table(&["column", "meaning"], rows))
+}
+
 /// Names of other people's engines.
 pub(super) fn peers() -> Vec<&'static str> {
     crate::peers::names().collect()
@@ -281,6 +297,7 @@ mod tests {
             out: out.into(),
             readme: None,
             markdown: None,
+            columns: false,
             json: true,
         };
         assert_eq!(report(&[RECORDS], REPORTS).command(), "zoo report");
