@@ -11,8 +11,9 @@ use crate::{Artifact, Digest, Lock};
 /// prepared to be mapped, which may be deleted. `checked/<name>.<user>` notes what the bytes of a file were when that user
 /// last read them all, and its size, times, device and inode then; notes that others may write to are not believed.
 /// `partial/<key>/` is a download that stopped, its bytes in `data` and what of them is there in `journal`;
-/// `partial/<key>.<owner>/` is one that a process works on. Everything but `sha256/` may be deleted at any time; links that
-/// someone plants in these folders, or for them, are never followed. The cache's own folder may be a link.
+/// `partial/<key>.<owner>/` is one that a process works on. `users/<digest>` names a manifest that has its weights here, and
+/// what it named last. Everything but `sha256/` may be deleted at any time; links that someone plants in these folders, or for
+/// them, are never followed. The cache's own folder may be a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     root: PathBuf,

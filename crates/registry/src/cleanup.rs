@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cache::{Cache, entries};
 use crate::checked::FOREIGN;
+use crate::contents::source;
 use crate::stamp::subject;
 use crate::{Digest, owner};
 
@@ -31,11 +32,9 @@ impl Cache {
         for entry in entries(&self.published())? {
             let name = entry.file_name();
             // What is prepared from a file has its digest as the first part of its name.
-            let digest = name
-                .to_str()
-                .and_then(|name| name.split('.').next()?.parse().ok());
+            let digest = name.to_str().and_then(source);
             let metadata = fs::symlink_metadata(entry.path())?;
-            if !metadata.is_file() || digest.is_none_or(|digest: Digest| keep.contains(&digest)) {
+            if !metadata.is_file() || digest.is_none_or(|digest| keep.contains(&digest)) {
                 continue;
             }
             if !dry_run {
@@ -98,7 +97,7 @@ impl Cache {
 }
 
 /// Whether a file of this name is one that is being written.
-fn is_temporary(name: &str) -> bool {
+pub(crate) fn is_temporary(name: &str) -> bool {
     [".new-", ".partial-"].iter().any(|begin| name.starts_with(begin))
 }
 

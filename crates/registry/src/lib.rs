@@ -13,6 +13,7 @@ mod check;
 mod checked;
 mod claimed;
 mod cleanup;
+mod contents;
 mod copies;
 mod digest;
 mod download;
@@ -41,6 +42,7 @@ mod space;
 mod stamp;
 mod transfer;
 mod types;
+mod users;
 mod verify;
 mod watch;
 mod whole;
@@ -50,6 +52,7 @@ pub use cache::{Cache, CachedFile};
 pub use checked::{Check, Checked};
 pub use claimed::ClaimedAccuracy;
 pub use cleanup::Removed;
+pub use contents::{Held, Holding};
 pub use copies::{COPY_NOTE, NewCopy};
 pub use digest::{Digest, DigestPrefix, ParseDigestError};
 pub use error::{FetchError, ManifestError, UnknownVariant};
@@ -68,6 +71,7 @@ pub use types::{
     Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile, Resampler,
     Source, Unit, Variant, WeightsRef, Zoo,
 };
+pub use users::{Names, User, UserState, named_by};
 pub use verify::Verified;
 pub use watch::{Event, Silent, Watch};
 

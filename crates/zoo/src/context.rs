@@ -17,7 +17,7 @@ use crate::{Exit, Failure};
 
 /// The manifest's name in the current folder, and the lock's beside it.
 const MANIFEST: &str = "zoo.toml";
-const LOCK: &str = "zoo.lock";
+pub(crate) const LOCK: &str = "zoo.lock";
 
 /// One run of the program.
 pub(crate) struct Context {
@@ -127,6 +127,25 @@ impl Context {
             arguments.push("--offline".into());
         }
         arguments
+    }
+
+    /// The manifest's file; none for the one built in.
+    pub(crate) fn manifest(&self) -> Option<&Path> {
+        self.manifest.as_deref()
+    }
+
+    /// Notes in the cache that the manifest has weights there, so that nobody's `zoo cache prune` removes them. A cache that
+    /// cannot be written to is as good without.
+    pub(crate) fn remember(&self) {
+        let Some(manifest) = &self.manifest else { return };
+        let remember = || -> Result<(), Failure> {
+            let noted = self.cache.remember(manifest, self.zoo()?, &self.lock()?);
+            noted.map_err(|error| Failure::file(self.cache.root(), &error))
+        };
+        if let Err(failure) = remember() {
+            self.out
+                .detail(&format!("{}: not noted in the cache", failure.message));
+        }
     }
 
     /// Where the manifest comes from, in words.

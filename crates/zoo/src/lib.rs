@@ -57,7 +57,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if cli.command.runs_networks() {
         cx.use_costs();
     }
-    match cli.command.run(&cx) {
+    let result = cli.command.run(&cx);
+    if cli.command.keeps_weights() {
+        cx.remember();
+    }
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             cx.out.failure(&failure);

@@ -173,6 +173,22 @@ impl Counter {
     }
 }
 
+/// A number of bytes for people: `85.1 MB`, of 10^6 bytes each.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return harness::counted(bytes as usize, "byte");
+    }
+    let mut value = bytes as f64 / 1e3;
+    let mut unit = 0;
+    // What would be rounded to 1000 of a unit is told in the next one.
+    while value >= 999.95 && unit + 1 < units.len() {
+        value /= 1e3;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
 /// A table without lines; columns whose title starts with `>` are aligned right.
 pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -196,6 +212,22 @@ pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let told = [0, 1, 999, 1000, 999_949, 999_950, 181_000_000, 2_500_000_000_000].map(size);
+        let expected = [
+            "0 bytes",
+            "1 byte",
+            "999 bytes",
+            "1.0 kB",
+            "999.9 kB",
+            "1.0 MB",
+            "181.0 MB",
+            "2.5 TB",
+        ];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn cells_of_tables_move_no_cursor() {

@@ -85,6 +85,11 @@ impl Command {
         )
     }
 
+    /// Whether it may leave weights in the cache, or looks at those that are there.
+    pub(crate) fn keeps_weights(&self) -> bool {
+        matches!(self, Self::Fetch(_) | Self::Verify(_) | Self::Pin(_))
+    }
+
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         match self {
             Self::List(command) => command.run(cx),

@@ -1,0 +1,266 @@
+//! What of the cache may go, and who still needs it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use harness::counted;
+use registry::{Digest, EMBEDDED, Holding, Lock, Names, Removed, User, UserState, Zoo};
+
+use crate::Failure;
+use crate::context::{Context, LOCK};
+use crate::output::size;
+
+/// Remove unfinished downloads that nobody has touched for a while
+#[derive(Debug, Args)]
+pub(super) struct Gc {
+    /// Keep what was touched in the last so many hours; 0 keeps nothing
+    #[arg(long, value_name = "HOURS", default_value_t = 168)]
+    keep_hours: u64,
+    /// Print what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Remove weights that no manifest names any more
+///
+/// Kept is what the manifest in use, the built-in one, or any other that has fetched, verified or pinned weights in this cache
+/// names, each with its zoo.lock. A manifest that is gone keeps what it named last, unless --gone is given.
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// Also forget manifests that are gone, and remove what only they named
+    #[arg(long)]
+    gone: bool,
+    /// Print what would be removed and who names what is kept, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Remove everything that can be downloaded or made again
+///
+/// Without KIND: weights, prepared copies, unfinished downloads and notes. Pins (zoo.lock) stay, so that the next download is
+/// held to the same digests.
+#[derive(Debug, Args)]
+pub(super) struct Clear {
+    /// What to remove
+    #[arg(value_enum, value_name = "KIND")]
+    kinds: Vec<KindArg>,
+    /// Remove it; without this, print what would be removed
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KindArg {
+    /// Weight files, and what was prepared from them
+    Weights,
+    /// Prepared copies of weights alone
+    Prepared,
+    /// Unfinished downloads
+    Partial,
+    /// Notes on files that were checked
+    Notes,
+    /// Other engines: `zoo peers install` installs them
+    Peers,
+    /// Times of `zoo tune`
+    Tuning,
+    /// All of these
+    All,
+}
+
+impl KindArg {
+    fn holdings(self) -> &'static [Holding] {
+        match self {
+            Self::Weights => &[Holding::Weights, Holding::Prepared],
+            Self::Prepared => &[Holding::Prepared],
+            Self::Partial => &[Holding::Partial],
+            Self::Notes => &[Holding::Notes],
+            Self::Peers => &[Holding::Peers],
+            Self::Tuning => &[Holding::Tuning],
+            Self::All => &[
+                Holding::Weights,
+                Holding::Prepared,
+                Holding::Partial,
+                Holding::Notes,
+                Holding::Peers,
+                Holding::Tuning,
+            ],
+        }
+    }
+}
+
+impl Gc {
+    pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let age = Duration::from_secs(self.keep_hours.saturating_mul(3600));
+        tell(cx, cx.cache().collect_garbage(age, self.dry_run), self.dry_run)
+    }
+}
+
+impl Prune {
+    pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let mut keepers = Keepers::find(cx)?;
+        if self.gone {
+            let gone = keepers.take_gone();
+            if !self.dry_run {
+                for user in &gone {
+                    cx.cache()
+                        .forget(user)
+                        .map_err(|error| Failure::file(cx.cache().root(), &error))?;
+                }
+            }
+        }
+        let removed = cx.cache().prune(&keepers.digests(), self.dry_run);
+        tell(cx, removed, self.dry_run)?;
+        self.kept(cx, &keepers)
+    }
+
+    /// Says who names what stays.
+    fn kept(&self, cx: &Context, keepers: &Keepers) -> Result<(), Failure> {
+        let files = cx.cache().files();
+        let files = files.map_err(|error| Failure::file(cx.cache().root(), &error))?;
+        for file in files {
+            let (names, manifests) = (keepers.names(file.digest), keepers.manifests(file.digest));
+            if manifests.is_empty() {
+                continue;
+            }
+            let names: Vec<String> = names.into_iter().collect();
+            let what = if names.is_empty() {
+                "a pin".into()
+            } else {
+                names.join(", ")
+            };
+            let line = format!("keep {}: {what} of {}", file.path.display(), manifests.join(", "));
+            match self.dry_run {
+                true => cx.out.data(&line)?,
+                false => cx.out.detail(&line),
+            }
+        }
+        for keeper in &keepers.0 {
+            if let Some(doubt) = &keeper.doubt {
+                cx.out.note(&format!("{} {doubt}", keeper.manifest));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Clear {
+    pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let kinds: BTreeSet<Holding> = match self.kinds.as_slice() {
+            [] => BTreeSet::from(Holding::DOWNLOADS),
+            kinds => kinds.iter().flat_map(|kind| kind.holdings()).copied().collect(),
+        };
+        tell(cx, cx.cache().clear(&kinds, !self.yes), !self.yes)?;
+        if !self.yes {
+            cx.out.note("nothing was removed: --yes removes it");
+        }
+        Ok(())
+    }
+}
+
+/// The manifests whose files stay.
+pub(super) struct Keepers(Vec<Keeper>);
+
+struct Keeper {
+    /// Its path, or words for the built-in one.
+    manifest: String,
+    names: Names,
+    /// Why its files stay although it cannot be read.
+    doubt: Option<String>,
+    user: Option<User>,
+}
+
+impl Keepers {
+    /// The manifest in use, the built-in one, and those that the cache remembers.
+    pub(super) fn find(cx: &Context) -> Result<Self, Failure> {
+        let mut keepers = vec![Keeper {
+            manifest: cx.manifest_origin(),
+            names: registry::named_by(cx.zoo()?, &cx.lock()?),
+            doubt: None,
+            user: None,
+        }];
+        if cx.manifest().is_some() {
+            let zoo = Zoo::parse(EMBEDDED, Path::new("the built-in zoo.toml"))?;
+            let lock = Lock::open(&cx.cache().root().join(LOCK))?;
+            keepers.push(Keeper {
+                manifest: "built in".into(),
+                names: registry::named_by(&zoo, &lock),
+                doubt: None,
+                user: None,
+            });
+        }
+        let here = cx.manifest().and_then(|path| std::path::absolute(path).ok());
+        let users = cx.cache().users();
+        let users = users.map_err(|error| Failure::file(cx.cache().root(), &error))?;
+        for user in users
+            .into_iter()
+            .filter(|user| Some(&user.manifest) != here.as_ref())
+        {
+            let doubt = match &user.state {
+                UserState::There => None,
+                UserState::Gone => {
+                    Some("is gone: what it named is kept, `zoo cache prune --gone` removes that".to_owned())
+                }
+                UserState::Unreadable(reason) => {
+                    Some(format!("cannot be read ({reason}): what it named is kept"))
+                }
+            };
+            keepers.push(Keeper {
+                manifest: user.manifest.display().to_string(),
+                names: user.names.clone(),
+                doubt,
+                user: Some(user),
+            });
+        }
+        Ok(Self(keepers))
+    }
+
+    /// Takes out those that are gone.
+    fn take_gone(&mut self) -> Vec<User> {
+        let is_gone = |keeper: &mut Keeper| {
+            keeper
+                .user
+                .as_ref()
+                .is_some_and(|user| user.state == UserState::Gone)
+        };
+        self.0
+            .extract_if(.., is_gone)
+            .filter_map(|keeper| keeper.user)
+            .collect()
+    }
+
+    fn digests(&self) -> BTreeSet<Digest> {
+        self.0
+            .iter()
+            .flat_map(|keeper| keeper.names.keys().copied())
+            .collect()
+    }
+
+    /// Whose weights this content is.
+    pub(super) fn names(&self, digest: Digest) -> BTreeSet<String> {
+        let names = self.0.iter().filter_map(|keeper| keeper.names.get(&digest));
+        names.flatten().cloned().collect()
+    }
+
+    /// The manifests that name it.
+    pub(super) fn manifests(&self, digest: Digest) -> Vec<String> {
+        let naming = self.0.iter().filter(|keeper| keeper.names.contains_key(&digest));
+        naming.map(|keeper| keeper.manifest.clone()).collect()
+    }
+}
+
+/// Prints what was, or would be, removed.
+fn tell(cx: &Context, removed: io::Result<Vec<Removed>>, dry_run: bool) -> Result<(), Failure> {
+    let removed = removed.map_err(|error| Failure::file(cx.cache().root(), &error))?;
+    for one in &removed {
+        cx.out
+            .data(&format!("{} ({})", one.path.display(), size(one.bytes)))?;
+    }
+    let bytes: u64 = removed.iter().map(|one| one.bytes).sum();
+    let verb = if dry_run { "would be removed" } else { "removed" };
+    let files = counted(removed.len(), "file");
+    cx.out.note(&format!("{files} {verb}, {}", size(bytes)));
+    Ok(())
+}
