@@ -5,7 +5,7 @@ use clap::{ArgAction, Args, ColorChoice, Parser};
 use crate::Exit;
 use crate::cmd::Command;
 
-/// Fetch, check, run and benchmark every HRNet of the PaddleClas page.
+/// Download, verify, run, benchmark and export HRNet image classifiers on your CPU.
 #[derive(Debug, Parser)]
 #[command(name = "zoo", version, after_help = after_help(), propagate_version = true, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 /// Options of every subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The manifest; without it `zoo.toml` in this folder, else the one built in
+    /// The manifest of networks and weights: without it zoo.toml in this folder, else the one built in
     #[arg(
         long,
         global = true,
@@ -27,7 +27,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) manifest: Option<PathBuf>,
-    /// Where weights are kept; without it the platform's cache folder
+    /// Where weights are kept: without it the system's folder for caches (`zoo cache path` prints it)
     #[arg(
         long,
         global = true,
@@ -39,13 +39,13 @@ pub(crate) struct Global {
     /// Never use the network
     #[arg(long, global = true, env = "ZOO_OFFLINE", help_heading = "Global options")]
     pub(crate) offline: bool,
-    /// Say only what went wrong
+    /// Print results, warnings and errors only
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Say more
+    /// Print more about what is done
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Global options")]
     pub(crate) verbose: u8,
-    /// Colours in the output
+    /// When to colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, help_heading = "Global options")]
     pub(crate) color: ColorChoice,
 }
@@ -53,11 +53,13 @@ pub(crate) struct Global {
 fn after_help() -> String {
     let mut text = String::from(
         "Examples:\n  \
-         zoo list                                     every variant with its size and accuracy\n  \
-         zoo fetch all                                bring and verify the weights\n  \
-         zoo classify cat.jpg --model HRNet_W18_C     what is in a photo\n  \
-         zoo bench -m 'HRNet_W*' -b 1,4               how fast on this machine\n  \
-         zoo nightly --quick                          a report of all of it, without a network\n\n\
+         zoo list                                   every variant with its size and published accuracy\n  \
+         zoo fetch HRNet_W18_C                      download its weights and verify them\n  \
+         zoo classify cat.jpg --model HRNet_W18_C   the five most likely classes of a photo\n  \
+         zoo bench -m HRNet_W18_C,HRNet_W32_C       how fast they are on this machine\n  \
+         zoo pick --max-p90 50ms                    the most accurate network that is fast enough here\n  \
+         zoo nightly --quick                        a report of all of it; needs no download\n\n\
+         `zoo COMMAND --help` explains a command and its options.\n\n\
          Exit codes:\n    0  success\n",
     );
     for (exit, meaning) in Exit::ALL {

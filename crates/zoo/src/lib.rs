@@ -34,14 +34,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ContextValue;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 pub use exit::{Exit, Failure};
 
 /// Runs the program with these arguments, the first being its own name, and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match cli::Cli::try_parse_from(&arguments) {
+    let parsed = command().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| cli::Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         // Help and version are errors to clap too; their exit code is 0.
         Err(error) => return ExitCode::from(output::usage(&discreet(error), &arguments)),
@@ -84,5 +85,5 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 /// The command line as clap knows it, for completions and the documentation test.
 pub fn command() -> clap::Command {
-    cli::Cli::command()
+    cmd::in_groups(cli::Cli::command())
 }

@@ -12,7 +12,7 @@ use crate::output::table;
 use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, labels};
 
-/// Say what is in photos
+/// Classify photos
 ///
 /// Photos are prepared as the publisher of the weights does, by what the source, or the tensor names in a file, say; which
 /// way is printed. Each answer is printed as soon as it is there. A photo that cannot be read is reported, and the next one

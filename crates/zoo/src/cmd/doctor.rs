@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::Failure;
 use crate::bench::{handover_ns, matrix_peak, peaks, provenance};
 use crate::context::Context;
-use crate::peers::installed;
+use crate::peers::{Environment, installed};
 
-/// Say what this program is, what it found on this machine, and where it looks
+/// Show this program's version, what it found on this machine and where it looks
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Print JSON
@@ -49,6 +49,8 @@ struct Checkup {
     handover_ns: Option<f64>,
     backends: Vec<String>,
     peers: Vec<&'static str>,
+    /// Where their packages are looked for.
+    peers_folder: String,
 }
 
 impl Doctor {
@@ -94,6 +96,7 @@ impl Doctor {
             handover_ns: (about.machine.threads > 1).then(|| handover_ns().round()),
             backends: backends.collect(),
             peers: installed(cx, true),
+            peers_folder: Environment::of(cx).root().display().to_string(),
         };
         if self.json {
             return cx.out.json(&checkup);
@@ -137,7 +140,7 @@ impl Doctor {
             checkup.os,
             checkup.backends.join("\n            "),
             match checkup.peers.as_slice() {
-                [] => "none; `zoo peers install` brings them".into(),
+                [] => format!("none in {}; `zoo peers install` installs them", checkup.peers_folder),
                 peers => peers.join(" "),
             },
         ))

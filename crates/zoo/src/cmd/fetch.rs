@@ -8,10 +8,10 @@ use super::progress::Teller;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
-/// Bring weights into the cache and verify them
+/// Download weights into the cache and verify them
 ///
-/// A file is published only once its size and digest are those that zoo.toml or zoo.lock state; what nobody vouches
-/// for is pinned in zoo.lock at the first download. What was interrupted goes on where it stopped.
+/// Files enter the cache only after their size and checksum match zoo.toml or zoo.lock. Files without a published checksum are
+/// pinned in zoo.lock on the first download. Interrupted downloads resume.
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
     #[command(flatten)]

@@ -23,7 +23,7 @@ use crate::{Exit, Failure, memory};
 /// The seed of the first synthetic photo; those before are what ranges are found on where no calibration is given.
 const FIRST: u64 = 1000;
 
-/// Say how far a network's answers in each precision are from those in f32
+/// Compare a network's answers in each precision with those in f32
 ///
 /// The reference is our engine in f32 without Winograd. Without photos the images are synthetic: smooth light, texture and edges,
 /// the same on every machine. Seeded weights magnify rounding and give near ties: only trained weights on photos show what a

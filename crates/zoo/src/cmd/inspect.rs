@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::output::table;
 use crate::weight_file::{WeightFile, fits, quoted};
 
-/// Say what a weight file holds, and whose weights it may be
+/// Show what a weight file holds and which variants it fits
 ///
 /// Nothing in the file is executed. A file fits a variant if it holds exactly the tensors of its network. Where it holds
 /// several sets of weights, such as averages of a training run, it says which one every command takes, and the keys by

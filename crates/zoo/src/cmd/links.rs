@@ -8,7 +8,7 @@ use crate::counts::{AT_A_TIME, up_to};
 use crate::output::table;
 use crate::{Exit, Failure};
 
-/// Probe every URL of the manifest without downloading: is it there, has it changed
+/// Check every download URL without downloading: does it answer, has the file changed
 #[derive(Debug, Args)]
 pub(crate) struct Links {
     #[command(flatten)]

@@ -4,7 +4,7 @@ use registry::lint::{Severity, lint};
 use crate::context::Context;
 use crate::{Exit, Failure, audit};
 
-/// Hold the published figures against the networks and each other, and cached weights against their networks
+/// Check published figures (FLOPs, parameters, accuracy) and cached weights for errors
 ///
 /// Findings are about what others published: they are no failure unless --strict is given.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::context::Context;
 use crate::output::table;
 
-/// List the variants: size, work and published accuracy
+/// List the variants: size, operations and published accuracy
 ///
 /// The accuracy is the publisher's claim for the default weights, which come first in the last column.
 #[derive(Debug, Args)]

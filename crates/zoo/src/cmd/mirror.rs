@@ -7,7 +7,7 @@ use super::net::mirror;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
-/// Copy cached weights and an index to where others can fetch them from
+/// Copy cached weights and an index to a folder from which others can fetch them
 ///
 /// The folder, or any web server that hands out its files, is a complete mirror: `zoo fetch all --mirror DIR|URL`.
 /// A machine without a network is served by a USB stick with it: `zoo fetch all --offline --mirror /mnt/stick`.

@@ -11,6 +11,7 @@ mod export;
 mod fetch;
 mod fidelity;
 mod files;
+mod groups;
 mod infer;
 mod inspect;
 mod links;
@@ -32,6 +33,7 @@ mod tune;
 mod verify;
 
 use clap::Subcommand;
+pub(crate) use groups::in_groups;
 
 use crate::Failure;
 use crate::context::Context;

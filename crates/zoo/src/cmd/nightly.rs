@@ -31,7 +31,7 @@ const LOCK: &str = ".night.lock";
 /// The networks that a quick night measures in every precision.
 const IN_ALL_PRECISIONS: [&str; 2] = ["HRNet_W18_C", "HRNet_W48_C"];
 
-/// Measure, check and report: the whole way, as every night
+/// Measure, compare with the night before, and report
 ///
 /// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
 /// take as long to run, and the page says so. Installed peers are raced beside our engine.

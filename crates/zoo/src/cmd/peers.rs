@@ -20,7 +20,7 @@ use crate::output::table;
 use crate::peers::{Environment, PEERS, Peer, State, installed, named};
 use crate::{Exit, Failure, memory};
 
-/// Other inference engines beside ours: install them, race them
+/// Install other inference engines and race them against ours
 ///
 /// They live in a Python environment of their own, in the cache or where ZOO_PEERS points; `ort` and `tract` are features
 /// of this program instead.
@@ -47,7 +47,7 @@ impl Peers {
     }
 }
 
-/// Say which peers there are, and which are installed
+/// List the engines, where they are looked for, and which are installed
 #[derive(Debug, Args)]
 struct List {
     /// Print JSON
@@ -130,10 +130,12 @@ impl List {
         });
         cx.out
             .data(&table(&["peer", "installed", "what runs", "takes"], lines))?;
-        cx.out
-            .note(&format!("environment: {}", environment.root().display()));
+        cx.out.note(&format!(
+            "looked for in {} (ZOO_PEERS names another folder; without it `peers` in the cache, which ZOO_CACHE moves)",
+            environment.root().display()
+        ));
         if rows.iter().all(|row| row.installed.is_none()) {
-            cx.out.note("`zoo peers install` brings them");
+            cx.out.note("`zoo peers install` installs them there");
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::output::table;
 use crate::verdicts::RECORDS;
 use crate::{Exit, Failure};
 
-/// Which network to use: claimed accuracy against the time measured here
+/// Choose a network by published accuracy and the time measured here
 ///
 /// Takes each variant in each precision that was measured, at its fastest, and marks with * those that nothing else beats: that
 /// no other has as short a median, as high an accuracy and as many bits. Accuracies are the publishers' claims, in f32. Where

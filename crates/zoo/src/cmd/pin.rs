@@ -10,7 +10,7 @@ use super::progress::Teller;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
-/// See what each URL holds now and write it to zoo.lock
+/// Record in zoo.lock the checksum of what each URL holds now
 ///
 /// What is not pinned yet is downloaded and pinned. Of what is pinned the server is asked for size and version; where
 /// one of them is new or not told, the file is downloaded and compared. Other bytes than those pinned are refused

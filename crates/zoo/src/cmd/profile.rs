@@ -18,7 +18,7 @@ use crate::model::{Choice, Weights, WeightsArg};
 use crate::output::table;
 use crate::{Exit, Failure, memory};
 
-/// Say where a network's time goes: each kind of fused step, its share, and its share of the machine's peak
+/// Show where a network's time goes, by kind of step
 ///
 /// Effective rates count the multiply-accumulates of the layer's definition, so that an algorithm that does fewer can
 /// pass the peak. That is of the instruction that multiplies the step's own number format, and is measured in the same run.

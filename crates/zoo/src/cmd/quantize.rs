@@ -15,7 +15,7 @@ use crate::model::WeightArgs;
 use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, memory};
 
-/// Find the ranges of a network's layers on photos, to run it in i16 or int8
+/// Calibrate a network on photos, to run it in i16 or int8
 ///
 /// The network runs in f32 on each photo, and what each convolution reads is counted. The file of ranges is for these weights
 /// alone: `--calibration FILE` of other commands takes it. The photos should be of the kind that the network is for; a few

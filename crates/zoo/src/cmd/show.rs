@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::output::table;
 use crate::{Exit, Failure};
 
-/// Show one variant: network, counts, weights and what is published about it
+/// Show one variant: network, counts, weights and published figures
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The variant, as `zoo list` names it

@@ -15,7 +15,7 @@ use crate::files::write_whole;
 use crate::output::table;
 use crate::{Failure, memory};
 
-/// Time each way to compute each layer on this machine, for the engine to choose by
+/// Time each way to compute each layer here, so that the engine uses the fastest
 ///
 /// Without it the engine chooses by an estimate. The times are kept in the cache folder and used by every later run on
 /// this machine; layers that were timed before are left alone unless --again is given. `zoo show NAME --plan` tells

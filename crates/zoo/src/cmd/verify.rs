@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::door::{self, CopyState};
 use crate::{Exit, Failure};
 
-/// Hold the cached weights, and what was prepared from them, against zoo.toml and zoo.lock
+/// Check cached weights against the checksums of zoo.toml and zoo.lock
 ///
 /// A file that looks as it did when it was last read and found right, by size, times, device and inode, is not read again
 /// unless --deep asks for it. Weights prepared to be mapped are held against the note of their making; --deep, or the lack of
