@@ -172,6 +172,17 @@ fn the_batch_is_prepared_as_the_publisher_of_the_weights_does() {
         guess.contains("warning: photos prepared as paddle-224"),
         "{guess}"
     );
+    let shown = place.zoo(&["show", "HRNet_W18_C"]).good();
+    let source = |id: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(id))
+            .unwrap_or_default()
+    };
+    assert!(
+        source("ms ").contains(MS) && source("paddle ").contains("paddle-224"),
+        "{shown}"
+    );
     let unknown = prepare(&["HRNet_W18_C", "--weights", "none.safetensors"]).failed(1);
     assert!(unknown.contains("features.0.weight"), "{unknown}");
     let alone = [

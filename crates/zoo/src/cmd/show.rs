@@ -158,9 +158,16 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         } else {
             "not fetched"
         };
-        vec![artifact.id.clone(), state.into(), known, artifact.url.clone()]
+        let profile = artifact.preprocess.id.clone();
+        vec![
+            artifact.id.clone(),
+            state.into(),
+            profile,
+            known,
+            artifact.url.clone(),
+        ]
     });
-    text.push_str(&table(&["source", "state", "known", "url"], weights));
+    text.push_str(&table(&["source", "state", "photos as", "known", "url"], weights));
     text.push_str("\nPublished\n");
     let claims = variant.claims.iter().map(|claim| {
         let column = zoo.column(&claim.column).expect("claims are checked");
