@@ -51,6 +51,7 @@ fn block(block: &Block) -> String {
                 self::table(table)
             ),
         },
+        // A paragraph each: in one line they would stand beside each other as far as they fit.
         Block::Figures { figures } => figures
             .iter()
             .map(|figure| match &figure.svg {
@@ -60,7 +61,8 @@ fn block(block: &Block) -> String {
                     escape(&figure.title)
                 ),
             })
-            .collect(),
+            .collect::<Vec<_>>()
+            .join("\n"),
         Block::List { items } => items
             .iter()
             .map(|item| {

@@ -146,7 +146,7 @@ fn screenshots(place: &Path, page: &Path) {
         return;
     };
     fs::create_dir_all(&folder).expect("a folder");
-    for (width, height) in [(360, 15_000), (1400, 22_000)] {
+    for (width, height) in [(360, 15_000), (1400, 15_000)] {
         let outer = page.with_file_name(format!("framed-{width}.html"));
         fs::write(&outer, frame(width, height, "src=\"index.html\"")).expect("written");
         for (name, dark) in [("light", false), ("dark", true)] {

@@ -19,7 +19,7 @@ impl Chart for Share {
     }
 
     fn title(&self) -> &'static str {
-        "Speed against the limit of direct convolution, f32"
+        "Speed against direct convolution, f32"
     }
 
     fn part(&self) -> Part {

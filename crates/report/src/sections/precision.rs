@@ -77,7 +77,11 @@ fn table(compared: &[Compared]) -> Table {
 }
 
 fn row(one: &Compared) -> Vec<String> {
-    let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
+    let small = |value: Option<f64>| match value {
+        None => String::new(),
+        Some(0.0) => "0".into(),
+        Some(value) => format!("{value:.1e}"),
+    };
     let speed = match (one.case.precision, one.speed) {
         (Precision::F32, _) => String::new(),
         (_, (speed, None)) => format!("{speed:.2}"),

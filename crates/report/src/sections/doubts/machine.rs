@@ -131,8 +131,9 @@ pub(super) fn drift(model: &Model) -> Option<Item> {
         "odd",
         "The machine changed from cell to cell",
         format!(
-            "Its multiply-adds a second on {most} threads were between {:.1} and {:.1} G: cells that lie closer than \
-             {:.0} % may be as fast as each other",
+            "Its multiply-adds per second on {} were between {:.1} and {:.1} G: cells that differ by less than {:.0} % may be \
+             as fast as each other",
+            counted(most, "thread"),
             low / 1e9,
             high / 1e9,
             100.0 * far
