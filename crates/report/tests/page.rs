@@ -131,6 +131,30 @@ fn the_text_of_the_reports_folder_of_this_repository_stays_as_it_is() {
 }
 
 #[test]
+fn the_example_of_this_repository_is_small_and_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/example");
+    let bytes: usize = files(&folder).iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes < 400_000, "{bytes}");
+    let page = fs::read_to_string(folder.join("README.md")).expect("a page");
+    assert!(
+        page.starts_with("`zoo ")
+            && page
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains("docs/example"))
+    );
+    let links = page.split("](").skip(1).filter_map(|part| part.split(')').next());
+    let links: BTreeSet<&str> = links.collect();
+    let charts = files(&folder).into_iter().map(|(name, _)| name);
+    let charts: BTreeSet<String> = charts.filter(|name| name.ends_with(".svg")).collect();
+    assert_eq!(
+        links,
+        charts.iter().map(String::as_str).collect(),
+        "no chart is missing or left over"
+    );
+}
+
+#[test]
 fn a_page_in_two_forms_names_precisions_as_options_do_and_shows_no_raw_backticks() {
     let reports = tempfile::tempdir().expect("a folder");
     let folder = nights(reports.path());

@@ -67,7 +67,7 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
     let missing = pick(&[]).said();
     assert!(
         missing.contains("not measured at batch 1: HRNet_W30_C,")
-            && missing.contains(",hrnet_w18_small_v2 -b 1 --out measured.jsonl` does"),
+            && missing.contains(",hrnet_w18_small_v2 -b 1 --out measured.jsonl` measures them"),
         "{missing}"
     );
     let fitting = pick(&["--max-p90", "60ms", "--min-top1", "0.78", "--json"]).json();

@@ -64,7 +64,9 @@ impl Pick {
             return Err(self.unmeasured("nothing was measured yet"));
         }
         let mut records = records(&files)?;
-        records.sort_by(|a, b| a.started.cmp(&b.started));
+        // The page of a night or of a report has a copy of its records.
+        records.sort_by(|a, b| (&a.started, &a.case, a.process).cmp(&(&b.started, &b.case, b.process)));
+        records.dedup();
         let found = choices(
             &Input {
                 zoo,
@@ -88,7 +90,7 @@ impl Pick {
         let missing = missing(zoo, &found);
         if !missing.is_empty() {
             cx.out.note(&format!(
-                "not measured at batch {batch}: {}; `{}` does",
+                "not measured at batch {batch}: {}; `{}` measures them",
                 missing.join(", "),
                 self.bench(&missing, batch)
             ));
