@@ -156,7 +156,7 @@ fn what_is_no_photo_is_refused() {
     };
     assert!(with("cat.jpg").failed(1).contains("cat.jpg"));
     assert!(with("none.jpg").failed(8).contains("none.jpg"));
-    assert!(with(".").failed(1).contains("1 of 1 images could not be read"));
+    assert!(with(".").failed(1).contains("1 of 1 image could not be read"));
 
     std::fs::copy(PIXELS, place.path().join("dog.png")).expect("copied");
     let some = with(".");

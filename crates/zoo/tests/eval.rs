@@ -226,7 +226,7 @@ fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_err
     assert!(error.contains("2 images could not be read"), "{error}");
     let again = world.eval(&[]);
     assert!(
-        again.stderr().contains("0 images to answer, 12 are there"),
+        again.stderr().contains("0 images to answer, 12 already there"),
         "{}",
         again.stderr()
     );
@@ -375,7 +375,7 @@ fn what_is_passed_over_is_told_and_a_link_to_nowhere_is_named() {
         run.stderr()
     );
     let told = run.stderr();
-    assert!(told.contains("1 images could not be read"), "{told}");
+    assert!(told.contains("1 image could not be read"), "{told}");
     run.failed(9);
     let text = on(&world, "odd.tar", &[]).stdout();
     assert!(

@@ -478,7 +478,7 @@ fn a_profile_is_of_the_ranges_and_holds_each_step_against_its_formats_peak() {
     );
     let text = profile(&int8).good();
     assert!(
-        text.starts_with("tiny, int8, batch 1, 1 threads; peak, GMAC/s: f16 "),
+        text.starts_with("tiny, int8, batch 1, 1 thread; peak, GMAC/s: f16 "),
         "{text}"
     );
     let other = profile(&["--precision", "int8"]).failed(2);

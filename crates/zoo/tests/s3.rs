@@ -188,14 +188,14 @@ fn shards_meet_in_a_bucket_and_go_on_past_a_kill() {
         let told = cloud.shard(&format!("{index}/3")).said();
         let resumed = if index == 1 { there } else { 0 };
         let expected = format!(
-            "{} images to answer, {resumed} are there; answers go to s3://zoo/run/",
+            "{} images to answer, {resumed} already there; answers go to s3://zoo/run/",
             20 - resumed
         );
         assert!(told.contains(&expected), "{told}");
         assert_eq!(cloud.uploaded(&format!(".{index}of3.")), 20);
     }
     let told = cloud.shard("1/3").said();
-    assert!(told.contains("0 images to answer, 20 are there"), "{told}");
+    assert!(told.contains("0 images to answer, 20 already there"), "{told}");
 
     let merged = cloud.zoo(&["eval", "merge", "--json", "s3://zoo/run/"]).json();
     assert_eq!(counts(&merged), counts(&whole));

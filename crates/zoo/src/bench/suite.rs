@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use harness::{Case, Record, Suite, append};
+use harness::{Case, Record, Suite, append, counted};
 use hrnet::Precision;
 
 use super::peers::is_full;
@@ -107,7 +107,9 @@ fn run(cx: &Context, cases: Vec<Case>) {
     suite.finish();
     if written > 0 {
         // Nowhere is left to say it if standard output is closed.
-        let _ = cx.out.data(&format!("{written} records appended to {RECORDS}"));
+        let _ = cx
+            .out
+            .data(&format!("{} appended to {RECORDS}", counted(written, "record")));
     }
 }
 

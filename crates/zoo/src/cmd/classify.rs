@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use harness::counted;
 use hrnet::Shape;
 use preprocess::Worker;
 use serde::Serialize;
@@ -98,7 +99,11 @@ impl Classify {
             None => Ok(()),
             Some(exit) => Err(Failure::new(
                 exit,
-                format!("{} of {} images could not be read", failures.len(), images.len()),
+                format!(
+                    "{} of {} could not be read",
+                    failures.len(),
+                    counted(images.len(), "image")
+                ),
             )),
         }
     }

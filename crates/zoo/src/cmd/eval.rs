@@ -2,6 +2,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use harness::counted;
 use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge};
 use hrnet::Precision;
 use registry::{Location, Variant};
@@ -349,7 +350,10 @@ fn bad_images(unreadable: usize) -> Result<(), Failure> {
         0 => Ok(()),
         count => Err(Failure::new(
             Exit::Some,
-            format!("{count} images could not be read; the accuracy is of the others"),
+            format!(
+                "{} could not be read; the accuracy is of the others",
+                counted(count, "image")
+            ),
         )),
     }
 }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use harness::counted;
 use hrnet::{Graph, Precision, Shape, WeightSource};
 use registry::Variant;
 use runtime::{Calibration, RuntimeError};
@@ -218,7 +219,8 @@ impl Export {
             .count();
         if kept > 0 {
             cx.out.warn(&format!(
-                "{kept} layers that the calibration keeps in 16 bits are in 8 in this file: QDQ has none of 16"
+                "in 8 bits in this file, for QDQ has none of 16: {} that the calibration keeps in 16 bits",
+                counted(kept, "layer")
             ));
         }
         Ok(calibration)

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use harness::{Closeness, Interval};
+use harness::{Closeness, Interval, counted};
 use hrnet::{Graph, Precision, Shape};
 use registry::{Preprocess, Variant};
 use runtime::{Backend, Options, photo_like};
@@ -178,7 +178,7 @@ impl Fidelity {
         }
         let mut files = find_images(cx, &self.photos)?;
         files.truncate(self.limit.get());
-        let what = format!("{} photos as {shape}", files.len());
+        let what = format!("{} as {shape}", counted(files.len(), "photo"));
         let need = (files.len() * shape.elements() * size_of::<f32>()) as u64;
         memory::fits(&what, need, harness::free_memory())?;
         let transform = crate::bench::transform(profile)?;
@@ -270,8 +270,9 @@ fn human(variant: &Variant, weights: &str, rows: &[Row]) -> String {
         ">typical",
     ];
     format!(
-        "{}, {weights}: {images} images against f32 on {REFERENCE}\n{}",
+        "{}, {weights}: {} against f32 on {REFERENCE}\n{}",
         variant.name,
+        counted(images, "image"),
         table(&header, lines)
     )
 }

@@ -1,4 +1,5 @@
 use clap::Args;
+use harness::counted;
 use registry::{Artifact, mirror_to};
 use serde::Serialize;
 
@@ -61,8 +62,11 @@ impl Mirror {
             } else {
                 Exit::Some
             };
-            let message = format!("{missing} of {} files are not in the cache", files.len());
-            return Err(Failure::new(exit, message).help("`zoo fetch` brings them"));
+            let message = format!(
+                "missing from the cache: {missing} of {}",
+                counted(files.len(), "file")
+            );
+            return Err(Failure::new(exit, message).help("`zoo fetch` downloads them"));
         }
         Ok(())
     }

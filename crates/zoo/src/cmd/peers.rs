@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use glob::Pattern;
-use harness::Budget;
+use harness::{Budget, counted};
 use hrnet::{Precision, Shape};
 use serde::Serialize;
 
@@ -270,7 +270,7 @@ impl Race {
             0 => Ok(()),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{failed} of {} cells failed", records().count()),
+                format!("{failed} of {} failed", counted(records().count(), "cell")),
             )),
         }
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use harness::counted;
 use registry::{Artifact, FetchError, Lock, Pin as Content, Tokens, probe};
 use serde::Serialize;
 
@@ -173,10 +174,17 @@ fn verdict(failures: &[Exit], refused: usize, total: usize) -> Result<(), Failur
     if refused == 0 {
         return Err(Failure::new(
             exit,
-            format!("{} of {total} files could not be fetched", failures.len()),
+            format!(
+                "{} of {} could not be fetched",
+                failures.len(),
+                counted(total, "file")
+            ),
         ));
     }
-    let message = format!("{refused} of {total} files have other bytes than those pinned");
+    let message = format!(
+        "other bytes than those pinned: {refused} of {}",
+        counted(total, "file")
+    );
     Err(Failure::new(Exit::Checksum, message).help(
         "either the publisher replaced the file, or someone else did; `--accept-changed NAME` pins the new bytes",
     ))

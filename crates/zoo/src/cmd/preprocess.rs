@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use harness::counted;
 use preprocess::Worker;
 
 use crate::context::Context;
@@ -52,7 +53,10 @@ impl Preprocess {
             let (bad, all) = (failures.len(), files.len());
             let failure = Failure::new(
                 exit,
-                format!("{bad} of {all} images cannot be prepared: nothing is written"),
+                format!(
+                    "{bad} of {} cannot be prepared: nothing is written",
+                    counted(all, "image")
+                ),
             );
             return Err(failure.help("leave out the images named above, or replace them"));
         }

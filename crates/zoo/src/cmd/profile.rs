@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch};
+use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch, counted};
 use hrnet::{Precision, Shape};
 use kernels::engine::Isa;
 use runtime::{Options, Session};
@@ -227,11 +227,11 @@ impl Profile {
         };
         let peaks: Vec<String> = times.operands().into_iter().map(peak).collect();
         format!(
-            "{}, {}, batch {}, {} threads; peak, GMAC/s: {}\n{}",
+            "{}, {}, batch {}, {}; peak, GMAC/s: {}\n{}",
             self.name,
             self.precision,
             self.batch,
-            self.threads,
+            counted(self.threads.get(), "thread"),
             peaks.join(", "),
             table(&header, lines.chain([line("all", &all, all.time_ns)])),
         )

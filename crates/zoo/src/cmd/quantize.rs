@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use glob::Pattern;
+use harness::counted;
 use harness::eval::order;
 use hrnet::{Graph, Node, Op, Shape};
 use preprocess::{DECODER, Worker};
@@ -151,10 +152,10 @@ impl Quantize {
         let file = self.output.clone().unwrap_or_else(usual);
         write_whole(&file, calibration.to_text().as_bytes())?;
         cx.out.done(&format!(
-            "{}: ranges of {} layers on {} photos by {}, digest {}",
+            "{}: ranges of {} on {} by {}, digest {}",
             file.display(),
-            calibration.layers().count(),
-            calibration.images,
+            counted(calibration.layers().count(), "layer"),
+            counted(calibration.images, "photo"),
             calibration.method,
             &digest[..8]
         ));
@@ -167,7 +168,10 @@ impl Seen {
     fn told(&self, all: usize, so: &str) -> Failure {
         let bad = self.failures.len();
         let exit = Exit::of_many(&self.failures, all).unwrap_or(Exit::Some);
-        Failure::new(exit, format!("{bad} of {all} photos could not be read: {so}"))
+        Failure::new(
+            exit,
+            format!("{bad} of {} could not be read: {so}", counted(all, "photo")),
+        )
     }
 }
 

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use glob::Pattern;
-use harness::Stopwatch;
+use harness::{Stopwatch, counted};
 use hrnet::Shape;
 use runtime::Tuned;
 
@@ -75,8 +75,11 @@ impl Tune {
                 for precision in &precisions {
                     memory::check_graph(&variant.name, &graph, *precision)?;
                 }
-                cx.out
-                    .note(&format!("{}, batch {batch}, {threads} threads", variant.name));
+                cx.out.note(&format!(
+                    "{}, batch {batch}, {}",
+                    variant.name,
+                    counted(*threads, "thread")
+                ));
                 for precision in &precisions {
                     runtime::tune(&graph, *precision, *threads, &mut costs, clocked, |layer| {
                         cx.out.detail(&layer.layer.to_string());
@@ -107,9 +110,9 @@ impl Tune {
             ))?;
         }
         cx.out.done(&format!(
-            "{} layers timed; {} times in {}",
-            tuned.len(),
-            costs.len(),
+            "{} timed; {} in {}",
+            counted(tuned.len(), "layer"),
+            counted(costs.len(), "time"),
             path.display()
         ));
         Ok(())

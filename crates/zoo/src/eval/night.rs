@@ -3,6 +3,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use clap::Args;
+use harness::counted;
 use harness::eval::Summary;
 use registry::{Artifact, Location, Variant};
 use report::{EVALUATIONS, LEFT_OUT, LeftOut};
@@ -97,7 +98,8 @@ impl NightEval<'_> {
         let untrained = left_out.len() - failed;
         if untrained > 0 {
             cx.out.note(&format!(
-                "no accuracy of {untrained} networks whose weights are not in the cache: `zoo fetch all` brings them"
+                "no accuracy of {} whose weights are not in the cache: `zoo fetch all` downloads them",
+                counted(untrained, "network")
             ));
         }
         let text = serde_json::to_string_pretty(&left_out).expect("our types have string keys");

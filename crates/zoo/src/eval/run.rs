@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use harness::eval::{Answer, Bounds, Header, Key, Pace, Shard, Tally, order};
-use harness::{Record, WeightsCheck};
+use harness::{Record, WeightsCheck, counted};
 use hrnet::{Precision, Shape};
 use registry::{Digest, Location, Variant};
 use runtime::{Options, Session};
@@ -85,9 +85,9 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     let resumed = kept.answers().len();
     let missing = ask.missing(&header, kept.answers());
     cx.out.note(&format!(
-        "{}: {} images to answer, {resumed} are there; answers go to {file}",
+        "{}: {} to answer, {resumed} already there; answers go to {file}",
         ask.variant.name,
-        missing.len(),
+        counted(missing.len(), "image"),
     ));
     let mut tally = Tally::of(kept.answers());
     let bounds = ask

@@ -18,8 +18,12 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     } = summary.tally;
     let of = key.data.images;
     let mut text = format!(
-        "{}, {}, {} on {counted} of {of} images of {} classes\n",
-        key.variant, key.precision, key.backend, key.data.classes
+        "{}, {}, {} on {counted} of {} of {}\n",
+        key.variant,
+        key.precision,
+        key.backend,
+        harness::counted(of, "image"),
+        harness::counted(key.data.classes, "class")
     );
     let row = |name: &str, share: Option<Share>, right: usize, top: usize| {
         let claims: Vec<String> = summary
@@ -49,11 +53,15 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     }
     if unlabelled > 0 {
         text.push_str(&format!(
-            "{unlabelled} images have no right class and do not count\n"
+            "without a right class, and not counted: {}\n",
+            harness::counted(unlabelled, "image")
         ));
     }
     if !unreadable.is_empty() {
-        text.push_str(&format!("{} images could not be read:\n", unreadable.len()));
+        text.push_str(&format!(
+            "{} could not be read:\n",
+            harness::counted(unreadable.len(), "image")
+        ));
         for error in unreadable.iter().take(NAMED) {
             text.push_str(&format!("  {error}\n"));
         }
@@ -99,10 +107,10 @@ pub(crate) fn line(summary: &Summary) -> String {
         })
     };
     let mut text = format!(
-        "{} {} on {} images: top-1 {}, top-5 {}",
+        "{} {} on {}: top-1 {}, top-5 {}",
         key.variant,
         key.precision,
-        summary.tally.counted,
+        harness::counted(summary.tally.counted, "image"),
         share(summary.top1),
         share(summary.top5)
     );
@@ -116,8 +124,8 @@ pub(crate) fn line(summary: &Summary) -> String {
     }
     if summary.tally.unreadable > 0 {
         text.push_str(&format!(
-            "; {} images could not be read",
-            summary.tally.unreadable
+            "; {} could not be read",
+            harness::counted(summary.tally.unreadable, "image")
         ));
     }
     if let Some(pace) = summary.pace {
@@ -146,8 +154,9 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
     };
     let share = 100.0 * agreeing as f64 / images.max(1) as f64;
     format!(
-        "{images} images: only {} has {only_first} right, only {} has {only_second}; the same class on {share:.2} %\n\
+        "{}: only {} has {only_first} right, only {} has {only_second}; the same class on {share:.2} %\n\
          McNemar's exact test: p = {}; {verdict}\n",
+        harness::counted(images, "image"),
         names[0],
         names[1],
         chance(p)

@@ -93,8 +93,7 @@ impl PassedOver {
             1 => Some(format!("1 file was passed over: {}", parts.join(", "))),
             count => Some(format!("{count} files were passed over: {}", parts.join(", "))),
         };
-        let comments =
-            (self.comments > 0).then(|| format!("{} lines of the list are comments", self.comments));
+        let comments = (self.comments > 0).then(|| format!("comments in the list: {}", self.comments));
         let told: Vec<String> = files.into_iter().chain(comments).collect();
         (!told.is_empty()).then(|| told.join("; "))
     }

@@ -257,7 +257,7 @@ fn a_list_is_read_as_spreadsheets_and_windows_write_it() {
     assert_eq!(told(&images), expected);
     assert_eq!(
         images.passed_over.told().as_deref(),
-        Some("1 lines of the list are comments")
+        Some("comments in the list: 1")
     );
     let failure = data.open("twice.txt").expect_err("one image twice");
     assert!(
