@@ -144,14 +144,14 @@ fn parse(id: &str) -> Option<Case> {
             Some(Case::Preprocess(PreprocessCase::Batch {
                 resize: number(resize, "resize")?,
                 crop: number(crop, "crop")?,
-                precision: precision.parse().ok()?,
+                precision: Precision::named(precision)?,
                 batch: number(batch, "bs")?,
             }))
         }
         [variant, precision, batch, crop, backend, threads] if !variant.is_empty() && !backend.is_empty() => {
             Some(Case::Network(NetworkCase {
                 variant: variant.to_owned(),
-                precision: precision.parse().ok()?,
+                precision: Precision::named(precision)?,
                 batch: number(batch, "bs")?,
                 crop: number(crop, "crop")?,
                 backend: backend.to_owned(),
@@ -198,7 +198,7 @@ mod tests {
     fn a_precision_has_one_name_in_ids_and_records() {
         for precision in Precision::ALL {
             let name = precision.name();
-            assert_eq!(name.parse::<Precision>().ok(), Some(precision));
+            assert_eq!(Precision::named(name), Some(precision));
             let json = serde_json::to_string(&precision).expect("a name");
             assert_eq!(json, format!("\"{name}\""));
         }
@@ -210,6 +210,7 @@ mod tests {
             "",
             "HRNet_W18_C",
             "HRNet_W18_C/f64/bs1/crop224/candle/t2",
+            "HRNet_W18_C/fp32/bs1/crop224/candle/t2",
             "HRNet_W18_C/f32/bs0/crop224/candle/t2",
             "HRNet_W18_C/f32/1/crop224/candle/t2",
             "/f32/bs1/crop224/candle/t2",

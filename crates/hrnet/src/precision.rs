@@ -26,7 +26,7 @@ impl Precision {
     /// Those of floating point: what batches can be made in without knowing a network's ranges.
     pub const FLOATS: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
 
-    /// The name used in case ids, options and the manifest.
+    /// The name used in case ids, records, output and the manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -34,6 +34,22 @@ impl Precision {
             Self::Bf16 => "bf16",
             Self::I16 => "i16",
             Self::Int8 => "int8",
+        }
+    }
+
+    /// The precision of this [`name`](Self::name), and no other way to write it: what records and case ids hold.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
+
+    /// Other names that people give it; all names are read in any case.
+    const fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::F32 => &["fp32", "float32", "float", "single"],
+            Self::F16 => &["fp16", "float16", "half"],
+            Self::Bf16 => &["bfloat16"],
+            Self::I16 => &["int16"],
+            Self::Int8 => &["i8"],
         }
     }
 
@@ -76,18 +92,45 @@ impl fmt::Display for Precision {
     }
 }
 
-/// A precision name that is none of [`Precision::ALL`].
+/// A name that people give to none of [`Precision::ALL`].
 #[derive(Debug, thiserror::Error)]
 #[error("unknown precision `{0}`: expected f32, f16, bf16, i16 or int8")]
 pub struct UnknownPrecision(String);
 
+/// Reads what people write: the name, or another one in use such as `fp32` or `half`, in any case.
 impl FromStr for Precision {
     type Err = UnknownPrecision;
 
     fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
-        Self::ALL
-            .into_iter()
-            .find(|precision| precision.name() == name)
-            .ok_or_else(|| UnknownPrecision(name.to_owned()))
+        let same = |known: &str| known.eq_ignore_ascii_case(name);
+        let meant =
+            |precision: &Self| same(precision.name()) || precision.aliases().iter().any(|one| same(one));
+        let found = Self::ALL.into_iter().find(meant);
+        found.ok_or_else(|| UnknownPrecision(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_name_precisions_in_many_ways_and_records_in_one() {
+        for (precision, names) in [
+            (Precision::F32, &["f32", "fp32", "FP32", "float32", "single"][..]),
+            (Precision::F16, &["f16", "fp16", "Half", "float16"]),
+            (Precision::Bf16, &["bf16", "BF16", "bfloat16"]),
+            (Precision::I16, &["i16", "int16"]),
+            (Precision::Int8, &["int8", "INT8", "i8"]),
+        ] {
+            for name in names {
+                assert_eq!(name.parse::<Precision>().ok(), Some(precision), "{name}");
+                let kept = (*name == precision.name()).then_some(precision);
+                assert_eq!(Precision::named(name), kept, "{name}");
+            }
+        }
+        for name in ["", "f8", "fp", "32"] {
+            assert!(name.parse::<Precision>().is_err(), "{name}");
+        }
     }
 }

@@ -64,7 +64,7 @@ fn poisoned<T: Serialize + DeserializeOwned>(value: &T, text: &str) -> T {
     ];
     fn replace(value: &mut Value, text: &str) {
         match value {
-            Value::String(old) if old.parse::<Precision>().is_ok() => {}
+            Value::String(old) if Precision::named(old).is_some() => {}
             Value::String(old) => text.clone_into(old),
             Value::Array(all) => all.iter_mut().for_each(|value| replace(value, text)),
             Value::Object(all) => {
