@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         checkpoint::Naming::Mmpretrain => registry::Naming::Mmpretrain,
         _ => registry::Naming::Paddle,
     };
-    let source = variant.artifacts.iter().find(|source| source.naming == publisher);
+    let source = variant
+        .artifacts
+        .iter()
+        .find(|source| source.naming == Some(publisher));
     let wants = source.map_or(&variant.preprocess, |source| &source.preprocess);
 
     // Photo to batch: [1, 3, crop, crop], normalised.

@@ -58,9 +58,13 @@ impl Cache {
         self.published().join(content.to_string())
     }
 
-    /// Where the published file of a weight source lies, if its content is known and it is there. Its bytes are not read, so
-    /// nothing may be computed from them: [`open`](Self::open) is for that.
+    /// Where the published file of a weight source lies, if its content is known and it is there, or its own file where the
+    /// manifest names one of this machine. Its bytes are not read, so nothing may be computed from them: [`open`](Self::open)
+    /// is for that.
     pub fn find(&self, artifact: &Artifact, lock: &Lock) -> Option<PathBuf> {
+        if let Some(local) = &artifact.local {
+            return local.is_there().then(|| local.path());
+        }
         let path = self.path(self.content(artifact, lock)?);
         let is_folder = fs::symlink_metadata(self.published()).ok()?.is_dir();
         let is_there = is_folder && fs::symlink_metadata(&path).ok()?.is_file();

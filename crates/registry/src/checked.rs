@@ -10,7 +10,7 @@ use crate::expect::{Expected, check};
 use crate::hashing::hash;
 use crate::stamp::Stamp;
 use crate::whole::open_within;
-use crate::{Artifact, Digest, FetchError, Lock, Pin};
+use crate::{Artifact, Digest, FetchError, LocalFile, Lock, Pin};
 
 /// How often a file that changes while it is read is begun anew.
 const TRIES: usize = 3;
@@ -61,8 +61,8 @@ struct Look {
 }
 
 impl Cache {
-    /// Opens the published file of a weight source, whose bytes are what the manifest and the lock say; nothing if it is not
-    /// there.
+    /// Opens the published file of a weight source, or its own file where the manifest names one of this machine, whose bytes
+    /// are what the manifest and the lock say; nothing if it is not there.
     ///
     /// Unless `deep` is asked for, a file that looks as it did when it was last read is not read again: its size, times,
     /// device and inode are compared.
@@ -70,15 +70,54 @@ impl Cache {
     /// # Errors
     /// If the file cannot be read, or is not what either of them says.
     pub fn open(&self, artifact: &Artifact, lock: &Lock, deep: bool) -> Result<Option<Checked>, FetchError> {
-        let pin = lock.pin(&artifact.url);
-        let Some(digest) = Expected::of(artifact, pin)?.sha256 else {
-            return Ok(None);
+        self.open_pinned(artifact, lock.pin(&artifact.url), deep)
+    }
+
+    /// The same with the pin that is in force.
+    pub(crate) fn open_pinned(
+        &self,
+        artifact: &Artifact,
+        pin: Option<Pin>,
+        deep: bool,
+    ) -> Result<Option<Checked>, FetchError> {
+        let expected = Expected::of(artifact, pin)?;
+        let found = match (&artifact.local, expected.sha256) {
+            (Some(local), _) => self.read_local(local, deep)?,
+            (None, Some(digest)) => self.read(digest, deep)?,
+            (None, None) => None,
         };
-        let Some(found) = self.read(digest, deep)? else {
-            return Ok(None);
+        if let Some(found) = &found {
+            check(&found.path.display().to_string(), artifact, pin, found.pin)?;
+        }
+        Ok(found)
+    }
+
+    /// A file of this machine that the manifest names, whatever its bytes are; nothing if it is not there.
+    fn read_local(&self, local: &LocalFile, deep: bool) -> Result<Option<Checked>, FetchError> {
+        let path = local.path();
+        let read = || {
+            for _ in 0..TRIES {
+                let mut file = match local.open() {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    file => file?,
+                };
+                let name = foreign_name(&file)?;
+                if let Some(Look { pin, check, looks }) =
+                    self.look_at(name.as_deref(), &mut file, deep, |_| true)?
+                {
+                    let path = path.clone();
+                    return Ok(Some(Checked {
+                        path,
+                        file,
+                        pin,
+                        check,
+                        looks,
+                    }));
+                }
+            }
+            Err(unsteady())
         };
-        check(&found.path.display().to_string(), artifact, pin, found.pin)?;
-        Ok(Some(found))
+        read().map_err(|source| FetchError::disk(&path, source))
     }
 
     /// The digest that the file of a weight source must have, where the lock or the manifest says it in full.

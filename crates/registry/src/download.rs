@@ -6,6 +6,7 @@ use crate::blocks::BlockList;
 use crate::cache::Cache;
 use crate::expect::{Expected, check};
 use crate::hashing::Hashing;
+use crate::hosts::Hosts;
 use crate::http::{Http, Next, Reached};
 use crate::partial::Partial;
 use crate::secrets::shown_text;
@@ -25,6 +26,7 @@ pub(crate) struct Download<'a> {
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) http: &'a Http,
     pub(crate) ledger: &'a Ledger,
+    pub(crate) hosts: &'a Hosts,
     pub(crate) artifact: &'a Artifact,
     pub(crate) pin: Option<Pin>,
     pub(crate) expected: &'a Expected,
@@ -107,7 +109,11 @@ impl Download<'_> {
         partial: &mut Partial,
         hashing: &mut Hashing,
     ) -> Result<(Pin, BlockList), FetchError> {
-        let attempts = self.fetcher.limits.attempts;
+        let host = offer.source.server().unwrap_or_default();
+        if let Some(reason) = self.hosts.gone(&host) {
+            let url = offer.source.to_string();
+            return Err(FetchError::Network { url, reason });
+        }
         let mut server = Server::default();
         let (mut failed, mut wrong_bytes) = (0, None);
         let mut inherited = partial.filled.len() > 0;
@@ -116,6 +122,14 @@ impl Download<'_> {
             let before = partial.filled.len();
             let tried = self.transfer(offer, &server, &watch).run(partial, hashing);
             server.learn(&tried);
+            let alone = tried.stop.as_ref().is_some_and(|stop| stop.alone);
+            let attempts = match alone {
+                true => self.hosts.tries(&host, self.fetcher.limits.attempts),
+                false => {
+                    self.hosts.found(&host);
+                    self.fetcher.limits.attempts
+                }
+            };
             let all_came = tried.stop.is_none();
             let stop = match tried.stop {
                 Some(stop) => stop,
@@ -144,7 +158,11 @@ impl Download<'_> {
                 _ => {
                     // That the wrong version came again says less than what was wrong with it.
                     let earlier = wrong_bytes.filter(|_| stop.next == Next::OtherVersion);
-                    return Err(after(failed + 1, earlier.unwrap_or(stop.error)));
+                    let error = after(failed + 1, earlier.unwrap_or(stop.error));
+                    if alone {
+                        self.hosts.lost(&host, &error);
+                    }
+                    return Err(error);
                 }
             };
             (self.tell)(Event::Retrying {

@@ -1,7 +1,9 @@
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::names::nearest;
 use crate::secrets::{scrubbed, without_secrets};
 
 /// A manifest or lock that is not valid, with the place of the first fault.
@@ -33,19 +35,46 @@ impl ManifestError {
 
     /// A fault the TOML reader found: syntax, an unknown or missing key, a value of the wrong type.
     pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        Self::new(path, text, error.span().unwrap_or(0..0), error.message())
+        let message = match suggestion(error.message()) {
+            Some(known) => format!("{}; did you mean `{known}`?", error.message()),
+            None => error.message().to_owned(),
+        };
+        Self::new(path, text, error.span().unwrap_or(0..0), message)
     }
 }
 
-/// A name that no variant has.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no variant is named `{}`", without_secrets(name))]
+/// The known field that comes nearest to the unknown one that a message is about.
+fn suggestion(message: &str) -> Option<&str> {
+    let names = message.strip_prefix("unknown field `")?;
+    let (unknown, known) = names.split_once('`')?;
+    nearest(unknown, known.split('`').skip(1).step_by(2))
+}
+
+/// A name that stands for no variant, or for several.
+#[derive(Debug, PartialEq, Eq)]
 pub struct UnknownVariant {
     /// The name asked for.
     pub name: String,
-    /// The variant whose name comes nearest, if any comes near.
-    pub nearest: Option<String>,
+    /// The variant whose weights it would be, if it begins with one's name and goes on with a dot.
+    pub weights_of: Option<String>,
+    /// What may be meant: names of variants, or of the weights of that one.
+    pub candidates: Vec<String>,
 }
+
+impl fmt::Display for UnknownVariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = without_secrets(&self.name);
+        match &self.weights_of {
+            None => write!(f, "no variant is named `{name}`"),
+            Some(variant) => write!(
+                f,
+                "the manifest has no weights of {variant} that are named `{name}`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for UnknownVariant {}
 
 /// Why a file is not there, or not to be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +123,12 @@ pub enum FetchError {
         /// The cache's folder.
         cache: PathBuf,
     },
+    /// The manifest names a file of this machine that is not there.
+    #[error("{}: is not there, and zoo.toml names it by its path", path.display())]
+    Absent {
+        /// Where it would lie.
+        path: PathBuf,
+    },
     /// Nobody vouches for the file's full digest, and `locked` was asked for.
     #[error("{url}: zoo.lock does not pin it")]
     NotPinned {
@@ -116,6 +151,15 @@ impl FetchError {
             path: path.to_owned(),
             source,
         }
+    }
+
+    /// The server that failed, with its port, and what happened; nothing if it is not a server's failure.
+    pub fn server(&self) -> Option<(&str, &str)> {
+        let Self::Network { url, reason } = self else {
+            return None;
+        };
+        let (_, rest) = url.split_once("://")?;
+        Some((rest.split(['/', '?']).next()?, reason))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::blocks::SideFile;
 use crate::download::{Download, Offer, Ready};
 use crate::expect::{Expected, check, is_pinned};
+use crate::hosts::Hosts;
 use crate::http::{Http, Tokens};
 use crate::mirror::Mirror;
 use crate::owner::Turn;
@@ -16,7 +17,9 @@ use crate::partial::{self, Partial};
 use crate::secrets::shown_text;
 use crate::source::Source;
 use crate::space::Ledger;
-use crate::{Artifact, Cache, Digest, Event, FetchError, Limits, Lock, Pin, Sizes, Verified, Watch};
+use crate::{
+    Artifact, Cache, Digest, Event, FetchError, Limits, LocalFile, Lock, Pin, Sizes, Verified, Watch,
+};
 use files::open_regular;
 
 /// Brings weights into a cache.
@@ -60,6 +63,8 @@ pub struct Fetched {
 pub enum Plan {
     /// Nothing: it is there and right.
     Keep(Pin),
+    /// Nothing: the manifest names a file of this machine that is not there, and nobody else has it.
+    Absent,
     /// Download it.
     Download {
         /// Its size, where that is known.
@@ -91,12 +96,21 @@ struct Session<'a> {
     lock_path: PathBuf,
     side: OnceLock<SideFile>,
     ledger: Ledger,
+    hosts: Hosts,
     watch: &'a dyn Watch,
 }
 
 impl Session<'_> {
     fn pin(&self, url: &str) -> Option<Pin> {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).pin(url)
+    }
+
+    /// Whether only a lock that this one inherits from pins the URL.
+    fn borrows(&self, url: &str) -> bool {
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .borrows(url)
     }
 
     /// Takes up what other processes pinned.
@@ -153,6 +167,7 @@ impl Fetcher {
             lock: Mutex::new(lock),
             side: OnceLock::new(),
             ledger: Ledger::default(),
+            hosts: Hosts::default(),
             watch,
         };
         let results: Vec<OnceLock<_>> = artifacts.iter().map(|_| OnceLock::new()).collect();
@@ -186,6 +201,10 @@ impl Fetcher {
     /// # Errors
     /// If the cache cannot be read, or the manifest and the lock contradict each other.
     pub fn plan(&self, artifact: &Artifact, lock: &Lock) -> Result<Plan, FetchError> {
+        if artifact.local.is_some() {
+            let found = self.cache.open(artifact, lock, false)?;
+            return Ok(found.map_or(Plan::Absent, |found| Plan::Keep(found.pin)));
+        }
         let known = self.look(lock.pin(&artifact.url), artifact)?;
         let bytes = known.expected.bytes;
         if let State::Right(found) = known.state {
@@ -212,12 +231,16 @@ impl Fetcher {
         artifact: &Artifact,
         tell: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Fetched, FetchError> {
-        let known = self.look(session.pin(&artifact.url), artifact)?;
-        if self.locked && !is_pinned(artifact, known.pin) {
+        let pin = session.pin(&artifact.url);
+        if self.locked && !is_pinned(artifact, pin) {
             return Err(FetchError::NotPinned {
                 url: shown_text(&artifact.url),
             });
         }
+        if let Some(local) = &artifact.local {
+            return self.take_local(session, artifact, local, pin);
+        }
+        let known = self.look(pin, artifact)?;
         if let State::Right(found) = known.state {
             return self.keep(session, artifact, known.pin, found);
         }
@@ -236,6 +259,7 @@ impl Fetcher {
             fetcher: self,
             http,
             ledger: &session.ledger,
+            hosts: &session.hosts,
             artifact,
             pin: known.pin,
             expected: &known.expected,
@@ -253,6 +277,25 @@ impl Fetcher {
                     partial = begun.map_err(|source| FetchError::disk(&folder, source))?;
                 }
                 result => return result,
+            }
+        }
+    }
+
+    /// A file of this machine is used where it lies: it is checked, and pinned if nobody vouched for it before.
+    fn take_local(
+        &self,
+        session: &Session<'_>,
+        artifact: &Artifact,
+        local: &LocalFile,
+        pin: Option<Pin>,
+    ) -> Result<Fetched, FetchError> {
+        let path = local.path();
+        match self.cache.open_pinned(artifact, pin, false)? {
+            None => Err(FetchError::Absent { path }),
+            Some(found) => {
+                let kept = self.keep(session, artifact, pin, found.pin)?;
+                let file = Verified { path, ..kept.file };
+                Ok(Fetched { file, ..kept })
             }
         }
     }
@@ -285,7 +328,7 @@ impl Fetcher {
         pin: Option<Pin>,
         found: Pin,
     ) -> Result<Fetched, FetchError> {
-        if pin.is_none() {
+        if pin.is_none() || session.borrows(&artifact.url) {
             self.pin(session, artifact, found)?;
         }
         Ok(self.fetched(artifact, pin, found, None))
@@ -299,7 +342,7 @@ impl Fetcher {
         ready: Ready,
     ) -> Result<Fetched, FetchError> {
         let found = ready.pin;
-        if pin.is_none() {
+        if pin.is_none() || session.borrows(&artifact.url) {
             self.pin(session, artifact, found)?;
         }
         let etag = ready

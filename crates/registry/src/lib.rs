@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod added;
 mod blocks;
 #[cfg(feature = "object-store")]
 mod bucket;
@@ -20,10 +21,13 @@ mod download;
 mod error;
 mod expect;
 mod fetch;
+mod find;
 mod hashing;
+mod hosts;
 mod http;
 mod links;
 pub mod lint;
+mod local;
 mod location;
 mod lock;
 mod mirror;
@@ -48,6 +52,7 @@ mod watch;
 mod whole;
 mod wire;
 
+pub use added::{NEW_MANIFEST, NewVariant};
 pub use cache::{Cache, CachedFile};
 pub use checked::{Check, Checked};
 pub use claimed::ClaimedAccuracy;
@@ -57,8 +62,10 @@ pub use copies::{COPY_NOTE, NewCopy};
 pub use digest::{Digest, DigestPrefix, ParseDigestError};
 pub use error::{FetchError, ManifestError, UnknownVariant};
 pub use fetch::{Fetched, Fetcher, Plan};
+pub use find::Named;
 pub use http::{Token, Tokens};
 pub use links::{Link, probe};
+pub use local::LocalFile;
 pub use location::{Fault, Kind, Listed, Location, LocationError, ParseLocationError};
 pub use lock::{Lock, Pin};
 pub use mirror::{Mirror, ParseMirrorError};
@@ -68,8 +75,8 @@ pub use secrets::without_secrets;
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{
-    Artifact, Claim, Column, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile, Resampler,
-    Source, Unit, Variant, WeightsRef, Zoo,
+    Artifact, Claim, Column, Extends, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile,
+    Resampler, Source, Unit, Variant, WeightsRef, Zoo,
 };
 pub use users::{Names, User, UserState, named_by};
 pub use verify::Verified;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::blocks::SideFile;
 use crate::expect::Expected;
-use crate::http::{Http, HttpError, Next, Wanted, same_version};
+use crate::hosts::TRIES;
+use crate::http::{Http, HttpError, Next, Reached, Wanted, same_version};
 use crate::source::Source;
 use crate::{Artifact, Limits, Lock, Tokens};
 
@@ -42,7 +43,8 @@ impl Link {
     }
 }
 
-/// Asks for the first byte of every URL of these sources, their mirrors included, and downloads nothing.
+/// Asks for the first byte of every URL of these sources, their mirrors included, and downloads nothing. Files of this machine
+/// are left out.
 pub fn probe(
     artifacts: &[&Artifact],
     lock: &Lock,
@@ -53,6 +55,7 @@ pub fn probe(
     let side = SideFile::beside(lock.path());
     let urls: Vec<(&Artifact, &String)> = artifacts
         .iter()
+        .filter(|artifact| artifact.local.is_none())
         .flat_map(|artifact| {
             std::iter::once(&artifact.url)
                 .chain(&artifact.mirrors)
@@ -109,6 +112,14 @@ fn asked_again(mut link: Link, ask: impl Fn() -> Link) -> Link {
     link
 }
 
+/// How often a server is asked, by how far a request came: one where nobody is there is asked a few times.
+fn attempts(http: &Http, reached: Reached) -> u32 {
+    match reached {
+        Reached::Nobody => http.limits.attempts.min(TRIES),
+        Reached::Silence | Reached::Answer => http.limits.attempts,
+    }
+}
+
 fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
     let wanted = Wanted {
         range: Some(0..1),
@@ -120,8 +131,9 @@ fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
         match source.open(http, &wanted) {
             Err(HttpError {
                 next: Next::Again(pause),
+                reached,
                 ..
-            }) if tries < http.limits.attempts => {
+            }) if tries < attempts(http, reached) => {
                 tries += 1;
                 thread::sleep(pause.unwrap_or_default().max(http.limits.pause));
             }

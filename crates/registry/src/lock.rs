@@ -18,6 +18,8 @@ use files::{Whole, folder_of};
 pub struct Lock {
     path: PathBuf,
     pins: BTreeMap<String, Pin>,
+    /// What another lock pins: in force where this one says nothing, and not written here.
+    inherited: BTreeMap<String, Pin>,
 }
 
 /// The size and digest of one URL's content.
@@ -61,6 +63,7 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
                 path: path.to_owned(),
                 pins: BTreeMap::new(),
+                inherited: BTreeMap::new(),
             }),
             Err(error) => Err(ManifestError::new(path, "", 0..0, error.to_string())),
         }
@@ -99,6 +102,7 @@ impl Lock {
         Ok(Self {
             path: path.to_owned(),
             pins,
+            inherited: BTreeMap::new(),
         })
     }
 
@@ -114,12 +118,23 @@ impl Lock {
         }
     }
 
-    /// What is pinned for this URL.
-    pub fn pin(&self, url: &str) -> Option<Pin> {
-        self.pins.get(url).copied()
+    /// Has what another lock pins be in force where this one says nothing.
+    pub fn inherit(&mut self, other: &Self) {
+        self.inherited
+            .extend(other.pins.iter().map(|(url, pin)| (url.clone(), *pin)));
     }
 
-    /// Every URL with what is pinned for it, in order.
+    /// What is pinned for this URL.
+    pub fn pin(&self, url: &str) -> Option<Pin> {
+        self.pins.get(url).or_else(|| self.inherited.get(url)).copied()
+    }
+
+    /// Whether what is pinned for this URL is inherited.
+    pub(crate) fn borrows(&self, url: &str) -> bool {
+        !self.pins.contains_key(url) && self.inherited.contains_key(url)
+    }
+
+    /// Every URL with what this lock itself pins for it, in order.
     pub fn pins(&self) -> impl Iterator<Item = (&str, Pin)> {
         self.pins.iter().map(|(url, pin)| (url.as_str(), *pin))
     }

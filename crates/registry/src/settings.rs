@@ -4,7 +4,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How often a source is tried in a row when what fails may pass. A try that brought [`Sizes::progress`] bytes
-    /// starts the count anew.
+    /// starts the count anew. A server that nobody has reached in this run is asked three times at most, and then not for a
+    /// minute, whatever is wanted of it.
     pub attempts: u32,
     /// The pause before the second try; it doubles with each further one, less up to a half at random.
     pub pause: Duration,

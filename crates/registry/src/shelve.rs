@@ -23,7 +23,8 @@ pub struct Mirrored {
 }
 
 /// Copies the cached files of these weight sources to a folder or a bucket, verified on the way, and tells of them in its
-/// index beside what that named already. Sources that are not in the cache are left out.
+/// index beside what that named already. Sources that are not in the cache are left out, and so are files that a manifest names
+/// by their paths: whoever wrote it chose what would be handed out.
 ///
 /// # Errors
 /// If a cached file is not what it should be, or the mirror cannot be written; each of its files is whole even then.
@@ -34,7 +35,7 @@ pub fn mirror_to(
     lock: &Lock,
 ) -> Result<Vec<Mirrored>, FetchError> {
     let mut mirrored = Vec::new();
-    for artifact in artifacts {
+    for artifact in artifacts.iter().filter(|artifact| artifact.local.is_none()) {
         let Some(file) = cache.verify(artifact, lock, false)? else {
             continue;
         };

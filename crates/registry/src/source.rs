@@ -24,6 +24,16 @@ impl Source {
         Self::Web(Url::parse(url).expect("URLs of a manifest are checked"))
     }
 
+    /// The server that is asked, with its port; none for a file of this machine.
+    pub(crate) fn server(&self) -> Option<String> {
+        let Self::Web(url) = self else { return None };
+        let host = url.host_str()?;
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    }
+
     /// Asks for the file or a part of it.
     pub(crate) fn open(&self, http: &Http, wanted: &Wanted) -> Result<Part, HttpError> {
         match self {

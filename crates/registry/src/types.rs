@@ -4,12 +4,13 @@ use std::fmt;
 use hrnet::{CountingRule, HrnetSpec, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::names::nearest;
-use crate::{Digest, DigestPrefix, UnknownVariant};
+use crate::{Digest, DigestPrefix, LocalFile};
 
 /// The checked manifest.
 #[derive(Clone, Debug)]
 pub struct Zoo {
+    /// What it adds to.
+    pub extends: Extends,
     /// Who the figures come from, by id.
     pub sources: BTreeMap<String, Source>,
     /// The ways to prepare images, by id.
@@ -21,23 +22,6 @@ pub struct Zoo {
 }
 
 impl Zoo {
-    /// The variant of this name.
-    ///
-    /// # Errors
-    /// If there is none; the error holds the name that comes nearest.
-    pub fn find(&self, name: &str) -> Result<&Variant, UnknownVariant> {
-        self.variants
-            .iter()
-            .find(|variant| variant.name == name)
-            .ok_or_else(|| {
-                let names = self.variants.iter().map(|variant| variant.name.as_str());
-                UnknownVariant {
-                    name: name.to_owned(),
-                    nearest: nearest(name, names).map(str::to_owned),
-                }
-            })
-    }
-
     /// The column of this id.
     pub fn column(&self, id: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
@@ -57,6 +41,17 @@ impl Zoo {
         let first = self.variants.iter().find(|other| other.spec == variant.spec);
         first.expect("a variant of the manifest has its own network")
     }
+}
+
+/// What a manifest adds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extends {
+    /// It does not say: it stands alone.
+    Unsaid,
+    /// It says that it stands alone.
+    Nothing,
+    /// The manifest that is built into the program.
+    Builtin,
 }
 
 /// A publication that figures come from.
@@ -193,7 +188,7 @@ pub struct Variant {
     pub licence: String,
     /// How images are prepared where the weights do not say it: for the first published accuracy.
     pub preprocess: Preprocess,
-    /// Where weights are to be had; the first is the default.
+    /// Where weights are to be had; the first is the default. A network may have none.
     pub artifacts: Vec<Artifact>,
     /// What is published about it, in the manifest's order.
     pub claims: Vec<Claim>,
@@ -325,16 +320,22 @@ impl fmt::Display for Interpolation {
 pub struct Artifact {
     /// The name of the source within its variant.
     pub id: String,
-    /// Where it is.
+    /// Names that others give to these weights of this network, as timm's `hrnet_w18.ms_in1k`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Where it is, and what it is pinned under: a URL; for a file of this machine its path, from the manifest as `./w.pth`.
     pub url: String,
+    /// The file, where the manifest names one of this machine: it is used where it lies.
+    #[serde(skip)]
+    pub local: Option<LocalFile>,
     /// Other places that have the same bytes, asked in this order when the first fails.
     pub mirrors: Vec<String>,
-    /// The last part of the URL, fit for a file name.
+    /// The last part of the URL, fit for a file name, or of the path.
     pub file_name: String,
     /// What kind of file it is.
     pub format: Format,
-    /// Whose tensor names it has.
-    pub naming: Naming,
+    /// Whose tensor names it has, where the manifest says so: the names themselves decide.
+    pub naming: Option<Naming>,
     /// How its publisher prepares images for it.
     pub preprocess: Preprocess,
     /// The licence, as an SPDX expression.

@@ -165,7 +165,14 @@ fn now(manifest: &Path, lock: &Path) -> Result<Option<Names>, String> {
         Err(error) => return Err(error.to_string()),
     };
     let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
-    let zoo = Zoo::parse(&text, manifest).map_err(|error| first(error.to_string()))?;
+    // Nothing is opened, so that its paths may lead anywhere.
+    let everywhere: Vec<PathBuf> = manifest
+        .ancestors()
+        .last()
+        .map(Path::to_owned)
+        .into_iter()
+        .collect();
+    let zoo = Zoo::parse_with(&text, manifest, &everywhere).map_err(|error| first(error.to_string()))?;
     let lock = Lock::open(lock).map_err(|error| first(error.to_string()))?;
     Ok(Some(named_by(&zoo, &lock)))
 }

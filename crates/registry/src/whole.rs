@@ -52,12 +52,11 @@ pub(crate) fn open_within(folder: &Path, name: &str) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open, openat};
     use rustix::io::Errno;
 
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let folder = open(folder, flags | OFlags::DIRECTORY, Mode::empty()).map_err(|errno| match errno {
+    let folder = open(folder, FLAGS | OFlags::DIRECTORY, Mode::empty()).map_err(|errno| match errno {
         Errno::NOTDIR | Errno::LOOP => not_a_folder(),
         errno => errno.into(),
     })?;
-    let file = openat(folder, name, flags, Mode::empty()).map_err(|errno| match errno {
+    let file = openat(folder, name, FLAGS, Mode::empty()).map_err(|errno| match errno {
         Errno::LOOP => not_a_file(),
         errno => io::Error::from(errno),
     })?;
@@ -66,6 +65,64 @@ pub(crate) fn open_within(folder: &Path, name: &str) -> io::Result<File> {
         true => Ok(file),
         false => Err(not_a_file()),
     }
+}
+
+/// How what lies in a folder is opened: never through a link, and never waiting for whoever writes to a pipe.
+#[cfg(unix)]
+const FLAGS: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY
+    .union(rustix::fs::OFlags::NOFOLLOW)
+    .union(rustix::fs::OFlags::NONBLOCK)
+    .union(rustix::fs::OFlags::CLOEXEC);
+
+/// Opens a regular file below a folder that the user named to read: by names alone, none of which is a symbolic link. The
+/// folder itself may be one.
+///
+/// # Errors
+/// Of kind `NotFound` if there is nothing, of another kind if it is no regular file or lies behind a link.
+#[cfg(unix)]
+pub(crate) fn open_below(folder: &Path, names: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open, openat};
+    use rustix::io::Errno;
+
+    let refused = |errno| match errno {
+        Errno::NOTDIR | Errno::LOOP => behind_a_link(),
+        errno => io::Error::from(errno),
+    };
+    let followed = FLAGS.difference(OFlags::NOFOLLOW) | OFlags::DIRECTORY;
+    let mut at = open(folder, followed, Mode::empty()).map_err(io::Error::from)?;
+    let mut names = names.iter().peekable();
+    while let Some(name) = names.next() {
+        let is_folder = names.peek().is_some();
+        let flags = if is_folder {
+            FLAGS | OFlags::DIRECTORY
+        } else {
+            FLAGS
+        };
+        at = openat(&at, name, flags, Mode::empty()).map_err(refused)?;
+    }
+    let file = File::from(at);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("is not a regular file")),
+    }
+}
+
+/// The same as far as the system can.
+#[cfg(not(unix))]
+pub(crate) fn open_below(folder: &Path, names: &Path) -> io::Result<File> {
+    let path = folder.join(names);
+    let (whole, root) = (fs::canonicalize(&path)?, fs::canonicalize(folder)?);
+    if whole != root.join(names) {
+        return Err(behind_a_link());
+    }
+    match fs::symlink_metadata(&whole)?.is_file() {
+        true => File::open(&whole),
+        false => Err(io::Error::other("is not a regular file")),
+    }
+}
+
+fn behind_a_link() -> io::Error {
+    io::Error::other("is or lies behind a symbolic link, which a manifest's paths do not follow")
 }
 
 /// The same as far as the system can.

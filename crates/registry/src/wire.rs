@@ -12,6 +12,7 @@ use crate::types::{Format, Interpolation, Naming, Profile, Resampler, Unit};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Zoo {
     pub(crate) schema: Spanned<u32>,
+    pub(crate) extends: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) source: BTreeMap<String, Source>,
     #[serde(default)]
@@ -19,7 +20,7 @@ pub(crate) struct Zoo {
     #[serde(default)]
     pub(crate) column: BTreeMap<String, Spanned<Column>>,
     #[serde(default)]
-    pub(crate) variant: Vec<Variant>,
+    pub(crate) variant: Vec<Spanned<Variant>>,
 }
 
 #[derive(Deserialize)]
@@ -73,15 +74,16 @@ pub(crate) enum Metric {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variant {
-    pub(crate) name: Spanned<String>,
+    pub(crate) name: Option<Spanned<String>>,
     pub(crate) base: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     pub(crate) network: Option<Spanned<Network>>,
     pub(crate) preprocess: Option<Spanned<String>>,
-    pub(crate) licence: String,
+    pub(crate) licence: Option<Spanned<String>>,
+    pub(crate) license: Option<Spanned<String>>,
     #[serde(default)]
-    pub(crate) weights: Vec<Weights>,
+    pub(crate) weights: Vec<Spanned<Weights>>,
     #[serde(default)]
     pub(crate) claims: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -108,22 +110,26 @@ pub(crate) struct StageOne {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Head {
-    pub(crate) mids: Vec<usize>,
-    pub(crate) features: usize,
-    pub(crate) classes: usize,
+    pub(crate) mids: Option<Vec<usize>>,
+    pub(crate) features: Option<usize>,
+    pub(crate) classes: Option<usize>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Weights {
-    pub(crate) id: Spanned<String>,
-    pub(crate) url: Spanned<String>,
+    pub(crate) id: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) aliases: Vec<Spanned<String>>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) path: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) mirrors: Vec<Spanned<String>>,
-    pub(crate) format: Format,
-    pub(crate) naming: Naming,
+    pub(crate) format: Option<Format>,
+    pub(crate) naming: Option<Naming>,
     pub(crate) preprocess: Option<Spanned<String>>,
-    pub(crate) licence: Option<String>,
+    pub(crate) licence: Option<Spanned<String>>,
+    pub(crate) license: Option<Spanned<String>>,
     pub(crate) bytes: Option<u64>,
     pub(crate) sha256: Option<Spanned<String>>,
     pub(crate) sha256_prefix: Option<Spanned<String>>,

@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use common::{Bench, Diary, body, known, serve};
+use common::{Bench, Diary, artifact, body, known, serve};
 use faultd::{Fault, Wait};
 use registry::{Digest, FetchError, Token, Tokens};
 
@@ -353,6 +354,29 @@ fn nobody_there_is_a_network_error() {
     let error = bench.fetch().expect_err("nobody listens");
     assert!(matches!(&error, FetchError::Network { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_asked_for_one_file_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let bench = Bench::new(&format!("http://{address}/w.pdparams"), "");
+    let others: Vec<_> = (0..20)
+        .map(|index| artifact(&format!("http://{address}/{index}.pdparams"), ""))
+        .collect();
+    let mut fetcher = bench.fetcher.clone();
+    fetcher.files = 1;
+    let diary = Diary::default();
+    let results = fetcher.fetch_all(&others.iter().collect::<Vec<_>>(), &mut bench.lock(), &diary);
+    let servers: BTreeSet<String> = results
+        .iter()
+        .map(|result| result.as_ref().expect_err("nobody listens"))
+        .map(|error| format!("{:?}", error.server().expect("a server's failure")))
+        .collect();
+    assert_eq!(servers.len(), 1, "one server and cause: {servers:?}");
+    let retries = diary.text().matches("retrying").count();
+    assert_eq!(retries, 2, "three tries for the first file, none for the others");
 }
 
 #[test]

@@ -128,14 +128,76 @@ fn digits_are_kept_as_printed() {
 #[test]
 fn a_name_that_is_almost_right_is_suggested() {
     let zoo = shipped();
+    let candidates = |name: &str| zoo.find(name).expect_err(name).candidates;
+    assert_eq!(candidates("HRNet_W49_C"), ["HRNet_W48_C"]);
+    assert_eq!(candidates("se_w64"), ["SE_HRNet_W64_C_ssld"]);
     assert_eq!(
-        zoo.find("hrnet_w48_c")
-            .expect_err("case matters")
-            .nearest
-            .as_deref(),
-        Some("HRNet_W48_C")
+        candidates("ssld"),
+        ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld", "SE_HRNet_W64_C_ssld"]
     );
-    assert_eq!(zoo.find("vgg16").expect_err("no HRNet").nearest, None);
+    assert_eq!(candidates("vgg16"), Vec::<String>::new());
+    let weights = zoo
+        .find("hrnet_w18.ms_aug_in1k")
+        .expect_err("not in the manifest");
+    assert_eq!(weights.weights_of.as_deref(), Some("HRNet_W18_C"));
+    assert_eq!(weights.candidates, ["hrnet_w18.ms_in1k"]);
+}
+
+#[test]
+fn names_that_people_have_stand_for_one_variant() {
+    let zoo = shipped();
+    for (name, variant, source) in [
+        ("HRNet_W18_C", "HRNet_W18_C", None),
+        ("W18", "HRNet_W18_C", None),
+        ("w18", "HRNet_W18_C", None),
+        ("hrnet_w18", "HRNet_W18_C", None),
+        ("HRNet-W18-C", "HRNet_W18_C", None),
+        ("hrnetv2_w18", "HRNet_W18_C", None),
+        ("hrnet_w48_ssld", "HRNet_W48_C_ssld", None),
+        ("HRNET_W18_SMALL_V2", "hrnet_w18_small_v2", None),
+        ("hrnet_w18.ms_in1k", "HRNet_W18_C", Some("ms")),
+        ("HRNet_W18.MS_in1k", "HRNet_W18_C", Some("ms")),
+        ("hrnet_w18_small.ms_in1k", "hrnet_w18_small", Some("ms")),
+        ("hrnet_w48_ssld.paddle_in1k", "HRNet_W48_C_ssld", Some("paddle")),
+    ] {
+        let named = zoo.named(name).expect(name);
+        let artifact = named.artifact.map(|artifact| artifact.id.as_str());
+        assert_eq!(
+            (named.variant.name.as_str(), artifact),
+            (variant, source),
+            "{name}"
+        );
+    }
+    let aliases = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
+    assert_eq!(aliases.flat_map(|artifact| &artifact.aliases).count(), 11);
+}
+
+#[test]
+fn an_exact_name_wins_and_a_name_of_several_lists_them() {
+    let own = EMBEDDED.replacen("name = \"HRNet_W30_C\"", "name = \"w18\"", 1);
+    let zoo = parse(&own).expect("valid");
+    assert_eq!(zoo.find("w18").expect("exact").name, "w18");
+    assert_eq!(zoo.find("W18").expect("its name in another case").name, "w18");
+    assert_eq!(
+        zoo.find("hrnet_w18").expect_err("either of two").candidates,
+        ["HRNet_W18_C", "w18"]
+    );
+    assert!(zoo.variant("HRNet-W18-C").is_none(), "records have one spelling");
+}
+
+#[test]
+fn an_alias_stands_for_one_thing() {
+    let alias = "aliases = [\"hrnet_w18.ms_in1k\"]";
+    for taken in ["HRNet-W18-C", "hrnet_w30.ms_in1k"] {
+        let told = refused(
+            "aliases = [\"hrnet_w32.ms_in1k\"]",
+            &format!("aliases = [\"{taken}\"]"),
+        );
+        assert!(told.contains("is the name of something else"), "{taken}: {told}");
+    }
+    assert!(refused(alias, "aliases = [\"../x\"]").contains("the name `../x`"));
+    let told = refused("name = \"HRNet_W30_C\"", "name = \"HRNet_W18.ms_in1k\"");
+    assert!(told.contains("is an alias of weights of `HRNet_W18_C`"), "{told}");
 }
 
 #[test]
@@ -173,7 +235,166 @@ fn faults_are_refused_with_line_and_column() {
     assert!(refused("schema = 1", "schema = 2").starts_with("zoo.toml:6:10: schema 2"));
     assert!(refused("schema = 1", "schema = ").starts_with("zoo.toml:6:"));
     assert!(refused("schema = 1", "schema = \"1\"").contains("invalid type"));
-    assert!(refused("licence = \"Apache-2.0\"\n", "").contains("missing field `licence`"));
+    assert!(refused("licence = \"Apache-2.0\"\n", "").contains("`HRNet_W18_C` lacks `licence`"));
+    let misspelt = refused("licence = \"Apache-2.0\"", "licens = \"Apache-2.0\"");
+    assert!(misspelt.ends_with("did you mean `license`?"), "{misspelt}");
+}
+
+/// How a manifest begins that has two ways to prepare photos.
+const SMALL: &str = r#"schema = 1
+[preprocess.p]
+resize_short = 256
+crop = 224
+interpolation = "bilinear"
+mean = [0.5, 0.5, 0.5]
+std = [0.2, 0.2, 0.2]
+"#;
+
+#[test]
+fn all_that_a_variant_lacks_is_told_at_once() {
+    let text =
+        format!("{SMALL}[[variant]]\nname = \"mine\"\n[[variant.weights]]\nurl = \"https://host/w\"\n");
+    let error = parse(&text).expect_err("incomplete");
+    assert!(
+        error.starts_with("zoo.toml:9:8: `mine` lacks `licence`, "),
+        "{error}"
+    );
+    for field in ["network", "preprocess", "id", "format"] {
+        assert!(error.contains(&format!("`{field}`")), "{field}: {error}");
+    }
+    assert!(!error.contains("`naming`"), "the names themselves tell: {error}");
+    let empty = parse(&format!("{SMALL}[[variant]]\n")).expect_err("empty");
+    assert!(empty.contains("this variant lacks `name`, `licence`"), "{empty}");
+}
+
+#[test]
+fn a_licence_is_spelt_either_way_and_once() {
+    let american = EMBEDDED.replace("licence = ", "license = ");
+    let licences = |zoo: &Zoo| -> Vec<String> {
+        let of = |variant: &registry::Variant| {
+            variant
+                .artifacts
+                .iter()
+                .map(|one| one.licence.clone())
+                .collect::<Vec<_>>()
+        };
+        zoo.variants.iter().flat_map(of).collect()
+    };
+    assert_eq!(licences(&parse(&american).expect("valid")), licences(&shipped()));
+    let both = refused("licence = \"MIT\"", "licence = \"MIT\"\nlicense = \"MIT\"");
+    assert!(both.contains("the same field: drop one"), "{both}");
+}
+
+#[test]
+fn weights_may_be_files_of_this_machine_or_missing() {
+    let variant = |weights: &str| {
+        let network = "network = { widths = [18, 36, 72, 144], head = { classes = 10 } }";
+        format!(
+            "{SMALL}[[variant]]\nname = \"v\"\nlicence = \"MIT\"\npreprocess = \"p\"\n{network}\n{weights}"
+        )
+    };
+    let zoo = parse(&variant("")).expect("no weights");
+    assert!(zoo.variants[0].artifacts.is_empty());
+    assert_eq!(zoo.variants[0].spec.head.classes, 10);
+    assert_eq!(
+        zoo.variants[0].spec.head.features, 2048,
+        "what is left out is usual"
+    );
+    let zoo = parse(&variant("[[variant.weights]]\npath = \"runs/w20.pth\"")).expect("a path");
+    let artifact = &zoo.variants[0].artifacts[0];
+    assert_eq!(
+        (
+            artifact.id.as_str(),
+            artifact.url.as_str(),
+            artifact.file_name.as_str()
+        ),
+        ("local", "./runs/w20.pth", "w20.pth")
+    );
+    assert_eq!(
+        artifact.local.as_ref().expect("local").path(),
+        Path::new("./runs/w20.pth")
+    );
+    let refused =
+        |weights: &str| parse(&variant(&format!("[[variant.weights]]\n{weights}"))).expect_err(weights);
+    for (weights, why) in [
+        ("path = \"../w.pth\"", "leaves the folder of the manifest"),
+        ("path = \"runs/../../w.pth\"", "leaves the folder of the manifest"),
+        (
+            "path = \"/etc/passwd\"\nformat = \"pth\"",
+            "is outside the folder of the manifest",
+        ),
+        (
+            "id = \"x\"\nurl = \"file:///etc/w.pth\"",
+            "is outside the folder of the manifest",
+        ),
+        ("path = \"w\"", "lacks `format`"),
+        (
+            "path = \"a.pth\"\n[[variant.weights]]\npath = \"b.pth\"",
+            "`local` twice",
+        ),
+        ("path = \"a.pth\"\nurl = \"https://host/a.pth\"", "drop `path`"),
+        (
+            "path = \"a.pth\"\nmirrors = [\"https://host/a.pth\"]",
+            "`mirrors` go with the URL",
+        ),
+    ] {
+        let error = refused(weights);
+        assert!(error.contains(why), "{weights}: {error}");
+    }
+    #[cfg(unix)]
+    {
+        let text = variant("[[variant.weights]]\npath = \"/data/w.pth\"");
+        let folders = [std::path::PathBuf::from("/data")];
+        let zoo = Zoo::parse_with(&text, Path::new("zoo.toml"), &folders).expect("allowed");
+        assert_eq!(zoo.variants[0].artifacts[0].url, "/data/w.pth");
+    }
+}
+
+#[test]
+fn a_manifest_may_add_to_the_built_in_one() {
+    let own = r#"schema = 1
+extends = "builtin"
+[[variant]]
+name = "mine"
+base = "HRNet_W18_C"
+licence = "MIT"
+"#;
+    let zoo = parse(own).expect("valid");
+    let builtin = shipped();
+    assert_eq!(zoo.extends, registry::Extends::Builtin);
+    assert_eq!(zoo.variants.len(), builtin.variants.len() + 1);
+    assert_eq!(zoo.columns.len(), builtin.columns.len());
+    assert_eq!(
+        zoo.find("mine").expect("own").spec,
+        builtin.find("W18").expect("built in").spec
+    );
+    for (from, to, why) in [
+        (
+            "\"mine\"",
+            "\"hrnet_w18_c\"",
+            "`HRNet_W18_C` is built in, and `extends` keeps it",
+        ),
+        (
+            "\"builtin\"",
+            "\"built-in\"",
+            "expected \"builtin\", or \"nothing\"",
+        ),
+        (
+            "[[variant]]",
+            "[source.page]\ntitle = \"Mine\"\n[[variant]]",
+            "the source `page` is built in",
+        ),
+        (
+            "[[variant]]",
+            "[preprocess.paddle-224]\nresize_short = 8\ncrop = 8\ninterpolation = \"bilinear\"\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n[[variant]]",
+            "the preprocess `paddle-224` is built in",
+        ),
+    ] {
+        let error = parse(&own.replacen(from, to, 1)).expect_err(to);
+        assert!(error.contains(why), "{error}");
+    }
+    let alone = parse(&own.replace("\"builtin\"", "\"nothing\"")).expect_err("no base");
+    assert!(alone.contains("unknown base"), "{alone}");
 }
 
 #[test]

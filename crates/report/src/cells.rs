@@ -182,7 +182,7 @@ impl<'a> Model<'a> {
         for (index, cell) in cells.iter().enumerate() {
             let Some(case) = cell.case.network() else { continue };
             networks.entry(&case.variant).or_default().push(index);
-            if let Ok(variant) = input.zoo.find(&case.variant)
+            if let Some(variant) = input.zoo.variant(&case.variant)
                 && let std::collections::hash_map::Entry::Vacant(entry) =
                     macs.entry((&case.variant, case.crop))
                 && let Ok(graph) = variant.spec.graph(Shape::square(1, case.crop))

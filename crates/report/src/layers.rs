@@ -82,7 +82,7 @@ pub(crate) struct PartTime {
 pub(crate) fn breakdown<'a>(model: &Model<'a>) -> Option<Breakdown<'a>> {
     let times = model.input.layers?;
     let case = times.case.network()?;
-    let variant = model.input.zoo.find(&case.variant).ok()?;
+    let variant = model.input.zoo.variant(&case.variant)?;
     let graph = variant.spec.graph(Shape::square(1, case.crop)).ok()?;
     let ops: HashMap<&str, &Op> = graph
         .nodes()

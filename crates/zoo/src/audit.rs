@@ -36,8 +36,12 @@ fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<F
             }
         },
     };
-    let good = "The cached file has the pinned digest and holds every tensor of the network, finite and with plausible \
-                variances.";
+    let digest = match artifact.local {
+        None => "cached file has the pinned digest and",
+        Some(_) => "file has every digest that is stated of it and",
+    };
+    let good =
+        &format!("The {digest} holds every tensor of the network, finite and with plausible variances.");
     Ok(Some(finding(variant, artifact, "weights", good, &wrong)))
 }
 

@@ -27,6 +27,15 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) manifest: Option<PathBuf>,
+    /// Another folder that a manifest may name weight files in, by their whole paths; its own folder it always may
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ZOO_WEIGHTS_DIR",
+        help_heading = "Global options"
+    )]
+    pub(crate) weights_dir: Option<PathBuf>,
     /// Where weights are kept: without it the system's folder for caches (`zoo cache path` prints it)
     #[arg(
         long,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ::files::LARGEST_TEXT;
 use anstream::ColorChoice;
-use registry::{Artifact, Cache, EMBEDDED, Fetcher, Lock, Variant, Zoo};
+use registry::{Artifact, Cache, Extends, Fetcher, Lock, Named, Variant, Zoo};
 use runtime::Costs;
 
 use crate::bench::provenance;
@@ -25,6 +25,10 @@ pub(crate) struct Context {
     pub(crate) offline: bool,
     /// The manifest's file; without one the manifest is the one built in.
     manifest: Option<PathBuf>,
+    /// Whether nobody named it: it lies in the current folder.
+    is_found: bool,
+    /// Where it may name weight files beside its own folder.
+    weights_dir: Option<PathBuf>,
     cache: Cache,
     zoo: OnceCell<Zoo>,
 }
@@ -42,6 +46,8 @@ impl Context {
             out: Output::new(global.quiet, global.verbose > 0, color),
             offline: global.offline,
             manifest: global.manifest.clone().or_else(here),
+            is_found: global.manifest.is_none(),
+            weights_dir: global.weights_dir.clone(),
             cache: Cache::new(cache.unwrap_or_else(|| PathBuf::from(".zoo-cache"))),
             zoo: OnceCell::new(),
         }
@@ -53,6 +59,8 @@ impl Context {
             out: Output::new(true, false, ColorChoice::Never),
             offline: true,
             manifest: None,
+            is_found: false,
+            weights_dir: None,
             cache: Cache::new(Cache::platform_root().unwrap_or_else(|| PathBuf::from(".zoo-cache"))),
             zoo: OnceCell::new(),
         }
@@ -64,14 +72,37 @@ impl Context {
             return Ok(zoo);
         }
         let zoo = match &self.manifest {
-            None => Zoo::parse(EMBEDDED, Path::new("the built-in zoo.toml"))?,
+            None => Zoo::builtin(),
             Some(path) => {
                 let text = ::files::read_text(path, LARGEST_TEXT)
                     .map_err(|error| Failure::new(Exit::Manifest, format!("{}: {error}", path.display())))?;
-                Zoo::parse(&text, path)?
+                let zoo = self.parse(&text, path)?;
+                self.tell_replaced(&zoo);
+                zoo
             }
         };
         Ok(self.zoo.get_or_init(|| zoo))
+    }
+
+    /// The manifest of a text, whose paths lead where this run allows them to.
+    pub(crate) fn parse(&self, text: &str, path: &Path) -> Result<Zoo, Failure> {
+        Ok(Zoo::parse_with(text, path, self.weights_dir.as_slice())?)
+    }
+
+    /// Says so where a manifest that nobody named takes the place of the one that is built in.
+    fn tell_replaced(&self, zoo: &Zoo) {
+        if !self.is_found || zoo.extends != Extends::Unsaid {
+            return;
+        }
+        let builtin = Zoo::builtin();
+        let gone = |variant: &&Variant| zoo.variant(&variant.name).is_none();
+        let gone = builtin.variants.iter().filter(gone).count();
+        if gone > 0 {
+            self.out.note(&format!(
+                "{MANIFEST} in this folder replaces the built-in variants: `extends = \"builtin\"` at its top keeps them, \
+                 `extends = \"nothing\"` ends this note"
+            ));
+        }
     }
 
     /// Where `zoo tune` keeps its times.
@@ -123,6 +154,9 @@ impl Context {
         if let Some(manifest) = &self.manifest {
             arguments.extend(["--manifest".into(), manifest.into()]);
         }
+        if let Some(folder) = &self.weights_dir {
+            arguments.extend(["--weights-dir".into(), folder.into()]);
+        }
         if self.offline {
             arguments.push("--offline".into());
         }
@@ -148,6 +182,11 @@ impl Context {
         }
     }
 
+    /// The manifest's file, or where one would be looked for first.
+    pub(crate) fn manifest_file(&self) -> PathBuf {
+        self.manifest.clone().unwrap_or_else(|| PathBuf::from(MANIFEST))
+    }
+
     /// Where the manifest comes from, in words.
     pub(crate) fn manifest_origin(&self) -> String {
         self.manifest
@@ -155,9 +194,19 @@ impl Context {
             .map_or_else(|| "built in".into(), |path| path.display().to_string())
     }
 
-    /// The variant of this name.
+    /// The variant that a name stands for, and its weights where the name is theirs.
+    pub(crate) fn named(&self, name: &str) -> Result<Named<'_>, Failure> {
+        Ok(self.zoo()?.named(name)?)
+    }
+
+    /// The variant that a name stands for.
     pub(crate) fn variant(&self, name: &str) -> Result<&Variant, Failure> {
-        Ok(self.zoo()?.find(name)?)
+        Ok(self.named(name)?.variant)
+    }
+
+    /// The variant of exactly this name, as records write it.
+    pub(crate) fn recorded(&self, name: &str) -> Result<&Variant, Failure> {
+        Ok(self.zoo()?.recorded(name)?)
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -175,12 +224,17 @@ impl Context {
         fetcher
     }
 
-    /// The lock beside the manifest; for the built-in manifest it lies in the cache.
+    /// The lock beside the manifest; for the built-in manifest it lies in the cache, and is in force, too, where a manifest
+    /// extends that one.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
-        let path = match &self.manifest {
-            Some(manifest) => manifest.with_file_name(LOCK),
-            None => self.cache.root().join(LOCK),
+        let builtin = self.cache.root().join(LOCK);
+        let Some(manifest) = &self.manifest else {
+            return Ok(Lock::open(&builtin)?);
         };
-        Ok(Lock::open(&path)?)
+        let mut lock = Lock::open(&manifest.with_file_name(LOCK))?;
+        if self.zoo()?.extends == Extends::Builtin {
+            lock.inherit(&Lock::open(&builtin)?);
+        }
+        Ok(lock)
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use checkpoint::{TensorFile, open_prepared, prepared_path, write_prepared};
 use harness::WeightsCheck;
 use hrnet::{Graph, Shape};
-use registry::{Artifact, Check, Checked, Digest, FetchError, Variant};
+use registry::{Artifact, Check, Checked, Digest, FetchError, Lock, Variant};
 
 use crate::context::Context;
 use crate::{Exit, Failure};
@@ -91,7 +91,7 @@ pub(crate) fn check_copy(
     deep: bool,
 ) -> Result<CopyState, Failure> {
     let lock = cx.lock()?;
-    let Some(digest) = cx.cache().content(artifact, &lock) else {
+    let Some(digest) = digest(cx, artifact, &lock) else {
         return Ok(CopyState::Missing);
     };
     let copy = Prepared::named(cx, digest);
@@ -118,7 +118,7 @@ pub(crate) fn check_copy(
 
 /// Where the prepared copy of a source's weights lies, or would.
 pub(crate) fn copy_path(cx: &Context, artifact: &Artifact) -> Option<PathBuf> {
-    let digest = cx.cache().content(artifact, &cx.lock().ok()?)?;
+    let digest = digest(cx, artifact, &cx.lock().ok()?)?;
     Some(cx.cache().copy_path(&Prepared::named(cx, digest).name))
 }
 
@@ -129,29 +129,43 @@ pub(crate) fn remake_copy(
     artifact: &Artifact,
 ) -> Result<CopyState, Failure> {
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-    if let Some(digest) = cx.cache().content(artifact, &cx.lock()?) {
+    if let Some(digest) = digest(cx, artifact, &cx.lock()?) {
         cx.cache().remove_copy(&Prepared::named(cx, digest).name)?;
     }
     open(cx, artifact, &graph)?;
     check_copy(cx, variant, artifact, false)
 }
 
+/// What a source's file is, or must be: of a file of this machine that nobody vouches for, what it is now.
+fn digest(cx: &Context, artifact: &Artifact, lock: &Lock) -> Option<Digest> {
+    let known = cx.cache().content(artifact, lock);
+    known.or_else(|| {
+        artifact.local.as_ref()?;
+        Some(cx.cache().open(artifact, lock, false).ok()??.pin.sha256)
+    })
+}
+
 /// The same file, all of whose bytes have been read and hashed by this process.
 fn in_full(cx: &Context, artifact: &Artifact, file: Checked) -> Result<Option<Checked>, Failure> {
     match file.check {
         Check::Read => Ok(Some(file)),
-        Check::Stamp => Ok(cx.cache().open(artifact, &cx.lock()?, true)?),
+        Check::Stamp => match cx.cache().open(artifact, &cx.lock()?, true)? {
+            Some(again) if again.pin != file.pin => Err(changed(&again)),
+            again => Ok(again),
+        },
     }
+}
+
+fn changed(source: &Checked) -> Failure {
+    let what = format!("{} was changed while it was read", source.path.display());
+    Failure::new(Exit::Checksum, what).help("`zoo verify --repair` brings back what was downloaded")
 }
 
 /// Refuses a file that somebody wrote to while its values were read.
 fn steady(source: &Checked) -> Result<(), Failure> {
     match source.still_holds() {
         Ok(true) => Ok(()),
-        Ok(false) => {
-            let what = format!("{} was changed while it was read", source.path.display());
-            Err(Failure::new(Exit::Checksum, what).help("`zoo verify --repair` brings it back"))
-        }
+        Ok(false) => Err(changed(source)),
         Err(error) => Err(Failure::file(&source.path, &error)),
     }
 }

@@ -135,9 +135,12 @@ impl From<ManifestError> for Failure {
 
 impl From<UnknownVariant> for Failure {
     fn from(error: UnknownVariant) -> Self {
-        let help = match &error.nearest {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`zoo list` names them all".into(),
+        let names: Vec<String> = error.candidates.iter().map(|name| format!("`{name}`")).collect();
+        let help = match (names.split_last(), &error.weights_of) {
+            (None, None) => "`zoo list` names them all".into(),
+            (None, Some(variant)) => format!("`zoo show {variant}` lists its weights"),
+            (Some((last, [])), _) => format!("did you mean {last}?"),
+            (Some((last, others)), _) => format!("did you mean {} or {last}?", others.join(", ")),
         };
         Self::new(Exit::NotFound, error).help(help)
     }
@@ -158,7 +161,7 @@ impl From<&FetchError> for Exit {
             FetchError::Mismatch { .. } | FetchError::Damaged { .. } | FetchError::NotPinned { .. } => {
                 Self::Checksum
             }
-            FetchError::Offline { .. } => Self::Missing,
+            FetchError::Offline { .. } | FetchError::Absent { .. } => Self::Missing,
             FetchError::Disk { .. } => Self::Disk,
         }
     }
@@ -181,8 +184,11 @@ impl From<&FetchError> for Failure {
                 said_by: registry::COPY_NOTE,
                 ..
             } => Some("`zoo verify --repair` removes it and makes it anew"),
-            FetchError::Mismatch { .. } => Some("the publisher replaced the file, or someone else did"),
+            FetchError::Mismatch { .. } => Some(
+                "the publisher replaced the file, or someone else did; if you did, `zoo pin NAME --accept-changed NAME` pins it",
+            ),
             FetchError::Damaged { .. } => Some("`zoo verify --repair` without --offline brings it back"),
+            FetchError::Absent { .. } => Some("put it there, or change its `path` in zoo.toml"),
             FetchError::NotPinned { .. } => Some("without --locked the first download pins it"),
             FetchError::Offline { .. } => {
                 Some("without --offline it is downloaded; `--mirror FOLDER` needs no network")

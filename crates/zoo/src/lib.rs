@@ -27,6 +27,7 @@ mod output;
 mod peers;
 mod photos;
 mod scratch;
+mod selector;
 mod verdicts;
 mod weight_file;
 

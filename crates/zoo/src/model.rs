@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::Args;
 use harness::WeightsCheck;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
-use registry::{Artifact, Digest, Variant};
+use registry::{Artifact, Digest, FetchError, Named, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ use crate::{Exit, Failure, door, memory};
 /// Options of every subcommand that runs one network.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// The variant, as `zoo list` names it
+    /// The variant: its name, W18 for HRNet_W18_C, or timm's hrnet_w18.ms_in1k, which chooses the weights too; in any case
     #[arg(short, long, value_name = "NAME")]
     pub(crate) model: String,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub(crate) struct ModelArgs {
     /// What runs the network; without it the first of `zoo doctor` that takes the precision
     #[arg(long, value_name = "NAME")]
     pub(crate) backend: Option<String>,
-    /// Number format: f32, f16, bf16, i16 or int8
+    /// Number format: f32, f16, bf16, i16 or int8; fp32, half and the like are understood
     #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
     /// Threads; without it all of the machine's
@@ -50,11 +50,11 @@ pub(crate) struct Ready {
 
 impl ModelArgs {
     /// A session of the model for batches of `input`.
-    pub(crate) fn session(&self, cx: &Context, variant: &Variant, input: Shape) -> Result<Ready, Failure> {
-        let graph = variant.spec.graph(input)?;
-        memory::check_graph(&variant.name, &graph, self.precision)?;
-        let weights = self.weights.load(cx, variant, &graph)?;
-        self.ready(cx, variant, &graph, &weights)
+    pub(crate) fn session(&self, cx: &Context, named: Named, input: Shape) -> Result<Ready, Failure> {
+        let graph = named.variant.spec.graph(input)?;
+        memory::check_graph(&named.variant.name, &graph, self.precision)?;
+        let weights = self.weights.load(cx, named, &graph)?;
+        self.ready(cx, named.variant, &graph, &weights)
     }
 
     /// A session of the graph, which may be a part of the one the weights were loaded for.
@@ -99,28 +99,30 @@ pub(crate) struct WeightArgs {
     /// `FILE#KEY` takes the one under that key, as `zoo inspect` names it
     #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     pub(crate) weights: Option<WeightsArg>,
-    /// Which of the variant's weight sources, where it has several
+    /// Which of the variant's weight sources, where it has several; without it that of the name, else the first in the cache
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     pub(crate) source: Option<String>,
 }
 
 impl WeightArgs {
     /// The weights, fitted to the graph of the whole network.
-    pub(crate) fn load(&self, cx: &Context, variant: &Variant, graph: &Graph) -> Result<Weights, Failure> {
-        let weights = Weights::load(cx, variant, graph, &self.choice())?;
+    pub(crate) fn load(&self, cx: &Context, named: Named, graph: &Graph) -> Result<Weights, Failure> {
+        let weights = Weights::load(cx, named.variant, graph, &self.choice(named))?;
         cx.out.detail(&format!("weights: {}", weights.shown()));
         Ok(weights)
     }
 
     /// Whose weights they are, without loading them.
-    pub(crate) fn whose<'v>(&self, cx: &Context, variant: &'v Variant) -> Result<Whose<'v>, Failure> {
-        self.choice().whose(cx, variant)
+    pub(crate) fn whose<'v>(&self, cx: &Context, named: Named<'v>) -> Result<Whose<'v>, Failure> {
+        self.choice(named).whose(cx, named.variant)
     }
 
-    pub(crate) fn choice(&self) -> Choice<'_> {
+    /// The weights that are asked for; a name that is theirs asks for a source, too.
+    pub(crate) fn choice<'a>(&'a self, named: Named<'a>) -> Choice<'a> {
         match (&self.weights, &self.source) {
             (Some(weights), _) => Choice::Given(weights.clone()),
-            (None, source) => Choice::Cached(source.as_deref()),
+            (None, Some(source)) => Choice::Cached(Some(source)),
+            (None, None) => Choice::Cached(named.artifact.map(|artifact| artifact.id.as_str())),
         }
     }
 
@@ -189,6 +191,9 @@ impl Choice<'_> {
             Self::Cached(source) => pick(variant, *source, cx)?,
             Self::CachedOrSeeded => pick(variant, None, cx)?,
         };
+        let Some(artifact) = artifact else {
+            return Ok(Whose::Seeded);
+        };
         let is_seeded = matches!(self, Self::CachedOrSeeded) && cx.cached(artifact)?.is_none();
         Ok(match is_seeded {
             true => Whose::Seeded,
@@ -237,12 +242,15 @@ impl Weights {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
             Choice::Given(WeightsArg::File(file)) => Self::read(cx, file, graph),
             Choice::Cached(source) => {
-                let artifact = pick(variant, *source, cx)?;
+                let artifact = pick(variant, *source, cx)?.ok_or_else(|| no_source(variant))?;
                 let cached = Self::cached(cx, artifact, graph)?;
                 cached.ok_or_else(|| missing(variant, artifact))
             }
             Choice::CachedOrSeeded => {
-                let cached = Self::cached(cx, pick(variant, None, cx)?, graph)?;
+                let cached = match pick(variant, None, cx)? {
+                    Some(artifact) => Self::cached(cx, artifact, graph)?,
+                    None => None,
+                };
                 Ok(cached.unwrap_or_else(|| Self::seeded(0)))
             }
         }
@@ -322,7 +330,11 @@ impl Origin {
             Choice::Cached(source) => *source,
             Choice::CachedOrSeeded => None,
         };
-        let artifact = pick(variant, source, cx)?;
+        let artifact = match (pick(variant, source, cx)?, choice) {
+            (Some(artifact), _) => artifact,
+            (None, Choice::CachedOrSeeded) => return Ok(Self::Seeded(0)),
+            (None, _) => return Err(no_source(variant)),
+        };
         match (cx.cache().open(artifact, &cx.lock()?, false)?, choice) {
             (Some(found), _) => Ok(Self::File(FileOrigin {
                 name: artifact.file_name.clone(),
@@ -382,32 +394,37 @@ fn seeded(seed: u64) -> String {
     format!("seeded:{seed}")
 }
 
-/// The source of this id; without an id the first one that is in the cache, else the first.
-fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<&'a Artifact, Failure> {
+/// The source of this id; without an id the first one that is in the cache, else the first, if there is any.
+fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<Option<&'a Artifact>, Failure> {
     let artifacts = &variant.artifacts;
-    match id {
-        Some(id) => artifacts
-            .iter()
-            .find(|artifact| artifact.id == id)
-            .ok_or_else(|| {
-                let known: Vec<&str> = artifacts.iter().map(|artifact| artifact.id.as_str()).collect();
-                Failure::new(
-                    Exit::NotFound,
-                    format!(
-                        "{} has no weight source `{id}`: it has {}",
-                        variant.name,
-                        known.join(", ")
-                    ),
-                )
-            }),
-        None => Ok(artifacts
-            .iter()
-            .find(|artifact| matches!(cx.cached(artifact), Ok(Some(_))))
-            .unwrap_or(&artifacts[0])),
-    }
+    let is_cached = |artifact: &&Artifact| matches!(cx.cached(artifact), Ok(Some(_)));
+    let Some(id) = id.filter(|_| !artifacts.is_empty()) else {
+        return Ok(artifacts.iter().find(is_cached).or(artifacts.first()));
+    };
+    let found = variant.artifact(id).ok_or_else(|| {
+        let known: Vec<&str> = artifacts.iter().map(|artifact| artifact.id.as_str()).collect();
+        let (name, known) = (&variant.name, known.join(", "));
+        Failure::new(
+            Exit::NotFound,
+            format!("{name} has no weight source `{id}`: it has {known}"),
+        )
+    })?;
+    Ok(Some(found))
+}
+
+/// The variant has no weights but those that somebody names.
+fn no_source(variant: &Variant) -> Failure {
+    let what = format!("zoo.toml names no weights of {}", variant.name);
+    Failure::new(Exit::Missing, what).help(
+        "`--weights FILE` takes a file, `--weights seeded:0` random ones; `path = \"FILE\"` in a [[variant.weights]] makes a \
+         file its own",
+    )
 }
 
 fn missing(variant: &Variant, artifact: &Artifact) -> Failure {
+    if let Some(local) = &artifact.local {
+        return FetchError::Absent { path: local.path() }.into();
+    }
     let name = &variant.name;
     Failure::new(Exit::Missing, format!("the {} weights of {name} are not in the cache", artifact.id)).help(format!(
         "`zoo fetch {name}` brings them; `--weights FILE` takes another file, `--weights seeded:0` random ones"

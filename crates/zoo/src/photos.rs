@@ -80,7 +80,7 @@ impl<'z> Preparation<'z> {
             Whose::File { name, naming } => (name, *naming),
         };
         let mut sources = variant.artifacts.iter();
-        match sources.find(|source| source.naming == publisher(naming)) {
+        match sources.find(|source| source.naming == Some(publisher(naming))) {
             Some(source) => {
                 let (naming, id) = (naming.name(), &source.id);
                 let reason = format!(

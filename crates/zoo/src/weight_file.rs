@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::{CheckpointError, Naming, TensorFile};
 use hrnet::{Graph, Shape};
+use registry::Zoo;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
@@ -103,7 +104,7 @@ impl WeightFile {
         let file = self.read_from(cx, file)?;
         match file.clone().weights(graph) {
             Err(error @ CheckpointError::Mismatch { .. }) => {
-                let fits = fits(cx, &file)?;
+                let fits = fits(cx.zoo()?, &file)?;
                 let failure = Failure::from(error);
                 Err(match fits.as_slice() {
                     [] => failure.help("`zoo inspect FILE --tensors` lists what is in it"),
@@ -129,9 +130,9 @@ impl fmt::Display for WeightFile {
 }
 
 /// The variants of the manifest whose network the file's tensors are.
-pub(crate) fn fits(cx: &Context, file: &TensorFile) -> Result<Vec<String>, Failure> {
+pub(crate) fn fits(zoo: &Zoo, file: &TensorFile) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    for variant in &cx.zoo()?.variants {
+    for variant in &zoo.variants {
         let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
         if file.clone().bind(&graph).is_ok() {
             names.push(variant.name.clone());

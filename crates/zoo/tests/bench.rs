@@ -144,6 +144,12 @@ fn a_plan_measures_nothing_and_a_limit_says_what_it_leaves_out() {
     let plan = place.zoo(&with(&["--plan"])).good();
     assert!(plan.contains("HRNet_W64_C/int8/bs8/crop224/cpu"), "{plan}");
     assert!(plan.contains("48 cells, 48 processes: "), "{plan}");
+    let peer = ["bench", "-m", "w18", "--backend", "cpu,onnxruntime", "--plan"];
+    let said = place.zoo(&peer).said();
+    assert!(
+        said.contains("warning: onnxruntime is not here") && !said.contains("cpu is"),
+        "{said}"
+    );
     assert!(place.files().is_empty(), "{:?}", place.files());
     let short = place.zoo(&with(&["--plan", "--budget", "20s", "--json"])).json();
     let rows = short.as_array().expect("rows");

@@ -466,6 +466,34 @@ fn secrets_of_mirrors_are_not_repeated() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_told_of_once_and_missing_files_are_not_wrong() {
+    let place = Place::new(&[]);
+    let told = place.zoo(&["verify", "all"], 7);
+    assert!(told.contains("error: 2 files are not downloaded"), "{told}");
+    assert!(told.contains("`zoo fetch all` downloads"), "{told}");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    drop(listener);
+    let variants: String = (0..5)
+        .map(|seed| {
+            let url = format!("http://{address}/{seed}.pth");
+            variant(&format!("Net_{seed}"), 18, &[("timm", &url, "pth")])
+        })
+        .collect();
+    fs::write(place.path("zoo.toml"), format!("{SMALL}{variants}")).expect("written");
+    let told = place.zoo(&["fetch", "all"], 5);
+    let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{told}");
+    assert!(errors[0].starts_with(&format!("error: {address}: ")), "{told}");
+    assert!(errors[0].ends_with(": 5 files"), "{told}");
+    assert_eq!(errors[1], "error: 5 of 5 files could not be fetched");
+    for next in ["--offline --mirror", "HTTPS_PROXY", "zoo links"] {
+        assert!(told.contains(next), "{next}: {told}");
+    }
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[test]
 fn a_server_without_end_does_not_fill_the_disk() {
     let place = Place::new(&[Fault::Endless]);
     let told = place.zoo(&["fetch", "Net_0"], 5);

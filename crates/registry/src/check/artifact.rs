@@ -4,68 +4,118 @@ use reqwest::Url;
 use toml::Spanned;
 
 use super::Check;
+use super::complete::{Complete, Place, Weights};
 use crate::http::is_loopback;
+use crate::local::Placed;
 use crate::secrets::shown_text;
 use crate::types::{Artifact, Known, Preprocess};
-use crate::{ManifestError, names, wire};
+use crate::{LocalFile, ManifestError, names};
+
+/// The name of a weight source that is a file of this machine and has no other.
+const LOCAL: &str = "local";
+
+/// Where a file is, as checked.
+struct Found {
+    url: String,
+    file_name: String,
+    local: Option<LocalFile>,
+}
 
 impl Check<'_> {
-    /// The weight sources of a variant: at least one, each with a name of its own; without a profile of their own they have
-    /// the variant's.
+    /// The weight sources of a variant, each with a name of its own; without a profile of their own they have the variant's.
     pub(super) fn artifacts(
         &self,
-        variant: &str,
-        wire: &wire::Variant,
+        written: &Complete<'_>,
         preprocess: &Preprocess,
         declared: &BTreeMap<String, Preprocess>,
         most_bytes: u64,
     ) -> Result<Vec<Artifact>, ManifestError> {
         let mut artifacts: Vec<Artifact> = Vec::new();
-        for weights in &wire.weights {
-            let id = self.name(&weights.id)?;
-            if artifacts
-                .iter()
-                .any(|artifact| artifact.id.eq_ignore_ascii_case(&id))
-            {
-                let message = format!("`{variant}` declares the weight source `{id}` twice");
-                return self.fail(weights.id.span(), message);
+        for source in &written.weights {
+            let mut artifact = self.artifact(source, written.licence, preprocess, most_bytes)?;
+            if let Some(id) = &source.wire.preprocess {
+                artifact.preprocess = self.profile(id, declared)?;
             }
-            let (url, file_name) = self.url(&weights.url)?;
-            let mirrors = weights.mirrors.iter().map(|mirror| Ok(self.url(mirror)?.0));
-            let mirrors = mirrors.collect::<Result<Vec<_>, _>>()?;
-            let known = match (&weights.sha256, &weights.sha256_prefix) {
-                (None, None) => Known::Nothing,
-                (Some(full), None) => Known::Full(self.parsed(full)?),
-                (None, Some(prefix)) => Known::Prefix(self.parsed(prefix)?),
-                (Some(_), Some(prefix)) => {
-                    return self.fail(prefix.span(), "`sha256` says it all: drop `sha256_prefix`");
-                }
-            };
-            let preprocess = match &weights.preprocess {
-                Some(id) => self.profile(id, declared)?,
-                None => preprocess.clone(),
-            };
-            artifacts.push(Artifact {
-                id,
-                url,
-                mirrors,
-                file_name,
-                format: weights.format,
-                naming: weights.naming,
-                preprocess,
-                licence: weights.licence.clone().unwrap_or_else(|| wire.licence.clone()),
-                bytes: weights.bytes,
-                most_bytes,
-                known,
-            });
-        }
-        if artifacts.is_empty() {
-            return self.fail(
-                wire.name.span(),
-                format!("`{variant}` has no [[variant.weights]]"),
-            );
+            let same = |other: &&Artifact| other.id.eq_ignore_ascii_case(&artifact.id);
+            if artifacts.iter().find(same).is_some() {
+                let place = source.wire.id.as_ref().unwrap_or(source.place.written());
+                let variant = written.name.get_ref();
+                let message = format!("`{variant}` declares the weight source `{}` twice", artifact.id);
+                return self.fail(place.span(), message);
+            }
+            artifacts.push(artifact);
         }
         Ok(artifacts)
+    }
+
+    fn artifact(
+        &self,
+        source: &Weights<'_>,
+        licence: &str,
+        preprocess: &Preprocess,
+        most_bytes: u64,
+    ) -> Result<Artifact, ManifestError> {
+        let wire = source.wire;
+        let id = match &wire.id {
+            Some(id) => self.name(id)?,
+            None => LOCAL.into(),
+        };
+        let found = self.place(source.place)?;
+        if let Some(mirror) = wire.mirrors.first().filter(|_| found.local.is_some()) {
+            return self.fail(
+                mirror.span(),
+                "`mirrors` go with the URL of a server: this file is on this machine",
+            );
+        }
+        let mirrors = wire.mirrors.iter().map(|mirror| Ok(self.url(mirror)?.url));
+        let known = match (&wire.sha256, &wire.sha256_prefix) {
+            (None, None) => Known::Nothing,
+            (Some(full), None) => Known::Full(self.parsed(full)?),
+            (None, Some(prefix)) => Known::Prefix(self.parsed(prefix)?),
+            (Some(_), Some(prefix)) => {
+                return self.fail(prefix.span(), "`sha256` says it all: drop `sha256_prefix`");
+            }
+        };
+        let aliases = wire.aliases.iter().map(|alias| alias.get_ref().clone());
+        Ok(Artifact {
+            id,
+            aliases: aliases.collect(),
+            mirrors: mirrors.collect::<Result<Vec<_>, _>>()?,
+            url: found.url,
+            local: found.local,
+            file_name: found.file_name,
+            format: source.format,
+            naming: wire.naming,
+            preprocess: preprocess.clone(),
+            licence: source.licence.unwrap_or(licence).to_owned(),
+            bytes: wire.bytes,
+            most_bytes,
+            known,
+        })
+    }
+
+    /// Where the file is: on a server, or on this machine where its manifest's paths may lead.
+    fn place(&self, place: Place<'_>) -> Result<Found, ManifestError> {
+        let written = place.written();
+        let text = written.get_ref();
+        let placed = match place {
+            Place::Path(_) => self.folders.place(text),
+            Place::Url(_) => match Url::parse(text).ok().filter(|url| url.scheme() == "file") {
+                Some(url) => self.folders.place_url(&url),
+                None => return self.url(written),
+            },
+        };
+        match placed {
+            Ok(Placed { file, key }) => Ok(Found {
+                file_name: key.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+                url: key,
+                local: Some(file),
+            }),
+            Err(why) => self.fail(
+                written.span(),
+                format!("the path `{}` {why}", text.escape_debug()),
+            ),
+        }
     }
 
     fn parsed<T: std::str::FromStr>(&self, written: &Spanned<String>) -> Result<T, ManifestError>
@@ -78,8 +128,8 @@ impl Check<'_> {
             .map_err(|error: T::Err| self.error(written.span(), error.to_string()))
     }
 
-    /// The URL and its last part.
-    fn url(&self, written: &Spanned<String>) -> Result<(String, String), ManifestError> {
+    /// A server's URL and its last part.
+    fn url(&self, written: &Spanned<String>) -> Result<Found, ManifestError> {
         let text = written.get_ref();
         let shown = shown_text(text);
         let fail = |why: &str| self.fail(written.span(), format!("the URL `{shown}` {why}"));
@@ -88,7 +138,9 @@ impl Check<'_> {
             return fail("holds white space or a control character");
         }
         let Ok(url) = Url::parse(text) else {
-            return fail("cannot be read: expected https://HOST/PATH/FILE");
+            return fail(
+                "cannot be read: expected https://HOST/PATH/FILE; a file of this machine is named by `path`",
+            );
         };
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
             return fail("is not https; http is taken from this machine alone");
@@ -98,7 +150,11 @@ impl Check<'_> {
         }
         let file_name = text.rsplit('/').next().unwrap_or_default();
         match names::fault(file_name) {
-            None => Ok((text.clone(), file_name.to_owned())),
+            None => Ok(Found {
+                url: text.clone(),
+                file_name: file_name.to_owned(),
+                local: None,
+            }),
             Some(fault) => {
                 let name = file_name.split(['?', '#']).next().unwrap_or_default();
                 let mark = if name == file_name { "" } else { "?…" };

@@ -4,40 +4,49 @@ use hrnet::{Graph, HeadSpec, HrnetSpec, Param, Shape, StageOneSpec};
 use toml::Spanned;
 
 use super::Check;
+use super::complete::Complete;
+use crate::find::folded;
 use crate::types::{Preprocess, Variant, Zoo};
-use crate::{ManifestError, wire};
+use crate::{ManifestError, Named, wire};
 
 impl Check<'_> {
     /// The next variant after those that `zoo` has already.
-    pub(super) fn variant(&self, wire: &wire::Variant, zoo: &Zoo) -> Result<Variant, ManifestError> {
-        let name = self.new_name(&wire.name, zoo)?;
+    pub(super) fn variant(
+        &self,
+        written: &Spanned<wire::Variant>,
+        zoo: &Zoo,
+    ) -> Result<Variant, ManifestError> {
+        let complete = self.complete(written)?;
+        let wire = complete.wire;
+        let name = self.new_name(complete.name, zoo)?;
         let base = self.base(wire, zoo)?;
-        let preprocess = self.preprocess_of(wire, base, &zoo.preprocess)?;
-        let (spec, graph) = self.network(wire, base, &preprocess)?;
-        let artifacts = self.artifacts(&name, wire, &preprocess, &zoo.preprocess, most_bytes(&graph))?;
+        let preprocess = self.preprocess_of(&complete, base, &zoo.preprocess)?;
+        let (spec, graph) = self.network(&complete, base, &preprocess)?;
+        let artifacts = self.artifacts(&complete, &preprocess, &zoo.preprocess, most_bytes(&graph))?;
+        self.check_aliases(&name, wire, zoo)?;
         let mut variant = Variant {
             base: base.map(|base| base.name.clone()),
             tags: wire.tags.clone(),
             spec,
-            licence: wire.licence.clone(),
+            licence: complete.licence.to_owned(),
             preprocess,
             artifacts,
             claims: Vec::new(),
             name,
         };
-        self.crops(wire, &variant)?;
+        self.crops(complete.name, &variant)?;
         variant.claims = self.claims(wire, &variant, base, zoo)?;
         Ok(variant)
     }
 
     /// Refuses a weight source whose crop the network does not take.
-    fn crops(&self, wire: &wire::Variant, variant: &Variant) -> Result<(), ManifestError> {
+    fn crops(&self, written: &Spanned<String>, variant: &Variant) -> Result<(), ManifestError> {
         let others = variant.profiles().into_iter().skip(1);
         for Preprocess { id, crop, .. } in others.filter(|profile| profile.crop != variant.preprocess.crop) {
             if let Err(error) = variant.spec.graph(Shape::square(1, *crop)) {
                 let name = &variant.name;
                 return self.fail(
-                    wire.name.span(),
+                    written.span(),
                     format!("`{name}` on images prepared as {id}: {error}"),
                 );
             }
@@ -49,16 +58,37 @@ impl Check<'_> {
     fn new_name(&self, written: &Spanned<String>, zoo: &Zoo) -> Result<String, ManifestError> {
         let name = self.name(written)?;
         let mut variants = zoo.variants.iter();
-        match variants.find(|variant| variant.name.eq_ignore_ascii_case(&name)) {
-            None => Ok(name),
-            Some(other) => self.fail(
-                written.span(),
-                format!(
-                    "variant `{name}` is declared twice: `{}` stands above",
-                    other.name
+        let same = variants.position(|variant| variant.name.eq_ignore_ascii_case(&name));
+        if let Some(index) = same {
+            let other = &zoo.variants[index].name;
+            let message = match index < self.builtin {
+                true => format!(
+                    "`{other}` is built in, and `extends` keeps it: choose another name than `{name}`"
                 ),
-            ),
+                false => format!("variant `{name}` is declared twice: `{other}` stands above"),
+            };
+            return self.fail(written.span(), message);
         }
+        let spelt = zoo.spelt(&folded(&name));
+        if let Some(Named { variant, .. }) = spelt.iter().find(|named| named.artifact.is_some()) {
+            let message = format!("`{name}` is an alias of weights of `{}`", variant.name);
+            return self.fail(written.span(), message);
+        }
+        Ok(name)
+    }
+
+    /// Refuses aliases that would stand for several things.
+    fn check_aliases(&self, variant: &str, wire: &wire::Variant, zoo: &Zoo) -> Result<(), ManifestError> {
+        let mut own = vec![folded(variant)];
+        for alias in wire.weights.iter().flat_map(|weights| &weights.get_ref().aliases) {
+            let name = folded(&self.name(alias)?);
+            if own.contains(&name) || !zoo.spelt(&name).is_empty() {
+                let message = format!("the alias `{}` is the name of something else", alias.get_ref());
+                return self.fail(alias.span(), message);
+            }
+            own.push(name);
+        }
+        Ok(())
     }
 
     /// The variant this one takes over from; it stands above, so no chain of bases can close.
@@ -74,38 +104,34 @@ impl Check<'_> {
 
     fn preprocess_of(
         &self,
-        wire: &wire::Variant,
+        written: &Complete<'_>,
         base: Option<&Variant>,
         declared: &BTreeMap<String, Preprocess>,
     ) -> Result<Preprocess, ManifestError> {
-        match (&wire.preprocess, base) {
+        match (&written.wire.preprocess, base) {
             (Some(id), _) => self.profile(id, declared),
             (None, Some(base)) => Ok(base.preprocess.clone()),
-            (None, None) => self.fail(
-                wire.name.span(),
-                format!("`{}` needs `preprocess` or a `base`", wire.name.get_ref()),
-            ),
+            (None, None) => self.fail(written.name.span(), "`preprocess` or a `base` is needed"),
         }
     }
 
     /// The network, which must take images of the crop's size.
     fn network(
         &self,
-        wire: &wire::Variant,
+        written: &Complete<'_>,
         base: Option<&Variant>,
         preprocess: &Preprocess,
     ) -> Result<(HrnetSpec, Graph), ManifestError> {
-        let spec = match (&wire.network, base) {
+        let (network, name) = (&written.wire.network, written.name);
+        let spec = match (network, base) {
             (Some(network), None) => declared(network.get_ref()),
             (None, Some(base)) => base.spec.clone(),
             _ => {
-                return self.fail(
-                    wire.name.span(),
-                    format!("`{}` needs either `network` or `base`", wire.name.get_ref()),
-                );
+                let message = format!("`{}` needs either `network` or `base`", name.get_ref());
+                return self.fail(name.span(), message);
             }
         };
-        let span = wire.network.as_ref().map_or(wire.name.span(), Spanned::span);
+        let span = network.as_ref().map_or(name.span(), Spanned::span);
         match spec.graph(Shape::square(1, preprocess.crop)) {
             Ok(graph) => Ok((spec, graph)),
             Err(error) => self.fail(span, error.to_string()),
@@ -142,9 +168,9 @@ fn declared(network: &wire::Network) -> HrnetSpec {
         se_reduction: network.se_reduction,
         head: match &network.head {
             Some(head) => HeadSpec {
-                mids: head.mids.clone(),
-                features: head.features,
-                classes: head.classes,
+                mids: head.mids.clone().unwrap_or(usual.head.mids),
+                features: head.features.unwrap_or(usual.head.features),
+                classes: head.classes.unwrap_or(usual.head.classes),
             },
             None => usual.head,
         },

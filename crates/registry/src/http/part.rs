@@ -68,7 +68,7 @@ impl Part {
             };
             HttpError {
                 reached,
-                ..HttpError::new(chain(&error.without_url()), next)
+                ..HttpError::new(cause(&error.without_url()), next)
             }
         })?;
         let part = match response.status() {
@@ -170,6 +170,16 @@ impl Part {
         self.pace.check(waiting.elapsed(), read)?;
         Ok(read)
     }
+}
+
+/// What went wrong, without the words by which libraries say that a request failed.
+fn cause(error: &reqwest::Error) -> String {
+    let text = chain(error);
+    let words = ["error sending request: ", "client error (Connect): "];
+    let rest = words.iter().fold(text.as_str(), |text, words| {
+        text.strip_prefix(words).unwrap_or(text)
+    });
+    rest.to_owned()
 }
 
 fn is_web_page(beginning: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use crate::Zoo;
 pub(super) fn copied(zoo: &Zoo) -> Vec<Finding> {
     let mut findings = Vec::new();
     for variant in &zoo.variants {
-        let Some(base) = variant.base.as_deref().and_then(|base| zoo.find(base).ok()) else {
+        let Some(base) = variant.base.as_deref().and_then(|base| zoo.variant(base)) else {
             continue;
         };
         let own: Vec<Latency> = latencies(zoo, variant).collect();

@@ -11,6 +11,8 @@ use crate::http::{HttpError, Next, Reached};
 pub(crate) struct Stop {
     pub(crate) error: FetchError,
     pub(crate) next: Next,
+    /// Whether nobody was there to ask.
+    pub(crate) alone: bool,
     /// How far a request for a part came that nothing was sent for.
     pub(crate) part: Option<Reached>,
 }
@@ -20,6 +22,7 @@ impl Stop {
         Self {
             error,
             next,
+            alone: false,
             part: None,
         }
     }
@@ -31,7 +34,10 @@ impl Transfer<'_> {
             url: self.source.to_string(),
             reason: error.reason,
         };
-        Stop::new(failed, error.next)
+        Stop {
+            alone: error.reached == Reached::Nobody,
+            ..Stop::new(failed, error.next)
+        }
     }
 
     pub(super) fn wrong_size(&self, bytes: u64, actual: String, next: Next) -> Stop {

@@ -46,7 +46,7 @@ impl Errand {
     fn record(&self, cx: &Context) -> Result<Record, String> {
         // One that cannot be is no process's death.
         if let Some(case) = self.case.network() {
-            let variant = cx.variant(&case.variant).map_err(|failure| failure.message)?;
+            let variant = cx.recorded(&case.variant).map_err(|failure| failure.message)?;
             memory::check(variant, Shape::square(case.batch, case.crop), case.precision)
                 .map_err(|failure| failure.message)?;
         }

@@ -149,7 +149,7 @@ impl<'a> Forecast<'a> {
     fn size(&self, case: &NetworkCase) -> Option<(f64, f64)> {
         let key = (case.variant.clone(), case.crop);
         if !self.sizes.borrow().contains_key(&key) {
-            let variant = self.zoo.find(&case.variant).ok()?;
+            let variant = self.zoo.variant(&case.variant)?;
             let profile = variant.spec.graph(Shape::square(1, case.crop)).ok()?.profile();
             let size = (profile.macs().0 as f64, profile.trainable().0 as f64);
             self.sizes.borrow_mut().insert(key.clone(), size);

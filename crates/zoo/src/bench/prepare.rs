@@ -138,7 +138,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn question<'q>(&'q self, case: &'q NetworkCase) -> Result<Question<'q>, Failure> {
-        let variant = self.cx.variant(&case.variant)?;
+        let variant = self.cx.recorded(&case.variant)?;
         let graph = variant.spec.graph(Shape::square(case.batch, case.crop))?;
         memory::check_graph(&variant.name, &graph, case.precision)?;
         let choice = self.weights.clone().map_or(Choice::CachedOrSeeded, Choice::Given);

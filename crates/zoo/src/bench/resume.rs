@@ -67,7 +67,7 @@ fn weights(
         return Ok(String::new());
     };
     let choice = given.cloned().map_or(Choice::CachedOrSeeded, Choice::Given);
-    let about = Weights::about_choice(cx, cx.variant(&case.variant)?, &choice)?;
+    let about = Weights::about_choice(cx, cx.recorded(&case.variant)?, &choice)?;
     match calibration.filter(|_| case.precision.is_fixed_point()) {
         Some(file) => Ok(Calibrated::open(file)?.about(&about)),
         None => Ok(about),

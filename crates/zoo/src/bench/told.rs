@@ -120,7 +120,7 @@ pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for task in tasks {
         let Case::Network(case) = &task.case else { continue };
-        let Ok(variant) = zoo.find(&case.variant) else {
+        let Some(variant) = zoo.variant(&case.variant) else {
             continue;
         };
         let names: Vec<String> = zoo

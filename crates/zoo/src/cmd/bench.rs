@@ -5,10 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use glob::Pattern;
 use harness::{Budget, Case, Record, counted, read};
 use hrnet::{Precision, Shape};
-use registry::Zoo;
 
 use crate::bench::{
     Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, resume, slow, told,
@@ -17,6 +15,7 @@ use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
 use crate::model::WeightsArg;
+use crate::selector::{Selector, matching};
 use crate::{Exit, Failure, memory, peers};
 
 /// Measure latencies on this machine
@@ -26,15 +25,15 @@ use crate::{Exit, Failure, memory, peers};
 /// the records file as soon as it is measured. A run that was interrupted goes on with --resume.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Variants, with * and ? as wildcards
+    /// Variants by name, or by pattern with * and ? as wildcards; of weights that a name chooses only the network counts here
     #[arg(
         short,
         long,
-        value_name = "PATTERN",
+        value_name = "NAME|PATTERN",
         value_delimiter = ',',
         default_value = "*"
     )]
-    model: Vec<Pattern>,
+    model: Vec<Selector>,
     /// Number formats: f32, f16, bf16, i16, int8, or all that something runs
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
@@ -159,6 +158,12 @@ impl Bench {
         };
         if self.plan {
             let plan = campaign.plan(tasks, &known)?;
+            for peer in peers::absent(cx, &self.backend) {
+                cx.out.warn(&format!(
+                    "{peer} is not here, its cells would fail: `zoo peers list` says what there is, `zoo peers install \
+                     {peer}` installs a peer"
+                ));
+            }
             return match self.json {
                 true => cx.out.json(&told::plan_rows(&plan)),
                 false => cx.out.data(&told::plan(&plan, self.budget)),
@@ -277,23 +282,6 @@ pub(super) fn precisions(list: &[PrecisionArg]) -> Vec<Precision> {
     let mut seen = std::collections::HashSet::new();
     named.retain(|precision| seen.insert(*precision));
     named
-}
-
-/// The names of the variants that fit one of the patterns, in the manifest's order.
-///
-/// # Errors
-/// If nothing fits a pattern.
-pub(super) fn matching(zoo: &Zoo, patterns: &[Pattern]) -> Result<Vec<String>, Failure> {
-    for pattern in patterns {
-        if !zoo.variants.iter().any(|variant| pattern.matches(&variant.name)) {
-            // A plain name gets its suggestion; a pattern that fits nothing is as unknown as a name.
-            zoo.find(pattern.as_str())?;
-        }
-    }
-    let names = zoo.variants.iter().map(|variant| variant.name.clone());
-    Ok(names
-        .filter(|name| patterns.iter().any(|pattern| pattern.matches(name)))
-        .collect())
 }
 
 /// The crop of `CROP` or `CROP/RESIZE`; a network's time does not depend on the resizing before it.

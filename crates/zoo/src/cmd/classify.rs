@@ -58,16 +58,17 @@ struct Class {
 
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let variant = cx.variant(&self.model.model)?;
+        let named = cx.named(&self.model.model)?;
+        let variant = named.variant;
         let images = find_images(cx, &self.images)?;
-        let whose = self.model.weights.whose(cx, variant)?;
+        let whose = self.model.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let transform = crate::bench::transform(preparation.profile)?;
         let input = Shape::square(1, transform.crop());
         let Ready {
             mut session,
             calibration,
-        } = self.model.session(cx, variant, input)?;
+        } = self.model.session(cx, named, input)?;
         preparation.tell(cx);
         if self.model.weights.are_seeded() {
             cx.out
@@ -119,7 +120,11 @@ fn prepare(worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(),
 
 /// The classes of the largest logits, with softmax probabilities.
 fn top(logits: &[f32], count: usize) -> Vec<Class> {
-    let names = labels::imagenet();
+    // Classes of other data sets have no names here.
+    let names = match labels::imagenet() {
+        names if names.len() == logits.len() => names,
+        _ => Vec::new(),
+    };
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from(logit - largest).exp();
     let sum: f64 = logits.iter().map(|logit| weight(*logit)).sum();

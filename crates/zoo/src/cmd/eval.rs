@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use harness::counted;
 use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge};
 use hrnet::Precision;
-use registry::{Location, Variant};
+use registry::{Location, Named};
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
@@ -217,8 +217,9 @@ impl Eval {
         weights: Option<&WeightsArg>,
         images: &'a Images,
     ) -> Result<Ask<'a>, Failure> {
-        let variant = cx.variant(name)?;
-        let source = self.source(cx, variant)?;
+        let named = cx.named(name)?;
+        let variant = named.variant;
+        let source = self.source(cx, named)?;
         let weights = match weights {
             Some(weights) => Choice::Given(weights.clone()),
             None => Choice::Cached(source),
@@ -258,11 +259,17 @@ impl Eval {
     }
 
     /// The weight source that is used; none where a file or a seed was given.
-    fn source<'a>(&'a self, cx: &Context, variant: &'a Variant) -> Result<Option<&'a str>, Failure> {
+    fn source<'a>(&'a self, cx: &Context, named: Named<'a>) -> Result<Option<&'a str>, Failure> {
         match (&self.source, &self.weights) {
             (Some(source), _) => Ok(Some(source)),
             (None, Some(_)) => Ok(None),
-            (None, None) => Ok(trained(cx, variant)?.map(|artifact| artifact.id.as_str())),
+            (None, None) => {
+                let artifact = match named.artifact {
+                    None => trained(cx, named.variant)?,
+                    artifact => artifact,
+                };
+                Ok(artifact.map(|artifact| artifact.id.as_str()))
+            }
         }
     }
 
@@ -305,7 +312,7 @@ impl Eval {
         if let Some(settled) = settled {
             cx.out.note(&format!("stopped: {settled}"));
         }
-        let variant = cx.variant(&header.key.variant)?;
+        let variant = cx.recorded(&header.key.variant)?;
         let claims = Subject::of(variant, header).claims(cx.zoo()?);
         let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
@@ -368,7 +375,7 @@ impl Merge {
         })?;
         let mut header = parts[0].header.clone();
         header.shard = Shard::WHOLE;
-        let variant = cx.variant(&header.key.variant)?;
+        let variant = cx.recorded(&header.key.variant)?;
         let claims = Subject::of(variant, &parts[0].header).claims(cx.zoo()?);
         let summary = summary(header, &answers, None, &claims);
         tell(cx, &summary, &answers, self.json)?;

@@ -89,12 +89,13 @@ impl RoundedArg {
 
 impl Export {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let variant = cx.variant(&self.name)?;
+        let named = cx.named(&self.name)?;
+        let variant = named.variant;
         let format = self.format()?;
         self.refuse_what_does_not_fit(format)?;
-        let preprocess = Preparation::by_weights(variant, &self.weights.whose(cx, variant)?).profile;
+        let preprocess = Preparation::by_weights(variant, &self.weights.whose(cx, named)?).profile;
         let graph = variant.spec.graph(Shape::square(1, preprocess.crop))?;
-        let weights = self.weights.load(cx, variant, &graph)?;
+        let weights = self.weights.load(cx, named, &graph)?;
         if self.weights.are_seeded() {
             cx.out.warn("seeded weights were never trained");
         }

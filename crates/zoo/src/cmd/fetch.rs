@@ -1,4 +1,5 @@
 use clap::Args;
+use harness::counted;
 use registry::{Artifact, Fetcher, Plan};
 use serde::Serialize;
 
@@ -11,7 +12,8 @@ use crate::{Exit, Failure};
 /// Download weights into the cache and verify them
 ///
 /// Files enter the cache only after their size and checksum match zoo.toml or zoo.lock. Files without a published checksum are
-/// pinned in zoo.lock on the first download. Interrupted downloads resume.
+/// pinned in zoo.lock on the first download. Interrupted downloads resume. Files that zoo.toml names
+/// by `path` are checked and pinned where they are.
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
     #[command(flatten)]
@@ -53,6 +55,7 @@ impl Fetch {
         let artifacts: Vec<&Artifact> = files.iter().map(|(_, artifact)| *artifact).collect();
         let teller = Teller::new(cx, &files, self.json);
         let results = fetcher.fetch_all(&artifacts, &mut cx.lock()?, &teller);
+        let advice = teller.end();
         drop(teller);
         let failures: Vec<Exit> = results
             .iter()
@@ -60,10 +63,14 @@ impl Fetch {
             .collect();
         match Exit::of_many(&failures, files.len()) {
             None => Ok(()),
-            Some(exit) => Err(Failure::new(
-                exit,
-                format!("{} of {} files are not there", failures.len(), files.len()),
-            )),
+            Some(exit) => {
+                let all = counted(files.len(), "file");
+                let failure = Failure::new(exit, format!("{} of {all} could not be fetched", failures.len()));
+                Err(Failure {
+                    help: advice.map(str::to_owned),
+                    ..failure
+                })
+            }
         }
     }
 
@@ -73,6 +80,7 @@ impl Fetch {
             let plan = fetcher.plan(artifact, &lock)?;
             let (action, bytes, kept_bytes, from) = match plan {
                 Plan::Keep(pin) => ("keep", Some(pin.bytes), pin.bytes, Vec::new()),
+                Plan::Absent => ("absent", None, 0, Vec::new()),
                 Plan::Download { bytes, kept, sources } => ("download", bytes, kept, sources),
             };
             let line = PlanLine {

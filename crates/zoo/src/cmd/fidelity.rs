@@ -80,17 +80,18 @@ struct Answered {
 
 impl Fidelity {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let variant = cx.variant(&self.name)?;
+        let named = cx.named(&self.name)?;
+        let variant = named.variant;
         let precisions = precisions(&self.precision);
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         let runs = self.backends(cx, &precisions)?;
-        let whose = self.weights.whose(cx, variant)?;
+        let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
         for precision in &precisions {
             memory::check_graph(&variant.name, &graph, *precision)?;
         }
-        let weights = self.weights.load(cx, variant, &graph)?;
+        let weights = self.weights.load(cx, named, &graph)?;
         let calibration = self.calibrated(cx, variant, &weights)?;
         if !self.photos.is_empty() {
             preparation.tell(cx);

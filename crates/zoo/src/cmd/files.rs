@@ -1,22 +1,23 @@
 //! Which weight files a command is about.
 
 use clap::Args;
-use glob::Pattern;
-use registry::{Artifact, Variant, without_secrets};
+use registry::{Artifact, Named, Variant};
 
 use crate::context::Context;
+use crate::selector::Selector;
 use crate::{Exit, Failure};
 
 /// The choice of files, shared by the commands that handle weights.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// Variants: `all`, names, or patterns such as `HRNet_W*`
+    /// Variants: `all`, names as HRNet_W18_C, W18 or timm's hrnet_w18.ms_in1k, which chooses the weights too, or patterns
+    /// such as `HRNet_W*`
     #[arg(value_name = "NAME|PATTERN|all")]
-    names: Vec<String>,
+    names: Vec<Selector>,
     /// Only variants with this tag
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// This weight source of each variant, or `all`; without it the first of each variant that is named
+    /// This weight source of each variant, or `all`; without it that of the name, else the first of each variant
     #[arg(long, value_name = "ID")]
     source: Option<String>,
 }
@@ -28,6 +29,17 @@ impl Files {
     /// Whether the command line says nothing of files.
     pub(crate) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.tag.is_empty() && self.source.is_none()
+    }
+
+    /// The arguments that choose the same files, as a user would write them.
+    pub(crate) fn arguments(&self) -> String {
+        let mut words: Vec<String> = self.names.iter().map(ToString::to_string).collect();
+        words.extend(self.tag.iter().map(|tag| format!("--tag {tag}")));
+        words.extend(self.source.iter().map(|source| format!("--source {source}")));
+        if words.is_empty() {
+            words.push("all".into());
+        }
+        words.join(" ")
     }
 
     /// The files chosen; without a name those of the tag.
@@ -45,10 +57,11 @@ impl Files {
     }
 
     fn with_source<'a>(&self, cx: &'a Context, source: Option<&str>) -> Result<Vec<File<'a>>, Failure> {
+        let named = self.named(cx)?;
         let mut files = Vec::new();
-        for variant in self.variants(cx)? {
+        for variant in chosen(&named) {
             match source {
-                None => files.extend(variant.artifacts.first().map(|artifact| (variant, artifact))),
+                None => files.extend(own(&named, variant).map(|artifact| (variant, artifact))),
                 Some("all") => files.extend(variant.artifacts.iter().map(|artifact| (variant, artifact))),
                 Some(id) => files.extend(variant.artifact(id).map(|artifact| (variant, artifact))),
             }
@@ -61,38 +74,47 @@ impl Files {
         Ok(files)
     }
 
-    /// In the manifest's order, each once.
-    fn variants<'a>(&self, cx: &'a Context) -> Result<Vec<&'a Variant>, Failure> {
+    /// What is named and has one of the tags, in the manifest's order.
+    fn named<'a>(&self, cx: &'a Context) -> Result<Vec<Named<'a>>, Failure> {
         let zoo = cx.zoo()?;
-        let mut patterns = Vec::new();
-        for name in &self.names {
-            patterns.push(match name.as_str() {
-                "all" => Pattern::new("*"),
-                name if name.contains(['*', '?', '[']) => Pattern::new(name),
-                name => Pattern::new(&Pattern::escape(&zoo.find(name)?.name)),
-            });
-            if let Some(Err(error)) = patterns.last() {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    format!("the pattern `{}`: {error}", without_secrets(name)),
-                ));
-            }
+        let mut named: Vec<Named<'a>> = Vec::new();
+        for selector in &self.names {
+            named.extend(selector.choose(zoo)?);
         }
-        let patterns: Vec<Pattern> = patterns.into_iter().flatten().collect();
-        let named = |variant: &Variant| {
-            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&variant.name))
-        };
+        if self.names.is_empty() {
+            named.extend(zoo.variants.iter().map(Named::network));
+        }
         let tagged =
             |variant: &Variant| self.tag.is_empty() || self.tag.iter().any(|tag| variant.tags.contains(tag));
-        let chosen: Vec<&Variant> = zoo
-            .variants
-            .iter()
-            .filter(|variant| named(variant) && tagged(variant))
-            .collect();
-        if chosen.is_empty() {
+        named.retain(|named| tagged(named.variant));
+        let place = |named: &Named<'a>| {
+            zoo.variants
+                .iter()
+                .position(|variant| variant.name == named.variant.name)
+        };
+        named.sort_by_key(place);
+        if named.is_empty() {
             let message = "no variant has a name or tag like that";
             return Err(Failure::new(Exit::NotFound, message).help("`zoo list` names them all"));
         }
-        Ok(chosen)
+        Ok(named)
     }
+}
+
+/// The variants that are named, each once.
+fn chosen<'a>(named: &[Named<'a>]) -> Vec<&'a Variant> {
+    let mut variants: Vec<&Variant> = named.iter().map(|named| named.variant).collect();
+    variants.dedup_by_key(|variant| &variant.name);
+    variants
+}
+
+/// The weight sources that a variant was named with, each once; its first where its network was named.
+fn own<'a>(named: &[Named<'a>], variant: &'a Variant) -> impl Iterator<Item = &'a Artifact> {
+    let of_it = named.iter().filter(|named| named.variant.name == variant.name);
+    let ids: Vec<Option<&str>> = of_it
+        .map(|named| named.artifact.or(variant.artifacts.first()))
+        .map(|artifact| artifact.map(|artifact| artifact.id.as_str()))
+        .collect();
+    let is_named = move |artifact: &&Artifact| ids.contains(&Some(artifact.id.as_str()));
+    variant.artifacts.iter().filter(is_named)
 }

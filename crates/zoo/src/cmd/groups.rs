@@ -14,7 +14,7 @@ const GROUPS: [Group; 5] = [
     Group {
         title: "Networks and weights",
         commands: &[
-            "list", "show", "inspect", "fetch", "verify", "cache", "pin", "links", "mirror", "lint",
+            "list", "show", "add", "inspect", "fetch", "verify", "cache", "pin", "links", "mirror", "lint",
         ],
     },
     Group {

@@ -39,7 +39,8 @@ pub(crate) struct Infer {
 
 impl Infer {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let variant = cx.variant(&self.model.model)?;
+        let named = cx.named(&self.model.model)?;
+        let variant = named.variant;
         // Its shape alone: an array that no network here could take is not read.
         let whole = variant
             .spec
@@ -58,7 +59,7 @@ impl Infer {
                 "a network makes numbers of NaN and infinity that mean nothing; numpy.isfinite finds them",
             )
         })?;
-        let weights = self.model.weights.load(cx, variant, &whole)?;
+        let weights = self.model.weights.load(cx, named, &whole)?;
         let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
         let mut values = session.logits(&images)?;
         let shapes = session.shapes();

@@ -78,7 +78,7 @@ impl Inspect {
                 .values()
                 .map(|tensor| tensor.shape.iter().product::<usize>())
                 .sum(),
-            fits: fits(cx, &file)?,
+            fits: fits(cx.zoo()?, &file)?,
             ailments: file.health().iter().map(ToString::to_string).collect(),
             unread: file.unread.clone(),
             unknown: file.unknown.clone(),

@@ -61,7 +61,11 @@ impl List {
                     format!(
                         "{}{}",
                         weights.artifact.id,
-                        if weights.cached { " (cached)" } else { "" }
+                        match (weights.cached, &weights.artifact.local) {
+                            (true, None) => " (cached)",
+                            (true, Some(_)) => " (here)",
+                            (false, _) => "",
+                        }
                     )
                 })
                 .collect();

@@ -3,7 +3,7 @@ use harness::counted;
 use registry::{Artifact, mirror_to};
 use serde::Serialize;
 
-use super::files::Files;
+use super::files::{File, Files};
 use super::net::mirror;
 use crate::context::Context;
 use crate::{Exit, Failure};
@@ -34,7 +34,17 @@ struct Line<'a> {
 
 impl Mirror {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let files = self.files.choose_or_all(cx)?;
+        let (here, files): (Vec<File<'_>>, Vec<File<'_>>) = self
+            .files
+            .choose_or_all(cx)?
+            .into_iter()
+            .partition(|(_, artifact)| artifact.local.is_some());
+        if !here.is_empty() {
+            let files = counted(here.len(), "file");
+            cx.out.note(&format!(
+                "{files} of this machine left out: mirrors have what was downloaded"
+            ));
+        }
         let artifacts: Vec<&Artifact> = files.iter().map(|(_, artifact)| *artifact).collect();
         let made = mirror_to(&self.target, cx.cache(), &artifacts, &cx.lock()?)?;
         let lines: Vec<Line<'_>> = made

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod add;
 mod bench;
 mod cache;
 mod classify;
@@ -8,6 +9,7 @@ mod completions;
 mod doctor;
 mod eval;
 mod export;
+mod failures;
 mod fetch;
 mod fidelity;
 mod files;
@@ -42,6 +44,7 @@ use crate::context::Context;
 pub(crate) enum Command {
     List(list::List),
     Show(show::Show),
+    Add(add::Add),
     Lint(lint::Lint),
     Fetch(fetch::Fetch),
     Verify(verify::Verify),
@@ -96,6 +99,7 @@ impl Command {
         match self {
             Self::List(command) => command.run(cx),
             Self::Show(command) => command.run(cx),
+            Self::Add(command) => command.run(cx),
             Self::Lint(command) => command.run(cx),
             Self::Fetch(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use glob::Pattern;
 use harness::{Budget, counted};
 use hrnet::{Precision, Shape};
 use serde::Serialize;
 
-use super::bench::{PrecisionArg, matching, precisions, seconds};
+use super::bench::{PrecisionArg, precisions, seconds};
 use crate::bench::race::{Entrant, Heat, entrants, is_ours, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
@@ -18,6 +17,7 @@ use crate::counts::{BATCH, THREADS, count};
 use crate::model::WeightsArg;
 use crate::output::table;
 use crate::peers::{Environment, PEERS, Peer, State, installed, named};
+use crate::selector::{Selector, matching};
 use crate::{Exit, Failure, memory};
 
 /// Install other inference engines and race them against ours
@@ -198,9 +198,9 @@ impl Install {
 /// our own int8 export by the same calibration. Our f32 takes part in each.
 #[derive(Debug, Args)]
 struct Race {
-    /// Variants, with * and ? as wildcards
-    #[arg(short, long, value_name = "PATTERN", value_delimiter = ',', default_values = NETWORKS)]
-    model: Vec<Pattern>,
+    /// Variants by name, or by pattern with * and ? as wildcards
+    #[arg(short, long, value_name = "NAME|PATTERN", value_delimiter = ',', default_values = NETWORKS)]
+    model: Vec<Selector>,
     /// Our number formats, each a race of its own, or `all` that run here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,

@@ -48,9 +48,7 @@ type Outcome = Option<Result<Content, FetchError>>;
 impl Pin {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let files = self.files.choose(cx)?;
-        for name in &self.accept_changed {
-            cx.variant(name)?;
-        }
+        let accepted = self.accepted(cx)?;
         if cx.offline {
             return Err(Failure::new(Exit::Usage, "pins are made over the network").help("drop --offline"));
         }
@@ -60,7 +58,13 @@ impl Pin {
         let scratch = scratch.map_err(|error| Failure::file(&std::env::temp_dir(), &error))?;
         let mut found = Lock::open(&scratch.path().join("zoo.lock"))?;
         let outcomes = self.ask(cx, &files, &lock, &mut found)?;
-        self.compare(cx, &files, &mut lock, &found, &outcomes)
+        self.compare(cx, &files, &accepted, &mut lock, &found, &outcomes)
+    }
+
+    /// The variants whose new bytes may be pinned.
+    fn accepted<'a>(&self, cx: &'a Context) -> Result<BTreeSet<&'a str>, Failure> {
+        let names = self.accept_changed.iter();
+        names.map(|name| Ok(cx.variant(name)?.name.as_str())).collect()
     }
 
     /// Finds out what each URL holds now.
@@ -88,6 +92,7 @@ impl Pin {
         let artifacts: Vec<&Artifact> = unsure.iter().map(|(_, artifact)| *artifact).collect();
         let teller = Teller::new(cx, &unsure, false);
         let mut results = fetcher.fetch_all(&artifacts, found, &teller).into_iter();
+        teller.end();
         let outcome = |file: &File<'_>| {
             let result = if is_unsure(&file) { results.next() } else { None };
             result.map(|result| result.map(|fetched| fetched.file.pin))
@@ -100,6 +105,7 @@ impl Pin {
         &self,
         cx: &Context,
         files: &[File<'_>],
+        accepted: &BTreeSet<&str>,
         lock: &mut Lock,
         found: &Lock,
         outcomes: &[Outcome],
@@ -109,7 +115,7 @@ impl Pin {
         let (mut lines, mut failures) = (Vec::new(), Vec::new());
         for ((variant, artifact), outcome) in std::iter::zip(files, outcomes) {
             let old = lock.pin(&artifact.url);
-            let accepted = self.accept_changed.contains(&variant.name);
+            let accepted = accepted.contains(variant.name.as_str());
             let state = match (old, outcome) {
                 (_, None) => "unchanged",
                 (_, Some(Err(_))) => "failed",

@@ -70,9 +70,9 @@ impl Preprocess {
     fn preparation<'z>(&self, cx: &'z Context) -> Result<Preparation<'z>, Failure> {
         match &self.model {
             Some(model) => {
-                let variant = cx.variant(model)?;
+                let named = cx.named(model)?;
                 self.preprocess
-                    .choose(cx, variant, &self.weights.whose(cx, variant)?)
+                    .choose(cx, named.variant, &self.weights.whose(cx, named)?)
             }
             None if self.weights.are_named() => {
                 let what = "--weights and --source without --model: of which network they are is not known";

@@ -1,16 +1,18 @@
 //! Telling how downloads go on: bars on a terminal, lines of JSON for programs, lines of text otherwise.
 
-use std::sync::Mutex;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use registry::{Event, FetchError, Fetched, Watch};
 use serde::Serialize;
 
+use super::failures::Failures;
 use super::files::File;
-use crate::Failure;
 use crate::context::Context;
 use crate::output::Output;
+use crate::{Exit, Failure};
 
 /// How often a program is told how many bytes there are.
 const EVERY: Duration = Duration::from_millis(500);
@@ -22,6 +24,9 @@ pub(crate) struct Teller<'a> {
     json: bool,
     bars: Option<Bars>,
     state: Mutex<Vec<FileState>>,
+    failures: Mutex<Failures>,
+    /// Files that did not come.
+    missing: Mutex<BTreeSet<usize>>,
 }
 
 #[derive(Clone, Default)]
@@ -85,14 +90,33 @@ impl<'a> Teller<'a> {
             json,
             bars,
             state: Mutex::new(vec![FileState::default(); files.len()]),
+            failures: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 
+    /// Tells which servers failed, and gives what to do if a file is missing because of one.
+    pub(crate) fn end(&self) -> Option<&'static str> {
+        if self.json {
+            return None;
+        }
+        let names: Vec<String> = (0..self.files.len()).map(|file| self.name(file)).collect();
+        let lines = self.failures().lines(&names, &lock(&self.missing));
+        for line in &lines {
+            self.say(|| match line.advice {
+                None => self.out.warn(&format!("{}; taken from elsewhere", line.text)),
+                Some(_) => self.out.failure(&Failure::new(Exit::Network, &line.text)),
+            });
+        }
+        lines.iter().find_map(|line| line.advice)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        lock(&self.failures)
+    }
+
     fn progress(&self, file: usize, done: u64, total: Option<u64>) {
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let FileState { told, .. } = state[file];
         let due = told.is_none_or(|told| told.elapsed() > EVERY) || Some(done) == total;
         let told = if due { Some(Instant::now()) } else { told };
@@ -161,13 +185,15 @@ impl<'a> Teller<'a> {
                 },
             );
         }
+        let again = match pause {
+            Some(pause) => format!("; again in {:.1} s", pause.as_secs_f64()),
+            None => {
+                self.failures().add(file, error);
+                String::new()
+            }
+        };
         let name = self.name(file);
-        self.say(|| match pause {
-            Some(pause) => self
-                .out
-                .detail(&format!("{name}: {error}; again in {:.1} s", pause.as_secs_f64())),
-            None => self.out.warn(&format!("{name}: {error}")),
-        });
+        self.say(|| self.out.detail(&format!("{name}: {error}{again}")));
     }
 
     fn done(&self, file: usize, result: &Result<Fetched, FetchError>) {
@@ -175,6 +201,12 @@ impl<'a> Teller<'a> {
             bars.files[file].finish_and_clear();
         }
         let fetched = result.as_ref().ok();
+        if let Err(error) = result {
+            lock(&self.missing).insert(file);
+            if matches!(error, FetchError::Offline { .. }) {
+                self.failures().add(file, error);
+            }
+        }
         if self.json {
             return self.line(
                 file,
@@ -194,7 +226,15 @@ impl<'a> Teller<'a> {
         }
         let name = self.name(file);
         self.say(|| match result {
-            Ok(fetched) => self.out.done(&format!("{name}: {}", summary(fetched))),
+            Ok(fetched) => {
+                for wrong in self.failures().of_file(file) {
+                    self.out.warn(&format!("{name}: {wrong}"));
+                }
+                let is_local = self.files[file].1.local.is_some();
+                self.out.done(&format!("{name}: {}", summary(fetched, is_local)));
+            }
+            // Told at the end, with all files of that cause.
+            Err(error) if Failures::tells(error) => {}
             Err(error) => self.out.failure(&Failure {
                 message: format!("{name}: {error}"),
                 ..Failure::from(error)
@@ -203,12 +243,21 @@ impl<'a> Teller<'a> {
     }
 }
 
-fn summary(fetched: &Fetched) -> String {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn summary(fetched: &Fetched, is_local: bool) -> String {
+    let place = if is_local {
+        "on this machine"
+    } else {
+        "in the cache"
+    };
     let how = match (&fetched.source, fetched.newly_pinned) {
         (Some(source), true) => format!("downloaded from {source}, now pinned"),
         (Some(source), false) => format!("downloaded from {source} and verified"),
-        (None, true) => "in the cache, now pinned".into(),
-        (None, false) => "in the cache, verified".into(),
+        (None, true) => format!("{place}, now pinned"),
+        (None, false) => format!("{place}, verified"),
     };
     let pin = &fetched.file.pin;
     format!("{how} ({} bytes, sha256 {})", pin.bytes, pin.sha256)

@@ -55,15 +55,16 @@ struct Seen {
 
 impl Quantize {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let variant = cx.variant(&self.name)?;
-        let whose = self.weights.whose(cx, variant)?;
+        let named = cx.named(&self.name)?;
+        let variant = named.variant;
+        let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let photos = self.photos(cx)?;
         let transform = crate::bench::transform(preparation.profile)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
         memory::check_graph(&variant.name, &graph, hrnet::Precision::F32)?;
         self.check_kept(&graph)?;
-        let weights = self.weights.load(cx, variant, &graph)?;
+        let weights = self.weights.load(cx, named, &graph)?;
         preparation.tell(cx);
         let mut calibrator = Calibrator::new(&graph, weights.source.as_ref())?;
         let (mut worker, mut pixels) = (transform.worker(), vec![0.0; transform.output_elements()]);

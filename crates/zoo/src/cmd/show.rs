@@ -11,7 +11,7 @@ use crate::{Exit, Failure};
 /// Show one variant: network, counts, weights and published figures
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The variant, as `zoo list` names it
+    /// The variant: its name, or another that stands for it, as W18 for HRNet_W18_C
     name: String,
     /// List every layer with its shape, parameters and multiply-accumulates
     #[arg(long)]
@@ -153,10 +153,11 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
             (Known::Prefix(prefix), None) => format!("sha256 {prefix}…"),
             (Known::Nothing, _) => "no published digest".into(),
         };
-        let state = if matches!(cx.cached(artifact), Ok(Some(_))) {
-            "cached"
-        } else {
-            "not fetched"
+        let state = match (cx.cached(artifact), &artifact.local) {
+            (Ok(Some(_)), None) => "cached",
+            (Ok(Some(_)), Some(_)) => "here",
+            (_, None) => "not fetched",
+            (_, Some(_)) => "not there",
         };
         let profile = artifact.preprocess.id.clone();
         vec![

@@ -2,17 +2,17 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use glob::Pattern;
 use harness::{Stopwatch, counted};
 use hrnet::Shape;
 use runtime::Tuned;
 
-use super::bench::{PrecisionArg, matching, precisions};
+use super::bench::{PrecisionArg, precisions};
 use crate::bench::all_threads;
 use crate::context::Context;
 use crate::counts::{BATCH, SIDE, THREADS, count, up_to};
 use crate::files::write_whole;
 use crate::output::table;
+use crate::selector::{Selector, matching};
 use crate::{Failure, memory};
 
 /// Time each way to compute each layer here, so that the engine uses the fastest
@@ -22,15 +22,15 @@ use crate::{Failure, memory};
 /// what was chosen.
 #[derive(Debug, Args)]
 pub(crate) struct Tune {
-    /// Variants, with * and ? as wildcards
+    /// Variants by name, or by pattern with * and ? as wildcards
     #[arg(
         short,
         long,
-        value_name = "PATTERN",
+        value_name = "NAME|PATTERN",
         value_delimiter = ',',
         default_value = "*"
     )]
-    model: Vec<Pattern>,
+    model: Vec<Selector>,
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,

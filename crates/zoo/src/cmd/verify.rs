@@ -1,4 +1,5 @@
 use clap::Args;
+use harness::counted;
 use registry::{Artifact, FetchError, Verified};
 use serde::Serialize;
 
@@ -46,6 +47,9 @@ struct Line<'a> {
     exit: Option<Exit>,
 }
 
+/// What to do about damage.
+const REPAIR: &str = "`zoo verify --repair` fetches what is damaged again, and makes prepared weights anew";
+
 type Outcome = Result<Option<Verified>, FetchError>;
 
 impl Verify {
@@ -72,14 +76,18 @@ impl Verify {
         match Exit::of_many(&failures, lines.len()) {
             None => Ok(()),
             Some(exit) => {
-                let message = format!("{} of {} files are not right", failures.len(), lines.len());
-                let failure = Failure::new(exit, message);
-                let help =
-                    "`zoo verify --repair` fetches what is damaged again, and makes prepared weights anew";
-                Err(if failures.contains(&Exit::Checksum) {
-                    failure.help(help)
-                } else {
-                    failure
+                let missing = failures.iter().filter(|exit| **exit == Exit::Missing).count();
+                let wrong = failures.len() - missing;
+                Err(match (wrong, missing) {
+                    (0, missing) => Failure::new(exit, not_downloaded(missing)).help(format!(
+                        "`zoo fetch {}` downloads what is missing",
+                        self.files.arguments()
+                    )),
+                    (wrong, 0) => Failure::new(exit, are_wrong(wrong, lines.len())).help(REPAIR),
+                    (wrong, missing) => {
+                        let what = format!("{}; {}", are_wrong(wrong, lines.len()), not_downloaded(missing));
+                        Failure::new(exit, what).help(REPAIR)
+                    }
                 })
             }
         }
@@ -115,6 +123,7 @@ impl Verify {
             .net
             .fetcher(cx)
             .fetch_all(&artifacts, &mut cx.lock()?, &teller);
+        teller.end();
         for (index, result) in std::iter::zip(damaged, results) {
             repaired[index] = result.is_ok();
             outcomes[index] = result.map(|fetched| Some(fetched.file));
@@ -143,6 +152,16 @@ impl Verify {
         }
         Ok(())
     }
+}
+
+fn are_wrong(wrong: usize, all: usize) -> String {
+    let verb = if wrong == 1 { "is" } else { "are" };
+    format!("{wrong} of {} {verb} not right", counted(all, "file"))
+}
+
+fn not_downloaded(missing: usize) -> String {
+    let verb = if missing == 1 { "is" } else { "are" };
+    format!("{} {verb} not downloaded", counted(missing, "file"))
 }
 
 impl<'a> Line<'a> {

@@ -149,6 +149,23 @@ pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static str> {
     peers.chain(backends).collect()
 }
 
+/// Those of these engines of somebody else's that cannot run here, because they are not installed.
+pub(crate) fn absent<'a>(cx: &Context, engines: &'a [String]) -> Vec<&'a str> {
+    let theirs = engines.iter().map(String::as_str);
+    let theirs: Vec<&str> = theirs
+        .filter(|name| names().any(|known| known == *name))
+        .collect();
+    let installed = if theirs.is_empty() {
+        Vec::new()
+    } else {
+        installed(cx, true)
+    };
+    theirs
+        .into_iter()
+        .filter(|name| !installed.contains(name))
+        .collect()
+}
+
 /// The peer of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Peer> {
     PEERS.iter().find(|peer| peer.name == name)

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 /// How a manifest begins whose networks see small photos.
 pub const SMALL: &str = r#"schema = 1
+extends = "nothing"
 [preprocess.small]
 resize_short = 36
 crop = 32

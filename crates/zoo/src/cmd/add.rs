@@ -1,0 +1,204 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use checkpoint::{Naming, TensorFile};
+use clap::Args;
+use hrnet::Shape;
+use registry::{NEW_MANIFEST, NewVariant, Variant, Zoo};
+
+use crate::context::Context;
+use crate::files::write_whole;
+use crate::weight_file::fits;
+use crate::{Exit, Failure};
+
+/// How photos are prepared for weights with PaddleClas's names, and for all others.
+const PADDLE: &str = "paddle-224";
+const TIMM: &str = "timm-224-bilinear-0.875";
+
+/// Add a variant of your own to zoo.toml
+///
+/// The file is made where there is none, and then keeps the built-in variants beside yours. The weights must fit the widths;
+/// they are used where they lie, which is in the folder of zoo.toml or below it. crates/registry/README.md lists every field
+/// of a variant, for what has no option here.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// What it is to be called
+    name: String,
+    /// Channels of the four branches, as 20,40,80,160
+    #[arg(long, required = true, value_name = "W,W,W,W", value_delimiter = ',')]
+    widths: Vec<usize>,
+    /// Its weights, a .pth, .pdparams or .safetensors file; without them `--weights` of other commands names some
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Classes; without it as many as the weights have, or 1000
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+    /// The licence of the weights, as an SPDX expression
+    #[arg(long, alias = "licence", value_name = "SPDX", default_value = "NOASSERTION")]
+    license: String,
+    /// How photos are prepared, as `[preprocess.NAME]` of the manifest; without it PaddleClas's or timm's way, by the names of
+    /// the tensors
+    #[arg(long, value_name = "NAME")]
+    preprocess: Option<String>,
+}
+
+/// What a file of weights says of its network.
+#[derive(Default)]
+struct Told {
+    naming: Option<Naming>,
+    widths: Option<Vec<usize>>,
+    classes: Option<usize>,
+}
+
+impl Add {
+    pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let manifest = cx.manifest_file();
+        let found = match ::files::read_text(&manifest, ::files::LARGEST_TEXT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            text => Some(text.map_err(|error| Failure::file(&manifest, &error))?),
+        };
+        let text = found.as_deref().unwrap_or(NEW_MANIFEST);
+        self.check_name(&cx.parse(text, &manifest)?)?;
+        let file = self.weights.as_deref().map(checkpoint::read).transpose()?;
+        let told = file.as_ref().map(Told::of).unwrap_or_default();
+        let added = self.variant(&manifest, &told).added_to(text);
+        let zoo = cx.parse(&added, &manifest)?;
+        let variant = zoo.find(&self.name)?;
+        if let Some(file) = file {
+            check_weights(&zoo, variant, file, &told)?;
+        }
+        write_whole(&manifest, added.as_bytes())?;
+        tell(cx, &manifest, variant, found.is_none());
+        Ok(())
+    }
+
+    /// Refuses a name that a variant has.
+    fn check_name(&self, zoo: &Zoo) -> Result<(), Failure> {
+        let same = |variant: &&Variant| variant.name.eq_ignore_ascii_case(&self.name);
+        match zoo.variants.iter().find(same) {
+            None => Ok(()),
+            Some(variant) => Err(Failure::new(
+                Exit::Usage,
+                format!("`{}` is a variant already: choose another name", variant.name),
+            )
+            .help(format!("`zoo show {}` tells about it", variant.name))),
+        }
+    }
+
+    /// The variant as it is to be written.
+    fn variant(&self, manifest: &Path, told: &Told) -> NewVariant {
+        let usual = match told.naming {
+            Some(Naming::Paddle | Naming::Paddle2020 | Naming::PaddleStatic) => PADDLE,
+            Some(Naming::Timm | Naming::Mmpretrain) | None => TIMM,
+        };
+        let classes = self.classes.or(told.classes);
+        NewVariant {
+            name: self.name.clone(),
+            widths: self.widths.clone(),
+            classes: classes.filter(|classes| *classes != IMAGENET),
+            licence: self.license.clone(),
+            preprocess: self.preprocess.clone().unwrap_or_else(|| usual.to_owned()),
+            path: self.weights.as_deref().map(|path| path_from(manifest, path)),
+        }
+    }
+}
+
+/// Classes of ImageNet.
+const IMAGENET: usize = 1000;
+
+impl Told {
+    fn of(file: &TensorFile) -> Self {
+        let Ok(naming) = file.naming() else {
+            return Self::default();
+        };
+        // What is before every name of a file is of no matter here.
+        let channels = |canonical: &str| {
+            let name = naming.name_of(canonical);
+            let mut tensors = file.tensors.iter();
+            let (_, tensor) = tensors.find(|(key, _)| key.ends_with(&name))?;
+            tensor.shape.first().copied()
+        };
+        let branches = 0..4;
+        let width = |branch: usize| channels(&format!("stage4.0.branches.{branch}.0.conv1.weight"));
+        Self {
+            naming: Some(naming),
+            widths: branches.map(width).collect(),
+            classes: channels("classifier.bias"),
+        }
+    }
+
+    /// The options that say what the file says.
+    fn options(&self) -> Option<String> {
+        let widths: Vec<String> = self.widths.as_ref()?.iter().map(usize::to_string).collect();
+        let classes = self.classes.filter(|classes| *classes != IMAGENET);
+        let classes = classes.map_or(String::new(), |classes| format!(" --classes {classes}"));
+        Some(format!("--widths {}{classes}", widths.join(",")))
+    }
+}
+
+/// Where a file is from the folder of a manifest, if it is below it, else where it is.
+fn path_from(manifest: &Path, file: &Path) -> String {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (manifest, file) = (whole(manifest), whole(file));
+    let below = manifest
+        .parent()
+        .and_then(|folder| file.strip_prefix(folder).ok());
+    let Some(below) = below else {
+        return file.display().to_string();
+    };
+    let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
+    names.join("/")
+}
+
+/// Refuses weights that are not the network's, and a file that later runs would not open.
+fn check_weights(zoo: &Zoo, variant: &Variant, file: TensorFile, told: &Told) -> Result<(), Failure> {
+    let local = variant
+        .artifacts
+        .iter()
+        .find_map(|artifact| artifact.local.as_ref());
+    if let Some(local) = local.filter(|local| !local.is_there()) {
+        let what = format!(
+            "{}: a manifest's paths do not follow symbolic links",
+            local.path().display()
+        );
+        return Err(Failure::new(Exit::Usage, what)
+            .help("name the file itself; `--weights-dir DIR` (ZOO_WEIGHTS_DIR) allows another folder"));
+    }
+    let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+    let Err(error) = file.clone().weights(&graph) else {
+        return Ok(());
+    };
+    let failure = Failure::from(error);
+    let others: Vec<String> = fits(zoo, &file)?
+        .into_iter()
+        .filter(|name| *name != variant.name)
+        .collect();
+    let options = told.options().filter(|_| {
+        told.widths.as_ref() != Some(&variant.spec.widths) || told.classes != Some(variant.spec.head.classes)
+    });
+    Err(match (others.as_slice(), options) {
+        ([], None) => failure.help("`zoo inspect FILE --tensors` lists what is in it"),
+        ([], Some(options)) => failure.help(format!("its shapes are those of `{options}`")),
+        (names, _) => failure.help(format!("the file has the tensors of {}", names.join(" and "))),
+    })
+}
+
+fn tell(cx: &Context, manifest: &Path, variant: &Variant, is_new: bool) {
+    let (name, manifest) = (&variant.name, manifest.display());
+    let made = if is_new {
+        ", which is new and keeps the built-in variants"
+    } else {
+        ""
+    };
+    cx.out.done(&format!("{name} is in {manifest}{made}"));
+    let preprocess = &variant.preprocess.id;
+    cx.out.note(&format!(
+        "photos prepared as {preprocess}; `preprocess` in {manifest} changes that"
+    ));
+    cx.out.note(&match variant.artifacts.first() {
+        Some(_) => format!(
+            "next: `zoo classify PHOTO --model {name}`; `zoo fetch {name}` pins the digest of its weights"
+        ),
+        None => format!("next: `zoo bench -m {name}`, or `zoo classify PHOTO --model {name} --weights FILE`"),
+    });
+}

@@ -1,0 +1,130 @@
+//! Variants as a command line names them: by a name, or by a pattern with wildcards.
+
+use std::fmt;
+use std::str::FromStr;
+
+use glob::{MatchOptions, Pattern};
+use registry::{Named, Zoo};
+
+use crate::Failure;
+
+/// What makes a name a pattern.
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+
+/// A name, as [`Zoo::named`] understands it, a pattern that fits names in any case, or `all`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Selector {
+    Name(String),
+    Pattern(Pattern),
+}
+
+impl FromStr for Selector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pattern = match text {
+            "all" => "*",
+            text if text.contains(WILDCARDS) => text,
+            name => return Ok(Self::Name(name.to_owned())),
+        };
+        let pattern = Pattern::new(pattern).map_err(|error| format!("not a pattern: {error}"))?;
+        Ok(Self::Pattern(pattern))
+    }
+}
+
+/// As it was written.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Pattern(pattern) if pattern.as_str() == "*" => f.write_str("all"),
+            Self::Pattern(pattern) => write!(f, "'{pattern}'"),
+        }
+    }
+}
+
+impl Selector {
+    /// The variants that are meant, with the weights where a name is theirs.
+    ///
+    /// # Errors
+    /// If there are none, or a name stands for several.
+    pub(crate) fn choose<'a>(&self, zoo: &'a Zoo) -> Result<Vec<Named<'a>>, Failure> {
+        let pattern = match self {
+            Self::Name(name) => return Ok(vec![zoo.named(name)?]),
+            Self::Pattern(pattern) => pattern,
+        };
+        let options = MatchOptions {
+            case_sensitive: false,
+            ..MatchOptions::new()
+        };
+        let fits = zoo
+            .variants
+            .iter()
+            .filter(|variant| pattern.matches_with(&variant.name, options));
+        let chosen: Vec<Named<'a>> = fits.map(Named::network).collect();
+        if chosen.is_empty() {
+            // As unknown as a name: the error suggests one that comes near.
+            zoo.named(pattern.as_str())?;
+        }
+        Ok(chosen)
+    }
+}
+
+/// The names of the variants that are meant, in the manifest's order, each once.
+///
+/// # Errors
+/// If one of the selectors means none, or a name stands for several.
+pub(crate) fn matching(zoo: &Zoo, selectors: &[Selector]) -> Result<Vec<String>, Failure> {
+    let mut chosen = Vec::new();
+    for selector in selectors {
+        chosen.extend(
+            selector
+                .choose(zoo)?
+                .iter()
+                .map(|named| named.variant.name.as_str()),
+        );
+    }
+    let names = zoo.variants.iter().map(|variant| variant.name.as_str());
+    Ok(names
+        .filter(|name| chosen.contains(name))
+        .map(str::to_owned)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Context;
+
+    #[test]
+    fn names_and_patterns_mean_the_same_variants_in_any_case() {
+        let cx = Context::embedded();
+        let zoo = cx.zoo().expect("valid");
+        let names = |text: &str| -> Vec<String> {
+            let selectors: Vec<Selector> = text
+                .split(',')
+                .map(|one| one.parse().expect("readable"))
+                .collect();
+            matching(zoo, &selectors).expect("there are some")
+        };
+        assert_eq!(names("all"), names("*"));
+        assert_eq!(names("*_SSLD"), names("*_ssld"));
+        assert_eq!(
+            names("w48,W18,hrnet_w18.ms_in1k"),
+            ["HRNet_W18_C", "HRNet_W48_C"],
+            "in the manifest's order, each once"
+        );
+        assert_eq!(names("hrnet_w18_small*").len(), 2);
+        let chosen = Selector::Name("hrnet_w18.ms_in1k".into())
+            .choose(zoo)
+            .expect("there");
+        assert_eq!(
+            chosen[0].artifact.map(|artifact| artifact.id.as_str()),
+            Some("ms")
+        );
+        let none: Selector = "HRNet_W19*".parse().expect("a pattern");
+        let failure = none.choose(zoo).expect_err("fits nothing");
+        assert!(failure.help.is_some_and(|help| help.contains("HRNet_W18_C")));
+        assert!("HRNet_W[".parse::<Selector>().is_err());
+    }
+}

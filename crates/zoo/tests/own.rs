@@ -1,0 +1,348 @@
+//! Variants of one's own: a manifest that adds to the built-in one, files of this machine, and `zoo add`.
+
+mod common;
+
+use std::fs;
+
+use common::Place;
+use registry::Digest;
+
+/// A small network of its own width, for photos of 32 pixels.
+const MINE: &str = r#"# Mine.
+schema = 1
+extends = "builtin"
+
+[preprocess.small]
+resize_short = 36
+crop = 32
+interpolation = "bilinear"
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+
+[[variant]]
+name = "tiny"
+network = { widths = [8, 16, 32, 64], head = { classes = 10 } }
+preprocess = "small"
+license = "MIT"
+
+[[variant.weights]]
+path = "tiny.safetensors"
+"#;
+
+/// A folder with that manifest, and weights where it says.
+fn place() -> Place {
+    let place = Place::new();
+    place.write("zoo.toml", MINE);
+    let export = [
+        "export",
+        "tiny",
+        "--weights",
+        "seeded:1",
+        "-o",
+        "tiny.safetensors",
+    ];
+    place.zoo(&export).good();
+    place
+}
+
+fn infer(place: &Place) -> common::Run {
+    let infer = [
+        "infer",
+        "--model",
+        "tiny",
+        "--input",
+        "x.npy",
+        "--output",
+        "y.npy",
+        "--backend",
+        "cpu-exact",
+    ];
+    place.zoo(&infer)
+}
+
+#[test]
+fn a_manifest_of_this_folder_says_that_it_replaces_the_built_in_one() {
+    let place = Place::new();
+    place.write("zoo.toml", &MINE.replace("extends = \"builtin\"\n", ""));
+    let said = place.zoo(&["show", "tiny"]).said();
+    assert_eq!(
+        said.matches("replaces the built-in variants").count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        said.contains("`extends = \"builtin\"` at its top keeps them"),
+        "{said}"
+    );
+    assert_eq!(
+        place.zoo(&["show", "tiny", "--manifest", "zoo.toml"]).said(),
+        "",
+        "it was named"
+    );
+    place.zoo(&["show", "HRNet_W18_C"]).failed(4);
+    for extends in ["nothing", "builtin"] {
+        place.write(
+            "zoo.toml",
+            &MINE.replace("builtin", extends).replace("paddle-224", "small"),
+        );
+        assert_eq!(place.zoo(&["show", "tiny"]).said(), "", "{extends}");
+    }
+    place.zoo(&["show", "W18"]).good();
+}
+
+#[test]
+fn a_network_without_weights_says_what_to_do() {
+    let place = Place::new();
+    let (without, _) = MINE.split_once("[[variant.weights]]").expect("weights");
+    place.write("zoo.toml", without);
+    common::photo(&place.path().join("a.png"), |x, y| [x as u8, y as u8, 0]);
+    let error = place.zoo(&["classify", "a.png", "--model", "tiny"]).failed(7);
+    assert!(
+        error.contains("names no weights of tiny") && error.contains("--weights seeded:0"),
+        "{error}"
+    );
+    let seeded = ["classify", "a.png", "--model", "tiny", "--weights", "seeded:0"];
+    let answer = place.zoo(&seeded).good();
+    assert!(
+        !answer.contains("tench"),
+        "ten classes have no names of ImageNet's: {answer}"
+    );
+    let list = place.zoo(&["list", "--json"]).json();
+    assert_eq!(list.as_array().expect("rows").len(), 13);
+    place.zoo(&["fetch", "tiny"]).failed(4);
+}
+
+#[test]
+fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
+    let place = place();
+    let bytes = fs::read(place.path().join("tiny.safetensors")).expect("there");
+    let input = npy(&[1, 3, 32, 32]);
+    fs::write(place.path().join("x.npy"), input).expect("written");
+    infer(&place).good();
+    let answer = fs::read(place.path().join("y.npy")).expect("written");
+    let seeded = [
+        "infer",
+        "--model",
+        "tiny",
+        "--weights",
+        "seeded:1",
+        "--input",
+        "x.npy",
+        "--output",
+        "z.npy",
+        "--backend",
+        "cpu-exact",
+    ];
+    place.zoo(&seeded).good();
+    assert!(
+        answer == fs::read(place.path().join("z.npy")).expect("written"),
+        "the weights that it names"
+    );
+    assert!(place.zoo(&["list"]).good().contains("local (here)"));
+
+    let told = place.zoo(&["fetch", "tiny", "--locked"]).failed(6);
+    assert!(told.contains("zoo.lock does not pin it"), "{told}");
+    let said = place.zoo(&["fetch", "tiny"]).said();
+    assert!(said.contains("tiny local: on this machine, now pinned"), "{said}");
+    let lock = fs::read_to_string(place.path().join("zoo.lock")).expect("a lock");
+    assert!(
+        lock.contains("url = \"./tiny.safetensors\"") && lock.contains(&Digest::of(&bytes).to_string()),
+        "{lock}"
+    );
+    assert!(
+        place
+            .zoo(&["verify", "tiny"])
+            .good()
+            .contains("verified  tiny local: sha256")
+    );
+    let said = place.zoo(&["mirror", "stick", "tiny"]).failed(7);
+    assert!(said.contains("1 file of this machine left out"), "{said}");
+    assert!(
+        !place.path().join("stick").exists(),
+        "a mirror has what was downloaded"
+    );
+    let published = place
+        .files()
+        .into_iter()
+        .filter(|file| file.ends_with(&Digest::of(&bytes).to_string()));
+    assert_eq!(published.count(), 0, "nothing is copied");
+
+    // Another file in its place is another digest than the pinned one.
+    place
+        .zoo(&[
+            "export",
+            "tiny",
+            "--weights",
+            "seeded:2",
+            "-o",
+            "tiny.safetensors",
+        ])
+        .good();
+    let other = fs::read(place.path().join("tiny.safetensors")).expect("there");
+    fs::remove_file(place.path().join("y.npy")).expect("removed");
+    for run in [
+        place.zoo(&["verify", "tiny", "--repair"]).failed(9),
+        infer(&place).failed(6),
+        place.zoo(&["export", "tiny", "-o", "w.onnx"]).failed(6),
+        place.zoo(&["fetch", "tiny"]).failed(6),
+    ] {
+        assert!(run.contains("tiny.safetensors"), "{run}");
+    }
+    assert!(!place.path().join("y.npy").exists());
+    assert!(
+        fs::read(place.path().join("tiny.safetensors")).expect("there") == other,
+        "a repair writes nothing"
+    );
+    place.zoo(&["pin", "tiny", "--accept-changed", "tiny"]).good();
+    infer(&place).good();
+    assert!(
+        answer != fs::read(place.path().join("y.npy")).expect("written"),
+        "other weights"
+    );
+
+    fs::remove_file(place.path().join("tiny.safetensors")).expect("removed");
+    let error = infer(&place).failed(7);
+    assert!(error.contains("tiny.safetensors: is not there"), "{error}");
+    place.zoo(&["fetch", "tiny"]).failed(7);
+}
+
+#[test]
+fn a_stated_digest_holds_for_a_file_of_this_machine() {
+    let place = place();
+    fs::write(place.path().join("x.npy"), npy(&[1, 3, 32, 32])).expect("written");
+    let right = Digest::of(&fs::read(place.path().join("tiny.safetensors")).expect("there"));
+    place.write("zoo.toml", &format!("{MINE}sha256 = \"{right}\"\n"));
+    infer(&place).good();
+    place.zoo(&["fetch", "tiny", "--locked"]).good();
+    let wrong = Digest::of(b"another");
+    place.write("zoo.toml", &format!("{MINE}sha256 = \"{wrong}\"\n"));
+    let error = infer(&place).failed(6);
+    assert!(
+        error.contains(&format!("zoo.toml says sha256 {wrong}")),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_manifest_leads_nowhere_else() {
+    let place = place();
+    let secret = tempfile::tempdir().expect("another folder");
+    let weights = secret.path().join("w.safetensors");
+    fs::rename(place.path().join("tiny.safetensors"), &weights).expect("moved");
+    let whole = weights.display().to_string();
+    place.write("zoo.toml", &MINE.replace("tiny.safetensors", &whole));
+    let error = place.zoo(&["verify", "tiny"]).failed(3);
+    assert!(error.contains("--weights-dir DIR"), "{error}");
+    let folder = secret.path().display().to_string();
+    place
+        .zoo_with(&[("ZOO_WEIGHTS_DIR", &folder)], &["fetch", "tiny"])
+        .good();
+    place.zoo(&["--weights-dir", &folder, "verify", "tiny"]).good();
+    place.write("zoo.toml", MINE);
+    std::os::unix::fs::symlink(&weights, place.path().join("tiny.safetensors")).expect("linked");
+    for command in [
+        &["fetch", "tiny"][..],
+        &["verify", "tiny"],
+        &["export", "tiny", "-o", "w.onnx"],
+    ] {
+        let error = place.zoo(command);
+        let said = error.stdout() + &error.failed(8);
+        assert!(said.contains("link"), "{command:?}: {said}");
+    }
+}
+
+#[test]
+fn pins_of_the_built_in_manifest_hold_where_one_extends_it() {
+    let place = place();
+    let url = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/legendary_models/HRNet_W18_C_pretrained.pdparams";
+    let digest = Digest::of(b"weights");
+    let lock = format!("version = 1\n\n[[artifact]]\nurl = \"{url}\"\nbytes = 7\nsha256 = \"{digest}\"\n");
+    fs::create_dir_all(place.path().join("cache/sha256")).expect("made");
+    place.write("cache/zoo.lock", &lock);
+    place.write(&format!("cache/sha256/{digest}"), "weights");
+    place.zoo(&["verify", "W18"]).good();
+    place.zoo(&["fetch", "W18", "--locked", "--offline"]).good();
+    let own = fs::read_to_string(place.path().join("zoo.lock")).expect("pinned here, too");
+    assert!(own.contains(&digest.to_string()), "{own}");
+}
+
+#[test]
+fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
+    let place = Place::new();
+    place
+        .zoo(&[
+            "export",
+            "hrnet_w18_small",
+            "--weights",
+            "seeded:1",
+            "-o",
+            "small.safetensors",
+        ])
+        .good();
+    let add = |more: &[&str]| place.zoo(&[&["add", "w20", "--widths"], more].concat());
+    let error = add(&["16,32,64,128", "--weights", "small.safetensors"]).failed(1);
+    assert!(
+        error.contains("the file has the tensors of hrnet_w18_small"),
+        "{error}"
+    );
+    assert!(!place.path().join("zoo.toml").exists(), "nothing is written");
+    add(&["20,40"]).failed(3);
+    let said = add(&["20,40,80,160", "--license", "MIT"]).said();
+    assert!(
+        said.contains("w20 is in zoo.toml, which is new and keeps"),
+        "{said}"
+    );
+    assert!(said.contains("next: `zoo bench -m w20`"), "{said}");
+    let shown = place.zoo(&["show", "W20", "--json"]).json();
+    assert_eq!(
+        (&shown["licence"], &shown["widths"][3]),
+        (&"MIT".into(), &160.into())
+    );
+
+    place
+        .zoo(&["export", "w20", "--weights", "seeded:1", "-o", "w20.safetensors"])
+        .good();
+    let text = fs::read_to_string(place.path().join("zoo.toml")).expect("written") + "# Kept.\n";
+    place.write("zoo.toml", &text);
+    let more = |name: &str, widths: &str| {
+        place.zoo(&[
+            "add",
+            name,
+            "--widths",
+            widths,
+            "--weights",
+            "w20.safetensors",
+            "--preprocess",
+            "paddle-224",
+        ])
+    };
+    let error = more("w24", "24,48,96,192").failed(1);
+    assert!(error.contains("the file has the tensors of w20"), "{error}");
+    let error = more("W20", "20,40,80,160").failed(2);
+    assert!(error.contains("`w20` is a variant already"), "{error}");
+    more("hrnet_w18_c", "20,40,80,160").failed(2);
+    let said = more("mine", "20,40,80,160").said();
+    assert!(said.contains("next: `zoo classify PHOTO --model mine`"), "{said}");
+    let now = fs::read_to_string(place.path().join("zoo.toml")).expect("written");
+    assert!(now.starts_with(&text), "{now}");
+    place.zoo(&["fetch", "mine"]).good();
+    assert!(place.zoo(&["show", "mine"]).good().contains("./w20.safetensors"));
+}
+
+/// An array of zeros and ones, as NumPy writes it.
+fn npy(shape: &[usize]) -> Vec<u8> {
+    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let mut header = format!(
+        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
+        sides.join(", ")
+    );
+    header.push_str(&" ".repeat(63 - (header.len() + 10) % 64));
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+    bytes.extend(header.as_bytes());
+    let values = 0..shape.iter().product::<usize>();
+    bytes.extend(values.flat_map(|index| ((index % 2) as f32).to_le_bytes()));
+    bytes
+}
