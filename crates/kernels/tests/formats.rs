@@ -3,18 +3,15 @@
 
 mod common;
 
-use common::{Batch, CHANNELS, SIZES, numbers, run};
+use common::{Batch, cases, numbers, run};
 use kernels::engine::{ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Target};
 
 /// Formats that round what they multiply.
 const NARROW: [Format; 4] = [Format::F16, Format::Bf16, Format::I16, Format::Int8];
 
 fn layers(isa: Isa, format: Format) -> Vec<Layer> {
-    let sizes = SIZES
-        .iter()
-        .flat_map(|size| CHANNELS.iter().map(move |c| (*size, *c)));
     let mut layers = Vec::new();
-    for (index, ((size, p, q), (inputs, outputs))) in sizes.enumerate() {
+    for (index, ((size, p, q), (inputs, outputs))) in cases() {
         for (kernel, stride) in [(1, 1), (3, 1), (3, 2)] {
             let (n, h, w) = size;
             layers.push(Layer {

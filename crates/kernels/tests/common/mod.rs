@@ -117,7 +117,7 @@ pub fn agrees(
 }
 
 /// `n`, `h` and `w` of maps; sides of both grids' tiles.
-pub const SIZES: [((usize, usize, usize), usize, usize); 9] = [
+const SIZES: [((usize, usize, usize), usize, usize); 9] = [
     ((1, 8, 8), 4, 4),
     ((1, 14, 14), 4, 4),
     ((1, 7, 7), 2, 2),
@@ -130,7 +130,19 @@ pub const SIZES: [((usize, usize, usize), usize, usize); 9] = [
 ];
 
 /// Input and output channels.
-pub const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
+const CHANNELS: [(usize, usize); 7] = [(3, 8), (18, 18), (5, 7), (16, 33), (1, 1), (24, 6), (70, 97)];
+
+/// A size with its grids, and channels.
+pub type Case = (((usize, usize, usize), usize, usize), (usize, usize));
+
+/// Each size with all channels, numbered. Under the address sanitizer, where a product takes a hundred times as long, each pair of
+/// channels occurs once, the largest in a small map.
+pub fn cases() -> impl Iterator<Item = (usize, Case)> {
+    let all = SIZES
+        .iter()
+        .flat_map(|size| CHANNELS.iter().map(move |channels| (*size, *channels)));
+    all.enumerate().step_by(if cfg!(zoo_asan) { 10 } else { 1 })
+}
 
 /// The layer on an image whose channels' numbers are taken to lie in 0 to `largest`, twice: the second time
 /// with the first result added.

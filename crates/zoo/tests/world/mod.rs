@@ -18,7 +18,7 @@ pub const MODEL: [&str; 6] = [
     "--backend",
     "cpu-exact",
     "--threads",
-    "2",
+    "1",
 ];
 
 pub struct World {
