@@ -209,7 +209,7 @@ fn photos_are_classified_as_the_names_in_the_file_want_them() {
         )
     };
     let large = SMALL
-        .replace("schema = 1\n", "")
+        .replace("schema = 1\nextends = \"nothing\"\n", "")
         .replace("preprocess.small]\n", "preprocess.large]\nprofile = \"timm\"\n")
         .replace("36", "70")
         .replace("32", "64");
