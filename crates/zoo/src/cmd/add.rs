@@ -62,7 +62,10 @@ impl Add {
         let file = self.weights.as_deref().map(checkpoint::read).transpose()?;
         let told = file.as_ref().map(Told::of).unwrap_or_default();
         let added = self.variant(&manifest, &told).added_to(text);
-        let zoo = cx.parse(&added, &manifest)?;
+        let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
+            message: format!("nothing was written: with `{}` it would be wrong: {}", self.name, failure.message),
+            ..failure
+        })?;
         let variant = zoo.find(&self.name)?;
         if let Some(file) = file {
             check_weights(&zoo, variant, file, &told)?;

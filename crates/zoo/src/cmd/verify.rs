@@ -48,7 +48,8 @@ struct Line<'a> {
 }
 
 /// What to do about damage.
-const REPAIR: &str = "`zoo verify --repair` fetches what is damaged again, and makes prepared weights anew";
+const REPAIR: &str =
+    "`zoo verify --repair` downloads what is damaged again and makes prepared weights anew; files of your own it leaves alone";
 
 type Outcome = Result<Option<Verified>, FetchError>;
 
