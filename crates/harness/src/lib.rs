@@ -34,6 +34,7 @@ mod stopwatch;
 mod store;
 #[cfg(feature = "criterion")]
 mod suite;
+mod sweep;
 pub mod verdict;
 mod weights_check;
 mod words;
@@ -57,5 +58,6 @@ pub use stopwatch::Stopwatch;
 pub use store::{StoreError, append, read};
 #[cfg(feature = "criterion")]
 pub use suite::Suite;
+pub use sweep::{SWEEP, sweep_memory};
 pub use weights_check::WeightsCheck;
 pub use words::counted;

@@ -195,7 +195,7 @@ fn an_array_of_local_processes_gives_what_one_process_gives() {
             .env("ZOO_CACHE", world.place.path().join("cache"))
             .env("SLURM_ARRAY_TASK_ID", index)
             .env("SLURM_ARRAY_TASK_COUNT", "3")
-            .env("SLURM_CPUS_PER_TASK", "2")
+            .env("SLURM_CPUS_PER_TASK", MODEL[5])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

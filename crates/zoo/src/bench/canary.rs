@@ -1,10 +1,9 @@
 //! What the machine can do at the moment: the yardstick beside every cell.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::{Canary, Cell, Stopwatch};
+use harness::{Canary, Cell, SWEEP, Stopwatch, sweep_memory};
 use hrnet::Precision;
 use kernels::engine::matrix::{MatrixUnit, Operand, matrix_peak_macs};
 use kernels::engine::{Format, Isa, peak_macs};
@@ -34,14 +33,11 @@ const TOGETHER: usize = 200;
 /// How often a thread looks whether it is its turn before it gives its core away.
 const PATIENCE: usize = 20_000;
 
-/// Bytes of the memory sweep, which stay allocated: more than last-level caches hold.
-pub(super) const SWEEP: usize = 128 << 20;
-
 /// Fused multiply-adds on registers alone, and a sweep over memory, on so many threads.
 pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
     Canary {
         macs_per_s: macs_per_s(isa, threads),
-        bytes_per_s: best(2, || sweep(threads), SWEEP as f64),
+        bytes_per_s: best(2, || sweep_memory(threads), SWEEP as f64),
         handover_ns: (threads > 1).then(handover_ns),
     }
 }
@@ -141,18 +137,6 @@ fn spin(isa: Isa, format: Format, rounds: usize, threads: usize) {
 /// The multiply-accumulates of a [`spin`]; none where the unit does not multiply the format.
 fn spun(isa: Isa, format: Format, rounds: usize, threads: usize) -> Option<f64> {
     Some(peak_macs(isa, format, 1)? as f64 * rounds as f64 * threads as f64)
-}
-
-/// Reads the whole sweep once, each thread its part.
-fn sweep(threads: usize) {
-    static MEMORY: OnceLock<Vec<u64>> = OnceLock::new();
-    // Written, so that it is memory and not one page of zeros.
-    let memory = MEMORY.get_or_init(|| (0..SWEEP as u64 / 8).collect());
-    std::thread::scope(|scope| {
-        for part in memory.chunks(memory.len().div_ceil(threads.max(1))) {
-            scope.spawn(|| std::hint::black_box(part.iter().fold(0, |sum, number| sum ^ number)));
-        }
-    });
 }
 
 #[cfg(test)]

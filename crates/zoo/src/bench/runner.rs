@@ -1,8 +1,8 @@
-use harness::{Budget, Canary, Case, Commit, Conditions, Lookout, Machine, Provenance, Record};
+use harness::{Budget, Canary, Case, Commit, Conditions, Lookout, Machine, Provenance, Record, SWEEP};
 use kernels::engine::Isa;
 
 use super::Workshop;
-use super::canary::{SWEEP, canary};
+use super::canary::canary;
 use super::prepare::Prepared;
 use crate::Failure;
 
