@@ -287,7 +287,8 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
         "{error}"
     );
     assert!(!place.path().join("zoo.toml").exists(), "nothing is written");
-    add(&["20,40"]).failed(3);
+    let error = add(&["20,40"]).failed(2);
+    assert!(error.contains("--widths 20,40: expected 4 numbers"), "{error}");
     let said = add(&["20,40,80,160", "--license", "MIT"]).said();
     assert!(
         said.contains("w20 is in zoo.toml, which is new and keeps"),

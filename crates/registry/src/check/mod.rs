@@ -20,6 +20,9 @@ use crate::{EMBEDDED, ManifestError, names, wire};
 /// The version of `zoo.toml` that this program reads.
 const SCHEMA: u32 = 1;
 
+/// What to do in a manifest of one's own that lacks what is built in.
+const EXTENDS: &str = "`extends = \"builtin\"` at its top keeps what is built in";
+
 impl Zoo {
     /// Reads a manifest; `origin` is its file, which errors show and whose folder its paths are below.
     ///
@@ -59,7 +62,10 @@ impl Zoo {
             zoo.variants.push(variant);
         }
         if zoo.variants.is_empty() {
-            return check.fail(0..0, "no [[variant]]: a manifest declares at least one");
+            return check.fail(
+                0..0,
+                format!("no [[variant]]: a manifest declares at least one; {EXTENDS}"),
+            );
         }
         Ok(zoo)
     }
@@ -189,15 +195,11 @@ impl Check<'_> {
     ) -> Result<T, ManifestError> {
         found.ok_or_else(|| {
             let known: Vec<String> = known.collect();
-            let list = if known.is_empty() {
-                "none is declared".into()
-            } else {
-                known.join(", ")
+            let list = match known.is_empty() {
+                true => format!("the manifest declares none; {EXTENDS}"),
+                false => format!("expected one of {}", known.join(", ")),
             };
-            self.error(
-                id.span(),
-                format!("unknown {kind} `{}`: expected one of {list}", id.get_ref()),
-            )
+            self.error(id.span(), format!("unknown {kind} `{}`: {list}", id.get_ref()))
         })
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Add {
     preprocess: Option<String>,
 }
 
+/// Branches of an HRNet that is added.
+const BRANCHES: usize = 4;
+
 /// What a file of weights says of its network.
 #[derive(Default)]
 struct Told {
@@ -52,6 +55,14 @@ struct Told {
 
 impl Add {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        if self.widths.len() != BRANCHES || self.widths.contains(&0) {
+            let given: Vec<String> = self.widths.iter().map(usize::to_string).collect();
+            let what = format!(
+                "--widths {}: expected {BRANCHES} numbers above 0, one per branch",
+                given.join(",")
+            );
+            return Err(Failure::new(Exit::Usage, what).help("HRNet-W18 has --widths 18,36,72,144"));
+        }
         let manifest = cx.manifest_file();
         let found = match ::files::read_text(&manifest, ::files::LARGEST_TEXT) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -63,7 +74,10 @@ impl Add {
         let told = file.as_ref().map(Told::of).unwrap_or_default();
         let added = self.variant(&manifest, &told).added_to(text);
         let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
-            message: format!("nothing was written: with `{}` it would be wrong: {}", self.name, failure.message),
+            message: format!(
+                "nothing was written: with `{}` it would be wrong: {}",
+                self.name, failure.message
+            ),
             ..failure
         })?;
         let variant = zoo.find(&self.name)?;

@@ -287,6 +287,12 @@ impl Eval {
             );
             Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
         })?;
+        if !claimed.reasons.is_empty() {
+            let (claim, reasons) = (&claimed.claim.column, claimed.reasons.join("; "));
+            cx.out.warn(&format!(
+                "--until-decided: the claim {claim} is not about this evaluation: {reasons}"
+            ));
+        }
         Ok(Undecided {
             claim: format!("{} {}", claimed.claim.column, claimed.claim.printed),
             claimed: claimed.printed,

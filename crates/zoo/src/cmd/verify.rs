@@ -48,8 +48,7 @@ struct Line<'a> {
 }
 
 /// What to do about damage.
-const REPAIR: &str =
-    "`zoo verify --repair` downloads what is damaged again and makes prepared weights anew; files of your own it leaves alone";
+const REPAIR: &str = "`zoo verify --repair` downloads what is damaged again and makes prepared weights anew; files of your own it leaves alone";
 
 type Outcome = Result<Option<Verified>, FetchError>;
 

@@ -11,7 +11,7 @@ pub(crate) struct Claimed<'a> {
     pub(crate) top: usize,
     pub(crate) printed: Printed,
     /// What the claim is not about: other weights, another preprocessing or precision.
-    reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
 }
 
 /// What an evaluation is of, beside its images: a claim is compared with nothing else.
