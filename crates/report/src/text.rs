@@ -126,7 +126,7 @@ pub mod markdown {
         pieces(text.trim()).into_iter().map(piece).collect()
     }
 
-    /// A paragraph: [`prose`] at whose start Markdown finds no heading, list, quote or line either.
+    /// A paragraph: `prose` at whose start Markdown finds no heading, list, quote or line either.
     pub fn paragraph(text: &str) -> String {
         let mut escaped = prose(text);
         let digits = escaped.bytes().take_while(u8::is_ascii_digit).count();
