@@ -113,12 +113,16 @@ impl Direct {
         if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
             let rows = self.tiling.rows;
             let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
-            // SAFETY: the caller's.
+            // SAFETY: the output's map was checked, as `run` demands; these channels are of this part's blocks, and of
+            // the parts with a block only one has the first vectors.
             unsafe { outside.clear::<S>(io.output, channels) };
         }
     }
 
     /// Computes the vectors that are held at a time.
+    ///
+    /// # Safety
+    /// As for [`Direct::run`]; the vectors, at most [`MOST`], and the blocks are those of one part.
     #[inline(always)]
     unsafe fn group<S: Simd>(
         &self,
@@ -128,7 +132,8 @@ impl Direct {
         blocks: Range<usize>,
         scratch: *mut f32,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the maps of `io` were checked and the part is this thread's, both by the contract above. `Direct::scratch` counts
+        // the panel, the sums behind it and the room for weights behind those, which is how they are divided here.
         unsafe {
             let mut places = [Place::default(); MOST];
             for (place, vector) in places.iter_mut().zip(vectors.clone()) {
@@ -159,6 +164,9 @@ impl Direct {
     }
 
     /// The pixels that some vectors need, and the elements from one input's to the next: as they lie, or gathered.
+    ///
+    /// # Safety
+    /// `input` is the map that the places were made for, `scratch` has room for the panel, and the CPU has the unit.
     #[inline(always)]
     unsafe fn panel<S: Simd>(
         &self,
@@ -168,7 +176,7 @@ impl Direct {
     ) -> (*const f32, usize) {
         let (stride, places) = (self.strides.0, &self.places);
         let (width, taps) = (vectors.len() * S::LANES, self.depth / self.inputs);
-        // SAFETY: the caller's.
+        // SAFETY: places and slots are of `input`'s map; a gathered panel has `depth` rows of `width` numbers, which `scratch` holds.
         unsafe {
             if let Some(flat) = places.flat.get(vectors.start) {
                 return (input.add(flat.place), stride);
@@ -204,6 +212,9 @@ struct Group<'a> {
 
 impl Group<'_> {
     /// A block of channels that all exist, for vectors that lie one after the other from `place` on.
+    ///
+    /// # Safety
+    /// The group is one that `Direct::group` made, all channels of the block exist, and so do the vectors from `place` on.
     #[inline(always)]
     unsafe fn whole<S: Simd>(self, block: usize, place: usize) {
         let Self { conv, io, .. } = self;
@@ -215,7 +226,8 @@ impl Group<'_> {
             residual: shifted(io.residual, at),
             stride,
         };
-        // SAFETY: the caller's.
+        // SAFETY: the panel has the group's vectors for `depth` steps; the output, and the residual where there is one, hold the
+        // block's channels at `place`, by the contract above.
         unsafe {
             let factors = Factors {
                 format: conv.format,
@@ -229,15 +241,21 @@ impl Group<'_> {
     }
 
     /// The weights of a block of rows for some steps.
+    ///
+    /// # Safety
+    /// The block is one of the layer's; the steps, at most [`RUN`], are within its depth; the CPU has the unit.
     #[inline(always)]
     unsafe fn weights<S: Simd>(self, block: usize, steps: Range<usize>) -> *const f32 {
         let rows = self.shape.0;
         let at = (block * self.conv.depth + steps.start) * rows;
-        // SAFETY: the caller's.
+        // SAFETY: `packed` lays out `depth` rows' worth per block, so these elements exist; `room` was counted for `RUN` steps.
         unsafe { self.io.weights.from::<S>(at, steps.len() * rows, self.room) }
     }
 
     /// A block whose sums are long, or have channels or places that do not exist or lie apart.
+    ///
+    /// # Safety
+    /// The group is one that `Direct::group` made, and the block is one of its part.
     #[inline(always)]
     unsafe fn partly<S: Simd>(self, block: usize, together: bool) {
         let Self { conv, sums, .. } = self;
@@ -253,7 +271,7 @@ impl Group<'_> {
             partial: if conv.depth > RUN { sums } else { std::ptr::null() },
             width,
         };
-        // SAFETY: the caller's.
+        // SAFETY: panel, sums and room are those that `group` divided; `end` writes channels and places that exist alone.
         unsafe {
             for at in (0..conv.depth).step_by(RUN) {
                 let depth = RUN.min(conv.depth - at);
