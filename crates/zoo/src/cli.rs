@@ -69,7 +69,7 @@ fn after_help() -> String {
          zoo pick --max-p90 50ms                    the most accurate network that is fast enough here\n  \
          zoo nightly --quick                        a report of all of it; needs no download\n\n\
          `zoo COMMAND --help` explains a command and its options.\n\n\
-         Exit codes:\n    0  success\n",
+         Exit codes:\n   0  success\n",
     );
     for (exit, meaning) in Exit::ALL {
         text.push_str(&format!(" {:>3}  {meaning}\n", exit.code()));

@@ -31,7 +31,7 @@ const GROUPS: [Group; 5] = [
     },
     Group {
         title: "Tools",
-        commands: &["doctor", "completions", "help"],
+        commands: &["doctor", "completions", "man", "help"],
     },
 ];
 

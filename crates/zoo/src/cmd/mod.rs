@@ -19,6 +19,7 @@ mod inspect;
 mod links;
 mod lint;
 mod list;
+mod man;
 mod mirror;
 mod net;
 mod nightly;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Nightly(nightly::Nightly),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
@@ -125,6 +127,7 @@ impl Command {
             Self::Nightly(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
+            Self::Man(command) => command.run(cx),
         }
     }
 }
