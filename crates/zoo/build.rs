@@ -1,6 +1,7 @@
 //! Tells the program what it was built from: compiler, profile and commit.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
@@ -17,13 +18,30 @@ fn main() {
 
     // Outside a repository, as in a source archive, there is no commit to tell.
     if let Some(hash) = output("git", &["rev-parse", "HEAD"]) {
-        // What a nightly itself writes is no change of the source.
-        let source = ["status", "--porcelain", "--", ":/", ":(top,exclude)reports"];
+        // What a nightly itself writes is no change of the source. Git's notes of what it looked at stay as they are: they
+        // would be newer than this run, and the next build would begin here again.
+        let source = [
+            "--no-optional-locks",
+            "status",
+            "--porcelain",
+            "--",
+            ":/",
+            ":(top,exclude)reports",
+        ];
         let dirty = output("git", &source).is_some_and(|changes| !changes.is_empty());
         println!("cargo::rustc-env=ZOO_COMMIT={hash}");
         println!("cargo::rustc-env=ZOO_DIRTY={dirty}");
+        for file in ["HEAD", "index"] {
+            watch(output("git", &["rev-parse", "--git-path", file]));
+        }
     }
-    for path in ["../../.git/HEAD", "../../.git/index", "..", "../../zoo.toml"] {
+    watch(Some("..".to_owned()));
+    watch(Some("../../zoo.toml".to_owned()));
+}
+
+/// Has Cargo run this again when a file changes. One that is not there counts as changed in each build.
+fn watch(path: Option<String>) {
+    if let Some(path) = path.filter(|path| Path::new(path).exists()) {
         println!("cargo::rerun-if-changed={path}");
     }
 }

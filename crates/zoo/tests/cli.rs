@@ -313,7 +313,10 @@ fn help_documents_every_exit_code_and_completions_are_printed() {
     let help = place.zoo(&["--help"]).good();
     assert!(help.contains("Exit codes:\n   0  success\n"), "{help}");
     for (exit, meaning) in zoo::Exit::ALL {
-        assert!(help.contains(&format!("\n {:>3}  {meaning}\n", exit.code())), "{help}");
+        assert!(
+            help.contains(&format!("\n {:>3}  {meaning}\n", exit.code())),
+            "{help}"
+        );
     }
     place
         .zoo(&["bench", "--size", "200", "-m", "HRNet_W18_C"])
@@ -347,7 +350,10 @@ fn each_command_has_a_manual_page_and_no_page_names_one_that_is_missing() {
     for file in &files {
         let text = std::fs::read_to_string(folder.join(file)).expect("the page");
         assert!(text.contains("\n.TH zoo"), "{file}: {text}");
-        for word in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+        for word in text
+            .split_whitespace()
+            .filter_map(|word| word.strip_suffix("(1)"))
+        {
             let word = word.replace("\\-", "-");
             assert!(expected.contains(&word), "{file} names {word}");
         }
