@@ -19,12 +19,12 @@ impl FoldedConv {
         let params = conv.params();
         let weight = weights.load(&params[0])?;
         let per_output = weight.len() / scale.len();
-        let scaled = weight
-            .chunks_exact(per_output)
-            .zip(&scale)
-            .flat_map(|(row, scale)| row.iter().map(move |w| (f64::from(*w) * scale) as f32));
+        let mut scaled = Vec::with_capacity(weight.len());
+        for (row, scale) in weight.chunks_exact(per_output).zip(&scale) {
+            scaled.extend(row.iter().map(|w| (f64::from(*w) * scale) as f32));
+        }
         Ok(Self {
-            weight: scaled.collect(),
+            weight: scaled,
             bias: bias.iter().map(|b| *b as f32).collect(),
         })
     }

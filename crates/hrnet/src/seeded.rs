@@ -54,13 +54,15 @@ fn paired(shape: &[usize], start: u64) -> Vec<f32> {
     let positions: usize = shape[2..].iter().product();
     let scale = (6.0 / (inputs * positions) as f64).sqrt();
     let mut values: Vec<f32> = Vec::with_capacity(shape[0] * inputs * positions);
-    for i in 0..shape[0] * inputs * positions {
-        let channel = i / positions % inputs;
-        values.push(if channel % 2 == 1 {
-            -values[i - positions]
+    for channel in (0..shape[0]).flat_map(|_| 0..inputs) {
+        let first = values.len();
+        if channel % 2 == 1 {
+            values.extend_from_within(first - positions..);
+            values[first..].iter_mut().for_each(|value| *value = -*value);
         } else {
-            ((2.0 * uniform(start, i as u64) - 1.0) * scale) as f32
-        });
+            let uniform = (first..first + positions).map(|i| uniform(start, i as u64));
+            values.extend(uniform.map(|u| ((2.0 * u - 1.0) * scale) as f32));
+        }
     }
     values
 }
