@@ -75,7 +75,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .as_array()
         .expect("packages")
         .iter()
-        .filter(|package| package["name"] != "hrnet-zoo")
+        .filter(|package| package["name"] != "zoo-workspace")
         .map(|package| {
             let names = package["dependencies"]
                 .as_array()
