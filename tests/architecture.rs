@@ -16,6 +16,17 @@ const MAP: &[(&str, &[&str])] = &[
     ("onnx", &["hrnet"]),
     ("harness", &["files", "hrnet", "registry"]),
     ("report", &["files", "hrnet", "harness", "registry"]),
+    (
+        "hrnet-zoo",
+        &[
+            "files",
+            "hrnet",
+            "registry",
+            "checkpoint",
+            "preprocess",
+            "runtime",
+        ],
+    ),
     ("testkit", &[]),
     ("faultd", &["files"]),
     (
@@ -31,6 +42,7 @@ const MAP: &[(&str, &[&str])] = &[
             "onnx",
             "harness",
             "report",
+            "hrnet-zoo",
         ],
     ),
 ];

@@ -10,7 +10,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TomlError, Value, value
 
 use crate::blocks::SideFile;
 use crate::whole::read_text;
-use crate::{Digest, ManifestError};
+use crate::{Cache, Digest, Extends, ManifestError};
 use files::{Whole, folder_of};
 
 /// What was seen at the first download of each URL; enforced from then on.
@@ -53,6 +53,9 @@ struct WirePin {
 }
 
 impl Lock {
+    /// The name of the file, beside the manifest or in the cache.
+    pub const NAME: &str = "zoo.lock";
+
     /// The lock at `path`; a file that does not exist is an empty lock.
     ///
     /// # Errors
@@ -67,6 +70,23 @@ impl Lock {
             }),
             Err(error) => Err(ManifestError::new(path, "", 0..0, error.to_string())),
         }
+    }
+
+    /// The lock in force for a manifest: `zoo.lock` beside it; for the built-in manifest, which has no file, the one in the cache,
+    /// which is in force, too, if a manifest extends the built-in one.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not valid.
+    pub fn in_force(cache: &Cache, manifest: Option<&Path>, extends: Extends) -> Result<Self, ManifestError> {
+        let builtin = cache.root().join(Self::NAME);
+        let Some(manifest) = manifest else {
+            return Self::open(&builtin);
+        };
+        let mut lock = Self::open(&manifest.with_file_name(Self::NAME))?;
+        if extends == Extends::Builtin {
+            lock.inherit(&Self::open(&builtin)?);
+        }
+        Ok(lock)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hrnet::Shape;
+use hrnet_zoo::CopyState;
 use registry::lint::{Finding, Severity};
 use registry::{Artifact, Variant};
 
 use crate::Failure;
 use crate::context::Context;
-use crate::door::{self, CopyState};
 
 /// Findings on the cached weight files and on digests that two sources share.
 pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
@@ -25,9 +25,9 @@ pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
 /// Every byte as pinned, every tensor there, of the right shape, finite and plausible; or what is not.
 fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-    let wrong = match door::open_file(cx, artifact) {
+    let wrong = match cx.door()?.open_file(artifact) {
         Ok(None) => return Ok(None),
-        Err(failure) => vec![failure.message],
+        Err(error) => vec![error.to_string()],
         Ok(Some(file)) => match file.check_all().and_then(|()| file.bind(&graph)) {
             Err(error) => vec![error.to_string()],
             Ok(weights) => {
@@ -47,10 +47,10 @@ fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<F
 
 /// Whether the prepared copy is what was made from the file.
 fn copy(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
-    let wrong = match door::check_copy(cx, variant, artifact, false)? {
+    let wrong = match cx.door()?.check_copy(variant, artifact, false)? {
         CopyState::Missing => return Ok(None),
         CopyState::Right(_) => Vec::new(),
-        CopyState::Wrong(failure) => vec![failure.message],
+        CopyState::Wrong(error) => vec![error.to_string()],
     };
     let good = "The prepared copy of the cached file has the digest that was noted when it was made.";
     Ok(Some(finding(variant, artifact, "prepared", good, &wrong)))

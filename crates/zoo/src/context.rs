@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ::files::LARGEST_TEXT;
 use anstream::ColorChoice;
+use hrnet_zoo::Door;
 use registry::{Artifact, Cache, Extends, Fetcher, Lock, Named, Variant, Zoo};
 use runtime::Costs;
 
@@ -15,9 +16,8 @@ use crate::cli::Global;
 use crate::output::Output;
 use crate::{Exit, Failure};
 
-/// The manifest's name in the current folder, and the lock's beside it.
+/// The manifest's name in the current folder.
 const MANIFEST: &str = "zoo.toml";
-pub(crate) const LOCK: &str = "zoo.lock";
 
 /// One run of the program.
 pub(crate) struct Context {
@@ -213,7 +213,7 @@ impl Context {
         &self.cache
     }
 
-    /// Where the weights of a source lie, if they are in the cache: to compute with them, take them from the `door`.
+    /// Where the weights of a source lie, if they are in the cache: to compute with them, take them from the [`door`](Self::door).
     pub(crate) fn cached(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Failure> {
         Ok(self.cache.find(artifact, &self.lock()?))
     }
@@ -224,17 +224,14 @@ impl Context {
         fetcher
     }
 
-    /// The lock beside the manifest; for the built-in manifest it lies in the cache, and is in force, too, where a manifest
-    /// extends that one.
+    /// The lock in force, as it is on disk now.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
-        let builtin = self.cache.root().join(LOCK);
-        let Some(manifest) = &self.manifest else {
-            return Ok(Lock::open(&builtin)?);
-        };
-        let mut lock = Lock::open(&manifest.with_file_name(LOCK))?;
-        if self.zoo()?.extends == Extends::Builtin {
-            lock.inherit(&Lock::open(&builtin)?);
-        }
-        Ok(lock)
+        let extends = self.zoo()?.extends;
+        Ok(Lock::in_force(&self.cache, self.manifest.as_deref(), extends)?)
+    }
+
+    /// The one door to cached weights, under the lock as it is now.
+    pub(crate) fn door(&self) -> Result<Door<'_>, Failure> {
+        Ok(Door::new(&self.cache, self.lock()?))
     }
 }

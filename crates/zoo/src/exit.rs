@@ -330,6 +330,44 @@ impl From<RuntimeError> for Failure {
     }
 }
 
+impl From<hrnet_zoo::Error> for Failure {
+    fn from(error: hrnet_zoo::Error) -> Self {
+        use hrnet_zoo::Error;
+        match error {
+            Error::Variant(error) => error.into(),
+            Error::Manifest(error) => error.into(),
+            Error::Fetch(error) => error.into(),
+            Error::Weights(error) => error.into(),
+            Error::Size(error) => error.into(),
+            Error::Photo(error) => error.into(),
+            Error::Backend(error) => error.into(),
+            Error::Runtime(error) => error.into(),
+            Error::Io { path, source } => Self::file(&path, &source),
+            Error::UnknownProfile { name, known } => {
+                let failure = Self::new(
+                    Exit::NotFound,
+                    format!("no preprocessing `{name}` in the manifest"),
+                );
+                failure.help(format!("it has {}", known.join(", ")))
+            }
+            Error::AmbiguousProfile { name, candidates } => {
+                let failure = Self::new(Exit::Usage, format!("`{name}` stands for several preprocessings"));
+                failure.help(format!("choose one of {}", candidates.join(", ")))
+            }
+            Error::Changed { .. } => {
+                Self::new(Exit::Checksum, error).help("`zoo verify --repair` downloads it again")
+            }
+            Error::Transform(_) => Self::new(Exit::Manifest, error),
+            Error::Source { .. } => Self::new(Exit::NotFound, error),
+            Error::NoSource { .. } | Error::NotFetched { .. } | Error::Gone { .. } => {
+                Self::new(Exit::Missing, error)
+            }
+            Error::Calibration { .. } | Error::Batch { .. } => Self::new(Exit::Usage, error),
+            _ => Self::new(Exit::Other, error),
+        }
+    }
+}
+
 macro_rules! failure {
     ($($error:ty => $exit:expr),* $(,)?) => {
         $(impl From<$error> for Failure {

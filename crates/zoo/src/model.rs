@@ -9,7 +9,8 @@ use std::str::FromStr;
 use clap::Args;
 use harness::WeightsCheck;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
-use registry::{Artifact, Digest, FetchError, Named, Variant};
+use hrnet_zoo::Notice;
+use registry::{Artifact, Check, Digest, FetchError, Named, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use crate::context::Context;
 use crate::counts::{THREADS, count};
 use crate::photos::Whose;
 use crate::weight_file::WeightFile;
-use crate::{Exit, Failure, door, memory};
+use crate::{Exit, Failure, memory};
 
 /// Options of every subcommand that runs one network.
 #[derive(Debug, Args)]
@@ -225,7 +226,7 @@ struct FileOrigin {
 }
 
 enum FileDigest {
-    /// The cache's door told it.
+    /// The cache knows it.
     Known(Digest, WeightsCheck),
     /// The user named the file.
     Unread(File, OnceCell<(Digest, WeightsCheck)>),
@@ -298,14 +299,22 @@ impl Weights {
     }
 
     fn cached(cx: &Context, artifact: &Artifact, graph: &Graph) -> Result<Option<Self>, Failure> {
-        let opened = door::open(cx, artifact, graph)?;
-        Ok(opened.map(|opened| Self {
+        let Some(opened) = cx.door()?.open(artifact, graph)? else {
+            return Ok(None);
+        };
+        opened.notices.iter().for_each(|notice| tell(cx, notice));
+        // A file that is known by its stamp is a prepared copy, whose tensors are compared with their checksums.
+        let check = match opened.check {
+            Check::Read => WeightsCheck::Read,
+            Check::Stamp => WeightsCheck::StampAndSums,
+        };
+        Ok(Some(Self {
             source: Box::new(opened.weights),
             origin: Origin::File(FileOrigin {
                 name: artifact.file_name.clone(),
                 path: cx.cache().path(opened.sha256),
                 set: None,
-                digest: FileDigest::Known(opened.sha256, opened.check),
+                digest: FileDigest::Known(opened.sha256, check),
             }),
         }))
     }
@@ -390,26 +399,26 @@ impl FileOrigin {
     }
 }
 
+/// Says that a prepared copy could not be used or made.
+fn tell(cx: &Context, notice: &Notice) {
+    match notice {
+        Notice::Remade(error) => cx.out.warn(&format!("{error}; it is made anew")),
+        Notice::NotMade { path, error } => {
+            let path = path.display();
+            cx.out
+                .detail(&format!("{error}; the weights come from {path} itself"));
+        }
+        _ => {}
+    }
+}
+
 fn seeded(seed: u64) -> String {
     format!("seeded:{seed}")
 }
 
-/// The source of this id; without an id the first one that is in the cache, else the first, if there is any.
+/// The variant's source of this id, or the one that its cached weights are of.
 fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<Option<&'a Artifact>, Failure> {
-    let artifacts = &variant.artifacts;
-    let is_cached = |artifact: &&Artifact| matches!(cx.cached(artifact), Ok(Some(_)));
-    let Some(id) = id.filter(|_| !artifacts.is_empty()) else {
-        return Ok(artifacts.iter().find(is_cached).or(artifacts.first()));
-    };
-    let found = variant.artifact(id).ok_or_else(|| {
-        let known: Vec<&str> = artifacts.iter().map(|artifact| artifact.id.as_str()).collect();
-        let (name, known) = (&variant.name, known.join(", "));
-        Failure::new(
-            Exit::NotFound,
-            format!("{name} has no weight source `{id}`: it has {known}"),
-        )
-    })?;
-    Ok(Some(found))
+    Ok(cx.door()?.pick(variant, id)?)
 }
 
 /// The variant has no weights but those that somebody names.

@@ -3,9 +3,9 @@
 use onnx::Model;
 use registry::{Interpolation, Preprocess, Profile, Variant};
 
+use crate::Failure;
 use crate::context::Context;
 use crate::model::Weights;
-use crate::{Failure, labels};
 
 /// Notes in the model which network it is, of which weights, what its images must be and what its classes are.
 ///
@@ -31,7 +31,7 @@ pub(crate) fn note(
     }
     let classes = variant.spec.head.classes;
     model.note("classes", classes.to_string());
-    if classes == labels::imagenet().len() {
+    if classes == hrnet_zoo::imagenet().len() {
         model.note("labels", "imagenet-1k, sorted by WordNet id");
     }
     for (key, value) in preparation(preprocess) {

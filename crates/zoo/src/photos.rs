@@ -1,10 +1,11 @@
 //! How photos are prepared: by which profile of the manifest, and why by that one.
 
 use clap::Args;
-use registry::{Artifact, Naming, Preprocess, Variant, Zoo};
+use hrnet_zoo::find_profile;
+use registry::{Artifact, Preprocess, Variant};
 
+use crate::Failure;
 use crate::context::Context;
-use crate::{Exit, Failure};
 
 /// `--preprocess`, for every subcommand that prepares photos.
 #[derive(Clone, Debug, Args)]
@@ -50,7 +51,7 @@ impl PreprocessArg {
         weights: &Whose<'z>,
     ) -> Result<Preparation<'z>, Failure> {
         match &self.profile {
-            Some(name) => Ok(Preparation::asked(find(cx.zoo()?, Some(variant), name)?)),
+            Some(name) => Ok(Preparation::asked(find_profile(cx.zoo()?, Some(variant), name)?)),
             None => Ok(Preparation::by_weights(variant, weights)),
         }
     }
@@ -79,8 +80,7 @@ impl<'z> Preparation<'z> {
             Whose::Seeded => return Self::new(&variant.preprocess, format!("profile of {}", variant.name)),
             Whose::File { name, naming } => (name, *naming),
         };
-        let mut sources = variant.artifacts.iter();
-        match sources.find(|source| source.naming == Some(publisher(naming))) {
+        match hrnet_zoo::sources_by_naming(variant, naming).first() {
             Some(source) => {
                 let (naming, id) = (naming.name(), &source.id);
                 let reason = format!(
@@ -112,61 +112,10 @@ impl<'z> Preparation<'z> {
     }
 }
 
-/// The publisher's present scheme for names of any of its generations.
-fn publisher(naming: checkpoint::Naming) -> Naming {
-    match naming {
-        checkpoint::Naming::Paddle | checkpoint::Naming::Paddle2020 | checkpoint::Naming::PaddleStatic => {
-            Naming::Paddle
-        }
-        checkpoint::Naming::Timm => Naming::Timm,
-        checkpoint::Naming::Mmpretrain => Naming::Mmpretrain,
-    }
-}
-
-/// The profile of this name; else the only one whose name begins so, in the manifest or of the variant. `paddle` and `timm` also
-/// stand for the variant's only profile of that kind, where no name begins so.
-///
-/// # Errors
-/// If there is none, or there are several.
-pub(crate) fn find<'z>(
-    zoo: &'z Zoo,
-    variant: Option<&'z Variant>,
-    name: &str,
-) -> Result<&'z Preprocess, Failure> {
-    if let Some(profile) = zoo.preprocess.get(name) {
-        return Ok(profile);
-    }
-    let begins = |profile: &&Preprocess| !name.is_empty() && profile.id.starts_with(name);
-    let all: Vec<&Preprocess> = zoo.preprocess.values().filter(begins).collect();
-    let is_kind = |profile: &&Preprocess| profile.profile.name() == name;
-    let own = variant.map_or(Vec::new(), Variant::profiles).into_iter();
-    let own: Vec<&Preprocess> = match all.is_empty() {
-        true => own.filter(is_kind).collect(),
-        false => own.filter(begins).collect(),
-    };
-    match (all.as_slice(), own.as_slice()) {
-        ([one], _) | (_, [one]) => Ok(one),
-        ([], []) => {
-            let what = format!("no preprocessing `{name}` in the manifest");
-            let known = ids(zoo.preprocess.values());
-            Err(Failure::new(Exit::NotFound, what).help(format!("it has {known}")))
-        }
-        (several, []) | (_, several) => {
-            let what = format!("`{name}` stands for several preprocessings");
-            let known = ids(several.iter().copied());
-            Err(Failure::new(Exit::Usage, what).help(format!("choose one of {known}")))
-        }
-    }
-}
-
-fn ids<'z>(profiles: impl Iterator<Item = &'z Preprocess>) -> String {
-    let ids: Vec<&str> = profiles.map(|profile| profile.id.as_str()).collect();
-    ids.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Exit;
 
     /// The profile and the reason for weights of a variant.
     fn chosen(variant: &str, whose: impl for<'v> Fn(&'v Variant) -> Whose<'v>) -> (String, String, bool) {
@@ -229,7 +178,8 @@ mod tests {
         let zoo = cx.zoo().expect("valid");
         let found = |variant: &str, name: &str| {
             let variant = zoo.find(variant).expect("there");
-            find(zoo, Some(variant), name).map(|profile| profile.id.as_str())
+            let found = find_profile(zoo, Some(variant), name);
+            found.map(|profile| profile.id.as_str()).map_err(Failure::from)
         };
         let failed = |variant: &str, name: &str| {
             let failure = found(variant, name).expect_err("not one");

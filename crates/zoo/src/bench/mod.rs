@@ -28,7 +28,7 @@ pub(crate) use forecast::{Basis, Expected};
 pub(crate) use gains::{gains, slow};
 pub use peers::peers;
 pub(crate) use peers::{ADVICE, NETWORKS};
-pub(crate) use prepare::{REFERENCE, Workshop, transform};
+pub(crate) use prepare::{REFERENCE, Workshop};
 pub(crate) use resume::resume;
 pub(crate) use runner::provenance;
 #[cfg(feature = "criterion")]

@@ -8,7 +8,8 @@ use harness::{
     Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record, WeightsCheck,
 };
 use hrnet::{Graph, Precision, Shape};
-use preprocess::{Element, Filter, Profile, RgbImage, Transform};
+use hrnet_zoo::transform;
+use preprocess::{Element, RgbImage, Transform};
 use registry::{Preprocess, Variant};
 use runtime::{Calibration, Options, RuntimeError};
 
@@ -226,7 +227,7 @@ impl<'a> Workshop<'a> {
                     crop: *crop,
                     ..first.preprocess.clone()
                 };
-                let transform = self::transform(&transform)?;
+                let transform = hrnet_zoo::transform(&transform)?;
                 match precision {
                     Precision::F32 => batch_cell::<f32>(transform, *batch)?,
                     Precision::F16 => batch_cell::<f16>(transform, *batch)?,
@@ -358,27 +359,6 @@ fn batch_cell<T: Element + 'static>(transform: Transform, n: usize) -> Result<Ce
         std::hint::black_box(&mut batch);
         Ok(())
     }))
-}
-
-/// The manifest's preprocessing as the code that carries it out.
-pub(crate) fn transform(preprocess: &Preprocess) -> Result<Transform, Failure> {
-    let filter = match preprocess.interpolation {
-        registry::Interpolation::Bilinear => Filter::Bilinear,
-        registry::Interpolation::Bicubic => Filter::Bicubic,
-    };
-    let profile = match preprocess.resampler {
-        registry::Resampler::OpenCv4 => Profile::Paddle,
-        registry::Resampler::Pillow12 => Profile::Timm(filter),
-        registry::Resampler::Pillow13 => Profile::Timm13(filter),
-    };
-    Transform::new(
-        preprocess.resize_short,
-        preprocess.crop,
-        profile,
-        preprocess.mean,
-        preprocess.std,
-    )
-    .map_err(|error| Failure::new(Exit::Manifest, error))
 }
 
 #[cfg(test)]

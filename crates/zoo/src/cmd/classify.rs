@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use harness::counted;
 use hrnet::Shape;
+use hrnet_zoo::Class;
 use preprocess::Worker;
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::files::{find_images, read_image};
 use crate::model::{ModelArgs, Ready};
 use crate::output::table;
 use crate::photos::PreprocessArg;
-use crate::{Exit, Failure, labels};
+use crate::{Exit, Failure};
 
 /// Classify photos
 ///
@@ -48,14 +49,6 @@ struct Answer<'a> {
     classes: Vec<Class>,
 }
 
-#[derive(Serialize)]
-struct Class {
-    index: usize,
-    name: &'static str,
-    probability: f64,
-    logit: f32,
-}
-
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let named = cx.named(&self.model.model)?;
@@ -63,7 +56,7 @@ impl Classify {
         let images = find_images(cx, &self.images)?;
         let whose = self.model.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
-        let transform = crate::bench::transform(preparation.profile)?;
+        let transform = hrnet_zoo::transform(preparation.profile)?;
         let input = Shape::square(1, transform.crop());
         let Ready {
             mut session,
@@ -89,7 +82,7 @@ impl Classify {
                 model: &variant.name,
                 preprocess: &preparation.profile.id,
                 calibration: calibration.as_deref(),
-                classes: top(&logits, self.top),
+                classes: hrnet_zoo::top(&logits, self.top),
             };
             match self.json {
                 true => cx.out.json_line(&answer)?,
@@ -116,30 +109,6 @@ fn prepare(worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(),
         .file(&read_image(path)?, out)
         .map(|_| ())
         .map_err(|error| Failure::new(Exit::Other, format!("{}: {error}", path.display())))
-}
-
-/// The classes of the largest logits, with softmax probabilities.
-fn top(logits: &[f32], count: usize) -> Vec<Class> {
-    // Classes of other data sets have no names here.
-    let names = match labels::imagenet() {
-        names if names.len() == logits.len() => names,
-        _ => Vec::new(),
-    };
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |logit: f32| f64::from(logit - largest).exp();
-    let sum: f64 = logits.iter().map(|logit| weight(*logit)).sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    order
-        .into_iter()
-        .take(count)
-        .map(|index| Class {
-            index,
-            name: names.get(index).copied().unwrap_or("unnamed"),
-            probability: weight(logits[index]) / sum,
-            logit: logits[index],
-        })
-        .collect()
 }
 
 fn human(answer: &Answer) -> String {

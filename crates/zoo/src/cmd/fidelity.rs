@@ -182,7 +182,7 @@ impl Fidelity {
         let what = format!("{} as {shape}", counted(files.len(), "photo"));
         let need = (files.len() * shape.elements() * size_of::<f32>()) as u64;
         memory::fits(&what, need, harness::free_memory())?;
-        let transform = crate::bench::transform(profile)?;
+        let transform = hrnet_zoo::transform(profile)?;
         let mut worker = transform.worker();
         let read = |file: &PathBuf| {
             let mut pixels = vec![0.0; transform.output_elements()];

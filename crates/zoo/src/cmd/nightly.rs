@@ -7,6 +7,7 @@ use clap::Args;
 use harness::verdict::Comparison;
 use harness::{Budget, Case, PreprocessCase, Record, counted, read};
 use hrnet::Precision;
+use hrnet_zoo::CopyState;
 use registry::lint::{Severity, lint};
 
 use super::bench::duration;
@@ -17,7 +18,6 @@ use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
 use crate::context::Context;
-use crate::door::{self, CopyState};
 use crate::eval::NightEvalArgs;
 use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
@@ -341,8 +341,8 @@ fn check_cache(cx: &Context) -> Result<(), Failure> {
             if cx.cache().verify(artifact, &lock, true)?.is_some() {
                 files += 1;
             }
-            if let CopyState::Wrong(failure) = door::check_copy(cx, variant, artifact, true)? {
-                return Err(failure);
+            if let CopyState::Wrong(error) = cx.door()?.check_copy(variant, artifact, true)? {
+                return Err(error.into());
             }
         }
     }

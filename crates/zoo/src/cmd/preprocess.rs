@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::files::{find_images, read_image};
 use crate::model::WeightArgs;
 use crate::npy::Array;
-use crate::photos::{Preparation, PreprocessArg, find};
+use crate::photos::{Preparation, PreprocessArg};
 use crate::{Exit, Failure, npy};
 
 /// Turn photos into the array that a network takes
@@ -38,7 +38,7 @@ impl Preprocess {
         let preparation = self.preparation(cx)?;
         let profile = preparation.profile;
         let files = find_images(cx, &self.images)?;
-        let transform = crate::bench::transform(profile)?;
+        let transform = hrnet_zoo::transform(profile)?;
         let mut worker = transform.worker::<f32>();
         let mut batch = vec![0.0; files.len() * transform.output_elements()];
         let mut failures = Vec::new();
@@ -80,7 +80,11 @@ impl Preprocess {
             }
             None => {
                 let name = self.preprocess.profile.as_deref().unwrap_or_default();
-                Ok(Preparation::asked(find(cx.zoo()?, None, name)?))
+                Ok(Preparation::asked(hrnet_zoo::find_profile(
+                    cx.zoo()?,
+                    None,
+                    name,
+                )?))
             }
         }
     }

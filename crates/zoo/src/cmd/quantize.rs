@@ -60,7 +60,7 @@ impl Quantize {
         let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let photos = self.photos(cx)?;
-        let transform = crate::bench::transform(preparation.profile)?;
+        let transform = hrnet_zoo::transform(preparation.profile)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
         memory::check_graph(&variant.name, &graph, hrnet::Precision::F32)?;
         self.check_kept(&graph)?;

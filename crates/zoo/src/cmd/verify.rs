@@ -1,5 +1,6 @@
 use clap::Args;
 use harness::counted;
+use hrnet_zoo::CopyState;
 use registry::{Artifact, FetchError, Verified};
 use serde::Serialize;
 
@@ -7,7 +8,6 @@ use super::files::{File, Files};
 use super::net::Net;
 use super::progress::Teller;
 use crate::context::Context;
-use crate::door::{self, CopyState};
 use crate::{Exit, Failure};
 
 /// Check cached weights against the checksums of zoo.toml and zoo.lock
@@ -96,10 +96,13 @@ impl Verify {
     /// What is to be said of the prepared copy of a file's weights, which is made anew where it is wrong and that is asked for.
     fn copy<'a>(&self, cx: &Context, file: File<'a>) -> Result<Option<Line<'a>>, Failure> {
         let (variant, artifact) = file;
-        let state = door::check_copy(cx, variant, artifact, self.deep)?;
+        let state = cx.door()?.check_copy(variant, artifact, self.deep)?;
         match state {
             CopyState::Wrong(_) if self.repair => {
-                let again = door::remake_copy(cx, variant, artifact).unwrap_or_else(CopyState::Wrong);
+                let again = cx
+                    .door()?
+                    .remake_copy(variant, artifact)
+                    .unwrap_or_else(CopyState::Wrong);
                 Ok(Line::of_copy(cx, file, again, true))
             }
             state => Ok(Line::of_copy(cx, file, state, false)),
@@ -194,9 +197,9 @@ impl<'a> Line<'a> {
             CopyState::Missing => return None,
             CopyState::Right(sha256) if repaired => ("repaired", Some(sha256), None),
             CopyState::Right(sha256) => ("verified", Some(sha256), None),
-            CopyState::Wrong(failure) => ("wrong", None, Some(failure)),
+            CopyState::Wrong(error) => ("wrong", None, Some(Failure::from(error))),
         };
-        let path = door::copy_path(cx, artifact);
+        let path = cx.door().ok().and_then(|door| door.copy_path(artifact));
         let metadata = path
             .as_ref()
             .and_then(|path| std::fs::symlink_metadata(path).ok());

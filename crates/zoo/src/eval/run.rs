@@ -12,7 +12,7 @@ use super::data::Images;
 use super::kept::Kept;
 use super::pipeline::{Pipeline, Spent};
 use super::summary::Undecided;
-use crate::bench::{all_threads, provenance, transform};
+use crate::bench::{all_threads, provenance};
 use crate::calibration::CalibrationArg;
 use crate::context::Context;
 use crate::model::{Choice, Weights};
@@ -66,7 +66,7 @@ pub(crate) struct Evaluated {
 
 /// Answers what is not answered yet.
 pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
-    let transform = transform(ask.preparation.profile)?;
+    let transform = hrnet_zoo::transform(ask.preparation.profile)?;
     let (mut session, key, weights_check) = ask.session(cx, transform.crop())?;
     ask.preparation.tell(cx);
     let header = Header {

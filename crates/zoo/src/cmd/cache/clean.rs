@@ -10,7 +10,7 @@ use harness::counted;
 use registry::{Digest, EMBEDDED, Holding, Lock, Names, Removed, User, UserState, Zoo};
 
 use crate::Failure;
-use crate::context::{Context, LOCK};
+use crate::context::Context;
 use crate::output::size;
 
 /// Remove unfinished downloads that nobody has touched for a while
@@ -183,7 +183,7 @@ impl Keepers {
         }];
         if cx.manifest().is_some() {
             let zoo = Zoo::parse(EMBEDDED, Path::new("the built-in zoo.toml"))?;
-            let lock = Lock::open(&cx.cache().root().join(LOCK))?;
+            let lock = Lock::open(&cx.cache().root().join(Lock::NAME))?;
             keepers.push(Keeper {
                 manifest: "built in".into(),
                 names: registry::named_by(&zoo, &lock),

@@ -4,7 +4,7 @@ use std::path::Path;
 use registry::Location;
 
 use super::Entry;
-use crate::{Exit, Failure, labels};
+use crate::{Exit, Failure};
 
 /// The classes that folders stand for.
 ///
@@ -32,7 +32,7 @@ impl Class {
 
 impl Folders {
     pub(super) fn new(classes: usize) -> Self {
-        let wnids = labels::wnids().into_iter().zip(0..).collect();
+        let wnids = hrnet_zoo::wnids().into_iter().zip(0..).collect();
         Self { wnids, classes }
     }
 

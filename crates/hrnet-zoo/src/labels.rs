@@ -1,15 +1,15 @@
 /// PaddleClas's ImageNet-1k label list (Apache-2.0), `index names`, in index order.
 const LIST: &str = include_str!("../assets/imagenet1k_labels.txt");
 
-/// The names of the 1000 ImageNet classes, by index: sorted WordNet ids, the order of Paddle, timm and torchvision.
-pub(crate) fn imagenet() -> Vec<&'static str> {
+/// Returns the names of the 1000 ImageNet classes, by index: sorted WordNet ids, the order of Paddle, timm and torchvision.
+pub fn imagenet() -> Vec<&'static str> {
     LIST.lines()
         .map(|line| line.split_once(' ').map_or(line, |(_, name)| name))
         .collect()
 }
 
-/// The WordNet ids of the same classes, as folders of ImageNet are named; from timm (Apache-2.0).
-pub(crate) fn wnids() -> Vec<&'static str> {
+/// Returns the WordNet ids of the same classes, as folders of ImageNet are named; from timm (Apache-2.0).
+pub fn wnids() -> Vec<&'static str> {
     include_str!("../assets/imagenet1k_wnids.txt").lines().collect()
 }
 
