@@ -5,6 +5,7 @@ use hrnet::WeightError;
 
 /// A weight file that cannot be used; each error names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The file cannot be read from disk.
     #[error("{path}: {source}")]

@@ -7,6 +7,7 @@ use crate::lines::{self, Line};
 
 /// A file of records that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The file system said no.
     #[error("{path}: {source}")]

@@ -8,6 +8,7 @@ pub struct GraphBuilder {
 
 /// Inputs that do not fit an op.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GraphError {
     /// A map has other channels than the layer was made for.
     #[error("`{node}` takes {expected} channels, but its input has shape {actual}")]

@@ -3,6 +3,7 @@ use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape};
 
 /// A spec or an input size of which no HRNet can be built.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SpecError {
     /// The lists of the spec do not go together, or a number in them is zero.
     #[error("HRNet spec: {0}")]

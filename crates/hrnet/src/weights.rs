@@ -13,6 +13,7 @@ pub trait WeightSource: Sync {
 
 /// A parameter that a [`WeightSource`] cannot give.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeightError {
     /// The source has no tensor of that name.
     #[error("weights lack the tensor `{name}` of shape {shape:?}")]

@@ -58,6 +58,7 @@ pub enum Rounding {
 
 /// Why there is no model in 8 bits.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Int8Error {
     /// The weights lack something.
     #[error(transparent)]

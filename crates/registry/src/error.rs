@@ -7,7 +7,7 @@ use crate::names::nearest;
 use crate::secrets::{scrubbed, without_secrets};
 
 /// A manifest or lock that is not valid, with the place of the first fault.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{}:{line}:{column}: {message}", path.display())]
 pub struct ManifestError {
     /// The file.
@@ -18,6 +18,9 @@ pub struct ManifestError {
     pub column: usize,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// What the file system said, if the file could not be read.
+    #[source]
+    pub(crate) source: Option<io::Error>,
 }
 
 impl ManifestError {
@@ -30,6 +33,16 @@ impl ManifestError {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             message: scrubbed(&message.into()),
+            source: None,
+        }
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
+        let error = Self::new(path, "", 0..0, source.to_string());
+        Self {
+            source: Some(source),
+            ..error
         }
     }
 
@@ -78,6 +91,7 @@ impl std::error::Error for UnknownVariant {}
 
 /// Why a file is not there, or not to be trusted.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     /// The network or the server failed.
     #[error("{url}: {reason}")]

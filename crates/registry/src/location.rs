@@ -1,10 +1,10 @@
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "object-store")]
 use std::sync::Arc;
 
 #[cfg(feature = "object-store")]
@@ -57,14 +57,36 @@ pub struct Listed {
 }
 
 /// A location that could not be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {reason}")]
+#[derive(Clone, Debug)]
 pub struct LocationError {
     place: String,
     /// What happened, with its causes.
     pub reason: String,
     /// What kind of failure it is.
     pub fault: Fault,
+    /// What the file system said. A store's error is in `reason`, without the secrets that its own text may hold.
+    source: Option<Arc<io::Error>>,
+}
+
+impl fmt::Display for LocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}
+
+/// Equal if they say the same: the error of the file system has no equality.
+impl PartialEq for LocationError {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.place, &self.reason, self.fault) == (&other.place, &other.reason, other.fault)
+    }
+}
+
+impl Eq for LocationError {}
+
+impl Error for LocationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_deref()?)
+    }
 }
 
 /// Why a location could not be read or written.
@@ -86,11 +108,16 @@ impl LocationError {
             place: place.to_string(),
             reason: reason.into(),
             fault,
+            source: None,
         }
     }
 
     pub(crate) fn disk(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |error| Self::new(path.display(), Fault::Disk, error.to_string())
+        move |error| {
+            let failure = Self::new(path.display(), Fault::Disk, error.to_string());
+            let source = Some(Arc::new(error));
+            Self { source, ..failure }
+        }
     }
 
     /// The failure of a [`Reader`] that is behind the error of somebody who read from it.
@@ -468,7 +495,16 @@ mod tests {
     fn a_failure_is_found_behind_the_errors_around_it() {
         let failure = LocationError::new("s3://b/x", Fault::Network, "cut");
         let around = io::Error::other(failure.clone());
-        assert_eq!(LocationError::behind(&around), Some(&failure));
-        assert_eq!(LocationError::behind(&io::Error::other("else")), None);
+        let found = LocationError::behind(&around).expect("found");
+        assert_eq!(
+            (found.fault, found.to_string()),
+            (failure.fault, failure.to_string())
+        );
+        assert!(LocationError::behind(&io::Error::other("else")).is_none());
+        let disk = LocationError::disk(Path::new("x"))(io::ErrorKind::NotFound.into());
+        let source = disk
+            .source()
+            .and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.expect("kept").kind(), io::ErrorKind::NotFound);
     }
 }

@@ -68,7 +68,7 @@ impl Lock {
                 pins: BTreeMap::new(),
                 inherited: BTreeMap::new(),
             }),
-            Err(error) => Err(ManifestError::new(path, "", 0..0, error.to_string())),
+            Err(error) => Err(ManifestError::unreadable(path, error)),
         }
     }
 

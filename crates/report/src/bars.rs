@@ -1,4 +1,4 @@
-use crate::draw::{Pen, text_width};
+use crate::draw::{Fault, Pen, text_width};
 use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
@@ -44,7 +44,7 @@ const BESIDE: f64 = 7.0;
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(bars: &Bars) -> Result<String, String> {
+pub(crate) fn svg(bars: &Bars) -> Result<String, Fault> {
     let frame = frame(bars);
     frame.svg(|pen| {
         let mut next = frame.plot.top + GAP / 2.0;
@@ -90,7 +90,7 @@ impl Bar {
 }
 
 /// Draws a group below `top` and gives where the next one begins.
-fn group(pen: &Pen, group: &Group, frame: &Frame, top: f64) -> Result<f64, String> {
+fn group(pen: &Pen, group: &Group, frame: &Frame, top: f64) -> Result<f64, Fault> {
     frame.name(pen, &group.name, top + group.height() / 2.0 - 7.0)?;
     for (index, bar) in group.bars.iter().enumerate() {
         let y = top + index as f64 * STEP + (STEP - THICK) / 2.0;

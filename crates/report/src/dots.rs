@@ -1,6 +1,6 @@
 //! Values of several kinds on one line a row, to be compared down and across.
 
-use crate::draw::{self, Drawn, GRID, Pen};
+use crate::draw::{self, Drawn, Fault, GRID, Pen};
 use crate::frame::{Frame, Rows, Words, end};
 use crate::heading::Mark;
 
@@ -42,7 +42,7 @@ const STEP: f64 = 10.0;
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(dots: &Dots) -> Result<String, String> {
+pub(crate) fn svg(dots: &Dots) -> Result<String, Fault> {
     let families = dots.families.len();
     let step = families as f64 * STEP + 10.0;
     let all = dots.rows.iter().flat_map(|row| &row.dots);

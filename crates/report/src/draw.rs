@@ -35,7 +35,10 @@ pub(crate) const COLORS: [RGBColor; 6] = [
 pub(crate) const STYLE: &str = include_str!("../templates/chart.css");
 
 /// What plotters says when it cannot draw.
-pub(crate) type Drawn = Result<(), String>;
+pub(crate) type Drawn = Result<(), Fault>;
+
+/// The error of the drawing library.
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// A value on a plot, in pixels.
 #[derive(Clone, Copy)]
@@ -62,7 +65,7 @@ pub(crate) struct Pen<'a> {
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(name: &str, height: u32, paint: impl FnOnce(&Pen) -> Drawn) -> Result<String, String> {
+pub(crate) fn svg(name: &str, height: u32, paint: impl FnOnce(&Pen) -> Drawn) -> Result<String, Fault> {
     let ground = Area {
         left: 0.0,
         top: 0.0,
@@ -83,7 +86,7 @@ pub(crate) fn picture(
     name: &str,
     size: (u32, u32),
     paint: impl FnOnce(&Pen) -> Drawn,
-) -> Result<String, String> {
+) -> Result<String, Fault> {
     let mut text = String::new();
     let tips = {
         let pen = Pen {
@@ -91,7 +94,7 @@ pub(crate) fn picture(
             tips: RefCell::default(),
         };
         paint(&pen)?;
-        pen.area.present().map_err(|error| error.to_string())?;
+        pen.area.present()?;
         pen.tips.take()
     };
     let mut text = classes(&text.replace(" opacity=\"1\"", ""));
@@ -273,7 +276,7 @@ impl Pen<'_> {
         &'c E: plotters::element::PointCollection<'c, (i32, i32)>,
         for<'d> E: plotters::element::Drawable<SVGBackend<'d>>,
     {
-        self.area.draw(element).map_err(|error| error.to_string())
+        Ok(self.area.draw(element)?)
     }
 }
 

@@ -4,7 +4,7 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::{Axis, Span};
-use crate::draw::{self, COLORS, Drawn, FAINT, GRID, INK, Pen, WIDTH, text_width};
+use crate::draw::{self, COLORS, Drawn, FAINT, Fault, GRID, INK, Pen, WIDTH, text_width};
 use crate::heading::{Heading, Mark};
 use crate::labels::Area;
 
@@ -175,7 +175,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// What plotters says.
-    pub(crate) fn svg(&self, marks: impl FnOnce(&Pen) -> Drawn) -> Result<String, String> {
+    pub(crate) fn svg(&self, marks: impl FnOnce(&Pen) -> Drawn) -> Result<String, Fault> {
         let height = self.plot.top + self.plot.height + BOTTOM;
         draw::svg(&self.words.title, height as u32, |pen| {
             self.heading.paint(pen)?;

@@ -86,6 +86,7 @@ pub struct Input<'a> {
 
 /// A page that could not be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// The file system said no.
     #[error("{path}: {source}")]
@@ -96,12 +97,12 @@ pub enum ReportError {
         source: io::Error,
     },
     /// A chart could not be drawn.
-    #[error("chart {id}: {reason}")]
+    #[error("chart {id}: {source}")]
     Chart {
         /// The chart.
         id: String,
-        /// What plotters said.
-        reason: String,
+        /// The error of the drawing library.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file of layers' times holds something else.
     #[error("{path}: not the times of a network's layers: {source}")]

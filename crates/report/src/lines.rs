@@ -3,7 +3,7 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::Span;
-use crate::draw::{COLORS, Dot, Drawn, GRID, INK, Pen};
+use crate::draw::{COLORS, Dot, Drawn, Fault, GRID, INK, Pen};
 use crate::frame::{Frame, LABEL, Plane, Words, end};
 use crate::labels::stack;
 
@@ -63,7 +63,7 @@ fn names(lines: &Lines, frame: &Frame) -> Vec<f64> {
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(lines: &Lines) -> Result<String, String> {
+pub(crate) fn svg(lines: &Lines) -> Result<String, Fault> {
     let frame = frame(lines);
     frame.svg(|pen| {
         let names = names(lines, &frame);

@@ -2,6 +2,7 @@
 
 /// Why a text cannot be put between its comments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MarkerError {
     /// A comment is not there.
     #[error("there is no line `{0}`")]

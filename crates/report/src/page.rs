@@ -132,9 +132,9 @@ impl Figure {
             id: id.into(),
             title: chart.title().into(),
             part: Some(chart.part()),
-            svg: svg.map_err(|reason| ReportError::Chart {
+            svg: svg.map_err(|source| ReportError::Chart {
                 id: id.into(),
-                reason,
+                source,
             })?,
         })
     }

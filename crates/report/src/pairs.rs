@@ -3,7 +3,7 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::{Axis, Span};
-use crate::draw::{Drawn, FAINT, GRID, INK, Pen, text_width};
+use crate::draw::{Drawn, FAINT, Fault, GRID, INK, Pen, text_width};
 use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
@@ -68,7 +68,7 @@ const TICK: f64 = 38.0;
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(pairs: &Pairs) -> Result<String, String> {
+pub(crate) fn svg(pairs: &Pairs) -> Result<String, Fault> {
     let layout = Layout::new(pairs);
     layout.frame.svg(|pen| {
         layout.dots_axis(pen, pairs)?;

@@ -1,7 +1,7 @@
 use plotters::style::text_anchor::HPos;
 
 use crate::axis::Span;
-use crate::draw::{Dot, Drawn, FAINT, INK, Pen, text_width};
+use crate::draw::{Dot, Drawn, FAINT, Fault, INK, Pen, text_width};
 use crate::frame::{Frame, LABEL, Plane, end};
 use crate::labels::{Area, place};
 use crate::series::Series;
@@ -12,7 +12,7 @@ const RADIUS: f64 = 5.0;
 ///
 /// # Errors
 /// What plotters says.
-pub(crate) fn svg(series: &Series) -> Result<String, String> {
+pub(crate) fn svg(series: &Series) -> Result<String, Fault> {
     let layout = Layout::new(series);
     layout.frame.svg(|pen| {
         for (curve, path) in series.curves.iter().zip(&layout.paths) {

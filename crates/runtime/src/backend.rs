@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -248,6 +249,7 @@ impl Options {
 
 /// Why a network could not be prepared or run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RuntimeError {
     /// The backend has no arithmetic for this precision.
     #[error("backend {backend} does not run in {precision}")]
@@ -306,24 +308,32 @@ pub enum RuntimeError {
         help: String,
     },
     /// There is not as much memory as the network needs.
-    #[error("backend {backend}: {reason}")]
+    #[error("backend {backend}: {source}")]
     Memory {
         /// The backend's name.
         backend: &'static str,
         /// How much was asked for, and what the system said.
-        reason: String,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The library or device behind the backend failed.
-    #[error("backend {backend}: {reason}")]
+    #[error("backend {backend}: {source}")]
     Device {
         /// The backend's name.
         backend: &'static str,
         /// What it said.
-        reason: String,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl RuntimeError {
+    /// The failure of the library or device behind a backend.
+    pub(crate) fn device(backend: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Device {
+            backend,
+            source: source.into(),
+        }
+    }
+
     /// Refuses a slice whose length is not that of all these shapes.
     fn check_length(what: &'static str, actual: usize, shapes: &[Shape]) -> Result<(), Self> {
         let expected = shapes.iter().map(|shape| shape.elements()).sum();

@@ -65,15 +65,11 @@ impl Backend for Candle {
         weights: &dyn WeightSource,
         options: Options,
     ) -> Result<Box<dyn Session>, RuntimeError> {
-        let failed = |error: &dyn std::fmt::Display| RuntimeError::Device {
-            backend: self.name,
-            reason: error.to_string(),
-        };
-        let device = (self.device)().map_err(|error| failed(&error))?;
+        let device = (self.device)().map_err(|error| RuntimeError::device(self.name, error))?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(options.threads.get())
             .build()
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| RuntimeError::device(self.name, error))?;
         let storage = dtype(options.precision).ok_or(RuntimeError::Precision {
             backend: self.name,
             precision: options.precision,
@@ -89,7 +85,7 @@ impl Backend for Candle {
         };
         let steps = compiler.steps().map_err(|error| match error {
             StepError::Weights(error) => error.into(),
-            StepError::Candle(error) => failed(&error),
+            StepError::Candle(error) => RuntimeError::device(self.name, error),
         })?;
         Ok(Box::new(CandleSession {
             backend: self.name,
@@ -321,10 +317,7 @@ impl Session for CandleSession {
             Ok(results)
         });
         self.values.fill(None);
-        let result = result.map_err(|error| RuntimeError::Device {
-            backend: self.backend,
-            reason: error.to_string(),
-        })?;
+        let result = result.map_err(|error| RuntimeError::device(self.backend, error))?;
         logits.copy_from_slice(&result);
         Ok(())
     }

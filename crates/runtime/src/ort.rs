@@ -72,10 +72,7 @@ impl Backend for Ort {
 }
 
 fn failed(error: ::ort::Error) -> RuntimeError {
-    RuntimeError::Device {
-        backend: NAME,
-        reason: error.to_string(),
-    }
+    RuntimeError::device(NAME, error)
 }
 
 fn commit(

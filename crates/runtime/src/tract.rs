@@ -59,10 +59,8 @@ impl Backend for Tract {
 }
 
 fn failed(error: &TractError) -> RuntimeError {
-    RuntimeError::Device {
-        backend: NAME,
-        reason: format!("{error:#}"),
-    }
+    // Its errors are no `std::error::Error`: the text has all causes.
+    RuntimeError::device(NAME, format!("{error:#}"))
 }
 
 /// tract shares its matrix products among the threads of a pool, if it is given one.
@@ -71,10 +69,7 @@ fn executor(threads: usize) -> Result<Executor, RuntimeError> {
         return Ok(Executor::SingleThread);
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| RuntimeError::Device {
-        backend: NAME,
-        reason: error.to_string(),
-    })?;
+    let pool = pool.map_err(|error| RuntimeError::device(NAME, error))?;
     Ok(Executor::MultiThread(Arc::new(pool)))
 }
 

@@ -163,6 +163,7 @@ impl From<&FetchError> for Exit {
             }
             FetchError::Offline { .. } | FetchError::Absent { .. } => Self::Missing,
             FetchError::Disk { .. } => Self::Disk,
+            _ => Self::Other,
         }
     }
 }
@@ -170,7 +171,6 @@ impl From<&FetchError> for Exit {
 impl From<&FetchError> for Failure {
     fn from(error: &FetchError) -> Self {
         let help = match error {
-            FetchError::Network { .. } => None,
             FetchError::Sources { .. } => {
                 Some("`zoo links` tells which URLs are dead; `--mirror` names another place")
             }
@@ -196,7 +196,7 @@ impl From<&FetchError> for Failure {
             FetchError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
                 "`zoo cache gc` and `zoo cache prune` make room; the next fetch goes on where this one stopped",
             ),
-            FetchError::Disk { .. } => None,
+            _ => None,
         };
         Self {
             help: help.map(str::to_owned),
@@ -267,7 +267,7 @@ impl From<WeightError> for Failure {
     fn from(error: WeightError) -> Self {
         match error {
             WeightError::Damaged { .. } => Self::new(Exit::Checksum, error).help(DAMAGED),
-            WeightError::Missing { .. } | WeightError::Shape { .. } => Self::new(Exit::Other, error),
+            _ => Self::new(Exit::Other, error),
         }
     }
 }
@@ -276,7 +276,7 @@ impl From<onnx::Int8Error> for Failure {
     fn from(error: onnx::Int8Error) -> Self {
         match error {
             onnx::Int8Error::Weight(error) => error.into(),
-            onnx::Int8Error::Range(_) => Self::new(Exit::Other, error),
+            _ => Self::new(Exit::Other, error),
         }
     }
 }
@@ -293,7 +293,7 @@ impl From<ReportError> for Failure {
             ),
             ReportError::Evaluation { .. } => Self::new(Exit::Other, &error)
                 .help("`zoo eval` writes it anew; a file of something else belongs in another folder"),
-            ReportError::Chart { .. } => Self::new(Exit::Other, error),
+            _ => Self::new(Exit::Other, error),
         }
     }
 }

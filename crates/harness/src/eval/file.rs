@@ -9,6 +9,7 @@ use crate::lines::{self, Line};
 
 /// A file of answers that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvalError {
     /// The file system said no.
     #[error("{path}: {source}")]
@@ -33,6 +34,8 @@ pub enum EvalError {
         line: usize,
         /// What is wrong with it.
         why: String,
+        /// The error of the JSON reader, if the line is no JSON of this form.
+        source: Option<serde_json::Error>,
     },
     /// It holds another evaluation.
     #[error("{path} holds another evaluation: {difference}")]
@@ -149,6 +152,7 @@ fn mend_end<T: DeserializeOwned>(path: &Path, file: &mut File, head: &str) -> Re
             path: path.to_owned(),
             line: 1,
             why: foreign.fault.to_string(),
+            source: Some(foreign.fault),
         })),
     }
 }
@@ -178,10 +182,11 @@ fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
 /// # Errors
 /// If another line is not what it should be.
 pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
-    let bad = |line: usize, why: String| EvalError::Line {
+    let bad = |line: usize, why: String, source: Option<serde_json::Error>| EvalError::Line {
         path: path.to_owned(),
         line,
         why,
+        source,
     };
     let text = text.trim_end_matches('\0');
     let last = text.rfind('\n').map_or(0, |end| end + 1);
@@ -196,15 +201,22 @@ pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), E
         return Err(bad(
             1,
             "the file is empty: expected an evaluation's header".into(),
+            None,
         ));
     }
-    let header: Header = serde_json::from_str(first)
-        .map_err(|error| bad(1, format!("not the header of an evaluation: {error}")))?;
+    let header: Header = serde_json::from_str(first).map_err(|error| {
+        bad(
+            1,
+            format!("not the header of an evaluation: {error}"),
+            Some(error),
+        )
+    })?;
     if header.eval != Header::SCHEMA {
         let (found, known) = (header.eval, Header::SCHEMA);
         return Err(bad(
             1,
             format!("form {found} of evaluations: this program knows {known}"),
+            None,
         ));
     }
     let mut answers = Vec::new();
@@ -213,7 +225,7 @@ pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), E
         let parsed = Line::<Answer>::of(line.as_bytes());
         match parsed.fault {
             Some(_) if index == ends && parsed.is_torn(line.as_bytes(), ANSWER) => {}
-            Some(fault) => return Err(bad(index + 2, format!("no answer: {fault}"))),
+            Some(fault) => return Err(bad(index + 2, format!("no answer: {fault}"), Some(fault))),
             None => {}
         }
         answers.extend(parsed.values);

@@ -16,6 +16,7 @@ pub struct Part {
 
 /// Parts that are not one evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MergeError {
     /// There are none.
     #[error("no parts were given")]

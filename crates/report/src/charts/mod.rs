@@ -25,6 +25,7 @@ use self::share::Share;
 use crate::bars::{self, Bars};
 use crate::cells::Model;
 use crate::dots::{self, Dots};
+use crate::draw::Fault;
 use crate::lines::{self, Lines};
 use crate::pairs::{self, Pairs};
 use crate::scatter;
@@ -76,7 +77,7 @@ impl Drawing {
     ///
     /// # Errors
     /// What plotters says.
-    pub(crate) fn svg(&self) -> Result<String, String> {
+    pub(crate) fn svg(&self) -> Result<String, Fault> {
         match self {
             Self::Scatter(series) => scatter::svg(series),
             Self::Bars(bars) => bars::svg(bars),

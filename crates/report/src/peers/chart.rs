@@ -16,9 +16,9 @@ pub(crate) fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
         let (batch, threads, crop) = setting;
         let id = format!("peers.f32.bs{batch}.t{threads}.crop{crop}");
         let chart = chart(model, setting, &networks);
-        let svg = bars::svg(&chart).map_err(|reason| ReportError::Chart {
+        let svg = bars::svg(&chart).map_err(|source| ReportError::Chart {
             id: id.clone(),
-            reason,
+            source,
         })?;
         Ok(Figure {
             id,

@@ -125,9 +125,13 @@ struct Version {
 }
 
 /// Why there is no calibration, or it does not fit.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CalibrationError {
-    /// The text is none.
+    /// The text is JSON of another form, or none.
+    #[error("no calibration: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The text has the form of a calibration, and numbers that none has.
     #[error("no calibration: {0}")]
     Text(String),
     /// It is of another network.
@@ -252,15 +256,14 @@ impl Calibration {
     /// If the text is none, with the place of what is wrong.
     pub fn parse(text: &str) -> Result<Self, CalibrationError> {
         let none = |what: String| Err(CalibrationError::Text(what));
-        let odd = |error: serde_json::Error| CalibrationError::Text(error.to_string());
-        let Version { calibration: version } = serde_json::from_str(text).map_err(odd)?;
+        let Version { calibration: version } = serde_json::from_str(text)?;
         if version != Self::SCHEMA {
             return none(format!(
                 "it has version {version}, this program reads {}",
                 Self::SCHEMA
             ));
         }
-        let found: Self = serde_json::from_str(text).map_err(odd)?;
+        let found: Self = serde_json::from_str(text)?;
         for (name, layer) in &found.layers {
             if !layer.channels.is_valid() {
                 let what = "as many largest values, from 0 on, as means";

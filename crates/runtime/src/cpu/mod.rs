@@ -166,20 +166,19 @@ fn calibration(
 }
 
 /// Why there is no program, with a kind of its own for want of memory.
-fn no_program(backend: &'static str, error: &ProgramError) -> RuntimeError {
-    let reason = error.to_string();
+fn no_program(backend: &'static str, error: ProgramError) -> RuntimeError {
     match error {
-        ProgramError::Memory { .. } => RuntimeError::Memory { backend, reason },
-        ProgramError::Threads { .. } | ProgramError::Step { .. } => RuntimeError::Device { backend, reason },
+        ProgramError::Memory { .. } => RuntimeError::Memory {
+            backend,
+            source: error.into(),
+        },
+        ProgramError::Threads { .. } | ProgramError::Step { .. } => RuntimeError::device(backend, error),
     }
 }
 
 impl Cpu {
     fn failed(&self, reason: String) -> RuntimeError {
-        RuntimeError::Device {
-            backend: self.name,
-            reason,
-        }
+        RuntimeError::device(self.name, reason)
     }
 
     fn session(
@@ -211,7 +210,7 @@ impl Cpu {
             stored,
         } = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
         let program =
-            Program::new(steps, elements, isa, threads).map_err(|error| no_program(self.name, &error))?;
+            Program::new(steps, elements, isa, threads).map_err(|error| no_program(self.name, error))?;
         Ok(CpuSession {
             program,
             layers: plan.layers(graph),

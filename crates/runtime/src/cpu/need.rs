@@ -31,7 +31,7 @@ pub fn least_memory(graph: &Graph, precision: Precision) -> Result<u64, RuntimeE
     if pixels <= MOST_PIXELS {
         let failed = |reason: String| super::FAST.failed(reason);
         let plan = Plan::new(graph).map_err(failed)?;
-        let (isa, _) = unit_of(precision).map_err(|error| failed(error.to_string()))?;
+        let (isa, _) = unit_of(precision).map_err(|error| RuntimeError::device(super::FAST.name, error))?;
         let maps = steps::elements(&plan, graph, &Grids::new(graph, isa, precision));
         bytes += maps as u128 * size_of::<f32>() as u128 + pixels * CHOOSING;
     }

@@ -52,7 +52,7 @@ pub(super) fn build(
     let mut steps = Steps::new();
     for step in &plan.steps {
         let pushed = steps.push(builder.step(step)?);
-        pushed.map_err(|error| no_program(FAST.name, &error))?;
+        pushed.map_err(|error| no_program(FAST.name, error))?;
     }
     Ok(Built {
         steps,

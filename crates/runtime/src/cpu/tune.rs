@@ -41,11 +41,8 @@ pub fn tune(
     mut time: impl FnMut(&mut dyn FnMut()) -> u64,
     mut told: impl FnMut(Tuned),
 ) -> Result<(), RuntimeError> {
-    let failed = |reason: String| RuntimeError::Device {
-        backend: FAST.name,
-        reason,
-    };
-    let (isa, _) = unit_of(precision).map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| RuntimeError::device(FAST.name, reason);
+    let (isa, _) = unit_of(precision).map_err(|error| RuntimeError::device(FAST.name, error))?;
     let target = Target { isa, threads };
     let plan = plan::Plan::new(graph).map_err(failed)?;
     let choice = Choice::new(precision, true);
