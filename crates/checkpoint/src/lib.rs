@@ -1,8 +1,26 @@
-//! Weight files as named tensors, without executing anything: [`read`] gives what a file holds, [`TensorFile::bind`]
-//! fits it to a graph, [`load`] does both. [`write_prepared`] keeps the result in the form that [`open_prepared`] maps,
-//! [`write_safetensors`] is the way back.
+//! Weight files as named tensors. Nothing in a file is executed. [`read`] returns the tensors of a file, [`TensorFile::bind`]
+//! fits them to a graph, [`load`] does both. [`write_prepared`] writes them in the form that [`open_prepared`] maps,
+//! [`write_safetensors`] in a publisher's form.
 //!
-//! One file a format ([`Format`]), one file a naming scheme ([`Naming`]).
+//! There is one file per format ([`Format`]) and one per naming scheme ([`Naming`]).
+//!
+//! ```
+//! use checkpoint::{Layout, Naming, write_safetensors};
+//! use hrnet::{HrnetSpec, SeededWeights, Shape};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let graph = HrnetSpec::imagenet([8, 16, 32, 64]).graph(Shape::square(1, 32))?;
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("w.safetensors");
+//! write_safetensors(&path, &graph, &SeededWeights::new(0), &Layout::new(Naming::Timm))?;
+//!
+//! let file = checkpoint::read(&path)?;
+//! assert_eq!(file.naming()?, Naming::Timm);
+//! let weights = file.weights(&graph)?; // every tensor there, of the right shape, finite
+//! # let _ = weights;
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

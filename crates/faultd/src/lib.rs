@@ -1,7 +1,26 @@
-//! A web server that fails as asked: one fault per request, from a script.
+//! A web server that fails as asked: one fault per request, from a script. For tests of clients.
 //!
 //! It speaks plain HTTP/1.1 over TCP and gets everything wrong that it is asked to; without a fault it is a good server
 //! with ranges, entity tags and kept-alive connections.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//!
+//! use faultd::{Content, Fault, Server};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let content = Content::Bytes((*b"weights").into());
+//! let script = vec!["status=503".parse::<Fault>()?, Fault::Good];
+//! let server = Server::start("127.0.0.1:0", content, script)?; // fails once, then answers
+//! let mut client = TcpStream::connect(server.address())?;
+//! client.write_all(b"GET /w.pth HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+//! let mut status = [0; 12];
+//! client.read_exact(&mut status)?;
+//! assert_eq!(&status, b"HTTP/1.1 503");
+//! # Ok(())
+//! # }
+//! ```
 
 mod fault;
 mod reply;

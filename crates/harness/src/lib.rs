@@ -1,5 +1,5 @@
-//! What a benchmark is made of: a [`Case`] says what is measured, [`Budget::measure`] times it, a [`Record`] keeps
-//! every sample with all that is needed to read it alone, and a [`Summary`] is computed when one is read.
+//! Measurements: a [`Case`] names a measurement, [`Budget::measure`] times it, a [`Record`] keeps every sample with all that is
+//! needed to read it alone, and a [`Summary`] is computed when a record is read.
 //!
 //! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
 //!
@@ -10,6 +10,18 @@
 //! [`eval`] counts right answers on labelled images, and says what they are worth.
 //!
 //! The harness times closures and knows no backend. With the feature `criterion`, `Suite` runs the same closures under it.
+//!
+//! ```
+//! use harness::{Case, Summary};
+//!
+//! # fn main() -> Result<(), harness::ParseCaseError> {
+//! let case: Case = "HRNet_W18_C/f32/bs1/crop224/cpu/t2".parse()?;
+//! assert_eq!(case.to_string(), "HRNet_W18_C/f32/bs1/crop224/cpu/t2");
+//! let summary = Summary::of(&[12_000_000, 13_000_000, 19_000_000]).expect("samples");
+//! assert_eq!(summary.median_ms(), 13.0);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

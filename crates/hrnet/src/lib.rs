@@ -1,8 +1,21 @@
-//! The one definition of HRNet: a [`HrnetSpec`] in plain numbers becomes an immutable [`Graph`] that every other
-//! crate walks, to count, to run, to export or to print it.
+//! The definition of HRNet: a [`HrnetSpec`] in plain numbers becomes an immutable [`Graph`]. Every other crate walks the graph
+//! to count, run, export or print it.
 //!
 //! The graph is unfused: convolution, batch norm, ReLU and addition are nodes of their own, named as in the
 //! original HRNet checkpoints (which timm kept). Nothing here touches a file, a clock or the network.
+//!
+//! ```
+//! use hrnet::{HrnetSpec, Shape};
+//!
+//! # fn main() -> Result<(), hrnet::SpecError> {
+//! let graph = HrnetSpec::imagenet([18, 36, 72, 144]).graph(Shape::square(1, 224))?;
+//! let profile = graph.profile();
+//! assert_eq!(profile.trainable().0, 21_295_164);
+//! assert_eq!(profile.macs().0, 4_283_537_072);
+//! assert_eq!(graph.output_shape(), Shape::new(1, 1000, 1, 1));
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

@@ -4,6 +4,19 @@
 //!
 //! A linear layer becomes a 1x1 convolution on a `1 x 1` map, which is the same arithmetic and keeps every value
 //! four-dimensional; the logits are flattened to `[n, classes]` at the end.
+//!
+//! ```
+//! use hrnet::{HrnetSpec, SeededWeights, Shape};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let graph = HrnetSpec::imagenet([8, 16, 32, 64]).graph(Shape::square(1, 224))?;
+//! let model = onnx::encode(&graph, &SeededWeights::new(0), onnx::Options::default())?;
+//! assert_eq!(model.inputs()[0].to_string(), "images float32 [batch, 3, 224, 224]");
+//! let bytes = model.to_bytes(); // the .onnx file
+//! # assert!(bytes.len() > 1 << 20);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -25,7 +38,7 @@ const OPSET: i64 = 17;
 /// The version of the file format that goes with it.
 const IR_VERSION: i64 = 8;
 
-/// What may differ between two models of one network.
+/// The choices between models of one network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Leave height and width free; they must be multiples of [`hrnet::HrnetSpec::stride`] all the same.
@@ -34,8 +47,8 @@ pub struct Options {
     pub fold: bool,
 }
 
-/// An ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`. A part of a network, which ends
-/// in no linear layer or has several outputs, gives each of them under the name of its node, `[batch, c, h, w]`.
+/// Encodes an ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`. A part of a network,
+/// which ends in no linear layer or has several outputs, returns each of them under the name of its node, `[batch, c, h, w]`.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph.
@@ -46,21 +59,21 @@ pub fn encode(graph: &Graph, weights: &dyn WeightSource, options: Options) -> Re
 /// The ranges of nodes' values, by the nodes' names: the lower end, at most zero, and the upper one, at least zero.
 pub type Ranges = BTreeMap<String, (f32, f32)>;
 
-/// Which maps of a model in 8 bits are rounded.
+/// The maps of a model in 8 bits that are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
-    /// All of them, so that sums and enlargement are in 8 bits, too: ONNX Runtime keeps to whole numbers only so.
+    /// All of them, so that sums and enlargement are in 8 bits, too: only then does ONNX Runtime compute in integers throughout.
     #[default]
     Every,
-    /// What convolutions read, for them and for all that reads it; sums and enlarged maps are f32 before that.
+    /// The inputs of convolutions, for all their readers; sums and enlarged maps are f32 before they are rounded as such inputs.
     Operands,
 }
 
-/// Why there is no model in 8 bits.
+/// A failure to make a model in 8 bits.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Int8Error {
-    /// The weights lack something.
+    /// The weights lack a parameter, or hold it in another shape.
     #[error(transparent)]
     Weight(#[from] WeightError),
     /// A value has no range.
@@ -68,12 +81,11 @@ pub enum Int8Error {
     Range(String),
 }
 
-/// As [`encode`], with batch norms folded and each convolution of int8 weights, a step for each of its outputs, on uint8 maps
-/// in steps of their ranges; numbers outside are cut off. Linear layers are f32.
+/// Encodes a model as [`encode`] does, with batch norms folded and convolutions of int8 weights, one scale per output, on uint8
+/// maps, one scale per map; values outside of a map's range saturate. Linear layers are f32.
 ///
-/// Maps and weights pass `QuantizeLinear` and `DequantizeLinear` on their way (QDQ): what takes them for what they say
-/// computes in f32 on rounded numbers, what takes them for int8 multiplies whole numbers, to the same result but for the
-/// rounding of sums.
+/// Maps and weights pass `QuantizeLinear` and `DequantizeLinear` (QDQ). An engine that executes these nodes computes in f32 on
+/// rounded numbers; one that recognises them as int8 multiplies integers, with the same result but for the rounding of sums.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph, or the ranges a value that is rounded.
@@ -93,7 +105,7 @@ struct Writer<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
     fold: bool,
-    /// Where convolutions are in 8 bits, how values are rounded.
+    /// The rounding of values, if convolutions are in 8 bits.
     maps: Option<int8::Maps>,
     uses: Vec<usize>,
     nodes: Vec<NodeProto>,

@@ -1,5 +1,19 @@
-//! Photos to batches: [`decode`] gives pixels, a [`Transform`] resizes, crops and normalises them as PaddleClas or timm
+//! Photos to batches: [`decode`] returns pixels, a [`Transform`] resizes, crops and normalises them as PaddleClas or timm
 //! does. The result equals that of OpenCV or Pillow to the bit (`tests/goldens.rs`), JPEGs included.
+//!
+//! ```
+//! use preprocess::{Filter, Profile, RgbImage, Transform};
+//!
+//! # fn main() -> Result<(), preprocess::PreprocessError> {
+//! let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+//! let transform = Transform::new(256, 224, Profile::Timm(Filter::Bilinear), mean, std)?;
+//! let white = RgbImage { width: 500, height: 375, pixels: vec![255; 500 * 375 * 3] };
+//! let mut batch = vec![0.0_f32; transform.output_elements()];
+//! transform.batch([&white], &mut batch);
+//! assert!((batch[0] - (1.0 - 0.485) / 0.229).abs() < 1e-5);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Speed
 //!
@@ -55,7 +69,7 @@
 //!
 //! # Memory
 //!
-//! What a photo takes is known from its header, and taken from a [`Budget`] before anything is allocated: a photo that asks
+//! The memory of a photo is known from its header, and taken from a [`Budget`] before anything is allocated: a photo that asks
 //! for more than all of it (1 GiB) is refused, and decoders of one [`Transform`] wait for each other. Colour profiles and
 //! texts are not unpacked. Pixels for which the machine has no memory are an error.
 

@@ -1,7 +1,20 @@
-//! The registry: [`Zoo`] is the checked form of `zoo.toml`, [`Lock`] of `zoo.lock`; a [`Fetcher`] brings what they
-//! declare into a [`Cache`], and [`lint`](lint::lint) holds the published figures against the networks themselves.
+//! The registry of variants and their weights: [`Zoo`] is the checked form of `zoo.toml`, [`Lock`] of `zoo.lock`. A [`Fetcher`]
+//! downloads the weights that they declare into a [`Cache`], and [`lint`](lint::lint) compares published figures with the
+//! networks themselves.
 //!
 //! One invariant rules the cache: a published path either does not exist or holds the bytes that were verified.
+//!
+//! ```
+//! use registry::Zoo;
+//!
+//! # fn main() -> Result<(), registry::UnknownVariant> {
+//! let zoo = Zoo::builtin();
+//! let named = zoo.named("hrnet_w18.ms_in1k")?;
+//! assert_eq!(named.variant.name, "HRNet_W18_C");
+//! assert_eq!(named.artifact.map(|weights| weights.id.as_str()), Some("ms"));
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

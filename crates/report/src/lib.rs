@@ -3,6 +3,29 @@
 //! [`render`] writes a folder with the page in HTML and Markdown, both from one model, each chart as an SVG, and the numbers for
 //! other programs; the same input gives the same bytes. [`Shelf`], [`earlier`] and [`newest`] keep a folder of
 //! such folders, [`choices`] answers which network to use, and [`readme`] makes what a README shows of it.
+//!
+//! ```
+//! use registry::Zoo;
+//! use report::{Evaluations, Input, Verdicts, render_markdown};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let input = Input {
+//!     zoo: &Zoo::builtin(),
+//!     findings: &[],
+//!     records: &[],
+//!     layers: None,
+//!     evaluations: &Evaluations::default(),
+//!     peers: &[],
+//!     history: &[],
+//!     verdicts: &Verdicts::default(),
+//!     command: "my program",
+//! };
+//! let paths = render_markdown(&input, folder.path())?; // the published figures alone
+//! assert!(paths.iter().any(|path| path.ends_with("README.md")));
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

@@ -1,8 +1,22 @@
-//! Backends that run an HRNet graph on weights: [`Backend::prepare`] does all the work that can be done once,
-//! [`Session::run`] is what a benchmark times.
+//! Backends that run an HRNet graph on weights. [`Backend::prepare`] does all the work that can be done once; benchmarks time
+//! [`Session::run`].
 //!
 //! [`BACKENDS`] lists every backend of this build. Each passes the same conformance suite against a naive
 //! double-precision walk over the graph. Those of [`PEERS`] are other people's engines, each behind a feature of its name.
+//!
+//! ```
+//! use hrnet::{HrnetSpec, Precision, SeededWeights, Shape};
+//! use runtime::{Options, default_backend};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let graph = HrnetSpec::imagenet([8, 16, 32, 64]).graph(Shape::square(1, 32))?;
+//! let backend = default_backend(Precision::F32)?;
+//! let mut session = backend.prepare(&graph, &SeededWeights::new(0), Options::new(Precision::F32))?;
+//! let logits = session.logits(&vec![0.5; graph.input_shape().elements()])?;
+//! assert_eq!(logits.len(), 1000);
+//! # Ok(())
+//! # }
+//! ```
 
 // A format, an op or a precision that is added must be looked at in each place: `_` would run it as another.
 #![deny(clippy::wildcard_enum_match_arm)]
