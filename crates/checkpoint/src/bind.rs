@@ -22,9 +22,9 @@ pub struct Weights {
 #[derive(Clone, Debug)]
 struct Bound {
     tensor: Tensor,
-    /// Whether rows and columns are to be exchanged.
+    /// True if rows and columns are to be exchanged.
     transposed: bool,
-    /// What is to be taken off.
+    /// The tensor to be subtracted.
     bias: Option<Tensor>,
     /// The CRC-32 that the tensor's bytes must have, where it is known.
     sum: Option<u32>,
@@ -39,7 +39,7 @@ impl Bound {
         shape
     }
 
-    /// Whether the bytes are those that were summed; the error says what they have.
+    /// Compares the bytes with the sum; the error has both.
     fn check(&self) -> Result<(), String> {
         let Some(expected) = self.sum else {
             return Ok(());

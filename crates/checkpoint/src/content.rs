@@ -1,4 +1,4 @@
-//! What a file holds, whatever its format: the set of tensors that is taken, and what else is said about it.
+//! The content of a file in any format: the set of tensors that is taken, and facts about it.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::error::shown;
 
 /// Tensors by their names in a file.
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
-/// What a file notes beside its tensors.
+/// The notes of a file beside its tensors.
 pub(crate) type Notes = BTreeMap<String, String>;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     pub(crate) tensors: Tensors,
@@ -33,7 +33,7 @@ pub(crate) struct Member {
     pub(crate) bytes: Bytes,
     /// The CRC-32 that the archive notes.
     pub(crate) crc: u32,
-    /// Whether tensors of the set that is taken are in it.
+    /// True if tensors of the set that is taken are in it.
     pub(crate) is_taken: bool,
 }
 
@@ -53,7 +53,7 @@ impl Member {
     }
 }
 
-/// Why a file cannot be read.
+/// A fault for which a file cannot be read.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// It is damaged, or holds something that weights do not need.

@@ -1,7 +1,7 @@
-/// How many names an error lists of each kind before it only counts.
+/// The number of names that an error lists of each kind before it only counts.
 const LISTED: usize = 5;
 
-/// How a file's tensors differ from a network's.
+/// The differences between a file's tensors and a network's.
 #[derive(Default)]
 pub(crate) struct Differences {
     /// Tensors of the network.

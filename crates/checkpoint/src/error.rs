@@ -12,15 +12,15 @@ pub enum CheckpointError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The file's first bytes are those of no format that is read.
+    /// The file begins as no known format does.
     #[error("{path}: {found}; .pdparams, .pth and .safetensors files are read")]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it looks like.
+        /// The kind of file that it looks like.
         found: String,
     },
     /// The file is damaged, or holds something that weights do not need.
@@ -28,18 +28,18 @@ pub enum CheckpointError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and at which byte where that is known.
+        /// The fault, and its byte offset if it is known.
         reason: String,
     },
-    /// Bytes of the file are others than were written.
+    /// Bytes of the file differ from those that were written.
     #[error("{path}: {reason}: the file is damaged, fetch it again")]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// Which part of it, with both checksums.
+        /// The part of it, with both checksums.
         reason: String,
     },
-    /// The file has no set of tensors of the name that was asked for.
+    /// The file has no set of tensors of this name.
     #[error("{path}: no set of tensors `{wanted}`; it has {}", names(known))]
     Set {
         /// The file.
@@ -66,7 +66,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The naming scheme.
         naming: &'static str,
-        /// What is missing, extra or of another shape, with both sides.
+        /// The tensors that are missing, extra or of another shape, with both shapes.
         differences: String,
     },
     /// Weights that no network can run on.
@@ -74,7 +74,7 @@ pub enum CheckpointError {
     Values {
         /// The file.
         path: PathBuf,
-        /// Which tensors have values that are not finite, and how many.
+        /// The tensors that have values that are not finite, with their number.
         ailments: String,
     },
     /// Weights that were to be written lack a tensor of the network.
@@ -82,7 +82,7 @@ pub enum CheckpointError {
     Source {
         /// The file that was to be.
         path: PathBuf,
-        /// What is missing.
+        /// The missing tensor.
         source: WeightError,
     },
 }
@@ -96,7 +96,7 @@ fn names(known: &[String]) -> String {
     }
 }
 
-/// How much of a name out of a file is shown.
+/// The bytes of a name out of a file that are shown.
 const SHOWN: usize = 100;
 
 /// A name out of a file as an error may print it: without control characters, cut where it is absurdly long.

@@ -9,31 +9,30 @@ use kernels::FileMap;
 use crate::content::{Content, Fault, Member};
 use crate::{CheckpointError, Format, Tensor, pdparams, safetensors, torch};
 
-/// What a weight file holds: one set of named tensors, the file's own dictionary or one of those within it.
+/// The content of a weight file: one set of named tensors, the file's own dictionary or one of those within it.
 #[derive(Clone, Debug)]
 pub struct TensorFile {
-    /// Where it was read from.
+    /// The path that it was read from.
     pub path: PathBuf,
     /// The format it was read from.
     pub format: Format,
     /// The tensors by their names in the file.
     pub tensors: BTreeMap<String, Tensor>,
-    /// What a safetensors file notes beside them.
+    /// The metadata of a safetensors file beside them.
     pub notes: BTreeMap<String, String>,
-    /// Which set of tensors was taken, as [`read_set`] calls it; `None` where the file holds but one, by itself.
+    /// The set of tensors that was taken, as [`read_set`] names it; `None` if the file holds only one, by itself.
     pub set: Option<String>,
     /// Other sets that might be meant, such as an average of the weights.
     pub other_sets: Vec<String>,
     /// Names in the set whose values cannot be read, and why; they matter only where a network needs them.
     pub unread: BTreeMap<String, String>,
-    /// Classes and functions that the file refers to and that are not known, each as `module.name`. Nothing of them was
-    /// executed.
+    /// Unknown classes and functions that the file refers to, each as `module.name`. None was executed.
     pub unknown: Vec<String>,
     members: Vec<Member>,
 }
 
-/// The tensors of a file, which is mapped: values are fetched from disk as they are asked for. Of several sets of
-/// tensors the likeliest is taken.
+/// Reads the tensors of a file. It is mapped: values are read from disk when they are asked for. Of several sets of tensors the
+/// likeliest is taken.
 ///
 /// # Errors
 /// If the file cannot be read, has no known format, is damaged or holds no tensors.
@@ -41,7 +40,7 @@ pub fn read(path: &Path) -> Result<TensorFile, CheckpointError> {
     read_set(path, None)
 }
 
-/// The tensors of a file as [`read`] gives them; `set` names one of several sets, such as `state_dict_ema`. Keys within
+/// Reads the tensors of a file as [`read`] does; `set` names one of several sets, such as `state_dict_ema`. Keys within
 /// others are behind a slash or a dot, and `.` is the file's own dictionary.
 ///
 /// # Errors
@@ -50,7 +49,7 @@ pub fn read_set(path: &Path, set: Option<&str>) -> Result<TensorFile, Checkpoint
     of_map(path, FileMap::open(path), set)
 }
 
-/// The tensors of an open file, as by [`read_set`]; `path` is what errors call it.
+/// Reads the tensors of an open file, as [`read_set`] does; errors name it by `path`.
 ///
 /// # Errors
 /// As those of [`read_set`].
@@ -66,7 +65,7 @@ fn of_map(path: &Path, map: io::Result<FileMap>, set: Option<&str>) -> Result<Te
     parse_set(path, Bytes::from_owner(map), set)
 }
 
-/// The tensors in the bytes of a file; `path` is what errors call it.
+/// Reads the tensors in the bytes of a file; errors name it by `path`.
 ///
 /// # Errors
 /// If the bytes have no known format, are damaged or hold no tensors.
@@ -74,7 +73,7 @@ pub fn parse(path: &Path, bytes: Bytes) -> Result<TensorFile, CheckpointError> {
     parse_set(path, bytes, None)
 }
 
-/// The tensors of a set in the bytes of a file, see [`read_set`]; `path` is what errors call it.
+/// Reads the tensors of a set in the bytes of a file, see [`read_set`]; errors name it by `path`.
 ///
 /// # Errors
 /// As [`parse`], and if there is no such set.
@@ -121,12 +120,12 @@ fn error(path: &Path, fault: Fault) -> CheckpointError {
 }
 
 impl TensorFile {
-    /// How many parts of the file have a checksum: those of a ZIP archive.
+    /// Returns the number of parts of the file that have a checksum: those of a ZIP archive.
     pub fn checksums(&self) -> usize {
         self.members.len()
     }
 
-    /// Holds every part of the file that has a checksum against it, which is to read all of the file.
+    /// Compares every part of the file that has a checksum with it, which reads the whole file.
     ///
     /// # Errors
     /// If one has other bytes than were written.
@@ -134,7 +133,7 @@ impl TensorFile {
         self.check(|_| true)
     }
 
-    /// Holds the parts of the file that the set's tensors are in against their checksums.
+    /// Compares the parts of the file that hold the set's tensors with their checksums.
     pub(crate) fn check_taken(&self) -> Result<(), CheckpointError> {
         self.check(|member| member.is_taken)
     }

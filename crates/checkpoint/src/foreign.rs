@@ -1,9 +1,8 @@
-//! What a file is that is no weight file: people have the page of a download, or a packed file, where they think they
-//! have weights.
+//! Recognition of files that are no weight files, such as the web page of a download or a packed file, for a useful error.
 
 use crate::error::shown;
 
-/// What tells a format, where it begins, what it is and what to do about it.
+/// The signature of a format: its bytes, their offset, the format's name and the advice.
 struct Sign {
     at: usize,
     bytes: &'static [u8],
@@ -67,10 +66,10 @@ const SIGNS: [Sign; 19] = [
     ),
 ];
 
-/// How many bytes are looked at to tell text.
+/// The number of bytes by which text is recognised.
 const LOOKED_AT: usize = 4096;
 
-/// What the bytes look like, and what to do next.
+/// Returns the likely format of the bytes, and the advice.
 pub(crate) fn what(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "an empty file: fetch it again".into();
@@ -141,7 +140,7 @@ fn is_onnx(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, 1..=20, 0x12 | 0x1A | 0x22 | 0x3A, ..]) || is_program()
 }
 
-/// What a text is, where the bytes are one.
+/// Returns the kind of text, if the bytes are text.
 fn text(head: &[u8]) -> Option<String> {
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,

@@ -4,12 +4,12 @@ use hrnet::{Graph, ParamKind, WeightError, WeightSource};
 
 use crate::TensorFile;
 
-/// What is wrong with a tensor's values.
+/// A fault of a tensor's values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ailment {
     /// The tensor's name.
     pub tensor: String,
-    /// What it has.
+    /// The kind of fault.
     pub kind: AilmentKind,
 }
 
@@ -18,14 +18,14 @@ pub struct Ailment {
 pub enum AilmentKind {
     /// Some are infinite or no numbers: the network's output will be none either.
     NonFinite {
-        /// How many are.
+        /// The number of them.
         count: usize,
         /// Of how many.
         of: usize,
     },
     /// Some variances of a batch norm are below zero.
     NegativeVariance {
-        /// How many are.
+        /// The number of them.
         count: usize,
         /// Of how many.
         of: usize,
@@ -49,7 +49,7 @@ impl fmt::Display for Ailment {
     }
 }
 
-/// What is wrong with the values of a network's weights, in the order of its parameters.
+/// Returns the faults of the values of a network's weights, in the order of its parameters.
 ///
 /// # Errors
 /// If the source lacks a parameter of the graph.
@@ -63,7 +63,7 @@ pub fn health(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<Ailment>,
 }
 
 impl TensorFile {
-    /// What is wrong with the values of the file's tensors, by their names in the file, whatever network they are of.
+    /// Returns the faults of the values of the file's tensors, by their names in the file, for any network.
     pub fn health(&self) -> Vec<Ailment> {
         let examine = |(name, tensor): (&String, &crate::Tensor)| {
             let variance = ["running_var", "_variance"].iter().any(|end| name.ends_with(end));

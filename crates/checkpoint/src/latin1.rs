@@ -3,7 +3,7 @@
 //! There, bytes from 0x80 on take two: `C2` and the byte itself, or `C3` and the byte less 0x40. Half the bytes of
 //! trained weights do, in no order that a branch predictor could learn, so no loop here has a branch.
 
-/// How many bytes the text stands for.
+/// Returns the number of bytes that the text encodes.
 ///
 /// # Errors
 /// If it has other characters.

@@ -6,7 +6,7 @@ use crate::content::{Content, Fault};
 use crate::pickle::Machine;
 use crate::pickled::{Source, Storages};
 
-/// What a `.pdparams` file holds.
+/// Reads the content of a `.pdparams` file.
 pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
     let source = Source {
         bytes: file,

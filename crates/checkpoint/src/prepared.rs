@@ -10,11 +10,11 @@ use crate::file::read_open;
 use crate::write::{CHECKSUMS, LAYOUT_VERSION, SOURCE, VERSION, write_summed};
 use crate::{CheckpointError, Dtype, Layout, Naming, TensorFile, Weights};
 
-/// How much of a digest is in a name; the whole of it is noted in the file.
+/// The digits of a digest that are in a name; all of them are noted in the file.
 const SHOWN_DIGEST: usize = 16;
 
-/// Where the prepared weights of a source file with this digest are: beside it, under a name of the digest and the
-/// layout's version. What is before a colon in the digest tells its kind, and is left out.
+/// Returns the path of the prepared weights of a source file with this digest: beside it, under a name of the digest and the
+/// layout's version. A kind before a colon in the digest is left out.
 pub fn prepared_path(source: &Path, digest: &str) -> PathBuf {
     let hexadecimal = digest.rsplit(':').next().unwrap_or(digest);
     let digest: String = hexadecimal
@@ -27,7 +27,7 @@ pub fn prepared_path(source: &Path, digest: &str) -> PathBuf {
     source.with_file_name(name)
 }
 
-/// Writes weights as [`open_prepared`] maps them; `path` is what errors call them, `digest` that of the file they come from.
+/// Writes weights as [`open_prepared`] maps them; errors name them by `path`, and `digest` is that of the file they come from.
 /// The same weights make the same bytes.
 ///
 /// # Errors
@@ -43,8 +43,8 @@ pub fn write_prepared(
     write_summed(out, path, graph, weights, &layout)
 }
 
-/// The weights in a prepared file, which is mapped. Each tensor is held against its CRC-32 when it is loaded, so that bytes
-/// that the disk has lost since are an error and no weights.
+/// Opens the weights in a prepared file, which is mapped. Each tensor is compared with its CRC-32 when it is loaded, so that bytes
+/// that the disk has lost since are an error.
 ///
 /// Who wrote the file is not asked: whoever can replace it can replace its sums, too.
 ///
@@ -66,7 +66,7 @@ pub fn open_prepared(
     Ok(weights.summed(std::iter::zip(&names, sums)))
 }
 
-/// The sums of the tensors of a prepared file, in the order of their names; the error says why it is none.
+/// Returns the sums of the tensors of a prepared file, in the order of their names; the error says why the file is no prepared one.
 fn sums(file: &TensorFile, digest: &str) -> Result<Vec<u32>, String> {
     let note = |name: &str| {
         let note = file.notes.get(name).map(String::as_str);
@@ -97,7 +97,7 @@ fn sums(file: &TensorFile, digest: &str) -> Result<Vec<u32>, String> {
     sums.ok_or_else(|| format!("the note `{CHECKSUMS}` has not eight digits for each tensor"))
 }
 
-/// The first parameter of a graph whose elements differ between two sources, to the bit.
+/// Returns the first parameter of a graph whose elements differ between two sources, in any bit.
 ///
 /// # Errors
 /// If one of them cannot give a parameter.

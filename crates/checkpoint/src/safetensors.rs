@@ -10,7 +10,7 @@ use crate::error::shown;
 use crate::sets::{self, Group};
 use crate::{Dtype, Tensor};
 
-/// What a safetensors file holds: of several networks side by side the one that is asked for, or the likeliest.
+/// Reads the content of a safetensors file: of several networks side by side the one that is asked for, or the likeliest.
 pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
     let (length, header) = SafeTensors::read_metadata(file).map_err(|error| unreadable(file, &error))?;
     // The header's own length is in the first eight bytes; that the data fits the file has been checked.
@@ -56,7 +56,7 @@ pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fau
     })
 }
 
-/// Why a file that begins as safetensors do is none: most often it was not fetched to its end.
+/// Returns the reason for which a file that begins as safetensors cannot be read: most often it was not downloaded to its end.
 fn unreadable(file: &[u8], error: &SafeTensorError) -> String {
     let advice = match error {
         SafeTensorError::InvalidHeaderLength | SafeTensorError::MetadataIncompleteBuffer => {

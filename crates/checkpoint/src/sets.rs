@@ -1,4 +1,4 @@
-//! Which of the dictionaries of tensors in a file are the network's weights: a training run saves averages of its
+//! The choice of the network's weights among the dictionaries of tensors in a file: a training run saves averages of its
 //! weights, its optimizer and single figures beside them.
 //!
 //! Taken is, in this order: a set with the names of a known scheme, before others; one that is not an optimizer's or a
@@ -11,7 +11,7 @@ use crate::naming;
 pub(crate) struct Group<'a> {
     /// The keys that lead to it; none to the file's own dictionary.
     pub(crate) path: Vec<String>,
-    /// What tells that two are one and the same.
+    /// The identity by which two are one and the same.
     pub(crate) source: usize,
     /// The names of its tensors.
     pub(crate) names: &'a [&'a str],
@@ -22,11 +22,11 @@ pub(crate) struct Group<'a> {
 pub(crate) struct Choice {
     /// The index of its group.
     pub(crate) group: usize,
-    /// Which of the group's tensors are in it.
+    /// The part of the group's tensors that are in it.
     pub(crate) part: Part,
-    /// What `FILE#KEY` calls it; nothing where the file holds but one dictionary, its own.
+    /// Its key in `FILE#KEY`; `None` if the file holds only one dictionary, its own.
     pub(crate) key: Option<String>,
-    /// What it calls others that might be meant.
+    /// The keys of others that might be meant.
     pub(crate) others: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Whether a tensor of this name is in it.
+    /// Returns true if a tensor of this name is in it.
     pub(crate) fn has(&self, name: &str) -> bool {
         name.starts_with(&self.prefix) && !self.without.iter().any(|prefix| name.starts_with(prefix))
     }
@@ -52,9 +52,9 @@ pub(crate) struct Unfound {
     pub(crate) known: Vec<String>,
 }
 
-/// What `FILE#KEY` calls the file's own dictionary.
+/// The key of the file's own dictionary in `FILE#KEY`.
 const OWN: &str = ".";
-/// Where training scripts put the weights, the likeliest first.
+/// The keys under which training scripts put the weights, the likeliest first.
 const WRAPPERS: [&str; 10] = [
     "state_dict",
     "model",
@@ -81,7 +81,7 @@ const COMPANIONS: [&str; 7] = [
     "loss",
     "discriminator",
 ];
-/// How many sets an error or a note names.
+/// The most sets that an error or a note names.
 const LISTED: usize = 12;
 
 /// A set that may be meant.
@@ -93,7 +93,7 @@ struct Candidate {
     rank: Rank,
 }
 
-/// What is lowest is taken: see the rule above.
+/// The rank of a set: the lowest is taken, by the rule above.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     is_of_no_scheme: bool,

@@ -23,7 +23,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Whether it is a format of floating-point numbers, which alone are weights.
+    /// Returns true if it is a format of floating-point numbers, which alone are weights.
     pub const fn is_float(self) -> bool {
         match self {
             Self::F64 | Self::F32 | Self::F16 | Self::Bf16 => true,
@@ -92,7 +92,7 @@ pub struct Tensor {
     data: Data,
 }
 
-/// How the elements are kept, row-major, little-endian.
+/// The storage of the elements, row-major, little-endian.
 #[derive(Clone)]
 enum Data {
     Raw(Bytes),
@@ -162,7 +162,7 @@ impl Tensor {
         }
     }
 
-    /// Whether it is a single number, which notes are and no parameter of a network is.
+    /// Returns true if it is a single number, as notes are and no parameter of a network is.
     pub(crate) fn is_scalar(&self) -> bool {
         self.shape.is_empty()
     }
@@ -177,13 +177,13 @@ impl Tensor {
 }
 
 impl PartialEq for Tensor {
-    /// Whether format, shape and values are the same, however they are kept.
+    /// Compares format, shape and values, in whatever storage.
     fn eq(&self, other: &Self) -> bool {
         (self.dtype, &self.shape) == (other.dtype, &other.shape) && self.bytes() == other.bytes()
     }
 }
 
-/// Whether a tensor of this shape has `length` bytes.
+/// Checks that a tensor of this shape has `length` bytes.
 pub(crate) fn fits(dtype: Dtype, shape: &[usize], length: usize) -> Result<(), String> {
     if shape.len() > MAX_RANK {
         return Err(format!("{} extents; at most {MAX_RANK} are read", shape.len()));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::tensor::transposed;
 use crate::{CheckpointError, Dtype, Naming};
 
-/// How a network's weights are laid out in a file.
+/// The layout of a network's weights in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout<'a> {
     naming: Naming,

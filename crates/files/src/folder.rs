@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::whole::{folder_of, sync_folder};
 
-/// What the names of unfinished files and folders begin with.
+/// The prefix of the names of unfinished files and folders.
 pub(crate) const UNFINISHED: &str = ".new-";
 
 /// A folder that is being filled beside the path it is to have. Dropped before [`place`](Self::place), it is removed.
@@ -27,7 +27,7 @@ impl WholeFolder {
         Ok(Self(builder.tempdir_in(folder)?))
     }
 
-    /// Where it is until it has its path.
+    /// Returns its path until it is published.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -2,7 +2,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Waits until nobody else holds the file, and holds it until it is closed. Where the file system has no locks, nobody waits.
+/// Waits until nobody else holds the file, and holds it until it is closed. If the file system has no locks, it does not wait.
 ///
 /// # Errors
 /// If the system refuses.
@@ -16,8 +16,8 @@ pub fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// The file of a lock, which is made where it is not there, held; `None` where another process holds it. Its name stays when
-/// the lock is gone: to remove it would let two processes hold two files of one name.
+/// Opens the file of a lock, which is created if necessary, and holds it; `None` if another process holds it. The file stays when
+/// the lock is gone: if it were removed, two processes could hold two files of one name.
 ///
 /// # Errors
 /// If it cannot be opened.
@@ -31,7 +31,7 @@ pub fn try_hold(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// As [`try_hold`], but waits until it is free.
+/// Holds the file as [`try_hold`] does, but waits until it is free.
 ///
 /// # Errors
 /// If it cannot be opened.

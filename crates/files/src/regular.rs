@@ -23,7 +23,7 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a regular file of at most so many bytes.
+/// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
 /// If it cannot be read, is no regular file, or has more bytes.
@@ -36,7 +36,7 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_up_to(file, bytes, most)
 }
 
-/// Reads a regular file of at most so many bytes of text.
+/// Reads a regular file of at most `most` bytes of text.
 ///
 /// # Errors
 /// As [`read_file`], or if it is not UTF-8.
@@ -45,7 +45,7 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("not a text file: {error}")))
 }
 
-/// Reads what is left, which is probably of this size; there may be more of it than a size said, in files that grow.
+/// Reads the rest of a reader, probably `likely` bytes; a file that grows may have more.
 ///
 /// # Errors
 /// If there is more than `most`, or no memory for it.
@@ -69,7 +69,7 @@ pub fn read_up_to(reader: impl Read, likely: u64, most: u64) -> io::Result<Vec<u
     }
 }
 
-/// Says that a file is larger than what is read.
+/// Returns the error for a file that is larger than what is read.
 pub fn too_large(bytes: u64, most: u64) -> io::Error {
     let what = format!("has {bytes} bytes, and no more than {most} are read");
     io::Error::new(io::ErrorKind::FileTooLarge, what)
@@ -85,7 +85,7 @@ fn check(about: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Names a kind of file that is none, with its article.
+/// Returns the name of a kind of file that is no regular one, with its article.
 pub fn kind(kind: FileType) -> &'static str {
     if kind.is_dir() {
         return "a folder";

@@ -141,14 +141,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.publish()
 }
 
-/// The folder a path lies in.
+/// Returns the folder in which a path lies.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
-/// Makes a rename in the folder durable, where the system has a call for that and the folder may be read.
+/// Makes a rename in the folder durable, if the system has a call for that and the folder may be read.
 ///
 /// # Errors
 /// If the disk fails.
@@ -170,7 +170,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What lies at the path itself, which may be a link.
+/// Returns the metadata of the path itself, which may be a link.
 fn existing(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
@@ -179,7 +179,7 @@ fn existing(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Where links at the end of the path lead, whether something is there or not.
+/// Follows links at the end of the path. The target need not exist.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {

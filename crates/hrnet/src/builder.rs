@@ -97,7 +97,7 @@ impl GraphBuilder {
     /// The map `x` with each channel multiplied by its factor in `gate`.
     ///
     /// # Errors
-    /// If `gate` is not one factor a channel of each image.
+    /// If `gate` is not one factor per channel of each image.
     pub fn scale(&mut self, name: String, x: NodeId, gate: NodeId) -> Result<NodeId, GraphError> {
         let (left, right) = (self.shape(x), self.shape(gate));
         if right != Shape::new(left.n, left.c, 1, 1) {

@@ -28,7 +28,7 @@ pub enum CountingRule {
     ModelStatParams,
 }
 
-/// What a rule counts.
+/// The quantity that a rule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantity {
     Operations,
@@ -64,7 +64,7 @@ impl CountingRule {
         }
     }
 
-    /// Whether the rule counts parameters; the others count operations.
+    /// Returns true if the rule counts parameters; the others count operations.
     pub fn counts_parameters(self) -> bool {
         self.quantity() == Quantity::Parameters
     }

@@ -3,23 +3,23 @@ use std::str::FromStr;
 
 use crate::HrnetSpec;
 
-/// Which maps are a backbone's features: what timm's `features_only=True` returns, by its `feature_location`.
+/// The choice of a backbone's feature maps: those of timm's `features_only=True`, by its `feature_location`.
 ///
 /// Both begin with the ReLU of the first stem convolution at stride 2; the others follow at strides 4, 8, 16, ...
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Features {
-    /// What the head's bottleneck makes of each branch, with 128, 256, 512 and 1024 channels in the published networks:
+    /// The outputs of the head's bottlenecks, one for each branch, with 128, 256, 512 and 1024 channels in the published networks:
     /// timm's `feature_location='incre'`, its default.
     #[default]
     Incre,
-    /// What the last stage gives on each branch, with the branch's own width: timm's `feature_location=''`.
+    /// The outputs of the last stage, one for each branch, with the branch's own width: timm's `feature_location=''`.
     Stage4,
 }
 
 /// One map of a feature pyramid.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Feature {
-    /// Pixels of the image for each of its pixels, in either direction.
+    /// Pixels of the image per pixel of the map, in either direction.
     pub stride: usize,
     /// The name of the node that computes it.
     pub node: String,
@@ -52,7 +52,7 @@ pub struct UnknownFeatures(pub String);
 impl FromStr for Features {
     type Err = UnknownFeatures;
 
-    /// By our names; an empty one is timm's for [`Features::Stage4`].
+    /// Reads a name; the empty one is timm's for [`Features::Stage4`].
     fn from_str(name: &str) -> Result<Self, UnknownFeatures> {
         match name {
             "" => Ok(Self::Stage4),
@@ -65,7 +65,7 @@ impl FromStr for Features {
 }
 
 impl HrnetSpec {
-    /// The maps of the feature pyramid, the finest first: stride 2, then one map for each branch.
+    /// Returns the maps of the feature pyramid, the finest first: stride 2, then one map for each branch.
     pub fn features(&self, location: Features) -> Vec<Feature> {
         let stem = Feature {
             stride: 2,

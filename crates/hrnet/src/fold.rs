@@ -10,7 +10,7 @@ pub struct FoldedConv {
 }
 
 impl FoldedConv {
-    /// The convolution `conv` followed by `batch_norm`, computed in f64 and rounded once.
+    /// Folds the convolution `conv` with the `batch_norm` that follows it, computed in f64 and rounded once.
     ///
     /// # Errors
     /// If the weights lack a parameter of either node.
@@ -31,7 +31,7 @@ impl FoldedConv {
 }
 
 impl Graph {
-    /// Whether nothing but the batch norm right behind it reads this convolution, so that the two can be one.
+    /// Returns true if only the batch norm right behind it reads this convolution, so that the two can be one.
     pub fn folds_into_next(&self, conv: NodeId, uses: &[usize]) -> bool {
         let next = self.nodes().get(conv.0 + 1);
         matches!(self.node(conv).op, Op::Conv(_))
@@ -40,7 +40,7 @@ impl Graph {
     }
 }
 
-/// Batch norm in inference form as `y = scale x + shift`, one pair a channel.
+/// Returns batch norm in inference form as `y = scale x + shift`, one pair per channel.
 ///
 /// # Errors
 /// If the weights lack one of its parameters.

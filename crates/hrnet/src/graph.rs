@@ -55,7 +55,7 @@ pub enum Op {
     Sigmoid,
     /// Sum of two equal shapes.
     Add,
-    /// Product of a map (first input) with one factor a channel (second input, `h = w = 1`).
+    /// Product of a map (first input) with one factor per channel (second input, `h = w = 1`).
     Scale,
     /// Nearest-neighbour enlargement by an integer factor.
     Upsample(usize),
@@ -91,11 +91,11 @@ impl Op {
 pub struct Node {
     /// Unique; for nodes with parameters, the prefix of their names in an original checkpoint.
     pub name: String,
-    /// What it computes.
+    /// The operation.
     pub op: Op,
-    /// What it computes on, in the op's order.
+    /// The nodes whose values it reads, in the op's order.
     pub inputs: Vec<NodeId>,
-    /// What comes out.
+    /// The shape of its value.
     pub shape: Shape,
 }
 
@@ -253,7 +253,7 @@ impl Graph {
         }
     }
 
-    /// Whether a node's values can be told to have none below zero.
+    /// Returns true if the graph proves that a node has no values below zero.
     pub fn is_non_negative(&self, id: NodeId) -> bool {
         let node = self.node(id);
         let inputs = || node.inputs.iter().all(|input| self.is_non_negative(*input));
@@ -264,7 +264,7 @@ impl Graph {
         }
     }
 
-    /// How many nodes read each node's value; an output counts as read once more.
+    /// Returns the number of nodes that read each node's value; an output counts as one reader more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {

@@ -1,7 +1,7 @@
 use crate::spec::BOTTLENECK_EXPANSION;
 use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape};
 
-/// A spec or an input size of which no HRNet can be built.
+/// A spec or an input size from which no HRNet can be built.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
@@ -18,7 +18,7 @@ pub enum SpecError {
         h: usize,
         /// Columns asked for.
         w: usize,
-        /// What both must divide by.
+        /// The number of which both must be multiples.
         stride: usize,
     },
     /// Not RGB, or an empty batch.
@@ -30,7 +30,7 @@ pub enum SpecError {
 }
 
 impl HrnetSpec {
-    /// The network for batches of shape `input`, `[n, 3, h, w]`.
+    /// Builds the network for batches of shape `input`, `[n, 3, h, w]`.
     ///
     /// # Errors
     /// If the spec is inconsistent or a side of the input does not divide by [`HrnetSpec::stride`].
@@ -161,7 +161,7 @@ impl Network<'_> {
             .collect()
     }
 
-    /// One output of a module: every branch brought to this one's size and channels, summed in branch order.
+    /// Builds one output of a module: every branch, converted to this one's size and channels, summed in branch order.
     fn fuse(&mut self, module: &str, branches: &[NodeId], output: usize) -> Result<NodeId, GraphError> {
         let mut sum = None;
         for (from, branch) in branches.iter().enumerate() {

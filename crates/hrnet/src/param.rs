@@ -1,4 +1,4 @@
-/// What a parameter does; tells a seeded source how to fill it and a checkpoint how to lay it out.
+/// The role of a parameter. A seeded source fills it, and a checkpoint lays it out, by its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParamKind {
     /// `[out, in, k, k]`.
@@ -18,7 +18,7 @@ pub enum ParamKind {
 }
 
 impl ParamKind {
-    /// Whether training changes it by gradient: running statistics are state, not parameters, in PyTorch's count.
+    /// Returns true if training changes it by gradient: running statistics are state, not parameters, in PyTorch's count.
     pub const fn trainable(self) -> bool {
         !matches!(self, Self::BnMean | Self::BnVariance)
     }
@@ -29,7 +29,7 @@ impl ParamKind {
 pub struct Param {
     /// The name in an original HRNet (and timm) checkpoint.
     pub name: String,
-    /// What it does.
+    /// Its role.
     pub kind: ParamKind,
     /// Its extents, outermost first.
     pub shape: Vec<usize>,

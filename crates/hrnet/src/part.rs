@@ -9,9 +9,9 @@ pub enum Part {
     StageOne,
     /// The blocks on each branch of a stage, 2 to 4, and what makes its branches of those before.
     Branches(u8),
-    /// Where the branches of a stage's modules are brought to each other's sizes and summed.
+    /// The exchange of a stage's modules: branches are resized to each other and summed.
     Exchange(u8),
-    /// What makes features and logits of the branches.
+    /// The head, which computes features and logits from the branches.
     Head,
 }
 

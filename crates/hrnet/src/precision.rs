@@ -53,7 +53,7 @@ impl Precision {
         }
     }
 
-    /// Whether numbers are in fixed point, for which the ranges of what layers read must be known.
+    /// Returns true if numbers are in fixed point, which needs the ranges of the layers' inputs.
     pub const fn is_fixed_point(self) -> bool {
         matches!(self, Self::I16 | Self::Int8)
     }

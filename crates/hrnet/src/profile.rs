@@ -37,7 +37,7 @@ macro_rules! count {
 count!(Params);
 count!(Macs);
 
-/// What one node holds and does, for the graph's whole batch.
+/// The parameters and operations of one node, for the graph's whole batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeProfile {
     /// Parameters that training changes by gradient.
@@ -107,7 +107,7 @@ pub struct Profile {
     pub ops: OpCounts,
 }
 
-/// How many nodes of each kind a graph has.
+/// The number of nodes of each kind in a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are named after the ops they count")]
 pub struct OpCounts {
@@ -128,7 +128,7 @@ impl Graph {
         self.iter().map(|(id, node)| (id, node, NodeProfile::of(node)))
     }
 
-    /// The counts of the whole network, for its whole batch.
+    /// Returns the counts of the whole network, for its whole batch.
     pub fn profile(&self) -> Profile {
         let mut p = Profile::default();
         for (_, node, own) in self.node_profiles() {

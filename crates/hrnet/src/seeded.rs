@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::{Param, ParamKind, WeightError, WeightSource};
 
-/// Weights made from a seed and the tensor's name alone, so that a network can run, and be compared with another
+/// Weights computed from a seed and the tensor's name alone, so that a network can run, and be compared with another
 /// framework's, without a download.
 ///
 /// Element `i` of tensor `N` comes from the splitmix64 step of `(fnv1a64(N) ^ seed * G) + i * G`, scaled to keep
@@ -22,7 +22,7 @@ impl SeededWeights {
         Self { seed }
     }
 
-    /// `count` numbers in `[0, 1)` with 24 bits, made for this name: what every tensor of that name is scaled from.
+    /// Returns `count` numbers in `[0, 1)` with 24 bits for this name. Every tensor of the name is scaled from them.
     pub fn uniform(self, name: &str, count: usize) -> impl Iterator<Item = f64> {
         let start = self.start(name);
         (0..count).map(move |i| uniform(start, i as u64))

@@ -1,4 +1,4 @@
-/// What tells one HRNet classifier from another; [`HrnetSpec::graph`](crate::HrnetSpec::graph) builds the rest.
+/// The numbers by which HRNet classifiers differ; [`HrnetSpec::graph`](crate::HrnetSpec::graph) builds the network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HrnetSpec {
     /// Channels of both stem convolutions.
@@ -26,7 +26,7 @@ pub struct StageOneSpec {
     pub mid: usize,
 }
 
-/// The head: one bottleneck a branch, summed from high to low resolution, then features and classes.
+/// The head: one bottleneck per branch, summed from high to low resolution, then features and classes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeadSpec {
     /// Channels of the 3x3 convolution of each branch's bottleneck.
@@ -41,7 +41,7 @@ pub struct HeadSpec {
 pub(crate) const BOTTLENECK_EXPANSION: usize = 4;
 
 impl HrnetSpec {
-    /// The published HRNet-C form for four branch widths: only these differ from W18 to W64.
+    /// Returns the published HRNet-C form for four branch widths: only these differ from W18 to W64.
     pub fn imagenet(widths: [usize; 4]) -> Self {
         Self {
             stem: 64,
@@ -58,7 +58,7 @@ impl HrnetSpec {
         }
     }
 
-    /// The same network with squeeze-and-excitation of PaddleClas's reduction, 16.
+    /// Returns the same network with squeeze-and-excitation of PaddleClas's reduction, 16.
     pub fn with_se(self) -> Self {
         Self {
             se_reduction: Some(16),
@@ -66,7 +66,7 @@ impl HrnetSpec {
         }
     }
 
-    /// What both sides of the input must be a multiple of: the stride of the lowest-resolution branch.
+    /// Returns the stride of the lowest-resolution branch; both sides of the input must be multiples of it.
     pub fn stride(&self) -> usize {
         2 << self.widths.len()
     }

@@ -16,7 +16,7 @@ pub struct Traffic {
 }
 
 impl Graph {
-    /// What a pass moves.
+    /// Returns the elements that a pass moves.
     pub fn traffic(&self) -> Traffic {
         let profile = self.profile();
         let maps = self.iter().map(|(_, node)| {

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use crate::Param;
 
-/// Where a network's parameters come from: a checkpoint, or a seed.
+/// A source of a network's parameters: a checkpoint, or a seed.
 pub trait WeightSource: Sync {
-    /// The elements of one parameter, row-major in [`Param::shape`].
+    /// Returns the elements of one parameter, row-major in [`Param::shape`].
     ///
     /// # Errors
     /// If the source lacks the parameter or holds it in another shape.
@@ -38,7 +38,7 @@ pub enum WeightError {
     Damaged {
         /// The canonical name.
         name: String,
-        /// What tells so.
+        /// The evidence: both checksums.
         what: String,
     },
 }

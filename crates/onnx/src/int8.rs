@@ -9,7 +9,7 @@ use crate::{Int8Error, Ranges, Rounding, Writer, window};
 /// The largest whole number that a bias may be: sums of products have the rest of an i32.
 const LARGEST_BIAS: f64 = (1 << 30) as f64;
 
-/// How each node's value is rounded to 8 bits, where it is.
+/// The rounding of each node's value to 8 bits; `None` for a value that stays f32.
 pub(crate) type Maps = Vec<Option<Map>>;
 
 /// Those of a graph; enlarging takes over what is enlarged as it is.
@@ -32,7 +32,7 @@ pub(crate) fn maps(graph: &Graph, ranges: &Ranges, rounding: Rounding) -> Result
     Ok(maps)
 }
 
-/// Whether a node's value is one that is rounded.
+/// Returns true if a node's value is rounded.
 fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
     let node = graph.node(id);
     let mut readers = graph.nodes().iter().filter(|node| node.inputs.contains(&id));
@@ -51,7 +51,7 @@ fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
     }
 }
 
-/// How numbers of a map are whole ones of 0 to 255: `(n - zero) * step`.
+/// The quantization of a map: the integer `n` of 0 to 255 means `(n - zero) * step`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Map {
     step: f32,
@@ -76,10 +76,10 @@ impl Map {
 struct Whole {
     /// -127 to 127, row-major as the weights are.
     weights: Vec<i8>,
-    /// What one of a weight stands for, for each output.
+    /// The scale of the weights of each output.
     steps: Vec<f32>,
     biases: Vec<i32>,
-    /// What one of a bias stands for: a product of one and one.
+    /// The scale of the bias of each output: that of its weights times that of the input.
     bias_steps: Vec<f32>,
 }
 
@@ -159,7 +159,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// How a node's value is rounded, if it is.
+    /// Returns the rounding of a node's value, if it is rounded.
     pub(crate) fn map(&self, id: NodeId) -> Option<Map> {
         self.maps.as_ref().and_then(|maps| maps[id.index()])
     }

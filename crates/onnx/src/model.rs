@@ -1,4 +1,4 @@
-//! A model before it is bytes: what goes in and comes out, and what is noted in it.
+//! A model before it is encoded: its inputs, its outputs and its notes.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ use crate::proto::{self, ModelProto, Note, ValueInfo};
 pub struct Model(pub(crate) ModelProto);
 
 impl Model {
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.encode_to_vec()
     }
 
-    /// The operator set it is written in.
+    /// Returns its operator set.
     pub fn opset(&self) -> i64 {
         self.0.opset_import.first().map_or(0, |set| set.version)
     }
 
-    /// What it reads.
+    /// Returns its inputs.
     pub fn inputs(&self) -> Vec<Port> {
         let graph = self.0.graph.iter();
         graph.flat_map(|graph| &graph.input).map(Port::of).collect()
     }
 
-    /// What it gives.
+    /// Returns its outputs.
     pub fn outputs(&self) -> Vec<Port> {
         let graph = self.0.graph.iter();
         graph.flat_map(|graph| &graph.output).map(Port::of).collect()
@@ -71,7 +71,7 @@ impl Port {
         }
     }
 
-    /// The names of the extents that are free.
+    /// Returns the names of the extents that are free.
     pub fn free(&self) -> impl Iterator<Item = &str> {
         let is_name = |extent: &&String| extent.parse::<u64>().is_err();
         self.extents.iter().filter(is_name).map(String::as_str)

@@ -3,7 +3,7 @@ use crate::exif::Orientation;
 use crate::turn::turn;
 use crate::{PreprocessError, bmp, jpeg, png, webp};
 
-/// Which decoders read photos, and how: decoders round differently, so this is a part of what an accuracy is of.
+/// The decoders that read photos, and their settings: decoders round differently, so an accuracy holds for one of them.
 pub const DECODER: &str =
     "libjpeg-turbo-rs 0.8, png 0.18, image-webp 0.2, with the habits of the profile's library";
 
@@ -33,7 +33,7 @@ pub enum Reader {
     Pillow,
 }
 
-/// What happened to an image, or did not.
+/// The treatment that an image got, or did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// It has an ICC profile, which is ignored: neither OpenCV nor Pillow converts colours.
@@ -96,14 +96,14 @@ pub fn decode_within(
     })
 }
 
-/// What a decoder is asked for.
+/// The request to a decoder.
 pub(crate) struct Job<'a> {
     pub(crate) reader: Reader,
     pub(crate) image: &'a mut RgbImage,
     pub(crate) budget: &'a Budget,
 }
 
-/// What a file says beside its pixels.
+/// The information in a file beside its pixels.
 pub(crate) struct Decoded {
     pub(crate) icc: bool,
     pub(crate) orientation: Orientation,

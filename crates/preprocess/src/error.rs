@@ -22,15 +22,15 @@ pub enum PreprocessError {
         width: usize,
         /// Rows.
         height: usize,
-        /// What decoding it takes.
+        /// The bytes that decoding it takes.
         bytes: u64,
-        /// What it may take.
+        /// The bytes that it may take.
         limit: u64,
     },
     /// The machine has not the memory that an image takes.
     #[error("there is no memory for the image: {bytes} bytes")]
     Memory {
-        /// What was asked for.
+        /// The bytes that were asked for.
         bytes: u64,
     },
     /// Sizes or statistics that no image can be prepared with.

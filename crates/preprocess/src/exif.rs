@@ -1,7 +1,7 @@
-//! How a photo is to be turned, as OpenCV's `ExifReader` finds it: it looks at neither the type nor the count of the tag,
+//! The orientation of a photo, as OpenCV's `ExifReader` finds it: it looks at neither the type nor the count of the tag,
 //! and gives up at the first entry whose value lies outside.
 
-/// How an image is turned, by its number in EXIF.
+/// The orientation of an image, by its number in EXIF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Orientation {
     /// Rows become columns, before anything is mirrored.

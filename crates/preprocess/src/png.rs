@@ -7,10 +7,10 @@ use crate::decode::{Decoded, Job};
 use crate::exif::Orientation;
 use crate::{PreprocessError, Reader};
 
-/// What every PNG begins with.
+/// The first bytes of every PNG.
 pub(crate) const MAGIC: &[u8] = b"\x89PNG\r\n\x1A\n";
 
-/// What decompressing and the chunks before the image may take beside rows, bytes.
+/// The bytes that decompressing and the chunks before the image may take beside rows.
 const BESIDE: u64 = 1 << 20;
 
 /// Decodes a PNG row by row into its final pixels. Colour profiles and texts are not unpacked, and transparency is dropped.
@@ -88,7 +88,7 @@ const INTERLACED: [Pass; 7] = [
     pass(0, 1, 1, 2),
 ];
 
-/// What the decoder's rows are made of.
+/// The samples of the decoder's rows.
 struct Samples {
     /// Bytes of a pixel.
     bytes: usize,
@@ -127,7 +127,7 @@ impl Samples {
     }
 }
 
-/// What the chunks say before anything is unpacked.
+/// The information in the chunks before anything is unpacked.
 struct Header {
     width: usize,
     height: usize,
@@ -193,12 +193,12 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// Whether it must be understood, which is said by the case of its name, and is not.
+    /// Returns true if it is unknown, and must be understood by the case of its name.
     fn is_unknown(&self) -> bool {
         self.name[0].is_ascii_uppercase() && !matches!(self.name, b"IHDR" | b"PLTE" | b"IDAT" | b"IEND")
     }
 
-    /// Whether it has the CRC-32 of its name and data.
+    /// Returns true if it has the CRC-32 of its name and data.
     fn is_sound(&self) -> bool {
         let bytes = self.name.iter().chain(self.data);
         let sum = bytes.fold(u32::MAX, |sum, byte| {

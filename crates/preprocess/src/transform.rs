@@ -26,7 +26,7 @@ pub enum Profile {
     Timm13(Filter),
 }
 
-/// What a resized pixel is weighted with.
+/// The kernel that weights the pixels of a resized one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// A triangle.
@@ -106,7 +106,7 @@ impl Transform {
         Ok((image, notes))
     }
 
-    /// What prepares many images without allocating for each.
+    /// Returns a worker, which prepares many images without allocating for each.
     pub fn worker<T: Element>(&self) -> Worker<T> {
         Worker::new(self, Normalize::new(self.mean, self.std))
     }

@@ -7,7 +7,7 @@ use crate::budget::resize;
 use crate::decode::{Decoded, Job};
 use crate::exif::Orientation;
 
-/// Whether the bytes begin as every WebP does.
+/// Returns true if the bytes begin as every WebP does.
 pub(crate) fn is(bytes: &[u8]) -> bool {
     bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP")
 }

@@ -6,32 +6,32 @@ use hrnet::{Graph, NodeId, Precision, Shape, WeightError, WeightSource};
 
 use crate::{Calibration, CalibrationError, candle, cpu};
 
-/// A way to run a network: one file a backend, one line in [`BACKENDS`].
+/// A way to run a network: one file per backend, one line in [`BACKENDS`].
 pub trait Backend: Sync {
-    /// The name used in case ids and options.
+    /// Returns the name used in case ids and options.
     fn name(&self) -> &'static str;
 
-    /// One line on what runs where, with the version of the library behind it.
+    /// Returns one line on the engine and the device, with the version of the library behind it.
     fn about(&self) -> &'static str;
 
-    /// [`Backend::about`] as this machine has it, with the version of a library that is loaded only when it is needed.
+    /// Returns [`Backend::about`] for this machine, with the version of a library that is loaded only when it is needed.
     ///
     /// # Errors
-    /// If that library is not here.
+    /// If that library cannot be loaded.
     fn identity(&self) -> Result<String, RuntimeError> {
         Ok(self.about().to_owned())
     }
 
-    /// How this backend computes in `precision`, or `None` if it cannot.
+    /// Returns the arithmetic of this backend in `precision`, in words; `None` if it cannot compute in it.
     fn arithmetic(&self, precision: Precision) -> Option<&'static str>;
 
-    /// The largest difference to reference values, as a share of the largest absolute one, that a correct network shows
+    /// Returns the largest difference from reference values, as a share of the largest absolute one, that a correct network shows
     /// on seeded weights.
     fn tolerance(&self, precision: Precision) -> f32 {
         precision.tolerance()
     }
 
-    /// A session for the graph's input shape, with the weights converted and laid out.
+    /// Prepares a session for the graph's input shape, with the weights converted and laid out.
     ///
     /// # Errors
     /// If a weight is missing, the precision is not supported or the device fails.
@@ -61,7 +61,7 @@ pub static BACKENDS: &[&dyn Backend] = &[
 /// Backends that are other people's engines, by name, whether this build has them or not: each is a feature of that name.
 pub const PEERS: &[&str] = &["ort", "tract"];
 
-/// The backend that runs a precision when none is named: the first of [`BACKENDS`] that can.
+/// Returns the backend that runs a precision if none is named: the first of [`BACKENDS`] that can.
 ///
 /// # Errors
 /// If none can.
@@ -71,7 +71,7 @@ pub fn default_backend(precision: Precision) -> Result<&'static dyn Backend, Run
     first.ok_or(RuntimeError::NoBackend { precision })
 }
 
-/// The shapes of what a session reads and gives.
+/// The shapes of a session's input and results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     /// The batch of images, `[n, 3, h, w]`.
@@ -81,7 +81,7 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Those of the graph.
+    /// Returns the shapes of a graph.
     pub fn of(graph: &Graph) -> Self {
         let shape = |id: &NodeId| graph.node(*id).shape;
         Self {
@@ -90,15 +90,15 @@ impl Shapes {
         }
     }
 
-    /// The elements of all results together.
+    /// Returns the number of elements of all results together.
     pub fn results(&self) -> usize {
         self.outputs.iter().map(|shape| shape.elements()).sum()
     }
 
-    /// The part of `results` that holds each of them, `[n, c, h, w]`, in order.
+    /// Splits `results` into the part of each result, `[n, c, h, w]`, in order.
     ///
     /// # Panics
-    /// If `results` has not as many elements as all of them.
+    /// If the length of `results` is not [`Shapes::results`].
     pub fn split<'a>(&self, mut results: &'a mut [f32]) -> Vec<&'a mut [f32]> {
         assert_eq!(results.len(), self.results(), "elements of all results");
         let mut parts = Vec::with_capacity(self.outputs.len());
@@ -110,7 +110,7 @@ impl Shapes {
         parts
     }
 
-    /// Refuses slices of other lengths.
+    /// Checks the lengths of both slices.
     pub(crate) fn check(&self, images: &[f32], results: &[f32]) -> Result<(), RuntimeError> {
         RuntimeError::check_length("images", images.len(), &[self.input])?;
         RuntimeError::check_length("logits", results.len(), &self.outputs)
@@ -122,38 +122,38 @@ pub trait Session: Send {
     /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`, or of a graph with several outputs
     /// all of them, one after the other ([`Shapes::split`]).
     ///
-    /// The images must be finite, which is not looked at here, for this is what is timed: on vector units a ReLU makes 0 of a
-    /// NaN, so the logits of an image that holds one may be finite and mean nothing. [`check_finite`] tells, and
-    /// [`Session::logits`] asks it.
+    /// The images must be finite. It is not checked here, because this call is timed: on vector units a ReLU turns NaN into 0, so
+    /// the logits of an image that holds one may be finite and mean nothing. [`check_finite`] checks it, and [`Session::logits`]
+    /// calls that.
     ///
     /// # Errors
     /// If a slice does not have the length the session was prepared for, or the device fails.
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError>;
 
-    /// The shapes of what [`Session::run`] reads and gives.
+    /// Returns the shapes of the input and the results of [`Session::run`].
     fn shapes(&self) -> &Shapes;
 
-    /// The shape of the batch that [`Session::run`] takes.
+    /// Returns the shape of the batch that [`Session::run`] takes.
     fn input_shape(&self) -> Shape {
         self.shapes().input
     }
 
-    /// The shape of the result, the first where there are several: of a classifier `[n, classes, 1, 1]`.
+    /// Returns the shape of the first result: of a classifier `[n, classes, 1, 1]`.
     fn output_shape(&self) -> Shape {
         self.shapes().outputs[0]
     }
 
-    /// The fused program as text, one step a line, if the backend makes one.
+    /// Returns the fused program as text, one step per line, if the backend makes one.
     fn plan(&self) -> Option<String> {
         None
     }
 
-    /// The vector unit it runs on, where it chooses one itself.
+    /// Returns the vector unit it runs on, if it chooses one itself.
     fn unit(&self) -> Option<&'static str> {
         None
     }
 
-    /// The fused steps, if the backend runs any.
+    /// Returns the fused steps, if the backend runs any.
     fn steps(&self) -> Vec<StepCost> {
         Vec::new()
     }
@@ -184,10 +184,10 @@ pub trait Session: Send {
     }
 }
 
-/// Refuses a batch that holds a NaN or an infinity.
+/// Checks that a batch holds neither a NaN nor an infinity.
 ///
 /// # Errors
-/// If `images` has not the length of `shape`, or with the first value that is not finite.
+/// If the length of `images` is not that of `shape`, or a value is not finite: the error has the first.
 pub fn check_finite(images: &[f32], shape: Shape) -> Result<(), RuntimeError> {
     RuntimeError::check_length("images", images.len(), &[shape])?;
     let Some(index) = images.iter().position(|value| !value.is_finite()) else {
@@ -213,25 +213,25 @@ pub struct StepCost {
     pub kind: String,
     /// Multiply-accumulates by the definition of the layer, however it is computed.
     pub macs: u64,
-    /// What is multiplied; none of steps that multiply no weights.
+    /// The format of the operands; `None` for steps that multiply no weights.
     pub operands: Option<Precision>,
     /// Bytes of prepared weights.
     pub weight_bytes: usize,
 }
 
-/// How a network is to be run.
+/// The settings of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Number format of weights and activations.
     pub precision: Precision,
     /// Threads of the session's own pool.
     pub threads: NonZeroUsize,
-    /// What layers read, for precisions in fixed point; without it [`Calibration::stand_in`].
+    /// The ranges of the layers' inputs, for precisions in fixed point; without it [`Calibration::stand_in`].
     pub calibration: Option<Arc<Calibration>>,
 }
 
 impl Options {
-    /// All hardware threads in `precision`.
+    /// Returns the settings for `precision` on all hardware threads.
     pub fn new(precision: Precision) -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
@@ -241,13 +241,13 @@ impl Options {
         }
     }
 
-    /// The same on so many threads.
+    /// Returns the same settings with this number of threads.
     pub fn threads(self, threads: NonZeroUsize) -> Self {
         Self { threads, ..self }
     }
 }
 
-/// Why a network could not be prepared or run.
+/// A network that could not be prepared or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
@@ -265,7 +265,7 @@ pub enum RuntimeError {
         /// The precision asked for.
         precision: Precision,
     },
-    /// The weights lack something the network needs.
+    /// The weights lack a parameter of the network, or are damaged.
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// There is no calibration, or it does not fit.
@@ -299,20 +299,20 @@ pub enum RuntimeError {
         /// Its column.
         column: usize,
     },
-    /// A library that the backend loads is not here.
+    /// A library that the backend loads cannot be found or loaded.
     #[error("{reason}")]
     Missing {
-        /// Which library, what the system said, and where it was looked for.
+        /// The library, the system's error, and the place where it was looked for.
         reason: String,
-        /// What to do about it.
+        /// The advice.
         help: String,
     },
-    /// There is not as much memory as the network needs.
+    /// There is less memory than the network needs.
     #[error("backend {backend}: {source}")]
     Memory {
         /// The backend's name.
         backend: &'static str,
-        /// How much was asked for, and what the system said.
+        /// The bytes that were asked for, and the system's error.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The library or device behind the backend failed.
@@ -320,7 +320,7 @@ pub enum RuntimeError {
     Device {
         /// The backend's name.
         backend: &'static str,
-        /// What it said.
+        /// Its error.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -334,7 +334,7 @@ impl RuntimeError {
         }
     }
 
-    /// Refuses a slice whose length is not that of all these shapes.
+    /// Checks that a slice has the length of all these shapes.
     fn check_length(what: &'static str, actual: usize, shapes: &[Shape]) -> Result<(), Self> {
         let expected = shapes.iter().map(|shape| shape.elements()).sum();
         if actual == expected {
@@ -373,7 +373,7 @@ fn names() -> Vec<&'static str> {
     BACKENDS.iter().map(|backend| backend.name()).collect()
 }
 
-/// The backend of this name.
+/// Returns the backend of this name.
 ///
 /// # Errors
 /// If this build has none of that name.

@@ -11,7 +11,7 @@ pub(crate) struct Candle {
     name: &'static str,
     about: &'static str,
     device: fn() -> CandleResult<Device>,
-    /// Whether the device's matrix product takes 16-bit numbers and keeps their sums in f32. Candle's CPU code has no
+    /// True if the device's matrix product takes 16-bit numbers and keeps their sums in f32. Candle's CPU code has no
     /// bf16 product, and sums f16 products in f16, which costs twice the error that rounding the operands does.
     wide_sums: bool,
 }

@@ -192,7 +192,7 @@ fn load(named: Option<OsString>) -> Result<Library, String> {
     })
 }
 
-/// What ort says, and what the system told it.
+/// Returns ort's error with the system's.
 fn reason(error: &LoadDynamicError) -> String {
     let source = if let LoadDynamicError::Dlopen { error, .. } = error {
         error.source()

@@ -1,4 +1,4 @@
-//! Tools that are not on every machine: a test that lacks one says so and passes, unless it is told that it must run.
+//! Tools that are not on every machine: a test that lacks one says so and passes, unless a variable requires it to run.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -19,7 +19,7 @@ pub fn required(tool: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Whether `ZOO_REQUIRE_{TOOL}` says that the tool must be there: it is set, and neither empty nor 0.
+/// Returns true if `ZOO_REQUIRE_{TOOL}` requires the tool: it is set, and neither empty nor 0.
 pub fn is_required(tool: &str) -> bool {
     says_so(std::env::var_os(variable(tool)).as_deref())
 }
@@ -28,7 +28,7 @@ fn says_so(value: Option<&OsStr>) -> bool {
     value.is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Tells that `what` does not run here and why, and fails where it must run.
+/// Reports that `what` does not run here and why, and fails if it must run.
 ///
 /// # Panics
 /// If the tool is [required](is_required), or as [`tell`].
@@ -41,7 +41,7 @@ pub fn not_run(tool: &str, what: &str, why: &str) {
     );
 }
 
-/// Tells that `what` does not run here and why: on standard error, past what captures the output of tests, and as a line of
+/// Reports that `what` does not run here and why: on standard error, past the capture of test output, and as a line of
 /// the file that `ZOO_NOT_RUN` names, if it names one.
 ///
 /// # Panics

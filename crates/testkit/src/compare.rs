@@ -1,7 +1,7 @@
 //! Values beside expected ones.
 
-/// The largest absolute difference, infinite where a value or what is expected of it is NaN, where an infinity is not met by
-/// the same one, and where the two are not equally many: such a difference is over any bound, and no `max` passes over it.
+/// Returns the largest absolute difference. It is infinite, and so over any bound, if a value or its expected one is NaN, if an
+/// infinity is not matched by the same one, or if the lengths differ.
 pub fn largest_difference<A, B>(values: &[A], expected: &[B]) -> f64
 where
     A: Copy + Into<f64>,
@@ -23,13 +23,13 @@ where
     values.iter().zip(expected).map(difference).fold(0.0, f64::max)
 }
 
-/// The class of the largest logit; none where there are no logits, or one of them is NaN.
+/// Returns the class of the largest logit; `None` if there are no logits, or one of them is NaN.
 pub fn first_class<A: Copy + Into<f64>>(logits: &[A]) -> Option<usize> {
     classes(logits)?.first().copied()
 }
 
-/// How far down the order of `expected` the first class of `logits` comes, 0 for the same first class; none where one of them
-/// has no first class.
+/// Returns the rank in `expected` of the first class of `logits`, 0 for the same first class; `None` if one of them has no first
+/// class.
 pub fn places<A, B>(logits: &[A], expected: &[B]) -> Option<usize>
 where
     A: Copy + Into<f64>,

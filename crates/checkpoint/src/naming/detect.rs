@@ -6,7 +6,7 @@ use super::Naming;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scheme {
     pub(crate) naming: Naming,
-    /// What is before every name of the network: wrappers such as `module.` or `model.backbone.`, or nothing.
+    /// The prefix of every name of the network: wrappers such as `module.` or `model.backbone.`, or nothing.
     pub(crate) prefix: String,
 }
 
@@ -76,7 +76,7 @@ fn settle_backbones(found: &mut Vec<Scheme>, names: &[&str]) {
     found.retain(|scheme| !gone.contains(scheme));
 }
 
-/// Whether what is before a name can be wrappers around the network, each with a dot behind it.
+/// Returns true if a prefix can be wrappers around the network, each followed by a dot.
 fn is_wrapper(prefix: &str) -> bool {
     if prefix.is_empty() {
         return true;

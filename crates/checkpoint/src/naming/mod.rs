@@ -67,7 +67,7 @@ impl Naming {
         }
     }
 
-    /// Whether linear weights are stored `[in, out]` rather than `[out, in]`.
+    /// Returns true if linear weights are stored `[in, out]` rather than `[out, in]`.
     pub const fn transposes_linear(self) -> bool {
         match self {
             Self::Paddle | Self::Paddle2020 | Self::PaddleStatic => true,

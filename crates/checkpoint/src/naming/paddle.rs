@@ -57,8 +57,8 @@ fn place(place: Place) -> String {
     }
 }
 
-/// Where the first layer from branch `from` to `output` stands in Paddle's flat list, which runs over outputs, then
-/// over the other branches: one layer from each lower-resolution branch, one a step from each higher one.
+/// Returns the index of the first layer from branch `from` to `output` in Paddle's flat list, which runs over outputs, then
+/// over the other branches: one layer from each lower-resolution branch, one per step from each higher one.
 fn fuse_index(branches: usize, output: usize, from: usize) -> usize {
     let layers = |output: usize, from: usize| {
         if from < output {

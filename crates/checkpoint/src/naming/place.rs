@@ -1,6 +1,6 @@
 //! Canonical names taken apart: where in an HRNet a tensor is, and what it is there.
 
-/// Where in the network.
+/// A place in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A convolution before the first stage, from 1.
@@ -34,7 +34,7 @@ pub(super) enum Place {
     Classifier,
 }
 
-/// Which layer it is there.
+/// The layer at that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layer {
     /// The only one.

@@ -22,7 +22,7 @@ impl<'a> Machine<'a> {
         self.push(made)
     }
 
-    /// What a known name makes of these arguments, or `None` if they are others than it has in weight files.
+    /// Returns the value that a known name makes of these arguments; `None` for arguments that it does not have in weight files.
     fn known(&mut self, callable: Global, arguments: usize) -> Result<Option<Value<'a>>, String> {
         let made = match (callable, self.tuple(arguments)) {
             (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => self.new_array(ArrayParts::Hollow),
@@ -68,8 +68,8 @@ impl<'a> Machine<'a> {
         Value::Array(self.arrays.len() - 1)
     }
 
-    /// What a known name would have made of arguments that weights do not have: it is called by the first of them that is
-    /// not known, such as the class of a storage, else by the name itself.
+    /// Stands for the value of a known name called with arguments that weights do not have. It is named after the first unknown
+    /// argument, such as the class of a storage, else after the name itself.
     fn estranged(&mut self, callable: Global, arguments: usize) -> Value<'a> {
         let named = self.tuple(arguments).iter().find_map(|argument| match argument {
             Value::Foreign(foreign) => Some(*foreign),
@@ -80,9 +80,9 @@ impl<'a> Machine<'a> {
         self.new_foreign(module, name)
     }
 
-    /// What a call of an unknown name would have given. Where it only makes an object of a class, that is its name; where
-    /// it would have given one of its arguments back, that is it: PyTorch's tensors of TPUs, and Paddle's of static graphs,
-    /// which are pickled as the program text `data` with an array of that name. Other texts are no more than text.
+    /// Stands for the value of a call of an unknown name. If the call only makes an object of a class, the value is its name; if it
+    /// would return one of its arguments, the value is that argument: PyTorch's tensors of TPUs, and Paddle's of static graphs,
+    /// which are pickled as the program text `data` with an array of that name. Other texts are only text.
     fn unknown(&mut self, callable: usize, arguments: usize) -> Value<'a> {
         let callable = &self.foreign[callable];
         let makes_objects = matches!(callable.module, b"copyreg" | b"copy_reg");
@@ -185,7 +185,7 @@ impl<'a> Machine<'a> {
 
 /// Counts by name: no tensor is in it, but notes of training runs are.
 const COUNTER: (&[u8], &[u8]) = (b"collections", b"Counter");
-/// Whether a function gives the tensor or array in its first argument, on another device.
+/// Returns true if a function returns the tensor or array in its first argument, on another device.
 fn is_of_device(module: &[u8], name: &[u8]) -> bool {
     module == b"torch._utils"
         && matches!(
@@ -196,7 +196,7 @@ fn is_of_device(module: &[u8], name: &[u8]) -> bool {
         )
 }
 
-/// What a value is called that no file could hold.
+/// The name of a value that no file could hold.
 const OUTSIDE: &[u8] = b"persistent";
 
 /// The parts of a tensor that is a view of a storage.

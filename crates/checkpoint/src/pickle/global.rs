@@ -37,7 +37,7 @@ pub(crate) enum Global {
 }
 
 impl Global {
-    /// What is known under this name.
+    /// Returns the known item of this name.
     pub(super) fn find(module: &[u8], name: &[u8]) -> Option<Self> {
         if let b"torch" | b"torch.cuda" | b"torch.storage" = module {
             let of_class = STORAGES.iter().find(|class| class.name.as_bytes() == name);

@@ -265,7 +265,7 @@ impl<'a> Machine<'a> {
         self.take_from(start)
     }
 
-    /// What a name is: known, or no more than the name.
+    /// Returns the value of a name: the known item, or only the name.
     fn named(&mut self, module: &'a [u8], name: &'a [u8]) -> Value<'a> {
         Global::find(module, name).map_or_else(|| self.new_foreign(module, name), Value::Global)
     }
@@ -340,7 +340,7 @@ impl<'a> Machine<'a> {
         Value::Tuple(self.tuples.len() - 1)
     }
 
-    /// What is no more than a name.
+    /// Makes a value that is only a name.
     pub(super) fn new_foreign(&mut self, module: &'a [u8], name: &'a [u8]) -> Value<'a> {
         self.foreign.push(ForeignParts {
             module,

@@ -12,7 +12,7 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     /// Bytes written as UTF-8 text, each character one byte: protocol 2's way.
     Latin1(&'a [u8]),
-    /// What only a training run's notes hold, such as the best accuracy or a set of names.
+    /// A value that only a training run's notes hold, such as the best accuracy or a set of names.
     Note,
     Tuple(usize),
     List(usize),
@@ -35,7 +35,7 @@ pub(crate) struct ForeignParts<'a> {
     pub(crate) items: Vec<(Value<'a>, Value<'a>)>,
 }
 
-/// What NumPy's `dtype` was made of.
+/// The arguments of NumPy's `dtype`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DtypeParts<'a> {
     /// Kind and size, as in `f4`.
@@ -44,7 +44,7 @@ pub(crate) struct DtypeParts<'a> {
     pub(crate) order: &'a [u8],
 }
 
-/// What NumPy's array is made of, each a tuple.
+/// The parts of NumPy's array, each a tuple.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ArrayParts {
     /// Nothing yet.
@@ -65,19 +65,19 @@ pub(crate) struct StorageClass {
     pub(crate) dtype: Option<Dtype>,
 }
 
-/// Where PyTorch keeps the elements of one or several tensors, outside of the pickle.
+/// A storage of PyTorch, which keeps the elements of one or several tensors outside of the pickle.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StorageParts<'a> {
     pub(crate) class: StorageClass,
-    /// What the file calls it.
+    /// Its name in the file.
     pub(crate) key: &'a [u8],
     /// Elements that it is said to have.
     pub(crate) elements: i64,
-    /// Whether it is a part of another storage, as PyTorch 0.3 wrote.
+    /// True if it is a part of another storage, as PyTorch 0.3 wrote.
     pub(crate) is_part: bool,
 }
 
-/// What PyTorch makes a tensor of.
+/// The parts of which PyTorch makes a tensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TensorParts {
     /// The index of its [`StorageParts`].

@@ -6,11 +6,11 @@ use crate::error::shown;
 use crate::pickle::{Machine, Value};
 use crate::sets::Group;
 
-/// How deep dictionaries, lists and tuples are looked into.
+/// The depth to which dictionaries, lists and tuples are searched.
 const DEPTH: usize = 6;
-/// How many of them are looked into, the shallow first.
+/// The number of them that are searched, the shallow first.
 const VISITS: usize = 1 << 16;
-/// How many dictionaries of tensors are told apart; an optimizer alone has one a parameter.
+/// The most dictionaries of tensors that are kept apart; an optimizer alone has one per parameter.
 const MOST: usize = 1 << 13;
 
 type Items<'m> = Vec<(Value<'m>, Value<'m>)>;
@@ -33,7 +33,7 @@ pub(super) struct Groups<'m> {
     ways: Vec<Way>,
 }
 
-/// What is still to be looked into.
+/// A value that is still to be searched.
 struct Place<'m> {
     value: Value<'m>,
     path: Vec<String>,
@@ -99,7 +99,7 @@ impl<'m> Groups<'m> {
     }
 }
 
-/// What tells a value that can hold others.
+/// Returns the identity of a value that can hold others.
 fn identity(value: Value) -> Option<(u8, usize)> {
     Some(match value {
         Value::Dict(index) => (0, index),
@@ -151,7 +151,7 @@ fn pairs<'m>(machine: &Machine<'m>, list: &[Value<'m>]) -> Option<Items<'m>> {
         .collect()
 }
 
-/// Whether a value is a tensor, or would be if what it is made by were known.
+/// Returns true if a value is a tensor, or would be if its maker were known.
 fn is_tensor(machine: &Machine, value: Value) -> bool {
     match value {
         Value::Tensor(_) | Value::Array(_) => true,
@@ -170,7 +170,7 @@ fn is_tensor(machine: &Machine, value: Value) -> bool {
     }
 }
 
-/// What is in a value, with the way there.
+/// Returns the values within a value, each with its path.
 fn children<'c, 'm>(
     machine: &'c Machine<'m>,
     value: Value<'m>,
@@ -217,7 +217,7 @@ fn key_text(key: Value) -> Option<String> {
     }
 }
 
-/// Why there is no dictionary of tensors in a pickle, with what there is.
+/// Returns the reason for which a pickle has no dictionary of tensors, with what it has.
 pub(super) fn nothing(machine: &Machine, root: Value) -> String {
     let dict = match root {
         Value::Dict(dict) => dict,
@@ -260,5 +260,5 @@ pub(super) fn nothing(machine: &Machine, root: Value) -> String {
     )
 }
 
-/// What to do where there are no tensors.
+/// The advice if there are no tensors.
 const SAVE: &str = "in Python, save the network's `state_dict()`";

@@ -20,9 +20,9 @@ pub(crate) type Storages = HashMap<Vec<u8>, Bytes>;
 
 /// Paddle's table of parameter names, kept beside the tensors.
 const NAME_TABLE: &[u8] = b"StructuredToParameterName@@";
-/// How many tensors that cannot be read are told of one by one: to try each is work, of which a small file could make much.
+/// The most unreadable tensors that are reported one by one: each try is work, and a small file could cause much of it.
 const UNREAD: usize = 256;
-/// How many unknown names are told of.
+/// The most unknown names that are reported.
 const UNKNOWN: usize = 100;
 
 /// A pickle and what it refers to.
@@ -35,7 +35,7 @@ pub(crate) struct Source<'a> {
     pub(crate) file_bytes: usize,
 }
 
-/// What was read of a pickle, and the keys of the storages that it is in.
+/// The content that was read from a pickle, and the keys of its storages.
 pub(crate) struct Taken {
     pub(crate) content: Content,
     pub(crate) storages: HashSet<Vec<u8>>,
@@ -89,8 +89,8 @@ struct Reading<'s> {
     /// Keys of the storages that were read.
     used: HashSet<Vec<u8>>,
     failures: usize,
-    /// What is left of the elements that a file of its size may hold: one array under many names would make much
-    /// work of a small file.
+    /// The rest of the elements that a file of its size may hold: a small file with one array under many names would otherwise
+    /// cause much work.
     elements_left: usize,
 }
 
@@ -201,7 +201,7 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// Whether a value can only be a note of a training run.
+/// Returns true if a value can only be a note of a training run.
 fn is_note(value: Value) -> bool {
     matches!(
         value,

@@ -10,8 +10,8 @@ use crate::error::shown;
 use crate::pickle::Machine;
 use crate::pickled::{Source, Storages, Taken};
 
-/// What such an archive holds; elements of tensors stay in the file's map. What is read in full here, such as the
-/// pickle, is held against its checksum.
+/// Reads the content of such an archive; elements of tensors stay in the file's map. Parts that are read in full here, such as
+/// the pickle, are compared with their checksums.
 pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
     let mut members = members(file)?;
     let pickle = pickle(&members)?;
@@ -88,7 +88,7 @@ fn pickle(members: &[Member]) -> Result<&Member, Fault> {
     }
 }
 
-/// What an archive is that has no pickle where PyTorch puts it.
+/// Returns the likely kind of an archive that has no pickle where PyTorch puts it.
 fn no_pickle(members: &[Member]) -> String {
     let ends = |end: &[u8]| members.iter().find(|member| member.name.ends_with(end));
     let what = if ends(b"model.weights.h5").is_some() {
@@ -177,7 +177,7 @@ fn members(file: &Bytes) -> Result<Vec<Member>, Fault> {
     Ok(members)
 }
 
-/// Where a ZIP archive's directory ends, `PK\5\6` is.
+/// Returns true if the file has `PK\5\6`, the end of a ZIP archive's directory.
 fn has_directory(file: &[u8]) -> bool {
     file.windows(4)
         .rev()

@@ -11,17 +11,17 @@ use crate::pickled::{Source, Storages};
 
 /// The first pickle but for its protocol: PyTorch's magic number.
 const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
-/// How many bytes of that tell the format, so that damage behind them is told as such.
+/// The number of its bytes that decide the format, so that damage behind them is reported as damage.
 const TOLD_BY: usize = 2;
 /// The second: the version of this layout, of which there was but one.
 const VERSION: i64 = 1001;
 
-/// Whether a file begins as such a file does.
+/// Returns true if a file begins as such a file does.
 pub(crate) fn is_legacy(file: &[u8]) -> bool {
     magic(file).is_some_and(|magic| magic.starts_with(&MAGIC[..TOLD_BY]))
 }
 
-/// What follows a pickle's protocol and, in protocol 4, the length of its frame.
+/// Returns the bytes that follow a pickle's protocol and, in protocol 4, the length of its frame.
 fn magic(file: &[u8]) -> Option<&[u8]> {
     match file {
         [0x80, _, 0x95, _, _, _, _, _, _, _, _, magic @ ..] | [0x80, _, magic @ ..] => Some(magic),
@@ -29,7 +29,7 @@ fn magic(file: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What such a file holds; elements of tensors stay in its map.
+/// Reads the content of such a file; elements of tensors stay in its map.
 pub(crate) fn content(file: &Bytes, wanted: Option<&str>) -> Result<Content, Fault> {
     let magic = magic(file).unwrap_or_default();
     if !magic.starts_with(MAGIC) {

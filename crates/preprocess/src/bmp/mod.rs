@@ -8,7 +8,7 @@ use crate::decode::{Decoded, Job};
 use crate::exif::Orientation;
 use crate::{PreprocessError, Reader};
 
-/// What every bitmap begins with.
+/// The first bytes of every bitmap.
 pub(crate) const MAGIC: &[u8] = b"BM";
 
 /// Decodes a bitmap. Transparency is dropped.
@@ -53,7 +53,7 @@ pub(crate) fn decode(bytes: &[u8], job: Job) -> Result<Decoded, PreprocessError>
     })
 }
 
-/// How a pixel is stored.
+/// The storage of a pixel.
 enum Packing {
     /// An index of the palette, the leftmost pixel in the upper bits.
     Indices,
@@ -74,7 +74,7 @@ struct Header {
     bits: usize,
     packing: Packing,
     palette: [[u8; 3]; 256],
-    /// Where pixels begin.
+    /// The offset of the pixels.
     begin: usize,
 }
 

@@ -4,7 +4,7 @@ use super::huffman::{Table, Tables};
 use super::stream::{Frame, Part, Stream, marker};
 use crate::PreprocessError;
 
-/// Where the zigzag order leads; beyond its end libjpeg stays at the last place.
+/// The zigzag order; beyond its end libjpeg stays at the last place.
 pub(super) const ORDER: [u8; 80] = {
     let mut order = [63; 80];
     let (mut x, mut y, mut i) = (0_u8, 0_u8, 0);
@@ -37,13 +37,13 @@ pub(super) struct Plane {
     pub(super) blocks: Vec<Block>,
     /// The quantization of the first scan that has the component, in zigzag order.
     pub(super) quantization: Option<[u16; 64]>,
-    /// How many lower bits of the first ten coefficients are not known, in zigzag order; -1 where none are.
+    /// The number of unknown lower bits of each of the first ten coefficients, in zigzag order; -1 if no bit is known.
     pub(super) unknown: [i32; 10],
     /// The same before the last scan of the component, as libjpeg remembers it.
     pub(super) unknown_before: [i32; 10],
 }
 
-/// What scans have told of an image, damaged ones as libjpeg understands them.
+/// The coefficients of an image that scans have given so far, damaged scans as libjpeg understands them.
 pub(super) struct Coefficients {
     pub(super) planes: Vec<Plane>,
     /// Rows of units that are there where the file ends early.
@@ -54,7 +54,7 @@ pub(super) struct Coefficients {
     complete: bool,
 }
 
-/// Whether no data are missing from the only scan of a file.
+/// Returns true if no data are missing from the only scan of a file.
 pub(super) fn are_complete(stream: &Stream) -> bool {
     scans(stream, false).is_ok_and(|coefficients| coefficients.complete)
 }
@@ -318,7 +318,7 @@ struct Unit<'a> {
     before: Vec<i32>,
     /// Blocks that have no further coefficients in the band.
     empty: u32,
-    /// Whether data were there when the unit began; the rest of the unit is then decoded from zeros.
+    /// True if data were there when the unit began; the rest of the unit is then decoded from zeros.
     begun: bool,
 }
 

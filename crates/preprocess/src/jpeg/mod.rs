@@ -22,10 +22,10 @@ use crate::budget::resize;
 use crate::decode::{Decoded, Job};
 use crate::{PreprocessError, Reader, RgbImage};
 
-/// What every JPEG begins with.
+/// The first bytes of every JPEG.
 pub(crate) const MAGIC: &[u8] = b"\xFF\xD8\xFF";
 
-/// Why libjpeg refuses a file.
+/// The reason for which libjpeg refuses a file.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
     /// There is no more of it.
@@ -93,8 +93,8 @@ pub(crate) fn decode(bytes: &[u8], job: Job) -> Result<Decoded, PreprocessError>
     })
 }
 
-/// Whether the decoder reads a file as libjpeg does, or tells that it does not. It tells where data are missing only in an
-/// only scan of several components without restarts; others are first read through.
+/// Returns true if the decoder reads a file as libjpeg does, or reports that it does not. It reports missing data only in an
+/// only scan of several components without restarts; other files are first read through.
 fn is_plain(stream: &Stream) -> bool {
     let tells = stream.frame.components.len() > 1 && stream.interval() == 0;
     match stream.frame.huffman() {

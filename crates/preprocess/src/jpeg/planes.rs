@@ -8,7 +8,7 @@ use super::{Refusal, opencv_light};
 use crate::budget::resize;
 use crate::{PreprocessError, Reader, RgbImage};
 
-/// Whether the decoder does this sampling of these colours as libjpeg.
+/// Returns true if the decoder treats this sampling of these colours as libjpeg does.
 pub(super) fn are_usual(stream: &Stream) -> bool {
     let sampling: Vec<(usize, usize)> = (stream.frame.components.iter())
         .map(|component| (component.across, component.down))
@@ -56,7 +56,7 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// How a component becomes as large as the image.
+/// The way in which a component is enlarged to the size of the image.
 struct Way {
     /// Samples that mean something.
     width: usize,

@@ -32,7 +32,8 @@ pub(super) struct Stream<'a> {
     pub(super) parts: Vec<Part>,
     /// The end was marked.
     pub(super) ended: bool,
-    /// What libjpeg stops with behind the only scan of a file, where that has all components: OpenCV has its pixels by then.
+    /// The refusal with which libjpeg stops behind the only scan of a file, if that has all components: by then OpenCV has the
+    /// pixels.
     pub(super) after: Option<Refusal>,
     /// A marker before the first scan has no data, and is none of restarts: Pillow does not know it.
     pub(super) without_data: bool,
@@ -54,10 +55,10 @@ pub(super) enum Part {
     },
 }
 
-/// What the header of a frame says.
+/// The header of a frame.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
-    /// How it is compressed: the marker.
+    /// The marker, which is the kind of compression.
     pub(super) process: u8,
     pub(super) precision: u8,
     pub(super) width: usize,
@@ -76,7 +77,7 @@ pub(super) struct Component {
     pub(super) table: usize,
 }
 
-/// What the components are.
+/// The meaning of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colours {
     Gray,
@@ -206,7 +207,7 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Whether all pixels come from one scan, row by row; otherwise libjpeg reads the whole file before the first.
+    /// Returns true if all pixels come from one scan, row by row; otherwise libjpeg reads the whole file before the first.
     pub(super) fn one_scan(&self) -> bool {
         let mut scans = self.parts.iter().filter_map(|part| match part {
             Part::Scan { header, .. } => Some(header),
@@ -220,7 +221,7 @@ impl<'a> Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Whether the data of all scans are divided by the restart markers that belong there, and end with a marker.
+    /// Returns true if the data of all scans are divided by the right restart markers, and end with a marker.
     pub(super) fn is_whole(&self) -> bool {
         let mut interval = 0;
         let whole = |part: &Part| match part {
@@ -362,7 +363,7 @@ fn frame_of(process: u8, bytes: &[u8], data: Range<usize>) -> Result<Frame, Refu
     })
 }
 
-/// Where one is in a file.
+/// A position in a file.
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -416,7 +417,7 @@ impl Walk<'_> {
     }
 }
 
-/// What application segments say.
+/// The information in application segments.
 #[derive(Default)]
 struct Said {
     jfif: bool,
@@ -424,7 +425,7 @@ struct Said {
     icc: bool,
     orientation: Option<Orientation>,
     without_data: bool,
-    /// What comes behind the first scan's header is not heard.
+    /// True once the first scan's header was read: later segments are ignored.
     complete: bool,
 }
 
@@ -442,7 +443,7 @@ impl Said {
         }
     }
 
-    /// What libjpeg takes the components for.
+    /// Returns the meaning that libjpeg gives the components.
     fn colours(&self, frame: &Frame) -> Colours {
         let mut ids = [0; 4];
         for (id, component) in ids.iter_mut().zip(&frame.components) {

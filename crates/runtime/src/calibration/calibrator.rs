@@ -16,13 +16,13 @@ pub struct Calibrator {
     images: usize,
 }
 
-/// What one convolution was seen to read.
+/// The input of one convolution, as far as it was observed.
 struct Seen {
     all: Histogram,
     channels: Vec<Channel>,
 }
 
-/// What was seen of one channel.
+/// The observations of one channel.
 #[derive(Clone, Copy, Default)]
 struct Channel {
     largest: f32,

@@ -140,7 +140,7 @@ impl Histogram {
         best.0
     }
 
-    /// What is cut off on one side by ends up to the largest value, which cuts off nothing.
+    /// Returns the parts cut off on one side by ends up to the largest value, which cuts off nothing.
     fn tried(largest: f64, tail: &Tail, width: f64) -> Vec<Cut> {
         let whole = Cut {
             end: largest,
@@ -158,7 +158,7 @@ impl Histogram {
 /// One side of zero, as sums over all bins from each on: of counts, of values, of squares.
 struct Tail(Vec<[f64; 3]>);
 
-/// What an end cuts off.
+/// The part that an end cuts off.
 struct Cut {
     /// As a distance from zero.
     end: f64,

@@ -3,13 +3,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How a range is chosen from the values that were seen.
+/// The method by which a range is chosen from the observed values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Method {
     /// All of them.
     MinMax,
-    /// So many percent of them, as much being cut off below as above.
+    /// This percentage of them; the same share is cut off below and above.
     Percentile(f64),
     /// The range with the least mean squared error when values are rounded to 256 levels in it.
     Mse,

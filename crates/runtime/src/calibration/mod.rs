@@ -1,5 +1,5 @@
-//! What each convolution of a network reads, so that it can be kept in fixed point, and what lies between: ranges seen on
-//! images, for one set of weights.
+//! Calibration: the ranges of the inputs of each convolution, and of the values between, observed on images for one set of
+//! weights, so that they can be kept in fixed point.
 
 mod calibrator;
 mod histogram;
@@ -21,26 +21,26 @@ pub use photos::photo_like;
 /// Images of [`Calibration::stand_in`].
 const STAND_IN_IMAGES: usize = 8;
 
-/// The ranges of what each convolution reads, and of the other values on the way.
+/// The ranges of the inputs of each convolution, and of the other values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Version of this form, [`Calibration::SCHEMA`].
     calibration: u32,
-    /// What is known of where it comes from.
+    /// Its origin, as far as it is known.
     pub origin: Origin,
-    /// How ranges were chosen from what was seen.
+    /// The method by which ranges were chosen.
     pub method: Method,
-    /// Images that were seen.
+    /// The number of images.
     pub images: usize,
     /// By the names of convolutions.
     layers: BTreeMap<String, Layer>,
-    /// What the method chose for the values that no convolution reads, by the names of the nodes that compute them.
+    /// The chosen ranges of the values that no convolution reads, by the names of the nodes that compute them.
     #[serde(default)]
     values: BTreeMap<String, Range>,
 }
 
-/// Where a calibration comes from.
+/// The origin of a calibration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -50,26 +50,26 @@ pub struct Origin {
     /// SHA-256 of the weight file, or `seeded:N`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// Which images, and how they were prepared.
+    /// The images and their preprocessing, in words.
     pub images: String,
 }
 
-/// What one convolution reads.
+/// The input of one convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layer {
-    /// What the method chose.
+    /// The chosen range.
     range: Range,
-    /// All that was seen.
+    /// The range of all observed values.
     seen: Range,
-    /// Of each channel.
+    /// The observations of each channel.
     channels: Channels,
-    /// Whether int8 leaves it in 16 bits.
+    /// True if int8 leaves it in 16 bits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     keep: bool,
 }
 
-/// What was seen of each channel that a convolution reads.
+/// The observations of each input channel of a convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channels {
@@ -79,7 +79,7 @@ pub struct Channels {
     pub means: Vec<f32>,
 }
 
-/// An interval that holds zero, which maps are padded with; both ends are zero where nothing else was seen.
+/// An interval that holds zero, which maps are padded with; both ends are zero if no other value was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
@@ -90,7 +90,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// The least range that holds both numbers and zero.
+    /// Returns the smallest range that holds both numbers and zero.
     pub fn around(lo: f32, hi: f32) -> Self {
         Self {
             lo: lo.min(0.0),
@@ -98,7 +98,7 @@ impl Range {
         }
     }
 
-    /// The largest absolute value in it.
+    /// Returns the largest absolute value in it.
     pub fn largest(self) -> f32 {
         self.hi.max(-self.lo)
     }
@@ -118,13 +118,13 @@ impl Channels {
     }
 }
 
-/// What every version of the form begins with.
+/// The field with which every version of the form begins.
 #[derive(Deserialize)]
 struct Version {
     calibration: u32,
 }
 
-/// Why there is no calibration, or it does not fit.
+/// A calibration that cannot be read or made, or does not fit.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrationError {
@@ -134,18 +134,18 @@ pub enum CalibrationError {
     /// The text has the form of a calibration, and numbers that none has.
     #[error("no calibration: {0}")]
     Text(String),
-    /// It is of another network.
+    /// The calibration is of another network.
     #[error("the calibration is of another network: {0}")]
     Network(String),
-    /// The network computes something else than numbers.
+    /// The network computes a NaN or an infinity.
     #[error("layer `{layer}` reads {value}: it cannot be calibrated on these weights and images")]
     Value {
         /// The convolution.
         layer: String,
-        /// What it reads.
+        /// The value that it reads.
         value: String,
     },
-    /// Nothing was seen.
+    /// There was no image.
     #[error("no image to calibrate on")]
     NoImages,
 }
@@ -154,14 +154,14 @@ impl Calibration {
     /// The version of the form.
     pub const SCHEMA: u32 = 2;
 
-    /// What is said of a network that ran on ranges of [`Calibration::stand_in`].
+    /// The words for the origin of [`Calibration::stand_in`].
     pub const STAND_IN: &'static str = "8 synthetic photos";
 
-    /// Ranges seen on a few synthetic photos of the graph's size, the same for the same weights: what stands in where nobody
-    /// gave a calibration.
+    /// Observes ranges on a few synthetic photos of the graph's size, the same for the same weights. It stands in for a calibration
+    /// that was not given.
     ///
     /// # Errors
-    /// If the weights lack a parameter, or the network computes something else than numbers.
+    /// If the weights lack a parameter, or the network computes a NaN or an infinity.
     pub fn stand_in(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let graph = graph.with_batch(1);
         let mut calibrator = Calibrator::new(&graph, weights)?;
@@ -175,35 +175,35 @@ impl Calibration {
         Ok(calibrator.finish(Method::Mse, origin)?)
     }
 
-    /// The range to keep what this convolution reads in: what lies outside may be cut off.
+    /// Returns the range for the input of this convolution: values outside saturate.
     pub fn range(&self, layer: &str) -> Option<Range> {
         self.layers.get(layer).map(|layer| layer.range)
     }
 
-    /// The range of all that this convolution was seen to read, whatever the method.
+    /// Returns the range of all observed inputs of this convolution, for any method.
     pub fn seen(&self, layer: &str) -> Option<Range> {
         self.layers.get(layer).map(|layer| layer.seen)
     }
 
-    /// What was seen of each channel that this convolution reads.
+    /// Returns the observations of each input channel of this convolution.
     pub fn channels(&self, layer: &str) -> Option<&Channels> {
         self.layers.get(layer).map(|layer| &layer.channels)
     }
 
-    /// Has int8 leave the convolutions with these names in 16 bits.
+    /// Keeps the convolutions with these names in 16 bits under int8.
     pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
         for (name, layer) in &mut self.layers {
             layer.keep |= wanted(name);
         }
     }
 
-    /// Whether int8 leaves this convolution in 16 bits.
+    /// Returns true if int8 leaves this convolution in 16 bits.
     pub fn keeps(&self, layer: &str) -> bool {
         self.layers.get(layer).is_some_and(|layer| layer.keep)
     }
 
-    /// The range to keep a node's value in, where it is a map that was seen: of what convolutions read theirs, of an enlarged
-    /// one that of what is enlarged.
+    /// Returns the range for a node's value, if the map was observed: for a map that convolutions read theirs, for an enlarged
+    /// map that of its input.
     pub fn value(&self, graph: &Graph, id: NodeId) -> Option<Range> {
         let node = graph.node(id);
         if let Op::Upsample(_) = node.op {
@@ -216,15 +216,15 @@ impl Calibration {
         }
     }
 
-    /// The names of the convolutions.
+    /// Returns the names of the convolutions.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.layers.keys().map(String::as_str)
     }
 
-    /// Refuses a graph with convolutions that it has no range of, or with other channels.
+    /// Checks that it has a range for each convolution of a graph, with the same channels.
     ///
     /// # Errors
-    /// The first such convolution.
+    /// With the first convolution that it does not fit.
     pub fn check(&self, graph: &Graph) -> Result<(), CalibrationError> {
         for node in graph.nodes() {
             let Op::Conv(conv) = node.op else { continue };
@@ -245,15 +245,15 @@ impl Calibration {
         Ok(())
     }
 
-    /// The text that [`Calibration::parse`] reads, the same for the same calibration.
+    /// Returns the text that [`Calibration::parse`] reads, the same for the same calibration.
     pub fn to_text(&self) -> String {
         text::text(self)
     }
 
-    /// The calibration of [`Calibration::to_text`].
+    /// Reads the text of [`Calibration::to_text`].
     ///
     /// # Errors
-    /// If the text is none, with the place of what is wrong.
+    /// If the text is no calibration; the error has the place of the fault.
     pub fn parse(text: &str) -> Result<Self, CalibrationError> {
         let none = |what: String| Err(CalibrationError::Text(what));
         let Version { calibration: version } = serde_json::from_str(text)?;

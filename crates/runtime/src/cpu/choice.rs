@@ -1,4 +1,4 @@
-//! Which algorithm computes a layer: the fastest where all were measured, else the one with the least estimated effort.
+//! The choice of the algorithm for a layer: the fastest if all were measured, else the one with the least estimated effort.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ pub fn use_costs(costs: Costs) {
     let _ = COSTS.set(costs);
 }
 
-/// A line of a cost table that is none.
+/// A line of a cost table that cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: `{text}` is no cost: expected LAYER, ALGORITHM and nanoseconds, separated by tabs")]
 pub struct CostsError {
@@ -27,37 +27,37 @@ pub struct CostsError {
 }
 
 impl Costs {
-    /// The time of one run of a layer by an algorithm, ns.
+    /// Returns the time of one run of a layer by an algorithm, ns.
     pub fn get(&self, layer: Layer, algorithm: Algorithm) -> Option<u64> {
         self.0.get(&key(layer, algorithm)).copied()
     }
 
-    /// Keeps a time, in place of an older one.
+    /// Sets a time, in place of an older one.
     pub fn set(&mut self, layer: Layer, algorithm: Algorithm, ns: u64) {
         self.0.insert(key(layer, algorithm), ns);
     }
 
-    /// Takes over all times of others.
+    /// Adds all times of `others`.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
-    /// Times kept.
+    /// Returns the number of times.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// One line a time: layer, algorithm, nanoseconds, separated by tabs.
+    /// Returns one line per time: layer, algorithm, nanoseconds, separated by tabs.
     pub fn to_text(&self) -> String {
         self.0.iter().map(|(key, ns)| format!("{key}\t{ns}\n")).collect()
     }
 
-    /// The costs of [`Costs::to_text`].
+    /// Reads the text of [`Costs::to_text`].
     ///
     /// # Errors
     /// If a line is none of its lines.
@@ -82,7 +82,7 @@ fn key(layer: Layer, algorithm: Algorithm) -> String {
     format!("{layer}\t{algorithm}")
 }
 
-/// How the formats and algorithms of a network are chosen.
+/// The rules by which the formats and algorithms of a network are chosen.
 #[derive(Clone, Copy)]
 pub(super) struct Choice {
     precision: Precision,
@@ -135,7 +135,7 @@ impl Choice {
         }
     }
 
-    /// What comes into question for a layer, which may be int8 unless it is wide.
+    /// Returns the candidates for a layer, which may be int8 unless it is wide.
     pub(super) fn candidates(self, layer: Layer, wide: bool) -> Vec<Candidate> {
         let mut formats = self.formats(layer, wide);
         if !self.winograd {

@@ -1,4 +1,4 @@
-//! Where each value lies in a program's memory: values that live at the same time do not overlap.
+//! The place of each value in a program's memory: values that live at the same time do not overlap.
 
 use super::plan::{Plan, Value, Work};
 

@@ -77,7 +77,7 @@ fn named_unit() -> Option<String> {
     std::env::var_os(ISA).map(|name| name.to_string_lossy().into_owned())
 }
 
-/// What the engine's kernels multiply in a precision.
+/// Returns the format of the operands of the engine's kernels in a precision.
 pub fn operands(precision: Precision) -> Format {
     match precision {
         Precision::F32 => Format::F32,
@@ -165,7 +165,7 @@ fn calibration(
     Ok(Some(calibration))
 }
 
-/// Why there is no program, with a kind of its own for want of memory.
+/// Converts the error of making a program; lack of memory has a kind of its own.
 fn no_program(backend: &'static str, error: ProgramError) -> RuntimeError {
     match error {
         ProgramError::Memory { .. } => RuntimeError::Memory {
@@ -227,7 +227,7 @@ struct CpuSession {
     layers: Vec<String>,
     isa: Isa,
     shapes: Shapes,
-    /// Where there are several results, what the program stores.
+    /// The values that the program stores, if there are several results.
     stored: Option<Stored>,
 }
 

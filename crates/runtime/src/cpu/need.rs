@@ -1,4 +1,4 @@
-//! How much memory a network will take, told before any is taken.
+//! The memory that a network takes, computed before any is allocated.
 
 use hrnet::{Graph, Precision};
 

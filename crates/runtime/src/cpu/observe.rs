@@ -19,10 +19,10 @@ pub(crate) struct Observed {
     result: Vec<f32>,
 }
 
-/// What is shown.
+/// A value that is shown.
 #[derive(Clone, Copy)]
 pub(crate) enum Shown<'a> {
-    /// What the convolution of this name reads.
+    /// The input of the convolution of this name.
     Read(&'a str),
     /// The value of the node of this name.
     Value(&'a str),

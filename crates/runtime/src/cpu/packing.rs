@@ -9,7 +9,7 @@ use super::choice::Choice;
 use super::plan::{Plan, PlanStep, Value, Work};
 use crate::Calibration;
 
-/// How one convolution is computed.
+/// The format and algorithm of one convolution.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) layer: Layer,
@@ -19,10 +19,10 @@ pub(super) struct Chosen {
     pub(super) means: Vec<f32>,
 }
 
-/// How each convolution is computed, by its node.
+/// The format and algorithm of each convolution, by its node.
 pub(super) type ChosenOf = BTreeMap<NodeId, Chosen>;
 
-/// How each of these layers is to be computed; a calibration is there where whole numbers are.
+/// Chooses the format and algorithm of each of these layers; formats of integers need the calibration.
 pub(super) fn chosen(
     layers: Vec<(NodeId, Layer)>,
     graph: &Graph,
@@ -60,10 +60,10 @@ pub(super) fn chosen(
     layers.into_iter().map(choose).collect()
 }
 
-/// How much more than what was seen of all channels fits into 16 bits: images differ.
+/// The headroom of 16 bits over the largest observed value of all channels: images differ.
 const HEADROOM: f32 = 1.5;
 
-/// How much more than what was seen of one channel fits into 16 bits, up to what fits of all: few numbers are of one channel.
+/// The headroom of 16 bits over the largest observed value of one channel, up to that of all: a channel has few numbers.
 const CHANNEL_HEADROOM: f32 = 3.0;
 
 /// The least share that a channel holds of what fits of all, however little was seen of it: what an image shows for the first

@@ -20,11 +20,11 @@ pub(super) struct PlanStep {
     /// Added before the ReLU.
     pub(super) sum: Option<Value>,
     pub(super) relu: bool,
-    /// What it computes; the result of the network for a step that stores it.
+    /// The value that it computes; the result of the network for a step that stores it.
     pub(super) output: Option<Value>,
 }
 
-/// What a step does, on which values.
+/// The work of a step, with its values.
 #[derive(Clone, Debug)]
 pub(super) enum Work {
     /// The images.
@@ -104,7 +104,7 @@ impl Work {
     }
 }
 
-/// What is known of a node that has been walked over.
+/// The state of a node that has been visited.
 #[derive(Clone, Debug)]
 enum State {
     /// Its value is computed.
@@ -250,7 +250,7 @@ impl Planner<'_> {
         Ok(self.wait_or_emit(id, step))
     }
 
-    /// Whether the only reader of a node can be fused into its step.
+    /// Returns true if the only reader of a node can be fused into its step.
     fn waits(&self, id: NodeId) -> bool {
         let readers = self.graph.nodes()[id.index() + 1..]
             .iter()

@@ -15,7 +15,7 @@ const ROW: usize = super::memory::ALIGNMENT;
 pub(super) struct Stored {
     /// The stretch as a map whose pixels lie in the order of the memory.
     stretch: Map,
-    /// Where each value lies in the memory.
+    /// The place of each value in the memory.
     places: Vec<Place>,
     /// The elements of the stretch, as the last run left them.
     elements: Vec<f32>,
@@ -32,7 +32,7 @@ impl Stored {
         }
     }
 
-    /// What the program stores its result in.
+    /// Returns the memory in which the program stores its result.
     pub(super) fn elements(&mut self) -> &mut [f32] {
         &mut self.elements
     }
