@@ -12,7 +12,7 @@ use crate::{AilmentKind, CheckpointError, Naming, Tensor, TensorFile, health};
 
 /// A file's weights under the canonical names, each with the graph's shape.
 ///
-/// Values stay in the file's map until they are loaded, and are borrowed from it where it has them as they are needed.
+/// Values stay in the file's map until they are loaded; if the map has them in the right form, they are borrowed from it.
 #[derive(Clone, Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Bound>,
@@ -26,7 +26,7 @@ struct Bound {
     transposed: bool,
     /// The tensor to be subtracted.
     bias: Option<Tensor>,
-    /// The CRC-32 that the tensor's bytes must have, where it is known.
+    /// The CRC-32 that the tensor's bytes must have, if it is known.
     sum: Option<u32>,
 }
 
@@ -91,7 +91,7 @@ impl WeightSource for Weights {
 }
 
 impl Weights {
-    /// The same, whose tensors are held against these CRC-32, by their names in a file of timm's names.
+    /// Returns the same weights, whose tensors are compared with these CRC-32, by their names in a file of timm's names.
     pub(crate) fn summed<'a>(mut self, sums: impl Iterator<Item = (&'a String, u32)>) -> Self {
         let sums: BTreeMap<&String, u32> = sums.collect();
         for (name, bound) in &mut self.tensors {
@@ -122,10 +122,10 @@ impl Weights {
 }
 
 impl TensorFile {
-    /// The naming scheme, told by the names themselves.
+    /// Returns the naming scheme, by the names themselves.
     ///
     /// # Errors
-    /// If they are those of no known scheme.
+    /// If the scheme is not known.
     pub fn naming(&self) -> Result<Naming, CheckpointError> {
         self.scheme().map(|scheme| scheme.naming)
     }
@@ -159,7 +159,7 @@ impl TensorFile {
         })
     }
 
-    /// The tensors under the canonical names, all of them finite and, where the file has checksums, as they were written.
+    /// Returns the tensors under the canonical names. All are checked: finite and, if the file has checksums, as they were written.
     ///
     /// # Errors
     /// As [`TensorFile::bind`], and if values are damaged or not finite.
@@ -172,11 +172,11 @@ impl TensorFile {
         Ok(weights)
     }
 
-    /// The tensors under the canonical names.
+    /// Returns the tensors under the canonical names.
     ///
-    /// Bookkeeping is passed over, as are single numbers and integers that the network does not have, and what is beside
-    /// a wrapper that the network is in. Biases of head convolutions, which Microsoft's networks have, are folded into the
-    /// batch norm behind them.
+    /// Bookkeeping is ignored, as are single numbers and integers that the network does not have, and tensors outside of the
+    /// wrapper that the network is in. Biases of head convolutions, which Microsoft's networks have, are folded into the batch
+    /// norm behind them.
     ///
     /// # Errors
     /// If the naming scheme is unknown, or a tensor is missing, unreadable, surplus, of another shape or of integers.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{foreign, torch};
 
-/// A weight file's format, told by its first bytes.
+/// The format of a weight file, recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A pickled dictionary of NumPy arrays, Paddle's.
@@ -16,10 +16,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a file that begins with these bytes.
+    /// Returns the format of a file that begins with these bytes.
     ///
     /// # Errors
-    /// If it is none that is read; the error says what the file seems to be, and what to do.
+    /// If the format cannot be read; the error has the likely kind of file, and the advice.
     pub fn detect(bytes: &[u8]) -> Result<Self, String> {
         match bytes {
             [b'P', b'K', 3, 4, ..] => Ok(Self::Pth),

@@ -16,18 +16,18 @@ pub struct Ailment {
 /// A kind of values that no trained network has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AilmentKind {
-    /// Some are infinite or no numbers: the network's output will be none either.
+    /// Some are infinite or NaN: so will be the network's output.
     NonFinite {
         /// The number of them.
         count: usize,
-        /// Of how many.
+        /// The number of all values.
         of: usize,
     },
     /// Some variances of a batch norm are below zero.
     NegativeVariance {
         /// The number of them.
         count: usize,
-        /// Of how many.
+        /// The number of all values.
         of: usize,
     },
     /// All variances of a batch norm are zero, as if it had never seen a batch.

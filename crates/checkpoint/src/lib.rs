@@ -63,8 +63,8 @@ pub use stored::write_zip;
 pub use tensor::{Dtype, Tensor};
 pub use write::{Layout, write_safetensors};
 
-/// The weights in a file, fitted to the parameters of a graph, all of them finite and, where the file has checksums, as
-/// they were written.
+/// Reads the weights in a file and fits them to the parameters of a graph. All are checked: finite and, if the file has
+/// checksums, as they were written.
 ///
 /// # Errors
 /// If the file cannot be read, its format or naming scheme is not known, its tensors are not the graph's, or some of
@@ -73,7 +73,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Weights, CheckpointError> {
     read(path)?.weights(graph)
 }
 
-/// The weights in an open file, as by [`load`]; `path` is what errors call it.
+/// Reads the weights in an open file, as [`load`] does; errors name it by `path`.
 ///
 /// # Errors
 /// As those of [`load`].

@@ -31,7 +31,7 @@ impl Dtype {
         }
     }
 
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub const fn bytes(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
@@ -41,7 +41,7 @@ impl Dtype {
         }
     }
 
-    /// The elements of little-endian bytes; none of integers.
+    /// Returns the elements of little-endian bytes as f32; of integers an empty vector.
     fn convert(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
@@ -82,7 +82,7 @@ impl fmt::Display for Dtype {
 /// The most extents of a tensor: a convolution's weight has four.
 pub(crate) const MAX_RANK: usize = 8;
 
-/// A stored tensor: its elements stay as they are in the file, mostly in its map, until they are asked for.
+/// A stored tensor: its elements stay as they are in the file, usually in its map, until they are asked for.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     /// The format in the file.
@@ -108,10 +108,10 @@ impl fmt::Debug for Data {
 }
 
 impl Tensor {
-    /// A tensor of these bytes, little-endian and row-major.
+    /// Makes a tensor of these bytes, little-endian and row-major.
     ///
     /// # Errors
-    /// If there are not as many bytes as the shape needs, or the shape has absurdly many extents.
+    /// If the length is not the one that the shape needs, or the shape has absurdly many extents.
     pub(crate) fn from_bytes(dtype: Dtype, shape: Vec<usize>, bytes: Bytes) -> Result<Self, String> {
         fits(dtype, &shape, bytes.len())?;
         Ok(Self {
@@ -134,24 +134,24 @@ impl Tensor {
         })
     }
 
-    /// A tensor of f32 elements, row-major.
+    /// Makes a tensor of f32 elements, row-major.
     ///
     /// # Panics
-    /// If there are not as many elements as the shape needs.
+    /// If the length is not the one that the shape needs.
     pub fn from_values(shape: Vec<usize>, values: &[f32]) -> Self {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self::from_bytes(Dtype::F32, shape, bytes.into()).expect("as many elements as the shape needs")
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn elements(&self) -> usize {
         // No overflow: as many elements are stored.
         self.shape.iter().product()
     }
 
-    /// The elements as f32, row-major: borrowed from the file's map where it has them so, converted otherwise.
+    /// Returns the elements as f32, row-major: borrowed from the file's map if it has them so, else converted.
     ///
-    /// There are none of integers and truth values, which only count batches and are no weights.
+    /// Integers and truth values, which only count batches and are no weights, give an empty slice.
     pub fn values(&self) -> Cow<'_, [f32]> {
         match &self.data {
             Data::Raw(bytes) => match (self.dtype, bytemuck::try_cast_slice(bytes)) {
@@ -167,7 +167,7 @@ impl Tensor {
         self.shape.is_empty()
     }
 
-    /// The elements' bytes, little-endian and row-major.
+    /// Returns the elements' bytes, little-endian and row-major.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         match &self.data {
             Data::Raw(bytes) => Cow::Borrowed(bytes),

@@ -23,11 +23,11 @@ pub(crate) const SOURCE: &str = "hrnet-zoo.source";
 pub(crate) const VERSION: &str = "hrnet-zoo.version";
 /// The note of the CRC-32 of each tensor's bytes, eight hexadecimal digits each, in the order of the tensors' names.
 pub(crate) const CHECKSUMS: &str = "hrnet-zoo.crc32";
-/// The version of what is written; a change of meaning raises it.
+/// The version of the written form; a change of meaning raises it.
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 impl<'a> Layout<'a> {
-    /// A scheme's names; linear weights are `[in, out]` where the scheme has them so.
+    /// Returns the layout with a scheme's names; linear weights are `[in, out]` if the scheme has them so.
     pub const fn new(naming: Naming) -> Self {
         Self {
             naming,
@@ -36,7 +36,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// With biases of zero on the head's convolutions, which timm's networks want, but for those named `_ssld`.
+    /// Adds biases of zero on the head's convolutions, which timm's networks need, except those named `_ssld`.
     #[must_use]
     pub const fn with_head_biases(self) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// With a note of the digest of the file that the weights come from.
+    /// Adds a note of the digest of the file that the weights come from.
     #[must_use]
     pub const fn with_source(self, digest: &'a str) -> Self {
         Self {
@@ -107,8 +107,8 @@ pub fn write_safetensors(
     file.publish().map_err(io)
 }
 
-/// Writes a network's weights as f32 safetensors whose header notes the CRC-32 of each tensor; `path` is what errors call
-/// them. The same weights make the same bytes.
+/// Writes a network's weights as f32 safetensors whose header notes the CRC-32 of each tensor; errors name the file by `path`.
+/// The same weights make the same bytes.
 ///
 /// # Errors
 /// As those of [`write_safetensors`].
@@ -139,7 +139,7 @@ pub(crate) fn write_summed(
 /// The CRC-32 of tensors by their names in the file.
 type Sums<'a> = BTreeMap<&'a str, u32>;
 
-/// Writes the values behind the header, and gives the CRC-32 of each tensor.
+/// Writes the values behind the header, and returns the CRC-32 of each tensor.
 fn write_tensors<'e>(
     out: &mut impl Write,
     path: &Path,
@@ -222,7 +222,7 @@ fn header(entries: &[Entry], layout: &Layout<'_>, sums: Option<&Sums<'_>>) -> Ve
     bytes
 }
 
-/// Writes elements, and gives the CRC-32 of their bytes.
+/// Writes elements, and returns the CRC-32 of their bytes.
 fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<u32> {
     if cfg!(target_endian = "little") {
         let bytes: &[u8] = bytemuck::cast_slice(values);

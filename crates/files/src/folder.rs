@@ -14,7 +14,7 @@ pub(crate) const UNFINISHED: &str = ".new-";
 pub struct WholeFolder(TempDir);
 
 impl WholeFolder {
-    /// Begins a folder in this one.
+    /// Creates a folder in this one.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -32,8 +32,7 @@ impl WholeFolder {
         self.0.path()
     }
 
-    /// Gives the folder this path, beside it; one that is there and empty is replaced. Gives the folder back where something
-    /// else is there.
+    /// Renames the folder to this path, beside it, in place of an empty folder. If something else is there, returns the folder.
     ///
     /// # Errors
     /// If it cannot be renamed; it is then gone.
@@ -62,8 +61,7 @@ impl WholeFolder {
         }
     }
 
-    /// Removes the folders in this one that processes left which were killed before they placed them. Only for who keeps
-    /// others from beginning one.
+    /// Removes the folders in this one that killed processes left. The caller must keep other processes from creating one.
     ///
     /// # Errors
     /// If the folder cannot be read or one not be removed.

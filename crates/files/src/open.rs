@@ -27,8 +27,8 @@ pub(crate) enum Links {
     Refuse,
 }
 
-/// Has a file opened to read that was a regular one a moment ago: a pipe in its place must not make the caller wait for
-/// who writes into it, nor a terminal become this process's.
+/// Sets the flags to open a file that was a regular one a moment ago: the call must not wait for the writer of a pipe in its
+/// place, and a terminal must not become this process's.
 pub(crate) fn flags(options: &mut OpenOptions, links: Links) {
     #[cfg(unix)]
     {
@@ -44,7 +44,7 @@ pub(crate) fn flags(options: &mut OpenOptions, links: Links) {
     let _ = (options, links);
 }
 
-/// Has the file not be opened if a symbolic link is in its place.
+/// Sets the flag by which a symbolic link in the file's place is not opened.
 pub fn no_follow(options: &mut OpenOptions) {
     #[cfg(unix)]
     {

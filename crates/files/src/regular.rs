@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::open::{Links, flags};
 
-/// The largest file of text that is read whole: records of many years, lists of all of ImageNet.
+/// The largest text file that is read whole, bytes: records of many years, lists of all of ImageNet.
 pub const LARGEST_TEXT: u64 = 1 << 32;
 
 /// Opens a regular file, or a link to one, to read.

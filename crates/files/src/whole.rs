@@ -26,7 +26,7 @@ enum Target {
 }
 
 impl Whole {
-    /// Begins a file of a folder that is ours. A symbolic link at `path` will be replaced, not followed.
+    /// Creates a file in a folder of the program's own. A symbolic link at `path` will be replaced, not followed.
     ///
     /// # Errors
     /// If the folder is not there or no file can be made in it, or `path` is a folder.
@@ -40,8 +40,8 @@ impl Whole {
         Ok(Self(Target::Beside(file, path.to_owned())))
     }
 
-    /// Begins a file that a user named. Symbolic links are followed, so that a link stays a link; pipes and devices are
-    /// written to as they are.
+    /// Creates a file that a user named. Symbolic links are followed, so that a link stays a link; pipes and devices are written to
+    /// as they are.
     ///
     /// # Errors
     /// If the folder is not there or no file can be made in it, `path` is a folder, or links lead in a circle.
@@ -56,7 +56,7 @@ impl Whole {
         }
     }
 
-    /// Gives the file its path, in place of what was there; it survives a power failure from then on.
+    /// Renames the file to its path, in place of what was there; from then on it survives a power failure.
     ///
     /// # Errors
     /// If it cannot be written to the disk or cannot be renamed; what was there is then left as it was.
@@ -71,7 +71,7 @@ impl Whole {
         }
     }
 
-    /// Gives the file its path without waiting for the disk: for what can be made again.
+    /// Renames the file to its path without waiting for the disk: for files that can be made again.
     ///
     /// # Errors
     /// If it cannot be renamed.
@@ -82,7 +82,7 @@ impl Whole {
         Ok(())
     }
 
-    /// The file itself, whatever its path becomes.
+    /// Returns a handle to the file, which stays valid when it is renamed.
     ///
     /// # Errors
     /// If the system has no more handles.
@@ -93,7 +93,7 @@ impl Whole {
         }
     }
 
-    /// The file again, to read what was written.
+    /// Opens the file to read what was written.
     ///
     /// # Errors
     /// If it cannot be opened; a pipe or a device cannot be read again.
@@ -131,7 +131,7 @@ impl Seek for Whole {
     }
 }
 
-/// Writes a file that a user named: it has all of these bytes, or what was there before. See [`Whole::output`].
+/// Writes a file that a user named: it has all of these bytes, or its content from before. See [`Whole::output`].
 ///
 /// # Errors
 /// If it cannot be written; what was there is then left as it was.
@@ -192,7 +192,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its symbolic links lead in a circle"))
 }
 
-/// An empty file in the folder of `path`, with the permissions of the file it will replace.
+/// Creates an empty file in the folder of `path`, with the permissions of the file that it will replace.
 fn new_beside(path: &Path, replaced: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
@@ -210,7 +210,7 @@ fn is_folder() -> io::Error {
     io::Error::new(ErrorKind::IsADirectory, "is a folder; name a file in it")
 }
 
-/// The error of making a file, without the random name that the file would have had.
+/// Returns the error of creating a file without the random name that the file would have had.
 fn plain(error: io::Error, path: &Path) -> io::Error {
     match error.kind() {
         ErrorKind::NotFound => {

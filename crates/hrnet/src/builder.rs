@@ -1,6 +1,6 @@
 use crate::{Conv, Graph, Linear, Node, NodeId, Op, Shape};
 
-/// The only maker of graphs: gives each node its shape and refuses inputs that do not fit.
+/// The builder of graphs: it computes the shape of each node and refuses inputs that do not fit.
 #[derive(Debug)]
 pub struct GraphBuilder {
     nodes: Vec<Node>,
@@ -10,7 +10,7 @@ pub struct GraphBuilder {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// A map has other channels than the layer was made for.
+    /// A map has another number of channels than the layer expects.
     #[error("`{node}` takes {expected} channels, but its input has shape {actual}")]
     Channels {
         /// The layer.
@@ -20,7 +20,7 @@ pub enum GraphError {
         /// The input's shape.
         actual: Shape,
     },
-    /// Two maps that should be combined have shapes that do not go together.
+    /// Two maps that are to be combined have shapes that do not fit.
     #[error("`{node}` cannot combine shapes {left} and {right}")]
     Mismatch {
         /// The op.
@@ -44,12 +44,12 @@ impl GraphBuilder {
         (Self { nodes: vec![node] }, NodeId(0))
     }
 
-    /// The shape of a node made before.
+    /// Returns the shape of a node added before.
     pub fn shape(&self, id: NodeId) -> Shape {
         self.nodes[id.0].shape
     }
 
-    /// A convolution from the channels of `x` to `outputs`.
+    /// Adds a convolution from the channels of `x` to `outputs`.
     pub fn conv(&mut self, name: String, x: NodeId, outputs: usize, kernel: usize, stride: usize) -> NodeId {
         let shape = self.shape(x);
         let conv = Conv {
@@ -63,22 +63,22 @@ impl GraphBuilder {
         self.push(name, Op::Conv(conv), vec![x], shape)
     }
 
-    /// Batch norm over the channels of `x`.
+    /// Adds batch norm over the channels of `x`.
     pub fn batch_norm(&mut self, name: String, x: NodeId) -> NodeId {
         self.same_shape(name, Op::BatchNorm, x)
     }
 
-    /// ReLU of `x`.
+    /// Adds the ReLU of `x`.
     pub fn relu(&mut self, name: String, x: NodeId) -> NodeId {
         self.same_shape(name, Op::Relu, x)
     }
 
-    /// Logistic function of `x`.
+    /// Adds the logistic function of `x`.
     pub fn sigmoid(&mut self, name: String, x: NodeId) -> NodeId {
         self.same_shape(name, Op::Sigmoid, x)
     }
 
-    /// The sum of two maps.
+    /// Adds the sum of two maps.
     ///
     /// # Errors
     /// If their shapes differ.
@@ -94,7 +94,7 @@ impl GraphBuilder {
         Ok(self.push(name, Op::Add, vec![a, b], left))
     }
 
-    /// The map `x` with each channel multiplied by its factor in `gate`.
+    /// Adds the map `x` with each channel multiplied by its factor in `gate`.
     ///
     /// # Errors
     /// If `gate` is not one factor per channel of each image.
@@ -110,7 +110,7 @@ impl GraphBuilder {
         Ok(self.push(name, Op::Scale, vec![x, gate], left))
     }
 
-    /// `x` enlarged `factor` times in both directions.
+    /// Adds `x` enlarged `factor` times in both directions.
     pub fn upsample(&mut self, name: String, x: NodeId, factor: usize) -> NodeId {
         let Shape { n, c, h, w } = self.shape(x);
         self.push(
@@ -121,13 +121,13 @@ impl GraphBuilder {
         )
     }
 
-    /// The mean of each channel of `x`.
+    /// Adds the mean of each channel of `x`.
     pub fn global_avg_pool(&mut self, name: String, x: NodeId) -> NodeId {
         let Shape { n, c, .. } = self.shape(x);
         self.push(name, Op::GlobalAvgPool, vec![x], Shape::new(n, c, 1, 1))
     }
 
-    /// A fully connected layer from the channels of the vector `x` to `outputs`.
+    /// Adds a fully connected layer from the channels of the vector `x` to `outputs`.
     ///
     /// # Errors
     /// If `x` is a map rather than a vector.
@@ -152,7 +152,7 @@ impl GraphBuilder {
         ))
     }
 
-    /// The graph; its last node is the result.
+    /// Returns the graph; its last node is the result.
     pub fn finish(self) -> Graph {
         Graph::new(self.nodes)
     }

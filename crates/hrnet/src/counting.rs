@@ -15,10 +15,10 @@ pub enum CountingRule {
     Macs,
     /// Twice the multiply-accumulates of convolutions and linear layers.
     TwiceMacs,
-    /// `paddle.flops` of Paddle 2: multiply-accumulates, two a batch-norm element, pooling.
+    /// `paddle.flops` of Paddle 2: multiply-accumulates, two per batch-norm element, pooling.
     PaddleFlops,
     /// `fluid.contrib.model_stat` of Paddle 1: twice the convolution's multiply-accumulates, the linear layer's
-    /// once, two a batch-norm element, and activations *subtracted*, because the batch of a static graph is -1.
+    /// once, two per batch-norm element, and activations *subtracted*, because the batch of a static graph is -1.
     ModelStatFlops,
     /// Parameters that training changes by gradient: PyTorch's count.
     Trainable,
@@ -36,7 +36,7 @@ enum Quantity {
 }
 
 impl CountingRule {
-    /// Every rule known.
+    /// Every rule.
     pub const ALL: [Self; 8] = [
         Self::ConvMacs,
         Self::Macs,
@@ -48,7 +48,7 @@ impl CountingRule {
         Self::ModelStatParams,
     ];
 
-    /// The count of a network under this rule, for one image when the profile is of batch 1.
+    /// Returns the count of a network under this rule, for one image if the profile is that of batch 1.
     pub fn count(self, p: &Profile) -> u64 {
         match self {
             Self::ConvMacs => p.conv_macs,
@@ -69,7 +69,7 @@ impl CountingRule {
         self.quantity() == Quantity::Parameters
     }
 
-    /// The rules that count the same kind of thing as this one.
+    /// Returns the rules that count the same quantity as this one.
     pub fn alternatives(self) -> impl Iterator<Item = Self> {
         Self::ALL
             .into_iter()
@@ -85,7 +85,7 @@ impl CountingRule {
         }
     }
 
-    /// The name used in the manifest.
+    /// Returns the name used in the manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConvMacs => "conv-macs",

@@ -29,7 +29,7 @@ impl Features {
     /// Every location, the default first.
     pub const ALL: [Self; 2] = [Self::Incre, Self::Stage4];
 
-    /// The name used in options.
+    /// Returns the name used in options.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Incre => "incre",

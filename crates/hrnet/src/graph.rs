@@ -25,7 +25,7 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Zero pixels added on each side.
+    /// Returns the number of zero pixels added on each side.
     pub const fn padding(&self) -> usize {
         (self.kernel - 1) / 2
     }
@@ -40,7 +40,7 @@ pub struct Linear {
     pub outputs: usize,
 }
 
-/// Everything an HRNet is made of. Walkers match it without a wildcard: a new op stops the build in each of them.
+/// The operations of an HRNet. Walkers match it without a wildcard: a new op stops the build in each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// The batch of images; every graph has one, first.
@@ -69,7 +69,7 @@ impl Op {
     /// Added to the variance by every batch norm, in Paddle as in PyTorch.
     pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-    /// The op's name in listings.
+    /// Returns the op's name in listings.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -100,7 +100,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The parameters this node reads, in checkpoint order.
+    /// Returns the parameters that this node reads, in checkpoint order.
     pub fn params(&self) -> Vec<Param> {
         let param = |suffix: &str, kind, shape: &[usize]| Param {
             name: format!("{}.{suffix}", self.name),
@@ -152,17 +152,17 @@ impl Graph {
         Self { nodes, outputs }
     }
 
-    /// The nodes; inputs stand before their users.
+    /// Returns the nodes; inputs stand before their users.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The node with this id.
+    /// Returns the node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
 
-    /// Node ids with their nodes.
+    /// Iterates over the nodes with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes
             .iter()
@@ -170,46 +170,46 @@ impl Graph {
             .map(|(index, node)| (NodeId(index), node))
     }
 
-    /// The shape of the batch that goes in, `[n, 3, h, w]`.
+    /// Returns the shape of the input batch, `[n, 3, h, w]`.
     pub fn input_shape(&self) -> Shape {
         self.nodes[0].shape
     }
 
-    /// The nodes whose values are the results, in the order of the results: one, unless [`Graph::computing`] named several.
+    /// Returns the nodes whose values are the results, in the order of the results: one, unless [`Graph::computing`] named several.
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs
     }
 
-    /// The node whose value is the result, the first where there are several.
+    /// Returns the node whose value is the first result.
     pub fn output(&self) -> NodeId {
         self.outputs[0]
     }
 
-    /// The shape of the result, the first where there are several: of a classifier the logits, `[n, classes, 1, 1]`.
+    /// Returns the shape of the first result: of a classifier the logits, `[n, classes, 1, 1]`.
     pub fn output_shape(&self) -> Shape {
         self.node(self.output()).shape
     }
 
-    /// Every parameter of the network, in checkpoint order.
+    /// Iterates over the parameters of the network, in checkpoint order.
     pub fn params(&self) -> impl Iterator<Item = Param> {
         self.nodes.iter().flat_map(Node::params)
     }
 
-    /// The node of this name.
+    /// Returns the node of this name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.nodes.iter().position(|node| node.name == name).map(NodeId)
     }
 
-    /// The part of the network that `last` is computed by, with `last` as its result.
+    /// Returns the part of the network that computes `last`, with `last` as its result.
     pub fn up_to(&self, last: NodeId) -> Self {
         self.computing(&[last])
     }
 
-    /// The part of the network that these nodes are computed by, with their values as its results in this order: a backbone's
-    /// features.
+    /// Returns the part of the network that computes these nodes, with their values as its results in this order, such as the
+    /// features of a backbone.
     ///
     /// # Panics
-    /// If no node is named.
+    /// If `outputs` is empty.
     pub fn computing(&self, outputs: &[NodeId]) -> Self {
         let last = outputs.iter().max().expect("a part has a result");
         let mut needed = vec![false; last.0 + 1];
@@ -241,7 +241,7 @@ impl Graph {
         Self { nodes, outputs }
     }
 
-    /// The same network for batches of `n` images.
+    /// Returns the same network for batches of `n` images.
     pub fn with_batch(&self, n: usize) -> Self {
         let node = |node: &Node| Node {
             shape: Shape { n, ..node.shape },

@@ -5,7 +5,7 @@ use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// The lists of the spec do not go together, or a number in them is zero.
+    /// The lists of the spec have lengths that do not fit, or a number in them is zero.
     #[error("HRNet spec: {0}")]
     Spec(String),
     /// The input does not divide by the stride of the lowest-resolution branch.

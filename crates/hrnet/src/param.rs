@@ -36,7 +36,7 @@ pub struct Param {
 }
 
 impl Param {
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }

@@ -3,11 +3,11 @@ use std::fmt;
 /// A part of the network, as its authors divide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// The images and the two convolutions that make them a quarter as large.
+    /// The images and the two convolutions that reduce them to a quarter of each side.
     Stem,
     /// The blocks at one resolution.
     StageOne,
-    /// The blocks on each branch of a stage, 2 to 4, and what makes its branches of those before.
+    /// The blocks on each branch of a stage, 2 to 4, and the transitions from the branches before.
     Branches(u8),
     /// The exchange of a stage's modules: branches are resized to each other and summed.
     Exchange(u8),
@@ -16,7 +16,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part of the node of this name in a graph of [`HrnetSpec::graph`](crate::HrnetSpec::graph); none of other names.
+    /// Returns the part of the node of this name in a graph of [`HrnetSpec::graph`](crate::HrnetSpec::graph); `None` for other
+    /// names.
     pub fn of(node: &str) -> Option<Self> {
         let (first, rest) = node.split_once('.').unwrap_or((node, ""));
         let stage = |prefix: &str| first.strip_prefix(prefix)?.parse::<u8>().ok();

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The number format a network is run in.
+/// The number format in which a network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -13,9 +13,9 @@ pub enum Precision {
     F16,
     /// bfloat16: the upper half of a binary32.
     Bf16,
-    /// Fixed point in 16 bits, in steps of a range that is known of each layer.
+    /// Fixed point in 16 bits, with a scale from the range of each layer.
     I16,
-    /// Fixed point in 8 bits, in steps of a range that is known of each layer.
+    /// Fixed point in 8 bits, with a scale from the range of each layer.
     Int8,
 }
 
@@ -23,10 +23,10 @@ impl Precision {
     /// Every precision, widest first.
     pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::I16, Self::Int8];
 
-    /// Those of floating point: what batches can be made in without knowing a network's ranges.
+    /// The precisions of floating point, in which batches can be made without the ranges of a network.
     pub const FLOATS: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
 
-    /// The name used in case ids, records, output and the manifest.
+    /// Returns the name used in case ids, records, output and the manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -37,12 +37,12 @@ impl Precision {
         }
     }
 
-    /// The precision of this [`name`](Self::name), and no other way to write it: what records and case ids hold.
+    /// Returns the precision of this [`name`](Self::name), as records and case ids write it; other spellings give `None`.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|precision| precision.name() == name)
     }
 
-    /// Other names that people give it; all names are read in any case.
+    /// Returns other names that people use for it; all names are read in any case.
     const fn aliases(self) -> &'static [&'static str] {
         match self {
             Self::F32 => &["fp32", "float32", "float", "single"],
@@ -58,7 +58,7 @@ impl Precision {
         matches!(self, Self::I16 | Self::Int8)
     }
 
-    /// Bits of one element.
+    /// Returns the bits of one element.
     pub const fn bits(self) -> u32 {
         match self {
             Self::F32 => 32,
@@ -67,14 +67,14 @@ impl Precision {
         }
     }
 
-    /// The largest difference to f32 reference logits, as a share of the largest absolute logit, that a correct
+    /// Returns the largest difference from f32 reference logits, as a share of the largest absolute logit, that a correct
     /// network shows in this precision on seeded weights.
     ///
     /// Seeded networks magnify rounding: in 16 bits timm itself differs from its own f32 logits by up to 2.8e-2
-    /// (float16) and 1.8e-1 (bfloat16), and rounding nothing but the weights costs half of that. In 8 bits what is
-    /// magnified comes near the logits themselves, whose largest is no measure of it then: the bound for int8 tells a
-    /// wrong network from a right one and no more. That the engine rounds what it should and nothing else is told by tests
-    /// that compare with values which are rounded alike, what 8 bits cost by the top-1 answers on photos.
+    /// (float16) and 1.8e-1 (bfloat16), and rounding only the weights costs half of that. In 8 bits the magnified rounding
+    /// comes near the logits themselves, whose largest is then no measure of it: the bound for int8 only separates a wrong
+    /// network from a right one. Other tests compare with values that are rounded alike, and so check that the engine rounds
+    /// exactly what it should; the cost of 8 bits is measured by the top-1 answers on photos.
     pub const fn tolerance(self) -> f32 {
         match self {
             Self::F32 => 3e-5,
@@ -92,12 +92,12 @@ impl fmt::Display for Precision {
     }
 }
 
-/// A name that people give to none of [`Precision::ALL`].
+/// A name that is that of no precision.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown precision `{0}`: expected f32, f16, bf16, i16 or int8")]
 pub struct UnknownPrecision(String);
 
-/// Reads what people write: the name, or another one in use such as `fp32` or `half`, in any case.
+/// Reads the name, or another one in use such as `fp32` or `half`, in any case.
 impl FromStr for Precision {
     type Err = UnknownPrecision;
 

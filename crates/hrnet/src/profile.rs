@@ -123,7 +123,7 @@ pub struct OpCounts {
 }
 
 impl Graph {
-    /// Parameters and multiply-accumulates of each node.
+    /// Returns the parameters and multiply-accumulates of each node.
     pub fn node_profiles(&self) -> impl Iterator<Item = (NodeId, &Node, NodeProfile)> {
         self.iter().map(|(id, node)| (id, node, NodeProfile::of(node)))
     }
@@ -179,7 +179,7 @@ impl Profile {
         Params(self.conv_weights + 2 * self.bn_channels + self.linear_weights + self.linear_biases)
     }
 
-    /// Every element of the state dict, running statistics included.
+    /// Returns the number of elements of the state dict, running statistics included.
     pub fn state_dict(&self) -> Params {
         self.trainable() + Params(2 * self.bn_channels)
     }

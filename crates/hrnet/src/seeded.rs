@@ -17,7 +17,7 @@ pub struct SeededWeights {
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl SeededWeights {
-    /// The weights of this seed.
+    /// Returns the weights of this seed.
     pub const fn new(seed: u64) -> Self {
         Self { seed }
     }

@@ -14,22 +14,22 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A shape from its four extents.
+    /// Returns a shape of these four extents.
     pub const fn new(n: usize, c: usize, h: usize, w: usize) -> Self {
         Self { n, c, h, w }
     }
 
-    /// The shape of `n` RGB images of `size` x `size` pixels.
+    /// Returns the shape of `n` RGB images of `size` x `size` pixels.
     pub const fn square(n: usize, size: usize) -> Self {
         Self::new(n, 3, size, size)
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub const fn elements(self) -> usize {
         self.n * self.c * self.h * self.w
     }
 
-    /// The number of elements of one image.
+    /// Returns the number of elements of one image.
     pub const fn image_elements(self) -> usize {
         self.c * self.h * self.w
     }

@@ -26,7 +26,7 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// Every scheme known.
+    /// Every scheme.
     pub const ALL: [Self; 5] = [
         Self::Paddle,
         Self::Paddle2020,
@@ -35,7 +35,7 @@ impl Naming {
         Self::Mmpretrain,
     ];
 
-    /// The scheme's name.
+    /// Returns the scheme's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Paddle => "Paddle",
@@ -46,15 +46,15 @@ impl Naming {
         }
     }
 
-    /// The tensor that tells the scheme: the first convolution's weight.
+    /// Returns the tensor by which the scheme is recognised: the first convolution's weight.
     pub(crate) fn sign(self) -> String {
         self.name_of("conv1.weight")
     }
 
-    /// This scheme's name of the tensor with a canonical name.
+    /// Returns this scheme's name of the tensor with a canonical name.
     ///
     /// # Panics
-    /// If the name is none that an [`hrnet::Graph`] gives its parameters.
+    /// If an [`hrnet::Graph`] has no parameter of this name.
     pub fn name_of(self, canonical: &str) -> String {
         let (place, layer, parameter) =
             place::parse(canonical).unwrap_or_else(|| panic!("`{canonical}` is a name that no graph gives"));
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use hrnet::{HrnetSpec, Shape};
 
-    /// Canonical names, and what PaddleClas (today, in 2020, in its static graphs) and OpenMMLab call them.
+    /// Canonical names, and those of PaddleClas (today, in 2020, in its static graphs) and OpenMMLab.
     const NAMES: &[[&str; 5]] = &[
         [
             "conv1.weight",
