@@ -33,7 +33,7 @@ use proto::{
     TensorType, TypeProto, ValueInfo,
 };
 
-/// The operator set that is written; every op used has kept its meaning since.
+/// The operator set that is written; every op in use has kept its meaning since.
 const OPSET: i64 = 17;
 /// The version of the file format that goes with it.
 const IR_VERSION: i64 = 8;

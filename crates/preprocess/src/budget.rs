@@ -2,10 +2,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::PreprocessError;
 
-/// Memory that decoders share: who decodes a photo first takes what the photo needs by its header, and waits while others
-/// hold too much. A photo that needs more than all of it is refused before anything is allocated.
+/// Memory that decoders share. A decoder first takes the bytes that a photo needs by its header, and waits while others have too
+/// much. A photo that needs more than all of it is refused before anything is allocated.
 ///
-/// Clones are the same budget. What is counted is a photo's pixels and what its decoder holds beside them, not the file.
+/// Clones share one budget. It counts a photo's pixels and its decoder's memory beside them, not the file.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Shared>);
 
@@ -24,7 +24,7 @@ pub(crate) struct Taken<'a> {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Returns a budget of this number of bytes.
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Shared {
             bytes,
@@ -33,13 +33,13 @@ impl Budget {
         }))
     }
 
-    /// All of it, bytes.
+    /// Returns the whole budget, bytes.
     pub fn bytes(&self) -> u64 {
         self.0.bytes
     }
 
-    /// Takes what a photo needs, and waits until it is there. Each decoder takes once a photo, so that none waits for one
-    /// that waits.
+    /// Takes the bytes that a photo needs, and waits until they are free. Each decoder takes once per photo, so that none waits for
+    /// one that waits.
     pub(crate) fn take(
         &self,
         bytes: u64,
@@ -67,7 +67,7 @@ impl Default for Budget {
     }
 }
 
-/// Budgets are equal that allow as much.
+/// Budgets that allow the same number of bytes are equal.
 impl PartialEq for Budget {
     fn eq(&self, other: &Self) -> bool {
         self.0.bytes == other.0.bytes
@@ -82,7 +82,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Makes `pixels` so long, new bytes being zeros; where there is no memory, that is an error and no abort.
+/// Resizes `pixels`, new bytes being zeros; lack of memory is an error and no abort.
 pub(crate) fn resize(pixels: &mut Vec<u8>, bytes: usize) -> Result<(), PreprocessError> {
     let more = bytes.saturating_sub(pixels.len());
     pixels

@@ -24,7 +24,7 @@ pub struct RgbImage {
     pub pixels: Vec<u8>,
 }
 
-/// Whose habits decoding follows, where decoders differ.
+/// The library whose behaviour decoding follows, if decoders differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
     /// OpenCV's `imdecode(…, IMREAD_COLOR)`: photos are turned as EXIF says.
@@ -33,7 +33,7 @@ pub enum Reader {
     Pillow,
 }
 
-/// The treatment that an image got, or did not.
+/// Notes on the decoding of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// It has an ICC profile, which is ignored: neither OpenCV nor Pillow converts colours.
@@ -42,7 +42,7 @@ pub struct Notes {
     pub turned: bool,
 }
 
-/// The pixels of a JPEG, PNG, WebP or BMP file as OpenCV gives them; see [`decode_into`].
+/// Returns the pixels of a JPEG, PNG, WebP or BMP file as OpenCV does; see [`decode_into`].
 ///
 /// # Errors
 /// If the bytes are not such a file, are damaged, or the image has no or absurdly many pixels.
@@ -52,11 +52,11 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, PreprocessError> {
     Ok(image)
 }
 
-/// The same into an image whose memory is used again, in the way of a reader.
+/// Decodes into an image whose memory is used again, as this reader does.
 ///
 /// Gray becomes RGB, of 16 bits the upper 8 are taken, transparency is dropped, and JPEGs are to the bit those of
-/// libjpeg-turbo, which both readers use. After an error the image holds anything. It may take as much memory as
-/// [`Budget::default`] has.
+/// libjpeg-turbo, which both readers use. After an error the content of the image is undefined. Decoding may take as much memory
+/// as [`Budget::default`] has.
 ///
 /// # Errors
 /// If the bytes are not such a file, are damaged, or the image has no or absurdly many pixels.
@@ -64,7 +64,7 @@ pub fn decode_into(bytes: &[u8], reader: Reader, image: &mut RgbImage) -> Result
     decode_within(bytes, reader, image, &Budget::default())
 }
 
-/// The same within a budget that decoders share: it waits while others hold too much.
+/// Decodes as [`decode_into`] does, within a budget that decoders share: it waits while others have too much.
 ///
 /// # Errors
 /// As [`decode_into`].
@@ -110,7 +110,7 @@ pub(crate) struct Decoded {
 }
 
 impl<'a> Job<'a> {
-    /// Takes what decoding an image of this extent needs, or refuses it. An image that is turned is there twice.
+    /// Takes the bytes that decoding an image of this extent needs, or refuses it. An image that is turned exists twice.
     pub(crate) fn take(
         &self,
         need: u64,

@@ -1,4 +1,4 @@
-/// A photo that cannot be read, or a transform that makes no sense.
+/// A photo that cannot be read, or a transform that is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum PreprocessError {
     /// The bytes are no image of a known format, or a damaged one.
@@ -27,13 +27,13 @@ pub enum PreprocessError {
         /// The bytes that it may take.
         limit: u64,
     },
-    /// The machine has not the memory that an image takes.
+    /// The machine lacks the memory that an image takes.
     #[error("there is no memory for the image: {bytes} bytes")]
     Memory {
         /// The bytes that were asked for.
         bytes: u64,
     },
-    /// Sizes or statistics that no image can be prepared with.
+    /// Sizes or statistics with which no image can be prepared.
     #[error("preprocessing: {0}")]
     Transform(String),
 }

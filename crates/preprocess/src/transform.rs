@@ -13,14 +13,14 @@ pub struct Transform {
     budget: Budget,
 }
 
-/// Whose preprocessing it is, to the last bit: a published accuracy holds for one.
+/// The preprocessing that is followed, to the last bit: a published accuracy holds for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// PaddleClas: OpenCV reads and resizes, bilinear without antialias; the long side is rounded half to even, and the
-    /// crop begins at the lower half.
+    /// crop's offset is rounded down.
     Paddle,
-    /// timm: Pillow reads and resizes, with antialias; the long side is cut off, and the crop's begin rounded half to
-    /// even, as torchvision does. It is Pillow up to version 12, with which timm's figures were published.
+    /// timm: Pillow reads and resizes, with antialias; the long side is truncated, and the crop's offset rounded half to even,
+    /// as torchvision does. It is Pillow up to version 12, with which timm's figures were published.
     Timm(Filter),
     /// The same with Pillow 13, which filters tall images in another order.
     Timm13(Filter),
@@ -36,7 +36,7 @@ pub enum Filter {
 }
 
 impl Transform {
-    /// A transform to `crop` x `crop` pixels after the short side has become `resize_short`.
+    /// Returns a transform that resizes the short side to `resize_short`, then crops to `crop` x `crop` pixels.
     ///
     /// # Errors
     /// If the crop is empty or larger than the short side, or a standard deviation is not positive.
@@ -66,29 +66,29 @@ impl Transform {
         })
     }
 
-    /// The same with another budget for all that decode by this transform and its clones.
+    /// Returns the same transform with another budget, for all that decode by it and its clones.
     #[must_use]
     pub fn within(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// The memory that decoding by this transform and its clones may take at a time.
+    /// Returns the memory that decoding by this transform and its clones may take at a time.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// The side of the crop, pixels.
+    /// Returns the side of the crop, pixels.
     pub fn crop(&self) -> usize {
         self.crop
     }
 
-    /// The elements of one prepared image, `3 * crop * crop`.
+    /// Returns the number of elements of one prepared image, `3 * crop * crop`.
     pub fn output_elements(&self) -> usize {
         3 * self.crop * self.crop
     }
 
-    /// Whose habits the profile decodes by.
+    /// Returns the library whose decoding the profile follows.
     pub fn reader(&self) -> Reader {
         match self.profile {
             Profile::Paddle => Reader::OpenCv,
@@ -96,7 +96,7 @@ impl Transform {
         }
     }
 
-    /// The pixels of an image file, as the profile's library gives them.
+    /// Returns the pixels of an image file, as the profile's library decodes them.
     ///
     /// # Errors
     /// As [`decode_within`].
@@ -114,7 +114,7 @@ impl Transform {
     /// Writes the prepared images one after the other, `[n, 3, crop, crop]`.
     ///
     /// # Panics
-    /// If `batch` has not [`Transform::output_elements`] elements an image.
+    /// If the length of `batch` is not [`Transform::output_elements`] per image.
     pub fn batch<'a, T: Element>(&self, images: impl IntoIterator<Item = &'a RgbImage>, batch: &mut [T]) {
         let mut worker = self.worker();
         let mut outputs = batch.chunks_exact_mut(self.output_elements());
@@ -130,7 +130,7 @@ impl Transform {
     /// Writes the resized and cropped pixels of one image, `[crop, crop, 3]`.
     ///
     /// # Panics
-    /// If `pixels` has not [`Transform::output_elements`] elements.
+    /// If the length of `pixels` is not [`Transform::output_elements`].
     pub fn pixels(&self, image: &RgbImage, pixels: &mut [u8]) {
         assert_eq!(pixels.len(), self.output_elements(), "three bytes a pixel");
         let mut resizer = Resizer::new(self.resampling());
@@ -179,7 +179,7 @@ impl Transform {
         }
     }
 
-    /// The extent after resizing: the short side is met, the long one becomes longer in proportion.
+    /// Returns the extent after resizing: the short side is exact, the long one in proportion.
     fn resized(&self, source: Extent) -> Extent {
         let short = source.width.min(source.height);
         let side = |side: usize| match self.profile {

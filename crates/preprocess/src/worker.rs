@@ -5,9 +5,8 @@ use crate::{Notes, PreprocessError, RgbImage, Transform, decode_within};
 /// The most memory that is kept for the next image, bytes: 22 million pixels.
 const KEPT: usize = 64 << 20;
 
-/// Prepares images one after the other, on one thread: what it needs in between is kept, so that nothing is allocated
-/// once the largest image has been seen. Workers of one transform share its [`Budget`](crate::Budget), and what a very large
-/// photo took is given back.
+/// Prepares images one after the other, on one thread. It keeps its memory, so that nothing is allocated once the largest image
+/// has been seen; the memory of a very large photo is freed. Workers of one transform share its [`Budget`](crate::Budget).
 #[derive(Clone, Debug)]
 pub struct Worker<T> {
     transform: Transform,
@@ -29,7 +28,7 @@ impl<T: Element> Worker<T> {
     /// Writes the prepared image, `[3, crop, crop]`.
     ///
     /// # Panics
-    /// If `out` has not [`Transform::output_elements`] elements.
+    /// If the length of `out` is not [`Transform::output_elements`].
     pub fn image(&mut self, image: &RgbImage, out: &mut [T]) {
         assert_eq!(out.len(), self.transform.output_elements(), "one output an image");
         let geometry = self.transform.geometry(image);
@@ -40,10 +39,10 @@ impl<T: Element> Worker<T> {
     /// Decodes an image file as the profile's library does, and writes it prepared, `[3, crop, crop]`.
     ///
     /// # Errors
-    /// As [`decode_within`]; `out` is then as it was.
+    /// As [`decode_within`]; `out` is then unchanged.
     ///
     /// # Panics
-    /// If `out` has not [`Transform::output_elements`] elements.
+    /// If the length of `out` is not [`Transform::output_elements`].
     pub fn file(&mut self, bytes: &[u8], out: &mut [T]) -> Result<Notes, PreprocessError> {
         let mut decoded = std::mem::take(&mut self.decoded);
         let notes = decode_within(

@@ -7,8 +7,8 @@ use super::{Calibration, CalibrationError, Channels, Layer, Method, Origin};
 use crate::RuntimeError;
 use crate::cpu::{Observed, Shown, other_values};
 
-/// Runs a network in f32 on images, one batch after the other, and counts what each convolution reads, and the values that
-/// none does.
+/// Runs a network in f32 on images, one batch after the other, and collects the inputs of each convolution, and the values that
+/// no convolution reads.
 pub struct Calibrator {
     network: Observed,
     layers: BTreeMap<String, Seen>,
@@ -38,7 +38,7 @@ impl Seen {
         }
     }
 
-    /// Looks at `[n, c, h, w]`, or gives the first that is no finite number.
+    /// Observes `[n, c, h, w]`, or returns the first value that is not finite.
     fn add(&mut self, values: &[f32], images: usize) -> Result<(), f32> {
         self.all.add(values)?;
         let count = self.channels.len();
@@ -69,7 +69,7 @@ impl Seen {
 }
 
 impl Calibrator {
-    /// One that has seen nothing, for batches of the graph's shape.
+    /// Returns a calibrator without observations, for batches of the graph's shape.
     ///
     /// # Errors
     /// If the weights lack a parameter of the graph, or there is too little memory.
@@ -87,11 +87,11 @@ impl Calibrator {
         })
     }
 
-    /// Looks at one batch, `[n, 3, h, w]`.
+    /// Observes one batch, `[n, 3, h, w]`.
     ///
     /// # Errors
-    /// If the slice is not as long as the graph's input, or a layer reads something that is no finite number; nothing is
-    /// to be made of the calibrator then.
+    /// If the slice is not as long as the graph's input, or a layer reads a value that is not finite; the calibrator must then
+    /// not be used any more.
     pub fn add(&mut self, images: &[f32]) -> Result<(), RuntimeError> {
         let mut odd = None;
         let Self {
@@ -122,10 +122,10 @@ impl Calibrator {
         }
     }
 
-    /// The ranges that the method chooses from all that was seen.
+    /// Returns the ranges that the method chooses from all observations.
     ///
     /// # Errors
-    /// If nothing was.
+    /// If there was no image.
     pub fn finish(&self, method: Method, origin: Origin) -> Result<Calibration, CalibrationError> {
         if self.images == 0 {
             return Err(CalibrationError::NoImages);

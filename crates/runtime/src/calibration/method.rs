@@ -16,11 +16,11 @@ pub enum Method {
 }
 
 impl Method {
-    /// The percentile where none is named.
+    /// The percentile if none is named.
     pub const PERCENT: f64 = 99.99;
 }
 
-/// A name of a method that is none.
+/// A name that is that of no method.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{0}` is no method: expected min-max, mse, percentile, or percentile:PERCENT with 50 < PERCENT < 100"

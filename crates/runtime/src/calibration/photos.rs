@@ -1,4 +1,4 @@
-//! Made-up photos.
+//! Synthetic photos.
 
 use hrnet::{SeededWeights, Shape};
 
@@ -13,9 +13,9 @@ const FALL: f64 = 0.75;
 /// Patches of one colour laid over an image, whose borders are its edges.
 const PATCHES: usize = 12;
 
-/// A batch of images of this shape that have what photos have: smooth light, texture at all scales and sharp edges, in the
-/// 256 levels of a photo, normalised by ImageNet's means and deviations. The same seed gives the same images on every
-/// machine, another one others.
+/// Returns a batch of images of this shape with the features of photos: smooth light, texture at all scales and sharp edges, in
+/// the 256 levels of a photo, normalised by ImageNet's means and deviations. The same seed gives the same images on every
+/// machine; another seed gives others.
 pub fn photo_like(seed: u64, shape: Shape) -> Vec<f32> {
     let mut dice = Dice(Box::new(SeededWeights::new(seed).uniform("photo", usize::MAX)));
     let mut batch = Vec::with_capacity(shape.elements());

@@ -13,7 +13,7 @@ pub struct Costs(BTreeMap<String, u64>);
 /// The machine's costs, which every session that is prepared afterwards goes by.
 static COSTS: OnceLock<Costs> = OnceLock::new();
 
-/// Has all sessions that are prepared from now on choose their algorithms by these costs; the first call counts.
+/// Sets the costs by which all sessions that are prepared from now on choose their algorithms; only the first call counts.
 pub fn use_costs(costs: Costs) {
     let _ = COSTS.set(costs);
 }
@@ -60,7 +60,7 @@ impl Costs {
     /// Reads the text of [`Costs::to_text`].
     ///
     /// # Errors
-    /// If a line is none of its lines.
+    /// If a line cannot be read.
     pub fn parse(text: &str) -> Result<Self, CostsError> {
         let line = |(index, line): (usize, &str)| {
             let cost = line

@@ -56,10 +56,10 @@ pub(crate) static EXACT: Cpu = Cpu {
 /// The variable that names a vector unit to use in place of the best.
 const ISA: &str = "ZOO_ISA";
 
-/// The vector unit that the engine uses: the one that `ZOO_ISA` names, else the CPU's best.
+/// Returns the vector unit that the engine uses: the one that `ZOO_ISA` names, else the CPU's best.
 ///
 /// # Errors
-/// If this CPU has none of the name.
+/// If this CPU has no unit of that name.
 pub fn unit() -> Result<Isa, UnknownIsa> {
     match named_unit() {
         Some(name) => Isa::named(&name),

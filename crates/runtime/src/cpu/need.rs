@@ -17,11 +17,11 @@ const IMAGE: u128 = 3 * 4;
 /// Pixels beyond which nothing is planned any more: the images alone are more than any machine has.
 const MOST_PIXELS: u128 = 1 << 40;
 
-/// The bytes that our engine needs at least to run the graph, with its images: weights, threads and what a precision packs come
-/// on top. Other engines keep maps of the same sizes.
+/// Returns the least bytes that the engine needs to run the graph, with its images; weights, threads and packed operands come on
+/// top. Other engines keep maps of the same sizes.
 ///
 /// # Errors
-/// If the graph holds what the engine has no form for.
+/// If the engine does not support an op of the graph.
 pub fn least_memory(graph: &Graph, precision: Precision) -> Result<u64, RuntimeError> {
     let input = graph.input_shape();
     let pixels = [input.n, input.h, input.w]

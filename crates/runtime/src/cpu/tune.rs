@@ -28,11 +28,11 @@ pub struct Tuned {
     pub estimated: Algorithm,
 }
 
-/// Times every algorithm of every layer of the graph in this precision that `known` lacks, on the engine's vector unit; `time` runs what it
-/// is given and says how long that took, ns. `told` hears of each layer.
+/// Times every algorithm of every layer of the graph in this precision that `known` lacks, on the engine's vector unit. `time` runs
+/// its argument and returns the time it took, ns; `told` is called with each layer.
 ///
 /// # Errors
-/// If there is no such vector unit, too little memory, or the graph holds what the engine has no form for.
+/// If there is no such vector unit, too little memory, or the engine does not support an op of the graph.
 pub fn tune(
     graph: &Graph,
     precision: Precision,
