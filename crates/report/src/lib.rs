@@ -31,6 +31,7 @@
 
 mod axis;
 mod bars;
+mod cell_row;
 mod cells;
 mod charts;
 mod columns;
@@ -73,11 +74,12 @@ use registry::lint::Finding;
 use crate::cells::Model;
 use crate::charts::CHARTS;
 use crate::page::{Figure, Page};
+pub use cell_row::write_cells;
 pub use columns::{COLUMNS, Column, columns_markdown};
 pub use evaluations::{EVALUATIONS, Evaluated, Evaluations, LEFT_OUT, LeftOut, evaluations};
 pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
-pub use night::{Mark, Night, Verdicts, verdicts, write_cells};
+pub use night::{Mark, Night, Verdicts, verdicts};
 pub use pick::{Choice, Wish, choices};
 pub use pruned::relink;
 pub use readme::{Excerpt, readme};
@@ -213,7 +215,7 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
             }),
         }
     };
-    paths.push(csv(night::CELLS, night::cells(&model))?);
+    paths.push(csv(cell_row::CELLS, cell_row::cells(&model))?);
     if !input.evaluations.is_empty() {
         paths.push(csv(evaluations::TABLE, evaluations::table(input))?);
     }
