@@ -141,6 +141,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.publish()
 }
 
+/// Checks that [`write()`] can put a file there, before long work whose result belongs in it: a file is made beside it and removed.
+/// Pipes and devices are not opened.
+///
+/// # Errors
+/// If the folder is not there or no file can be made in it, `path` is a folder, or links lead in a circle.
+pub fn check_output(path: &Path) -> io::Result<()> {
+    let path = followed(path)?;
+    match existing(&path)? {
+        Some(found) if !found.is_file() && !found.is_dir() => Ok(()),
+        _ => Whole::create(&path).map(drop),
+    }
+}
+
 /// Returns the folder in which a path lies.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()

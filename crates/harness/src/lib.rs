@@ -1,13 +1,14 @@
 //! Measurements: a [`Case`] names a measurement, [`Budget::measure`] times it, a [`Record`] keeps every sample with all that is
 //! needed to read it alone, and a [`Summary`] is computed when a record is read.
 //!
-//! [`Budget::race`] times several cells in turns, and a [`Ratio`] tells how far apart they are.
+//! [`Times`] are the statistics of a case that every command and page shows. [`Budget::race`] times several cells in turns, and a
+//! [`Ratio`] compares two of them.
 //!
-//! [`LayerTimes`] tell where the time of one network goes.
+//! [`LayerTimes`] are the times of one network's steps.
 //!
-//! [`verdict`] tells whether cells became slower from one set of records to another.
+//! [`verdict`] compares two sets of records and names the cells that became slower.
 //!
-//! [`eval`] counts right answers on labelled images, and says what they are worth.
+//! [`eval`] counts right answers on labelled images and gives their confidence intervals.
 //!
 //! The harness times closures and knows no backend. With the feature `criterion`, `Suite` runs the same closures under it.
 //!
@@ -47,6 +48,7 @@ mod store;
 #[cfg(feature = "criterion")]
 mod suite;
 mod sweep;
+mod times;
 pub mod verdict;
 mod weights_check;
 mod words;
@@ -71,5 +73,6 @@ pub use store::{StoreError, append, read};
 #[cfg(feature = "criterion")]
 pub use suite::Suite;
 pub use sweep::{SWEEP, sweep_memory};
+pub use times::Times;
 pub use weights_check::WeightsCheck;
 pub use words::counted;

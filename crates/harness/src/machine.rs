@@ -1,28 +1,41 @@
 use serde::{Deserialize, Serialize};
 
-/// What a latency depends on besides the code: the machine it was taken on.
+use crate::counted;
+
+/// The machine that a latency was measured on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's own name.
     pub cpu: String,
     /// Hardware threads that this process may use.
     pub threads: usize,
-    /// Installed memory, bytes; 0 where the system does not tell.
+    /// Installed memory, bytes; 0 if the system does not tell.
     pub memory_bytes: u64,
     /// Operating system and architecture.
     pub os: String,
     /// Instruction sets found at run time.
     pub cpu_features: Vec<String>,
-    /// What governs the processors' frequency, as `performance`; none where the system does not tell.
+    /// The governor of the processors' frequency, as `performance`; `None` if the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governor: Option<String>,
-    /// Processors that this process's threads may run on, as `0-3,8`; no thread is pinned to one of them. None where the
+    /// Processors that this process's threads may run on, as `0-3,8`; no thread is pinned to one of them. `None` if the
     /// system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processors: Option<String>,
 }
 
 impl Machine {
+    /// The machine in a line: processor, threads, memory and system.
+    pub fn in_words(&self) -> String {
+        format!(
+            "{}, {}, {:.0} GiB, {}",
+            self.cpu,
+            counted(self.threads, "thread"),
+            self.memory_bytes as f64 / f64::from(1 << 30),
+            self.os
+        )
+    }
+
     /// This machine; `cpu_features` come from whoever owns their detection.
     pub fn detect(cpu_features: Vec<String>) -> Self {
         let system = sysinfo::System::new_with_specifics(

@@ -8,10 +8,10 @@ pub enum Quantile {
     Known {
         /// The sample's own quantile, ns.
         ns: f64,
-        /// What the true quantile does not exceed with 99 % confidence, whatever the distribution: one of the samples, ns.
-        at_most_ns: f64,
+        /// Upper bound of the true quantile at 99 % confidence, whatever the distribution: one of the samples, ns.
+        bound_ns: f64,
     },
-    /// It takes so many samples before the largest is such a bound.
+    /// There are too few samples: the largest is such a bound of this many.
     Needs(usize),
 }
 
@@ -31,7 +31,7 @@ impl Quantile {
         let own = ((n as f64 * share).ceil() as usize).clamp(1, n) - 1;
         Self::Known {
             ns: sorted[own] as f64,
-            at_most_ns: sorted[rank(n, share)] as f64,
+            bound_ns: sorted[rank(n, share)] as f64,
         }
     }
 }
@@ -66,10 +66,10 @@ mod tests {
             let samples: Vec<u64> = (1..=count).collect();
             let fewer = &samples[1..];
             assert_eq!(Quantile::of(fewer, share), Quantile::Needs(samples.len()));
-            let Quantile::Known { ns, at_most_ns } = Quantile::of(&samples, share) else {
+            let Quantile::Known { ns, bound_ns } = Quantile::of(&samples, share) else {
                 panic!("{count} samples are enough for {share}");
             };
-            assert_eq!(at_most_ns, count as f64, "the largest, just");
+            assert_eq!(bound_ns, count as f64, "the largest, just");
             assert_eq!(ns, (count as f64 * share).ceil());
         }
         assert_eq!(Quantile::of(&[], 0.9), Quantile::Needs(44));
@@ -80,7 +80,7 @@ mod tests {
         let of = |count: u64| {
             let samples: Vec<u64> = (1..=count).rev().collect();
             match Quantile::of(&samples, 0.9) {
-                Quantile::Known { at_most_ns, .. } => at_most_ns / count as f64,
+                Quantile::Known { bound_ns, .. } => bound_ns / count as f64,
                 Quantile::Needs(_) => panic!("{count} samples are enough"),
             }
         };
@@ -102,7 +102,7 @@ mod tests {
         let truth = 0.9 * (1_u64 << 20) as f64;
         let holds = |_: &u32| {
             let samples: Vec<u64> = (0..60).map(|_| draw()).collect();
-            matches!(Quantile::of(&samples, 0.9), Quantile::Known { at_most_ns, .. } if at_most_ns >= truth)
+            matches!(Quantile::of(&samples, 0.9), Quantile::Known { bound_ns, .. } if bound_ns >= truth)
         };
         let held = (0..4000).filter(holds).count();
         // 99 % and at most what the next smaller sample would miss.

@@ -7,7 +7,7 @@ use crate::{Case, Machine, Summary, WeightsCheck, days};
 pub struct Record {
     /// Version of this form, [`Record::SCHEMA`].
     pub schema: u32,
-    /// What was measured; its id in JSON.
+    /// The measured case; its id in JSON.
     pub case: Case,
     /// When the cell began, RFC 3339 in UTC.
     #[serde(deserialize_with = "days::time")]
@@ -20,24 +20,24 @@ pub struct Record {
     /// Runs before the first sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
-    /// How close the answer was to the reference's before the clock started; none for what has no logits.
+    /// Closeness of the answer to the reference's, measured before the clock started; `None` for a case without logits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fidelity: Option<Fidelity>,
-    /// What the machine did meanwhile; none in records of races and of older versions.
+    /// The machine's state around the cell; `None` in records of races and of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,
-    /// Which of the cell's repeats in processes of their own this is, from 0; none where it was measured in the
+    /// Which of the cell's repeats in processes of their own this is, from 0; `None` if it was measured in the
     /// process that asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<u32>,
-    /// The race it was measured in; none for a cell measured alone.
+    /// The race it was measured in; `None` for a cell measured alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
     /// All that the cell took, ns: starting its process, weights, checking the answer, warm-up and samples. Later runs are
     /// planned by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent_ns: Option<u64>,
-    /// What ran where.
+    /// The weights, the program and the machine.
     #[serde(flatten)]
     pub provenance: Provenance,
 }
@@ -45,74 +45,74 @@ pub struct Record {
 /// Runs that are not recorded, and whether they ended because their times had stopped falling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmUp {
-    /// How many.
+    /// Number of runs.
     pub runs: usize,
-    /// Whether the last ones took as long as those before them; false where the patience ended first.
+    /// The last runs took as long as those before them; `false` if the limit on runs or time ended the warm-up first.
     pub steady: bool,
 }
 
-/// How close logits are to the reference's: [`Closeness`](crate::Closeness) computes it.
+/// Closeness of logits to the reference's: [`Closeness`](crate::Closeness) computes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// The largest difference of a logit, as a share of the reference's largest.
     pub largest_error: f64,
     /// The share of images whose first class is the reference's.
     pub top1_agreement: f64,
-    /// The largest difference of a logit, in standard deviations of the reference's logits; none in older records.
+    /// The largest difference of a logit, in standard deviations of the reference's logits; `None` in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_in_deviations: Option<f64>,
-    /// The Kullback-Leibler divergence of the class probabilities from the reference's, nats, the mean over images; none in
+    /// The Kullback-Leibler divergence of the class probabilities from the reference's, nats, the mean over images; `None` in
     /// older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divergence: Option<f64>,
 }
 
-/// What the machine did while a cell was measured.
+/// The state of the machine while a cell was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conditions {
-    /// What the machine could do right before the cell, and right after it.
+    /// The canaries right before the cell and right after it.
     pub canary: [Canary; 2],
-    /// Processors that other processes kept busy; none where the system does not tell.
+    /// Processors that other processes kept busy; `None` if the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
-    /// The share of the processors' time that their host gave to others; none where the system does not tell.
+    /// The share of the processors' time that their host gave to others; `None` if the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steal: Option<f64>,
-    /// The most memory that was resident at once while the cell was timed, bytes; none where the system does not tell.
+    /// The most memory that was resident at once while the cell was timed, bytes; `None` if the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_resident_bytes: Option<u64>,
 }
 
-/// What the machine can do at a moment, on as many threads as a case has.
+/// The abilities of the machine at a moment, on as many threads as a case has.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Canary {
-    /// Multiply-accumulates a second of fused f32 instructions on registers alone.
+    /// Multiply-accumulates per second of fused f32 instructions on registers alone.
     pub macs_per_s: f64,
-    /// Bytes a second read from memory that no cache holds.
+    /// Bytes per second read from memory that no cache holds.
     pub bytes_per_s: f64,
-    /// What a cache line takes from one of two threads to the other, ns; none on one thread. Virtual machines have their
-    /// cores now on one cluster of the host, now on two.
+    /// Time of a cache line from one of two threads to the other, ns; `None` on one thread. A host moves the cores of a virtual
+    /// machine between its clusters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_ns: Option<f64>,
 }
 
-/// A race as each of its records tells of it. Samples of one race with the same index are of the same round.
+/// A race, as each of its records describes it. Samples of one race with the same index are of the same round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Race {
     /// The same in all records of the race, and in no others of its machine.
     pub id: String,
-    /// Multiply-accumulates a second of fused instructions on registers alone, on as many threads, in the best of the same
+    /// Multiply-accumulates per second of fused instructions on registers alone, on as many threads, in the best of the same
     /// rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_macs_per_s: Option<f64>,
 }
 
-/// What all records of a run share.
+/// The facts that all records of a run share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The weights: `seeded:0`, or the name of the file and its SHA-256.
     pub weights: String,
-    /// How that SHA-256 was known; none for made-up weights, and in records of older versions.
+    /// The way in which that SHA-256 was known; `None` for seeded weights and in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<WeightsCheck>,
     /// Version of this program.
@@ -135,11 +135,11 @@ pub struct Provenance {
 pub struct Commit {
     /// Full hash.
     pub hash: String,
-    /// Whether the working tree had changes.
+    /// The working tree had changes.
     pub dirty: bool,
 }
 
-/// How a cell ended.
+/// The outcome of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome<'a> {
     /// With samples.
@@ -149,6 +149,19 @@ pub enum Outcome<'a> {
 }
 
 impl Provenance {
+    /// The program in a line: version, commit and build.
+    pub fn program(&self) -> String {
+        let commit = match &self.commit {
+            None => "no commit known".to_owned(),
+            Some(commit) => {
+                let changed = if commit.dirty { " with changes" } else { "" };
+                let short = commit.hash.get(..12).unwrap_or(&commit.hash);
+                format!("commit {short}{changed}")
+            }
+        };
+        format!("zoo {}, {commit}, {}", self.zoo, self.build)
+    }
+
     /// The vector unit that the backend told of behind its version: `avx512` of `engine 1.0, on avx512`.
     pub fn unit(&self) -> Option<&str> {
         let (_, unit) = self.backend.rsplit_once(", on ")?;

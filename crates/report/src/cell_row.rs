@@ -3,12 +3,12 @@
 use std::io;
 use std::path::Path;
 
-use harness::{Case, PreprocessCase, Record};
+use harness::{Case, PreprocessCase, Record, Times};
 use hrnet::Precision;
 use registry::Zoo;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Cell, Model, Times};
+use crate::cells::{Cell, Model};
 use crate::evaluations::Evaluations;
 use crate::night::Verdicts;
 use crate::text::table;
@@ -47,14 +47,14 @@ pub(crate) struct CellRow {
     pub(crate) mad_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) p90_ms: Option<f64>,
-    /// What the true 90th percentile does not exceed with 99 % confidence.
+    /// Upper bound of the true 90th percentile at 99 % confidence.
     #[serde(default)]
     pub(crate) p90_at_most_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
     pub(crate) images_per_s: Option<f64>,
     /// Multiply-accumulates of direct convolution a second.
     pub(crate) gmacs_per_s: Option<f64>,
-    /// What fused multiply-adds reached around it.
+    /// The rate of fused multiply-adds around it.
     pub(crate) peak_gmacs_per_s: Option<f64>,
     /// The former over the latter.
     #[serde(default)]
@@ -85,8 +85,7 @@ impl CellRow {
     fn of(model: &Model, cell: &Cell) -> Self {
         let record = cell.record();
         let times = cell.times.ok();
-        let ms =
-            |value: fn(&Times) -> f64| times.as_ref().map(|times| round(value(times) / 1e6));
+        let ms = |value: fn(&Times) -> f64| times.as_ref().map(|times| round(value(times) / 1e6));
         let interval = times.and_then(|times| times.interval_ms());
         let conditions = || {
             cell.records
@@ -117,7 +116,7 @@ impl CellRow {
             min_ms: ms(|times| times.min_ns),
             p90_ms: times.and_then(|times| times.p90_ns).map(|ns| round(ns / 1e6)),
             p90_at_most_ms: times
-                .and_then(|times| times.p90_at_most_ns)
+                .and_then(|times| times.p90_bound_ns)
                 .map(|ns| round(ns / 1e6)),
             max_ms: ms(|times| times.max_ns),
             images_per_s: cell.over(Record::images_per_s).map(round),

@@ -2,107 +2,21 @@
 
 use std::collections::HashMap;
 
-use harness::{Case, NetworkCase, PreprocessCase, Quantile, Ratio, Record};
+use harness::{Case, NetworkCase, PreprocessCase, Record, Times};
 use hrnet::{Precision, Shape};
 
 use crate::Input;
 
-/// Runs of which the largest bounds the 90th percentile with 99 % confidence.
-pub(crate) const P90_SAMPLES: usize = 44;
-
-/// What was measured of one case, the last time it was.
+/// The last measurement of one case.
 #[derive(Debug)]
 pub(crate) struct Cell<'a> {
     pub(crate) case: &'a Case,
-    /// Whether it was measured in turns with other engines.
+    /// It was measured in turns with other engines.
     pub(crate) raced: bool,
     /// A record a process.
     pub(crate) records: Vec<&'a Record>,
     /// The times, or why there are none.
     pub(crate) times: Result<Times, &'a str>,
-}
-
-/// Order statistics of a cell over all its processes, ns.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Times {
-    pub(crate) processes: usize,
-    pub(crate) samples: usize,
-    /// Median of the processes' medians.
-    pub(crate) median_ns: f64,
-    /// Median absolute deviation of all samples from their median.
-    pub(crate) mad_ns: f64,
-    /// Where the median lies: by the samples of one process with 95 %, by six and more processes' medians with 95 %, and
-    /// of fewer processes their range.
-    pub(crate) interval: Option<(f64, f64)>,
-    /// The 90th percentile of all samples; none where there are fewer than [`P90_SAMPLES`].
-    pub(crate) p90_ns: Option<f64>,
-    /// What the true 90th percentile does not exceed with 99 % confidence, likewise.
-    pub(crate) p90_at_most_ns: Option<f64>,
-    pub(crate) min_ns: f64,
-    pub(crate) max_ns: f64,
-}
-
-impl Times {
-    /// The times of these records, or none where no record has any.
-    pub(crate) fn of(records: &[&Record]) -> Option<Self> {
-        let measured: Vec<&&Record> = records.iter().filter(|record| record.error.is_none()).collect();
-        let mut medians: Vec<u64> = measured
-            .iter()
-            .filter_map(|record| Some(record.summary()?.median_ns.round() as u64))
-            .collect();
-        let mut samples: Vec<u64> = measured
-            .iter()
-            .flat_map(|record| record.samples_ns.iter().copied())
-            .collect();
-        let pooled = harness::Summary::of(&samples)?;
-        medians.sort_unstable();
-        samples.sort_unstable();
-        let interval = match medians.len() {
-            1 => interval(&samples),
-            2..6 => Some((medians[0] as f64, medians[medians.len() - 1] as f64)),
-            _ => interval(&medians),
-        };
-        let p90 = match Quantile::of(&samples, 0.9) {
-            Quantile::Known { ns, at_most_ns } => Some((ns, at_most_ns)),
-            Quantile::Needs(_) => None,
-        };
-        Some(Self {
-            processes: medians.len(),
-            samples: samples.len(),
-            median_ns: harness::Summary::of(&medians)?.median_ns,
-            mad_ns: pooled.mad_ns,
-            interval,
-            p90_ns: p90.map(|(ns, _)| ns),
-            p90_at_most_ns: p90.map(|(_, at_most_ns)| at_most_ns),
-            min_ns: pooled.min_ns,
-            max_ns: pooled.max_ns,
-        })
-    }
-
-    /// Median, ms.
-    pub(crate) fn median_ms(&self) -> f64 {
-        self.median_ns / 1e6
-    }
-
-    /// The interval of the median, ms.
-    pub(crate) fn interval_ms(&self) -> Option<(f64, f64)> {
-        self.interval.map(|(low, high)| (low / 1e6, high / 1e6))
-    }
-
-    /// The median absolute deviation as a share of the median.
-    pub(crate) fn spread(&self) -> f64 {
-        if self.median_ns > 0.0 {
-            self.mad_ns / self.median_ns
-        } else {
-            0.0
-        }
-    }
-}
-
-/// Where the median of these values lies with 95 %: as their ratio to 1.
-fn interval(values: &[u64]) -> Option<(f64, f64)> {
-    let interval = Ratio::of(values, &vec![1; values.len()])?.interval?;
-    Some((interval.low, interval.high))
 }
 
 /// The cells of these records, in order of their cases.
@@ -148,7 +62,7 @@ impl<'a> Cell<'a> {
         self.records[self.records.len() - 1]
     }
 
-    /// What follows from a record, as the median over the processes.
+    /// The median over the processes of a figure that follows from a record.
     pub(crate) fn over(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
         let mut values: Vec<f64> = self.records.iter().filter_map(|record| value(record)).collect();
         harness::median(&mut values)
@@ -164,7 +78,7 @@ pub(crate) struct Preparation<'m, 'a> {
     pub(crate) precision: Option<Precision>,
 }
 
-/// What a page is made of, with its cells and counts at hand.
+/// The input of a page, with its cells and counts at hand.
 pub(crate) struct Model<'a> {
     pub(crate) input: Input<'a>,
     pub(crate) cells: Vec<Cell<'a>>,
@@ -242,18 +156,15 @@ impl<'a> Model<'a> {
 
     /// The same of one variant.
     pub(crate) fn ours_of(&self, variant: &str) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
-        let indices = self.networks.get(variant).into_iter().flatten();
-        indices
-            .filter_map(|index| self.cells[*index].measured())
+        self.cells_of(variant)
+            .filter_map(Cell::measured)
             .filter(|(case, _)| !self.is_peer(&case.backend))
     }
 
-    /// The last record of a network case.
-    pub(crate) fn record_of(&self, case: &NetworkCase) -> Option<&'a Record> {
-        let indices = self.networks.get(case.variant.as_str())?;
-        let mut cells = indices.iter().map(|index| &self.cells[*index]);
-        let cell = cells.find(|cell| cell.case.network() == Some(case))?;
-        Some(cell.record())
+    /// The cells of one variant's network, with times or without, on every engine.
+    pub(crate) fn cells_of(&self, variant: &str) -> impl Iterator<Item = &Cell<'a>> {
+        let indices = self.networks.get(variant).into_iter().flatten();
+        indices.map(|index| &self.cells[*index])
     }
 
     pub(crate) fn is_peer(&self, backend: &str) -> bool {
@@ -322,20 +233,6 @@ mod tests {
             assert_eq!(times.interval_ms(), Some((10.0, 12.0)));
             assert_eq!(times.p90_ns, Some(12e6));
         });
-    }
-
-    #[test]
-    fn one_process_has_an_interval_and_a_percentile_where_its_samples_suffice() {
-        let of = |count: u64| {
-            let samples: Vec<u64> = (1..=count).collect();
-            let records = [record("preprocess/decode", &samples)];
-            with(&records, |model| model.cells[0].times.expect("measured"))
-        };
-        assert_eq!((of(5).interval, of(5).p90_ns), (None, None));
-        assert_eq!(of(6).interval_ms(), Some((1.0, 6.0)));
-        let last = P90_SAMPLES as u64;
-        assert_eq!((of(last - 1).p90_ns, of(last).p90_ns), (None, Some(40e6)));
-        assert_eq!(of(100).p90_ns, Some(90e6));
     }
 
     #[test]

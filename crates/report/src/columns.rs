@@ -1,4 +1,4 @@
-//! What the columns of `cells.csv` mean: the one list that the program prints and `README.md` holds.
+//! The columns of `cells.csv` and their meanings: the one list that the program prints and `README.md` holds.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub struct Column {
     /// Its title.
     pub name: &'static str,
-    /// What it holds; empty fields are what was not measured or does not apply.
+    /// Its meaning; an empty field was not measured or does not apply.
     pub meaning: &'static str,
 }
 
@@ -49,7 +49,7 @@ pub const COLUMNS: [Column; 37] = [
     column("p90_ms", "90th percentile of all samples, ms; needs 44 of them"),
     column(
         "p90_at_most_ms",
-        "What the true 90th percentile does not exceed with 99 % confidence, ms; needs 44 samples",
+        "Upper bound of the true 90th percentile at 99 % confidence, ms; needs 44 samples",
     ),
     column("max_ms", "The slowest run, ms"),
     column("images_per_s", "Images per second, by the median"),

@@ -35,6 +35,7 @@ mod cell_row;
 mod cells;
 mod charts;
 mod columns;
+mod copy;
 mod dots;
 mod draw;
 mod evaluations;
@@ -76,6 +77,7 @@ use crate::charts::CHARTS;
 use crate::page::{Figure, Page};
 pub use cell_row::write_cells;
 pub use columns::{COLUMNS, Column, columns_markdown};
+pub use copy::render_markdown;
 pub use evaluations::{EVALUATIONS, Evaluated, Evaluations, LEFT_OUT, LeftOut, evaluations};
 pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
@@ -86,14 +88,14 @@ pub use readme::{Excerpt, readme};
 pub use shelf::{Shelf, slug};
 pub use shelved::{earlier, newest};
 
-/// What a page is made of.
+/// The input of a page.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// The manifest.
     pub zoo: &'a Zoo,
-    /// What lint found in it.
+    /// The findings of lint in it.
     pub findings: &'a [Finding],
-    /// What was measured.
+    /// The measurements.
     pub records: &'a [Record],
     /// The times of one network's layers.
     pub layers: Option<&'a LayerTimes>,
@@ -118,7 +120,7 @@ pub enum ReportError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A chart could not be drawn.
@@ -134,7 +136,7 @@ pub enum ReportError {
     Layers {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: serde_json::Error,
     },
     /// A file of an evaluation holds something else.
@@ -142,7 +144,7 @@ pub enum ReportError {
     Evaluation {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: serde_json::Error,
     },
     /// A file has no place for what belongs in it.
@@ -150,7 +152,7 @@ pub enum ReportError {
     Markers {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// The fault of its markers.
         source: MarkerError,
     },
 }
@@ -229,38 +231,20 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
     Ok(paths)
 }
 
-/// Writes the page as `README.md` with its charts into a folder, which is made where it is not there, and gives their paths: a copy
-/// for where Markdown is shown and HTML is not, without the files of numbers.
-///
-/// # Errors
-/// If a file cannot be written; those written before stay.
-pub fn render_markdown(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    std::fs::create_dir_all(folder).map_err(ReportError::io(folder))?;
-    let model = Model::new(input);
-    let figures = figures(&model)?;
-    let mut paths = write_charts(&figures, folder)?;
-    let mut page = Page::new(&model, figures);
-    page.files.clear();
-    paths.push(write_text(&folder.join("README.md"), &markdown::page(&page))?);
-    Ok(paths)
-}
-
-/// Every chart of a page, drawn or not.
+/// Every chart of a page for which there are figures.
 fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
-    let charts = CHARTS.iter().map(|chart| Figure::of(*chart, model));
+    let charts = CHARTS
+        .iter()
+        .filter_map(|chart| Figure::of(*chart, model).transpose());
     let mut figures: Vec<Figure> = charts.collect::<Result<_, _>>()?;
     figures.extend(peers::figures(model)?);
     Ok(figures)
 }
 
-/// Writes the charts that could be drawn.
 fn write_charts(figures: &[Figure], folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    let drawn = figures
-        .iter()
-        .filter_map(|figure| Some((figure, figure.svg.as_ref()?)));
-    drawn
-        .map(|(figure, svg)| write_text(&folder.join(figure.file_name()), &draw::standalone(svg)))
-        .collect()
+    let write =
+        |figure: &Figure| write_text(&folder.join(figure.file_name()), &draw::standalone(&figure.svg));
+    figures.iter().map(write).collect()
 }
 
 /// Records as lines of JSON.

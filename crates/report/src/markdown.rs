@@ -6,6 +6,10 @@ use crate::text::markdown::{cell, code, escape, link, paragraph, prose};
 /// The page as Markdown.
 pub(crate) fn page(page: &Page) -> String {
     let mut text = format!("{}\n\n# {}\n\n", code(&page.command), escape(&page.title));
+    for answer in &page.summary {
+        text.push_str(&format!("- **{}** {}\n", answer.question, prose(&answer.text)));
+    }
+    text.push('\n');
     for (name, value) in &page.facts {
         text.push_str(&format!("- **{}**: {}\n", escape(name), escape(value)));
     }
@@ -54,13 +58,7 @@ fn block(block: &Block) -> String {
         // A paragraph each: in one line they would stand beside each other as far as they fit.
         Block::Figures { figures } => figures
             .iter()
-            .map(|figure| match &figure.svg {
-                Some(_) => format!("!{}\n", link(&figure.title, &text::link(figure.file_name()))),
-                None => format!(
-                    "{}: nothing was measured for this chart.\n",
-                    escape(&figure.title)
-                ),
-            })
+            .map(|figure| format!("!{}\n", link(&figure.title, &text::link(figure.file_name()))))
             .collect::<Vec<_>>()
             .join("\n"),
         Block::List { items } => items

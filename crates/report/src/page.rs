@@ -16,18 +16,27 @@ pub(crate) struct Page {
     /// The command that made it.
     pub(crate) command: String,
     pub(crate) title: String,
-    /// What it was made on and by: names and values.
+    /// The page in a few sentences.
+    pub(crate) summary: Vec<Answer>,
+    /// The records, the machine and the program: names and values.
     pub(crate) facts: Vec<(String, String)>,
     /// Files of the folder: names and what is in them.
     pub(crate) files: Vec<(String, String)>,
-    /// What must be known before the numbers are read.
+    /// Warnings that a reader needs before the numbers.
     pub(crate) notices: Vec<String>,
     pub(crate) sections: Vec<Section>,
 }
 
+/// A question that a reader brings, and the page's answer.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Answer {
+    pub(crate) question: &'static str,
+    pub(crate) text: String,
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
-    /// What links name.
+    /// The target of links.
     pub(crate) id: &'static str,
     pub(crate) title: String,
     pub(crate) blocks: Vec<Block>,
@@ -58,7 +67,7 @@ pub(crate) enum Block {
 pub(crate) struct Table {
     pub(crate) columns: Vec<ColumnHead>,
     pub(crate) rows: Vec<Vec<Entry>>,
-    /// What stands in its place until it is asked for; none for a table that is always seen.
+    /// The text that stands in its place until it is unfolded; `None` for a table that is always open.
     pub(crate) folded: Option<String>,
 }
 
@@ -68,7 +77,7 @@ pub(crate) struct ColumnHead {
     pub(crate) right: bool,
 }
 
-/// What stands in one place of a table.
+/// One place of a table.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) text: String,
@@ -117,26 +126,30 @@ pub(crate) struct Figure {
     /// The file's name without its extension.
     pub(crate) id: String,
     pub(crate) title: String,
-    /// The part of the page that it belongs to; none for the charts of peers.
+    /// The part of the page that it belongs to; `None` for the charts of peers.
     #[serde(skip)]
     pub(crate) part: Option<Part>,
-    /// The picture, or nothing where there is nothing to draw.
-    pub(crate) svg: Option<String>,
+    /// The picture.
+    pub(crate) svg: String,
 }
 
 impl Figure {
-    pub(crate) fn of(chart: &dyn Chart, model: &Model) -> Result<Self, ReportError> {
+    /// Draws a chart, or returns `None` if there is nothing to draw.
+    pub(crate) fn of(chart: &dyn Chart, model: &Model) -> Result<Option<Self>, ReportError> {
         let id = chart.id();
-        let svg = chart.data(model).map(|drawing| drawing.svg()).transpose();
-        Ok(Self {
+        let Some(drawing) = chart.data(model) else {
+            return Ok(None);
+        };
+        let svg = drawing.svg().map_err(|source| ReportError::Chart {
+            id: id.into(),
+            source,
+        })?;
+        Ok(Some(Self {
             id: id.into(),
             title: chart.title().into(),
             part: Some(chart.part()),
-            svg: svg.map_err(|source| ReportError::Chart {
-                id: id.into(),
-                source,
-            })?,
-        })
+            svg,
+        }))
     }
 
     pub(crate) fn file_name(&self) -> String {
@@ -160,6 +173,7 @@ impl Page {
         Self {
             command: model.input.command.to_owned(),
             title: format!("HRNet zoo, {day}"),
+            summary: sections::summary(model, figures.len()),
             facts: sections::facts(model),
             files: files.map(|(name, what)| (name.into(), what.into())).collect(),
             notices: sections::notices(model),

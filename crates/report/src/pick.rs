@@ -2,19 +2,19 @@
 
 use std::cmp::Reverse;
 
-use harness::NetworkCase;
+use harness::{NetworkCase, Noise, Times};
 use hrnet::Precision;
 use registry::Variant;
 
 use crate::Input;
-use crate::cells::{Model, P90_SAMPLES, Times};
+use crate::cells::{Cell, Model};
 
-/// What a network must do.
+/// The limits that a network must meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Wish {
     /// The longest 90th percentile of a batch, ns.
     pub max_p90_ns: Option<f64>,
-    /// The least claimed top-1, 0 to 1.
+    /// The least claimed top-1, 0 to 1; a variant without a claim does not meet it.
     pub min_top1: Option<f64>,
 }
 
@@ -23,50 +23,58 @@ pub struct Wish {
 pub struct Choice {
     /// The variant.
     pub variant: String,
-    /// What is claimed of its default weights, 0 to 1: in 32 bits, whatever the precision here.
-    pub top1: f64,
-    /// The same in percent, with its sign.
+    /// The published top-1 accuracy of its weights, 0 to 1, in f32 whatever the precision here; `None` if nobody published one.
+    pub top1: Option<f64>,
+    /// The same in percent with its sign, or that there is none.
     pub claimed: String,
     /// The cell that was measured, perhaps under the name of a variant with the same network.
     pub case: NetworkCase,
     /// Median time of a batch, ns.
     pub median_ns: f64,
-    /// Where the median lies, ns.
+    /// Interval of the median, ns.
     pub interval_ns: Option<(f64, f64)>,
-    /// The 90th percentile, ns; where there are too few samples for one the slowest.
+    /// The 90th percentile of all samples, ns; if they are too few for one, the slowest.
     pub p90_ns: f64,
-    /// Whether `p90_ns` is the 90th percentile.
+    /// `p90_ns` is the 90th percentile, not the slowest sample.
     pub enough: bool,
-    /// What its weights were.
+    /// The weights that ran: `seeded:N`, or the name and digest of a file.
     pub weights: String,
-    /// How many samples there are.
+    /// Number of samples.
     pub samples: usize,
-    /// Whether no other choice is as fast, by the median, as accurate and of as many bits, and better in one of these.
+    /// The reason to doubt the time; `None` if it was measured on a quiet machine, or the records do not say.
+    pub noise: Option<Noise>,
+    /// No other choice is as fast by the median, as accurate and of as many bits, and better in one of these. A choice without
+    /// a claimed accuracy is never the best and beats no other.
     pub best: bool,
 }
 
-/// What two ways to the same number may differ by: shares come from fractions and from percents.
+/// The text in place of an accuracy that nobody published.
+const UNPUBLISHED: &str = "no published accuracy";
+
+/// The difference that rounding may make: shares come from fractions and from percents.
 const ROUNDING: f64 = 1e-9;
 
 impl Choice {
-    /// Whether it does what is wished.
+    /// Returns `true` if the choice meets the limits.
     pub fn fits(&self, wish: Wish) -> bool {
-        wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most)
-            && wish.min_top1.is_none_or(|least| self.top1 + ROUNDING >= least)
+        let accurate = |least| self.top1.is_some_and(|top1| top1 + ROUNDING >= least);
+        wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most) && wish.min_top1.is_none_or(accurate)
     }
 
-    /// Whether it is at least as good as the other in all three, and better in one: by medians, for the slowest of few runs
-    /// tells of the machine. Bits are among the three since the claimed accuracy is of 32 of them.
+    /// Returns `true` if it is at least as good as the other in time, claimed accuracy and bits, and better in one. Medians are
+    /// compared, because the slowest of few runs depends on the machine. Bits count because an accuracy is claimed for 32 of them.
     fn beats(&self, other: &Self) -> bool {
+        let (Some(top1), Some(others)) = (self.top1, other.top1) else {
+            return false;
+        };
         let bits = |choice: &Self| choice.case.precision.bits();
-        let as_good =
-            self.median_ns <= other.median_ns && self.top1 >= other.top1 && bits(self) >= bits(other);
-        as_good && (self.median_ns < other.median_ns || self.top1 > other.top1 || bits(self) > bits(other))
+        let as_good = self.median_ns <= other.median_ns && top1 >= others && bits(self) >= bits(other);
+        as_good && (self.median_ns < other.median_ns || top1 > others || bits(self) > bits(other))
     }
 }
 
-/// Every variant with an accuracy claimed and a time measured at this batch, in each precision that was measured, at its fastest
-/// by the median: the fastest of all first. Without a batch it is the smallest that was measured.
+/// Returns every variant that was measured at this batch, in each precision that was measured, at its fastest by the median: the
+/// fastest of all first. Without a batch it is the smallest that was measured.
 pub fn choices(input: &Input, batch: Option<usize>) -> Vec<Choice> {
     of(&Model::new(input), batch)
 }
@@ -81,7 +89,7 @@ pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
     let mut choices: Vec<Choice> = variants.flat_map(in_each).flatten().collect();
     let best: Vec<bool> = choices
         .iter()
-        .map(|choice| !choices.iter().any(|other| other.beats(choice)))
+        .map(|choice| choice.top1.is_some() && !choices.iter().any(|other| other.beats(choice)))
         .collect();
     for (choice, best) in choices.iter_mut().zip(best) {
         choice.best = best;
@@ -93,37 +101,65 @@ pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
     choices
 }
 
-/// The slowest of few samples is above their 90th percentile, so it does not flatter.
-fn bound(times: &Times) -> f64 {
+/// The 90th percentile, or the slowest of too few samples: it is above their 90th percentile, so it does not flatter.
+fn p90(times: &Times) -> f64 {
     times.p90_ns.unwrap_or(times.max_ns)
 }
 
 fn choice(model: &Model, variant: &Variant, precision: Precision, batch: usize) -> Option<Choice> {
     let zoo = model.input.zoo;
-    let claimed = zoo.claimed_top1(variant)?;
+    let wanted = (precision, batch, variant.preprocess.crop);
     let fastest = |name: &str| {
-        model
-            .ours_of(name)
-            .filter(|(case, _)| {
-                (case.precision, case.batch, case.crop) == (precision, batch, variant.preprocess.crop)
-            })
-            .min_by(|a, b| a.1.median_ns.total_cmp(&b.1.median_ns))
-            .map(|(case, times)| (case, times, model.record_of(case)))
+        let cells = model.cells_of(name).filter_map(|cell| {
+            let (case, times) = cell.measured()?;
+            let is_wanted = (case.precision, case.batch, case.crop) == wanted;
+            (is_wanted && !model.is_peer(&case.backend)).then_some((cell, case, times))
+        });
+        cells.min_by(|(_, _, a), (_, _, b)| a.median_ns.total_cmp(&b.median_ns))
     };
-    let (case, times, record) = fastest(&variant.name).or_else(|| fastest(&zoo.network_of(variant).name))?;
+    let (cell, case, times) = fastest(&variant.name).or_else(|| fastest(&zoo.network_of(variant).name))?;
+    let claimed = zoo.claimed_top1(variant);
     Some(Choice {
         variant: variant.name.clone(),
-        top1: claimed.share,
-        claimed: claimed.to_string(),
+        top1: claimed.map(|claimed| claimed.share),
+        claimed: claimed.map_or(UNPUBLISHED.into(), |claimed| claimed.to_string()),
         case: case.clone(),
         median_ns: times.median_ns,
         interval_ns: times.interval,
-        p90_ns: bound(times),
-        enough: times.samples >= P90_SAMPLES,
-        weights: record.map_or(String::new(), |record| record.provenance.weights.clone()),
+        p90_ns: p90(times),
+        enough: times.p90_ns.is_some(),
+        weights: cell.record().provenance.weights.clone(),
         samples: times.samples,
+        noise: cell.records.iter().find_map(|record| record.noise()),
         best: false,
     })
+}
+
+/// An engine of somebody else's that runs a choice's network faster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Faster<'a> {
+    pub(crate) case: &'a NetworkCase,
+    /// Median time of a batch, ns.
+    pub(crate) median_ns: f64,
+}
+
+/// Returns the fastest peer on the page that runs the choice's network faster, at the same batch and size and in at least as many
+/// bits.
+pub(crate) fn faster<'a>(model: &Model<'a>, choice: &Choice) -> Option<Faster<'a>> {
+    let ours = &choice.case;
+    let alike = |case: &NetworkCase| {
+        (case.batch, case.crop) == (ours.batch, ours.crop) && case.precision.bits() >= ours.precision.bits()
+    };
+    let peers = model.cells_of(&ours.variant).filter_map(Cell::measured);
+    let peers = peers.filter(|(case, times)| {
+        model.is_peer(&case.backend) && alike(case) && times.median_ns < choice.median_ns
+    });
+    peers
+        .map(|(case, times)| Faster {
+            case,
+            median_ns: times.median_ns,
+        })
+        .min_by(|a, b| a.median_ns.total_cmp(&b.median_ns))
 }
 
 #[cfg(test)]
@@ -223,6 +259,79 @@ mod tests {
                 ("HRNet_W18_C_ssld", "81.6 %")
             ]
         );
+    }
+
+    #[test]
+    fn a_network_without_a_claim_is_a_choice_that_is_never_the_best() {
+        let text = r#"
+            schema = 1
+            extends = "builtin"
+            [[variant]]
+            name = "mine"
+            network = { widths = [20, 40, 80, 160] }
+            preprocess = "paddle-224"
+            license = "MIT"
+        "#;
+        let zoo = registry::Zoo::parse(text, std::path::Path::new("zoo.toml")).expect("a manifest");
+        let records = [
+            record("mine/f32/bs1/crop224/cpu/t2", &[5; 8]),
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[34; 8]),
+        ];
+        let found = of(&Model::new(&crate::testing::input(&zoo, &records)), None);
+        let mine = &found[0];
+        assert_eq!(
+            (&*mine.variant, &*mine.claimed),
+            ("mine", "no published accuracy")
+        );
+        assert!(!mine.best && mine.fits(Wish::default()));
+        assert!(
+            !mine.fits(Wish {
+                min_top1: Some(0.0),
+                ..Wish::default()
+            }),
+            "an unknown accuracy meets no limit"
+        );
+        assert!(
+            found
+                .iter()
+                .any(|choice| choice.best && choice.variant == "HRNet_W18_C_ssld")
+        );
+    }
+
+    #[test]
+    fn another_engine_is_faster_only_in_as_many_bits_and_noise_stays_with_a_choice() {
+        let mut noisy = record(
+            "HRNet_W18_C/f32/bs1/crop224/cpu/t2",
+            &[50, 80, 50, 20, 20, 80, 50],
+        );
+        noisy.process = Some(0);
+        let records = [
+            noisy,
+            record("HRNet_W18_C/int8/bs1/crop224/cpu/t2", &[30; 8]),
+            record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[60; 8]),
+            record("HRNet_W18_C/bf16/bs1/crop224/openvino/t1", &[28; 8]),
+            record("HRNet_W18_C/int8/bs1/crop224/mnn/t2", &[20; 8]),
+            record("HRNet_W18_C/int8/bs4/crop224/mnn/t2", &[2; 8]),
+        ];
+        with(&records, |model| {
+            let found = of(model, None);
+            let of = |precision| {
+                let mut choices = found.iter();
+                let choice = choices
+                    .find(|choice| choice.case.precision == precision)
+                    .expect("measured");
+                (
+                    faster(model, choice).map(|other| (&*other.case.backend, other.median_ns)),
+                    choice.noise.is_some(),
+                )
+            };
+            assert_eq!(of(Precision::Int8), (Some(("mnn", 20e6)), false));
+            assert_eq!(
+                of(Precision::F32),
+                (None, true),
+                "faster in fewer bits is another question"
+            );
+        });
     }
 
     #[test]

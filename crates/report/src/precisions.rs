@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use harness::{Fidelity, NetworkCase};
+use harness::{Fidelity, NetworkCase, Times};
 use hrnet::Precision;
 
-use crate::cells::{Cell, Model, OURS, Times};
+use crate::cells::{Cell, Model, OURS};
 use crate::charts::ratio;
 
 /// One cell beside our f32.
@@ -13,12 +13,12 @@ use crate::charts::ratio;
 pub(crate) struct Compared<'m, 'a> {
     pub(crate) case: &'a NetworkCase,
     pub(crate) times: &'m Times,
-    /// How many times as fast as our fastest f32, and where that lies.
+    /// Its speed as a multiple of our fastest f32's, and the interval of that.
     pub(crate) speed: (f64, Option<(f64, f64)>),
     pub(crate) fidelity: Option<Fidelity>,
-    /// Whether its weights are made up.
+    /// Its weights are seeded.
     pub(crate) seeded: bool,
-    /// Whether another people's engine ran it.
+    /// Somebody else's engine ran it.
     pub(crate) peer: bool,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Kind<'a> {
     engine: &'a str,
 }
 
-/// What cells of one chart share: threads, batch and crop.
+/// The setting that cells of one chart share: threads, batch and crop.
 pub(crate) type Setting = (usize, usize, usize);
 
 /// The cells in other precisions for which there is an f32 of ours, and that one before them: in order of the manifest's
@@ -139,7 +139,7 @@ impl<'m, 'a> Compared<'m, 'a> {
         }
     }
 
-    /// So many images of so many whose first class is the reference's.
+    /// The images whose first class is the reference's, and all images.
     pub(crate) fn agreeing(&self) -> Option<(usize, usize)> {
         let images = self.case.batch;
         let share = self.fidelity?.top1_agreement;

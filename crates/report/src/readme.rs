@@ -1,4 +1,4 @@
-//! What a README shows of a report: one chart and one table.
+//! The part of a README that shows a report: one chart and one table.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ const PUBLISHED: Accuracy = Accuracy {
     x: X::Published("NVIDIA T4", Precision::F32, 4),
 };
 
-/// Where an excerpt goes and what it points at.
+/// The files of an excerpt and its links.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a> {
     /// The README.
@@ -30,7 +30,7 @@ pub struct Excerpt<'a> {
     pub chart: &'a Path,
     /// The chart as the README links it.
     pub link: &'a Path,
-    /// What leads to the whole page, as the README links it.
+    /// The file that leads to the whole page, as the README links it.
     pub page: &'a Path,
 }
 
@@ -48,20 +48,20 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
     })?;
     let choices = choices(&model);
     let figure = figure(&model, &choices)?;
+    let figure = figure.as_ref();
     let text = put_between(
         &text,
         NAME,
-        &text::visible(&body(&model, &choices, &figure, excerpt)),
+        &text::visible(&body(&model, &choices, figure, excerpt)),
     )
     .map_err(|source| ReportError::Markers {
         path: path.clone(),
         source,
     })?;
-    let svg = figure.svg.as_deref().unwrap_or_default();
-    Ok(vec![
-        write_text(excerpt.chart, &draw::standalone(svg))?,
-        write(&path, &text)?,
-    ])
+    let chart = figure.map(|figure| write_text(excerpt.chart, &draw::standalone(&figure.svg)));
+    let mut written: Vec<PathBuf> = chart.transpose()?.into_iter().collect();
+    written.push(write(&path, &text)?);
+    Ok(written)
 }
 
 /// The choices in f32, in which accuracies are claimed; all where none was measured in it.
@@ -74,20 +74,13 @@ fn choices(model: &Model) -> Vec<Choice> {
     choices
 }
 
-fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) -> String {
+fn body(model: &Model, choices: &[Choice], figure: Option<&Figure>, excerpt: Excerpt) -> String {
     let input = &model.input;
     let (best, rest): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|choice| choice.best);
-    let mut paragraphs = vec![
-        format!("!{}", md::link(&figure.title, &text::link(excerpt.link))),
-        markdown::table(&readme_table(&best)).trim_end().to_owned(),
-    ];
-    if !rest.is_empty() {
-        let names: Vec<&str> = rest.iter().map(|choice| choice.variant.as_str()).collect();
-        let names = names.join(", ");
-        let text =
-            format!("One of these matches or beats each other variant in both speed and accuracy: {names}.");
-        paragraphs.push(md::paragraph(&text));
-    }
+    let chart = figure.map(|figure| format!("!{}", md::link(&figure.title, &text::link(excerpt.link))));
+    let mut paragraphs: Vec<String> = chart.into_iter().collect();
+    paragraphs.push(markdown::table(&readme_table(&best)).trim_end().to_owned());
+    paragraphs.extend(others(model, choices, &rest).map(|text| md::paragraph(&text)));
     let mut sure: Vec<String> = sure(&best).into_iter().collect();
     let made_up = |choice: &&Choice| choice.weights.starts_with("seeded:");
     let weights = if best.iter().any(made_up) {
@@ -116,7 +109,35 @@ fn body(model: &Model, choices: &[Choice], figure: &Figure, excerpt: Excerpt) ->
     paragraphs.join("\n\n")
 }
 
-/// How sure the times are.
+/// The variants that are not in the table, each with its reason: beaten, without a published accuracy, or not measured.
+fn others(model: &Model, choices: &[Choice], rest: &[&Choice]) -> Option<String> {
+    let names = |claimed: bool| -> Vec<&str> {
+        let rest = rest.iter().filter(|choice| choice.top1.is_some() == claimed);
+        rest.map(|choice| choice.variant.as_str()).collect()
+    };
+    let is_missing = |name: &&str| choices.iter().all(|choice| choice.variant != *name);
+    let variants = model
+        .input
+        .zoo
+        .variants
+        .iter()
+        .map(|variant| variant.name.as_str());
+    let kinds = [
+        (
+            "One of these matches or beats each of these variants in both speed and accuracy",
+            names(true),
+        ),
+        ("No accuracy was published for", names(false)),
+        ("Not measured", variants.filter(is_missing).collect()),
+    ];
+    let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let sentences: Vec<String> = kinds
+        .map(|(what, names)| format!("{what}: {}.", names.join(", ")))
+        .collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// The precision of the times, in a sentence.
 fn sure(choices: &[&Choice]) -> Option<String> {
     let samples = || choices.iter().map(|choice| choice.samples);
     let (fewest, most) = (samples().min()?, samples().max()?);
@@ -139,17 +160,16 @@ fn sure(choices: &[&Choice]) -> Option<String> {
     Some(format!("Times are medians of {runs} runs{widest}."))
 }
 
-/// Accuracy against the time here at the batch of the table.
-fn figure(model: &Model, choices: &[Choice]) -> Result<Figure, ReportError> {
+/// Accuracy against the time here at the batch of the table; if nothing was measured, against published times.
+fn figure(model: &Model, choices: &[Choice]) -> Result<Option<Figure>, ReportError> {
     if let Some(choice) = choices.first() {
         let measured = Accuracy {
             id: "readme",
             title: "Accuracy against latency on this machine",
             x: X::Measured(Precision::F32, choice.case.batch),
         };
-        let figure = Figure::of(&measured, model)?;
-        if figure.svg.is_some() {
-            return Ok(figure);
+        if let Some(figure) = Figure::of(&measured, model)? {
+            return Ok(Some(figure));
         }
     }
     Figure::of(&PUBLISHED, model)
@@ -191,8 +211,13 @@ mod tests {
         );
         assert!(
             text.contains("| HRNet\\_W18\\_C\\_ssld | 81.6 % | f32 |")
-                && text.contains("accuracy: HRNet\\_W18\\_C.")
+                && text.contains("accuracy: HRNet\\_W18\\_C. Not measured: HRNet\\_W30\\_C,")
+                && text.contains(", hrnet\\_w18\\_small, hrnet\\_w18\\_small\\_v2."),
+            "{text}"
         );
+        for variant in &zoo.variants {
+            assert!(text.contains(&md::escape(&variant.name)), "{}", variant.name);
+        }
         assert!(text.contains("[The report](reports/README.md)"), "{text}");
         assert!(
             text.contains("`zoo report`, 2026-01-01, Some CPU, 2 threads.")

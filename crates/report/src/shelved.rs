@@ -9,7 +9,7 @@ use harness::{Machine, counted};
 use crate::ReportError;
 use crate::night::Night;
 
-/// Where the way to the newest report lies.
+/// The folder of the page that leads to the newest report.
 ///
 /// A page that leads on, not a symbolic link: links want privileges on Windows, are copied as text files by Git there, and
 /// are not followed by GitHub's pages.
@@ -43,7 +43,7 @@ pub fn earlier(reports: &Path, machine: &Machine, measured: &str) -> Result<Vec<
 pub(crate) struct Entry {
     pub(crate) folder: OsString,
     night: Option<Night>,
-    /// Whether it was measured after the present time, by a clock that was ahead.
+    /// It was measured after the present time, by a clock that was ahead.
     ahead: bool,
 }
 
@@ -85,7 +85,7 @@ fn measured(folder: &OsStr, night: Option<&Night>) -> String {
     night.map_or_else(day, |night| night.about.measured.clone())
 }
 
-/// The folder that `latest` leads to at the time `now`; none where there is no page.
+/// The folder that `latest` leads to at the time `now`; `None` if there is no page.
 ///
 /// # Errors
 /// If a folder or a file in it cannot be read.
@@ -97,10 +97,10 @@ pub fn newest(reports: &Path, now: &str) -> Result<Option<PathBuf>, ReportError>
     Ok(newest.map(|entry| reports.join(entry.folder)))
 }
 
-/// What a list says of a page.
+/// The text of a page in a list.
 pub(crate) fn line(entry: &Entry) -> String {
     let Some(night) = &entry.night else {
-        return "of an older version".into();
+        return "written by an older version".into();
     };
     let about = &night.about;
     let failed = match night.failed() {

@@ -19,6 +19,18 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     ::files::write(path, bytes).map_err(|error| Failure::file(path, &error))
 }
 
+/// Refuses a file that could not be written, before the work begins whose result goes there.
+pub(crate) fn check_output(path: &Path) -> Result<(), Failure> {
+    ::files::check_output(path).map_err(|error| Failure::file(path, &error))
+}
+
+/// Makes the folder of a file if it does not exist, and refuses a file that could not be written there.
+pub(crate) fn make_room(path: &Path) -> Result<(), Failure> {
+    let folder = ::files::folder_of(path);
+    fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    check_output(path)
+}
+
 /// Reads an image file, or standard input for `-`.
 pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = if path == Path::new("-") {

@@ -6,7 +6,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use report::text::visible;
+use report::text::{markdown as md, visible};
 use serde::Serialize;
 
 use crate::{Exit, Failure, ending};
@@ -207,6 +207,21 @@ pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         .lines()
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect()
+}
+
+/// The same table in Markdown.
+pub(crate) fn markdown_table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let heads = titles.iter().map(|title| md::cell(title.trim_start_matches('>')));
+    let rules = titles
+        .iter()
+        .map(|title| if title.starts_with('>') { "---:" } else { "---" });
+    let mut text = line(heads.collect());
+    text.push_str(&line(rules.map(str::to_owned).collect()));
+    for row in rows {
+        text.push_str(&line(row.iter().map(|cell| md::cell(cell)).collect()));
+    }
+    visible(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -85,6 +85,26 @@ fn a_killed_bench_keeps_what_it_measured_and_goes_on() {
     );
     assert_eq!(after.len(), ids.len(), "and none of them twice");
 
+    let early = place
+        .zoo(&[
+            "bench",
+            "--stage",
+            "preprocess",
+            "--time",
+            "0",
+            "--csv",
+            "none/run.csv",
+        ])
+        .failed(8);
+    assert!(
+        early.contains("none/run.csv: there is no folder none: make it") && !early.contains("records go to"),
+        "{early}"
+    );
+    assert_eq!(
+        records(&place, "reports/records.jsonl"),
+        after,
+        "nothing was measured"
+    );
     place.zoo(&[&bench[..], &["--csv", "run.csv"]].concat()).good();
     assert_eq!(
         records(&place, "reports/records.jsonl"),

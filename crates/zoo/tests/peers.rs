@@ -69,12 +69,16 @@ fn race(folder: &Path, peer: &str) -> Output {
 }
 
 fn race_in(folder: &Path, peer: &str, precision: &str) -> Output {
+    race_with(folder, peer, precision, &[])
+}
+
+fn race_with(folder: &Path, peer: &str, precision: &str, others: &[&str]) -> Output {
     let selection = ["-m", "HRNet_W18_C", "--threads", "1", "--peers", peer];
     let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
     let precision = ["--precision", precision];
     zoo(
         folder,
-        &[&["peers", "race"], &selection[..], &rest[..], &precision].concat(),
+        &[&["peers", "race"], &selection[..], &rest[..], &precision, others].concat(),
     )
 }
 
@@ -97,9 +101,25 @@ fn the_list_tells_what_is_installed() {
 #[test]
 fn a_peer_with_the_right_answer_is_raced_beside_ours() {
     let place = place(RIGHT);
-    let output = race(place.path(), "mnn");
+    let markdown = ["--markdown", "race.md"];
+    let output = race_with(place.path(), "mnn", "f32", &markdown);
     let said = text(&output);
     assert!(output.status.success(), "{said}");
+    let page = fs::read_to_string(place.path().join("race.md")).expect("a page");
+    for part in [
+        "# Engines in f32\n",
+        "- **Command**: `zoo peers race -m HRNet_W18_C --threads 1 --peers mnn --weights seeded:0",
+        "- **Date**: 20",
+        "Fake 1.0 on 1 threads",
+        "\n## Overview\n\n| network |",
+        "\n## HRNet\\_W18\\_C, batch 1, 1 thread, 7 rounds\n\n| engine | precision | median ms |",
+        "| mnn | f32 | 5.00 |",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let early = race_with(place.path(), "mnn", "f32", &["--markdown", "none/race.md"]);
+    assert_eq!(early.status.code(), Some(8));
+    assert!(text(&early).contains("there is no folder none") && !text(&early).contains("preparing"));
     assert!(
         said.contains("HRNet_W18_C, batch 1, 1 thread, 7 rounds"),
         "{said}"

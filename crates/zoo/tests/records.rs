@@ -66,10 +66,13 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
     }
     let missing = pick(&[]).said();
     assert!(
-        missing.contains("not measured at batch 1: HRNet_W30_C,")
-            && missing.contains(",hrnet_w18_small_v2 -b 1 --out measured.jsonl` measures them"),
+        missing.contains(
+            "8 networks not measured at batch 1: HRNet_W30_C, HRNet_W32_C, HRNet_W40_C and 5 others; `zoo bench -b 1 --resume \
+             --out measured.jsonl` measures them\n"
+        ),
         "{missing}"
     );
+    assert!(!all.contains("noisy"), "a quiet night has no such column: {all}");
     let fitting = pick(&["--max-p90", "60ms", "--min-top1", "0.78", "--json"]).json();
     assert_eq!(fitting.as_array().expect("a list").len(), 1, "{fitting}");
     assert_eq!(fitting[0]["variant"], "HRNet_W18_C_ssld");
@@ -107,6 +110,42 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
         !error.contains("from "),
         "there are no records to be from: {error}"
     );
+}
+
+#[test]
+fn pick_keeps_what_has_no_published_accuracy_and_what_bench_called_noisy() {
+    let place = Place::new();
+    measured(&place);
+    place.write(
+        "zoo.toml",
+        "schema = 1\nextends = \"builtin\"\n\n[[variant]]\nname = \"mine\"\nnetwork = { widths = [20, 40, 80, 160] }\n\
+         preprocess = \"paddle-224\"\nlicense = \"MIT\"\n",
+    );
+    let text = std::fs::read_to_string(place.path().join("measured.jsonl")).expect("records");
+    let line = text.lines().next().expect("a record");
+    let mut mine: Value = serde_json::from_str(line).expect("JSON");
+    mine["case"] = "mine/f32/bs1/crop224/cpu/t2".into();
+    mine["samples_ns"] = serde_json::json!([10_000_000, 20_000_000, 5_000_000, 30_000_000]);
+    place.write("mine.jsonl", &format!("{text}{mine}\n"));
+    let pick = |options: &[&str]| place.zoo(&[&["pick", "--records", "mine.jsonl"], options].concat());
+    let listed = pick(&[]).good();
+    let row = listed
+        .lines()
+        .find(|line| line.contains(" mine "))
+        .expect(&listed);
+    assert!(
+        row.contains("no published accuracy")
+            && row.trim_end().ends_with("single runs differ by 50 %")
+            && !row.contains('*'),
+        "{row}"
+    );
+    let json = pick(&["--json"]).json();
+    assert_eq!(
+        (&json[0]["variant"], &json[0]["top1"], &json[0]["noise"]),
+        (&"mine".into(), &Value::Null, &"single runs differ by 50 %".into())
+    );
+    assert_eq!(json[1]["noise"], Value::Null);
+    assert!(!pick(&["--min-top1", "1%"]).good().contains("mine "));
 }
 
 #[test]

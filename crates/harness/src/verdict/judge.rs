@@ -15,7 +15,7 @@ use crate::{Case, Interval};
 /// The level of intervals, and of "same".
 const INTERVAL: f64 = 0.05;
 
-/// Processes a side that tell a steady change of 3 % among all cells of a night.
+/// Processes per side that can tell a steady change of 3 % among all cells of a night.
 const ENOUGH: usize = 8;
 
 /// The largest learned threshold within which a case is called the same: a cell that has two speeds learns one of half its
@@ -63,7 +63,7 @@ pub fn compare(before: &[Repeat], now: &[Repeat], history: &History, rule: Rule)
     }
 }
 
-/// Whether a case is still to be judged by its times.
+/// Returns `true` if a case is still to be judged by its times.
 fn open(verdict: &Verdict) -> bool {
     verdict.answer == Answer::Inconclusive
 }
@@ -159,7 +159,7 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// How many repeats failed, where others have times.
+    /// The number of repeats that failed while others have times, in words.
     fn failures(&self, case: &Case) -> String {
         let count = |set: &[Repeat]| {
             let of_case = set.iter().filter(|repeat| repeat.case == *case);
@@ -195,7 +195,7 @@ fn side(repeats: &[&Repeat]) -> Option<Side> {
     })
 }
 
-/// What all cases of a comparison are weighed with.
+/// The evidence that all cases of a comparison share.
 struct Bench<'a> {
     ranks: Ranks,
     history: &'a History,
@@ -295,23 +295,21 @@ impl Bench<'_> {
         verdict.why = format!("{}{why}{rests_on}", verdict.why);
     }
 
-    /// How many processes a side can tell a steady change among all cells; at least as many as are recommended.
+    /// The processes per side that can tell a steady change among all cells; at least as many as are recommended.
     fn enough(&mut self) -> usize {
         let chance = self.rule.alpha / self.family as f64;
         let needed = (ENOUGH..100).find(|n| self.ranks.smallest(*n, *n) <= chance);
         needed.unwrap_or(ENOUGH)
     }
 
-    /// What a verdict rests on, what to do about it, and what the machine did, in words.
+    /// The evidence of a verdict, the advice and the machine's part in the change, in words.
     fn rests_on(&mut self, verdict: &Verdict) -> String {
         let mut text = String::new();
         if let (Some(Basis::Spread), Some(before), Some(now)) = (verdict.basis, verdict.before, verdict.now) {
-            let fewest = before.processes.min(now.processes);
-            let most = before.processes.max(now.processes);
-            let a_side = match most {
-                1 => "one process".to_owned(),
-                _ if fewest == most => format!("{most} processes"),
-                _ => format!("{fewest} and {most} processes"),
+            let a_side = match [before.processes, now.processes] {
+                [1, 1] => "one process".to_owned(),
+                [both, other] if both == other => format!("{both} processes"),
+                [before, now] => format!("{before} and {now} processes"),
             };
             match verdict.answer {
                 Answer::Inconclusive => text.push_str(&format!(
@@ -335,7 +333,7 @@ impl Bench<'_> {
     }
 }
 
-/// What is known of the noise where ranks say too little, in logarithms.
+/// The known noise, in logarithms, for cases in which ranks say too little.
 #[derive(Clone, Copy)]
 struct Spread {
     /// The usual change between two sets.

@@ -59,6 +59,12 @@ fn one_process_finds_what_is_large_and_says_what_it_rests_on() {
         one(&before, &set(CASE, &[2000], |_| {})).answer,
         Answer::Regressed
     );
+    let two = one(&set(CASE, &[1000, 1210], |_| {}), &set(CASE, &[1100], |_| {}));
+    assert!(
+        two.why.contains("; 2 and 1 processes a side cannot tell"),
+        "{}",
+        two.why
+    );
     let again = set(CASE, &[1000], |record| {
         record.started = "2026-11-29T03:00:00Z".into()
     });

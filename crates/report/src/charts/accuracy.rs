@@ -1,9 +1,9 @@
-use harness::NetworkCase;
+use harness::{NetworkCase, Times};
 use hrnet::{CountingRule, Precision, Shape};
 use registry::{Claim, Column, Metric, Variant};
 
 use super::{Chart, Drawing, Part, label, threads, told};
-use crate::cells::{Model, Times};
+use crate::cells::Model;
 use crate::frame::Words;
 use crate::series::{Point, Series};
 
@@ -12,7 +12,7 @@ const SOURCE: &str = "page";
 /// The tag of variants trained by distillation.
 const DISTILLED: &str = "ssld";
 
-/// How far a published count may lie from its rule's before a chart says so, as a share.
+/// The distance of a published count from its rule's, as a share, from which a chart says so.
 const FAR: f64 = 0.2;
 
 /// Published top-1 against something.
@@ -149,7 +149,7 @@ impl Accuracy {
         }
     }
 
-    /// What the horizontal axis counts.
+    /// The unit of the horizontal axis.
     fn unit(&self) -> &'static str {
         match &self.x {
             X::PublishedFlops => "G FLOPs",
@@ -210,7 +210,7 @@ impl Accuracy {
     }
 }
 
-/// What is to be known of published FLOPs that are far from what their rule gives.
+/// A sentence on published FLOPs that are far from what their rule gives.
 fn misprints(model: &Model) -> String {
     let zoo = model.input.zoo;
     let wrong = zoo.variants.iter().filter_map(|variant| {
@@ -236,7 +236,7 @@ fn misprints(model: &Model) -> String {
     wrong.collect()
 }
 
-/// What a time is of.
+/// The title of an axis of times.
 fn latency(batch: usize, how: &str) -> String {
     match batch {
         1 => format!("latency of an image, ms{how}"),

@@ -37,32 +37,32 @@ pub(crate) trait Chart: Sync {
     /// The file's name without its extension.
     fn id(&self) -> &'static str;
 
-    /// What it shows, in a few words.
+    /// Its subject, in a few words.
     fn title(&self) -> &'static str;
 
     /// The part of the page that it belongs to.
     fn part(&self) -> Part;
 
-    /// What is drawn, or `None` where there is nothing to draw.
+    /// Its values, or `None` if there is nothing to draw.
     fn data(&self, model: &Model) -> Option<Drawing>;
 }
 
 /// Parts of the page that have charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// What an accuracy costs.
+    /// Accuracy against cost.
     Accuracy,
-    /// How fast networks are here.
+    /// Speed on this machine.
     Latency,
-    /// What other number formats gain and cost.
+    /// Gains and costs of other number formats.
     Precision,
-    /// Where the time of one of them goes.
+    /// The time of one network by its parts.
     Layers,
-    /// What comes before the network.
+    /// The steps before the network.
     Preprocessing,
 }
 
-/// What is drawn, in numbers.
+/// A chart in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Drawing {
     Scatter(Series),
@@ -76,7 +76,7 @@ impl Drawing {
     /// The drawing as an SVG.
     ///
     /// # Errors
-    /// What plotters says.
+    /// The error of plotters.
     pub(crate) fn svg(&self) -> Result<String, Fault> {
         match self {
             Self::Scatter(series) => scatter::svg(series),
@@ -113,22 +113,22 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
     },
     &Accuracy {
         id: "accuracy.t4.f32.bs4",
-        title: "Accuracy against T4 latency, f32",
+        title: "Accuracy against T4 latency, f32, batch 4",
         x: X::Published("NVIDIA T4", Precision::F32, 4),
     },
     &Accuracy {
         id: "accuracy.local.f32.bs4",
-        title: "Accuracy against latency here, f32",
+        title: "Accuracy against latency here, f32, batch 4",
         x: X::Measured(Precision::F32, 4),
     },
     &Accuracy {
         id: "accuracy.t4.f16.bs4",
-        title: "Accuracy against T4 latency, f16",
+        title: "Accuracy against T4 latency, f16, batch 4",
         x: X::Published("NVIDIA T4", Precision::F16, 4),
     },
     &Accuracy {
         id: "accuracy.local.f16.bs4",
-        title: "Accuracy against latency here, f16",
+        title: "Accuracy against latency here, f16, batch 4",
         x: X::Measured(Precision::F16, 4),
     },
     &Accuracy {
@@ -159,12 +159,12 @@ pub(crate) fn label(name: &str) -> String {
         .replace('_', " ")
 }
 
-/// So many threads, in words.
+/// A number of threads, in words.
 pub(crate) fn threads(count: usize) -> String {
     harness::counted(count, "thread")
 }
 
-/// What a time is, in words: its median and where that lies.
+/// A time in words: its median and the interval of that.
 pub(crate) fn told(median: f64, interval: Option<(f64, f64)>, unit: &str) -> String {
     let within = interval.map_or(String::new(), |(low, high)| {
         format!(" [{}, {}]", digits(low), digits(high))

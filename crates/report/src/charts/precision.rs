@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 
+use harness::Times;
+
 use super::{Chart, Drawing, Part, label, threads, told};
-use crate::cells::{Model, Times};
+use crate::cells::Model;
 use crate::frame::Words;
 use crate::pairs::{Group, Pair, Pairs};
 use crate::precisions::{Compared, Kind, compared, usual};
 
-/// How fast a network is in each precision, and how far its logits are from those in f32.
+/// The speed of a network in each precision, and the distance of its logits from those in f32.
 pub(super) struct Precisions;
 
 impl Chart for Precisions {

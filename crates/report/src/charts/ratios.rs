@@ -1,9 +1,10 @@
+use harness::Times;
 use hrnet::{Precision, Shape};
 use registry::{Metric, Variant};
 
 use super::precision::ratio;
 use super::{Chart, Drawing, Part, claim, label, threads, told};
-use crate::cells::{Model, Times};
+use crate::cells::Model;
 use crate::dots::{Dot, Dots, Row};
 use crate::frame::Words;
 

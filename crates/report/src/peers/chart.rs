@@ -24,7 +24,7 @@ pub(crate) fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
             id,
             title: chart.words.title,
             part: None,
-            svg: Some(svg),
+            svg,
         })
     };
     settings(model).into_iter().map(drawn).collect()

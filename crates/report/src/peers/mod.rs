@@ -7,12 +7,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use harness::{NetworkCase, Race, Ratio, Record};
+use harness::{NetworkCase, Race, Ratio, Record, Times};
 use hrnet::Precision;
 
 pub(crate) use self::chart::figures;
 pub(crate) use self::table::{advice, section};
-use crate::cells::{Model, OURS, Times};
+use crate::cells::{Model, OURS};
 use crate::charts::threads;
 
 /// A batch, a number of threads and a crop: what a chart has in common.
@@ -69,7 +69,7 @@ fn settings<'a>(model: &Model<'a>) -> Vec<(Setting, Networks<'a>)> {
 }
 
 /// The entries of one question, fastest first: of its last race in f32, or where it was never raced of the last record of each
-/// engine on the machine that our last one is of. None where there is no peer or no time of ours.
+/// engine on the machine that our last one is of. Empty if there is no peer or no time of ours.
 fn entries<'a>(model: &Model<'a>, records: &[&'a Record]) -> Vec<Entry<'a>> {
     let lower = races_of_lower_precisions(model);
     let in_f32 = |race: &&Race| !lower.contains(race.id.as_str());

@@ -26,8 +26,8 @@ pub(crate) fn section(model: &Model, figures: Vec<Figure>) -> Option<Section> {
         text: format!(
             "Other engines on our own ONNX export of the same weights, batch norms folded, with the same images and \
              threads: f32 in, logits out. An engine's logits are compared with our reference before it is timed. In a race \
-             the engines take turns, so that what slows the machine down falls on all, and the second run of a turn counts; a ratio is the median over the \
-             rounds, in brackets its 95 % interval. Measured here: {}.",
+             the engines take turns, so that a slow moment of the machine slows them all, and the second run of a turn counts. A ratio is the \
+             median over the rounds, in brackets its 95 % interval. Measured here: {}.",
             versions.join("; ")
         ),
     }];
@@ -50,7 +50,7 @@ pub(crate) fn section(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     })
 }
 
-/// What to do for this section where it is missing.
+/// The advice in place of this section if no peer was measured.
 pub(crate) fn advice(model: &Model) -> Option<Block> {
     let is_peer = |record: &Record| model.is_peer(engine(record));
     let text = "No other engine was measured beside ours: `zoo peers install` installs some, and then `zoo nightly` and \

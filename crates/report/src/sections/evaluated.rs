@@ -5,7 +5,7 @@ use crate::cells::Model;
 use crate::evaluations::{Since, in_order};
 use crate::page::{Block, Item, Section, Table};
 
-/// Accuracies that were measured, beside what is claimed; none where none was.
+/// Accuracies that were measured, beside what is claimed; `None` if none was.
 pub(super) fn evaluated(model: &Model) -> Option<Section> {
     let input = &model.input;
     if input.evaluations.is_empty() {
@@ -41,9 +41,9 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
         Block::Table(table),
         Block::Text {
             text: "A claim is compared with an evaluation of the same weights, prepared alike, on all 50 000 images of \
-                   ImageNet's validation set; its printed digits decide: 0.769 stands for 0.7685 to 0.7695. Of any other \
-                   evaluation it says nothing. Intervals are Wilson's. Since before: the same network on the same images in the last earlier night that has it, \
-                   where any difference is a change of the program or the machine."
+                   ImageNet's validation set; its printed digits decide: 0.769 stands for 0.7685 to 0.7695. With any other \
+                   evaluation it is not comparable. Intervals are Wilson's. Since before: the difference from the last earlier night with \
+                   the same network on the same images; any is a change of the program or the machine."
                 .into(),
         },
         Block::Table(keys),
@@ -71,16 +71,16 @@ fn lead(model: &Model) -> String {
             sets.push(set);
         }
     }
-    let mut text = format!("By zoo eval, on {}.", sets.join("; and on "));
+    let mut text = format!("By `zoo eval`, on {}.", sets.join("; and on "));
     if evaluations.seeded > 0 {
         text.push_str(&format!(
-            " {} evaluations of made-up weights are left out: their accuracy means nothing.",
+            " {} evaluations of seeded weights are left out: their accuracy means nothing.",
             evaluations.seeded
         ));
     }
     if evaluations.parts > 0 {
         text.push_str(&format!(
-            " {} shards are left out: zoo eval merge puts them together.",
+            " {} shards are left out: `zoo eval merge` puts them together.",
             evaluations.parts
         ));
     }

@@ -5,7 +5,7 @@ use harness::{Provenance, counted};
 use super::doubts::noisy_night;
 use crate::cells::Model;
 
-/// What the page was made on and by.
+/// The records, the machine and the program of a page.
 pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
     let records = model.input.records;
     let mut facts = Vec::new();
@@ -15,16 +15,7 @@ pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
     let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
     let about = &record.provenance;
     let machine = &about.machine;
-    let gib = machine.memory_bytes as f64 / f64::from(1 << 30);
-    add(
-        "machine",
-        format!(
-            "{}, {}, {gib:.0} GiB, {}",
-            machine.cpu,
-            counted(machine.threads, "thread"),
-            machine.os
-        ),
-    );
+    add("machine", machine.in_words());
     add("CPU features", machine.cpu_features.join(" "));
     let begun = records.iter().map(|record| record.started.as_str()).min();
     add(
@@ -36,15 +27,7 @@ pub(crate) fn facts(model: &Model) -> Vec<(String, String)> {
             model.input.measured().unwrap_or_default()
         ),
     );
-    let commit = about
-        .commit
-        .as_ref()
-        .map_or("no commit known".to_owned(), |commit| {
-            let dirty = if commit.dirty { " with changes" } else { "" };
-            let short = commit.hash.get(..12).unwrap_or(&commit.hash);
-            format!("commit {short}{dirty}")
-        });
-    add("program", format!("zoo {}, {commit}, {}", about.zoo, about.build));
+    add("program", about.program());
     for (title, values) in [
         ("backends", values(model, |about| &about.backend)),
         ("weights", values(model, |about| &about.weights)),
@@ -69,7 +52,7 @@ pub(super) fn values<'a>(model: &Model<'a>, value: impl Fn(&'a Provenance) -> &'
     values.into_iter().filter(|value| !value.is_empty()).collect()
 }
 
-/// What must be known before the numbers are read.
+/// Warnings that a reader needs before the numbers.
 pub(crate) fn notices(model: &Model) -> Vec<String> {
     let mut notices: Vec<String> = noisy_night(model).into_iter().collect();
     let records = model.input.records;
@@ -102,7 +85,7 @@ pub(crate) fn notices(model: &Model) -> Vec<String> {
         .collect();
     if machines.len() > 1 {
         notices.push(format!(
-            "The records are of {} machines; only the first is named above.",
+            "The records come from {} machines; only the first is named above.",
             machines.len()
         ));
     }

@@ -1,7 +1,7 @@
 use crate::page::{Block, Section};
 
 /// The words that a page uses as this project does, in order of the alphabet.
-const TERMS: [(&str, &str); 18] = [
+const TERMS: [(&str, &str); 19] = [
     (
         "A/A",
         "the same program measured twice; a change that is found between the two is a false alarm.",
@@ -45,8 +45,12 @@ const TERMS: [(&str, &str); 18] = [
         "the middle of all runs, and the median distance of single runs from it.",
     ),
     (
+        "noisy",
+        "of a time that may be far off: other processes were at work, a host took processors away, the machine's speed changed, or single runs lie far apart.",
+    ),
+    (
         "p90",
-        "the time that nine in ten runs stay within; ≤ where runs are too few, and the slowest stands in.",
+        "the 90th percentile of the runs: nine in ten take at most as long. With fewer than 44 runs it is the slowest of them, after a ≤.",
     ),
     (
         "peer",

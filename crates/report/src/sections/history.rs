@@ -19,14 +19,14 @@ struct Track<'a> {
 }
 
 impl Track<'_> {
-    /// Whether this night's verdict is a change.
+    /// Returns `true` if this night's verdict is a change.
     fn changed(&self) -> bool {
         let mark = self.nights.last().and_then(|(_, mark)| *mark);
         mark.is_some_and(|mark| mark.answer == "regressed" || mark.answer == "improved")
     }
 }
 
-/// What changed since the nights before.
+/// The changes since the nights before.
 pub(super) fn history(model: &Model) -> Section {
     let input = &model.input;
     let tracks = tracks(model);
@@ -53,9 +53,7 @@ pub(super) fn history(model: &Model) -> Section {
         });
     } else {
         blocks.push(Block::Text {
-            text:
-                "No earlier night of this machine lies beside this one: there is nothing to compare with yet."
-                    .into(),
+            text: "There is no earlier night of this machine in the folder, so there is nothing to compare with yet.".into(),
         });
     }
     let told: Vec<&Track> = tracks.iter().filter(|track| track.changed()).collect();
@@ -77,7 +75,22 @@ pub(super) fn history(model: &Model) -> Section {
     }
 }
 
-/// How many of each verdict, the most urgent first.
+/// The changes in a sentence.
+pub(super) fn verdict(model: &Model) -> String {
+    let input = &model.input;
+    match input.history.last() {
+        _ if !input.verdicts.marks().is_empty() => {
+            format!("Against the night before: {}.", counts(input.verdicts))
+        }
+        Some(last) => format!(
+            "These records were not compared with the last night, {}.",
+            last.folder
+        ),
+        None => "Unknown: there is no earlier night of this machine to compare with.".into(),
+    }
+}
+
+/// The number of each verdict, the most urgent first.
 fn counts(verdicts: &Verdicts) -> String {
     let answers = [
         "regressed",

@@ -10,7 +10,7 @@ use crate::charts::threads;
 use crate::page::{Block, Figure, Section, Table};
 use crate::peers;
 
-/// What a table has in common: backend, threads and crop.
+/// The setting of a table: backend, threads and crop.
 type Setting<'a> = (&'a str, usize, usize);
 
 /// The cells of one table by network, precision and batch.
@@ -34,7 +34,7 @@ pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> 
         blocks.push(Block::Text {
             text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The batch is \
                    in memory; preprocessing is not in the time. A dash was not measured: \
-                   `zoo bench -m NAME --precision LIST -b LIST` does."
+                   `zoo bench -m NAME --precision LIST -b LIST` measures it."
                 .into(),
         });
     }
@@ -106,7 +106,7 @@ fn shared_name(model: &Model, variant: &Variant) -> String {
     names.join("\n")
 }
 
-/// How many samples a cell has, and how far they lie apart.
+/// The number of samples per cell and their spread, in words.
 fn spread(model: &Model) -> Option<Block> {
     let measured = || {
         let cells = model.alone().filter_map(Cell::measured);
@@ -122,8 +122,7 @@ fn spread(model: &Model) -> Option<Block> {
     };
     Some(Block::Text {
         text: format!(
-            "How sure is this: {fewest} to {most} runs per cell; the largest median absolute deviation is {:.1} % of its \
-             median ({}).{doubt}",
+            "The cells have {fewest} to {most} runs each. The largest median absolute deviation is {:.1} % of its median ({}).{doubt}",
             largest * 100.0,
             Case::Network(case.clone())
         ),

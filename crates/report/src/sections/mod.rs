@@ -1,4 +1,4 @@
-//! What the page says, part by part.
+//! The sections of the page.
 
 mod claims;
 mod doubts;
@@ -11,11 +11,12 @@ mod layers;
 mod pick;
 mod precision;
 mod preprocessing;
+mod summary;
 
 use harness::{Outcome, Record};
 
 use self::claims::{findings, networks, published};
-use self::doubts::doubts;
+use self::doubts::{doubts, shown};
 use self::evaluated::evaluated;
 pub(crate) use self::facts::{facts, notices};
 use self::glossary::glossary;
@@ -26,8 +27,9 @@ use self::pick::pick;
 pub(crate) use self::pick::readme_table;
 use self::precision::precisions;
 use self::preprocessing::preprocessing;
+pub(crate) use self::summary::summary;
 use crate::cells::Model;
-use crate::charts::Part;
+use crate::charts::{CHARTS, Chart, Part};
 use crate::page::{Block, Figure, Item, Section};
 use crate::peers;
 
@@ -63,20 +65,9 @@ fn accuracy(model: &Model, figures: Vec<Figure>) -> Section {
                share a network share its place on the horizontal axis."
             .into(),
     }];
-    let zoo = model.input.zoo;
-    let unmeasured: Vec<&str> = zoo
-        .variants
-        .iter()
-        .filter(|variant| zoo.network_of(variant).name == variant.name)
-        .filter(|variant| model.ours_of(&variant.name).next().is_none())
-        .map(|variant| variant.name.as_str())
-        .collect();
-    if !unmeasured.is_empty() {
-        blocks.push(Block::Text {
-            text: format!("Not measured here: {}.", unmeasured.join(", ")),
-        });
-    }
-    blocks.push(Block::Figures { figures });
+    let missing = missing(model, &figures);
+    blocks.extend(drawn(figures));
+    blocks.extend(missing.map(|text| Block::Text { text }));
     Section {
         id: "accuracy",
         title: "Accuracy against cost".into(),
@@ -84,12 +75,42 @@ fn accuracy(model: &Model, figures: Vec<Figure>) -> Section {
     }
 }
 
-/// The charts that could be drawn.
+/// The networks and the charts of accuracies for which nothing was measured, as a sentence.
+fn missing(model: &Model, figures: &[Figure]) -> Option<String> {
+    let is_drawn = |chart: &dyn Chart| figures.iter().any(|figure| figure.id == chart.id());
+    let charts = CHARTS.iter().filter(|chart| chart.part() == Part::Accuracy);
+    let charts = charts
+        .filter(|chart| !is_drawn(**chart))
+        .map(|chart| chart.title());
+    let kinds = [
+        ("networks", unmeasured(model).join(", ")),
+        ("charts", charts.collect::<Vec<&str>>().join("; ")),
+    ];
+    let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let lists: Vec<String> = kinds.map(|(kind, names)| format!("{kind}: {names}")).collect();
+    (!lists.is_empty()).then(|| {
+        format!(
+            "Nothing was measured here for these {}.",
+            lists.join(". For these ")
+        )
+    })
+}
+
+/// The networks that none of our engines was measured on, each by its first variant.
+pub(crate) fn unmeasured<'a>(model: &Model<'a>) -> Vec<&'a str> {
+    let zoo = model.input.zoo;
+    let networks = zoo.variants.iter().map(|variant| &*variant.name);
+    networks
+        .filter(|name| {
+            zoo.variant(name)
+                .is_some_and(|variant| zoo.network_of(variant).name == *name)
+        })
+        .filter(|name| model.ours_of(name).next().is_none())
+        .collect()
+}
+
+/// The charts, if there are any.
 pub(crate) fn drawn(figures: Vec<Figure>) -> Option<Block> {
-    let figures: Vec<Figure> = figures
-        .into_iter()
-        .filter(|figure| figure.svg.is_some())
-        .collect();
     (!figures.is_empty()).then_some(Block::Figures { figures })
 }
 

@@ -1,31 +1,26 @@
-use harness::counted;
+use harness::{Times, counted};
 use hrnet::Precision;
 
 use super::digits;
-use crate::cells::{Model, P90_SAMPLES};
+use crate::cells::Model;
 use crate::charts::threads;
 use crate::page::{Block, Section, Table};
-use crate::pick::{self, Choice};
+use crate::pick::{self, Choice, faster};
 
 /// Choices that a page shows without being asked.
 const SHOWN: usize = 15;
 
-/// Which one to use: claimed accuracy against the time measured here.
+/// The choice of a network: claimed accuracy against the time measured here.
 pub(super) fn pick(model: &Model) -> Option<Section> {
     let choices = pick::of(model, None);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
     let many = choices.len() > SHOWN;
-    let mut text = if many {
-        format!(
-            "Worth considering at batch {batch}: nothing else is as fast, as accurate and as exact as these."
-        )
-    } else {
-        format!(
-            "Worth considering at batch {batch}{}. Nothing else is as fast, as accurate and as exact.",
-            best(&choices)
-        )
-    };
+    let named = if many { String::new() } else { best(&choices) };
+    let mut text = format!(
+        "Worth considering at batch {batch}{named}. {}",
+        rivals(model, &choices)
+    );
     text.push_str(" `zoo pick --max-p90 60ms --min-top1 78%` asks the same of these records.");
     if choices
         .iter()
@@ -37,7 +32,8 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
     }
     if few > 0 {
         text.push_str(&format!(
-            " ≤: fewer than {P90_SAMPLES} runs are too few for a 90th percentile, and the slowest run stands in."
+            " ≤: fewer than {} runs are too few for a 90th percentile, and the slowest run stands in.",
+            Times::P90_SAMPLES
         ));
     }
     let mut blocks = vec![Block::Text { text }];
@@ -54,6 +50,35 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
         title: "Which one should I use?".into(),
         blocks,
     })
+}
+
+/// The rest of the page beside the best choices, in a sentence: nothing is as fast, or engines of somebody else are faster.
+fn rivals(model: &Model, choices: &[Choice]) -> String {
+    let best = choices.iter().filter(|choice| choice.best);
+    let mut rivals: Vec<String> = best
+        .filter_map(|choice| {
+            let (ours, other) = (&choice.case, faster(model, choice)?);
+            Some(format!(
+                "{} in {} takes {} ms here and {} ms on {} in {}",
+                ours.variant,
+                ours.precision,
+                digits(choice.median_ns / 1e6),
+                digits(other.median_ns / 1e6),
+                other.case.backend,
+                other.case.precision
+            ))
+        })
+        .collect();
+    rivals.dedup();
+    if rivals.is_empty() {
+        return "Nothing else on this page with a published accuracy is as fast, as accurate and as exact."
+            .into();
+    }
+    format!(
+        "On the engines of this program nothing else with a published accuracy is as fast, as accurate and as exact. Other \
+         engines are faster: {}.",
+        rivals.join("; ")
+    )
 }
 
 /// The choices that nothing beats, by precision, as the end of a sentence.
@@ -123,7 +148,8 @@ fn median(choice: &Choice, between: &str) -> String {
     let within = choice.interval_ns.map_or(String::new(), |(low, high)| {
         format!("{between}[{}, {}]", digits(low / 1e6), digits(high / 1e6))
     });
-    format!("{}{within}", digits(choice.median_ns / 1e6))
+    let noisy = choice.noise.map_or(String::new(), |_| format!("{between}noisy"));
+    format!("{}{within}{noisy}", digits(choice.median_ns / 1e6))
 }
 
 fn p90(choice: &Choice) -> String {

@@ -10,7 +10,7 @@ use crate::precisions::{Compared, compared, usual};
 /// Rows that a table shows without being asked.
 const SHOWN: usize = 12;
 
-/// What other number formats gain and cost; none where there is only f32.
+/// The gains and costs of other number formats; `None` if only f32 was measured.
 pub(super) fn precisions(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let mut compared = compared(model);
     let (count, _, crop) = usual(&compared)?;
@@ -37,7 +37,7 @@ fn lead(count: usize, crop: usize) -> String {
     )
 }
 
-/// What the agreement of first classes is worth here.
+/// The worth of the agreement of first classes here.
 fn doubt(compared: &[Compared]) -> Option<String> {
     let images = compared.iter().map(|one| one.case.batch).max()?;
     let images = counted(images, "image");
@@ -71,7 +71,10 @@ fn table(compared: &[Compared]) -> Table {
         table.row(row(one));
     }
     if compared.len() > SHOWN {
-        table.folded = Some(format!("All {} in numbers", counted(compared.len(), "cell")));
+        table.folded = Some(format!(
+            "All {} of this comparison in numbers",
+            counted(compared.len(), "cell")
+        ));
     }
     table
 }

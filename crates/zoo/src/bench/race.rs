@@ -1,8 +1,11 @@
+mod markdown;
+
 use std::path::Path;
 
-use harness::{Budget, Case, NetworkCase, Race, Ratio, Record, Summary, append};
+use harness::{Budget, Case, NetworkCase, Race, Ratio, Record, Summary, append, counted};
 use hrnet::{Precision, Shape};
 
+pub(crate) use self::markdown::markdown;
 use super::{Workshop, canary, provenance};
 use crate::Failure;
 use crate::output::table;
@@ -204,39 +207,46 @@ impl Standing {
 
     /// Every engine's times and errors, and what they come to.
     pub(crate) fn text(&self) -> String {
+        let over = self.over();
+        let rows = self.records.iter().map(|record| self.row(record));
+        let mut text = format!("{}\n{}", self.title(), table(&titles(&over), rows));
+        for line in self.remarks() {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The network, the batch, the threads and how many rounds were run.
+    fn title(&self) -> String {
         let Heat { batch, threads, .. } = self.heat;
         let rounds = self.records.iter().map(|record| record.samples_ns.len()).max();
-        let rounds = rounds.unwrap_or(0);
-        let first = self.heat.engines[0].label();
-        let over = format!(">over {first}");
-        let titles = [
-            "engine",
-            "precision",
-            ">median ms",
-            ">±",
-            &over,
-            "95 %",
-            ">error / std",
-            ">of largest",
-            "what",
-        ];
-        let mut text = format!(
-            "{}, batch {batch}, {threads} thread{}, {rounds} round{}\n{}",
+        format!(
+            "{}, batch {batch}, {}, {}",
             self.heat.variant,
-            if threads == 1 { "" } else { "s" },
-            if rounds == 1 { "" } else { "s" },
-            table(&titles, self.records.iter().map(|record| self.row(record)))
-        );
+            counted(threads, "thread"),
+            counted(rounds.unwrap_or(0), "round")
+        )
+    }
+
+    /// The title of the column of ratios.
+    fn over(&self) -> String {
+        format!(">over {}", self.heat.engines[0].label())
+    }
+
+    /// Our rate, and our own f32 and the fastest peer beside it, a sentence each; none if our engine failed.
+    fn remarks(&self) -> Vec<String> {
         let Some(summary) = self.records[0].summary() else {
-            return text;
+            return Vec::new();
         };
-        text.push_str(&format!("{first}: {:.1} GMAC/s", self.rate(summary)));
+        let first = self.heat.engines[0].label();
+        let mut rate = format!("{first}: {:.1} GMAC/s", self.rate(summary));
         if let (Some(peak), Some(of_peak)) = (self.peak_gmacs(), self.of_peak()) {
-            text.push_str(&format!(
+            rate.push_str(&format!(
                 ", {of_peak} of the {peak:.1} GMAC/s that fused multiply-adds of f32 reach here"
             ));
         }
-        text.push('\n');
+        let mut lines = vec![rate];
         let beside = [
             ("our own f32", self.our_f32()),
             ("fastest peer", self.fastest_peer()),
@@ -248,10 +258,9 @@ impl Standing {
             let [ratio, interval] = words(self.ratio(record));
             let (label, ms) = (engine(record).label(), summary.median_ms());
             let line = format!("{who}: {label}, {ms:.2} ms, {ratio} times as long as {first} {interval}");
-            text.push_str(line.trim_end());
-            text.push('\n');
+            lines.push(line.trim_end().to_owned());
         }
-        text
+        lines
     }
 
     /// A record as a row of the heat's table.
@@ -328,6 +337,21 @@ impl Standing {
     }
 }
 
+/// The columns of a heat's table, with the title of the ratios.
+fn titles(over: &str) -> [&str; 9] {
+    [
+        "engine",
+        "precision",
+        ">median ms",
+        ">±",
+        over,
+        "95 %",
+        ">error / std",
+        ">of largest",
+        "what",
+    ]
+}
+
 /// The columns of [`Standing::summary`].
 const SUMMARY: [&str; 15] = [
     "network",
@@ -350,13 +374,19 @@ const SUMMARY: [&str; 15] = [
 /// One row a heat: our time, our own f32's and the fastest peer's, the errors of both, and our share of the machine's peak in
 /// f32. Columns that nothing stands in are left out.
 pub(crate) fn overview(standings: &[Standing]) -> String {
+    let (titles, rows) = summaries(standings);
+    table(&titles, rows)
+}
+
+/// The titles and rows of [`overview`].
+fn summaries(standings: &[Standing]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let rows: Vec<Vec<String>> = standings.iter().map(Standing::summary).collect();
     let filled: Vec<usize> = (0..SUMMARY.len())
         .filter(|column| rows.iter().any(|row| !row[*column].is_empty()))
         .collect();
-    let titles: Vec<&str> = filled.iter().map(|column| SUMMARY[*column]).collect();
+    let titles = filled.iter().map(|column| SUMMARY[*column]).collect();
     let pick = |row: &Vec<String>| filled.iter().map(|column| row[*column].clone()).collect();
-    table(&titles, rows.iter().map(pick))
+    (titles, rows.iter().map(pick).collect())
 }
 
 /// Who answered, and in which precision.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::verdict::{History, Repeat, Rule, compare};
-use harness::{Case, Noise, Outcome, Quantile, Record, Summary, counted};
+use harness::{Case, Noise, Outcome, Record, Times, counted};
 use registry::Zoo;
 use serde::Serialize;
 
@@ -21,26 +21,21 @@ pub(crate) fn line(records: &[&Record]) -> String {
         return String::new();
     };
     let id = first.case.to_string();
-    let mut medians = Vec::new();
-    for record in records {
-        match record.outcome() {
-            Outcome::Failed(error) => return format!("{id:<52} failed: {error}"),
-            Outcome::Measured(summary) => medians.push(summary.median_ns.round() as u64),
-        }
-    }
-    let samples: Vec<u64> = records
-        .iter()
-        .flat_map(|record| record.samples_ns.iter().copied())
-        .collect();
-    let (Some(pooled), Some(middle)) = (Summary::of(&samples), Summary::of(&medians)) else {
-        return format!("{id:<52} failed: no samples");
+    let failed = records.iter().find_map(|record| match record.outcome() {
+        Outcome::Failed(error) => Some(error),
+        Outcome::Measured(_) => None,
+    });
+    let times = match (failed, Times::of(records)) {
+        (Some(error), _) => return format!("{id:<52} failed: {error}"),
+        (None, None) => return format!("{id:<52} failed: no samples"),
+        (None, Some(times)) => times,
     };
-    let images = first.case.images() as f64 / (middle.median_ns / 1e9);
-    let p90 = match Quantile::of(&samples, 0.9) {
-        Quantile::Known { at_most_ns, .. } => format!("p90 <= {:.3} ms", at_most_ns / 1e6),
-        Quantile::Needs(samples) => format!("p90 needs {samples} runs: a longer --time"),
+    let images = first.case.images() as f64 / (times.median_ns / 1e9);
+    let p90 = match (times.p90_ns, times.p90_bound_ns) {
+        (Some(p90), Some(bound)) => format!("p90 {:.3} ms, bound {:.3} ms", p90 / 1e6, bound / 1e6),
+        _ => format!("p90 needs {} runs: a longer --time", Times::P90_SAMPLES),
     };
-    let processes = match records.len() {
+    let processes = match times.processes {
         1 => String::new(),
         processes => format!(" in {processes} processes"),
     };
@@ -48,9 +43,9 @@ pub(crate) fn line(records: &[&Record]) -> String {
     let noise = noise.map_or(String::new(), |noise| format!("  noisy: {noise}"));
     format!(
         "{id:<52} {:>10.3} ms ± {:<8.3} {images:>9.2} images/s  ({}{processes}; {p90}){noise}",
-        middle.median_ms(),
-        pooled.mad_ns / 1e6,
-        counted(samples.len(), "run"),
+        times.median_ms(),
+        times.mad_ns / 1e6,
+        counted(times.samples, "run"),
     )
 }
 
@@ -301,6 +296,11 @@ mod tests {
         );
         let text = told(&[Ok(40)]);
         assert!(text.contains("(9 runs; p90"), "{text}");
+        let text = told(&[Ok(40), Ok(50), Ok(80), Ok(40), Ok(50)]);
+        assert!(
+            text.contains("(45 runs in 5 processes; p90 80.000 ms, bound 80.000 ms)"),
+            "{text}"
+        );
         assert!(told(&[Ok(40), Err("killed")]).ends_with("failed: killed"));
     }
 

@@ -14,6 +14,7 @@ use crate::bench::{
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
+use crate::files::{check_output, make_room};
 use crate::model::WeightsArg;
 use crate::selector::{Selector, matching};
 use crate::{Exit, Failure, memory, peers};
@@ -21,8 +22,11 @@ use crate::{Exit, Failure, memory, peers};
 /// Measure latencies on this machine
 ///
 /// Lists are separated by commas. Variants that share a network are measured once. Each cell is measured in a process of
-/// its own, after its answer was compared with the reference's. Every run is kept: one JSON record a process, appended to
-/// the records file as soon as it is measured. A run that was interrupted goes on with --resume.
+/// its own, after its answer was compared with the reference's. Every run is kept: one JSON record per process, appended to
+/// the records file as soon as it is measured. --resume continues an interrupted run.
+///
+/// A line has the median of the runs, ± their median absolute deviation, and images per second. With 44 runs and more it has
+/// p90, the 90th percentile of the runs, and its bound: the true 90th percentile does not exceed it, with 99 % confidence.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Variants by name, or by pattern with * and ? as wildcards; of weights that a name chooses only the network counts here
@@ -179,6 +183,8 @@ impl Bench {
         tasks: Vec<Task>,
         known: &[Record],
     ) -> Result<(), Failure> {
+        make_room(&self.out)?;
+        self.csv.as_deref().map_or(Ok(()), check_output)?;
         let plan = campaign.plan(tasks.clone(), known)?;
         cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));
         if self.calibration.file.is_none() && self.stage != StageArg::Preprocess {

@@ -93,6 +93,7 @@ impl Export {
         let variant = named.variant;
         let format = self.format()?;
         self.refuse_what_does_not_fit(format)?;
+        files::check_output(&self.output)?;
         let preprocess = Preparation::by_weights(variant, &self.weights.whose(cx, named)?).profile;
         let graph = variant.spec.graph(Shape::square(1, preprocess.crop))?;
         let weights = self.weights.load(cx, named, &graph)?;

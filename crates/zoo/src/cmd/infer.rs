@@ -4,6 +4,7 @@ use clap::Args;
 use hrnet::Shape;
 
 use crate::context::Context;
+use crate::files::check_output;
 use crate::model::ModelArgs;
 use crate::nodes::{NodeArgs, Tap};
 use crate::npy::Array;
@@ -59,6 +60,7 @@ impl Infer {
                 "a network makes numbers of NaN and infinity that mean nothing; numpy.isfinite finds them",
             )
         })?;
+        check_output(&self.output)?;
         let weights = self.model.weights.load(cx, named, &whole)?;
         let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
         let mut values = session.logits(&images)?;

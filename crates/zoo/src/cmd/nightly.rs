@@ -19,6 +19,7 @@ use crate::bench::{
 };
 use crate::context::Context;
 use crate::eval::NightEvalArgs;
+use crate::files::make_room;
 use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
 use crate::verdicts::tonight::Tonight;
@@ -80,6 +81,9 @@ impl Nightly {
             counted(zoo.variants.len(), "variant")
         ));
         check_cache(cx)?;
+        if let Some(folder) = &self.markdown {
+            make_room(&folder.join("README.md"))?;
+        }
         let eval = self.eval.plan(cx, if self.quick { 100 } else { 1000 })?;
 
         let _alone = alone(&self.out)?;

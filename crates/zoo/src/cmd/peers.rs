@@ -9,11 +9,13 @@ use hrnet::{Precision, Shape};
 use serde::Serialize;
 
 use super::bench::{PrecisionArg, precisions, seconds};
-use crate::bench::race::{Entrant, Heat, entrants, is_ours, overview, usual};
+use super::report::typed;
+use crate::bench::race::{Entrant, Heat, entrants, is_ours, markdown, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, THREADS, count};
+use crate::files::{check_output, make_room, write_whole};
 use crate::model::WeightsArg;
 use crate::output::table;
 use crate::peers::{Environment, PEERS, Peer, State, installed, named};
@@ -224,7 +226,10 @@ struct Race {
     /// Where records are appended
     #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
     out: PathBuf,
-    /// Print the records as JSON, one a line
+    /// Also write the tables as Markdown into this file, with the command, the machine, the date and all versions
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Print the records as JSON, one per line
     #[arg(long)]
     json: bool,
 }
@@ -232,6 +237,8 @@ struct Race {
 impl Race {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
         let heats = self.heats(cx)?;
+        make_room(&self.out)?;
+        self.markdown.as_deref().map_or(Ok(()), check_output)?;
         let precisions: Vec<Precision> = heats.iter().map(|heat| heat.precision).collect();
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         if self.calibration.file.is_none() {
@@ -263,6 +270,14 @@ impl Race {
         }
         if !self.json && standings.len() > 1 {
             cx.out.data(&overview(&standings))?;
+        }
+        if let Some(file) = &self.markdown {
+            write_whole(file, markdown(&typed(), &standings).as_bytes())?;
+            cx.out.done(&format!(
+                "{}: {}",
+                file.display(),
+                counted(standings.len(), "race")
+            ));
         }
         let records = || standings.iter().flat_map(|standing| &standing.records);
         let failed = records().filter(|record| record.summary().is_none()).count();

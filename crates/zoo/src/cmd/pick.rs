@@ -1,7 +1,8 @@
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::{Case, Record};
+use harness::{Case, Record, counted};
 use hrnet::Precision;
 use registry::Zoo;
 use report::{Choice, Evaluations, Input, Verdicts, Wish, choices};
@@ -15,18 +16,19 @@ use crate::{Exit, Failure};
 
 /// Choose a network by published accuracy and the time measured here
 ///
-/// Takes each variant in each precision that was measured, at its fastest, and marks with * those that nothing else beats: that
-/// no other has as short a median, as high an accuracy and as many bits. Accuracies are the publishers' claims, in f32. Where
-/// there are too few runs for a 90th percentile, the slowest run stands in, with ≤ before it.
+/// Lists each measured variant in each measured precision, on the fastest of this program's engines, and marks with * those that
+/// no other variant or precision beats: none has as short a median, as high an accuracy and as many bits. Accuracies are the
+/// publishers' claims, in f32; a variant without one is listed and never marked. p90 is the 90th percentile of the runs; with
+/// fewer than 44 runs it is the slowest run, with ≤ before it.
 ///
-/// Needs what `zoo bench` or `zoo nightly` measured. Exits with 12 where nothing was measured, and says how to; with 13 where
+/// Needs records of `zoo bench` or `zoo nightly`. Exits with 12 if nothing was measured, and says how to measure; with 13 if
 /// nothing meets the limits, and names the closest.
 #[derive(Debug, Args)]
 pub(crate) struct Pick {
     /// The longest time of a batch at the 90th percentile, as 60ms or 1.5s
     #[arg(long, value_name = "TIME", value_parser = nanoseconds)]
     max_p90: Option<f64>,
-    /// The least claimed top-1 accuracy, as 78% or 0.78
+    /// The lowest claimed top-1 accuracy, as 78% or 0.78; leaves out variants without a published one
     #[arg(long, value_name = "SHARE", value_parser = share)]
     min_top1: Option<f64>,
     /// Images per batch; without it the smallest that was measured
@@ -47,12 +49,14 @@ struct Picked<'a> {
     variant: &'a str,
     precision: Precision,
     best: bool,
-    /// The claimed share, 0 to 1.
-    top1: f64,
+    /// The claimed share, 0 to 1; null if nobody published one.
+    top1: Option<f64>,
     p90_ms: f64,
     p90_is_slowest_run: bool,
     median_ms: f64,
     samples: usize,
+    /// Why the time is doubtful; null if it is not.
+    noise: Option<String>,
     case: String,
 }
 
@@ -89,11 +93,7 @@ impl Pick {
         };
         let missing = missing(zoo, &found);
         if !missing.is_empty() {
-            cx.out.note(&format!(
-                "not measured at batch {batch}: {}; `{}` measures them",
-                missing.join(", "),
-                self.bench(&missing, batch)
-            ));
+            cx.out.note(&self.left_out(&missing, batch));
         }
         let wish = Wish {
             max_p90_ns: self.max_p90,
@@ -116,8 +116,7 @@ impl Pick {
                 "accuracies are claimed in f32; `zoo fidelity NAME --precision all` says how near other precisions come",
             );
         }
-        cx.out
-            .data(&table(&TITLES, fitting.iter().map(|choice| row(choice))))
+        cx.out.data(&listed(&fitting))
     }
 
     /// The files of records that are there, told where they were not asked for.
@@ -144,13 +143,33 @@ impl Pick {
         ))
     }
 
-    /// The command that measures these variants, or all, where this one looks for them.
-    fn bench(&self, variants: &[&str], batch: usize) -> String {
+    /// The networks that were not measured: how many, the first of them, and the command that measures them.
+    fn left_out(&self, missing: &[&str], batch: usize) -> String {
+        let command = self.bench(missing, batch);
+        let named = &missing[..missing.len().min(NAMED)];
+        let others = match missing.len() - named.len() {
+            0 => String::new(),
+            others => format!(" and {}", counted(others, "other")),
+        };
+        format!(
+            "{} not measured at batch {batch}: {}{others}; `{command}` measures {}",
+            counted(missing.len(), "network"),
+            named.join(", "),
+            if missing.len() == 1 { "it" } else { "them" }
+        )
+    }
+
+    /// The command that measures these networks into the file that this command reads: by name if they are few, else all that
+    /// are not there yet.
+    fn bench(&self, networks: &[&str], batch: usize) -> String {
         let mut words = vec!["zoo bench".to_owned()];
-        if !variants.is_empty() {
-            words.push(format!("-m {}", variants.join(",")));
+        if (1..=NAMED).contains(&networks.len()) {
+            words.push(format!("-m {}", networks.join(",")));
         }
         words.push(format!("-b {batch}"));
+        if networks.len() > NAMED {
+            words.push("--resume".into());
+        }
         if let Some(file) = self.records.last() {
             words.push(format!("--out {}", quoted(file)));
         }
@@ -158,22 +177,35 @@ impl Pick {
     }
 }
 
-/// The networks with a claimed accuracy that are no choice, since they were not measured.
+/// Networks that a list names before it only counts the others.
+const NAMED: usize = 3;
+
+/// The networks of the manifest that were not measured, each by its first variant.
 fn missing<'a>(zoo: &'a Zoo, found: &[Choice]) -> Vec<&'a str> {
     let is_missing = |name: &str| found.iter().all(|choice| choice.variant != name);
-    let claimed = zoo
-        .variants
-        .iter()
-        .filter(|variant| zoo.claimed_top1(variant).is_some());
-    let mut networks: Vec<&str> = claimed
-        .filter(|variant| is_missing(&variant.name))
-        .map(|variant| zoo.network_of(variant).name.as_str())
-        .collect();
-    networks.dedup();
+    let mut networks: Vec<&str> = Vec::new();
+    for variant in zoo.variants.iter().filter(|variant| is_missing(&variant.name)) {
+        let network = zoo.network_of(variant).name.as_str();
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
     networks
 }
 
-const TITLES: [&str; 8] = [
+/// The choices as a table; its last column says which times are doubtful, if any is.
+fn listed(choices: &[&Choice]) -> String {
+    let noisy = choices.iter().any(|choice| choice.noise.is_some());
+    let columns = if noisy { TITLES.len() } else { TITLES.len() - 1 };
+    let rows = choices.iter().map(|choice| {
+        let mut row = row(choice);
+        row.truncate(columns);
+        row
+    });
+    table(&TITLES[..columns], rows)
+}
+
+const TITLES: [&str; 9] = [
     "",
     "variant",
     ">top-1 (claimed)",
@@ -182,6 +214,7 @@ const TITLES: [&str; 8] = [
     ">median ms",
     ">runs",
     "measured as",
+    "noisy",
 ];
 
 fn row(choice: &Choice) -> Vec<String> {
@@ -195,6 +228,7 @@ fn row(choice: &Choice) -> Vec<String> {
         format!("{:.2}", choice.median_ns / 1e6),
         choice.samples.to_string(),
         Case::Network(choice.case.clone()).to_string(),
+        choice.noise.map_or(String::new(), |noise| noise.to_string()),
     ]
 }
 
@@ -208,6 +242,7 @@ fn picked(choice: &Choice) -> Picked<'_> {
         p90_is_slowest_run: !choice.enough,
         median_ms: choice.median_ns / 1e6,
         samples: choice.samples,
+        noise: choice.noise.map(|noise| noise.to_string()),
         case: Case::Network(choice.case.clone()).to_string(),
     }
 }
@@ -230,10 +265,10 @@ fn nothing(found: &[Choice], wish: Wish) -> Failure {
     if wish.min_top1.is_some() {
         // Of equal accuracies the fastest.
         let better = |a: &&Choice, b: &&Choice| {
-            let accuracy = a.top1.total_cmp(&b.top1);
+            let accuracy = a.top1.partial_cmp(&b.top1).unwrap_or(Ordering::Equal);
             accuracy.then(b.median_ns.total_cmp(&a.median_ns))
         };
-        near.extend(meets(quick).max_by(better));
+        near.extend(meets(quick).filter(|choice| choice.top1.is_some()).max_by(better));
     }
     if near.is_empty() {
         near.extend(found.first());
@@ -243,8 +278,9 @@ fn nothing(found: &[Choice], wish: Wish) -> Failure {
         let p90 = wish.max_p90_ns.map_or(String::new(), |_| {
             format!(", p90 {bound}{:.1} ms", choice.p90_ns / 1e6)
         });
+        let claimed = if choice.top1.is_some() { " claimed" } else { "" };
         format!(
-            "{} in {}, {} claimed (median {:.1} ms{p90})",
+            "{} in {}, {}{claimed} (median {:.1} ms{p90})",
             choice.variant,
             choice.case.precision,
             choice.claimed,

@@ -5,7 +5,7 @@ use harness::counted;
 use preprocess::Worker;
 
 use crate::context::Context;
-use crate::files::{find_images, read_image};
+use crate::files::{check_output, find_images, read_image};
 use crate::model::WeightArgs;
 use crate::npy::Array;
 use crate::photos::{Preparation, PreprocessArg};
@@ -37,6 +37,7 @@ impl Preprocess {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let preparation = self.preparation(cx)?;
         let profile = preparation.profile;
+        check_output(&self.output)?;
         let files = find_images(cx, &self.images)?;
         let transform = hrnet_zoo::transform(profile)?;
         let mut worker = transform.worker::<f32>();

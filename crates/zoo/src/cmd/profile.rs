@@ -13,7 +13,7 @@ use crate::bench::{all_threads, peaks, provenance};
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::counts::{BATCH, RUNS, SIDE, THREADS, count, up_to};
-use crate::files::write_whole;
+use crate::files::{check_output, write_whole};
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::output::table;
 use crate::{Exit, Failure, memory};
@@ -94,6 +94,7 @@ type Kind<'a> = (&'a str, Option<Precision>);
 
 impl Profile {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        self.out.as_deref().map_or(Ok(()), check_output)?;
         let times = self.times(cx)?;
         if let Some(file) = &self.out {
             write(file, &times)?;

@@ -11,7 +11,7 @@ use runtime::{Calibrator, Method, Origin};
 
 use crate::calibration::{Calibrated, network};
 use crate::context::Context;
-use crate::files::{find_images, read_image, write_whole};
+use crate::files::{check_output, find_images, read_image, write_whole};
 use crate::model::WeightArgs;
 use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, memory};
@@ -59,6 +59,8 @@ impl Quantize {
         let variant = named.variant;
         let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
+        let file = self.file();
+        check_output(&file)?;
         let photos = self.photos(cx)?;
         let transform = hrnet_zoo::transform(preparation.profile)?;
         let graph = variant.spec.graph(Shape::square(1, transform.crop()))?;
@@ -92,7 +94,7 @@ impl Quantize {
         let finished = calibrator.finish(self.method, origin);
         let mut calibration = finished.map_err(runtime::RuntimeError::from)?;
         calibration.keep(|layer| self.keep.iter().any(|pattern| pattern.matches(layer)));
-        self.write(cx, Calibrated::of(calibration))?;
+        write(cx, &file, Calibrated::of(calibration))?;
         match seen.failures.as_slice() {
             [] => Ok(()),
             _ => Err(seen.told(photos.len(), "the ranges are of the others")),
@@ -147,21 +149,25 @@ impl Quantize {
         Ok(())
     }
 
-    fn write(&self, cx: &Context, calibrated: Calibrated) -> Result<(), Failure> {
-        let Calibrated { calibration, digest } = calibrated;
+    /// The file for the ranges.
+    fn file(&self) -> PathBuf {
         let usual = || PathBuf::from(format!("{}.calibration.json", self.name));
-        let file = self.output.clone().unwrap_or_else(usual);
-        write_whole(&file, calibration.to_text().as_bytes())?;
-        cx.out.done(&format!(
-            "{}: ranges of {} on {} by {}, digest {}",
-            file.display(),
-            counted(calibration.layers().count(), "layer"),
-            counted(calibration.images, "photo"),
-            calibration.method,
-            &digest[..8]
-        ));
-        Ok(())
+        self.output.clone().unwrap_or_else(usual)
     }
+}
+
+fn write(cx: &Context, file: &Path, calibrated: Calibrated) -> Result<(), Failure> {
+    let Calibrated { calibration, digest } = calibrated;
+    write_whole(file, calibration.to_text().as_bytes())?;
+    cx.out.done(&format!(
+        "{}: ranges of {} on {} by {}, digest {}",
+        file.display(),
+        counted(calibration.layers().count(), "layer"),
+        counted(calibration.images, "photo"),
+        calibration.method,
+        &digest[..8]
+    ));
+    Ok(())
 }
 
 impl Seen {

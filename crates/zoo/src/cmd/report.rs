@@ -158,6 +158,16 @@ pub(super) fn quoted(path: &Path) -> String {
     }
 }
 
+/// The command line as it was typed, with quotes where a shell needs them.
+pub(super) fn typed() -> String {
+    let arguments = std::env::args_os().skip(1);
+    let quoted = arguments.map(|argument| quoted(Path::new(&argument)));
+    std::iter::once("zoo".to_owned())
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 /// The records of these files.
 pub(super) fn records(files: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     let mut records = Vec::new();

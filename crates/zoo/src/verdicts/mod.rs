@@ -11,7 +11,7 @@ use harness::verdict::{Answer, Comparison, Estimate, Repeat, Side, ThresholdSour
 use harness::{counted, read};
 use report::text::markdown as md;
 
-use crate::output::table;
+use crate::output::{markdown_table, table};
 use crate::{Exit, Failure};
 
 /// The records of a folder of reports.
@@ -103,20 +103,12 @@ fn rows_and_summary(comparison: &Comparison, shown: Shown, wanted: impl Fn(&Verd
 /// All verdicts in Markdown.
 pub(crate) fn markdown(comparison: &Comparison) -> String {
     let columns = columns(Shown::default());
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let titles = columns.iter().map(|(title, _)| *title);
-    let names: Vec<String> = titles
-        .clone()
-        .map(|title| title.trim_start_matches('>').to_owned())
-        .collect();
-    let rules = titles.map(|title| if title.starts_with('>') { "---:" } else { "---" }.to_owned());
-    let mut text = line(&names);
-    text.push_str(&line(&rules.collect::<Vec<_>>()));
-    for verdict in by_urgency(comparison) {
-        let escaped: Vec<String> = row(&columns, verdict).iter().map(|cell| md::cell(cell)).collect();
-        text.push_str(&line(&escaped));
-    }
-    format!("{text}\n{}\n", md::paragraph(&summary(comparison)))
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let rows = by_urgency(comparison)
+        .into_iter()
+        .map(|verdict| row(&columns, verdict));
+    let table = markdown_table(&titles, rows);
+    format!("{table}\n{}\n", md::paragraph(&summary(comparison)))
 }
 
 /// A title, right-aligned after a `>`, and what stands below it.

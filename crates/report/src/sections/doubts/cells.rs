@@ -1,12 +1,12 @@
-//! What cells lack, and what ran in them.
+//! Doubts about cells: what they lack and what ran in them.
 
 use std::collections::BTreeSet;
 
-use harness::{Record, counted};
+use harness::{Record, Times, counted};
 use registry::{Known, Zoo};
 
 use super::{item, measured, shown};
-use crate::cells::{Model, P90_SAMPLES};
+use crate::cells::Model;
 use crate::page::Item;
 
 pub(super) fn failed(model: &Model) -> Option<Item> {
@@ -27,16 +27,17 @@ pub(super) fn failed(model: &Model) -> Option<Item> {
 pub(super) fn few(model: &Model) -> Option<Item> {
     let samples: Vec<usize> = measured(model)
         .filter_map(|cell| Some(cell.times.ok()?.samples))
-        .filter(|samples| *samples < P90_SAMPLES)
+        .filter(|samples| *samples < Times::P90_SAMPLES)
         .collect();
     let fewest = samples.iter().min()?;
     item(
         "note",
         "Too few samples for a 90th percentile",
         format!(
-            "{} of {} have fewer than the {P90_SAMPLES} runs that it needs, the fewest {fewest}",
+            "{} of {} have fewer than the {} runs that it needs, the fewest {fewest}",
             samples.len(),
-            counted(measured(model).count(), "cell")
+            counted(measured(model).count(), "cell"),
+            Times::P90_SAMPLES
         ),
     )
 }

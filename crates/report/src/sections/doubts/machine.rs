@@ -1,4 +1,4 @@
-//! What the machine did meanwhile.
+//! Doubts about the machine.
 
 use harness::noise::{APART, LOAD, STEAL};
 use harness::verdict::FARTHER;
@@ -13,7 +13,7 @@ const FAR: f64 = 0.25;
 /// The share of noisy measurements from which the night is called so.
 const NOISY_NIGHT: f64 = 0.2;
 
-/// That the night was noisy, and what its times are worth then; none where most measurements were quiet.
+/// A warning that the night was noisy; `None` if most measurements were quiet.
 pub(crate) fn noisy_night(model: &Model) -> Option<String> {
     let seen: Vec<&Conditions> = conditions(model).map(|(_, seen)| seen).collect();
     let noisy = seen.iter().filter(|seen| seen.noise().is_some()).count();
@@ -86,7 +86,7 @@ pub(super) fn steal(model: &Model) -> Option<Item> {
     )
 }
 
-/// How far the larger of two lies above the smaller, as a share.
+/// The distance of the larger from the smaller, as a share of the smaller.
 fn distance(a: f64, b: f64) -> f64 {
     if a.min(b) > 0.0 {
         a.max(b) / a.min(b) - 1.0
@@ -141,7 +141,7 @@ pub(super) fn drift(model: &Model) -> Option<Item> {
     )
 }
 
-/// How far apart the machine's cores lay from cell to cell.
+/// The distance of the machine's cores, which changed from cell to cell.
 pub(super) fn handover(model: &Model) -> Option<Item> {
     let known = conditions(model).flat_map(|(_, seen)| seen.canary);
     let known = known.filter_map(|canary| canary.handover_ns);
@@ -151,7 +151,7 @@ pub(super) fn handover(model: &Model) -> Option<Item> {
     (high > FARTHER * low).then_some(())?;
     item(
         "odd",
-        "The cores lay now near, now far",
+        "The distance of the cores changed",
         format!(
             "A cache line took between {low:.0} and {high:.0} ns from one core to another: this is a virtual machine whose host \
              moves its cores. A small network on several threads takes up to 1.7 times as long where they lie far; verdicts \
@@ -182,9 +182,9 @@ pub(super) fn bare(model: &Model) -> Option<Item> {
     (bare > 0).then_some(())?;
     item(
         "note",
-        "Nobody watched",
+        "Machine not watched",
         format!(
-            "{bare} of {} measurements do not tell the machine's load and speed meanwhile",
+            "{bare} of {} measurements lack the machine's load and speed",
             shown(model).count()
         ),
     )

@@ -35,9 +35,9 @@ pub(super) fn doubts(model: &Model) -> Section {
     ];
     let items: Vec<Item> = found.into_iter().flatten().collect();
     let lead = if items.is_empty() {
-        "The records themselves give no reason for doubt. What follows is true of every night."
+        "The records give no reason for doubt. The following holds for every night."
     } else {
-        "What the records themselves say against the numbers above, and then what is true of every night."
+        "First the doubts that the records give, then those that hold for every night."
     };
     let text = "Each cell prepares its network, runs it on a photo to check its logits, warms up, and then times single runs \
                 until its time is spent; every run is recorded. A ± is the median absolute deviation of single runs. With one \
@@ -66,7 +66,7 @@ fn item(weight: &'static str, subject: &str, text: String) -> Option<Item> {
 }
 
 /// The records of the cells on the page.
-fn shown<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'a Record> + use<'m, 'a> {
+pub(super) fn shown<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'a Record> + use<'m, 'a> {
     model.cells.iter().flat_map(|cell| cell.records.iter().copied())
 }
 

@@ -57,7 +57,7 @@ fn a_quiet_night_gives_no_reason_for_doubt() {
 fn each_reason_is_told_when_it_is_there() {
     type Change = fn(&mut Record);
     let changes: [(&str, Change); 10] = [
-        ("The cores lay now near, now far", |record| {
+        ("The distance of the cores changed", |record| {
             let canary = &mut record.conditions.as_mut().expect("set").canary;
             canary[0].handover_ns = Some(55.0);
             canary[1].handover_ns = Some(220.0);
@@ -81,7 +81,7 @@ fn each_reason_is_told_when_it_is_there() {
             record.samples_ns.truncate(14);
         }),
         ("Answers", |record| record.fidelity = None),
-        ("Nobody watched", |record| record.conditions = None),
+        ("Machine not watched", |record| record.conditions = None),
         ("Seeded weights", |record| {
             record.provenance.weights = "seeded:0".into()
         }),
