@@ -4,7 +4,7 @@ use std::str::FromStr;
 use hrnet::Precision;
 use serde::{Deserialize, Serialize};
 
-/// What one benchmark cell measures. Its id, its [`Display`](fmt::Display) form, is stable: history is joined by it.
+/// The subject of one benchmark cell. Its id, its [`Display`](fmt::Display) form, is stable: history is joined by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Case {

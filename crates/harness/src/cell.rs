@@ -23,7 +23,7 @@ impl Cell {
     /// The duration of one run, ns.
     ///
     /// # Errors
-    /// What the run says.
+    /// The error of the run.
     pub fn time(&mut self) -> Result<u64, String> {
         match &mut self.0 {
             Clock::Ours(run) => {
@@ -38,7 +38,7 @@ impl Cell {
     /// The duration of one run with a busy wait of `delay_ns` after it, ns: a slow-down of known size.
     ///
     /// # Errors
-    /// What the run says.
+    /// The error of the run.
     pub fn time_delayed(&mut self, delay_ns: u64) -> Result<u64, String> {
         let run = self.time()?;
         let start = Instant::now();

@@ -18,7 +18,7 @@ struct Processors {
     all: u64,
     /// Neither idle nor the host's.
     busy: u64,
-    /// What the host gave to other guests.
+    /// Time that the host gave to other guests.
     stolen: u64,
 }
 
@@ -38,7 +38,7 @@ impl Lookout {
         }
     }
 
-    /// What was seen since, on a machine that could do this before and after.
+    /// Returns the conditions since the beginning; `canary` was measured before and after.
     pub fn end(self, canary: [Canary; 2]) -> Conditions {
         let now = Self::now();
         let since = self
@@ -61,7 +61,7 @@ impl Lookout {
 }
 
 impl Processors {
-    /// What has passed since, if anything has.
+    /// The difference from an earlier reading; `None` if no time passed.
     fn since(self, begin: Self) -> Option<Self> {
         let all = self.all.checked_sub(begin.all).filter(|all| *all > 0)?;
         Some(Self {

@@ -1,9 +1,9 @@
-//! What follows from a record's times, the work of its case and what the machine could do around it.
+//! Figures that follow from a record's times, the work of its case and the canaries around it.
 
 use crate::{Conditions, Record};
 
-/// The machine that [`Record::normalised_ns`] is told on: one whose fused multiply-adds reach so many
-/// multiply-accumulates a second on as many threads as the case has.
+/// The machine to which [`Record::normalised_ns`] converts: its fused multiply-adds reach this many
+/// multiply-accumulates per second on as many threads as the case has.
 pub const REFERENCE_MACS_PER_S: f64 = 100e9;
 
 /// A time in multiply-accumulates of the canary's: what the machine could have done meanwhile.
@@ -12,18 +12,18 @@ pub(crate) fn canary_macs(time_ns: f64, canary_macs_per_s: f64) -> f64 {
 }
 
 impl Conditions {
-    /// Multiply-accumulates a second that the machine reached around the cell: the geometric mean of the canaries before
-    /// and after; none where they are no rates.
+    /// Multiply-accumulates per second that the machine reached around the cell: the geometric mean of the canaries before
+    /// and after; `None` if a canary has no valid rate.
     pub fn macs_per_s(&self) -> Option<f64> {
         self.around(|canary| canary.macs_per_s)
     }
 
-    /// Bytes a second that it read from memory around the cell, likewise.
+    /// Bytes per second that it read from memory around the cell, likewise.
     pub fn bytes_per_s(&self) -> Option<f64> {
         self.around(|canary| canary.bytes_per_s)
     }
 
-    /// What a hand-over between two of its threads took around the cell, ns, the shorter time first; none on one thread.
+    /// Time of a hand-over between two threads before and after the cell, ns, the shorter first; `None` on one thread.
     pub fn handover_ns(&self) -> Option<[f64; 2]> {
         let [before, after] = self.canary.each_ref().map(|canary| canary.handover_ns);
         let (before, after) = before.zip(after)?;
@@ -37,19 +37,19 @@ impl Conditions {
 }
 
 impl Record {
-    /// Images a second, by the median.
+    /// Images per second, by the median.
     pub fn images_per_s(&self) -> Option<f64> {
         self.per_s(self.case.images() as f64)
     }
 
-    /// Effective multiply-accumulates a second of a run that has `macs` of them by the definition of its layers; an
+    /// Effective multiply-accumulates per second of a run that has `macs` of them by the definition of its layers; an
     /// algorithm that does with fewer reaches more than the machine can do.
     pub fn macs_per_s(&self, macs: f64) -> Option<f64> {
         self.per_s(macs)
     }
 
-    /// What the machine could do meanwhile, multiply-accumulates a second of fused instructions: by the canaries before and
-    /// after, or in a race the best of the same rounds.
+    /// Fused multiply-accumulates per second that the machine reached meanwhile: by the canaries before and after, or in a race the
+    /// best of the same rounds.
     pub fn peak_macs_per_s(&self) -> Option<f64> {
         let race = || self.race.as_ref()?.peak_macs_per_s;
         let alone = self.conditions.as_ref().and_then(Conditions::macs_per_s);

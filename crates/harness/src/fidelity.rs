@@ -45,7 +45,7 @@ impl Closeness {
         }
     }
 
-    /// What they come to; none without images.
+    /// The fidelity of all images so far; `None` without images.
     pub fn fidelity(&self) -> Option<Fidelity> {
         (self.images > 0).then(|| Fidelity {
             largest_error: self.largest_error / self.largest.max(f64::MIN_POSITIVE),
@@ -55,13 +55,13 @@ impl Closeness {
         })
     }
 
-    /// The root mean square of the differences, in standard deviations of the reference's logits; none without images.
+    /// The root mean square of the differences, in standard deviations of the reference's logits; `None` without images.
     pub fn typical_error(&self) -> Option<f64> {
         let mean = self.error_squares / self.logits as f64;
         (self.logits > 0).then(|| mean.sqrt() / self.deviation())
     }
 
-    /// Where the share of images whose first class is the reference's lies with 95 % for images like these, by Wilson.
+    /// Wilson's 95 % interval of the share of images like these whose first class is the reference's.
     pub fn agreement(&self) -> Interval {
         share_interval(self.agreeing, self.images)
     }

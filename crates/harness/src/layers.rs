@@ -10,19 +10,19 @@ use crate::{Case, Provenance, Summary};
 pub struct LayerTimes {
     /// Version of this form, [`LayerTimes::SCHEMA`].
     pub schema: u32,
-    /// What was run.
+    /// The network case.
     pub case: Case,
     /// When it began, RFC 3339 in UTC.
     #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
-    /// Multiply-accumulates a second of fused f32 instructions on as many threads, right after.
+    /// Multiply-accumulates per second of fused f32 instructions on as many threads, right after.
     pub peak_macs_per_s: f64,
     /// The same of the instructions that multiply other formats; empty in older files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peaks_macs_per_s: BTreeMap<Precision, f64>,
     /// The steps in the order in which they run.
     pub steps: Vec<StepTimes>,
-    /// What ran where.
+    /// The weights, the program and the machine.
     #[serde(flatten)]
     pub provenance: Provenance,
 }
@@ -37,7 +37,7 @@ pub struct StepTimes {
     pub kind: String,
     /// Multiply-accumulates by the definition of the layer.
     pub macs: u64,
-    /// The number format of what it multiplies; none of steps that multiply no weights, and in older files.
+    /// Number format of its operands; `None` for steps that multiply no weights, and in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operands: Option<Precision>,
     /// Bytes of prepared weights.
@@ -49,13 +49,13 @@ pub struct StepTimes {
 /// Several steps together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSum<K> {
-    /// What they have in common.
+    /// The key that they share.
     pub key: K,
-    /// How many they are.
+    /// Number of steps.
     pub steps: usize,
     /// Multiply-accumulates of all.
     pub macs: u64,
-    /// What those take at the peaks of their formats, ns.
+    /// The time that they would take at the peaks of their formats, ns.
     pub peak_ns: f64,
     /// Bytes of prepared weights of all.
     pub weight_bytes: usize,
@@ -64,7 +64,7 @@ pub struct StepSum<K> {
 }
 
 impl<K> StepSum<K> {
-    /// Multiply-accumulates a second; none of steps without any.
+    /// Multiply-accumulates per second; `None` for steps without any.
     pub fn macs_per_s(&self) -> Option<f64> {
         (self.macs > 0 && self.time_ns > 0.0).then(|| self.macs as f64 / (self.time_ns / 1e9))
     }
@@ -128,7 +128,7 @@ impl LayerTimes {
         })
     }
 
-    /// Multiply-accumulates a second of the instruction for these operands; of f32's where they are not known.
+    /// Multiply-accumulates per second of the instruction for these operands; of f32's where they are not known.
     pub fn peak_of(&self, operands: Option<Precision>) -> f64 {
         let own = operands.and_then(|operands| self.peaks_macs_per_s.get(&operands));
         own.copied().unwrap_or(self.peak_macs_per_s)
@@ -140,7 +140,7 @@ impl LayerTimes {
         Precision::ALL.into_iter().filter(used).collect()
     }
 
-    /// How many runs there were.
+    /// The number of runs.
     pub fn runs(&self) -> usize {
         self.steps.first().map_or(0, |step| step.samples_ns.len())
     }

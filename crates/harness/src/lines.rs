@@ -10,7 +10,7 @@ pub(crate) struct Line<T> {
     pub(crate) values: Vec<T>,
     /// The bytes that these take.
     pub(crate) whole: usize,
-    /// Why what follows is no value; none where nothing follows.
+    /// Why what follows is no value; `None` if nothing follows.
     pub(crate) fault: Option<serde_json::Error>,
 }
 
@@ -38,8 +38,8 @@ impl<T: DeserializeOwned> Line<T> {
         parsed
     }
 
-    /// Whether all that follows the whole values is the beginning of one that `head` begins, as a process that was killed
-    /// leaves it. Nothing else that is unfinished is ours.
+    /// Returns `true` if the rest behind the whole values is the beginning of a value that starts with `head`, as a killed process
+    /// leaves it. Any other unfinished text is not ours.
     pub(crate) fn is_torn(&self, line: &[u8], head: &str) -> bool {
         let (rest, head) = (&line[self.whole..], head.as_bytes());
         let begins = head.starts_with(rest) || rest.starts_with(head);
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned> Line<T> {
 
 /// A last line, which is of somebody else.
 pub(crate) struct Foreign {
-    /// Where it begins.
+    /// The offset of its first byte.
     pub(crate) at: u64,
     /// Why it is none of ours.
     pub(crate) fault: serde_json::Error,
@@ -96,7 +96,7 @@ pub(crate) fn without_zeros(line: &[u8]) -> &[u8] {
     &line[..line.len() - zeros]
 }
 
-/// Where the last line begins: behind the last line feed, or the mark of the file's beginning.
+/// The offset of the last line: behind the last line feed, or behind the byte order mark at the beginning of the file.
 fn last_line(file: &mut File) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let mut end = file.seek(SeekFrom::End(0))?;

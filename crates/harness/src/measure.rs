@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cell, WarmUp};
 
-/// How long one cell may be measured.
+/// The budget of one cell: runs, samples and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Runs, or rounds of a race, that are not recorded, before the first sample; more where a cell is not steady yet.
@@ -20,7 +20,7 @@ pub struct Budget {
 /// Runs in a row that must take equally long before the first sample.
 const STEADY: usize = 3;
 
-/// How far they may lie apart, as a share.
+/// The largest difference between times that count as equal, as a share.
 const APART: f64 = 0.05;
 
 /// Runs after which a cell is measured even if it is not steady.
@@ -105,7 +105,7 @@ impl Budget {
         }
     }
 
-    /// Whether another sample is taken after so many since `begin`.
+    /// Returns `true` if another sample is to be taken after this many since `begin`.
     pub(crate) fn goes_on(&self, samples: usize, begin: Instant) -> bool {
         samples < self.min_samples || (samples < self.max_samples && begin.elapsed() < self.time)
     }

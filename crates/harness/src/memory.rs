@@ -1,9 +1,9 @@
 use crate::machine::file;
 
 /// The bytes of memory that this process may still take: what the machine has to spare, swap included, within the limits of its
-/// container and its shell. None where the system does not tell.
+/// container and its shell. `None` if the system does not tell.
 ///
-/// What others take meanwhile is not foreseen: whoever needs more than this fails, and whoever needs less may.
+/// Memory that others take meanwhile is not foreseen: a run that needs more than this fails, and one that needs less may.
 pub fn free_memory() -> Option<u64> {
     let memory = sysinfo::MemoryRefreshKind::nothing().with_ram().with_swap();
     let system =
@@ -22,7 +22,7 @@ pub fn free_memory() -> Option<u64> {
     of_machine.into_iter().chain(shell).min()
 }
 
-/// What `ulimit -v` leaves, from `/proc/self/limits` and `/proc/self/status`; none without a limit.
+/// The address space that `ulimit -v` leaves, from `/proc/self/limits` and `/proc/self/status`; `None` without a limit.
 fn left_of_address_space(limits: &str, status: &str) -> Option<u64> {
     let limit = limits
         .lines()

@@ -13,10 +13,10 @@ pub const APART: f64 = 0.05;
 /// The median absolute deviation of single runs, as a share of their median, from which they lie too far apart.
 pub const SPREAD: f64 = 0.1;
 
-/// What makes a measured time doubtful.
+/// The reason to doubt a measured time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
-    /// So many other processes were ready to run.
+    /// This many other processes were ready to run.
     Load(f64),
     /// The host gave this share of the processors' time to other guests.
     Steal(f64),
@@ -27,7 +27,7 @@ pub enum Noise {
 }
 
 impl Noise {
-    /// How many times as much it is as what is harmless.
+    /// Its ratio to the harmless amount.
     fn weight(self) -> f64 {
         match self {
             Self::Load(value) => value / LOAD,
@@ -51,8 +51,8 @@ impl fmt::Display for Noise {
 }
 
 impl Conditions {
-    /// How far the machine's speed before and after the cell lies apart, as a share of the lower: of multiply-adds or of
-    /// memory, whichever changed more.
+    /// The distance between the machine's speeds before and after the cell, as a share of the lower: of multiply-adds or of memory,
+    /// whichever changed more.
     pub fn apart(&self) -> f64 {
         let [before, after] = &self.canary;
         let far = |rate: fn(&Canary) -> f64| {
@@ -66,7 +66,7 @@ impl Conditions {
         far(|canary| canary.macs_per_s).max(far(|canary| canary.bytes_per_s))
     }
 
-    /// What other work did to the machine meanwhile: the weightiest above what is harmless.
+    /// The influence of other work meanwhile: the weightiest above what is harmless.
     pub fn noise(&self) -> Option<Noise> {
         let seen = [
             self.load.map(Noise::Load),
@@ -78,7 +78,7 @@ impl Conditions {
 }
 
 impl Record {
-    /// What makes its time doubtful: the weightiest of what the machine did and of how far its runs lie apart.
+    /// The reason to doubt its time: the weightiest of the machine's changes and of the distance between its runs.
     pub fn noise(&self) -> Option<Noise> {
         let around = self.conditions.as_ref().and_then(Conditions::noise);
         let summary = self.summary().filter(|summary| summary.median_ns > 0.0);

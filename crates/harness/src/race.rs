@@ -11,7 +11,7 @@ impl Budget {
     ///
     /// A turn is two runs, of which the second is the sample. After the others' turns caches are cold and threads that
     /// slept may wake on one core: there are engines whose first run takes twice as long as all that follow, which
-    /// tells of the race and not of the engine.
+    /// depends on the race and not on the engine.
     ///
     /// A cell that fails has its error in place of samples and leaves the race; the others go on. All cells with
     /// samples have as many, and samples of the same index are of the same round.
@@ -41,12 +41,12 @@ impl Budget {
     }
 }
 
-/// How many times as long one cell of a race takes as another.
+/// The ratio of two cells' times in a race: above 1 the first takes longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
     /// Median of the rounds' ratios.
     pub median: f64,
-    /// Where the median lies; none where there are too few rounds to tell.
+    /// 95 % interval of the median; `None` if there are too few rounds.
     pub interval: Option<Interval>,
 }
 

@@ -45,7 +45,7 @@ impl Summary {
     }
 }
 
-/// Sorts the values and gives their median; none of no values.
+/// Sorts the values and returns their median; `None` without values.
 pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;

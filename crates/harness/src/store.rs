@@ -14,7 +14,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A line is no record.
@@ -24,7 +24,7 @@ pub enum StoreError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         source: serde_json::Error,
     },
 }
@@ -46,7 +46,7 @@ impl StoreError {
     }
 }
 
-/// How a line begins that [`append`] writes.
+/// The beginning of each line that [`append`] writes.
 const HEAD: &str = "{\"schema\":";
 
 /// Adds one record as a line of JSON and waits until it is on disk, so that a later crash loses nothing. Processes that append to

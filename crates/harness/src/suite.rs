@@ -14,7 +14,7 @@ const OTHER_MODES: [&str; 4] = ["--test", "--list", "--quick", "--profile-time"]
 /// Benchmark cells under criterion, with its command line, filters, baselines and pages.
 pub struct Suite {
     criterion: Criterion,
-    /// How many samples criterion takes; none in [`OTHER_MODES`].
+    /// Samples that criterion takes; `None` in [`OTHER_MODES`].
     samples: Option<usize>,
 }
 
@@ -78,7 +78,7 @@ impl Suite {
     }
 }
 
-/// How many samples these arguments have criterion take.
+/// The number of samples that criterion takes with these arguments.
 fn samples(arguments: &[String]) -> Option<usize> {
     let is_other = |argument: &String| OTHER_MODES.contains(&argument.split('=').next().unwrap_or_default());
     if arguments.iter().any(is_other) {

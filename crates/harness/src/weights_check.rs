@@ -3,7 +3,7 @@ use std::fmt;
 use registry::Check;
 use serde::{Deserialize, Serialize};
 
-/// How the SHA-256 of the weights of a run was known.
+/// The way in which the SHA-256 of the weights of a run was known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsCheck {

@@ -1,4 +1,4 @@
-/// So many of something, in words: `1 cell`, `2 cells`, `3 processes`.
+/// A count with its noun in singular or plural: `1 cell`, `2 cells`, `3 processes`.
 pub fn counted(count: usize, one: &str) -> String {
     let end = match one {
         _ if count == 1 => "",

@@ -3,11 +3,11 @@ use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
 
-/// What a chart of grouped bars shows, in numbers.
+/// A chart of grouped bars, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bars {
     pub(crate) words: Words,
-    /// A value that others are held against, with its name.
+    /// A value with which others are compared, and its name.
     pub(crate) mark: Option<(f64, String)>,
     /// The kinds of bars, for colour and legend.
     pub(crate) families: Vec<String>,
@@ -24,13 +24,13 @@ pub(crate) struct Group {
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bar {
-    /// What it is the sum of, from left to right: indices into [`Bars::families`] with values.
+    /// The parts of its sum, from left to right: indices into [`Bars::families`] with values.
     pub(crate) pieces: Vec<(usize, f64)>,
-    /// Where the value lies, if that is known.
+    /// The interval of the value, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
     /// The text behind it.
     pub(crate) label: String,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: String,
 }
 
@@ -43,7 +43,7 @@ const BESIDE: f64 = 7.0;
 /// The chart as an SVG, as high as its bars need.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(bars: &Bars) -> Result<String, Fault> {
     let frame = frame(bars);
     frame.svg(|pen| {
@@ -83,7 +83,7 @@ impl Bar {
         self.pieces.iter().map(|(_, value)| value).sum()
     }
 
-    /// Where it or its interval ends.
+    /// The end of the bar or of its interval, whichever is farther.
     fn end(&self) -> f64 {
         end(self.value(), self.interval)
     }

@@ -4,11 +4,11 @@ use crate::draw::{self, Drawn, Fault, GRID, Pen};
 use crate::frame::{Frame, Rows, Words, end};
 use crate::heading::Mark;
 
-/// What a chart of dots shows, in numbers.
+/// A chart of dots, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dots {
     pub(crate) words: Words,
-    /// A value that others are held against, with its name.
+    /// A value with which others are compared, and its name.
     pub(crate) mark: Option<(f64, String)>,
     /// The kinds of dots, for colour, shape and legend.
     pub(crate) families: Vec<String>,
@@ -28,9 +28,9 @@ pub(crate) struct Dot {
     /// Index into [`Dots::families`].
     pub(crate) family: usize,
     pub(crate) value: f64,
-    /// Where the value lies, if that is known.
+    /// The interval of the value, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: String,
 }
 
@@ -41,7 +41,7 @@ const STEP: f64 = 10.0;
 /// The chart as an SVG, as high as its rows need.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(dots: &Dots) -> Result<String, Fault> {
     let families = dots.families.len();
     let step = families as f64 * STEP + 10.0;

@@ -34,7 +34,7 @@ pub(crate) const COLORS: [RGBColor; 6] = [
 /// The rules that give the classes of a chart their colours, light and dark.
 pub(crate) const STYLE: &str = include_str!("../templates/chart.css");
 
-/// What plotters says when it cannot draw.
+/// The result of drawing.
 pub(crate) type Drawn = Result<(), Fault>;
 
 /// The error of the drawing library.
@@ -48,23 +48,23 @@ pub(crate) struct Dot<'a> {
     pub(crate) within: Option<((f64, f64), (f64, f64))>,
     pub(crate) family: usize,
     pub(crate) radius: f64,
-    /// How high the area is that tells the value; none for the marker's own height.
+    /// The height of the area that shows the tip; `None` for the marker's own height.
     pub(crate) height: Option<f64>,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: &'a str,
 }
 
 /// Draws in pixels.
 pub(crate) struct Pen<'a> {
     area: DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
-    /// Areas that tell something when pointed at.
+    /// Areas that show a tip when the pointer is on them.
     tips: RefCell<String>,
 }
 
-/// A picture of this height, to be put into a page that has [`STYLE`]; readers who cannot see it are told `name`.
+/// A picture of this height, to be put into a page that has [`STYLE`]; for readers who cannot see it, it is called `name`.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(name: &str, height: u32, paint: impl FnOnce(&Pen) -> Drawn) -> Result<String, Fault> {
     let ground = Area {
         left: 0.0,
@@ -81,7 +81,7 @@ pub(crate) fn svg(name: &str, height: u32, paint: impl FnOnce(&Pen) -> Drawn) ->
 /// A picture of any size without a ground.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn picture(
     name: &str,
     size: (u32, u32),
@@ -255,7 +255,7 @@ impl Pen<'_> {
         }
     }
 
-    /// Has an area tell something when it is pointed at.
+    /// Gives an area a tip.
     pub(crate) fn tip(&self, area: Area, text: &str) {
         let mut tips = self.tips.borrow_mut();
         let written = writeln!(

@@ -1,4 +1,4 @@
-//! What came of evaluations, as files in a folder beside the records.
+//! Results of evaluations, as files in a folder beside the records.
 
 use std::cmp::Ordering;
 use std::io;
@@ -23,19 +23,19 @@ pub(crate) const TABLE: &str = "accuracy.csv";
 pub struct Evaluations {
     pub(crate) done: Vec<Evaluated>,
     pub(crate) left_out: Vec<LeftOut>,
-    /// Evaluations of made-up weights, whose accuracy means nothing.
+    /// Evaluations of seeded weights, whose accuracy means nothing.
     pub(crate) seeded: usize,
     /// Evaluations of parts of a data set, which `zoo eval merge` puts together.
     pub(crate) parts: usize,
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
     /// The file's name.
     pub file: String,
     text: String,
-    /// What is in it.
+    /// Its content.
     pub summary: Summary,
 }
 
@@ -46,7 +46,7 @@ pub struct LeftOut {
     pub variant: String,
     /// Why.
     pub reason: String,
-    /// Whether that is a failure, and not what was to be expected.
+    /// It is a failure, and not what was to be expected.
     pub failed: bool,
 }
 
@@ -99,7 +99,7 @@ pub fn evaluations(folder: &Path) -> Result<Evaluations, ReportError> {
     Ok(found)
 }
 
-/// Names of the JSON files of a folder, in order; none where there is no folder.
+/// Names of the JSON files of a folder, in order; none if there is no folder.
 fn names(folder: &Path) -> Result<Vec<String>, ReportError> {
     let io = |source| ReportError::Io {
         path: folder.to_owned(),
@@ -122,7 +122,7 @@ fn names(folder: &Path) -> Result<Vec<String>, ReportError> {
 }
 
 impl Evaluations {
-    /// Whether no accuracy of a whole network is there.
+    /// Returns `true` if there is no accuracy of a whole network.
     pub fn is_empty(&self) -> bool {
         self.done.is_empty()
     }
@@ -157,9 +157,9 @@ impl Evaluations {
 /// An evaluation beside the last earlier night that has the same one.
 pub(crate) struct Since<'a> {
     pub(crate) night: &'a str,
-    /// How many more images are right now: first class, and among the first five.
+    /// Right images now minus right images before: by first class, and among the first five.
     pub(crate) more: [isize; 2],
-    /// Whether any count differs.
+    /// A count differs.
     pub(crate) changed: bool,
 }
 

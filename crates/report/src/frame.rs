@@ -1,5 +1,5 @@
-//! What charts have in common around their marks: heading, axes with their grid and titles, names of rows, bars with their
-//! labels, and a value that others are held against.
+//! The parts around the marks that charts have in common: heading, axes with their grid and titles, names of rows, bars with their
+//! labels, and a value with which others are compared.
 
 use plotters::style::text_anchor::HPos;
 
@@ -19,12 +19,12 @@ const BOTTOM: f64 = 48.0;
 /// Of a plot with a vertical axis.
 const HEIGHT: f64 = 310.0;
 
-/// What a chart says besides its values.
+/// The texts of a chart besides its values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Words {
-    /// What it shows.
+    /// Its subject.
     pub(crate) title: String,
-    /// Where the numbers come from.
+    /// The source of its numbers.
     pub(crate) subtitle: String,
     /// The horizontal axis, with its unit.
     pub(crate) x_title: String,
@@ -36,7 +36,7 @@ pub(crate) struct Frame<'a> {
     heading: Heading<'a>,
     pub(crate) plot: Area,
     pub(crate) x: Axis,
-    /// The vertical axis with its title; none where rows have names in its place.
+    /// The vertical axis with its title; `None` if rows have names in its place.
     y: Option<(Axis, &'a str)>,
     held: Option<&'a (f64, String)>,
 }
@@ -45,9 +45,9 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Rows<'a> {
     pub(crate) words: &'a Words,
     pub(crate) families: &'a [String],
-    /// How the legend shows a family.
+    /// The form in which the legend shows a family.
     pub(crate) legend: Mark,
-    /// A value that others are held against, with its name.
+    /// A value with which others are compared, and its name.
     pub(crate) held: Option<&'a (f64, String)>,
     pub(crate) names: Vec<&'a str>,
     /// Pixels that all rows take.
@@ -74,9 +74,9 @@ pub(crate) struct Plane<'a> {
 
 /// A bar with a label behind it.
 pub(crate) struct Bar<'a> {
-    /// What it is the sum of, from left to right: families with values.
+    /// The parts of its sum, from left to right: families with values.
     pub(crate) pieces: &'a [(usize, f64)],
-    /// Where the sum lies, if that is known.
+    /// The interval of the sum, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
     pub(crate) label: &'a str,
     /// Pixels between the bar or its interval and the label.
@@ -87,7 +87,7 @@ pub(crate) struct Bar<'a> {
     pub(crate) thick: f64,
 }
 
-/// Where a value or its interval ends.
+/// The end of a value or of its interval, whichever is farther.
 pub(crate) fn end(value: f64, interval: Option<(f64, f64)>) -> f64 {
     interval.map_or(value, |(_, high)| high.max(value))
 }
@@ -174,7 +174,7 @@ impl<'a> Frame<'a> {
     /// The chart as an SVG, with what is painted over its axes.
     ///
     /// # Errors
-    /// What plotters says.
+    /// The error of plotters.
     pub(crate) fn svg(&self, marks: impl FnOnce(&Pen) -> Drawn) -> Result<String, Fault> {
         let height = self.plot.top + self.plot.height + BOTTOM;
         draw::svg(&self.words.title, height as u32, |pen| {
@@ -232,7 +232,7 @@ impl<'a> Frame<'a> {
         pen.text(bar.label, (right, middle - 6.0), LABEL, INK, HPos::Left)
     }
 
-    /// The line of the value that others are held against, over or under the marks, as it is called.
+    /// The line of the value that others are compared with, over or under the marks, as it is called.
     pub(crate) fn held(&self, pen: &Pen) -> Drawn {
         let Some((value, name)) = self.held else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What stands above every chart: its title, where the numbers come from, and the legend.
+//! The heading of every chart: its title, the source of its numbers, and the legend.
 
 use plotters::style::text_anchor::HPos;
 
@@ -9,7 +9,7 @@ const LEFT: f64 = 16.0;
 const TITLE: f64 = 15.0;
 const MARK: f64 = 5.0;
 
-/// How a family is shown in the legend.
+/// The form in which the legend shows a family.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mark {
     Shape,
@@ -23,7 +23,7 @@ pub(crate) struct Heading<'a> {
     /// Each family with its place.
     legend: Vec<(&'a str, (f64, f64))>,
     mark: Mark,
-    /// Where the heading ends, pixels from the top.
+    /// The end of the heading, pixels from the top.
     pub(crate) bottom: f64,
 }
 

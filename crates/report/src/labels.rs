@@ -1,4 +1,4 @@
-//! Where the texts beside points go: near their point, never over one another, a point or the edge.
+//! Places for the texts beside points: near their point, never over one another, a point or the edge.
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// Whether two areas share any pixel.
+    /// Returns `true` if two areas share a pixel.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.left < other.left + other.width
             && other.left < self.left + self.width
@@ -22,7 +22,7 @@ impl Area {
             && other.top < self.top + self.height
     }
 
-    /// Whether another area lies wholly in this one.
+    /// Returns `true` if another area lies wholly in this one.
     pub fn contains(&self, other: &Self) -> bool {
         self.left <= other.left
             && self.top <= other.top
@@ -38,7 +38,7 @@ impl Area {
         )
     }
 
-    /// Whether a line from one position to another passes through the area.
+    /// Returns `true` if a line from one position to another passes through the area.
     fn crossed_by(&self, from: (f64, f64), to: (f64, f64)) -> bool {
         (0..=32).map(|i| f64::from(i) / 32.0).any(|t| {
             let (x, y) = (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1));
@@ -69,7 +69,7 @@ const DIRECTIONS: [(f64, f64); 16] = [
 
 /// Free pixels between a point's marker and its label.
 const GAP: f64 = 5.0;
-/// How far a search moves outwards at a time.
+/// The distance that a search moves outwards at a time.
 const STEP: f64 = 7.0;
 
 /// A place for each label, given as width and height, beside the point at the same index, whose marker has `radius`. Points
@@ -122,7 +122,7 @@ pub(crate) fn stack(wanted: &[f64], height: f64, span: (f64, f64)) -> Vec<f64> {
     placed
 }
 
-/// What is on the plot so far.
+/// The marks on the plot so far.
 struct Scene<'a> {
     plot: Area,
     radius: f64,
@@ -149,7 +149,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Whether the area lies in the plot and over neither a marker nor a label.
+    /// Returns `true` if the area lies in the plot and over neither a marker nor a label.
     fn free(&self, area: &Area, _: (f64, f64)) -> bool {
         let marker = |(x, y): &(f64, f64)| Area {
             left: x - self.radius,
@@ -162,7 +162,7 @@ impl Scene<'_> {
             && self.placed.iter().flatten().all(|other| !other.overlaps(area))
     }
 
-    /// Whether it is free and no line between a point and its label crosses a label.
+    /// Returns `true` if it is free and no line between a point and its label crosses a label.
     fn clear(&self, area: &Area, point: (f64, f64)) -> bool {
         let lines = self.points.iter().zip(&self.placed);
         let mut lines = lines.filter_map(|(point, label)| label.map(|label| (*point, label.nearest(*point))));

@@ -1,4 +1,4 @@
-//! Where the time of one network goes: its steps by the part they belong to and by what they do.
+//! The time of one network by its steps: by the part they belong to and by the work they do.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn layers(folder: &Path) -> Result<Option<LayerTimes>, ReportError> {
     parsed.map(Some)
 }
 
-/// What a step does.
+/// The work of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Filter,
@@ -121,7 +121,7 @@ pub(crate) fn breakdown<'a>(model: &Model<'a>) -> Option<Breakdown<'a>> {
 }
 
 impl Breakdown<'_> {
-    /// What was run, in words.
+    /// The network and its setting, in words.
     pub(crate) fn what(&self) -> String {
         let case = self.case;
         let threads = crate::charts::threads(case.threads);
@@ -131,7 +131,7 @@ impl Breakdown<'_> {
         )
     }
 
-    /// The peaks that rates are held against, in words: of each format that is multiplied.
+    /// The peaks that rates are compared with, in words: of each format that is multiplied.
     pub(crate) fn peaks(&self) -> String {
         let told = |operands: Option<Precision>| digits(self.times.peak_of(operands) / 1e9);
         match &self.times.operands()[..] {

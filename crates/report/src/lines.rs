@@ -7,7 +7,7 @@ use crate::draw::{COLORS, Dot, Drawn, Fault, GRID, INK, Pen};
 use crate::frame::{Frame, LABEL, Plane, Words, end};
 use crate::labels::stack;
 
-/// What a chart of lines shows, in numbers.
+/// A chart of lines, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lines {
     pub(crate) words: Words,
@@ -28,9 +28,9 @@ pub(crate) struct Line {
 pub(crate) struct Step {
     pub(crate) x: f64,
     pub(crate) y: f64,
-    /// Where `y` lies, if that is known.
+    /// The interval of `y`, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: String,
 }
 
@@ -62,7 +62,7 @@ fn names(lines: &Lines, frame: &Frame) -> Vec<f64> {
 /// The chart as an SVG.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(lines: &Lines) -> Result<String, Fault> {
     let frame = frame(lines);
     frame.svg(|pen| {

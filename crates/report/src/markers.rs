@@ -43,7 +43,7 @@ pub(crate) fn markers(name: &str) -> (String, String) {
     )
 }
 
-/// Where the only line that is this marker begins.
+/// The offset of the only line that is this marker.
 fn find(text: &str, marker: &str) -> Result<usize, MarkerError> {
     let mut offset = 0;
     let mut found = None;

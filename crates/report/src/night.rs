@@ -15,7 +15,7 @@ use crate::{Input, ReportError};
 pub(crate) const ABOUT: &str = "machine.json";
 const VERDICTS: &str = "verdicts.json";
 
-/// What a night was made on and by.
+/// The command, the machine and the program of a night.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub(crate) command: String,
@@ -61,7 +61,7 @@ pub struct Night {
 /// The verdict on a cell against the nights before.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Mark {
-    /// What was measured.
+    /// The measured case.
     pub case: Case,
     /// `regressed`, `improved`, `same`, `inconclusive`, `incomparable` or `no_data`.
     pub answer: String,
@@ -70,7 +70,7 @@ pub struct Mark {
     pub why: String,
 }
 
-/// What `verdicts.json` tells of a night.
+/// The content of `verdicts.json`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Verdicts {
     #[serde(default)]
@@ -90,7 +90,7 @@ impl Verdicts {
         self.comparison.as_ref().map_or(&[], |marks| &marks.verdicts)
     }
 
-    /// How many cells have this answer.
+    /// The number of cells with this answer.
     pub(crate) fn count(&self, answer: &str) -> usize {
         self.marks().iter().filter(|mark| mark.answer == answer).count()
     }
@@ -105,7 +105,7 @@ impl Verdicts {
     }
 }
 
-/// The verdicts of a night's folder; none where there is no such file, or it is of another version.
+/// The verdicts of a night's folder; empty if there is no such file, or it is of another version.
 ///
 /// # Errors
 /// If the file is there and cannot be read.

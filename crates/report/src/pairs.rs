@@ -8,16 +8,16 @@ use crate::frame::{self, Frame, LABEL, Rows, Words, end};
 use crate::heading::Mark;
 use crate::labels::Area;
 
-/// What a chart of pairs shows, in numbers.
+/// A chart of pairs, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pairs {
     /// The horizontal axis among them is the bars'.
     pub(crate) words: Words,
     /// The dots' axis, with its unit.
     pub(crate) dots_title: String,
-    /// What the letters are.
+    /// The meaning of the letters.
     pub(crate) letters_title: String,
-    /// A value that bars are held against, with its name.
+    /// A value with which bars are compared, and its name.
     pub(crate) mark: Option<(f64, String)>,
     /// The kinds of pairs, for colour, shape and legend.
     pub(crate) families: Vec<String>,
@@ -38,14 +38,14 @@ pub(crate) struct Pair {
     pub(crate) family: usize,
     /// The bar.
     pub(crate) value: f64,
-    /// Where the bar's value lies, if that is known.
+    /// The interval of the bar's value, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
     /// The text behind the bar.
     pub(crate) label: String,
-    /// The dot, above 0; none where it is not known, or 0.
+    /// The dot, above 0; `None` if it is not known, or 0.
     pub(crate) dot: Option<f64>,
     pub(crate) letters: String,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: String,
 }
 
@@ -61,13 +61,13 @@ const DOTS: f64 = 132.0;
 const APART: f64 = 26.0;
 /// Between it and the letters.
 const BEFORE: f64 = 8.0;
-/// What a tick of the dots' axis needs.
+/// The width that a tick of the dots' axis needs.
 const TICK: f64 = 38.0;
 
 /// The chart as an SVG, as high as its rows need.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(pairs: &Pairs) -> Result<String, Fault> {
     let layout = Layout::new(pairs);
     layout.frame.svg(|pen| {
@@ -85,13 +85,13 @@ pub(crate) fn svg(pairs: &Pairs) -> Result<String, Fault> {
     })
 }
 
-/// Where everything lies.
+/// The places of all parts.
 struct Layout<'a> {
     frame: Frame<'a>,
     dots: Axis,
     /// Ends of the dots' axis, pixels.
     ends: (f64, f64),
-    /// Where the letters end, pixels.
+    /// The end of the letters, pixels.
     right: f64,
 }
 
@@ -102,7 +102,7 @@ impl Group {
 }
 
 impl Pair {
-    /// Where the bar or its interval ends.
+    /// The end of the bar or of its interval, whichever is farther.
     fn end(&self) -> f64 {
         end(self.value, self.interval)
     }

@@ -11,7 +11,7 @@ const RADIUS: f64 = 5.0;
 /// The chart as an SVG.
 ///
 /// # Errors
-/// What plotters says.
+/// The error of plotters.
 pub(crate) fn svg(series: &Series) -> Result<String, Fault> {
     let layout = Layout::new(series);
     layout.frame.svg(|pen| {
@@ -28,7 +28,7 @@ pub(crate) fn svg(series: &Series) -> Result<String, Fault> {
     })
 }
 
-/// Where everything lies.
+/// The places of all parts.
 pub(crate) struct Layout<'a> {
     frame: Frame<'a>,
     /// Each point's centre, pixels.
@@ -44,7 +44,7 @@ pub(crate) struct Placed<'a> {
     text: &'a str,
     /// The point, pixels.
     beside: (f64, f64),
-    /// Where the text lies; none where there is no room.
+    /// The area of the text; `None` if there is no room.
     pub(crate) area: Option<Area>,
 }
 

@@ -1,10 +1,10 @@
 use crate::axis::Span;
 use crate::frame::Words;
 
-/// What a scatter chart shows, in numbers.
+/// A scatter chart, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
-    /// What it says.
+    /// Its texts.
     pub(crate) words: Words,
     /// The vertical axis, with its unit.
     pub(crate) y_title: String,
@@ -14,7 +14,7 @@ pub(crate) struct Series {
     pub(crate) points: Vec<Point>,
     /// Lines among the points.
     pub(crate) curves: Vec<Curve>,
-    /// What the axes hold; none for whatever the points need, the horizontal one from 0.
+    /// The ranges of the axes; `None` for the range that the points need, the horizontal one from 0.
     pub(crate) spans: Option<(Span, Span)>,
 }
 
@@ -23,23 +23,23 @@ pub(crate) struct Series {
 pub(crate) struct Curve {
     /// From left to right, in the axes' units.
     pub(crate) points: Vec<(f64, f64)>,
-    /// A text beside it, and where along it; none for a line that only joins points.
+    /// A text beside it, and where along it; `None` for a line that only joins points.
     pub(crate) name: Option<(String, (f64, f64))>,
 }
 
 /// One labelled point.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Point {
-    /// The text beside it; none where it is empty.
+    /// The text beside it; none if it is empty.
     pub(crate) label: String,
     /// Horizontal, in the axis's unit.
     pub(crate) x: f64,
     /// Vertical, in the axis's unit.
     pub(crate) y: f64,
-    /// Where its horizontal value lies, if that is known.
+    /// The interval of its horizontal value, if it is known.
     pub(crate) interval: Option<(f64, f64)>,
     /// Index into [`Series::families`].
     pub(crate) family: usize,
-    /// What is told of it when it is pointed at.
+    /// The text of its tip.
     pub(crate) told: String,
 }

@@ -167,7 +167,7 @@ fn readme(reports: &Path, list: &str) -> Result<Option<PathBuf>, ReportError> {
     }
 }
 
-/// Whether a night's folder is there and was left before anything was measured: at most a file of no records is in it.
+/// Returns `true` if a night's folder exists and holds at most a file of no records: nothing was measured into it.
 fn is_untouched(folder: &Path) -> bool {
     let Ok(mut entries) = std::fs::read_dir(folder) else {
         return false;
@@ -188,7 +188,7 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     /// The same as a link.
     pub(crate) link: String,
-    /// What is said of it.
+    /// Its line in a list.
     pub(crate) line: String,
 }
 

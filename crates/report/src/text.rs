@@ -43,7 +43,7 @@ fn is_obeyed(character: char) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Words(&'a str),
-    /// What stood between backticks.
+    /// The text between two backticks.
     Code(&'a str),
 }
 
@@ -145,7 +145,7 @@ pub mod markdown {
         escaped
     }
 
-    /// What stands in one place of a table; its lines stay lines.
+    /// The content of one place of a table; its lines stay lines.
     pub fn cell(text: &str) -> String {
         let lines: Vec<String> = text.lines().map(escape).collect();
         lines.join("<br>")
@@ -178,7 +178,7 @@ pub(crate) mod table {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    /// Where spreadsheets see a formula begin, in the wide forms of East Asia, too.
+    /// The characters at which spreadsheets see a formula begin, in the wide forms of East Asia, too.
     const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
     /// The rows below their titles.

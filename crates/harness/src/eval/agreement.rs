@@ -9,12 +9,12 @@ use super::Tally;
 pub struct Printed {
     /// The least.
     pub low: f64,
-    /// What all of them are below.
+    /// All values lie below it.
     pub high: f64,
 }
 
 impl Printed {
-    /// The shares that round to a figure of so many decimals, in units of `scale` (0.01 for percent).
+    /// The shares that round to a figure of `decimals` decimals, in units of `scale` (0.01 for percent).
     pub fn new(value: f64, decimals: usize, scale: f64) -> Self {
         let half = 0.5 * 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX));
         Self {
@@ -23,7 +23,7 @@ impl Printed {
         }
     }
 
-    /// The shares of what is left to 1, for figures that tell errors.
+    /// The shares of the rest to 1, for figures that are errors.
     pub fn of_the_rest(self) -> Self {
         Self {
             low: 1.0 - self.high,
@@ -31,14 +31,14 @@ impl Printed {
         }
     }
 
-    /// Whether a share rounds to the figure; sums of tenths are not exact, so the borders are allowed a little.
+    /// Returns `true` if a share rounds to the figure; sums of tenths are not exact, so the borders are allowed a little.
     fn holds(self, share: f64) -> bool {
         const LITTLE: f64 = 1e-12;
         (self.low - LITTLE..self.high + LITTLE).contains(&share)
     }
 }
 
-/// What was measured, beside what is claimed.
+/// The relation of a measured share to a claimed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Agreement {

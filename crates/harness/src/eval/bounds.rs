@@ -1,11 +1,11 @@
 use crate::Interval;
 
-/// What a random beginning of a data set says of the whole, **at any time**: the bounds hold with the chance asked for over
-/// all beginnings at once, so a run may be stopped as soon as they say enough.
+/// Bounds of the share of a whole data set by a random beginning of it, **at any time**: they hold with the requested chance for
+/// all beginnings at once, so a run may be stopped as soon as they are tight enough.
 ///
 /// An interval for a fixed number of images, as Wilson's, would be wrong in a run that is looked at after every batch: sooner
 /// or later it fails to hold. These bounds are those of Waudby-Smith and Ramdas (2020) for sampling without replacement:
-/// every count of right images in the whole is a hypothesis, and stays in as long as the ratio of its prior (uniform) to
+/// every count of right images in the whole is a hypothesis, and stays in while the ratio of its prior (uniform) to
 /// its posterior is below one over the chance of error, which by Ville's inequality it exceeds seldom enough.
 #[derive(Clone, Debug)]
 pub struct Bounds {
@@ -38,7 +38,7 @@ impl Bounds {
         self.images
     }
 
-    /// Where the share of the whole lies after `right` of the first `seen` images.
+    /// The interval of the share of the whole after `right` of the first `seen` images.
     pub fn after(&self, right: usize, seen: usize) -> Interval {
         let wrong = seen - right;
         let (least, most) = (right, self.images - wrong);
@@ -57,7 +57,7 @@ impl Bounds {
         }
     }
 
-    /// Whether so many right images in the whole are still possible.
+    /// Returns `true` if `count` right images in the whole are still possible.
     fn is_in(&self, count: usize, right: usize, seen: usize) -> bool {
         let ways = self.choose(count, right) + self.choose(self.images - count, seen - right);
         let all = self.choose(self.images + 1, seen + 1);

@@ -16,7 +16,7 @@ pub enum EvalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another process writes it.
@@ -32,7 +32,7 @@ pub enum EvalError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
         /// The error of the JSON reader, if the line is no JSON of this form.
         source: Option<serde_json::Error>,
@@ -42,7 +42,7 @@ pub enum EvalError {
     Other {
         /// The file.
         path: PathBuf,
-        /// What differs first.
+        /// The first difference.
         difference: String,
     },
 }
@@ -56,9 +56,9 @@ impl EvalError {
     }
 }
 
-/// How a header begins.
+/// The beginning of a header.
 const HEADER: &str = "{\"eval\":";
-/// How an answer begins.
+/// The beginning of an answer.
 const ANSWER: &str = "{\"image\":";
 
 /// A file of answers that is being written, by this process alone.
@@ -157,7 +157,7 @@ fn mend_end<T: DeserializeOwned>(path: &Path, file: &mut File, head: &str) -> Re
     }
 }
 
-/// Whether the file has a first line with its end.
+/// Returns `true` if the file has a first line with its end.
 fn has_line(file: &mut File) -> io::Result<bool> {
     file.rewind()?;
     let mut first = Vec::new();
@@ -165,7 +165,7 @@ fn has_line(file: &mut File) -> io::Result<bool> {
     Ok(first.ends_with(b"\n"))
 }
 
-/// Whether a line is the beginning of a value that a killed run left.
+/// Returns `true` if a line is the beginning of a value that a killed run left.
 fn is_torn<T: DeserializeOwned>(line: &str, head: &str) -> bool {
     Line::<T>::of(line.as_bytes()).is_torn(line.as_bytes(), head)
 }

@@ -6,9 +6,9 @@ use super::{Answer, Header, order};
 /// One file of answers.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What it says it is.
+    /// Its header.
     pub header: Header,
     /// Its answers.
     pub answers: Vec<Answer>,
@@ -26,9 +26,9 @@ pub enum MergeError {
     Foreign {
         /// The part.
         path: PathBuf,
-        /// The part that it is held against.
+        /// The part with which it is compared.
         first: PathBuf,
-        /// What differs first.
+        /// The first difference.
         difference: String,
     },
     /// Two answers to one image.
@@ -54,7 +54,7 @@ pub enum MergeError {
     /// Images without an answer.
     #[error("{count} of {images} images are missing: {}", .places.join("; "))]
     Missing {
-        /// How many.
+        /// Number of images.
         count: usize,
         /// Of how many.
         images: usize,

@@ -31,43 +31,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Provenance, WeightsCheck};
 
-/// What is evaluated on what: answers of different keys are never put together.
+/// The identity of an evaluation: answers of different keys are never put together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// The variant.
     pub variant: String,
     /// SHA-256 of the weight file, or `seeded:N`.
     pub weights: String,
-    /// Where ranges of fixed point come from: SHA-256 of the calibration, or what stood in for one; none in floating point.
+    /// Source of the ranges of fixed point: SHA-256 of the calibration, or a word for its stand-in; `None` in floating point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<String>,
     /// From file to input: decoder, sizes, interpolation, means and standard deviations.
     pub preprocess: String,
     /// Number format.
     pub precision: Precision,
-    /// What runs the network, and how: library and version, vector unit, digest of its plan.
+    /// The engine: library and version, vector unit, digest of its plan.
     pub backend: String,
     /// Images that run at once.
     pub batch: usize,
     /// The images and their labels.
     pub data: DataSet,
-    /// How many classes may be answered: all of the network's, or those of the data set alone.
+    /// Number of classes that may be answered: all of the network's, or those of the data set alone.
     pub candidates: usize,
 }
 
 /// Labelled images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSet {
-    /// How many.
+    /// Number of images.
     pub images: usize,
-    /// How many classes are labels.
+    /// Number of classes that are labels.
     pub classes: usize,
     /// SHA-256 of the list of names, labels and sizes.
     pub digest: String,
 }
 
 impl Key {
-    /// What differs first from another key, with both values.
+    /// The first difference from another key, with both values.
     pub fn difference(&self, other: &Self) -> Option<String> {
         let facts = |key: &Self| {
             [
@@ -97,7 +97,7 @@ impl Key {
 pub struct Header {
     /// Version of this form, [`Header::SCHEMA`].
     pub eval: u32,
-    /// What is evaluated.
+    /// The identity of the evaluation.
     pub key: Key,
     /// Which part of the images.
     pub shard: Shard,
@@ -108,7 +108,7 @@ pub struct Header {
     /// When it began, RFC 3339 in UTC.
     #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
-    /// How the SHA-256 of the weights was known; none for made-up weights, and in files of older versions.
+    /// The way in which the SHA-256 of the weights was known; `None` for seeded weights and in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<WeightsCheck>,
     /// Program and machine.
@@ -120,21 +120,21 @@ impl Header {
     pub const SCHEMA: u32 = 1;
 }
 
-/// What came of one image.
+/// The answer to one image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Its index in the data set, whose order is by name.
     pub image: usize,
-    /// The first 16 hexadecimal digits of the SHA-256 of its bytes; none where they could not be read.
+    /// The first 16 hexadecimal digits of the SHA-256 of its bytes; `None` if they could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The five classes of the largest logits, the largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<usize>,
-    /// Which of these is the first right one, from 0; none where none is.
+    /// Which of these is the first right one, from 0; `None` if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<usize>,
-    /// Whether no class is right, as for some images of relabelled sets: it counts neither way.
+    /// No class is right, as for some images of relabelled sets: it counts neither way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlabelled: bool,
     /// Why there is no answer, with the image's name.
@@ -143,7 +143,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether it counts, and if so whether the first class is right.
+    /// Returns `true` if the first class is right; `None` if the image does not count.
     pub fn is_right(&self) -> Option<bool> {
         (self.error.is_none() && !self.unlabelled).then_some(self.place == Some(0))
     }

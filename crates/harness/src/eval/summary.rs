@@ -5,21 +5,21 @@ use serde::{Deserialize, Serialize};
 use super::{Agreement, Header, Tally};
 use crate::Interval;
 
-/// What an evaluation comes to, and what of that is claimed.
+/// The result of an evaluation beside what is claimed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// What was evaluated, and when.
+    /// The key of the evaluation, and when it began.
     #[serde(flatten)]
     pub header: Header,
     /// The answers, counted.
     pub tally: Tally,
-    /// Images whose first class is right; none without images.
+    /// Images whose first class is right; `None` without images.
     pub top1: Option<Share>,
     /// Images with a right class among the first five.
     pub top5: Option<Share>,
-    /// SHA-256 of the digests of all images in order of their names; none unless all are there.
+    /// SHA-256 of the digests of all images in order of their names; `None` unless all are there.
     pub images_sha256: Option<String>,
-    /// How fast the last run of it was; none where that had nothing left to do.
+    /// The speed of its last run; `None` if that had nothing left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
     /// The accuracies that are claimed of the network.
@@ -31,7 +31,7 @@ pub struct Summary {
 pub struct Share {
     /// From 0 to 1.
     pub share: f64,
-    /// Where it lies with 95 % for images like these, by Wilson.
+    /// Wilson's 95 % interval for images like these.
     pub interval: Interval,
 }
 
@@ -44,7 +44,7 @@ pub struct Held {
     pub printed: String,
     /// 1 or 5.
     pub top: usize,
-    /// What came of it.
+    /// The result of the comparison.
     pub agreement: Agreement,
     /// Why it cannot be compared, where it cannot: each is a thing that the claim is not about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -52,7 +52,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// What came of it, with the reasons.
+    /// The result of the comparison in words, with its reasons.
     pub fn verdict(&self) -> String {
         match self.reasons.is_empty() {
             true => self.agreement.to_string(),
@@ -67,7 +67,7 @@ impl fmt::Display for Held {
     }
 }
 
-/// How fast an evaluation ran.
+/// The speed of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// Images that it answered.
@@ -83,15 +83,15 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Images a second.
+    /// Images per second.
     pub fn images_per_s(&self) -> f64 {
         self.images as f64 / self.seconds
     }
 }
 
 impl Summary {
-    /// Whether another summary is of the same evaluation of the same images, so that every count must be the same: images
-    /// are taken in an order that never changes, so as many of a data set are the same ones.
+    /// Returns `true` if the other summary is of the same evaluation of the same images, so that every count must be the same. Images
+    /// are taken in an order that never changes, so equal numbers of images of a data set are the same images.
     pub fn is_repeat_of(&self, other: &Self) -> bool {
         self.header.key == other.header.key
             && self.header.shard == other.header.shard

@@ -45,7 +45,7 @@ impl Tally {
         self.counted + self.unlabelled + self.unreadable
     }
 
-    /// The share of images whose first class is right; none without images.
+    /// The share of images whose first class is right; `None` without images.
     pub fn top1_share(&self) -> Option<f64> {
         self.share(self.top1)
     }
@@ -55,12 +55,12 @@ impl Tally {
         self.share(self.top5)
     }
 
-    /// Where the share lies with 95 % for images like these, by Wilson.
+    /// Wilson's 95 % interval of the share for images like these.
     pub fn interval(&self, right: usize) -> Interval {
         share_interval(right, self.counted)
     }
 
-    /// The share of so many right answers; none without images.
+    /// The share of `right` right answers; `None` without images.
     pub fn share(&self, right: usize) -> Option<f64> {
         (self.counted > 0).then(|| right as f64 / self.counted as f64)
     }

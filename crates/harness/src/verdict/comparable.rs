@@ -1,9 +1,9 @@
-//! Whether two records are of the same thing, and what differs if not.
+//! Tells if two records are of the same thing, and what differs if not.
 
 use super::Repeat;
 use crate::{Case, Machine, NetworkCase};
 
-/// What keeps the times of two repeats of a case from being compared; `None` if nothing does.
+/// The difference that makes the times of two repeats of a case incomparable; `None` if there is none.
 pub(super) fn difference(before: &Repeat, now: &Repeat) -> Option<String> {
     let (old, new) = (&before.provenance, &now.provenance);
     let facts = [
@@ -25,7 +25,7 @@ pub(super) fn difference(before: &Repeat, now: &Repeat) -> Option<String> {
     found.or_else(|| other.map(|(name, old, new)| told(name, &old, &new)))
 }
 
-/// What makes two machines different ones. Installed memory is no part of it: virtual machines get a little more or less.
+/// The difference between two machines. Installed memory does not count: virtual machines get a little more or less.
 pub(super) fn machine(before: &Machine, now: &Machine) -> Option<String> {
     if before.cpu != now.cpu || before.os != now.os {
         let name = |machine: &Machine| format!("{}, {}", machine.cpu, machine.os);
@@ -47,7 +47,7 @@ pub(super) fn machine(before: &Machine, now: &Machine) -> Option<String> {
     None
 }
 
-/// What differs between a case that is in one set alone and its nearest in the other alone.
+/// The difference between a case that is in one set only and its nearest in the other set only.
 pub(super) fn near<'a>(case: &Case, others: impl Iterator<Item = &'a Case>) -> Option<String> {
     let this = case.network()?;
     let same = |other: &&NetworkCase| {

@@ -1,10 +1,10 @@
-//! Whether a case's threads lay as far from each other before as now. A host moves a virtual machine's cores between its
+//! Tells if a case's threads lay as far from each other before as now. A host moves a virtual machine's cores between its
 //! clusters, and a network on several threads takes up to 1.7 times as long where they lie far: no program changed then.
-//! Where another process holds one of the cores, a hand-over takes microseconds, and nothing is to be compared, either.
+//! If another process holds one of the cores, a hand-over takes microseconds, and nothing can be compared, either.
 
 use super::{Repeat, comparable};
 
-/// How many times as long a hand-over between two threads takes, at least, where cores lay clearly farther apart.
+/// Cores lay clearly farther apart if a hand-over between two threads takes at least this many times as long.
 pub const FARTHER: f64 = 2.0;
 
 /// The repeats of both sides with the cores at one distance: the one with the most on the side that has fewer. All repeats
@@ -31,7 +31,7 @@ pub(super) fn alike<'a>(before: &[&'a Repeat], now: &[&'a Repeat]) -> Result<[Ve
         .ok_or_else(|| comparable::told("hand-over between cores", &told(&old), &told(&new)))
 }
 
-/// The times of hand-overs around repeats; none where one of them is not known.
+/// The times of hand-overs around repeats; `None` if one of them is unknown.
 fn handovers(repeats: &[&Repeat]) -> Option<Vec<[f64; 2]>> {
     repeats.iter().map(|repeat| repeat.handover_ns).collect()
 }
@@ -64,7 +64,7 @@ mod tests {
         handovers.iter().map(repeat).collect()
     }
 
-    /// How many repeats are left on each side, or why none are.
+    /// The number of repeats that are left on each side, or the reason why none are.
     fn left(before: &[Repeat], now: &[Repeat]) -> Result<[usize; 2], String> {
         let all = [before, now].map(|side| side.iter().collect::<Vec<_>>());
         alike(&all[0], &all[1]).map(|sides| sides.map(|side| side.len()))

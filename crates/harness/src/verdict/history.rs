@@ -21,7 +21,7 @@ const WIDTH: f64 = 4.0;
 /// The smallest threshold that is learned, as a share: less is of no use to anybody.
 const SMALLEST: f64 = 0.01;
 
-/// What nine in ten values of a normal distribution are within, in standard deviations.
+/// Nine in ten values of a normal distribution lie within this many standard deviations.
 const NINE_IN_TEN: f64 = 1.644_854;
 
 /// The value that nine in ten are at most as large as.
@@ -32,7 +32,7 @@ fn nine_in_ten(values: &mut [f64]) -> Option<f64> {
         .copied()
 }
 
-/// How much each case usually changes from night to night on a machine.
+/// The usual change of each case from night to night on a machine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     nights: usize,
@@ -42,9 +42,9 @@ pub struct History {
 }
 
 impl History {
-    /// What these sets of one machine tell, the oldest first: nine in ten changes of a case, each against the last set with
-    /// the cores as far apart, are as large at most as its spread has them. Changes of the program are among them, fewer than
-    /// one in ten; not so the nights on which a cell that has two speeds ran at its other one, which a median would pass over.
+    /// Learns from sets of one machine, the oldest first. The spread of a case is chosen so that nine in ten of its changes, each
+    /// against the last set with the cores as far apart, are at most as large. Changes of the program are among them, but fewer than
+    /// one in ten. Nights on which a cell with two speeds ran at its other one may be more; a median would pass over them.
     pub fn of(sets: &[Vec<Repeat>]) -> Self {
         let mut changes: BTreeMap<&Case, Vec<f64>> = BTreeMap::new();
         let nights: Vec<BTreeMap<&Case, Vec<&Repeat>>> = sets.iter().map(|set| by_case(set)).collect();
@@ -71,7 +71,7 @@ impl History {
         }
     }
 
-    /// How many sets it was learned from.
+    /// The number of sets that it was learned from.
     pub fn nights(&self) -> usize {
         self.nights
     }

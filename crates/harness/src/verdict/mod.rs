@@ -1,4 +1,4 @@
-//! Whether cells became slower: one [`Verdict`] a case from two sets of records, by [`compare`].
+//! Tells if cells became slower: [`compare`] gives one [`Verdict`] per case from two sets of records.
 //!
 //! **The unit is a process.** Runs inside one process share its memory layout, thread placement and the machine's mood,
 //! so a hundred of them say little about the next process. Each record is reduced to its median, a [`Repeat`], and all
@@ -28,7 +28,7 @@
 //! **Cores that move.** A host moves a virtual machine's cores between its clusters, and a network on several threads takes up
 //! to 1.7 times as long where they lie far from each other; no canary shows that but the time of a hand-over between two
 //! threads. Where every repeat of a case has one, only repeats whose hand-overs are within a factor of [`FARTHER`] are compared,
-//! and thresholds are learned from such alone. [`since`] holds a case against the last night with the cores as far apart.
+//! and thresholds are learned from such alone. [`since`] compares a case with the last night with the cores as far apart.
 //!
 //! | answer | when |
 //! |---|---|
@@ -65,12 +65,12 @@ pub use since::since;
 
 use crate::{Case, Interval, Machine};
 
-/// Whether times of the two machines can be compared.
+/// Returns `true` if times of the two machines can be compared.
 pub fn same_machine(a: &Machine, b: &Machine) -> bool {
     comparable::machine(a, b).is_none()
 }
 
-/// What two sets of records say about a case.
+/// The answer of two sets of records about a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -113,12 +113,12 @@ impl fmt::Display for Answer {
     }
 }
 
-/// How certain a comparison must be.
+/// The certainty that a comparison must have.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// The largest chance of any false alarm over all cells of a comparison.
     pub alpha: f64,
-    /// The change that matters, as a share; none to learn it from history.
+    /// The change that matters, as a share; `None` to learn it from history.
     pub threshold: Option<f64>,
 }
 
@@ -139,7 +139,7 @@ pub struct Comparison {
     pub before: String,
     /// When the set now began.
     pub now: String,
-    /// How certain it had to be.
+    /// The rule by which it was made.
     pub rule: Rule,
     /// Earlier sets of the same machine that thresholds were learned from.
     pub nights: usize,
@@ -154,15 +154,15 @@ pub struct Comparison {
 /// The answer for one case, and all that led to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What was measured.
+    /// The measured case.
     pub case: Case,
     /// The answer.
     pub answer: Answer,
     /// Why, in words.
     pub why: String,
-    /// The set before; none where it has no times.
+    /// The set before; `None` if it has no times.
     pub before: Option<Side>,
-    /// The set now; none where it has no times.
+    /// The set now; `None` if it has no times.
     pub now: Option<Side>,
     /// Time now over time before, as measured.
     pub ratio: Option<Estimate>,
@@ -174,9 +174,9 @@ pub struct Verdict {
     pub p: Option<f64>,
     /// The same, adjusted for the number of cells.
     pub p_adjusted: Option<f64>,
-    /// What `p` rests on.
+    /// The evidence that `p` rests on.
     pub basis: Option<Basis>,
-    /// Whether a side has no times because its measurement failed.
+    /// A side has no times because its measurement failed.
     #[serde(default)]
     pub failed: bool,
 }
@@ -187,7 +187,7 @@ impl Verdict {
         self.normalised.or(self.ratio)
     }
 
-    /// Whether the case was measured on one side only, and is comparable with nothing on the other.
+    /// Returns `true` if the case was measured on one side only, and nothing on the other is comparable with it.
     pub fn is_one_sided(&self) -> bool {
         self.answer == Answer::NoData && !self.failed
     }
@@ -198,7 +198,7 @@ impl Verdict {
 pub struct Side {
     /// Median of the processes' medians, ns.
     pub median_ns: f64,
-    /// How many processes or other repeats.
+    /// Number of processes or other repeats.
     pub processes: usize,
     /// Samples of all of them.
     pub samples: usize,
@@ -209,7 +209,7 @@ pub struct Side {
 pub struct Estimate {
     /// The ratio: above 1 is slower.
     pub ratio: f64,
-    /// Where it lies with 95 %, not adjusted for the number of cells.
+    /// 95 % interval, not adjusted for the number of cells.
     pub interval: Interval,
 }
 
@@ -218,11 +218,11 @@ pub struct Estimate {
 pub struct Threshold {
     /// As a share: 0.03 is 3 %.
     pub share: f64,
-    /// Where it is from.
+    /// Its source.
     pub source: ThresholdSource,
 }
 
-/// Where a threshold is from.
+/// The source of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdSource {
@@ -234,7 +234,7 @@ pub enum ThresholdSource {
     Given,
 }
 
-/// What a p-value rests on.
+/// The evidence that a p-value rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
@@ -245,7 +245,7 @@ pub enum Basis {
 }
 
 impl Comparison {
-    /// How many cases have this answer.
+    /// The number of cells with this answer.
     pub fn count(&self, answer: Answer) -> usize {
         self.verdicts
             .iter()

@@ -12,32 +12,32 @@ pub(super) fn began(set: &[Repeat]) -> String {
 /// One process's median of a case: a record without its samples. History keeps these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeat {
-    /// What was measured.
+    /// The measured case.
     pub case: Case,
     /// When it began, RFC 3339 in UTC.
     #[serde(deserialize_with = "crate::days::time")]
     pub started: String,
-    /// Median of its samples, ns; none where it failed.
+    /// Median of its samples, ns; `None` if it failed.
     pub median_ns: Option<f64>,
     /// Their median absolute deviation from it, ns.
     #[serde(default)]
     pub mad_ns: f64,
-    /// How many there were.
+    /// Number of samples.
     #[serde(default)]
     pub samples: usize,
     /// Why there is no median.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Multiply-accumulates a second that the machine reached around it.
+    /// Multiply-accumulates per second that the machine reached around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_macs_per_s: Option<f64>,
-    /// What a hand-over between two of its threads took around it, ns, the shorter time first.
+    /// Time of a hand-over between two of its threads before and after, ns, the shorter first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_ns: Option<[f64; 2]>,
-    /// Whether it was measured in turns with others.
+    /// It was measured in turns with others.
     #[serde(default)]
     pub raced: bool,
-    /// What ran where.
+    /// The weights, the program and the machine.
     #[serde(flatten)]
     pub provenance: Provenance,
 }

@@ -1,7 +1,7 @@
 use super::spread::NORMAL_95;
 use crate::Interval;
 
-/// Where the true share lies with 95 % after `found` of `of` trials, by Wilson; from 0 to 1 without trials.
+/// Wilson's 95 % interval of the true share after `found` of `of` trials; 0 to 1 without trials.
 pub fn share_interval(found: usize, of: usize) -> Interval {
     if of == 0 {
         return Interval { low: 0.0, high: 1.0 };

@@ -1,4 +1,4 @@
-//! Verdicts on nights that are made up, where the truth is known: how often they cry wolf, and how much they see.
+//! Verdicts on simulated nights, whose truth is known: how often they give false alarms, and which changes they find.
 
 #![expect(clippy::print_stdout, reason = "the table, for --nocapture")]
 
@@ -10,7 +10,7 @@ use crate::{Canary, Conditions, Provenance, Record};
 const CELLS: usize = 40;
 const SAMPLES: usize = 15;
 
-/// How a night is made: shares, as standard deviations.
+/// The noise of a simulated night: shares, as standard deviations.
 #[derive(Clone, Copy)]
 struct Noise {
     /// The machine as a whole from night to night; canaries see it.
@@ -19,7 +19,7 @@ struct Noise {
     cell: f64,
     /// Each process of a cell; one in ten lies four times as far out.
     process: f64,
-    /// What a canary is off by.
+    /// Error of a canary.
     canary: f64,
     /// The chance that a process runs a quarter slower than others, to its end.
     slow: f64,
@@ -66,7 +66,7 @@ fn samples(rng: &mut Rng, level: f64) -> Vec<u64> {
     (0..SAMPLES).map(sample).collect()
 }
 
-/// A night of so many processes a cell; every tenth cell takes `slower` times as long.
+/// A night of `processes` processes per cell; every tenth cell takes `slower` times as long.
 fn night(rng: &mut Rng, noise: Noise, processes: u32, slower: f64) -> Vec<Repeat> {
     let machine = (noise.machine * normal(rng)).exp();
     let mut repeats = Vec::new();
@@ -188,7 +188,7 @@ const PLANS: [Plan; 9] = [
     },
 ];
 
-/// What a plan's verdicts said over many nights.
+/// The verdicts of a plan over many nights.
 #[derive(Default)]
 struct Tally {
     nights: usize,

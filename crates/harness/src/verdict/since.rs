@@ -5,8 +5,8 @@ use super::repeat::began;
 use super::{Comparison, History, Repeat, Rule, compare, distance};
 use crate::Case;
 
-/// The verdicts on a night against the last of the nights before it, the oldest first; none without one. A case for which
-/// the cores lay at another distance then is held against the last night on which they lay as now, if there is one, and says so.
+/// The verdicts on a night against the last of the nights before it, the oldest first; `None` without one. A case for which
+/// the cores lay at another distance then is compared with the last night on which they lay as now, if there is one, and says so.
 pub fn since(nights: &[Vec<Repeat>], now: &[Repeat], history: &History, rule: Rule) -> Option<Comparison> {
     let last = nights.last()?;
     let older = older(nights, now);
@@ -26,7 +26,7 @@ pub fn since(nights: &[Vec<Repeat>], now: &[Repeat], history: &History, rule: Ru
     Some(comparison)
 }
 
-/// The cases that are not held against the last night, and against which they are.
+/// The cases that are compared with an earlier night than the last, each with its night.
 fn older<'a>(nights: &'a [Vec<Repeat>], now: &'a [Repeat]) -> BTreeMap<&'a Case, &'a [Repeat]> {
     let sets: Vec<_> = nights.iter().map(|night| by_case(night)).collect();
     let night = |(case, now): (&'a Case, Vec<&Repeat>)| {

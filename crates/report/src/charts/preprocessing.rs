@@ -6,7 +6,7 @@ use crate::cells::{Model, Preparation};
 use crate::frame::Words;
 use crate::sections::digits;
 
-/// What comes before the network, step by step, for each size of crop.
+/// The steps before the network, for each size of crop.
 pub(super) struct Steps;
 
 impl Chart for Steps {

@@ -11,13 +11,13 @@ use crate::frame::Words;
 use crate::sections::digits;
 use crate::series::{Curve, Point, Series};
 
-/// What each network reaches under what multiply-adds and memory allow.
+/// The rate of each network under the limits of multiply-adds and memory.
 pub(super) struct Roofline;
 
 /// Bytes of an element.
 const F32: f64 = 4.0;
 
-/// What the machine can do, as the median over the cells that are shown.
+/// The limits of the machine, as the median over the cells that are shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Roof {
     macs_per_s: f64,
@@ -196,7 +196,7 @@ impl Roof {
         })
     }
 
-    /// G multiply-accumulates a second that it allows at so many a byte.
+    /// G multiply-accumulates per second that it allows at so many a byte.
     fn at(self, macs_per_byte: f64) -> f64 {
         (self.bytes_per_s * macs_per_byte).min(self.macs_per_s) / 1e9
     }

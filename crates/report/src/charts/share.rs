@@ -9,7 +9,7 @@ use crate::dots::{Dot, Dots, Row};
 use crate::frame::Words;
 use crate::sections::digits;
 
-/// Each network's multiply-accumulates a second as a share of what direct convolution could reach at most: the peak of
+/// Each network's multiply-accumulates per second as a share of what direct convolution could reach at most: the peak of
 /// multiply-adds around it.
 pub(super) struct Share;
 

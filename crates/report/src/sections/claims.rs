@@ -7,7 +7,7 @@ use registry::{Claim, ClaimedAccuracy, Column, Metric, Variant, Zoo};
 use crate::cells::Model;
 use crate::page::{Block, Item, Section, Table};
 
-/// What stands where nobody published a figure.
+/// The text in place of a figure that nobody published.
 const NONE: &str = "–";
 
 pub(super) fn findings(model: &Model) -> Section {
@@ -123,7 +123,7 @@ fn whose(zoo: &Zoo) -> String {
     )
 }
 
-/// What columns of the manifest are called in prose, by their ids.
+/// The names of the manifest's columns in prose, by their ids.
 struct Columns<'a>(HashMap<&'a str, String>);
 
 impl<'a> Columns<'a> {
@@ -149,7 +149,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// What a column holds and whose it is.
+/// The content of a column and its source.
 fn name(column: &Column) -> String {
     let what = match &column.metric {
         Metric::Top1 => "top-1".to_owned(),

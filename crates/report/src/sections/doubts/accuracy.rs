@@ -1,4 +1,4 @@
-//! What speaks against the accuracies.
+//! Doubts about accuracies.
 
 use super::item;
 use crate::cells::Model;
