@@ -140,7 +140,7 @@ fn wrongs(place: &Path, page: &Path, width: u32) -> String {
         .to_owned()
 }
 
-/// Where screenshots are wanted, those of both widths, light and dark.
+/// Takes screenshots of both widths, light and dark, if they are wanted.
 fn screenshots(place: &Path, page: &Path) {
     let Some(folder) = std::env::var_os("ZOO_SCREENSHOTS").map(PathBuf::from) else {
         return;

@@ -53,7 +53,7 @@ fn the_same_records_make_the_same_bytes_and_the_command_comes_first() {
     );
 }
 
-/// What stands in each attribute of this name.
+/// The values of each attribute of this name.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
     let parts = html.split(start.as_str()).skip(1);

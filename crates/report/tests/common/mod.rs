@@ -205,7 +205,7 @@ pub fn night(day: &str, seed: u64) -> Vec<Record> {
     records
 }
 
-/// What came of an evaluation on a sample of 1000 images, so many of them right.
+/// The result of an evaluation on a sample of 1000 images with this many right answers.
 fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summary {
     let tally = Tally {
         counted: 999,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::common::{self, PEERS, layers, night, zoo};
 
-/// What stands for more than itself in one form or another.
+/// Texts that mean more than themselves in one form or another.
 const FRAGMENTS: [&str; 24] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -218,7 +218,7 @@ fn assert_well_formed(svg: &str) {
     assert!(open.is_empty(), "{open:?}");
 }
 
-/// What each line of Markdown that is in no table begins with. How many rows and columns a table has goes by the records'
+/// The beginning of each line of Markdown that is in no table. How many rows and columns a table has goes by the records'
 /// names, too; but all of its rows have as many.
 fn blocks(markdown: &str) -> Vec<String> {
     let mut columns = None;

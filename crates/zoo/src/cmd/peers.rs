@@ -36,7 +36,7 @@ pub(crate) struct Peers {
 enum Command {
     List(List),
     Install(Install),
-    Race(Race),
+    Race(Box<Race>),
 }
 
 impl Peers {
