@@ -89,40 +89,6 @@ impl Cache {
             let _ = fs::remove_dir(folder);
         }
     }
-
-    /// Every published file with its digest and size, by digest.
-    ///
-    /// # Errors
-    /// If the folder is there and cannot be read.
-    pub fn files(&self) -> io::Result<Vec<CachedFile>> {
-        let mut files = Vec::new();
-        for entry in entries(&self.published())? {
-            let name = entry.file_name();
-            let metadata = fs::symlink_metadata(entry.path())?;
-            if let Some(digest) = name.to_str().and_then(|name| name.parse().ok())
-                && metadata.is_file()
-            {
-                files.push(CachedFile {
-                    digest,
-                    bytes: metadata.len(),
-                    path: entry.path(),
-                });
-            }
-        }
-        files.sort_by_key(|file| file.digest.0);
-        Ok(files)
-    }
-}
-
-/// A published file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CachedFile {
-    /// What its name says of its content.
-    pub digest: Digest,
-    /// Its size.
-    pub bytes: u64,
-    /// Where it lies.
-    pub path: PathBuf,
 }
 
 /// What a folder holds; nothing if it is not there.

@@ -106,6 +106,16 @@ pub struct Held {
     pub disk_bytes: u64,
 }
 
+impl Held {
+    /// The digest of the weight file that this one is, or was prepared from; `None` for all other kinds.
+    pub fn digest(&self) -> Option<Digest> {
+        match self.kind {
+            Holding::Weights | Holding::Prepared => source(self.path.file_name()?.to_str()?),
+            _ => None,
+        }
+    }
+}
+
 impl Cache {
     /// Every file that lies in the cache, by path; links are counted and not followed, but for the cache's own folder.
     ///

@@ -66,7 +66,7 @@ mod whole;
 mod wire;
 
 pub use added::{NEW_MANIFEST, NewVariant};
-pub use cache::{Cache, CachedFile};
+pub use cache::Cache;
 pub use checked::{Check, Checked};
 pub use claimed::ClaimedAccuracy;
 pub use cleanup::Removed;
@@ -91,7 +91,7 @@ pub use types::{
     Artifact, Claim, Column, Extends, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile,
     Resampler, Source, Unit, Variant, WeightsRef, Zoo,
 };
-pub use users::{Names, User, UserState, named_by};
+pub use users::{Names, User, UserState};
 pub use verify::Verified;
 pub use watch::{Event, Silent, Watch};
 

@@ -9,33 +9,49 @@ use files::Whole;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, entries};
+use crate::contents::source;
 use crate::lock::LONGEST;
 use crate::whole::{make_folder, open_within, read_text};
-use crate::{Digest, Known, Lock, Zoo};
+use crate::{Artifact, Digest, Known, Lock, Zoo};
 
-/// Whose content each digest is: `HRNet_W18_C timm`, nothing where only a pin names it.
+/// The weight sources that have each content, as `HRNet_W18_C timm`; none if only a pin names it.
 pub type Names = BTreeMap<Digest, Vec<String>>;
 
-/// Whose each content is, by a manifest and its lock. A pin of a URL that the manifest has no longer keeps its file.
-pub fn named_by(zoo: &Zoo, lock: &Lock) -> Names {
+/// Returns the contents that a manifest and its lock name by digest. A pin of a URL that the manifest no longer has keeps its
+/// file.
+fn stated_by(zoo: &Zoo, lock: &Lock) -> Names {
     let mut names = Names::new();
     for (_, pin) in lock.pins() {
         names.entry(pin.sha256).or_default();
     }
-    for variant in &zoo.variants {
-        for artifact in &variant.artifacts {
-            let pinned = lock.pin(&artifact.url).map(|pin| pin.sha256);
-            let declared = match &artifact.known {
-                Known::Full(digest) => Some(*digest),
-                Known::Prefix(_) | Known::Nothing => None,
-            };
-            if let Some(digest) = pinned.or(declared) {
-                let name = format!("{} {}", variant.name, artifact.id);
-                names.entry(digest).or_default().push(name);
-            }
+    for (name, artifact) in sources(zoo) {
+        if let Some(digest) = stated(artifact, lock) {
+            names.entry(digest).or_default().push(name);
         }
     }
     names
+}
+
+/// Returns every weight source with its name here, as `HRNet_W18_C timm`.
+fn sources(zoo: &Zoo) -> impl Iterator<Item = (String, &Artifact)> {
+    zoo.variants.iter().flat_map(|variant| {
+        let artifacts = variant.artifacts.iter();
+        artifacts.map(|artifact| (format!("{} {}", variant.name, artifact.id), artifact))
+    })
+}
+
+/// Returns the digest that the lock or the manifest states for a source.
+fn stated(artifact: &Artifact, lock: &Lock) -> Option<Digest> {
+    let pinned = lock.pin(&artifact.url).map(|pin| pin.sha256);
+    pinned.or(match &artifact.known {
+        Known::Full(digest) => Some(*digest),
+        Known::Prefix(_) | Known::Nothing => None,
+    })
+}
+
+/// Returns whether a source is a file of this machine whose digest nothing states: only the file itself says what it holds.
+fn is_open(artifact: &Artifact, lock: &Lock) -> bool {
+    artifact.local.is_some() && stated(artifact, lock).is_none()
 }
 
 /// A manifest that uses a cache.
@@ -74,17 +90,32 @@ impl Cache {
         self.root().join("users")
     }
 
-    /// Notes that the manifest at this path, with this lock, has weights in the cache. Nothing is noted where it names no file
-    /// that is there.
+    /// The contents that a manifest and its lock name. A file of this machine whose digest neither states counts as what it
+    /// holds now; it is read if nobody noted that.
+    pub fn named_by(&self, zoo: &Zoo, lock: &Lock) -> Names {
+        let mut names = stated_by(zoo, lock);
+        for (name, artifact) in sources(zoo).filter(|(_, artifact)| is_open(artifact, lock)) {
+            // A file that cannot be read has no copy that could be used.
+            if let Ok(Some(file)) = self.open(artifact, lock, false) {
+                names.entry(file.pin.sha256).or_default().push(name);
+            }
+        }
+        names
+    }
+
+    /// Notes that the manifest at this path, with this lock, uses files of the cache: weights, or copies prepared from its own
+    /// files. Without such a file nothing is noted.
     ///
     /// # Errors
-    /// If the note cannot be written, or the paths are no text.
+    /// If the note cannot be written, or the paths are not text.
     pub fn remember(&self, manifest: &Path, zoo: &Zoo, lock: &Lock) -> io::Result<()> {
-        let names = named_by(zoo, lock);
-        if !names
-            .keys()
-            .any(|digest| fs::symlink_metadata(self.path(*digest)).is_ok())
-        {
+        let names = self.named_by(zoo, lock);
+        let held = entries(&self.published())?;
+        let uses = |entry: &fs::DirEntry| {
+            let digest = entry.file_name().to_str().and_then(source);
+            digest.is_some_and(|digest| names.contains_key(&digest))
+        };
+        if !held.iter().any(uses) {
             return Ok(());
         }
         let note = Note {
@@ -129,7 +160,7 @@ impl Cache {
         let seen: Names = seen
             .filter_map(|(digest, names)| Some((digest.parse().ok()?, names)))
             .collect();
-        let (names, state) = match now(&note.manifest, &note.lock) {
+        let (names, state) = match now(&note.manifest, &note.lock, &seen) {
             Ok(Some(names)) => (names, UserState::There),
             Ok(None) => (seen, UserState::Gone),
             Err(reason) => (seen, UserState::Unreadable(reason)),
@@ -157,8 +188,9 @@ fn read_within(folder: &Path, name: &str) -> io::Result<String> {
     io::read_to_string(open_within(folder, name)?.take(LONGEST))
 }
 
-/// What a manifest and its lock name now; nothing if the manifest is gone.
-fn now(manifest: &Path, lock: &Path) -> Result<Option<Names>, String> {
+/// The contents that a manifest and its lock name now; `None` if the manifest is gone. Files of this machine are not opened:
+/// those whose digest nothing states count as what they held when they were `seen` last.
+fn now(manifest: &Path, lock: &Path, seen: &Names) -> Result<Option<Names>, String> {
     let text = match read_text(manifest, LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -174,5 +206,12 @@ fn now(manifest: &Path, lock: &Path) -> Result<Option<Names>, String> {
         .collect();
     let zoo = Zoo::parse_with(&text, manifest, &everywhere).map_err(|error| first(error.to_string()))?;
     let lock = Lock::open(lock).map_err(|error| first(error.to_string()))?;
-    Ok(Some(named_by(&zoo, &lock)))
+    let mut names = stated_by(&zoo, &lock);
+    for (name, _) in sources(&zoo).filter(|(_, artifact)| is_open(artifact, &lock)) {
+        let digests = seen.iter().filter(|(_, names)| names.contains(&name));
+        for (digest, _) in digests {
+            names.entry(*digest).or_default().push(name.clone());
+        }
+    }
+    Ok(Some(names))
 }

@@ -1,9 +1,10 @@
+use std::fs::DirEntry;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, entries};
 use crate::expect::is_pinned;
 use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin};
 
@@ -71,10 +72,13 @@ impl Cache {
 
     /// A published file whose name begins like this.
     pub(crate) fn with_prefix(&self, prefix: &DigestPrefix) -> Option<Digest> {
-        let files = self.files().unwrap_or_default();
-        files
-            .into_iter()
-            .map(|file| file.digest)
-            .find(|digest| digest.starts_with(prefix))
+        let files = entries(&self.published()).unwrap_or_default();
+        let digest = |entry: &DirEntry| entry.file_name().to_str()?.parse::<Digest>().ok();
+        let fitting = files
+            .iter()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .filter_map(digest)
+            .filter(|digest| digest.starts_with(prefix));
+        fitting.min_by_key(|digest| digest.0)
     }
 }

@@ -303,6 +303,10 @@ impl Weights {
             return Ok(None);
         };
         opened.notices.iter().for_each(|notice| tell(cx, notice));
+        // The copy that is prepared from a manifest's own file is the manifest's, too: `zoo cache prune` keeps it.
+        if artifact.local.is_some() {
+            cx.remember();
+        }
         // A file that is known by its stamp is a prepared copy, whose tensors are compared with their checksums.
         let check = match opened.check {
             Check::Read => WeightsCheck::Read,

@@ -207,6 +207,58 @@ fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
 }
 
 #[test]
+fn pruning_keeps_what_was_prepared_from_a_file_that_nothing_pins() {
+    let place = place();
+    fs::write(place.path().join("x.npy"), npy(&[1, 3, 32, 32])).expect("written");
+    infer(&place).good();
+    let copies = || -> Vec<String> {
+        let is_copy = |file: &String| file.starts_with("cache/sha256/") && file.ends_with(".safetensors");
+        place.files().into_iter().filter(is_copy).collect()
+    };
+    let first = copies();
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(!place.path().join("zoo.lock").exists(), "nothing is pinned");
+    let listed = place.zoo(&["cache", "prune", "--dry-run"]).good();
+    assert!(
+        listed.starts_with("keep ") && listed.contains("tiny local of zoo.toml"),
+        "{listed}"
+    );
+    place.zoo(&["cache", "prune"]).good();
+    assert_eq!(copies(), first, "the manifest in use names the file");
+    let (without, _) = MINE.split_once("[[variant.weights]]").expect("weights");
+    place.write("other.toml", without);
+    let elsewhere = |more: &[&str]| {
+        let prune = [&["cache", "prune", "--manifest", "other.toml"], more].concat();
+        place.zoo(&prune).said()
+    };
+    elsewhere(&[]);
+    assert_eq!(copies(), first, "another manifest does");
+
+    let export = [
+        "export",
+        "tiny",
+        "--weights",
+        "seeded:2",
+        "-o",
+        "tiny.safetensors",
+    ];
+    place.zoo(&export).good();
+    infer(&place).good();
+    assert_eq!(copies().len(), 2);
+    elsewhere(&[]);
+    let now = copies();
+    assert!(
+        now.len() == 1 && now != first,
+        "the file holds other weights now: {now:?}"
+    );
+    fs::remove_file(place.path().join("zoo.toml")).expect("removed");
+    elsewhere(&[]);
+    assert_eq!(copies(), now, "kept by what it named last");
+    elsewhere(&["--gone"]);
+    assert_eq!(copies(), Vec::<String>::new());
+}
+
+#[test]
 fn a_stated_digest_holds_for_a_file_of_this_machine() {
     let place = place();
     fs::write(place.path().join("x.npy"), npy(&[1, 3, 32, 32])).expect("written");

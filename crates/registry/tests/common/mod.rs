@@ -13,10 +13,20 @@ use std::time::Duration;
 
 use faultd::{Content, Fault, Server};
 use registry::{
-    Artifact, Cache, Digest, Event, FetchError, Fetched, Fetcher, Limits, Lock, Pin, Silent, Sizes, Watch,
-    Zoo,
+    Artifact, Cache, Digest, Event, FetchError, Fetched, Fetcher, Holding, Limits, Lock, Pin, Silent, Sizes,
+    Watch, Zoo,
 };
 use tempfile::TempDir;
+
+/// How a manifest begins that has one way to prepare photos.
+pub const SMALL: &str = r#"schema = 1
+[preprocess.p]
+resize_short = 256
+crop = 224
+interpolation = "bilinear"
+mean = [0.5, 0.5, 0.5]
+std = [0.2, 0.2, 0.2]
+"#;
 
 /// A body of this size whose bytes all differ from their neighbours.
 pub fn body(bytes: usize) -> Vec<u8> {
@@ -62,12 +72,16 @@ impl Bench {
 
     /// The published files: each must hold what its name says.
     pub fn published(&self) -> Vec<PathBuf> {
-        let files = self.fetcher.cache.files().expect("readable");
+        let held = self.fetcher.cache.contents().expect("readable");
+        let files: Vec<_> = held
+            .into_iter()
+            .filter(|file| file.kind == Holding::Weights)
+            .collect();
         for file in &files {
             let bytes = fs::read(&file.path).expect("readable");
             assert_eq!(
-                Digest::of(&bytes),
-                file.digest,
+                Some(Digest::of(&bytes)),
+                file.digest(),
                 "{} holds other bytes",
                 file.path.display()
             );
@@ -113,14 +127,7 @@ pub fn fetcher(cache: Cache) -> Fetcher {
 
 pub fn artifact(url: &str, known: &str) -> Artifact {
     let text = format!(
-        r#"
-schema = 1
-[preprocess.p]
-resize_short = 256
-crop = 224
-interpolation = "bilinear"
-mean = [0.5, 0.5, 0.5]
-std = [0.2, 0.2, 0.2]
+        r#"{SMALL}
 [[variant]]
 name = "V"
 network = {{ widths = [18, 36, 72, 144] }}

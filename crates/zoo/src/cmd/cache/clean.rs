@@ -26,8 +26,9 @@ pub(super) struct Gc {
 
 /// Remove weights that no manifest names any more
 ///
-/// Kept is what the manifest in use, the built-in one, or any other that has fetched, verified or pinned weights in this cache
-/// names, each with its zoo.lock. A manifest that is gone keeps what it named last, unless --gone is given.
+/// Keeps every weight file that a manifest or its zoo.lock names: the manifest in use, the built-in one, and all others that
+/// have used this cache. Prepared copies stay as long as their weight file is named, also copies of a manifest's own files
+/// (`path`), pinned or not. A manifest that no longer exists keeps what it named last, unless --gone is given.
 #[derive(Debug, Args)]
 pub(super) struct Prune {
     /// Also forget manifests that are gone, and remove what only they named
@@ -118,10 +119,11 @@ impl Prune {
 
     /// Says who names what stays.
     fn kept(&self, cx: &Context, keepers: &Keepers) -> Result<(), Failure> {
-        let files = cx.cache().files();
-        let files = files.map_err(|error| Failure::file(cx.cache().root(), &error))?;
-        for file in files {
-            let (names, manifests) = (keepers.names(file.digest), keepers.manifests(file.digest));
+        let held = cx.cache().contents();
+        let held = held.map_err(|error| Failure::file(cx.cache().root(), &error))?;
+        for file in held {
+            let Some(digest) = file.digest() else { continue };
+            let (names, manifests) = (keepers.names(digest), keepers.manifests(digest));
             if manifests.is_empty() {
                 continue;
             }
@@ -177,7 +179,7 @@ impl Keepers {
     pub(super) fn find(cx: &Context) -> Result<Self, Failure> {
         let mut keepers = vec![Keeper {
             manifest: cx.manifest_origin(),
-            names: registry::named_by(cx.zoo()?, &cx.lock()?),
+            names: cx.cache().named_by(cx.zoo()?, &cx.lock()?),
             doubt: None,
             user: None,
         }];
@@ -186,7 +188,7 @@ impl Keepers {
             let lock = Lock::open(&cx.cache().root().join(Lock::NAME))?;
             keepers.push(Keeper {
                 manifest: "built in".into(),
-                names: registry::named_by(&zoo, &lock),
+                names: cx.cache().named_by(&zoo, &lock),
                 doubt: None,
                 user: None,
             });

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use harness::counted;
-use registry::{Digest, Held, Holding};
+use registry::{Held, Holding};
 use serde::Serialize;
 
 use super::clean::Keepers;
@@ -90,8 +90,7 @@ impl Ls {
 }
 
 fn row(file: &Held, keepers: &Keepers) -> Option<Row> {
-    let name = file.path.file_name()?.to_str()?;
-    let digest: Digest = name.parse().ok().filter(|_| file.kind == Holding::Weights)?;
+    let digest = file.digest().filter(|_| file.kind == Holding::Weights)?;
     Some(Row {
         sha256: digest.to_string(),
         bytes: file.bytes,
