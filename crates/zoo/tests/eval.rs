@@ -208,6 +208,29 @@ fn an_array_of_local_processes_gives_what_one_process_gives() {
 }
 
 #[test]
+fn a_limit_is_of_the_first_images_whatever_answers_are_there() {
+    let world = World::new(12);
+    world.label();
+    let few = world.eval(&["--limit", "5", "--out", "few", "--json"]).json();
+    assert_eq!(few["tally"]["counted"], 5);
+    world.eval(&["--out", "all"]).good();
+    let run = world.eval(&["--limit", "5", "--out", "all", "--json"]);
+    assert!(
+        run.stderr().contains("0 images to answer, 5 already there"),
+        "{}",
+        run.stderr()
+    );
+    assert_eq!(counts(&run.json()), counts(&few));
+    let run = world.eval(&["--limit", "7", "--out", "few", "--json"]);
+    assert!(
+        run.stderr().contains("2 images to answer, 5 already there"),
+        "{}",
+        run.stderr()
+    );
+    assert_eq!(run.json()["tally"]["counted"], 7);
+}
+
+#[test]
 fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_error() {
     let world = World::new(12);
     world.label();
@@ -229,6 +252,12 @@ fn unreadable_images_are_counted_and_named_and_labels_that_do_not_fit_are_an_err
         again.stderr().contains("0 images to answer, 12 already there"),
         "{}",
         again.stderr()
+    );
+    let both = [&["eval", "tiny", "tiny", "--data", "list.txt"], &MODEL[..]].concat();
+    let error = world.place.zoo(&both).failed(9);
+    assert!(
+        error.contains("error: 2 images could not be read"),
+        "each image is counted once: {error}"
     );
 
     world.place.write("bad.txt", "images/0001.png 1000\n");
@@ -300,7 +329,11 @@ fn a_settled_answer_stops_early_and_two_precisions_are_compared() {
         "-q",
     ]);
     let told = both.good();
-    assert!(told.contains("48 images: only tiny f32 has"), "{told}");
+    assert!(
+        told.contains("compared on 48 images; the same top-1 class on ")
+            && told.contains("right with tiny f32 alone: "),
+        "{told}"
+    );
     assert!(told.contains("McNemar's exact test: p = "), "{told}");
 }
 
@@ -337,7 +370,7 @@ fn an_archive_that_is_cut_never_gives_an_accuracy_with_exit_code_0() {
         "{}",
         run.stderr()
     );
-    assert!(run.failed(9).contains("1 archives may have been cut"));
+    assert!(run.failed(9).contains("1 archive may be truncated"));
     std::fs::write(world.place.path().join("inside.tar"), &whole[..end - 512]).expect("written");
     let error = on(&world, "inside.tar", &[]).failed(6);
     assert!(

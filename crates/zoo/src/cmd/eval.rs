@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -186,10 +187,13 @@ impl Eval {
         let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), classes)?;
         let doubtful = tell_found(cx, &images);
         let mut done = Vec::new();
-        let mut unreadable = 0;
+        // Both runs are of the same images, so that one image is counted once.
+        let mut unreadable = BTreeSet::new();
         for (name, precision) in runs {
             let evaluated = evaluate(cx, &self.ask(cx, name, precision, weights, &images)?)?;
-            unreadable += self.tell(cx, &evaluated)?;
+            self.tell(cx, &evaluated)?;
+            let broken = evaluated.answers.iter().filter(|answer| answer.error.is_some());
+            unreadable.extend(broken.map(|answer| answer.image));
             done.push((format!("{name} {precision}"), evaluated));
         }
         if let [(one, first), (two, second)] = &done[..] {
@@ -199,12 +203,15 @@ impl Eval {
                 false => cx.out.data(&eval::comparison([one, two], &both))?,
             }
         }
-        bad_images(unreadable)?;
+        bad_images(unreadable.len())?;
         match doubtful {
             0 => Ok(()),
             count => Err(Failure::new(
                 Exit::Some,
-                format!("{count} archives may have been cut: the accuracy is of the images that are there"),
+                format!(
+                    "{} may be truncated: the accuracy covers only the images that are there",
+                    counted(count, "archive")
+                ),
             )),
         }
     }
@@ -300,8 +307,8 @@ impl Eval {
         })
     }
 
-    /// Tells what came of an evaluation, and gives the number of images that could not be read.
-    fn tell(&self, cx: &Context, evaluated: &Evaluated) -> Result<usize, Failure> {
+    /// Prints the result of an evaluation and writes its summary beside the answers.
+    fn tell(&self, cx: &Context, evaluated: &Evaluated) -> Result<(), Failure> {
         let Evaluated {
             header,
             answers,
@@ -323,8 +330,7 @@ impl Eval {
         let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
         place.write((json + "\n").as_bytes())?;
-        tell(cx, &summary, answers, self.json)?;
-        Ok(summary.tally.unreadable)
+        tell(cx, &summary, answers, self.json)
     }
 }
 
@@ -364,7 +370,7 @@ fn bad_images(unreadable: usize) -> Result<(), Failure> {
         count => Err(Failure::new(
             Exit::Some,
             format!(
-                "{} could not be read; the accuracy is of the others",
+                "{} could not be read; the accuracy covers the others",
                 counted(count, "image")
             ),
         )),

@@ -41,7 +41,7 @@ pub(crate) struct Ask<'a> {
     /// Whether only classes of the data set may be answered.
     pub(crate) restrict: bool,
     pub(crate) shard: Shard,
-    /// Images at most, from the beginning of the shard's order.
+    /// How many images to take at most, from the start of the shard's order.
     pub(crate) limit: Option<usize>,
     /// When to stop because the answer is settled.
     pub(crate) until: Option<Undecided>,
@@ -82,14 +82,16 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     let name = name(&header);
     let file = ask.folder.join(&format!("{name}.jsonl"));
     let mut kept = Kept::open(&file, &header, ask.every)?;
-    let resumed = kept.answers().len();
-    let missing = ask.missing(&header, kept.answers());
+    let taken = Taken::of(ask, &header);
+    let there = taken.among(kept.answers());
+    let missing = taken.missing(&there);
     cx.out.note(&format!(
-        "{}: {} to answer, {resumed} already there; answers go to {file}",
+        "{}: {} to answer, {} already there; answers go to {file}",
         ask.variant.name,
         counted(missing.len(), "image"),
+        there.len(),
     ));
-    let mut tally = Tally::of(kept.answers());
+    let mut tally = Tally::of(&there);
     let bounds = ask
         .until
         .as_ref()
@@ -126,7 +128,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     };
     progress.end();
     let (spent, answers) = match (spent, kept.end()) {
-        (Ok(spent), answers) => (spent, answers?),
+        (Ok(spent), answers) => (spent, taken.among(&answers?)),
         (Err(failure), Ok(_)) => return Err(failure),
         (Err(failure), Err(also)) => {
             cx.out
@@ -135,7 +137,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
         }
     };
     let pace = spent.as_ref().map(|spent: &Spent| Pace {
-        images: answers.len() - resumed,
+        images: answers.len() - there.len(),
         seconds: spent.all.as_secs_f64(),
         network_seconds: spent.network.as_secs_f64(),
         threads: ask.threads.map_or_else(all_threads, NonZeroUsize::get),
@@ -212,14 +214,36 @@ impl Ask<'_> {
         };
         Ok((session, key, weights.check(cx)?))
     }
+}
 
-    /// The images that have no answer yet, in the order in which they are taken.
-    fn missing(&self, header: &Header, answers: &[Answer]) -> Vec<usize> {
-        let there: HashSet<usize> = answers.iter().map(|answer| answer.image).collect();
-        let images = self.images.about.images;
-        let places = self.shard.places(images);
+/// The images that an evaluation is of, in the order in which they run: the first of its shard, up to the limit.
+///
+/// A file of answers may hold more than these, from a run with a larger limit or with none.
+struct Taken {
+    order: Vec<usize>,
+    set: HashSet<usize>,
+}
+
+impl Taken {
+    fn of(ask: &Ask, header: &Header) -> Self {
+        let images = ask.images.about.images;
+        let places = ask.shard.places(images);
         let mut order = order(images, &header.key.data.digest)[places].to_vec();
-        order.truncate(self.limit.unwrap_or(usize::MAX));
+        order.truncate(ask.limit.unwrap_or(usize::MAX));
+        let set = order.iter().copied().collect();
+        Self { order, set }
+    }
+
+    /// The answers that are of these images.
+    fn among(&self, answers: &[Answer]) -> Vec<Answer> {
+        let is_taken = |answer: &&Answer| self.set.contains(&answer.image);
+        answers.iter().filter(is_taken).cloned().collect()
+    }
+
+    /// The images that have no answer yet.
+    fn missing(&self, answers: &[Answer]) -> Vec<usize> {
+        let there: HashSet<usize> = answers.iter().map(|answer| answer.image).collect();
+        let mut order = self.order.clone();
         order.retain(|image| !there.contains(image));
         order
     }

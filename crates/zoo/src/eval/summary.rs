@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
-use harness::Interval;
 use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Shard, Share, Summary, Tally};
+use harness::{Interval, counted};
 use hrnet::Precision;
 use registry::{Artifact, Claim, Digest, Known, Metric, Variant, Zoo};
 
@@ -112,20 +112,20 @@ fn other_images(header: &Header, tally: &Tally) -> Vec<String> {
     let mut reasons = Vec::new();
     if tally.counted != images {
         reasons.push(format!(
-            "{} images, not the 50 000 of the validation set",
-            tally.counted
+            "{}, not the 50 000 of the validation set",
+            counted(tally.counted, "image")
         ));
     }
     if header.key.data.classes != classes {
         reasons.push(format!(
-            "images of {} classes, not of {classes}",
-            header.key.data.classes
+            "images of {}, not of {classes}",
+            counted(header.key.data.classes, "class")
         ));
     }
     if header.key.candidates != classes {
         reasons.push(format!(
-            "answers among {} classes, not {classes}",
-            header.key.candidates
+            "answers among {}, not {classes}",
+            counted(header.key.candidates, "class")
         ));
     }
     reasons
@@ -339,6 +339,11 @@ mod tests {
         assert_eq!(
             of(header(ms.clone(), 50_000, 1000), 49_999).agreement,
             Agreement::NotComparable
+        );
+        let one = of(header("0".repeat(64), 1, 1), 1).to_string();
+        assert!(
+            one.contains("; 1 image, not the") && one.contains("images of 1 class, not"),
+            "{one}"
         );
         let mine = of(header("0".repeat(64), 20, 5), 20);
         assert_eq!(

@@ -150,15 +150,17 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
     };
     let verdict = match p {
         p if p < 0.05 => format!("{better} is better, and not by chance"),
-        _ => "the difference may well be chance".into(),
+        _ => "the difference may be chance".into(),
     };
     let share = 100.0 * agreeing as f64 / images.max(1) as f64;
+    let alone = [(names[0], only_first), (names[1], only_second)].map(|(name, right)| {
+        format!("right with {name} alone: {}\n", harness::counted(right, "image"))
+    });
     format!(
-        "{}: only {} has {only_first} right, only {} has {only_second}; the same class on {share:.2} %\n\
-         McNemar's exact test: p = {}; {verdict}\n",
+        "compared on {}; the same top-1 class on {share:.2} %\n\
+         {}McNemar's exact test: p = {}; {verdict}\n",
         harness::counted(images, "image"),
-        names[0],
-        names[1],
+        alone.concat(),
         chance(p)
     )
 }
