@@ -1,7 +1,7 @@
 //! Files that are put in place whole or not at all, and files of users that are opened safely.
 //!
 //! [`write()`] and [`Whole::output`] are for files that a user names, [`Whole::create`] is for files of folders that are ours.
-//! [`WholeFolder`] does the same for a folder. [`lock()`], [`hold`] and [`try_hold`] keep processes apart, and
+//! [`WholeFolder`] does the same for a folder. [`lock()`], [`hold`], [`try_hold`] and [`hold_folder`] keep processes apart, and
 //! [`open_regular`] opens neither links nor pipes nor devices. [`open_file`], [`read_file`] and [`read_text`] are for a user's files:
 //! they follow links, and refuse pipes, devices and files that are larger than what is read.
 //!
@@ -24,7 +24,7 @@ mod regular;
 mod whole;
 
 pub use folder::WholeFolder;
-pub use lock::{hold, lock, try_hold};
+pub use lock::{hold, hold_folder, lock, try_hold};
 pub use open::{no_follow, open_regular};
 pub use regular::{LARGEST_TEXT, kind, open_file, read_file, read_text, read_up_to, too_large};
 pub use whole::{Whole, check_output, folder_of, sync_folder, write};

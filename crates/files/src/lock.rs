@@ -1,6 +1,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Waits until nobody else holds the file, and holds it until it is closed. If the file system has no locks, it does not wait.
 ///
@@ -39,6 +40,38 @@ pub fn hold(path: &Path) -> io::Result<File> {
     let file = open(path)?;
     lock(&file)?;
     Ok(file)
+}
+
+/// How long to wait before a folder's lock is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Locks a folder itself, without a file in it, and returns its handle, which holds the lock until it is dropped. Returns
+/// `None` if another process still holds it after `patience`. Where folders have no locks, nobody waits.
+///
+/// # Errors
+/// If the folder cannot be opened.
+pub fn hold_folder(folder: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let handle = open_folder(folder)?;
+    let begun = Instant::now();
+    loop {
+        match handle.try_lock() {
+            Ok(()) => return Ok(Some(handle)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
+            // A file system without locks, or a system that locks no folders.
+            Err(TryLockError::Error(_)) => return Ok(Some(handle)),
+        }
+    }
+}
+
+fn open_folder(folder: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    // FILE_FLAG_BACKUP_SEMANTICS: without it Windows opens no folders.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, 0x0200_0000);
+    options.open(folder)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -52,6 +52,24 @@ impl Zoo {
         self.named(name).map(|named| named.variant)
     }
 
+    /// Every variant with a fitting name, in the manifest's order. A variant is fitting by its name or its short name (`W18` for
+    /// `HRNet_W18_C`); otherwise each of its weight sources is that has a fitting alias.
+    pub fn matching(&self, fits: impl Fn(&str) -> bool) -> Vec<Named<'_>> {
+        let mut found = Vec::new();
+        for variant in &self.variants {
+            if fits(&variant.name) || fits(&parts(&variant.name).join("_")) {
+                found.push(Named::network(variant));
+                continue;
+            }
+            let owns = |artifact: &&Artifact| artifact.aliases.iter().any(|alias| fits(alias));
+            found.extend(variant.artifacts.iter().filter(owns).map(|artifact| Named {
+                variant,
+                artifact: Some(artifact),
+            }));
+        }
+        found
+    }
+
     /// The variant of exactly this name, as the manifest and records write it.
     pub fn variant(&self, name: &str) -> Option<&Variant> {
         self.variants.iter().find(|variant| variant.name == name)

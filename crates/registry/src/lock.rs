@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -219,15 +219,7 @@ impl Lock {
 /// Waits a second at most: the folder may be locked for long by someone who does not mean us. Two that write at the
 /// same moment without this may lose one pin, which the next fetch writes again.
 pub(crate) fn alone_in(folder: &Path) -> Option<File> {
-    let folder = File::open(folder).ok()?;
-    for _ in 0..100 {
-        match folder.try_lock() {
-            Ok(()) => return Some(folder),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-            Err(TryLockError::Error(_)) => return None,
-        }
-    }
-    None
+    files::hold_folder(folder, Duration::from_secs(1)).ok().flatten()
 }
 
 /// What a new lock begins with.

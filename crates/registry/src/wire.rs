@@ -11,7 +11,7 @@ use crate::types::{Format, Interpolation, Naming, Profile, Resampler, Unit};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Zoo {
-    pub(crate) schema: Spanned<u32>,
+    pub(crate) schema: Option<Spanned<u32>>,
     pub(crate) extends: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) source: BTreeMap<String, Source>,

@@ -123,7 +123,10 @@ fn a_stalled_server_is_given_up_after_the_idle_time() {
     let mut bench = Bench::of(&server, "");
     bench.fetcher.limits.idle = Duration::from_millis(50);
     let error = bench.fetch().expect_err("it never goes on").to_string();
-    assert!(error.contains("timed out (after 3 tries)"), "{error}");
+    assert!(
+        error.contains("timed out: no data for 0.05 s (after 3 tries)"),
+        "{error}"
+    );
     assert!(bench.published().is_empty());
 }
 

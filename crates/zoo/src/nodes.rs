@@ -8,16 +8,18 @@ use crate::{Exit, Failure};
 /// Options of subcommands that give the values of nodes.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
-    /// Give the outputs of these nodes, `[n, c, h, w]`, in place of the logits: separated by commas, or one for each --at.
-    /// `zoo show NAME --layers` lists the nodes
+    /// Output these nodes, `[n, c, h, w]`, instead of the logits: a list with commas, or --at several times. `zoo show NAME
+    /// --layers` lists the nodes
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     at: Vec<String>,
-    /// Give the feature maps of timm's `features_only=True` at strides 2, 4, 8, 16 and 32, in place of the logits: `incre` for
-    /// timm's default, `stage4` or '' for its feature_location=''
+    /// Output the feature maps of timm's `features_only=True`, at strides 2, 4, 8, 16 and 32, instead of the logits. Alone or
+    /// with =incre, timm's default location; with =stage4, its feature_location=''
     #[arg(
         long,
         value_name = "LOCATION",
         num_args = 0..=1,
+        // A word after it is another argument: `zoo export --features NAME`.
+        require_equals = true,
         default_missing_value = Features::Incre.name(),
         conflicts_with = "at"
     )]
@@ -120,11 +122,11 @@ mod tests {
         let named = taps(&["--at", "bn2,conv1", "--at", "bn2"]).expect("nodes");
         assert_eq!(named, ["bn2=bn2", "conv1=conv1"], "each once, as they were named");
         let pyramid = taps(&["--features"]).expect("nodes");
-        assert_eq!(pyramid, taps(&["--features", "incre"]).expect("nodes"));
+        assert_eq!(pyramid, taps(&["--features=incre"]).expect("nodes"));
         assert_eq!((pyramid.len(), pyramid[0].as_str()), (5, "stride_2=bn1.relu"));
         assert_eq!(pyramid[4], "stride_32=incre_modules.3.0.relu");
-        let stage4 = taps(&["--features", ""]).expect("nodes");
-        assert_eq!(stage4, taps(&["--features", "stage4"]).expect("nodes"));
+        let stage4 = taps(&["--features="]).expect("nodes");
+        assert_eq!(stage4, taps(&["--features=stage4"]).expect("nodes"));
         assert_eq!(stage4[1], "stride_4=stage4.2.fuse_layers.0.relu");
         assert!(Arguments::try_parse_from(["zoo", "--features", "--at", "bn1"]).is_err());
     }

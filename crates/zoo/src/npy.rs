@@ -30,8 +30,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<f32>, Failure> {
     Ok(values)
 }
 
+/// An array that no network takes is a wrong argument, whatever is wrong with it.
 fn invalid(path: &Path, why: &dyn fmt::Display) -> Failure {
-    Failure::new(Exit::Other, format!("{}: {why}", path.display()))
+    Failure::new(Exit::Usage, format!("{}: {why}", path.display()))
 }
 
 /// An array of little-endian f32 in C order, all of whose values are there and yet to be read.

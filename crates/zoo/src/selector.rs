@@ -11,7 +11,7 @@ use crate::Failure;
 /// What makes a name a pattern.
 const WILDCARDS: [char; 3] = ['*', '?', '['];
 
-/// A name, as [`Zoo::named`] understands it, a pattern that fits names in any case, or `all`.
+/// A name, as [`Zoo::named`] understands it, a pattern for names and aliases in any case, or `all`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     Name(String),
@@ -57,11 +57,7 @@ impl Selector {
             case_sensitive: false,
             ..MatchOptions::new()
         };
-        let fits = zoo
-            .variants
-            .iter()
-            .filter(|variant| pattern.matches_with(&variant.name, options));
-        let chosen: Vec<Named<'a>> = fits.map(Named::network).collect();
+        let chosen = zoo.matching(|name| pattern.matches_with(name, options));
         if chosen.is_empty() {
             // As unknown as a name: the error suggests one that comes near.
             zoo.named(pattern.as_str())?;
@@ -115,6 +111,28 @@ mod tests {
             "in the manifest's order, each once"
         );
         assert_eq!(names("hrnet_w18_small*").len(), 2);
+        assert_eq!(
+            names("W18*"),
+            names("hrnet_w18*"),
+            "short names are names, as they are without wildcards"
+        );
+        let by_alias: Selector = "*w4?.ms_in1k".parse().expect("a pattern");
+        let chosen = by_alias.choose(zoo).expect("there are some");
+        let sources: Vec<(&str, Option<&str>)> = chosen
+            .iter()
+            .map(|named| {
+                let source = named.artifact.map(|artifact| artifact.id.as_str());
+                (named.variant.name.as_str(), source)
+            })
+            .collect();
+        assert_eq!(
+            sources,
+            [
+                ("HRNet_W40_C", Some("ms")),
+                ("HRNet_W44_C", Some("ms")),
+                ("HRNet_W48_C", Some("ms"))
+            ]
+        );
         let chosen = Selector::Name("hrnet_w18.ms_in1k".into())
             .choose(zoo)
             .expect("there");

@@ -292,6 +292,10 @@ fn fetching_without_a_network_tells_of_each_server_and_leaves_nothing_behind() {
         assert_eq!(told.matches(server).count(), 1, "{told}");
     }
     assert!(
+        told.contains("connection refused: nothing listens at this address, or at the proxy if one is set: "),
+        "{told}"
+    );
+    assert!(
         told.contains(": hrnet_w18_small ms, hrnet_w18_small_v2 ms\n"),
         "{told}"
     );
@@ -545,10 +549,10 @@ fn infer_writes_a_pyramid_of_one_pass_under_names() {
         .map(|array| array.0)
         .collect();
     assert_eq!(names, ["classifier", "bn1"], "each once");
-    let several = infer(&["y.npy", "--features", "stage4"]).failed(2);
+    let several = infer(&["y.npy", "--features=stage4"]).failed(2);
     assert!(several.contains("--output y.npz"), "{several}");
     assert!(
-        infer(&["y.npz", "--features", "stage5"])
+        infer(&["y.npz", "--features=stage5"])
             .failed(2)
             .contains("feature_location")
     );
@@ -593,11 +597,14 @@ fn arrays_of_another_form_are_refused_with_what_makes_them_fit() {
         .extend(std::iter::repeat_n(0.5, 3 * 32 * 32))
         .expect("written");
     writer.finish().expect("finished");
-    let error = infer().failed(1);
+    let error = infer().failed(2);
     assert!(
         error.contains("convert it with .astype(numpy.float32)"),
         "{error}"
     );
+    place.write("x.npy", "text");
+    let error = infer().failed(2);
+    assert!(error.contains("x.npy: not a NumPy file"), "{error}");
 }
 
 #[test]
@@ -688,17 +695,17 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         read_npy(&place.path().join("y.npy")).1
     };
     let seeded = logits("seeded:0");
+    // The word after --features is the network's name.
     let export = [
         "export",
+        "--features",
         "hrnet_w18_small",
         "--weights",
         "timm.safetensors",
         "-o",
         "features.onnx",
     ];
-    let told = place
-        .zoo(&[&export[..], &["--features", "incre"]].concat())
-        .said();
+    let told = place.zoo(&export).said();
     assert!(
         told.contains("output incre_modules.3.0.relu float32 [batch, 1024, 7, 7]"),
         "{told}"

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::process::Stdio;
 
 use common::Place;
 use registry::Digest;
@@ -381,6 +382,66 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
     assert!(now.starts_with(&text), "{now}");
     place.zoo(&["fetch", "mine"]).good();
     assert!(place.zoo(&["show", "mine"]).good().contains("./w20.safetensors"));
+}
+
+#[test]
+fn variants_that_are_added_at_the_same_time_are_all_there() {
+    let place = Place::new();
+    let names: Vec<String> = (0..8).map(|index| format!("w{index}")).collect();
+    let children: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let add = ["add", name, "--widths", "8,16,32,64"];
+            place
+                .command(&add)
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("started")
+        })
+        .collect();
+    for child in children {
+        let ended = child.wait_with_output().expect("it ends");
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+    }
+    let text = fs::read_to_string(place.path().join("zoo.toml")).expect("a manifest");
+    for name in &names {
+        assert_eq!(text.matches(&format!("name = \"{name}\"")).count(), 1, "{text}");
+    }
+    assert_eq!(place.files(), ["zoo.toml"], "no lock is left");
+    place.zoo(&["show", "w7"]).good();
+}
+
+#[test]
+fn an_empty_manifest_says_what_it_needs_and_is_filled_by_the_first_variant() {
+    let place = Place::new();
+    place.write("zoo.toml", "\n");
+    let error = place.zoo(&["list"]).failed(3);
+    for part in [
+        "zoo.toml:1:1: ",
+        "`schema = 1`",
+        "`extends = \"builtin\"`",
+        "[[variant]]",
+        "`zoo add`",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    place.zoo(&["add", "w20", "--widths", "20,40,80,160"]).good();
+    place.zoo(&["show", "W18"]).good();
+}
+
+#[test]
+fn verifying_an_empty_cache_says_what_to_do_next() {
+    let place = Place::new();
+    let said = place.zoo(&["verify"]).said();
+    assert!(
+        said.contains("nothing to check") && said.contains("`zoo fetch all`"),
+        "{said}"
+    );
+    place.zoo(&["verify", "all"]).failed(7);
 }
 
 /// An array of zeros and ones, as NumPy writes it.

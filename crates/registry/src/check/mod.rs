@@ -20,6 +20,10 @@ use crate::{EMBEDDED, ManifestError, names, wire};
 /// The version of `zoo.toml` that this program reads.
 const SCHEMA: u32 = 1;
 
+/// The least that a manifest holds.
+const MINIMAL: &str = "a manifest begins with `schema = 1`, and then has `extends = \"builtin\"`, which keeps the built-in \
+                       variants, or at least one [[variant]]; `zoo add` writes such a file";
+
 /// What to do in a manifest of one's own that lacks what is built in.
 const EXTENDS: &str = "`extends = \"builtin\"` at its top keeps what is built in";
 
@@ -45,12 +49,13 @@ impl Zoo {
             folders: Folders::of(origin, folders),
             builtin: 0,
         };
-        if *wire.schema.get_ref() != SCHEMA {
-            let found = wire.schema.get_ref();
-            return check.fail(
-                wire.schema.span(),
-                format!("schema {found}: this program reads schema {SCHEMA}"),
-            );
+        match &wire.schema {
+            None => return check.fail(0..0, format!("no `schema`: {MINIMAL}")),
+            Some(schema) if *schema.get_ref() == SCHEMA => {}
+            Some(schema) => {
+                let what = format!("schema {}: this program reads schema {SCHEMA}", schema.get_ref());
+                return check.fail(schema.span(), what);
+            }
         }
         let mut zoo = check.beginning(wire.extends.as_ref())?;
         check.builtin = zoo.variants.len();

@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod part;
 mod retry_after;
+mod words;
 
 use std::error::Error;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use reqwest::header::{
 use reqwest::{StatusCode, Url, Version};
 
 use super::answer::{Question, SentPart, asked, is_strong, refused, sent_part, text};
-use super::{Http, HttpError, Next, Reached, chain};
+use super::{Http, HttpError, Next, Reached, words};
 use crate::Limits;
 
 /// What to ask for.
@@ -68,7 +68,7 @@ impl Part {
             };
             HttpError {
                 reached,
-                ..HttpError::new(cause(&error.without_url()), next)
+                ..HttpError::new(words::of_request(&error.without_url(), http.limits), next)
             }
         })?;
         let part = match response.status() {
@@ -155,10 +155,11 @@ impl Part {
     /// Reads some bytes, none at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, HttpError> {
         let waiting = Instant::now();
+        let limits = self.pace.limits;
         let read = self
             .body
             .read(buffer)
-            .map_err(|error| HttpError::passing(chain(&error)))?;
+            .map_err(|error| HttpError::passing(words::of_body(&error, limits)))?;
         if !self.begun && read > 0 {
             self.begun = true;
             if self.start == 0 && is_web_page(&buffer[..read]) {
@@ -170,16 +171,6 @@ impl Part {
         self.pace.check(waiting.elapsed(), read)?;
         Ok(read)
     }
-}
-
-/// What went wrong, without the words by which libraries say that a request failed.
-fn cause(error: &reqwest::Error) -> String {
-    let text = chain(error);
-    let words = ["error sending request: ", "client error (Connect): "];
-    let rest = words.iter().fold(text.as_str(), |text, words| {
-        text.strip_prefix(words).unwrap_or(text)
-    });
-    rest.to_owned()
 }
 
 fn is_web_page(beginning: &[u8]) -> bool {

@@ -1,5 +1,7 @@
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use checkpoint::{Naming, TensorFile};
 use clap::Args;
@@ -64,14 +66,17 @@ impl Add {
             return Err(Failure::new(Exit::Usage, what).help("HRNet-W18 has --widths 18,36,72,144"));
         }
         let manifest = cx.manifest_file();
+        let file = self.weights.as_deref().map(checkpoint::read).transpose()?;
+        let told = file.as_ref().map(Told::of).unwrap_or_default();
+        // From here to the end: whoever else adds a variant waits, and then finds this one.
+        let _alone = alone(&manifest)?;
         let found = match ::files::read_text(&manifest, ::files::LARGEST_TEXT) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             text => Some(text.map_err(|error| Failure::file(&manifest, &error))?),
         };
+        let found = found.filter(|text| !text.trim().is_empty());
         let text = found.as_deref().unwrap_or(NEW_MANIFEST);
         self.check_name(&cx.parse(text, &manifest)?)?;
-        let file = self.weights.as_deref().map(checkpoint::read).transpose()?;
-        let told = file.as_ref().map(Told::of).unwrap_or_default();
         let added = self.variant(&manifest, &told).added_to(text);
         let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
             message: format!(
@@ -118,6 +123,27 @@ impl Add {
             path: self.weights.as_deref().map(|path| path_from(manifest, path)),
         }
     }
+}
+
+/// How long another process may hold the manifest's folder: adding a variant takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Keeps other processes from changing the manifest until the lock is dropped.
+fn alone(manifest: &Path) -> Result<File, Failure> {
+    // A link to a manifest shares the lock of the file that it leads to.
+    let file = fs::canonicalize(manifest).unwrap_or_else(|_| manifest.to_owned());
+    let folder = ::files::folder_of(&file);
+    let held = ::files::hold_folder(folder, PATIENCE).map_err(|error| Failure::file(folder, &error))?;
+    held.ok_or_else(|| {
+        let what = format!(
+            "{}: another process has locked this folder for more than {} s, so nothing was written to {}",
+            folder.display(),
+            PATIENCE.as_secs(),
+            manifest.display()
+        );
+        Failure::new(Exit::Disk, what)
+            .help("wait until the other `zoo` has ended, and run the same command again")
+    })
 }
 
 /// Classes of ImageNet.

@@ -160,7 +160,7 @@ impl Compare {
             true => cx.out.json(&comparison)?,
             false => cx.out.data(&text(&comparison, self.shown(cx)))?,
         }
-        judge(&comparison)
+        judge(&comparison, self.shown(cx))
     }
 
     fn shown(&self, cx: &Context) -> Shown {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use harness::counted;
 use hrnet::Precision;
 use kernels::engine::Isa;
 use kernels::engine::matrix::{MatrixUnit, Operand};
@@ -116,19 +117,19 @@ impl Doctor {
         };
         let commit = checkup.commit.as_deref().unwrap_or("unknown");
         cx.out.data(&format!(
-            "zoo         {} ({}), commit {commit}\nmanifest    {}, {} variants\ncache       {}\nlock        {}\n\
-             network     {}\ncpu         {}, {} threads\nfeatures    {}\nunits       {}; the engine uses {}\n\
+            "zoo         {} ({}), commit {commit}\nmanifest    {}, {}\ncache       {}\nlock        {}\n\
+             network     {}\ncpu         {}, {}\nfeatures    {}\nunits       {}; the engine uses {}\n\
              peaks       {} GMAC/s, one thread\ntiles       {matrix}\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
             checkup.manifest,
-            checkup.variants,
+            counted(checkup.variants, "variant"),
             checkup.cache,
             checkup.lock,
             if checkup.offline { "off" } else { "allowed" },
             checkup.cpu,
-            checkup.threads,
+            counted(checkup.threads, "thread"),
             checkup.cpu_features.join(" "),
             checkup.units.join(" "),
             checkup.unit,

@@ -24,7 +24,7 @@ use crate::{Exit, Failure, files, notes};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     zoo export HRNet_W18_C -o w18.onnx\n  \
-    zoo export HRNet_W18_C --features incre --dynamic-size -o backbone.onnx\n  \
+    zoo export HRNet_W18_C --features=incre --dynamic-size -o backbone.onnx\n  \
     zoo export HRNet_W18_C -o w18.safetensors")]
 pub(crate) struct Export {
     /// The variant, as `zoo list` names it

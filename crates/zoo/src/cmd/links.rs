@@ -1,6 +1,8 @@
-use clap::Args;
-use registry::{Link, Tokens, probe};
 use std::time::Duration;
+
+use clap::Args;
+use harness::counted;
+use registry::{Link, Tokens, probe};
 
 use super::files::Files;
 use crate::context::Context;
@@ -8,7 +10,9 @@ use crate::counts::{AT_A_TIME, up_to};
 use crate::output::table;
 use crate::{Exit, Failure};
 
-/// Check every download URL without downloading: does it answer, has the file changed
+/// Check every download URL without downloading it
+///
+/// Reports for each URL whether it answers, and whether its size or version differs from the pinned file's.
 #[derive(Debug, Args)]
 pub(crate) struct Links {
     #[command(flatten)]
@@ -40,19 +44,19 @@ impl Links {
             cx.out
                 .data(&table(&["state", ">bytes", "url", "why"], links.iter().map(row)))?;
         }
-        let dead = vec![Exit::Network; links.iter().filter(|link| !link.alive).count()];
-        let drifted = vec![Exit::Checksum; links.iter().filter(|link| link.has_drifted()).count()];
+        let dead = links.iter().filter(|link| !link.alive).count();
+        let drifted = links.iter().filter(|link| link.has_drifted()).count();
         let message = format!(
-            "{} of {} links are dead, {} have changed",
-            dead.len(),
-            links.len(),
-            drifted.len()
+            "of {}, {dead} cannot be downloaded and {drifted} changed",
+            counted(links.len(), "link")
         );
-        match (dead.is_empty(), drifted.is_empty()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(Failure::new(Exit::Network, message)),
-            (true, false) => Err(Failure::new(Exit::Checksum, message)
+        match (dead, drifted) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Failure::new(Exit::Checksum, message)
                 .help("the publisher replaced the file, or someone else did; a fetch would refuse it")),
+            _ => Err(Failure::new(Exit::Network, message).help(
+                "the last column says why; HTTPS_PROXY names a proxy, and `zoo fetch --mirror DIR|URL` another place",
+            )),
         }
     }
 }

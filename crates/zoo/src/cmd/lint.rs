@@ -1,4 +1,5 @@
 use clap::Args;
+use harness::counted;
 use registry::lint::{Severity, lint};
 
 use crate::context::Context;
@@ -46,7 +47,7 @@ impl Lint {
         if self.strict && wrong > 0 {
             return Err(Failure::new(
                 Exit::Other,
-                format!("{wrong} published figures are wrong"),
+                format!("found wrong: {}", counted(wrong, "published figure")),
             ));
         }
         Ok(())

@@ -228,7 +228,8 @@ impl Nightly {
                 "no cell could be measured; the page says why",
             ));
         }
-        match comparison.map_or(Ok(()), verdicts::judge) {
+        let judge = |comparison| verdicts::judge(comparison, verdicts::Shown::default());
+        match comparison.map_or(Ok(()), judge) {
             Err(failure) if self.quick && failure.exit == Exit::Regressed => cx.out.warn(&format!(
                 "{}, by few samples: a full `zoo nightly` would fail",
                 failure.message

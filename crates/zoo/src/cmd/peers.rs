@@ -185,7 +185,10 @@ impl Install {
             0 => Ok(()),
             _ => Err(Failure::new(
                 Exit::Some,
-                format!("{failed} of {} peers could not be installed", peers.len()),
+                format!(
+                    "could not be installed: {failed} of {}",
+                    counted(peers.len(), "engine")
+                ),
             )),
         }
     }

@@ -13,8 +13,11 @@ use crate::{Exit, Failure};
 /// Check cached weights against the checksums of zoo.toml and zoo.lock
 ///
 /// A file that looks as it did when it was last read and found right, by size, times, device and inode, is not read again
-/// unless --deep asks for it. Weights prepared to be mapped are held against the note of their making; --deep, or the lack of
-/// a note of yours, holds them value by value against the file they were made from.
+/// unless --deep asks for it. Prepared copies are compared with the checksum noted when they were made; with --deep, or without
+/// a note of yours, they are compared value by value with the file they were made from.
+///
+/// Without NAME, checks every file that is in the cache; an empty cache is no error (exit code 0). With NAME or `all`, a file
+/// that is not downloaded is one: exit code 7 if that is all, 9 if some files are right or wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -151,7 +154,11 @@ impl Verify {
             ))?;
         }
         if lines.is_empty() {
-            cx.out.note("no weights are in the cache");
+            cx.out.note(&format!(
+                "nothing to check: no weights are in {}; `zoo fetch all` downloads them, and `zoo verify all` fails while any \
+                 are missing",
+                cx.cache().root().display()
+            ));
         }
         Ok(())
     }

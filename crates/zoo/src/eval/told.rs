@@ -153,9 +153,8 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
         _ => "the difference may be chance".into(),
     };
     let share = 100.0 * agreeing as f64 / images.max(1) as f64;
-    let alone = [(names[0], only_first), (names[1], only_second)].map(|(name, right)| {
-        format!("right with {name} alone: {}\n", harness::counted(right, "image"))
-    });
+    let alone = [(names[0], only_first), (names[1], only_second)]
+        .map(|(name, right)| format!("right with {name} alone: {}\n", harness::counted(right, "image")));
     format!(
         "compared on {}; the same top-1 class on {share:.2} %\n\
          {}McNemar's exact test: p = {}; {verdict}\n",

@@ -214,8 +214,9 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
     text
 }
 
-/// Fails where a cell regressed, or has no data any more, or nothing could be compared. Cells that are new fail nothing.
-pub(crate) fn judge(comparison: &Comparison) -> Result<(), Failure> {
+/// Fails if a cell regressed or has no data any more, or if nothing could be compared; new cells fail nothing. The advice
+/// follows what was `shown`.
+pub(crate) fn judge(comparison: &Comparison, shown: Shown) -> Result<(), Failure> {
     let regressed = comparison.count(Answer::Regressed);
     let lost = comparison.lost();
     let cells = |count: usize| counted(count, "cell");
@@ -225,15 +226,19 @@ pub(crate) fn judge(comparison: &Comparison) -> Result<(), Failure> {
             .help("`zoo compare --run OLD_ZOO NEW_ZOO -m VARIANT` measures both programs in turns"));
     }
     if lost > 0 {
-        let what = format!("no data of {} that had some before", cells(lost));
-        return Err(Failure::new(Exit::NoData, what).help(
-            "the last column says why of those that failed; `zoo compare --all` lists those not measured now",
-        ));
+        let have = if lost == 1 { "has" } else { "have" };
+        let what = format!("{} {have} no data now but had some before", cells(lost));
+        return Err(Failure::new(Exit::NoData, what).help(match shown.all {
+            true => "the last column says why",
+            false => "the last column says why a cell failed; `zoo compare --all` also lists cells that were not measured now",
+        }));
     }
     if comparison.family == 0 && comparison.count(Answer::Same) == 0 {
         let what = format!("nothing could be compared: {}", comparison.summary());
-        return Err(Failure::new(Exit::NoData, what)
-            .help("the last column says why; `zoo compare --all` lists cells measured on one side only"));
+        return Err(Failure::new(Exit::NoData, what).help(match shown.all {
+            true => "the last column says why",
+            false => "the last column says why; `zoo compare --all` lists cells measured on one side only",
+        }));
     }
     Ok(())
 }
@@ -273,7 +278,11 @@ mod tests {
 
     #[test]
     fn exit_codes_tell_regressions_from_losses_and_from_new_cells() {
-        let code = |comparison: &Comparison| judge(comparison).err().map(|failure| failure.exit);
+        let code = |comparison: &Comparison| {
+            judge(comparison, Shown::default())
+                .err()
+                .map(|failure| failure.exit)
+        };
         let slower = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(20)), (B, Err("no photo"))]);
         assert_eq!(code(&slower), Some(Exit::Regressed));
         let lost = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(10)), (B, Err("no photo"))]);
@@ -349,6 +358,6 @@ mod tests {
     fn the_same_records_on_both_sides_are_the_same_and_fail_nothing() {
         let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(10)), (B, Ok(1))]);
         assert_eq!(comparison.summary(), "2 same");
-        judge(&comparison).expect("nothing is wrong");
+        judge(&comparison, Shown::default()).expect("nothing is wrong");
     }
 }

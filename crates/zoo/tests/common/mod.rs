@@ -99,7 +99,8 @@ impl Place {
         Run(output.expect("the program starts"))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments, to be run here.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zoo"));
         command
             .args(arguments)
