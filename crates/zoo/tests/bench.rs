@@ -2,10 +2,7 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-use common::Place;
+use common::{Place, kill, start, until};
 use serde_json::Value;
 
 const DECODE_AND_BATCHES: usize = 28;
@@ -26,23 +23,10 @@ fn id(record: &Value) -> (String, u64) {
 
 /// A bench of all preprocessing cells, killed as soon as some are measured.
 fn killed(place: &Place, arguments: &[&str]) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_zoo"))
-        .args(arguments)
-        .current_dir(place.path())
-        .env("ZOO_CACHE", place.path().join("cache"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    while records(place, "reports/records.jsonl").len() < 3 {
-        assert!(
-            child.try_wait().expect("waits").is_none(),
-            "it ended before it could be killed"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("it ended");
+    let mut child = start(&mut place.command(arguments));
+    let some = || records(place, "reports/records.jsonl").len() >= 3;
+    until(&mut child, "it measured", some);
+    kill(child);
 }
 
 #[test]

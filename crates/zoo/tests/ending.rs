@@ -9,10 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use common::{Place, SMALL, variant};
+use common::{Place, SMALL, start, variant};
 use faultd::{Content, Server};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -25,17 +25,8 @@ struct Running {
 impl Running {
     fn start(place: Place, arguments: &[&str]) -> Self {
         fs::create_dir(place.path().join("tmp")).expect("made");
-        let child = Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(arguments)
-            .current_dir(place.path())
-            .env("ZOO_CACHE", place.path().join("cache"))
-            .env("ZOO_PEERS", place.path().join("peers"))
-            .env("TMPDIR", place.path().join("tmp"))
-            .env_remove("ZOO_MANIFEST")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+        let tmp = place.path().join("tmp");
+        let child = start(place.command(arguments).env("TMPDIR", tmp));
         Self { place, child }
     }
 
@@ -44,12 +35,8 @@ impl Running {
     }
 
     /// Waits until this is so.
-    fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        while !is_so(self) {
-            let ended = self.child.try_wait().expect("waits");
-            assert!(ended.is_none(), "it ended before {what}: {ended:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    fn until(&mut self, what: &str, is_so: impl Fn(&Place) -> bool) {
+        common::until(&mut self.child, what, || is_so(&self.place));
     }
 
     fn signal(&self, signal: Signal) {
@@ -96,10 +83,10 @@ fn a_bench_that_is_told_to_end_leaves_no_folder_no_process_and_no_record_of_it()
         }
         let mut running = Running::start(Place::new(), &BENCH);
         // The reference's answer lies there once the cell's process is about to measure.
-        running.until("it measured", |running| {
-            let folders = names(&running.path("tmp"));
+        running.until("it measured", |place| {
+            let folders = names(&place.path().join("tmp"));
             folders.iter().any(|folder| {
-                names(&running.path("tmp").join(folder))
+                names(&place.path().join("tmp").join(folder))
                     .iter()
                     .any(|name| name.ends_with(".npy"))
             })
@@ -165,8 +152,8 @@ fn a_race_that_is_told_to_end_takes_its_workers_and_models_along() {
         place,
         &[&race[..], &["--weights", "seeded:0", "--out", "r.jsonl"]].concat(),
     );
-    running.until("its worker started", |running| {
-        fs::read_to_string(running.path("worker")).is_ok_and(|text| text.ends_with('\n'))
+    running.until("its worker started", |place| {
+        fs::read_to_string(place.path().join("worker")).is_ok_and(|text| text.ends_with('\n'))
     });
     let worker = fs::read_to_string(running.path("worker")).expect("its number");
     let worker = Pid::from_raw(worker.trim().parse().expect("a number")).expect("a process");
@@ -198,9 +185,9 @@ fn is_dead(pid: Pid) -> bool {
 #[test]
 fn what_a_killed_run_left_goes_with_the_next() {
     let mut running = Running::start(Place::new(), &BENCH);
-    running.until("it began", |running| {
-        let folders = names(&running.path("tmp"));
-        let in_use = |folder: &String| running.path("tmp").join(folder).join(".in-use").exists();
+    running.until("it began", |place| {
+        let folders = names(&place.path().join("tmp"));
+        let in_use = |folder: &String| place.path().join("tmp").join(folder).join(".in-use").exists();
         folders.iter().any(in_use)
     });
     running.signal(Signal::KILL);
@@ -231,17 +218,15 @@ fn a_signal_that_was_ignored_stays_ignored() {
     let place = Place::new();
     fs::create_dir(place.path().join("tmp")).expect("made");
     let script = format!("trap '' HUP; exec \"$0\" {}", BENCH.join(" "));
-    let child = Command::new("/bin/sh")
+    let mut shell = Command::new("/bin/sh");
+    shell
         .args(["-c", &script, env!("CARGO_BIN_EXE_zoo")])
         .current_dir(place.path())
         .env("ZOO_CACHE", place.path().join("cache"))
-        .env("TMPDIR", place.path().join("tmp"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the shell starts");
+        .env("TMPDIR", place.path().join("tmp"));
+    let child = start(&mut shell);
     let mut running = Running { place, child };
-    running.until("it began", |running| !running.left("tmp").is_empty());
+    running.until("it began", |place| !names(&place.path().join("tmp")).is_empty());
     running.signal(Signal::HUP);
     std::thread::sleep(Duration::from_millis(300));
     assert!(
@@ -317,15 +302,13 @@ fn paths_that_are_not_text_mean_the_same_to_the_processes_of_cells() {
     let place = Place::new();
     let odd = |name: &[u8]| place.path().join(OsStr::from_bytes(name));
     let zoo = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(arguments)
+        let mut command = place.command(arguments);
+        command
             .arg("--manifest")
             .arg(odd(b"m\xff.toml"))
-            .current_dir(place.path())
             .env("ZOO_CACHE", odd(b"c\xff"))
-            .env("TMPDIR", odd(b"t\xff"))
-            .output()
-            .expect("the program starts");
+            .env("TMPDIR", odd(b"t\xff"));
+        let output = command.output().expect("the program starts");
         assert!(
             output.status.success(),
             "{}",

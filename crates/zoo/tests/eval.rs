@@ -4,8 +4,8 @@ mod common;
 mod world;
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use common::{kill, start, until};
 use serde_json::Value;
 use world::{MODEL, World, counts, tiny};
 
@@ -80,15 +80,8 @@ fn the_known_accuracy_comes_out_of_any_number_of_shards_and_past_a_kill() {
 impl World {
     /// Starts an evaluation and kills it once it has some answers, but not all.
     fn kill_in_the_middle(&self, more: &[&str], folder: &str) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(["eval", "tiny", "--data", "list.txt"])
-            .args(MODEL)
-            .args(more)
-            .current_dir(self.place.path())
-            .env("ZOO_CACHE", self.place.path().join("cache"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+        let eval = [&["eval", "tiny", "--data", "list.txt"], &MODEL[..], more].concat();
+        let mut child = start(&mut self.place.command(&eval));
         let lines = || {
             let sizes = self
                 .files(folder)
@@ -103,15 +96,8 @@ impl World {
                 })
                 .sum::<usize>()
         };
-        while lines() < 20 && child.try_wait().expect("waits").is_none() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        assert!(
-            child.try_wait().expect("waits").is_none(),
-            "it ended before it could be killed"
-        );
-        child.kill().expect("killed");
-        child.wait().expect("it ended");
+        until(&mut child, "it answered", || lines() >= 20);
+        kill(child);
         assert!(lines() < IMAGES / 7, "some answers are missing");
     }
 }

@@ -5,35 +5,31 @@ mod common;
 use std::fs;
 use std::process::Stdio;
 
-use common::Place;
+use common::{Place, SMALL, arrays};
 use registry::Digest;
 
-/// A small network of its own width, for photos of 32 pixels.
-const MINE: &str = r#"# Mine.
-schema = 1
-extends = "builtin"
-
-[preprocess.small]
-resize_short = 36
-crop = 32
-interpolation = "bilinear"
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
-
+/// A manifest that adds a network of its own width, for photos of 32 pixels, to the built-in ones.
+fn mine() -> String {
+    let head = SMALL.replace("\"nothing\"", "\"builtin\"");
+    format!(
+        r#"# Mine.
+{head}
 [[variant]]
 name = "tiny"
-network = { widths = [8, 16, 32, 64], head = { classes = 10 } }
+network = {{ widths = [8, 16, 32, 64], head = {{ classes = 10 }} }}
 preprocess = "small"
 license = "MIT"
 
 [[variant.weights]]
 path = "tiny.safetensors"
-"#;
+"#
+    )
+}
 
 /// A folder with that manifest, and weights where it says.
 fn place() -> Place {
     let place = Place::new();
-    place.write("zoo.toml", MINE);
+    place.write("zoo.toml", &mine());
     let export = [
         "export",
         "tiny",
@@ -47,24 +43,13 @@ fn place() -> Place {
 }
 
 fn infer(place: &Place) -> common::Run {
-    let infer = [
-        "infer",
-        "--model",
-        "tiny",
-        "--input",
-        "x.npy",
-        "--output",
-        "y.npy",
-        "--backend",
-        "cpu-exact",
-    ];
-    place.zoo(&infer)
+    place.infer("tiny", ["x.npy", "y.npy"], &["--backend", "cpu-exact"])
 }
 
 #[test]
 fn a_manifest_of_this_folder_says_that_it_replaces_the_built_in_one() {
     let place = Place::new();
-    place.write("zoo.toml", &MINE.replace("extends = \"builtin\"\n", ""));
+    place.write("zoo.toml", &mine().replace("extends = \"builtin\"\n", ""));
     let said = place.zoo(&["show", "tiny"]).said();
     assert_eq!(
         said.matches("replaces the built-in variants").count(),
@@ -84,7 +69,7 @@ fn a_manifest_of_this_folder_says_that_it_replaces_the_built_in_one() {
     for extends in ["nothing", "builtin"] {
         place.write(
             "zoo.toml",
-            &MINE.replace("builtin", extends).replace("paddle-224", "small"),
+            &mine().replace("builtin", extends).replace("paddle-224", "small"),
         );
         assert_eq!(place.zoo(&["show", "tiny"]).said(), "", "{extends}");
     }
@@ -94,7 +79,8 @@ fn a_manifest_of_this_folder_says_that_it_replaces_the_built_in_one() {
 #[test]
 fn a_network_without_weights_says_what_to_do() {
     let place = Place::new();
-    let (without, _) = MINE.split_once("[[variant.weights]]").expect("weights");
+    let mine = mine();
+    let (without, _) = mine.split_once("[[variant.weights]]").expect("weights");
     place.write("zoo.toml", without);
     common::photo(&place.path().join("a.png"), |x, y| [x as u8, y as u8, 0]);
     let error = place.zoo(&["classify", "a.png", "--model", "tiny"]).failed(7);
@@ -117,24 +103,11 @@ fn a_network_without_weights_says_what_to_do() {
 fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
     let place = place();
     let bytes = fs::read(place.path().join("tiny.safetensors")).expect("there");
-    let input = npy(&[1, 3, 32, 32]);
-    fs::write(place.path().join("x.npy"), input).expect("written");
+    arrays::write(&place.path().join("x.npy"), &[1, 3, 32, 32]);
     infer(&place).good();
     let answer = fs::read(place.path().join("y.npy")).expect("written");
-    let seeded = [
-        "infer",
-        "--model",
-        "tiny",
-        "--weights",
-        "seeded:1",
-        "--input",
-        "x.npy",
-        "--output",
-        "z.npy",
-        "--backend",
-        "cpu-exact",
-    ];
-    place.zoo(&seeded).good();
+    let seeded = ["--weights", "seeded:1", "--backend", "cpu-exact"];
+    place.infer("tiny", ["x.npy", "z.npy"], &seeded).good();
     assert!(
         answer == fs::read(place.path().join("z.npy")).expect("written"),
         "the weights that it names"
@@ -210,7 +183,7 @@ fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
 #[test]
 fn pruning_keeps_what_was_prepared_from_a_file_that_nothing_pins() {
     let place = place();
-    fs::write(place.path().join("x.npy"), npy(&[1, 3, 32, 32])).expect("written");
+    arrays::write(&place.path().join("x.npy"), &[1, 3, 32, 32]);
     infer(&place).good();
     let copies = || -> Vec<String> {
         let is_copy = |file: &String| file.starts_with("cache/sha256/") && file.ends_with(".safetensors");
@@ -226,7 +199,8 @@ fn pruning_keeps_what_was_prepared_from_a_file_that_nothing_pins() {
     );
     place.zoo(&["cache", "prune"]).good();
     assert_eq!(copies(), first, "the manifest in use names the file");
-    let (without, _) = MINE.split_once("[[variant.weights]]").expect("weights");
+    let mine = mine();
+    let (without, _) = mine.split_once("[[variant.weights]]").expect("weights");
     place.write("other.toml", without);
     let elsewhere = |more: &[&str]| {
         let prune = [&["cache", "prune", "--manifest", "other.toml"], more].concat();
@@ -262,13 +236,13 @@ fn pruning_keeps_what_was_prepared_from_a_file_that_nothing_pins() {
 #[test]
 fn a_stated_digest_holds_for_a_file_of_this_machine() {
     let place = place();
-    fs::write(place.path().join("x.npy"), npy(&[1, 3, 32, 32])).expect("written");
+    arrays::write(&place.path().join("x.npy"), &[1, 3, 32, 32]);
     let right = Digest::of(&fs::read(place.path().join("tiny.safetensors")).expect("there"));
-    place.write("zoo.toml", &format!("{MINE}sha256 = \"{right}\"\n"));
+    place.write("zoo.toml", &format!("{}sha256 = \"{right}\"\n", mine()));
     infer(&place).good();
     place.zoo(&["fetch", "tiny", "--locked"]).good();
     let wrong = Digest::of(b"another");
-    place.write("zoo.toml", &format!("{MINE}sha256 = \"{wrong}\"\n"));
+    place.write("zoo.toml", &format!("{}sha256 = \"{wrong}\"\n", mine()));
     let error = infer(&place).failed(6);
     assert!(
         error.contains(&format!("zoo.toml says sha256 {wrong}")),
@@ -284,7 +258,7 @@ fn a_manifest_leads_nowhere_else() {
     let weights = secret.path().join("w.safetensors");
     fs::rename(place.path().join("tiny.safetensors"), &weights).expect("moved");
     let whole = weights.display().to_string();
-    place.write("zoo.toml", &MINE.replace("tiny.safetensors", &whole));
+    place.write("zoo.toml", &mine().replace("tiny.safetensors", &whole));
     let error = place.zoo(&["verify", "tiny"]).failed(3);
     assert!(error.contains("--weights-dir DIR"), "{error}");
     let folder = secret.path().display().to_string();
@@ -292,7 +266,7 @@ fn a_manifest_leads_nowhere_else() {
         .zoo_with(&[("ZOO_WEIGHTS_DIR", &folder)], &["fetch", "tiny"])
         .good();
     place.zoo(&["--weights-dir", &folder, "verify", "tiny"]).good();
-    place.write("zoo.toml", MINE);
+    place.write("zoo.toml", &mine());
     std::os::unix::fs::symlink(&weights, place.path().join("tiny.safetensors")).expect("linked");
     for command in [
         &["fetch", "tiny"][..],
@@ -442,21 +416,4 @@ fn verifying_an_empty_cache_says_what_to_do_next() {
         "{said}"
     );
     place.zoo(&["verify", "all"]).failed(7);
-}
-
-/// An array of zeros and ones, as NumPy writes it.
-fn npy(shape: &[usize]) -> Vec<u8> {
-    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let mut header = format!(
-        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
-        sides.join(", ")
-    );
-    header.push_str(&" ".repeat(63 - (header.len() + 10) % 64));
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
-    bytes.extend(header.as_bytes());
-    let values = 0..shape.iter().product::<usize>();
-    bytes.extend(values.flat_map(|index| ((index % 2) as f32).to_le_bytes()));
-    bytes
 }

@@ -2,13 +2,15 @@
 //! test is of a real Python, where there is one.
 #![cfg(unix)]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::Place;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Computes the right answer with the zoo itself; each run takes 5 ms by its own clock.
 const RIGHT: &str = r#""$ZOO" --quiet infer --model HRNet_W18_C --weights seeded:0 --backend cpu-exact --input "$7" --output "$8"
@@ -21,13 +23,13 @@ const WRONG: &str = r#"cp "$7" "$8"; echo ready Fake 1.0; while read line; do ec
 const BROKEN: &str = "echo no such instruction >&2; exit 4";
 
 /// A folder with an environment in which MNN is installed and this script is Python.
-fn place(script: &str) -> TempDir {
+fn place(script: &str) -> Place {
     place_of(script, &["mnn-3.6.1", "numpy-2.4.6"])
 }
 
-fn place_of(script: &str, packages: &[&str]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let peers = folder.path().join("peers");
+fn place_of(script: &str, packages: &[&str]) -> Place {
+    let place = Place::new();
+    let peers = place.path().join("peers");
     for package in packages {
         let name = format!("lib/python3.11/site-packages/{package}.dist-info");
         fs::create_dir_all(peers.join(name)).expect("made");
@@ -38,18 +40,11 @@ fn place_of(script: &str, packages: &[&str]) -> TempDir {
     let zoo = env!("CARGO_BIN_EXE_zoo");
     fs::write(&python, format!("#!/bin/sh\nZOO='{zoo}'\n{script}\n")).expect("written");
     fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
-    folder
+    place
 }
 
-fn zoo(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zoo"))
-        .args(arguments)
-        .current_dir(folder)
-        .env("ZOO_CACHE", folder.join("cache"))
-        .env("ZOO_PEERS", folder.join("peers"))
-        .env_remove("ZOO_MANIFEST")
-        .output()
-        .expect("the program starts")
+fn zoo(place: &Place, arguments: &[&str]) -> Output {
+    place.command(arguments).output().expect("the program starts")
 }
 
 fn text(output: &Output) -> String {
@@ -57,27 +52,27 @@ fn text(output: &Output) -> String {
     out + &err
 }
 
-fn records(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("records.jsonl")).expect("records");
+fn records(place: &Place) -> Vec<Value> {
+    let text = fs::read_to_string(place.path().join("records.jsonl")).expect("records");
     text.lines()
         .map(|line| serde_json::from_str(line).expect("a record"))
         .collect()
 }
 
-fn race(folder: &Path, peer: &str) -> Output {
-    race_in(folder, peer, "f32")
+fn race(place: &Place, peer: &str) -> Output {
+    race_in(place, peer, "f32")
 }
 
-fn race_in(folder: &Path, peer: &str, precision: &str) -> Output {
-    race_with(folder, peer, precision, &[])
+fn race_in(place: &Place, peer: &str, precision: &str) -> Output {
+    race_with(place, peer, precision, &[])
 }
 
-fn race_with(folder: &Path, peer: &str, precision: &str, others: &[&str]) -> Output {
+fn race_with(place: &Place, peer: &str, precision: &str, others: &[&str]) -> Output {
     let selection = ["-m", "HRNet_W18_C", "--threads", "1", "--peers", peer];
     let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
     let precision = ["--precision", precision];
     zoo(
-        folder,
+        place,
         &[&["peers", "race"], &selection[..], &rest[..], &precision, others].concat(),
     )
 }
@@ -85,13 +80,13 @@ fn race_with(folder: &Path, peer: &str, precision: &str, others: &[&str]) -> Out
 #[test]
 fn the_list_tells_what_is_installed() {
     let place = place(RIGHT);
-    let output = zoo(place.path(), &["peers", "list", "--json"]);
+    let output = zoo(&place, &["peers", "list", "--json"]);
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
     assert_eq!(row("mnn")["installed"], "3.6.1");
     assert_eq!(row("openvino")["installed"], Value::Null);
     assert_eq!(row("openvino")["lacks"], serde_json::json!(["openvino"]));
-    let listed = text(&zoo(place.path(), &["peers", "list"]));
+    let listed = text(&zoo(&place, &["peers", "list"]));
     assert!(
         listed.contains("torch-compile") && listed.contains("3.6.1"),
         "{listed}"
@@ -102,7 +97,7 @@ fn the_list_tells_what_is_installed() {
 fn a_peer_with_the_right_answer_is_raced_beside_ours() {
     let place = place(RIGHT);
     let markdown = ["--markdown", "race.md"];
-    let output = race_with(place.path(), "mnn", "f32", &markdown);
+    let output = race_with(&place, "mnn", "f32", &markdown);
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let page = fs::read_to_string(place.path().join("race.md")).expect("a page");
@@ -117,7 +112,7 @@ fn a_peer_with_the_right_answer_is_raced_beside_ours() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
-    let early = race_with(place.path(), "mnn", "f32", &["--markdown", "none/race.md"]);
+    let early = race_with(&place, "mnn", "f32", &["--markdown", "none/race.md"]);
     assert_eq!(early.status.code(), Some(8));
     assert!(text(&early).contains("there is no folder none") && !text(&early).contains("preparing"));
     assert!(
@@ -128,7 +123,7 @@ fn a_peer_with_the_right_answer_is_raced_beside_ours() {
         said.contains("fastest peer: mnn, 5.00 ms") && said.contains("GMAC/s"),
         "{said}"
     );
-    let records = records(place.path());
+    let records = records(&place);
     assert_eq!(records.len(), 2);
     assert_eq!(records[1]["case"], "HRNet_W18_C/f32/bs1/crop224/mnn/t1");
     assert_eq!(records[1]["backend"], "Fake 1.0 on 1 threads");
@@ -150,9 +145,9 @@ fn a_peer_with_the_right_answer_is_raced_beside_ours() {
 #[test]
 fn a_wrong_answer_is_an_error_and_is_never_timed() {
     let place = place(WRONG);
-    let output = race(place.path(), "mnn");
+    let output = race(&place, "mnn");
     assert_eq!(output.status.code(), Some(9), "{}", text(&output));
-    let records = records(place.path());
+    let records = records(&place);
     assert!(!records[0]["samples_ns"].as_array().expect("samples").is_empty());
     assert_eq!(records[1]["samples_ns"], serde_json::json!([]));
     let error = records[1]["error"].as_str().expect("an error");
@@ -165,9 +160,9 @@ fn a_wrong_answer_is_an_error_and_is_never_timed() {
 #[test]
 fn a_peer_that_breaks_is_told_of_and_the_others_go_on() {
     let place = place(BROKEN);
-    let output = race(place.path(), "mnn,openvino");
+    let output = race(&place, "mnn,openvino");
     assert_eq!(output.status.code(), Some(9), "{}", text(&output));
-    let records = records(place.path());
+    let records = records(&place);
     let error = |index: usize| records[index]["error"].as_str().expect("an error").to_owned();
     assert!(records[0].get("error").is_none());
     assert!(error(1).ends_with("it said: no such instruction"), "{}", error(1));
@@ -183,7 +178,7 @@ fn in_int8_peers_get_our_quantized_network_and_in_16_bits_every_float() {
     let script = format!(r#"echo "$4 $9 ${{6##*/}}" >> "${{0%/peers/bin/python}}/asked"; {RIGHT}"#);
     let packages = ["openvino-2026.4.1", "onnxruntime-1.31.1", "numpy-2.4.6"];
     let place = place_of(&script, &packages);
-    let output = race_in(place.path(), "openvino,onnxruntime", "int8,i16");
+    let output = race_in(&place, "openvino,onnxruntime", "int8,i16");
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let asked = fs::read_to_string(place.path().join("asked")).expect("what workers were asked");
@@ -197,7 +192,7 @@ fn in_int8_peers_get_our_quantized_network_and_in_16_bits_every_float() {
         "onnxruntime f32 network.onnx",
     ];
     assert_eq!(asked, expected);
-    let cases: Vec<String> = records(place.path())
+    let cases: Vec<String> = records(&place)
         .iter()
         .map(|record| {
             assert!(record["fidelity"]["error_in_deviations"].is_number(), "{record}");
@@ -223,7 +218,7 @@ fn in_int8_peers_get_our_quantized_network_and_in_16_bits_every_float() {
         said.contains("error / std") && said.contains("its error"),
         "{said}"
     );
-    let unused = zoo(place.path(), &["peers", "race", "--calibration", "x.json"]);
+    let unused = zoo(&place, &["peers", "race", "--calibration", "x.json"]);
     assert_eq!(unused.status.code(), Some(2));
     assert!(text(&unused).contains("f32 takes none"), "{}", text(&unused));
 }
@@ -241,10 +236,10 @@ fn bench_takes_peers_as_backends_in_f32_alone() {
         "f32,f16",
     ];
     let rest = ["--weights", "seeded:0", "--time", "0", "--out", "records.jsonl"];
-    let output = zoo(place.path(), &[&arguments[..], &rest[..]].concat());
+    let output = zoo(&place, &[&arguments[..], &rest[..]].concat());
     assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(records(place.path()).len(), 1);
-    let unknown = zoo(place.path(), &["bench", "--backend", "opencv"]);
+    assert_eq!(records(&place).len(), 1);
+    let unknown = zoo(&place, &["bench", "--backend", "opencv"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
         text(&unknown).contains("openvino") && text(&unknown).contains("cpu-exact"),
@@ -255,17 +250,17 @@ fn bench_takes_peers_as_backends_in_f32_alone() {
 
 #[test]
 fn without_python_or_network_installing_says_what_to_do() {
-    let place = tempfile::tempdir().expect("a folder");
-    let missing = zoo(place.path(), &["peers", "install", "--python", "/no/python3"]);
+    let place = Place::new();
+    let missing = zoo(&place, &["peers", "install", "--python", "/no/python3"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(
         text(&missing).contains("/no/python3") && text(&missing).contains("--python FILE"),
         "{}",
         text(&missing)
     );
-    let offline = zoo(place.path(), &["--offline", "peers", "install"]);
+    let offline = zoo(&place, &["--offline", "peers", "install"]);
     assert_eq!(offline.status.code(), Some(7), "{}", text(&offline));
-    let unknown = zoo(place.path(), &["peers", "install", "openvin"]);
+    let unknown = zoo(&place, &["peers", "install", "openvin"]);
     assert_eq!(unknown.status.code(), Some(4));
     assert!(
         text(&unknown).contains("did you mean `openvino`?"),
@@ -280,7 +275,7 @@ fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
     let place = place(
         r#"for list; do :; done; if grep -q ^openvino== "$list"; then echo no matching distribution >&2; exit 1; fi"#,
     );
-    let output = zoo(place.path(), &["peers", "install", "openvino", "mnn"]);
+    let output = zoo(&place, &["peers", "install", "openvino", "mnn"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(
@@ -293,7 +288,7 @@ fn a_peer_that_pip_cannot_bring_does_not_stop_the_rest() {
 #[test]
 fn a_pip_that_installs_nothing_is_not_believed() {
     let place = place("exit 0");
-    let output = zoo(place.path(), &["peers", "install", "openvino"]);
+    let output = zoo(&place, &["peers", "install", "openvino"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert!(
@@ -311,15 +306,14 @@ exit 0"#;
 
 #[test]
 fn every_call_of_python_is_isolated_and_sees_neither_secrets_nor_the_current_folder() {
-    let place = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     let at = |name: &str| place.path().join(name);
     fs::write(at("told"), "").expect("written");
     fs::write(at("python3"), format!("#!/bin/sh\n{TELLING}\n")).expect("written");
     fs::set_permissions(at("python3"), fs::Permissions::from_mode(0o755)).expect("set");
     let zoo = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(arguments)
-            .current_dir(place.path())
+        let mut command = place.command(arguments);
+        command
             .env("ZOO_CACHE", "cache")
             .env("ZOO_PEERS", "peers")
             .env("HF_TOKEN", "hf_secret")
@@ -329,9 +323,8 @@ fn every_call_of_python_is_isolated_and_sees_neither_secrets_nor_the_current_fol
             .env("PYTHONSTARTUP", at("numpy.py"))
             .env("PIP_TARGET", place.path())
             .env("PIP_INDEX_URL", "https://packages.example.org/simple")
-            .env("LD_LIBRARY_PATH", place.path())
-            .output()
-            .expect("the program starts")
+            .env("LD_LIBRARY_PATH", place.path());
+        command.output().expect("the program starts")
     };
     // A path is the caller's, though Python works elsewhere.
     let installed = zoo(&["peers", "install", "onnxruntime", "--python", "./python3"]);
@@ -406,7 +399,7 @@ fn python_runs_no_code_from_the_current_folder() {
         testkit::not_run("PYTHON", what, "no Python of 3.11 or newer with venv");
         return;
     };
-    let place = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     let at = |name: &str| place.path().join(name);
     fs::create_dir(at("pip")).expect("made");
     for (file, name) in [
@@ -421,16 +414,14 @@ fn python_runs_no_code_from_the_current_folder() {
         fs::write(at(file), code).expect("written");
     }
     let zoo = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(arguments)
-            .current_dir(place.path())
+        let mut command = place.command(arguments);
+        command
             .env("ZOO_CACHE", "cache")
             .env("ZOO_PEERS", "peers")
             .env("PYTHONPATH", ".")
             .env("PIP_NO_INDEX", "1")
-            .env_remove("PIP_FIND_LINKS")
-            .output()
-            .expect("the program starts")
+            .env_remove("PIP_FIND_LINKS");
+        command.output().expect("the program starts")
     };
     let ran = || {
         let entries = fs::read_dir(place.path()).expect("a folder").flatten();

@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{Place, SMALL, variant};
+use common::{Place, SMALL, arrays, variant};
 use faultd::{Content, Server};
 use hrnet::{HrnetSpec, SeededWeights, Shape};
-use npyz::WriterBuilder;
 use registry::Digest;
 use serde_json::Value;
 
@@ -48,16 +47,7 @@ impl Zoo {
                 .zoo(&["export", "tiny", "--weights", &weights, "-o", file])
                 .good();
         }
-        let input = File::create(place.path().join("x.npy")).expect("a file");
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[1, 3, 32, 32])
-            .writer(input)
-            .begin_nd()
-            .expect("begun");
-        let values = (0..3 * 32 * 32).map(|i| (i % 7) as f32 / 7.0 - 0.5);
-        writer.extend(values).expect("written");
-        writer.finish().expect("finished");
+        arrays::write(&place.path().join("x.npy"), &[1, 3, 32, 32]);
         fs::create_dir_all(place.path().join("photos/0")).expect("made");
         common::photo(&place.path().join("photos/0/a.png"), |x, y| {
             [x as u8 * 5, y as u8 * 6, 90]

@@ -5,10 +5,8 @@ mod world;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use common::Run;
+use common::{Run, kill, start, until};
 use faultd::Content;
 use faultd::s3::Server;
 use world::{MODEL, World, counts, tiny};
@@ -125,22 +123,11 @@ impl Cloud {
 
     /// Runs a shard and kills it once some of its answers are in the bucket, but not all.
     fn kill_in_the_middle(&self, shard: &str, name: &str) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_zoo"))
-            .args(RUN)
-            .args(MODEL)
-            .args(["--shard", shard, "--upload-every", "0"])
-            .current_dir(self.world.place.path())
-            .env("ZOO_CACHE", self.world.place.path().join("cache"))
-            .envs(self.variables.iter().cloned())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        while self.uploaded(name) < 2 && child.try_wait().expect("waits").is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("killed");
-        child.wait().expect("it ended");
+        let run = [&RUN[..], &MODEL[..], &["--shard", shard, "--upload-every", "0"]].concat();
+        let mut command = self.world.place.command(&run);
+        let mut child = start(command.envs(self.variables.iter().cloned()));
+        until(&mut child, "it uploaded", || self.uploaded(name) >= 2);
+        kill(child);
         let there = self.uploaded(name);
         assert!((2..IMAGES / 3).contains(&there), "{there} answers");
     }

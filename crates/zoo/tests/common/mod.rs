@@ -1,8 +1,11 @@
 //! The program in a folder of its own.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod arrays;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -86,13 +89,19 @@ impl Place {
         self.zoo_with(&[], arguments)
     }
 
-    /// The same with these variables.
+    /// Runs a network on an array of this folder.
+    pub fn infer(&self, model: &str, [input, output]: [&str; 2], more: &[&str]) -> Run {
+        let fixed = ["infer", "--model", model, "--input", input, "--output", output];
+        self.zoo(&[&fixed[..], more].concat())
+    }
+
+    /// Runs the program with these variables.
     pub fn zoo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
         let output = self.command(arguments).envs(variables.iter().copied()).output();
         Run(output.expect("the program starts"))
     }
 
-    /// The same with a file as standard input.
+    /// Runs the program with a file as standard input.
     pub fn zoo_from(&self, input: &str, arguments: &[&str]) -> Run {
         let file = std::fs::File::open(input).expect("a file");
         let output = self.command(arguments).stdin(Stdio::from(file)).output();
@@ -132,6 +141,29 @@ impl Place {
         found.sort();
         found
     }
+}
+
+/// Starts a program whose output nobody reads.
+pub fn start(command: &mut Command) -> Child {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.spawn().expect("the program starts")
+}
+
+/// Waits until this is so; the child must not end before.
+pub fn until(child: &mut Child, what: &str, is_so: impl Fn() -> bool) {
+    while !is_so() {
+        let ended = child.try_wait().expect("waits");
+        assert!(ended.is_none(), "it ended before {what}: {ended:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Kills a child that must not have ended.
+pub fn kill(mut child: Child) {
+    let ended = child.try_wait().expect("waits");
+    assert!(ended.is_none(), "it ended before it could be killed: {ended:?}");
+    child.kill().expect("killed");
+    child.wait().expect("it ended");
 }
 
 /// A finished run.

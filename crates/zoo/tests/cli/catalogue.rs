@@ -1,0 +1,166 @@
+//! What the manifest says, and names that people have.
+
+use crate::PHOTO;
+use crate::common::Place;
+
+#[test]
+fn the_built_in_manifest_is_listed_in_any_folder() {
+    let place = Place::new();
+    let list = place.zoo(&["list", "--json"]).json();
+    let rows = list.as_array().expect("rows");
+    assert_eq!(rows.len(), 12);
+    assert_eq!(rows[0]["name"], "HRNet_W18_C");
+    assert_eq!(rows[0]["parameters"], 21_295_164);
+    assert_eq!(rows[0]["macs"], 4_283_537_072_u64);
+    let text = place.zoo(&["list"]).good();
+    assert!(
+        text.contains("SE_HRNet_W64_C_ssld") && text.contains("128.99"),
+        "{text}"
+    );
+    // One accuracy a variant in one unit, whichever publication states it and in which.
+    let claimed = |line: &str| line.contains(" % ");
+    assert!(text.lines().skip(1).all(claimed), "{text}");
+    for (name, shown, share) in [
+        ("HRNet_W18_C", "76.9 %", 0.769),
+        ("hrnet_w18_small", "72.3 %", 0.723),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.contains(shown)), "{text}");
+        let row = rows.iter().find(|row| row["name"] == name).expect(name);
+        assert_eq!(row["top1"], share);
+        assert!(row["top1_column"].is_string());
+        let show = place.zoo(&["show", name]).good();
+        assert!(show.contains(&format!("{shown} claimed (")), "{show}");
+    }
+}
+
+#[test]
+fn a_manifest_here_takes_the_place_of_the_built_in_one() {
+    let place = Place::new();
+    place.write("zoo.toml", "schema = 1\nvariants = []\n");
+    let error = place.zoo(&["list"]).failed(3);
+    assert!(
+        error.contains("zoo.toml:2:1") && error.contains("variants"),
+        "{error}"
+    );
+    let error = place.zoo(&["list", "--manifest", "none.toml"]).failed(3);
+    assert!(error.contains("none.toml"), "{error}");
+}
+
+#[test]
+fn an_unknown_name_gets_its_nearest_and_exit_code_4() {
+    let place = Place::new();
+    for arguments in [
+        &["show", "HRNet_W18C"][..],
+        &["fetch", "HRNet_W18C"],
+        &[
+            "classify",
+            PHOTO,
+            "--model",
+            "HRNet_W18C",
+            "--weights",
+            "seeded:0",
+        ],
+    ] {
+        let error = place.zoo(arguments).failed(4);
+        assert!(error.contains("did you mean `HRNet_W18_C`?"), "{error}");
+    }
+}
+
+#[test]
+fn names_that_people_have_are_found_by_every_command() {
+    let place = Place::new();
+    for name in ["W18", "hrnet_w18", "hrnet_w18.ms_in1k", "HRNet-W18-C"] {
+        let shown = place.zoo(&["show", name, "--json"]).json();
+        assert_eq!(shown["name"], "HRNet_W18_C", "{name}");
+    }
+    let plan = place
+        .zoo(&["fetch", "w48", "hrnet_w18.MS_in1k", "*_V2", "--dry-run"])
+        .good();
+    let chosen: Vec<&str> = plan
+        .lines()
+        .map(|line| line["download  ".len()..].split(':').next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        chosen,
+        ["HRNet_W18_C ms", "HRNet_W48_C paddle", "hrnet_w18_small_v2 ms"]
+    );
+    let source = ["fetch", "hrnet_w18.ms_in1k", "--source", "paddle", "--dry-run"];
+    assert!(
+        place.zoo(&source).good().contains("HRNet_W18_C paddle"),
+        "--source says more"
+    );
+    let missing = place
+        .zoo(&["export", "hrnet_w18.ms_in1k", "-o", "w.onnx"])
+        .failed(7);
+    assert!(missing.contains("the ms weights of HRNet_W18_C"), "{missing}");
+    let error = place.zoo(&["show", "ssld"]).failed(4);
+    let three = "did you mean `HRNet_W18_C_ssld`, `HRNet_W48_C_ssld` or `SE_HRNet_W64_C_ssld`?";
+    assert!(error.contains(three), "{error}");
+    let error = place.zoo(&["fetch", "hrnet_w18.ms_aug_in1k"]).failed(4);
+    assert!(
+        error.contains("no weights of HRNet_W18_C that are named"),
+        "{error}"
+    );
+    let plan = place.zoo(&[
+        "bench",
+        "-m",
+        "w18,W18,*w18_c",
+        "--precision",
+        "FP32,half",
+        "--plan",
+        "--json",
+    ]);
+    let cases: Vec<String> = plan
+        .json()
+        .as_array()
+        .expect("cells")
+        .iter()
+        .map(|row| {
+            row["case"]
+                .as_str()
+                .expect("an id")
+                .split("/bs")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(cases, ["HRNet_W18_C/f32", "HRNet_W18_C/f16"]);
+}
+
+#[test]
+fn show_lists_layers_that_add_up() {
+    let shown = Place::new()
+        .zoo(&["show", "HRNet_W48_C", "--layers", "--json"])
+        .json();
+    let layers = shown["layers"].as_array().expect("layers");
+    let sum = |field: &str| {
+        layers
+            .iter()
+            .map(|layer| layer[field].as_u64().expect("a count"))
+            .sum::<u64>()
+    };
+    assert_eq!((sum("parameters"), sum("macs")), (77_567_400, 17_277_996_032));
+}
+
+#[test]
+fn the_plan_of_a_network_is_shown() {
+    let plan = Place::new().zoo(&["show", "hrnet_w18_small", "--plan"]).good();
+    // 91 convolutions, each one step with all that follows it.
+    assert_eq!(plan.matches("conv").count(), 91, "{plan}");
+    assert!(
+        plan.starts_with("load -> 1x3x224x224") && plan.contains("store 1x1000"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn lint_finds_what_is_wrong_with_the_page() {
+    let place = Place::new();
+    let text = place.zoo(&["lint"]).good();
+    for said in ["HRNet_W18_C", "4.140", "0.816", "models"] {
+        assert!(text.contains(said), "no {said} in {text}");
+    }
+    place.zoo(&["lint", "--strict"]).failed(1);
+}
