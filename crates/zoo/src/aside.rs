@@ -1,4 +1,4 @@
-//! Zoo programs as processes of their own.
+//! Runs zoo programs in separate processes.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -8,34 +8,34 @@ use std::process::{Command, ExitStatus, Stdio};
 use crate::lines::LastLines;
 use crate::{Exit, Failure, ending};
 
-/// The most that a program may print, bytes: a record of the longest measurement has some ten thousand.
+/// The largest output of a program, in bytes; a record of the longest measurement has about ten thousand.
 const MOST: u64 = 64 << 20;
 
 /// Lines of standard error that an error message repeats.
 const REPEATED: usize = 5;
 
-/// Runs this program itself and gives it `input` to read.
+/// Runs this program in another process, with `input` on its standard input.
 ///
 /// # Errors
-/// As [`run`] has them, for every code but 0.
+/// As [`run`], for every exit code except 0.
 pub(crate) fn run_self(arguments: &[OsString], input: &str) -> Result<String, Failure> {
     run(&program()?, arguments, input, &[0])
 }
 
-/// This program's own file.
+/// Returns the path of this program's file.
 ///
 /// # Errors
-/// If the system does not tell it.
+/// If the system does not report it.
 pub(crate) fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe()
         .map_err(|error| Failure::new(Exit::Other, format!("this program's own file: {error}")))
 }
 
-/// Runs a zoo program to its end, in a process of its own, and gives what it wrote to standard output.
+/// Runs a zoo program to its end in a separate process and returns its standard output.
 ///
 /// # Errors
-/// If it cannot be started, or ends with a code that is not among the `good` ones; the last lines that it wrote to
-/// standard error are in the message.
+/// If it cannot be started, or its exit code is not one of the `good` ones; the message holds the last lines of its standard
+/// error.
 pub(crate) fn run(
     program: &Path,
     arguments: &[OsString],
@@ -75,7 +75,7 @@ pub(crate) fn run(
         .map_err(|_| Failure::new(Exit::Other, format!("{} did not print UTF-8", program.display())))
 }
 
-/// How a process ended, in words.
+/// Describes how a process ended.
 fn end(status: ExitStatus) -> String {
     let meaning = Exit::ALL
         .iter()
@@ -135,8 +135,7 @@ fn output(program: &Path, arguments: &[OsString], input: &str) -> io::Result<Out
     })
 }
 
-/// Has the system end this process when the one that started it ends, where it can: what is measured for nobody would
-/// disturb whoever measures next.
+/// Makes the system end this process together with its parent, where it can, so that no orphan disturbs later measurements.
 pub(crate) fn end_with_parent() {
     #[cfg(target_os = "linux")]
     {

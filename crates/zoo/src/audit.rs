@@ -1,4 +1,4 @@
-//! What lint can say once weights are there: whether cached files are the networks they are declared as.
+//! Lint of cached weights: whether the files are the networks that they are declared to be.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use registry::{Artifact, Variant};
 use crate::Failure;
 use crate::context::Context;
 
-/// Findings on the cached weight files and on digests that two sources share.
+/// Returns findings on the cached weight files and on digests that two sources share.
 pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
     let mut findings = shared_digests(cx)?;
     for variant in &cx.zoo()?.variants {
@@ -22,7 +22,7 @@ pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// Every byte as pinned, every tensor there, of the right shape, finite and plausible; or what is not.
+/// Checks that the bytes have the pinned digest, and that all tensors are there, of the right shape, finite and plausible.
 fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
     let wrong = match cx.door()?.open_file(artifact) {
@@ -45,7 +45,7 @@ fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<F
     Ok(Some(finding(variant, artifact, "weights", good, &wrong)))
 }
 
-/// Whether the prepared copy is what was made from the file.
+/// Checks that the prepared copy holds the weights of the file.
 fn copy(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
     let wrong = match cx.door()?.check_copy(variant, artifact, false)? {
         CopyState::Missing => return Ok(None),
@@ -79,7 +79,7 @@ fn finding(
     }
 }
 
-/// Sources whose pinned digests are one and the same: one of them is not what it is declared as.
+/// Returns a finding for each pair of sources with the same pinned digest: one of them is not what it is declared to be.
 fn shared_digests(cx: &Context) -> Result<Vec<Finding>, Failure> {
     let lock = cx.lock()?;
     let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();

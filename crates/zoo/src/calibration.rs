@@ -1,4 +1,4 @@
-//! Files of calibrations: whose they are, and which run may use them.
+//! Calibration files: reading them, and checking which run may use them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use runtime::Calibration;
 use crate::context::Context;
 use crate::{Exit, Failure};
 
-/// A calibration for one variant and its weights.
+/// A calibration of one variant and its weights.
 pub(crate) struct Calibrated {
     pub(crate) calibration: Arc<Calibration>,
-    /// SHA-256 of its text.
+    /// SHA-256 of the file's text.
     pub(crate) digest: String,
 }
 
-/// Refuses a calibration where none of the precisions takes one.
+/// Refuses a calibration if none of the precisions uses one.
 pub(crate) fn refuse_unused(file: Option<&Path>, precisions: &[Precision]) -> Result<(), Failure> {
     match file {
         Some(file) if !precisions.iter().any(|precision| precision.is_fixed_point()) => {
@@ -35,10 +35,10 @@ pub(crate) fn refuse_unused(file: Option<&Path>, precisions: &[Precision]) -> Re
 }
 
 impl Calibrated {
-    /// The calibration in a file.
+    /// Reads the calibration in a file.
     ///
     /// # Errors
-    /// If it is none, or of another network, or not of the weights of this identity.
+    /// If the file is not a calibration, or belongs to another network, or to weights of another identity.
     pub(crate) fn read(
         cx: &Context,
         file: &Path,
@@ -64,7 +64,7 @@ impl Calibrated {
         Ok(found)
     }
 
-    /// The calibration in a file, whosever it is.
+    /// Reads the calibration in a file, of any network and weights.
     pub(crate) fn open(file: &Path) -> Result<Self, Failure> {
         let text = ::files::read_text(file, LARGEST_TEXT).map_err(|error| Failure::file(file, &error))?;
         let found = Calibration::parse(&text).map_err(|error| {
@@ -74,7 +74,7 @@ impl Calibrated {
         Ok(Self::of(found))
     }
 
-    /// What a record says of weights that ran by this calibration.
+    /// Returns the description for records of weights that ran with this calibration.
     pub(crate) fn about(&self, weights: &str) -> String {
         format!("{weights}, calibration {}", &self.digest[..8])
     }
@@ -87,7 +87,7 @@ impl Calibrated {
     }
 }
 
-/// The ranges that an ONNX model of the graph is rounded by.
+/// Returns the ranges for rounding an ONNX model of the graph.
 pub(crate) fn ranges(calibration: &Calibration, graph: &Graph) -> onnx::Ranges {
     let range = |(id, node): (NodeId, &Node)| {
         let range = calibration.value(graph, id)?;
@@ -98,7 +98,7 @@ pub(crate) fn ranges(calibration: &Calibration, graph: &Graph) -> onnx::Ranges {
 
 const ADVICE: &str = "`zoo quantize NAME --photos DIR` makes one on photos";
 
-/// Warns where a network runs in fixed point by ranges of images that are none of the user's.
+/// Warns if a network runs in fixed point with ranges from images that are not the user's.
 pub(crate) fn warn_of_stand_in(cx: &Context, network: &str, precisions: &[Precision]) {
     let fixed = precisions.iter().filter(|precision| precision.is_fixed_point());
     let mut names: Vec<&str> = fixed.map(|precision| precision.name()).collect();
@@ -112,7 +112,7 @@ pub(crate) fn warn_of_stand_in(cx: &Context, network: &str, precisions: &[Precis
     }
 }
 
-/// The name of the variant's network, which several variants may share.
+/// Returns the name of the variant's network, which several variants may share.
 pub(crate) fn network(cx: &Context, variant: &Variant) -> Result<String, Failure> {
     Ok(cx.zoo()?.network_of(variant).name.clone())
 }
@@ -120,22 +120,22 @@ pub(crate) fn network(cx: &Context, variant: &Variant) -> Result<String, Failure
 /// `--calibration`, for every subcommand that runs a network.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CalibrationArg {
-    /// Ranges for i16 and int8, a file of `zoo quantize`; without it ranges of synthetic photos
+    /// File of ranges for i16 and int8, from `zoo quantize` [default: ranges of synthetic photos]
     #[arg(long = "calibration", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
 
-/// What a network's values are rounded by.
+/// The ranges for rounding a network's values.
 #[derive(Default)]
 pub(crate) struct Ranges {
-    /// None in floating point, and where a stand-in is found on synthetic photos.
+    /// The calibration; `None` in floating point, and for a stand-in from synthetic photos.
     pub(crate) calibration: Option<Arc<Calibration>>,
-    /// Where they come from: SHA-256 of the calibration, or what stands in for one; none in floating point.
+    /// Origin of the ranges: SHA-256 of the calibration, or the name of its stand-in; `None` in floating point.
     pub(crate) about: Option<String>,
 }
 
 impl CalibrationArg {
-    /// What a precision is run by on weights of this identity; warns where that is a stand-in.
+    /// Returns the ranges of a precision for weights of this identity; warns about a stand-in.
     ///
     /// # Errors
     /// As those of [`Calibrated::read`].

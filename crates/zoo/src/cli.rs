@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 /// Options of every subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The manifest of networks and weights: without it zoo.toml in this folder, else the one built in
+    /// The manifest of networks and weights [default: zoo.toml in this folder, else the built-in one]
     #[arg(
         long,
         global = true,
@@ -27,7 +27,8 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) manifest: Option<PathBuf>,
-    /// Another folder that a manifest may name weight files in, by their whole paths; its own folder it always may
+    /// Allow the manifest to name weight files below this folder too, by absolute path; files below the manifest's own folder
+    /// are always allowed
     #[arg(
         long,
         global = true,
@@ -36,7 +37,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) weights_dir: Option<PathBuf>,
-    /// Where weights are kept: without it the system's folder for caches (`zoo cache path` prints it)
+    /// The folder for downloaded weights [default: the system's cache folder; `zoo cache path` prints it]
     #[arg(
         long,
         global = true,
@@ -51,7 +52,7 @@ pub(crate) struct Global {
     /// Print results, warnings and errors only
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Print more about what is done
+    /// Print more details
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Global options")]
     pub(crate) verbose: u8,
     /// When to colour the output

@@ -1,4 +1,4 @@
-//! What the global options stand for: the manifest, the cache, the terminal.
+//! The global options resolved: the manifest, the cache, the terminal.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -16,18 +16,18 @@ use crate::cli::Global;
 use crate::output::Output;
 use crate::{Exit, Failure};
 
-/// The manifest's name in the current folder.
+/// The name of the manifest in the current folder.
 const MANIFEST: &str = "zoo.toml";
 
 /// One run of the program.
 pub(crate) struct Context {
     pub(crate) out: Output,
     pub(crate) offline: bool,
-    /// The manifest's file; without one the manifest is the one built in.
+    /// The manifest's file; `None` for the built-in manifest.
     manifest: Option<PathBuf>,
-    /// Whether nobody named it: it lies in the current folder.
+    /// True if the manifest was found in the current folder, not named by an option.
     is_found: bool,
-    /// Where it may name weight files beside its own folder.
+    /// Folder beside the manifest's own in which it may name weight files.
     weights_dir: Option<PathBuf>,
     cache: Cache,
     zoo: OnceCell<Zoo>,
@@ -53,7 +53,7 @@ impl Context {
         }
     }
 
-    /// A run on the built-in manifest that says nothing, for benchmarks.
+    /// Returns a silent context with the built-in manifest, for benchmarks.
     pub(crate) fn embedded() -> Self {
         Self {
             out: Output::new(true, false, ColorChoice::Never),
@@ -66,7 +66,7 @@ impl Context {
         }
     }
 
-    /// The manifest, read at the first call.
+    /// Returns the manifest, which is read at the first call.
     pub(crate) fn zoo(&self) -> Result<&Zoo, Failure> {
         if let Some(zoo) = self.zoo.get() {
             return Ok(zoo);
@@ -84,12 +84,12 @@ impl Context {
         Ok(self.zoo.get_or_init(|| zoo))
     }
 
-    /// The manifest of a text, whose paths lead where this run allows them to.
+    /// Parses a manifest whose paths may lead where this run allows.
     pub(crate) fn parse(&self, text: &str, path: &Path) -> Result<Zoo, Failure> {
         Ok(Zoo::parse_with(text, path, self.weights_dir.as_slice())?)
     }
 
-    /// Says so where a manifest that nobody named takes the place of the one that is built in.
+    /// Prints a note if a manifest that no option named replaces the built-in one.
     fn tell_replaced(&self, zoo: &Zoo) {
         if !self.is_found || zoo.extends != Extends::Unsaid {
             return;
@@ -105,13 +105,13 @@ impl Context {
         }
     }
 
-    /// Where `zoo tune` keeps its times.
+    /// Returns the path of the times of `zoo tune`.
     pub(crate) fn costs_path(&self) -> Result<PathBuf, Failure> {
         let name = format!("{}.tsv", runtime::unit()?.name());
         Ok(self.cache.root().join("tune").join(name))
     }
 
-    /// What `zoo tune` has timed on this machine: nothing if the times are another's.
+    /// Returns the times that `zoo tune` measured on this machine; `None` if there are none, or only another machine's.
     pub(crate) fn costs(&self) -> Result<Option<Costs>, Failure> {
         let path = self.costs_path()?;
         let text = match ::files::read_text(&path, LARGEST_TEXT) {
@@ -129,17 +129,17 @@ impl Context {
         }
         let costs = Costs::parse(times).map_err(|error| {
             let failure = Failure::new(Exit::Other, format!("{}: {error}", path.display()));
-            failure.help("`zoo tune --again` writes it anew")
+            failure.help("`zoo tune --again` writes it again")
         })?;
         Ok(Some(costs))
     }
 
-    /// The form in which times are kept: the machine's name, then the times.
+    /// Returns the text form of times: the machine's name, then the times.
     pub(crate) fn costs_text(costs: &Costs) -> String {
         format!("{}\n{}", provenance().machine.cpu, costs.to_text())
     }
 
-    /// Has the engine choose by what `zoo tune` has timed; without it, or with nonsense in its place, by estimates.
+    /// Makes the engine choose by the times of `zoo tune`; without valid times, by estimates.
     pub(crate) fn use_costs(&self) {
         match self.costs() {
             Ok(costs) => runtime::use_costs(costs.unwrap_or_default()),
@@ -147,7 +147,8 @@ impl Context {
         }
     }
 
-    /// The global options with which another process of this program sees the same, and says only what went wrong.
+    /// Returns the global options that give another process of this program the same view, and let it print only warnings and
+    /// errors.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--quiet".into(), "--cache-dir".into()];
         arguments.push(self.cache.root().into());
@@ -163,13 +164,13 @@ impl Context {
         arguments
     }
 
-    /// The manifest's file; none for the one built in.
+    /// Returns the manifest's file; `None` for the built-in manifest.
     pub(crate) fn manifest(&self) -> Option<&Path> {
         self.manifest.as_deref()
     }
 
-    /// Notes in the cache that the manifest has weights there, so that nobody's `zoo cache prune` removes them. A cache that
-    /// cannot be written to is as good without.
+    /// Notes in the cache that the manifest uses files of it, so that no `zoo cache prune` removes them. If the cache is not
+    /// writable, nothing is noted.
     pub(crate) fn remember(&self) {
         let Some(manifest) = &self.manifest else { return };
         let remember = || -> Result<(), Failure> {
@@ -182,29 +183,29 @@ impl Context {
         }
     }
 
-    /// The manifest's file, or where one would be looked for first.
+    /// Returns the manifest's file, or the path where one would be looked for first.
     pub(crate) fn manifest_file(&self) -> PathBuf {
         self.manifest.clone().unwrap_or_else(|| PathBuf::from(MANIFEST))
     }
 
-    /// Where the manifest comes from, in words.
+    /// Returns the origin of the manifest for messages.
     pub(crate) fn manifest_origin(&self) -> String {
         self.manifest
             .as_ref()
             .map_or_else(|| "built in".into(), |path| path.display().to_string())
     }
 
-    /// The variant that a name stands for, and its weights where the name is theirs.
+    /// Returns the variant that a name stands for, with its weights if the name chooses them.
     pub(crate) fn named(&self, name: &str) -> Result<Named<'_>, Failure> {
         Ok(self.zoo()?.named(name)?)
     }
 
-    /// The variant that a name stands for.
+    /// Returns the variant that a name stands for.
     pub(crate) fn variant(&self, name: &str) -> Result<&Variant, Failure> {
         Ok(self.named(name)?.variant)
     }
 
-    /// The variant of exactly this name, as records write it.
+    /// Returns the variant with exactly this name, as records write it.
     pub(crate) fn recorded(&self, name: &str) -> Result<&Variant, Failure> {
         Ok(self.zoo()?.recorded(name)?)
     }
@@ -213,7 +214,7 @@ impl Context {
         &self.cache
     }
 
-    /// Where the weights of a source lie, if they are in the cache: to compute with them, take them from the [`door`](Self::door).
+    /// Returns the path of a source's weights if they are in the cache. To compute with them, open them with [`door`](Self::door).
     pub(crate) fn cached(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Failure> {
         Ok(self.cache.find(artifact, &self.lock()?))
     }
@@ -224,7 +225,7 @@ impl Context {
         fetcher
     }
 
-    /// The lock in force, as it is on disk now.
+    /// Returns the lock in force, as it is on disk now.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
         let extends = self.zoo()?.extends;
         Ok(Lock::in_force(&self.cache, self.manifest.as_deref(), extends)?)

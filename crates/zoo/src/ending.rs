@@ -1,7 +1,7 @@
-//! What happens when somebody ends the program: its children end, its temporary folders go, and it ends as the signal says.
+//! The end by a signal: children are ended, temporary folders deleted, and the program ends as the signal demands.
 //!
-//! A thread waits for SIGINT, SIGTERM and SIGHUP; the handler itself only wakes it. While it clears up it holds the list of what
-//! there is: nothing new is made meanwhile, and no failure that only comes of the clearing up is told or kept.
+//! A thread waits for SIGINT, SIGTERM and SIGHUP; the handler only wakes it. While it cleans up it holds the list of folders
+//! and children, so that nothing new is created, and failures that the clean-up causes are neither printed nor recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// What there is to clear up.
+/// Folders and children to clean up.
 static HELD: Mutex<Held> = Mutex::new(Held {
     folders: BTreeSet::new(),
     children: BTreeMap::new(),
@@ -26,16 +26,16 @@ struct Held {
     children: BTreeMap<u32, Kind>,
 }
 
-/// How a child is ended.
+/// The way to end a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// This program again, which clears up after itself once it is told to end.
+    /// This program, which cleans up itself when it receives a signal.
     Zoo,
-    /// A group of processes that has no more to clear up than its folder.
+    /// A group of processes with nothing to clean up except its folder.
     Group,
 }
 
-/// Something to clear up, until this is dropped.
+/// An entry in the list of things to clean up, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Entry(What);
 
@@ -63,7 +63,7 @@ fn held() -> MutexGuard<'static, Held> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a folder that goes when the program is ended.
+/// Creates a folder that is deleted when the program is ended.
 pub(crate) fn folder(make: impl FnOnce() -> io::Result<TempDir>) -> io::Result<(TempDir, Entry)> {
     let mut held = held();
     let folder = make()?;
@@ -72,7 +72,7 @@ pub(crate) fn folder(make: impl FnOnce() -> io::Result<TempDir>) -> io::Result<(
     Ok((folder, entry))
 }
 
-/// Starts a child that ends when the program is ended. The entry is to be dropped once the child has been waited for.
+/// Starts a child that is ended with the program. Drop the entry after waiting for the child.
 pub(crate) fn child(kind: Kind, spawn: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, Entry)> {
     let mut held = held();
     let child = spawn()?;
@@ -81,12 +81,12 @@ pub(crate) fn child(kind: Kind, spawn: impl FnOnce() -> io::Result<Child>) -> io
     Ok((child, entry))
 }
 
-/// Goes on unless the program is being ended: a child that failed may have been ended for that.
+/// Blocks forever if the program is being ended: a child that failed may have been ended for that reason.
 pub(crate) fn unless_ended() {
     drop(held());
 }
 
-/// Ends the program with this code from wherever it is.
+/// Ends the program with this code, from any thread.
 #[expect(clippy::disallowed_methods, reason = "after all that is to be removed is")]
 pub(crate) fn exit(code: i32) -> ! {
     let held = held();
@@ -101,7 +101,7 @@ fn clear(held: &Held) {
     held.folders.iter().for_each(|folder| remove(folder));
 }
 
-/// Deletes a folder into which somebody may be writing for a last time.
+/// Deletes a folder that may still be written to.
 fn remove(folder: &Path) {
     for _ in 0..20 {
         match fs::remove_dir_all(folder) {
@@ -137,10 +137,10 @@ mod signals {
     use super::{Held, Kind, clear, held};
     use crate::Exit;
 
-    /// How long children of this program have to clear up.
+    /// The time that children of this program have to clean up.
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// Waits for signals from now on. Those that whoever started the program had ignored, as nohup does, stay ignored.
+    /// Starts to wait for signals. Signals that were ignored when the program started, as under nohup, stay ignored.
     pub(crate) fn watch() {
         // How Rust ends a program whose memory cannot be had, after a line that says how many bytes were wanted.
         let always = Arc::new(AtomicBool::new(true));
@@ -159,7 +159,7 @@ mod signals {
         });
     }
 
-    /// A bit for each signal that is ignored, as far as the system tells.
+    /// Returns a bit for each ignored signal, as far as the system reports them.
     fn ignored() -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

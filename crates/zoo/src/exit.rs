@@ -14,19 +14,19 @@ use runtime::{RuntimeError, UnknownBackend};
 /// The program's exit codes; they are part of its interface and stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Any failure without a code of its own.
+    /// Any other failure.
     Other,
-    /// The arguments make no sense.
+    /// The arguments, or an input file that they name, are invalid.
     Usage,
     /// `zoo.toml` or `zoo.lock` is invalid.
     Manifest,
     /// No variant of that name.
     NotFound,
-    /// The network failed, or the server did.
+    /// The network or a server failed.
     Network,
-    /// A file does not have the digest or size it should.
+    /// A file has another digest or size than expected.
     Checksum,
-    /// The file is not in the cache, and may not be or was not fetched; or the engine is not installed.
+    /// The file is not in the cache and was not, or may not be, downloaded; or the engine is not installed.
     Missing,
     /// The disk is full, or a file may not be read or written.
     Disk,
@@ -36,11 +36,11 @@ pub enum Exit {
     Regressed,
     /// Nothing was measured, or there are no records.
     NoData,
-    /// No network does what was asked for.
+    /// No network meets the limits.
     NothingFits,
-    /// There is not enough memory: found beforehand, or by the system on the way.
+    /// There is not enough memory, found beforehand or reported by the system during the run.
     Memory,
-    /// A fault of this program's own.
+    /// A bug in this program.
     Fault,
 }
 
@@ -63,7 +63,7 @@ impl Exit {
         (Self::Fault, "a fault of this program: please report it"),
     ];
 
-    /// The number the process exits with.
+    /// Returns the exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Other => 1,
@@ -84,7 +84,7 @@ impl Exit {
         }
     }
 
-    /// The code for several failures of `total` attempts: the common one if all failed alike, else [`Exit::Some`].
+    /// Returns the code for several failures of `total` attempts: the common one if all failed alike, else [`Exit::Some`].
     pub fn of_many(failures: &[Self], total: usize) -> Option<Self> {
         let first = *failures.first()?;
         let alike = failures.len() == total && failures.iter().all(|exit| *exit == first);
@@ -95,16 +95,16 @@ impl Exit {
 /// An error with its exit code and, where there is one, advice.
 #[derive(Debug)]
 pub struct Failure {
-    /// What the process exits with.
+    /// The exit code.
     pub exit: Exit,
-    /// What went wrong, where and why.
+    /// The error: what failed, where and why.
     pub message: String,
-    /// What to do next.
+    /// Advice on what to do next.
     pub help: Option<String>,
 }
 
 impl Failure {
-    /// A failure without advice.
+    /// Returns a failure without advice.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self {
             exit,
@@ -113,7 +113,7 @@ impl Failure {
         }
     }
 
-    /// The same with advice.
+    /// Returns the failure with advice.
     pub fn help(self, help: impl Into<String>) -> Self {
         Self {
             help: Some(help.into()),
@@ -121,7 +121,7 @@ impl Failure {
         }
     }
 
-    /// A file that could not be read or written.
+    /// Returns the failure of a file that could not be read or written.
     pub fn file(path: &std::path::Path, error: &io::Error) -> Self {
         Self::new(Exit::Disk, format!("{}: {error}", path.display()))
     }
@@ -260,7 +260,7 @@ impl From<CheckpointError> for Failure {
     }
 }
 
-/// What to do about values that are not those that were stored.
+/// Advice if values differ from the stored ones.
 const DAMAGED: &str = "the disk lost bytes, or somebody changed them: `zoo verify --deep --repair` makes the prepared weights anew";
 
 impl From<WeightError> for Failure {

@@ -8,13 +8,13 @@ use crate::context::Context;
 use crate::eval::data::{PassedOver, is_systems};
 use crate::{Exit, Failure};
 
-/// Endings of files that are taken for images.
+/// Extensions of image files.
 pub(crate) const IMAGE_ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 
-/// The largest image file that is read: a BMP of 89 million pixels has as much.
+/// The largest image file that is read, in bytes; a BMP of 89 million pixels is as large.
 pub(crate) const LARGEST_IMAGE: u64 = 1 << 28;
 
-/// Writes a file that the user named, so that no half file is ever seen.
+/// Writes a file that the user named, whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     ::files::write(path, bytes).map_err(|error| Failure::file(path, &error))
 }
@@ -41,7 +41,7 @@ pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| Failure::file(path, &error))
 }
 
-/// Finds the images of files and folders, in the order of names, and says what was passed over.
+/// Finds the images in files and folders, sorted by name, and reports skipped files.
 pub(crate) fn find_images(cx: &Context, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Photos::default();
     for path in paths {
@@ -109,7 +109,7 @@ impl Photos {
     }
 }
 
-/// Whether a file's name ends as an image's.
+/// Returns whether a file has the extension of an image.
 pub(crate) fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     IMAGE_ENDINGS
@@ -117,7 +117,7 @@ pub(crate) fn is_image(path: &Path) -> bool {
         .any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-/// A path, which need not be UTF-8, or a URL.
+/// Parses a path, which need not be UTF-8, or a URL.
 pub(crate) fn location() -> impl TypedValueParser<Value = Location> {
     OsStringValueParser::new().try_map(Location::parse)
 }

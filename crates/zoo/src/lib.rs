@@ -1,4 +1,4 @@
-//! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] what `zoo bench` and `cargo bench` share.
+//! The command line of the zoo: [`run`] is the `zoo` program, [`mod@bench`] is shared by `zoo bench` and `cargo bench`.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -37,7 +37,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use exit::{Exit, Failure};
 
-/// Runs the program with these arguments, the first being its own name, and gives its exit code.
+/// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = command().try_get_matches_from(&arguments);
@@ -70,7 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The error without the passwords and signatures that stand in what it repeats of the command line or a variable.
+/// Removes passwords and signatures from what an error repeats of the command line or of a variable.
 fn discreet(mut error: clap::Error) -> clap::Error {
     let words = error.context().filter_map(|(kind, value)| match value {
         ContextValue::String(word) => Some((kind, registry::without_secrets(word))),
@@ -82,7 +82,7 @@ fn discreet(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The command line as clap knows it, for completions and the documentation test.
+/// Returns the command line as clap knows it, for completions and the documentation test.
 pub fn command() -> clap::Command {
     cmd::in_groups(cli::Cli::command())
 }

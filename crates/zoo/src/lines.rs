@@ -1,4 +1,4 @@
-//! What other processes say, line by line, in memory that has a bound whatever they say.
+//! Reads the output of other processes line by line, in bounded memory.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -6,25 +6,25 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// The longest line that is kept whole, bytes: replies have a few dozen.
+/// The longest line that is kept whole, in bytes; replies have a few dozen.
 pub(crate) const LONGEST: usize = 64 << 10;
 
-/// Lines that may wait to be read; whoever says more waits in turn, as on any full pipe.
+/// The most lines that wait to be read; a process that writes more waits, as on any full pipe.
 const WAITING: usize = 16;
 
 /// Lines of standard error that are kept for an error message, and the bytes of each.
 const KEPT: usize = 12;
 const KEPT_BYTES: usize = 1 << 10;
 
-/// A line without its end; bytes that are no UTF-8 are replaced.
+/// A line without its terminator; invalid UTF-8 is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) text: String,
-    /// Whether the line was longer than what is here.
+    /// True if the line was longer and its rest was dropped.
     pub(crate) is_cut: bool,
 }
 
-/// Sends the lines of a stream as they come; closed with the stream.
+/// Sends the lines of a stream as they arrive; the channel closes with the stream.
 pub(crate) fn lines(stream: impl Read + Send + 'static) -> Receiver<Line> {
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     std::thread::spawn(move || each_line(stream, LONGEST, |line| sender.send(line).is_ok()));
@@ -61,20 +61,20 @@ impl LastLines {
         }
     }
 
-    /// Waits for the end of the stream, so that all that was said is here.
+    /// Waits for the end of the stream, so that all lines are here.
     pub(crate) fn wait(&mut self) {
         let _ = self.reader.take().map(JoinHandle::join);
     }
 
-    /// The lines that are not blank, trimmed, the oldest first.
+    /// Returns the lines that are not blank, trimmed, the oldest first.
     pub(crate) fn texts(&self) -> Vec<String> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().cloned().collect()
     }
 }
 
-/// Hands over each line until the stream ends or nobody wants more. Of a line of more than `longest` bytes the first ones are
-/// handed over as soon as they are there, and the rest is passed over.
+/// Passes each line to `take` until the stream ends or `take` returns false. Of a line longer than `longest` bytes, passes the
+/// beginning as soon as it has arrived and drops the rest.
 fn each_line(stream: impl Read, longest: usize, mut take: impl FnMut(Line) -> bool) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();

@@ -1,26 +1,26 @@
-//! Whether a network fits into the memory that is there, asked before anything is started.
+//! Checks before a run whether a network fits into the available memory.
 
 use hrnet::{Graph, Precision, Shape};
 use registry::Variant;
 
 use crate::{Exit, Failure};
 
-/// Refuses a network that needs more memory than there is.
+/// Refuses a network that needs more memory than is available.
 ///
 /// # Errors
-/// With both figures.
+/// If it does not fit; the message has both figures.
 pub(crate) fn check(variant: &Variant, input: Shape, precision: Precision) -> Result<(), Failure> {
     check_graph(&variant.name, &variant.spec.graph(input)?, precision)
 }
 
-/// As [`check`], of a graph that is there.
+/// As [`check`], for an existing graph.
 pub(crate) fn check_graph(name: &str, graph: &Graph, precision: Precision) -> Result<(), Failure> {
     let need = runtime::least_memory(graph, precision)?;
     let what = format!("{name} on {} in {precision}", graph.input_shape());
     fits(&what, need, harness::free_memory())
 }
 
-/// Refuses what needs so many bytes, where fewer are known to be there.
+/// Refuses a need of `need` bytes if less is known to be free.
 pub(crate) fn fits(what: &str, need: u64, free: Option<u64>) -> Result<(), Failure> {
     match free.filter(|free| need > *free) {
         None => Ok(()),

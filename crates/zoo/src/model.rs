@@ -24,33 +24,33 @@ use crate::{Exit, Failure, memory};
 /// Options of every subcommand that runs one network.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// The variant: its name, W18 for HRNet_W18_C, or timm's hrnet_w18.ms_in1k, which chooses the weights too; in any case
+    /// Variant, in any case: its name, W18 for HRNet_W18_C, or timm's hrnet_w18.ms_in1k, which also chooses the weights
     #[arg(short, long, value_name = "NAME")]
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) weights: WeightArgs,
-    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    /// Backend [default: the first one in `zoo doctor` that runs the precision]
     #[arg(long, value_name = "NAME")]
     pub(crate) backend: Option<String>,
-    /// Number format: f32, f16, bf16, i16 or int8; fp32, half and the like are understood
+    /// Number format: f32, f16, bf16, i16 or int8; also fp32, half and other common names
     #[arg(long, value_name = "NAME", default_value_t = Precision::F32)]
     pub(crate) precision: Precision,
-    /// Threads; without it all of the machine's
+    /// Threads [default: all hardware threads]
     #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     calibration: CalibrationArg,
 }
 
-/// A session, and what it runs by.
+/// A session and the origin of its ranges.
 pub(crate) struct Ready {
     pub(crate) session: Box<dyn Session>,
-    /// Where its ranges come from: SHA-256 of the calibration, or what stands in for one; none in floating point.
+    /// Origin of the ranges: SHA-256 of the calibration, or the name of its stand-in; `None` in floating point.
     pub(crate) calibration: Option<String>,
 }
 
 impl ModelArgs {
-    /// A session of the model for batches of `input`.
+    /// Prepares a session of the model for batches of shape `input`.
     pub(crate) fn session(&self, cx: &Context, named: Named, input: Shape) -> Result<Ready, Failure> {
         let graph = named.variant.spec.graph(input)?;
         memory::check_graph(&named.variant.name, &graph, self.precision)?;
@@ -58,7 +58,7 @@ impl ModelArgs {
         self.ready(cx, named.variant, &graph, &weights)
     }
 
-    /// A session of the graph, which may be a part of the one the weights were loaded for.
+    /// Prepares a session of the graph, which may be a part of the one that the weights were loaded for.
     pub(crate) fn prepare(
         &self,
         cx: &Context,
@@ -93,32 +93,32 @@ impl ModelArgs {
     }
 }
 
-/// Which weights of a variant.
+/// Options that choose the weights of a variant.
 #[derive(Debug, Args)]
 pub(crate) struct WeightArgs {
-    /// A weight file, or `seeded:N` for random weights; without it the fetched ones. Of several sets of weights in a file,
-    /// `FILE#KEY` takes the one under that key, as `zoo inspect` names it
+    /// Weight file, or `seeded:N` for random weights [default: the downloaded ones]. In a file with several sets of weights,
+    /// `FILE#KEY` chooses the set with that key, as listed by `zoo inspect`
     #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     pub(crate) weights: Option<WeightsArg>,
-    /// Which of the variant's weight sources, where it has several; without it that of the name, else the first in the cache
+    /// Weight source, for variants with several [default: the one that the name chooses, else the first one in the cache]
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     pub(crate) source: Option<String>,
 }
 
 impl WeightArgs {
-    /// The weights, fitted to the graph of the whole network.
+    /// Loads the weights, fitted to the graph of the whole network.
     pub(crate) fn load(&self, cx: &Context, named: Named, graph: &Graph) -> Result<Weights, Failure> {
         let weights = Weights::load(cx, named.variant, graph, &self.choice(named))?;
         cx.out.detail(&format!("weights: {}", weights.shown()));
         Ok(weights)
     }
 
-    /// Whose weights they are, without loading them.
+    /// Returns the owner of the weights without loading them.
     pub(crate) fn whose<'v>(&self, cx: &Context, named: Named<'v>) -> Result<Whose<'v>, Failure> {
         self.choice(named).whose(cx, named.variant)
     }
 
-    /// The weights that are asked for; a name that is theirs asks for a source, too.
+    /// Returns the choice of weights: by option, or by a name that chooses a source.
     pub(crate) fn choice<'a>(&'a self, named: Named<'a>) -> Choice<'a> {
         match (&self.weights, &self.source) {
             (Some(weights), _) => Choice::Given(weights.clone()),
@@ -127,12 +127,12 @@ impl WeightArgs {
         }
     }
 
-    /// Whether any are named.
+    /// Returns whether an option names weights.
     pub(crate) fn are_named(&self) -> bool {
         self.weights.is_some() || self.source.is_some()
     }
 
-    /// Whether the weights are random.
+    /// Returns whether the weights are random.
     pub(crate) fn are_seeded(&self) -> bool {
         self.weights.as_ref().is_some_and(WeightsArg::are_seeded)
     }
@@ -146,7 +146,7 @@ pub(crate) enum WeightsArg {
 }
 
 impl WeightsArg {
-    /// Whether the weights are made up.
+    /// Returns whether the weights are random.
     pub(crate) fn are_seeded(&self) -> bool {
         matches!(self, Self::Seeded(_))
     }
@@ -160,7 +160,7 @@ impl FromStr for WeightsArg {
             Some(seed) => {
                 let seed = seed
                     .parse()
-                    .map_err(|_| format!("`{seed}` is no seed: expected a number, as in seeded:0"))?;
+                    .map_err(|_| format!("`{seed}` is not a seed: expected a number, as in seeded:0"))?;
                 Ok(Self::Seeded(seed))
             }
             None => Ok(Self::File(WeightFile::parse(text))),
@@ -168,18 +168,18 @@ impl FromStr for WeightsArg {
     }
 }
 
-/// Where a network's weights are to come from.
+/// The choice of a network's weights.
 pub(crate) enum Choice<'a> {
-    /// What the user named.
+    /// A file or a seed that the user named.
     Given(WeightsArg),
-    /// The fetched file of this source, or of the first one in the cache.
+    /// The downloaded file of this source, or of the first source in the cache.
     Cached(Option<&'a str>),
-    /// The fetched file, or seeded ones: latencies do not depend on the values.
+    /// The downloaded file if there is one, else random weights: latencies do not depend on the values.
     CachedOrSeeded,
 }
 
 impl Choice<'_> {
-    /// Whose weights [`Weights::load`] would load. Of a file the names are read, and no values.
+    /// Returns the owner of the weights that [`Weights::load`] would load. Reads only the tensor names of a file.
     pub(crate) fn whose<'v>(&self, cx: &Context, variant: &'v Variant) -> Result<Whose<'v>, Failure> {
         let artifact = match self {
             Self::Given(WeightsArg::Seeded(_)) => return Ok(Whose::Seeded),
@@ -203,32 +203,32 @@ impl Choice<'_> {
     }
 }
 
-/// Weights, and what a record says about them.
+/// Weights, and their origin for records.
 pub(crate) struct Weights {
     pub(crate) source: Box<dyn WeightSource>,
     origin: Origin,
 }
 
-/// Where weights come from.
+/// The origin of weights.
 enum Origin {
     Seeded(u64),
     File(FileOrigin),
 }
 
-/// A file of weights and its digest, which is sought when somebody asks for it.
+/// A weight file and its digest, which is computed at the first request.
 struct FileOrigin {
-    /// As its publisher calls it, or the user.
+    /// The file's name, as its publisher or the user calls it.
     name: String,
     path: PathBuf,
-    /// Which set of weights in it was asked for.
+    /// Key of the requested set of weights.
     set: Option<String>,
     digest: FileDigest,
 }
 
 enum FileDigest {
-    /// The cache knows it.
+    /// Known from the cache.
     Known(Digest, WeightsCheck),
-    /// The user named the file.
+    /// The file was named by the user, and is not hashed yet.
     Unread(File, OnceCell<(Digest, WeightsCheck)>),
 }
 
@@ -257,22 +257,22 @@ impl Weights {
         }
     }
 
-    /// What [`Weights::about`] will say about the weights.
+    /// Returns what [`Weights::about`] will say about the weights of a choice.
     pub(crate) fn about_choice(cx: &Context, variant: &Variant, choice: &Choice) -> Result<String, Failure> {
         Origin::of(cx, variant, choice)?.about(cx)
     }
 
-    /// The words of a record: `seeded:N`, or the name of the file and its SHA-256.
+    /// Returns the description for records: `seeded:N`, or the name of the file and its SHA-256.
     pub(crate) fn about(&self, cx: &Context) -> Result<String, Failure> {
         self.origin.about(cx)
     }
 
-    /// What tells weights from others: the SHA-256 of their file, with the key of the set that was asked for, or `seeded:N`.
+    /// Returns the identity of the weights: the SHA-256 of their file, with the key of a requested set, or `seeded:N`.
     pub(crate) fn identity(&self, cx: &Context) -> Result<String, Failure> {
         self.origin.identity(cx)
     }
 
-    /// How the SHA-256 of their file is known; none for random weights.
+    /// Returns how the SHA-256 of the file is known; `None` for random weights.
     pub(crate) fn check(&self, cx: &Context) -> Result<Option<WeightsCheck>, Failure> {
         match &self.origin {
             Origin::Seeded(_) => Ok(None),
@@ -280,7 +280,7 @@ impl Weights {
         }
     }
 
-    /// The words for the person in front: nothing is hashed for them.
+    /// Returns a description for messages, without hashing anything.
     pub(crate) fn shown(&self) -> String {
         match &self.origin {
             Origin::Seeded(seed) => seeded(*seed),
@@ -333,7 +333,7 @@ impl Weights {
 }
 
 impl Origin {
-    /// What [`Weights::load`] would find, without loading it.
+    /// Returns the weights that [`Weights::load`] would find, without loading them.
     fn of(cx: &Context, variant: &Variant, choice: &Choice) -> Result<Self, Failure> {
         let source = match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => return Ok(Self::Seeded(*seed)),
@@ -406,7 +406,7 @@ impl FileOrigin {
 /// Says that a prepared copy could not be used or made.
 fn tell(cx: &Context, notice: &Notice) {
     match notice {
-        Notice::Remade(error) => cx.out.warn(&format!("{error}; it is made anew")),
+        Notice::Remade(error) => cx.out.warn(&format!("{error}; it is made again")),
         Notice::NotMade { path, error } => {
             let path = path.display();
             cx.out
@@ -420,12 +420,12 @@ fn seeded(seed: u64) -> String {
     format!("seeded:{seed}")
 }
 
-/// The variant's source of this id, or the one that its cached weights are of.
+/// Returns the source with this id; without an id the first one in the cache, else the first one, if there is any.
 fn pick<'a>(variant: &'a Variant, id: Option<&str>, cx: &Context) -> Result<Option<&'a Artifact>, Failure> {
     Ok(cx.door()?.pick(variant, id)?)
 }
 
-/// The variant has no weights but those that somebody names.
+/// The failure of a variant without a weight source.
 fn no_source(variant: &Variant) -> Failure {
     let what = format!("zoo.toml names no weights of {}", variant.name);
     Failure::new(Exit::Missing, what).help(
@@ -440,6 +440,6 @@ fn missing(variant: &Variant, artifact: &Artifact) -> Failure {
     }
     let name = &variant.name;
     Failure::new(Exit::Missing, format!("the {} weights of {name} are not in the cache", artifact.id)).help(format!(
-        "`zoo fetch {name}` brings them; `--weights FILE` takes another file, `--weights seeded:0` random ones"
+        "`zoo fetch {name}` downloads them; `--weights FILE` uses another file, `--weights seeded:0` random weights"
     ))
 }

@@ -1,11 +1,11 @@
-//! Which values of a network are wanted in place of its logits.
+//! Options that select values of a network instead of its logits.
 
 use clap::Args;
 use hrnet::{Features, Graph, HrnetSpec, NodeId, Op};
 
 use crate::{Exit, Failure};
 
-/// Options of subcommands that give the values of nodes.
+/// Options of commands that output the values of nodes.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     /// Output these nodes, `[n, c, h, w]`, instead of the logits: a list with commas, or --at several times. `zoo show NAME
@@ -26,7 +26,7 @@ pub(crate) struct NodeArgs {
     features: Option<Features>,
 }
 
-/// A node whose value is wanted, and the name that the value gets.
+/// A selected node, and the name of its value in the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tap {
     pub(crate) name: String,
@@ -34,15 +34,15 @@ pub(crate) struct Tap {
 }
 
 impl NodeArgs {
-    /// Whether any are.
+    /// Returns whether any node is selected.
     pub(crate) fn are_named(&self) -> bool {
         !self.at.is_empty() || self.features.is_some()
     }
 
-    /// The nodes that are wanted, each once; none where the logits are.
+    /// Returns the selected nodes, each once; an empty list stands for the logits.
     ///
     /// # Errors
-    /// If the network has no node of a name.
+    /// If the network has no node with one of the names.
     pub(crate) fn taps(&self, spec: &HrnetSpec, graph: &Graph) -> Result<Vec<Tap>, Failure> {
         let mut taps: Vec<Tap> = Vec::new();
         for name in &self.at {
@@ -69,7 +69,7 @@ fn find(graph: &Graph, name: &str) -> Result<NodeId, Failure> {
     })
 }
 
-/// What may have been meant by a name: the result of the module of that name, or the node whose name is nearest.
+/// Returns a suggestion for an unknown name: the result of the module with that name, or the node with the nearest name.
 fn advice(graph: &Graph, name: &str) -> String {
     let module = format!("{}.", name.trim_end_matches('.'));
     let within: Vec<_> = graph

@@ -1,4 +1,4 @@
-//! What is noted in an exported ONNX model, for who runs it: what its images must be, and what it was made of.
+//! Metadata of exported ONNX models: the form of the input images and the origin of the model.
 
 use onnx::Model;
 use registry::{Interpolation, Preprocess, Profile, Variant};
@@ -7,10 +7,10 @@ use crate::Failure;
 use crate::context::Context;
 use crate::model::Weights;
 
-/// Notes in the model which network it is, of which weights, what its images must be and what its classes are.
+/// Writes the network, the weights, the preprocessing and the classes into the model's metadata.
 ///
 /// # Errors
-/// If the file of the weights cannot be read to its end.
+/// If the weight file cannot be read to its end.
 pub(crate) fn note(
     model: &mut Model,
     cx: &Context,
@@ -41,7 +41,7 @@ pub(crate) fn note(
     Ok(())
 }
 
-/// How photos become the model's images, by the notes' keys.
+/// Returns the preprocessing as keys and values of the metadata.
 fn preparation(preprocess: &Preprocess) -> [(&'static str, String); 10] {
     let Preprocess {
         id,
@@ -78,7 +78,7 @@ fn preparation(preprocess: &Preprocess) -> [(&'static str, String); 10] {
     ]
 }
 
-/// timm's crop_pct: the crop's share of the short side.
+/// Returns timm's crop_pct: the crop as a share of the short side.
 fn crop_pct(crop: usize, resize_short: usize) -> String {
     let share = crop as f64 / resize_short as f64;
     format!("{:.3}", (share * 1000.0).round() / 1000.0)

@@ -7,7 +7,7 @@ use npyz::{DType, NpyFile, Order, WriterBuilder};
 
 use crate::{Exit, Failure, files};
 
-/// The shape of an array, which is not read.
+/// Returns the shape of an array without reading its values.
 pub(crate) fn shape(path: &Path) -> Result<Vec<usize>, Failure> {
     let array = open(path)?;
     Ok(array.shape().iter().map(|extent| *extent as usize).collect())
@@ -30,12 +30,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<f32>, Failure> {
     Ok(values)
 }
 
-/// An array that no network takes is a wrong argument, whatever is wrong with it.
+/// The failure of an array that no network can take, whatever is wrong with it.
 fn invalid(path: &Path, why: &dyn fmt::Display) -> Failure {
     Failure::new(Exit::Usage, format!("{}: {why}", path.display()))
 }
 
-/// An array of little-endian f32 in C order, all of whose values are there and yet to be read.
+/// Opens an array of little-endian f32 in C order; its file is long enough for all values.
 fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, Failure> {
     let failed = |error: io::Error| Failure::file(path, &error);
     let file = ::files::open_file(path).map_err(failed)?;
@@ -66,7 +66,7 @@ fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, Failure> {
     Ok(array)
 }
 
-/// An array of f32 that is to be written.
+/// An array of f32 to write.
 #[derive(Debug)]
 pub(crate) struct Array<'a> {
     name: &'a str,
@@ -75,7 +75,7 @@ pub(crate) struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
-    /// The array of this name and shape, row-major.
+    /// Returns the array with this name and shape; values are row-major.
     pub(crate) fn new(name: &'a str, shape: &[usize], values: &'a [f32]) -> Self {
         Self {
             name,
@@ -84,7 +84,7 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The bytes of its `.npy` file.
+    /// Returns the bytes of the array's `.npy` file.
     fn encode(&self) -> io::Result<Vec<u8>> {
         let extents: Vec<u64> = self.shape.iter().map(|extent| *extent as u64).collect();
         let mut bytes = Vec::with_capacity(self.values.len() * 4 + 128);

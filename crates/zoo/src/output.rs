@@ -16,7 +16,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
-/// Data goes to stdout, everything else to stderr.
+/// Prints data to stdout and everything else to stderr.
 #[derive(Debug)]
 pub(crate) struct Output {
     quiet: bool,
@@ -24,7 +24,8 @@ pub(crate) struct Output {
     color: ColorChoice,
 }
 
-/// Our types have string keys, so that it can only be a path: JSON is text, and one that looked right would name no file.
+/// The failure of a value without a JSON form. Our types have string keys, so only a path can fail: JSON is text, and a
+/// replacement text would name no file.
 fn no_json(error: serde_json::Error) -> Failure {
     Failure::new(Exit::Usage, format!("cannot be told as JSON: {error}"))
         .help("without --json paths are printed as the system has them")
@@ -39,14 +40,14 @@ impl Output {
         }
     }
 
-    /// Writes lines of data. Control characters in them, which may come from a file's name or from what is in a file, are
-    /// written in words (see [`visible`]): in JSON they still stand for themselves.
+    /// Writes lines of data. Control characters in them, which may come from file names or file contents, are escaped (see
+    /// [`visible`]); in JSON the escapes mean the same characters.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = AutoStream::new(io::stdout(), self.color).lock();
         written(writeln!(stdout, "{}", visible(text.trim_end_matches('\n'))))
     }
 
-    /// Writes a path as the system has it, which need not be text: whoever reads it is to find the file.
+    /// Writes a path in the system's encoding, which need not be text, so that a reader finds the file.
     pub(crate) fn path(&self, path: &Path) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return self.data(&path.display().to_string());
@@ -65,26 +66,26 @@ impl Output {
         self.data(&serde_json::to_string(value).map_err(no_json)?)
     }
 
-    /// Says what is being done.
+    /// Reports progress, unless quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             self.message("", Style::new(), text);
         }
     }
 
-    /// Says something only those who asked for more want to know.
+    /// Reports a detail, if verbose.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbose {
             self.message("", Style::new().dimmed(), text);
         }
     }
 
-    /// Whether more output was asked for.
+    /// Returns whether verbose output was requested.
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbose
     }
 
-    /// Says that something is good, with a green mark.
+    /// Reports success with a green mark, unless quiet.
     pub(crate) fn done(&self, text: &str) {
         if !self.quiet {
             self.message("ok ", GREEN, text);
@@ -104,12 +105,12 @@ impl Output {
         }
     }
 
-    /// Whether moving progress bars make sense.
+    /// Returns whether to show progress bars.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// A bar for so many things to do, where somebody watches.
+    /// Returns a progress bar for `total` things, which is shown only on a terminal.
     pub(crate) fn counter(&self, total: usize) -> Counter {
         Counter(self.shows_progress().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left  {msg}");
@@ -124,7 +125,7 @@ impl Output {
     }
 }
 
-/// Prints help, the version, or what is wrong with the arguments, and gives the exit code.
+/// Prints help, the version or an error in the arguments, and returns the exit code.
 pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let is_plain = |argument: &OsString| {
         let text = argument.to_string_lossy();
@@ -145,7 +146,7 @@ pub(crate) fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     }
 }
 
-/// The failure of a write to standard output. A reader such as `head` that has seen enough is none.
+/// Maps the result of a write to standard output. A closed pipe, as of `head`, ends the program successfully.
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         // Nobody reads any more, whoever writes.
@@ -154,11 +155,11 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// A bar that counts up, or nothing.
+/// A progress bar, or nothing.
 pub(crate) struct Counter(Option<ProgressBar>);
 
 impl Counter {
-    /// So many more are done; `message` says what they came to.
+    /// Advances by `by` things; `message` returns the text beside the bar.
     pub(crate) fn advance(&self, by: usize, message: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.inc(by as u64);
@@ -173,7 +174,7 @@ impl Counter {
     }
 }
 
-/// A number of bytes for people: `85.1 MB`, of 10^6 bytes each.
+/// Formats a number of bytes: `85.1 MB`, of 10^6 bytes each.
 pub(crate) fn size(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -189,7 +190,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {}", units[unit])
 }
 
-/// A table without lines; columns whose title starts with `>` are aligned right.
+/// Formats a table without lines; columns with a title that starts with `>` are aligned right.
 pub(crate) fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

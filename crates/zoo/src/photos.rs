@@ -1,4 +1,4 @@
-//! How photos are prepared: by which profile of the manifest, and why by that one.
+//! The preprocessing of photos: the profile and the reason for it.
 
 use clap::Args;
 use hrnet_zoo::find_profile;
@@ -10,40 +10,40 @@ use crate::context::Context;
 /// `--preprocess`, for every subcommand that prepares photos.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArg {
-    /// How photos are prepared: a name of `[preprocess.*]` in zoo.toml, its beginning, or paddle or timm where the network has
-    /// one such; without it as the publisher of the weights does
+    /// Preprocessing profile: a name of `[preprocess.*]` in zoo.toml, its beginning, or paddle or timm if the network has one
+    /// such profile [default: the profile of the weights' publisher]
     #[arg(long = "preprocess", alias = "profile", value_name = "NAME")]
     pub(crate) profile: Option<String>,
 }
 
-/// Whose weights a network has, as far as photos are prepared by that.
+/// The owner of a network's weights, which decides the preprocessing.
 #[derive(Clone, Debug)]
 pub(crate) enum Whose<'v> {
-    /// Those of a source of the variant.
+    /// A weight source of the variant.
     Source(&'v Artifact),
-    /// Those in a file of the user's, whose tensors are named so.
+    /// A file of the user's, with tensor names of this scheme.
     File {
         name: String,
         naming: checkpoint::Naming,
     },
-    /// Nobody's: they were never trained.
+    /// Random weights.
     Seeded,
 }
 
-/// The profile that photos are prepared by.
+/// The chosen profile and the reason for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Preparation<'z> {
     pub(crate) profile: &'z Preprocess,
     reason: String,
-    /// Whether nothing says that it is the right one.
+    /// True if the profile is only a guess.
     is_guess: bool,
 }
 
 impl PreprocessArg {
-    /// The profile for a variant with these weights: the one that is asked for, else the one that the weights' source states.
+    /// Chooses the profile for a variant with these weights: the requested one, else the one that the weight source states.
     ///
     /// # Errors
-    /// If there is none of the name.
+    /// If there is no profile of that name.
     pub(crate) fn choose<'z>(
         &self,
         cx: &'z Context,
@@ -58,7 +58,7 @@ impl PreprocessArg {
 }
 
 impl<'z> Preparation<'z> {
-    /// The profile that `--preprocess` names.
+    /// Returns the profile that `--preprocess` names.
     pub(crate) fn asked(profile: &'z Preprocess) -> Self {
         Self::new(profile, "--preprocess")
     }
@@ -71,7 +71,7 @@ impl<'z> Preparation<'z> {
         }
     }
 
-    /// The profile that the source of these weights states.
+    /// Returns the profile that the source of these weights states.
     pub(crate) fn by_weights(variant: &'z Variant, weights: &Whose<'z>) -> Self {
         let (file, naming) = match weights {
             Whose::Source(source) => {
@@ -102,7 +102,7 @@ impl<'z> Preparation<'z> {
         }
     }
 
-    /// Prints the profile and the reason for it; warns where the reason is none.
+    /// Prints the profile and the reason for it; warns if it is a guess.
     pub(crate) fn tell(&self, cx: &Context) {
         let text = format!("photos prepared as {} ({})", self.profile.id, self.reason);
         match self.is_guess {

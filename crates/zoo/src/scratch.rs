@@ -1,5 +1,5 @@
-//! Temporary folders. One goes when it is dropped or the program is told to end; what a killed program left goes when the next
-//! one wants a folder there.
+//! Temporary folders. A folder is deleted when it is dropped or the program is ended by a signal; folders of killed programs
+//! are deleted when the next folder is created there.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,11 +9,11 @@ use tempfile::TempDir;
 
 use crate::{Failure, ending};
 
-/// How names of folders in the system's temporary folder begin.
+/// Prefix of folder names in the system's temporary folder.
 const PREFIX: &str = "zoo-";
 
-/// A file in each folder that is locked while somebody uses it: unlike the number of a process, a lock means the same to
-/// programs in containers that share the folder.
+/// A file in each folder that is locked while the folder is in use. Unlike a process number, a lock means the same to programs
+/// in containers that share the folder.
 const IN_USE: &str = ".in-use";
 
 /// A temporary folder.
@@ -25,18 +25,18 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a folder in the system's temporary one.
+    /// Creates a folder in the system's temporary folder.
     ///
     /// # Errors
-    /// If the disk says no.
+    /// If the folder cannot be created.
     pub(crate) fn new() -> Result<Self, Failure> {
         Self::within(&std::env::temp_dir(), PREFIX)
     }
 
-    /// Makes a folder in this one, with a name that begins so, and deletes what killed programs left of such names.
+    /// Creates a folder in `parent` with a name that starts with `prefix`, and deletes those that killed programs left there.
     ///
     /// # Errors
-    /// If the disk says no.
+    /// If the folder cannot be created.
     pub(crate) fn within(parent: &Path, prefix: &str) -> Result<Self, Failure> {
         sweep(parent, prefix);
         Self::make(parent, prefix).map_err(|error| Failure::file(parent, &error))
@@ -61,7 +61,7 @@ impl Scratch {
         self.folder.path()
     }
 
-    /// Leaves the folder where it is, for its user to take what is in it.
+    /// Keeps the folder, for the user to take its contents.
     pub(crate) fn keep(self) -> PathBuf {
         let Self { folder, .. } = self;
         let path = folder.keep();
@@ -71,7 +71,7 @@ impl Scratch {
     }
 }
 
-/// Deletes the folders of killed programs. What cannot be deleted is left for another time.
+/// Deletes the folders of killed programs; a folder that cannot be deleted is left for the next time.
 fn sweep(parent: &Path, prefix: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_named = entry
@@ -85,7 +85,7 @@ fn sweep(parent: &Path, prefix: &str) {
     }
 }
 
-/// Whether a folder is one of ours that nobody uses.
+/// Returns whether a folder is one of ours and not in use.
 fn is_left(folder: &Path) -> bool {
     let lock = folder.join(IN_USE);
     // Another user's is none of our business, and a pipe in its place would be waited for.

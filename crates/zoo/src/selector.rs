@@ -1,4 +1,4 @@
-//! Variants as a command line names them: by a name, or by a pattern with wildcards.
+//! Variants on the command line: a name, or a pattern with wildcards.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use registry::{Named, Zoo};
 
 use crate::Failure;
 
-/// What makes a name a pattern.
+/// Characters that make a name a pattern.
 const WILDCARDS: [char; 3] = ['*', '?', '['];
 
 /// A name, as [`Zoo::named`] understands it, a pattern for names and aliases in any case, or `all`.
@@ -32,7 +32,7 @@ impl FromStr for Selector {
     }
 }
 
-/// As it was written.
+/// Formats the selector as it was written.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,10 +44,10 @@ impl fmt::Display for Selector {
 }
 
 impl Selector {
-    /// The variants that are meant, with the weights where a name is theirs.
+    /// Returns the selected variants, with the weights if a name or an alias chooses them.
     ///
     /// # Errors
-    /// If there are none, or a name stands for several.
+    /// If no variant matches, or a name stands for several.
     pub(crate) fn choose<'a>(&self, zoo: &'a Zoo) -> Result<Vec<Named<'a>>, Failure> {
         let pattern = match self {
             Self::Name(name) => return Ok(vec![zoo.named(name)?]),
@@ -66,10 +66,10 @@ impl Selector {
     }
 }
 
-/// The names of the variants that are meant, in the manifest's order, each once.
+/// Returns the names of the selected variants in the manifest's order, each once.
 ///
 /// # Errors
-/// If one of the selectors means none, or a name stands for several.
+/// If a selector matches no variant, or a name stands for several.
 pub(crate) fn matching(zoo: &Zoo, selectors: &[Selector]) -> Result<Vec<String>, Failure> {
     let mut chosen = Vec::new();
     for selector in selectors {

@@ -1,4 +1,4 @@
-//! A weight file that the user named, and which of the sets of weights in it.
+//! A weight file that the user named, and its selected set of weights.
 
 use std::fmt;
 use std::fs::File;
@@ -17,11 +17,11 @@ use crate::context::Context;
 pub(crate) struct WeightFile {
     #[serde(with = "as_the_system_has_it")]
     pub(crate) path: PathBuf,
-    /// Which set of weights; without it the likeliest.
+    /// Key of the set of weights; `None` for the likeliest one.
     pub(crate) set: Option<String>,
 }
 
-/// Paths for another process of this program: JSON is text, and a path need not be.
+/// Serializes paths for another process of this program: JSON is text, and a path need not be.
 mod as_the_system_has_it {
     use std::ffi::{OsStr, OsString};
     use std::path::{Path, PathBuf};
@@ -38,8 +38,8 @@ mod as_the_system_has_it {
 }
 
 impl WeightFile {
-    /// Takes `FILE#KEY` apart. A `#` may be a part of a name: a file that is there by the whole name is meant first, then
-    /// the one of the longest name before a `#`.
+    /// Parses `FILE#KEY`. A `#` may be part of a file name: an existing file with the whole name has precedence, then the one
+    /// with the longest name before a `#`.
     pub(crate) fn parse(text: &str) -> Self {
         let whole = Self {
             path: text.into(),
@@ -64,23 +64,23 @@ impl WeightFile {
         }
     }
 
-    /// What the file holds. Which set was taken is said where there are others.
+    /// Reads the tensors of the file, and prints the selected set if the file holds others.
     pub(crate) fn read(&self, cx: &Context) -> Result<TensorFile, Failure> {
         self.read_from(cx, &self.open()?)
     }
 
-    /// The file, which must be a regular one.
+    /// Opens the file, which must be a regular one.
     pub(crate) fn open(&self) -> Result<File, Failure> {
         ::files::open_file(&self.path).map_err(|error| Failure::file(&self.path, &error))
     }
 
-    /// The scheme of its tensors' names.
+    /// Returns the naming scheme of the tensors.
     pub(crate) fn naming(&self) -> Result<Naming, Failure> {
         let file = checkpoint::read_open(&self.path, &self.open()?, self.set.as_deref())?;
         Ok(file.naming()?)
     }
 
-    /// As [`WeightFile::read`], from the file that was opened.
+    /// As [`WeightFile::read`], from an open file.
     fn read_from(&self, cx: &Context, file: &File) -> Result<TensorFile, Failure> {
         let file = checkpoint::read_open(&self.path, file, self.set.as_deref())?;
         if let (Some(taken), [other, ..]) = (&file.set, file.other_sets.as_slice()) {
@@ -94,7 +94,7 @@ impl WeightFile {
         Ok(file)
     }
 
-    /// The weights in it, as it was opened, fitted to the graph of a network.
+    /// Reads the weights from the open file, fitted to the graph of a network.
     pub(crate) fn weights(
         &self,
         cx: &Context,
@@ -115,7 +115,7 @@ impl WeightFile {
         }
     }
 
-    /// The file's name, with the set where one was asked for.
+    /// Returns the file's name, with the key of the set if one was requested.
     pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         let set = self.set.as_ref().map_or(String::new(), |set| format!("#{set}"));
@@ -129,7 +129,7 @@ impl fmt::Display for WeightFile {
     }
 }
 
-/// The variants of the manifest whose network the file's tensors are.
+/// Returns the variants of the manifest with exactly the tensors of the file.
 pub(crate) fn fits(zoo: &Zoo, file: &TensorFile) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for variant in &zoo.variants {
@@ -141,7 +141,7 @@ pub(crate) fn fits(zoo: &Zoo, file: &TensorFile) -> Result<Vec<String>, Failure>
     Ok(names)
 }
 
-/// Names in backquotes with commas between.
+/// Formats names in backquotes, separated by commas.
 pub(crate) fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")

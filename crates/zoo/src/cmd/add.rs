@@ -13,41 +13,41 @@ use crate::files::write_whole;
 use crate::weight_file::fits;
 use crate::{Exit, Failure};
 
-/// How photos are prepared for weights with PaddleClas's names, and for all others.
+/// The preprocessing profile for weights with PaddleClas's tensor names, and the one for all others.
 const PADDLE: &str = "paddle-224";
 const TIMM: &str = "timm-224-bilinear-0.875";
 
 /// Add a variant of your own to zoo.toml
 ///
-/// The file is made where there is none, and then keeps the built-in variants beside yours. The weights must fit the widths;
-/// they are used where they lie, which is in the folder of zoo.toml or below it. crates/registry/README.md lists every field
-/// of a variant, for what has no option here.
+/// Creates zoo.toml if there is none; a new file keeps the built-in variants beside yours. The weights must fit the widths.
+/// They stay where they are, which must be the folder of zoo.toml or a folder below it. crates/registry/README.md lists every
+/// field of a variant, also those without an option here.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// What it is to be called
+    /// Name of the new variant
     name: String,
     /// Channels of the four branches, as 20,40,80,160
     #[arg(long, required = true, value_name = "W,W,W,W", value_delimiter = ',')]
     widths: Vec<usize>,
-    /// Its weights, a .pth, .pdparams or .safetensors file; without them `--weights` of other commands names some
+    /// Weight file: .pth, .pdparams or .safetensors. Without it the variant has no weights, and other commands need `--weights`
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Classes; without it as many as the weights have, or 1000
+    /// Number of classes [default: as many as the weights have, or 1000]
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
-    /// The licence of the weights, as an SPDX expression
+    /// Licence of the weights, an SPDX expression
     #[arg(long, alias = "licence", value_name = "SPDX", default_value = "NOASSERTION")]
     license: String,
-    /// How photos are prepared, as `[preprocess.NAME]` of the manifest; without it PaddleClas's or timm's way, by the names of
-    /// the tensors
+    /// Preprocessing profile, the NAME of a `[preprocess.NAME]` in the manifest [default: PaddleClas's for tensors with
+    /// PaddleClas's names, otherwise timm's]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<String>,
 }
 
-/// Branches of an HRNet that is added.
+/// Number of branches of an added HRNet.
 const BRANCHES: usize = 4;
 
-/// What a file of weights says of its network.
+/// Properties of a network that its weight file reveals.
 #[derive(Default)]
 struct Told {
     naming: Option<Naming>,
@@ -94,7 +94,7 @@ impl Add {
         Ok(())
     }
 
-    /// Refuses a name that a variant has.
+    /// Refuses a name that is already taken.
     fn check_name(&self, zoo: &Zoo) -> Result<(), Failure> {
         let same = |variant: &&Variant| variant.name.eq_ignore_ascii_case(&self.name);
         match zoo.variants.iter().find(same) {
@@ -107,7 +107,7 @@ impl Add {
         }
     }
 
-    /// The variant as it is to be written.
+    /// Returns the variant to write.
     fn variant(&self, manifest: &Path, told: &Told) -> NewVariant {
         let usual = match told.naming {
             Some(Naming::Paddle | Naming::Paddle2020 | Naming::PaddleStatic) => PADDLE,
@@ -125,7 +125,7 @@ impl Add {
     }
 }
 
-/// How long another process may hold the manifest's folder: adding a variant takes well under a second.
+/// The longest time to wait for another process to release the manifest's folder; adding a variant takes well under a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Keeps other processes from changing the manifest until the lock is dropped.
@@ -170,7 +170,7 @@ impl Told {
         }
     }
 
-    /// The options that say what the file says.
+    /// Returns the options of `zoo add` that describe the file.
     fn options(&self) -> Option<String> {
         let widths: Vec<String> = self.widths.as_ref()?.iter().map(usize::to_string).collect();
         let classes = self.classes.filter(|classes| *classes != IMAGENET);
@@ -179,7 +179,7 @@ impl Told {
     }
 }
 
-/// Where a file is from the folder of a manifest, if it is below it, else where it is.
+/// Returns a file's path relative to the manifest's folder if it is below it, otherwise its absolute path.
 fn path_from(manifest: &Path, file: &Path) -> String {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (manifest, file) = (whole(manifest), whole(file));
@@ -193,7 +193,7 @@ fn path_from(manifest: &Path, file: &Path) -> String {
     names.join("/")
 }
 
-/// Refuses weights that are not the network's, and a file that later runs would not open.
+/// Refuses weights that do not fit the network, and a file that later runs would refuse to open.
 fn check_weights(zoo: &Zoo, variant: &Variant, file: TensorFile, told: &Told) -> Result<(), Failure> {
     let local = variant
         .artifacts

@@ -16,19 +16,19 @@ use crate::{Exit, Failure};
 
 /// Classify photos
 ///
-/// Photos are prepared as the publisher of the weights does, by what the source, or the tensor names in a file, say; which
-/// way is printed. Each answer is printed as soon as it is there. A photo that cannot be read is reported, and the next one
-/// follows.
+/// Prepares photos as the publisher of the weights does: the weight source, or the tensor names in a file, select the
+/// preprocessing profile, which is printed. Answers are printed one by one. A photo that cannot be read is reported and
+/// skipped.
 #[derive(Debug, Args)]
 pub(crate) struct Classify {
-    /// Image files, folders of them, or `-` for one from standard input
+    /// Image files, folders of images, or `-` for one image from standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     preprocess: PreprocessArg,
-    /// How many classes to name
+    /// Number of classes to print per photo
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
     /// Print JSON, one line per image
@@ -41,9 +41,9 @@ pub(crate) struct Classify {
 struct Answer<'a> {
     image: PathBuf,
     model: &'a str,
-    /// The preprocessing's id.
+    /// Id of the preprocessing profile.
     preprocess: &'a str,
-    /// Where ranges come from: SHA-256 of the calibration, or what stood in for one; none in floating point.
+    /// Origin of the ranges: SHA-256 of the calibration, or the name of its stand-in; `None` in floating point.
     #[serde(skip_serializing_if = "Option::is_none")]
     calibration: Option<&'a str>,
     classes: Vec<Class>,
@@ -65,7 +65,7 @@ impl Classify {
         preparation.tell(cx);
         if self.model.weights.are_seeded() {
             cx.out
-                .warn("seeded weights were never trained: the classes mean nothing");
+                .warn("random weights were never trained: the classes are meaningless");
         }
         let mut worker = transform.worker::<f32>();
         let mut batch = vec![0.0_f32; transform.output_elements()];
@@ -103,7 +103,7 @@ impl Classify {
     }
 }
 
-/// Writes a photo as the network takes it.
+/// Reads a photo and writes it as network input.
 fn prepare(worker: &mut Worker<f32>, path: &Path, out: &mut [f32]) -> Result<(), Failure> {
     worker
         .file(&read_image(path)?, out)

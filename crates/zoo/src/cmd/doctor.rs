@@ -12,7 +12,7 @@ use crate::bench::{handover_ns, matrix_peak, peaks, provenance};
 use crate::context::Context;
 use crate::peers::{Environment, installed};
 
-/// Show this program's version, what it found on this machine and where it looks
+/// Show the version, what was found on this machine, and which files and folders are used
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Print JSON
@@ -35,22 +35,23 @@ struct Checkup {
     memory_gib: f64,
     os: String,
     cpu_features: Vec<String>,
-    /// The vector units that the engine could use, and the one it does.
+    /// Vector units that the engine can use on this CPU.
     units: Vec<&'static str>,
     unit: &'static str,
-    /// G multiply-accumulates a second on one thread of the instruction for each precision's operands.
+    /// Peak rate of the multiply instruction for each precision's operands, on one thread, in G multiply-accumulates per
+    /// second.
     peaks: BTreeMap<Precision, f64>,
-    /// The unit that multiplies tiles, if the CPU has one; the engine does not run on it yet.
+    /// Matrix unit of the CPU, if it has one; the engine does not use it yet.
     matrix_unit: Option<&'static str>,
-    /// Why there is none.
+    /// The reason why there is no matrix unit.
     no_matrix_unit: Option<String>,
-    /// G multiply-accumulates a second of that unit on one thread, by operand.
+    /// Peak rate of the matrix unit on one thread by operand, in G multiply-accumulates per second.
     matrix_peaks: BTreeMap<&'static str, f64>,
-    /// What a cache line takes from one of two threads to the other, ns.
+    /// Time to hand a cache line from one of two threads to the other, in ns.
     handover_ns: Option<f64>,
     backends: Vec<String>,
     peers: Vec<&'static str>,
-    /// Where their packages are looked for.
+    /// Folder that is searched for packages of peers.
     peers_folder: String,
 }
 

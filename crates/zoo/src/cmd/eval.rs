@@ -22,78 +22,79 @@ use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
 ///
-/// The images are a folder of folders by class, a folder of tar archives, one archive, or a list of `PATH CLASS` lines; with
-/// --labels also a flat folder or archive. Answers are kept one an image; a run that was interrupted goes on where it ended.
-/// Two names, or two precisions, are compared on the same images.
+/// The images are a folder with one subfolder per class, a folder of tar archives, one archive, or a list of `PATH CLASS`
+/// lines; with --labels also a flat folder or archive. One answer per image is saved, so an interrupted run resumes. Two names,
+/// or two precisions, are compared on the same images.
 ///
-/// Each file or member is an image, the class of one, or passed over and told. Images that cannot be read are named, and the
-/// exit code is 9, as for an archive that has no end mark. A cut archive is refused (6), and what is ambiguous (2).
+/// Every file is an image, a label, or skipped and reported. Images that cannot be read are listed, and the exit code is 9, as
+/// for an archive without an end mark. A truncated archive is refused (6), as is an ambiguous data set (2).
 ///
-/// With the feature `object-store` every path may be s3://, gs:// or az:// BUCKET/PREFIX; keys come from the environment.
+/// With the feature `object-store` every path may also be s3://, gs:// or az:// BUCKET/PREFIX; credentials come from the
+/// environment.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Eval {
     #[command(subcommand)]
     action: Option<Action>,
-    /// One variant, or two that are compared
+    /// One variant, or two to compare
     #[arg(required = true, num_args = 1..=2, value_name = "NAME")]
     names: Vec<String>,
-    /// The images
+    /// Labelled images: a folder, an archive or a list
     #[arg(long, required = true, value_name = "PATH|URL", value_parser = location())]
     data: Option<Location>,
-    /// What the paths of a list are below; without it the list's own folder
+    /// Base folder for the paths in a list [default: the list's own folder]
     #[arg(long, value_name = "DIR|URL", value_parser = location())]
     root: Option<Location>,
-    /// Other labels: a JSON list of the right classes by image number, as ReaL's real.json
+    /// Replacement labels: a JSON list of the right classes of each image by its number, such as ReaL's real.json
     #[arg(long, value_name = "FILE|URL", value_parser = location())]
     labels: Option<Location>,
-    /// Answer only with classes that are in the data set, as for ImageNet-A and -R
+    /// Restrict answers to the classes in the data set, as for ImageNet-A and -R
     #[arg(long)]
     restrict: bool,
-    /// A weight file, or `seeded:N` for random weights; without it the fetched ones
+    /// Weight file, or `seeded:N` for random weights [default: the downloaded ones]
     #[arg(long, value_name = "FILE[#KEY]|URL|seeded:N")]
     weights: Option<WeightsAt>,
-    /// Which of the variant's weight sources, where it has several
+    /// Weight source, for variants with several [default: the one that the name chooses, else the first one in the cache]
     #[arg(long, value_name = "ID", conflicts_with = "weights")]
     source: Option<String>,
     #[command(flatten)]
     preprocess: PreprocessArg,
-    /// Number formats: one, or two that are compared
+    /// Number format, or two to compare
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
     #[command(flatten)]
     calibration: CalibrationArg,
-    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    /// Backend [default: the first one in `zoo doctor` that runs the precision]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
-    /// Images that run at once
+    /// Images per batch
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = count::<BATCH>)]
     batch: NonZeroUsize,
-    /// Threads of the network; without it all of the machine's
+    /// Threads for the network [default: all hardware threads]
     #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     threads: Option<NonZeroUsize>,
-    /// Threads that decode; without it as many
+    /// Threads for decoding [default: all hardware threads]
     #[arg(long, value_name = "N", value_parser = count::<AT_A_TIME>)]
     decoders: Option<NonZeroUsize>,
-    /// Only this part of the images, counted from 0: `zoo eval merge` puts the parts together
+    /// Evaluate only this part of the images, I of N, counted from 0; `zoo eval merge` combines the parts
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Only so many images, a random sample
+    /// Evaluate only the first N images in the order of all runs, which is random but always the same
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Stop once the accuracy is known to be within so many percentage points of the claim, or farther off, as 0.5pp
+    /// Stop as soon as the accuracy is known to be within this many percentage points of the claim, or farther away, e.g. 0.5pp
     #[arg(long, value_name = "POINTS")]
     until_decided: Option<Points>,
-    /// Where files of answers lie
+    /// Folder for the files of answers
     #[arg(long, value_name = "DIR|URL", default_value = "reports/eval", value_parser = location())]
     out: Location,
-    /// How often answers go to a bucket, where --out is one: a kill loses no more than this
+    /// Upload interval if --out is a bucket; a killed run loses at most this much
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     upload_every: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// End when the process that started it does
+    /// End together with the parent process
     #[arg(long, hide = true)]
     aside: bool,
 }
@@ -104,10 +105,10 @@ enum Action {
     Compare(Compare),
 }
 
-/// Put shards together, and prove that each image is there exactly once
+/// Combine shards, and prove that each image is there exactly once
 #[derive(Debug, Args)]
 struct Merge {
-    /// Files of answers of all shards, or folders of them
+    /// Files of answers of all shards, or folders with such files
     #[arg(required = true, value_name = "FILE|DIR|URL", value_parser = location())]
     files: Vec<Location>,
     /// Print JSON
@@ -118,17 +119,17 @@ struct Merge {
 /// Compare two evaluations on the same images by McNemar's exact test
 #[derive(Debug, Args)]
 struct Compare {
-    /// A file of answers
+    /// First file of answers
     #[arg(value_name = "FILE|URL", value_parser = location())]
     first: Location,
-    /// Another one
+    /// Second file of answers
     #[arg(value_name = "FILE|URL", value_parser = location())]
     second: Location,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
-/// Refuses places in a store where the network may not be used.
+/// Refuses remote paths under --offline.
 fn check_offline<'a>(cx: &Context, places: impl IntoIterator<Item = &'a Location>) -> Result<(), Failure> {
     let mut remote = places.into_iter().filter(|place| place.on_disk().is_none());
     match remote.next().filter(|_| cx.offline) {
@@ -265,7 +266,7 @@ impl Eval {
         })
     }
 
-    /// The weight source that is used; none where a file or a seed was given.
+    /// Returns the weight source in use; `None` for a given file or seed.
     fn source<'a>(&'a self, cx: &Context, named: Named<'a>) -> Result<Option<&'a str>, Failure> {
         match (&self.source, &self.weights) {
             (Some(source), _) => Ok(Some(source)),
@@ -334,7 +335,7 @@ impl Eval {
     }
 }
 
-/// Tells what of the data was passed over, and returns the number of archives that images may be missing of.
+/// Reports the skipped files, and returns the number of archives that may lack images.
 fn tell_found(cx: &Context, images: &Images) -> usize {
     if let Some(told) = images.passed_over.told() {
         cx.out.note(&told);
@@ -363,7 +364,7 @@ fn tell(cx: &Context, summary: &Summary, answers: &[Answer], json: bool) -> Resu
     cx.out.data(&eval::text(summary, &unreadable))
 }
 
-/// Fails where images could not be read: the accuracy is of the others.
+/// Fails if images could not be read: the accuracy covers only the others.
 fn bad_images(unreadable: usize) -> Result<(), Failure> {
     match unreadable {
         0 => Ok(()),

@@ -16,31 +16,31 @@ use crate::{Exit, Failure, files, notes};
 
 /// Export a network to ONNX, or its weights to safetensors
 ///
-/// ONNX models take batches of any size, and with --dynamic-size images of any size whose sides are multiples of 32. Input
+/// ONNX models take batches of any size, and with --dynamic-size images of any size with sides that are multiples of 32. Input
 /// `images` is float32 `[batch, 3, h, w]`, output `logits` is float32 `[batch, classes]`; with --features or --at the outputs
-/// have the names of their nodes. The model's metadata_props hold variant, weights, classes and how photos are prepared.
-/// In int8 convolutions are quantized by ranges of `zoo quantize`, in the form that ONNX Runtime and OpenVINO run in 8 bits
-/// (QDQ). Safetensors are named as timm or PaddleClas name them and load there.
+/// have the names of their nodes. The model's metadata_props hold variant, weights, classes and preprocessing. In int8,
+/// convolutions are quantized with the ranges of `zoo quantize`, in the QDQ form that ONNX Runtime and OpenVINO run in 8 bits.
+/// Safetensors have timm's or PaddleClas's tensor names and load there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     zoo export HRNet_W18_C -o w18.onnx\n  \
     zoo export HRNet_W18_C --features=incre --dynamic-size -o backbone.onnx\n  \
     zoo export HRNet_W18_C -o w18.safetensors")]
 pub(crate) struct Export {
-    /// The variant, as `zoo list` names it
+    /// Variant to export, e.g. HRNet_W18_C or W18
     name: String,
     #[command(flatten)]
     weights: WeightArgs,
-    /// What to write; without it what the output's extension says
+    /// File format [default: by the extension of the output]
     #[arg(long, value_enum)]
     format: Option<FormatArg>,
-    /// Whose names the tensors get, for safetensors
+    /// Naming of the tensors, for safetensors
     #[arg(long, value_enum, default_value_t = NamesArg::Timm)]
     names: NamesArg,
-    /// Leave height and width free, for ONNX
+    /// Leave height and width open, for ONNX
     #[arg(long)]
     dynamic_size: bool,
-    /// Fold batch norms into the convolutions before them, for ONNX; in int8 they always are
+    /// Fold batch norms into the preceding convolutions, for ONNX; int8 always does
     #[arg(long)]
     fold: bool,
     /// Number format of convolutions, for ONNX: f32 or int8
@@ -48,12 +48,12 @@ pub(crate) struct Export {
     precision: Precision,
     #[command(flatten)]
     calibration: CalibrationArg,
-    /// Which maps are rounded to 8 bits, for int8; without it every one
+    /// Feature maps to round to 8 bits, for int8 [default: every]
     #[arg(long, value_enum, value_name = "WHICH")]
     rounded: Option<RoundedArg>,
     #[command(flatten)]
     nodes: NodeArgs,
-    /// The file to write, `.onnx` or `.safetensors`
+    /// Output file, `.onnx` or `.safetensors`
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -72,9 +72,9 @@ enum NamesArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RoundedArg {
-    /// All maps, sums among them: ONNX Runtime runs nothing else in 8 bits
+    /// All feature maps, including sums: ONNX Runtime runs only this form in 8 bits
     Every,
-    /// What convolutions read, with sums in f32: a little faster in OpenVINO
+    /// Only inputs of convolutions, with sums in f32: slightly faster in OpenVINO
     Operands,
 }
 
@@ -196,7 +196,7 @@ impl Export {
         Ok(model)
     }
 
-    /// The calibration that was given, or a stand-in.
+    /// Returns the given calibration, or a stand-in.
     fn calibration(
         &self,
         cx: &Context,
@@ -243,7 +243,7 @@ impl Export {
     }
 }
 
-/// Says what goes into the model and comes out.
+/// Prints the inputs and outputs of the model.
 fn ports(cx: &Context, model: &onnx::Model) {
     let inputs = model.inputs();
     let mut free: Vec<&str> = inputs.iter().flat_map(onnx::Port::free).collect();

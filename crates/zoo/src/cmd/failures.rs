@@ -1,30 +1,30 @@
-//! What went wrong in a run of downloads: a line for each server and cause, for one server may have all the files.
+//! Failures of a run of downloads, one line per server and cause, because one server may have all the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::counted;
 use registry::FetchError;
 
-/// Files that are named in a line; more are counted.
+/// The most files that a line names; more are only counted.
 const NAMED: usize = 3;
 
-/// What to do about servers that cannot be reached.
+/// Advice if servers cannot be reached.
 const UNREACHABLE: &str = "`zoo links` says which URLs answer; HTTPS_PROXY names a proxy, `--mirror DIR|URL` another place, and \
                            `--offline --mirror DIR` needs no network";
 
-/// What to do about files that may not be downloaded.
+/// Advice if files may not be downloaded.
 const OFFLINE: &str = "without --offline they are downloaded; `--mirror DIR` needs no network";
 
 /// Failures of sources, by file.
 #[derive(Default)]
 pub(super) struct Failures {
-    /// Files by what many of them may have in common.
+    /// Files by a cause that many may share.
     common: BTreeMap<Cause, BTreeSet<usize>>,
-    /// What was wrong with what other sources of a file had.
+    /// Failures of a file's sources that are not a server's.
     others: BTreeMap<usize, Vec<String>>,
 }
 
-/// What many files may fail by.
+/// A cause that many files may share.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause {
     text: String,
@@ -32,7 +32,7 @@ struct Cause {
 }
 
 impl Cause {
-    /// The cause of an error that says nothing of its file.
+    /// Returns the cause of an error that is not specific to its file.
     fn of(error: &FetchError) -> Option<Self> {
         if let FetchError::Offline { cache, .. } = error {
             return Some(Self {
@@ -49,7 +49,7 @@ impl Cause {
 }
 
 impl Failures {
-    /// Takes note of a source that failed, or of a file that has none.
+    /// Adds the failure of a source, or of a file without a source.
     pub(super) fn add(&mut self, file: usize, error: &FetchError) {
         match Cause::of(error) {
             Some(cause) => {
@@ -59,12 +59,12 @@ impl Failures {
         }
     }
 
-    /// What was wrong with sources of a file that came from another one at last, apart from servers that failed.
+    /// Returns the failures, other than servers', of the sources of a file that another source finally had.
     pub(super) fn of_file(&self, file: usize) -> &[String] {
         self.others.get(&file).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an error says nothing but causes that are told of once, for all their files.
+    /// Returns whether an error consists only of causes that are reported once for all their files.
     pub(super) fn tells(error: &FetchError) -> bool {
         match error {
             FetchError::Sources { failures, .. } => failures.iter().all(|one| Cause::of(one).is_some()),
@@ -72,7 +72,7 @@ impl Failures {
         }
     }
 
-    /// A line for each cause, and what to do if one of its files is missing.
+    /// Returns a line per cause, with advice if one of its files is missing.
     pub(super) fn lines(&self, names: &[String], missing: &BTreeSet<usize>) -> Vec<Line> {
         let line = |(cause, files): (&Cause, &BTreeSet<usize>)| {
             let named: Vec<&str> = files.iter().map(|file| names[*file].as_str()).collect();
@@ -89,11 +89,11 @@ impl Failures {
     }
 }
 
-/// One cause, with its files.
+/// A line about one cause and its files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) text: String,
-    /// What to do; nothing where all of its files came from elsewhere.
+    /// Advice; `None` if another source had all of the files.
     pub(super) advice: Option<&'static str>,
 }
 

@@ -18,20 +18,20 @@ use crate::{Exit, Failure};
 pub(crate) struct Fetch {
     #[command(flatten)]
     files: Files,
-    /// Take only what is pinned
+    /// Refuse files whose checksum neither zoo.lock nor zoo.toml states
     #[arg(long)]
     locked: bool,
-    /// Say what would be done, and do nothing
+    /// Print the plan and exit
     #[arg(long)]
     dry_run: bool,
-    /// Print JSON, one line an event
+    /// Print JSON, one line per event
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     net: Net,
 }
 
-/// What would be done for one file.
+/// The plan for one file.
 #[derive(Serialize)]
 struct PlanLine<'a> {
     event: &'static str,

@@ -20,37 +20,37 @@ use crate::output::table;
 use crate::photos::PreprocessArg;
 use crate::{Exit, Failure, memory};
 
-/// The seed of the first synthetic photo; those before are what ranges are found on where no calibration is given.
+/// Seed of the first synthetic photo. Lower seeds are those of the photos that stand in for a calibration.
 const FIRST: u64 = 1000;
 
-/// Compare a network's answers in each precision with those in f32
+/// Compare the logits of a network in each precision with those in f32
 ///
-/// The reference is our engine in f32 without Winograd. Without photos the images are synthetic: smooth light, texture and edges,
-/// the same on every machine. Seeded weights magnify rounding and give near ties: only trained weights on photos show what a
-/// precision costs a trained network.
+/// The reference is our engine in f32 without Winograd. Without --photos the images are synthetic: smooth light, texture and
+/// edges, the same on every machine. Random weights magnify rounding and give near ties, so only trained weights on photos show
+/// what a precision costs a trained network.
 #[derive(Debug, Args)]
 pub(crate) struct Fidelity {
-    /// The variant, as `zoo list` names it
+    /// Variant, e.g. HRNet_W18_C or W18
     name: String,
-    /// A folder of photos, or a photo; may be given several times; without it synthetic images
+    /// Photo or folder of photos, repeatable [default: synthetic images]
     #[arg(long, value_name = "DIR")]
     photos: Vec<PathBuf>,
     #[command(flatten)]
     preprocess: PreprocessArg,
-    /// Images at most
+    /// Use at most this many images
     #[arg(long, value_name = "N", default_value = "200", value_parser = count::<RUNS>)]
     limit: NonZeroUsize,
     #[command(flatten)]
     weights: WeightArgs,
-    /// Number formats: f32, f16, bf16, i16, int8, or all that something runs
+    /// Number formats: f32, f16, bf16, i16, int8, or `all` that run here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "all")]
     precision: Vec<PrecisionArg>,
     #[command(flatten)]
     calibration: CalibrationArg,
-    /// What runs the network; without it the first of `zoo doctor` that takes the precision
+    /// Backend [default: the first one in `zoo doctor` that runs the precision]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
-    /// Threads; without it all of the machine's
+    /// Threads [default: all hardware threads]
     #[arg(long, value_name = "N", value_parser = count::<THREADS>)]
     threads: Option<NonZeroUsize>,
     /// Print JSON
@@ -58,7 +58,7 @@ pub(crate) struct Fidelity {
     json: bool,
 }
 
-/// What one precision came to.
+/// The result of one precision.
 #[derive(Serialize)]
 struct Row {
     precision: Precision,
@@ -66,13 +66,13 @@ struct Row {
     images: usize,
     #[serde(flatten)]
     fidelity: harness::Fidelity,
-    /// Where the agreement lies with 95 %.
+    /// 95 % interval of the agreement.
     agreement: Interval,
-    /// The root mean square of the errors, in standard deviations of the reference's logits.
+    /// Root mean square of the errors, in standard deviations of the reference's logits.
     typical_error_in_deviations: f64,
 }
 
-/// Images with the reference's logits, one `[1, classes]` an image.
+/// Images with the reference's logits, one `[1, classes]` per image.
 struct Answered {
     images: Vec<Vec<f32>>,
     logits: Vec<Vec<f32>>,
@@ -118,7 +118,7 @@ impl Fidelity {
         }
     }
 
-    /// What runs each precision; those that nothing runs are told.
+    /// Returns the backend of each precision, and reports precisions that no backend runs.
     fn backends(
         &self,
         cx: &Context,
@@ -167,7 +167,7 @@ impl Fidelity {
         }
     }
 
-    /// Each as the network takes it, `[1, 3, crop, crop]`.
+    /// Returns the images as network inputs, each `[1, 3, crop, crop]`.
     fn images(&self, cx: &Context, profile: &Preprocess, shape: Shape) -> Result<Vec<Vec<f32>>, Failure> {
         if self.photos.is_empty() {
             let what = format!("{} synthetic images of {shape}", self.limit);
@@ -192,7 +192,7 @@ impl Fidelity {
     }
 }
 
-/// The logits of each image.
+/// Returns the logits of each image.
 fn answers(
     cx: &Context,
     backend: &dyn Backend,

@@ -1,4 +1,4 @@
-//! Which weight files a command is about.
+//! The choice of weight files for a command.
 
 use clap::Args;
 use registry::{Artifact, Named, Variant};
@@ -7,31 +7,31 @@ use crate::context::Context;
 use crate::selector::Selector;
 use crate::{Exit, Failure};
 
-/// The choice of files, shared by the commands that handle weights.
+/// Options that choose weight files, shared by the commands that handle weights.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// Variants: `all`, names as HRNet_W18_C, W18 or timm's hrnet_w18.ms_in1k, which chooses the weights too, or patterns
-    /// such as `HRNet_W*`
+    /// Variants: `all`; names such as HRNet_W18_C, W18 or timm's hrnet_w18.ms_in1k, which also chooses the weights; or patterns
+    /// such as 'W18*'
     #[arg(value_name = "NAME|PATTERN|all")]
     names: Vec<Selector>,
     /// Only variants with this tag
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// This weight source of each variant, or `all`; without it that of the name, else the first of each variant
+    /// Weight source of each variant, or `all` [default: the one that the name chooses, else the first]
     #[arg(long, value_name = "ID")]
     source: Option<String>,
 }
 
-/// One weight file and whose it is.
+/// A weight file with its variant.
 pub(crate) type File<'a> = (&'a Variant, &'a Artifact);
 
 impl Files {
-    /// Whether the command line says nothing of files.
+    /// Returns whether the command line chooses no files.
     pub(crate) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.tag.is_empty() && self.source.is_none()
     }
 
-    /// The arguments that choose the same files, as a user would write them.
+    /// Returns arguments that choose the same files, as a user would write them.
     pub(crate) fn arguments(&self) -> String {
         let mut words: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         words.extend(self.tag.iter().map(|tag| format!("--tag {tag}")));
@@ -42,7 +42,7 @@ impl Files {
         words.join(" ")
     }
 
-    /// The files chosen; without a name those of the tag.
+    /// Returns the chosen files; a tag alone chooses by tag.
     pub(crate) fn choose<'a>(&self, cx: &'a Context) -> Result<Vec<File<'a>>, Failure> {
         if self.names.is_empty() && self.tag.is_empty() {
             return Err(Failure::new(Exit::Usage, "no variant is named").help("`all` stands for every one"));
@@ -50,7 +50,7 @@ impl Files {
         self.with_source(cx, self.source.as_deref())
     }
 
-    /// The files chosen; without a variant or a tag, of every source.
+    /// Returns the chosen files; without a name or a tag, all files of every source.
     pub(crate) fn choose_or_all<'a>(&self, cx: &'a Context) -> Result<Vec<File<'a>>, Failure> {
         let all = (self.names.is_empty() && self.tag.is_empty()).then_some("all");
         self.with_source(cx, self.source.as_deref().or(all))
@@ -74,7 +74,7 @@ impl Files {
         Ok(files)
     }
 
-    /// What is named and has one of the tags, in the manifest's order.
+    /// Returns the named variants that have one of the tags, in the manifest's order.
     fn named<'a>(&self, cx: &'a Context) -> Result<Vec<Named<'a>>, Failure> {
         let zoo = cx.zoo()?;
         let mut named: Vec<Named<'a>> = Vec::new();
@@ -101,14 +101,14 @@ impl Files {
     }
 }
 
-/// The variants that are named, each once.
+/// Returns the named variants, each once.
 fn chosen<'a>(named: &[Named<'a>]) -> Vec<&'a Variant> {
     let mut variants: Vec<&Variant> = named.iter().map(|named| named.variant).collect();
     variants.dedup_by_key(|variant| &variant.name);
     variants
 }
 
-/// The weight sources that a variant was named with, each once; its first where its network was named.
+/// Returns the weight sources that a variant was named with, each once; its first source if only the network was named.
 fn own<'a>(named: &[Named<'a>], variant: &'a Variant) -> impl Iterator<Item = &'a Artifact> {
     let of_it = named.iter().filter(|named| named.variant.name == variant.name);
     let ids: Vec<Option<&str>> = of_it

@@ -16,10 +16,10 @@ use crate::{Exit, Failure, memory, npy};
 /// and w multiples of 32 and no NaN or infinity. The output is the float32 logits, `[n, classes]`, or the outputs of other
 /// nodes, `[n, c, h, w]`, all computed in one pass.
 ///
-/// --features gives what timm.create_model(NAME, features_only=True) returns, as arrays `stride_2`, `stride_4`, `stride_8`,
-/// `stride_16` and `stride_32`. `incre`, the default, is timm's default feature_location='incre': nodes bn1.relu and
-/// incre_modules.{0,1,2,3}.0.relu. `stage4` is timm's feature_location='': bn1.relu and the four outputs of stage 4,
-/// stage4.2.fuse_layers.{0,1,2,3}.relu. With --at arrays have the names of their nodes.
+/// --features returns the arrays of timm.create_model(NAME, features_only=True), named `stride_2`, `stride_4`, `stride_8`,
+/// `stride_16` and `stride_32`. The default =incre is timm's default feature_location='incre': nodes bn1.relu and
+/// incre_modules.{0,1,2,3}.0.relu. --features=stage4 is timm's feature_location='': bn1.relu and the four outputs of stage 4,
+/// stage4.2.fuse_layers.{0,1,2,3}.relu. With --at, arrays have the names of their nodes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     zoo infer -m HRNet_W18_C -i batch.npy -o logits.npy\n  \
@@ -28,10 +28,10 @@ use crate::{Exit, Failure, memory, npy};
 pub(crate) struct Infer {
     #[command(flatten)]
     model: ModelArgs,
-    /// The batch, a `.npy` file
+    /// Input batch, a `.npy` file
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
-    /// Where the output goes: a `.npy` file for one array, a `.npz` file for several
+    /// Output file: `.npy` for one array, `.npz` for several
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
@@ -88,7 +88,7 @@ impl Infer {
         Ok(())
     }
 
-    /// Whether the output is an archive of arrays: asked for by its name, and needed for several.
+    /// Returns whether to write an archive: requested by the file's name, and required for several arrays.
     fn is_archive(&self, taps: &[Tap]) -> Result<bool, Failure> {
         let is_archive = self
             .output
@@ -109,7 +109,7 @@ impl Infer {
     }
 }
 
-/// The shape of the images that an array of this shape holds.
+/// Returns the shape of the images in an array of this shape.
 fn batch(input: &Path, shape: &[usize]) -> Result<Shape, Failure> {
     let advice = match *shape {
         [n, 3, h, w] => return Ok(Shape::new(n, 3, h, w)),

@@ -11,18 +11,18 @@ use crate::weight_file::{WeightFile, fits, quoted};
 
 /// Show what a weight file holds and which variants it fits
 ///
-/// Nothing in the file is executed. A file fits a variant if it holds exactly the tensors of its network. Where it holds
-/// several sets of weights, such as averages of a training run, it says which one every command takes, and the keys by
-/// which `FILE#KEY` takes another. All of a ZIP archive is held against its checksums.
+/// No code in the file is executed. A file fits a variant if it holds exactly the tensors of its network. If a file holds
+/// several sets of weights, such as averages of a training run, prints which one other commands use, and the keys for
+/// `FILE#KEY` to choose another. For ZIP archives, all checksums are verified.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A .pdparams, .pth or .safetensors file; `FILE#KEY` is one of the sets of weights in it
+    /// Weight file: .pdparams, .pth or .safetensors; `FILE#KEY` chooses one of its sets of weights
     #[arg(value_name = "FILE[#KEY]")]
     file: String,
     /// List every tensor
     #[arg(long)]
     tensors: bool,
-    /// Print JSON, every tensor included
+    /// Print JSON, including every tensor
     #[arg(long)]
     json: bool,
 }
@@ -31,22 +31,22 @@ pub(crate) struct Inspect {
 struct Inspected {
     file: PathBuf,
     format: String,
-    /// The set of weights that is taken; null where the file holds but one, by itself.
+    /// The set of weights in use; null if the file holds only one, at its top level.
     set: Option<String>,
-    /// Sets that `FILE#KEY` takes instead.
+    /// Other sets, for `FILE#KEY`.
     other_sets: Vec<String>,
-    /// Parts of the file that were held against their checksums; 0 where the format has none.
+    /// Number of parts of the file whose checksums were verified; 0 if the format has none.
     checksums: usize,
-    /// The naming scheme, or why there is none.
+    /// The naming scheme, or the reason why none was recognized.
     naming: Result<&'static str, String>,
     elements: usize,
     /// Variants whose network has exactly these tensors.
     fits: Vec<String>,
-    /// Values that no trained network has.
+    /// Findings about values that no trained network has.
     ailments: Vec<String>,
-    /// Names whose values cannot be read, and why.
+    /// Names of tensors that cannot be read, with the reason.
     unread: BTreeMap<String, String>,
-    /// Classes and functions that the file refers to and that are not known; nothing of them was executed.
+    /// Unknown classes and functions that the file refers to; none was executed.
     unknown: Vec<String>,
     tensors: Vec<Tensor>,
 }

@@ -12,15 +12,15 @@ use crate::{Exit, Failure};
 
 /// Check every download URL without downloading it
 ///
-/// Reports for each URL whether it answers, and whether its size or version differs from the pinned file's.
+/// Prints for each URL whether it answers, and whether its size or version differs from the pinned file's.
 #[derive(Debug, Args)]
 pub(crate) struct Links {
     #[command(flatten)]
     files: Files,
-    /// URLs at a time
+    /// Number of URLs to check at once
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = up_to::<AT_A_TIME>)]
     jobs: usize,
-    /// How long a server may be silent
+    /// Longest silence of a server
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     timeout: u64,
     /// Print JSON

@@ -7,10 +7,10 @@ use crate::{Exit, Failure, audit};
 
 /// Check published figures (FLOPs, parameters, accuracy) and cached weights for errors
 ///
-/// Findings are about what others published: they are no failure unless --strict is given.
+/// Findings concern what others published, so they are no failure unless --strict is given.
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// Exit with 1 if a figure is wrong
+    /// Exit with code 1 if a figure is wrong
     #[arg(long)]
     strict: bool,
     /// Print JSON

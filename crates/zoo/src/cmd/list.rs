@@ -9,10 +9,10 @@ use crate::output::table;
 
 /// List the variants: size, operations and published accuracy
 ///
-/// The accuracy is the publisher's claim for the default weights, which come first in the last column.
+/// The accuracy is the publisher's claim for the default weights, the first ones in the last column.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Print JSON, in which an accuracy is a share from 0 to 1
+    /// Print JSON, with accuracies as shares from 0 to 1
     #[arg(long)]
     json: bool,
 }
@@ -24,9 +24,9 @@ struct Row<'a> {
     squeeze_excitation: bool,
     parameters: u64,
     macs: u64,
-    /// The share claimed of the default weights, 0 to 1.
+    /// The accuracy claimed for the default weights, 0 to 1.
     top1: Option<f64>,
-    /// The column of the manifest that it is from.
+    /// Column of the manifest with this claim.
     top1_column: Option<&'a str>,
     #[serde(skip)]
     claimed: Option<ClaimedAccuracy<'a>>,

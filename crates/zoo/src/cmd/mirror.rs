@@ -10,11 +10,11 @@ use crate::{Exit, Failure};
 
 /// Copy cached weights and an index to a folder from which others can fetch them
 ///
-/// The folder, or any web server that hands out its files, is a complete mirror: `zoo fetch all --mirror DIR|URL`.
-/// A machine without a network is served by a USB stick with it: `zoo fetch all --offline --mirror /mnt/stick`.
+/// The folder is a complete mirror, and so is any web server that serves it: `zoo fetch all --mirror DIR|URL`. For a machine
+/// without a network, copy it to a USB stick: `zoo fetch all --offline --mirror /mnt/stick`.
 #[derive(Debug, Args)]
 pub(crate) struct Mirror {
-    /// A folder; with the feature `object-store` also s3://, gs:// or az:// BUCKET/PREFIX
+    /// Target folder; with the feature `object-store` also s3://, gs:// or az:// BUCKET/PREFIX
     #[arg(value_name = "DIR|URL", value_parser = mirror())]
     target: registry::Mirror,
     #[command(flatten)]

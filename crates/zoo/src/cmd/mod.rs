@@ -75,7 +75,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it prepares networks, for which `zoo tune` may have timed layers.
+    /// Returns whether the command prepares networks, for which `zoo tune` may have timed layers.
     pub(crate) fn runs_networks(&self) -> bool {
         matches!(
             self,
@@ -92,7 +92,7 @@ impl Command {
         )
     }
 
-    /// Whether it may leave weights in the cache, or looks at those that are there.
+    /// Returns whether the command may add weights to the cache, or checks those that are there.
     pub(crate) fn keeps_weights(&self) -> bool {
         matches!(self, Self::Fetch(_) | Self::Verify(_) | Self::Pin(_))
     }

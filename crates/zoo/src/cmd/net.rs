@@ -1,4 +1,4 @@
-//! How the network is used.
+//! Options for the use of the network.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use registry::{Fetcher, Mirror, Tokens};
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, up_to};
 
-/// Options of the commands that download.
+/// Options of all commands that download.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network options")]
 pub(crate) struct Net {
-    /// Ask this mirror first: a URL, or a folder such as a USB stick's
+    /// Mirror to try first: a URL, or a folder such as a USB stick's; repeatable
     #[arg(long, value_name = "URL|DIR", env = "ZOO_MIRROR", hide_env_values = true, value_parser = mirror())]
     mirror: Vec<Mirror>,
-    /// Files at a time
+    /// Number of files to download at once
     #[arg(short, long, value_name = "N", env = "ZOO_JOBS", default_value = "4", value_parser = up_to::<AT_A_TIME>)]
     jobs: usize,
-    /// Connections for one file, where the server sends parts
+    /// Connections per file, if the server supports partial downloads
     #[arg(long, value_name = "N", default_value = "4", value_parser = up_to::<AT_A_TIME>)]
     connections: usize,
-    /// How often a source is tried in a row
+    /// Attempts per source in a row
     #[arg(long, value_name = "N", default_value_t = 5)]
     retries: u32,
-    /// How long a server may be silent
+    /// Longest silence of a server
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds)]
     timeout: f64,
-    /// The longest pause between two tries, a server's wish included
+    /// Longest pause between two attempts, also if a server asks for more
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
     max_wait: f64,
-    /// The least bytes a second a connection must bring; 0 for any
+    /// Lowest acceptable speed of a connection, in bytes per second; 0 accepts any
     #[arg(long, value_name = "BYTES", default_value_t = 1024)]
     min_speed: u64,
-    /// The time that speed is measured over
+    /// Time over which the speed is measured
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds)]
     speed_window: f64,
 }
 
-/// A URL, or a path, which need not be UTF-8.
+/// Parses a URL, or a path, which need not be UTF-8.
 pub(crate) fn mirror() -> impl TypedValueParser<Value = Mirror> {
     OsStringValueParser::new().try_map(Mirror::parse)
 }
@@ -56,7 +56,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl Net {
-    /// A fetcher that does as these options say.
+    /// Returns a fetcher with these options.
     pub(crate) fn fetcher(&self, cx: &Context) -> Fetcher {
         let mut fetcher = cx.fetcher();
         fetcher.mirrors.clone_from(&self.mirror);

@@ -24,8 +24,8 @@ use crate::{Exit, Failure, memory};
 
 /// Install other inference engines and race them against ours
 ///
-/// They live in a Python environment of their own, in the cache or where ZOO_PEERS points; `ort` and `tract` are features
-/// of this program instead.
+/// They are installed into a separate Python environment, in the cache or in the folder ZOO_PEERS. `ort` and `tract` are
+/// instead features of this program.
 #[derive(Debug, Args)]
 pub(crate) struct Peers {
     #[command(subcommand)]
@@ -49,7 +49,7 @@ impl Peers {
     }
 }
 
-/// List the engines, where they are looked for, and which are installed
+/// List the engines, the folder that is searched for them, and which are installed
 #[derive(Debug, Args)]
 struct List {
     /// Print JSON
@@ -85,7 +85,7 @@ impl Row {
         }
     }
 
-    /// A backend that is somebody else's engine.
+    /// Describes a backend that is a third-party engine.
     fn of_backend(name: &'static str) -> Self {
         let feature = format!("--features {name}");
         let (about, state) = match runtime::backend(name) {
@@ -143,14 +143,14 @@ impl List {
     }
 }
 
-/// Install peers with pip, in versions that are known to work; a peer that cannot be installed does not stop the rest
+/// Install peers with pip, in versions that are known to work; a peer that fails to install does not stop the others
 ///
-/// All of them take about 7 GB, for PyTorch's packages bring CUDA along, and some minutes.
+/// All of them take about 7 GB, because PyTorch's packages include CUDA, and some minutes.
 #[derive(Debug, Args)]
 struct Install {
-    /// Which; all of them without names
+    /// Peers to install [default: all]
     names: Vec<String>,
-    /// The Python that the environment is made with, 3.11 or newer
+    /// Python for the environment, 3.11 or newer
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: OsString,
 }
@@ -196,37 +196,37 @@ impl Install {
 
 /// Time our engine and the installed peers in turns, on the same weights, images and threads
 ///
-/// Every engine's logits are compared with the reference first; a wrong answer is never timed. A ratio is the median over the
-/// rounds, with a 95 % interval that assumes nothing about how times are distributed.
+/// Every engine's logits are first compared with the reference's; an engine with wrong logits is not timed. A ratio is the
+/// median over the rounds, with a 95 % interval that assumes nothing about the distribution of times.
 ///
-/// In f32 all engines run f32. In i16, f16 and bf16 ours runs that, and peers every float precision they have; in int8 they run
-/// our own int8 export by the same calibration. Our f32 takes part in each.
+/// With --precision f32, all engines run f32. With i16, f16 or bf16, ours runs that precision, and peers run every float
+/// precision they have. With int8, they run our own int8 export with the same calibration. Our f32 takes part in every race.
 #[derive(Debug, Args)]
 struct Race {
-    /// Variants by name, or by pattern with * and ? as wildcards
+    /// Variants, by name or by pattern with * and ?
     #[arg(short, long, value_name = "NAME|PATTERN", value_delimiter = ',', default_values = NETWORKS)]
     model: Vec<Selector>,
-    /// Our number formats, each a race of its own, or `all` that run here
+    /// Number formats of our engine, one race each, or `all` that run here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
-    /// Thread counts; without it one, and all of the machine's
+    /// Thread counts [default: 1, and all hardware threads]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
-    /// Peers and backends to race against cpu; without it every installed peer, and candle at batch 1
+    /// Peers and backends to race against cpu [default: every installed peer, and candle at batch 1]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     peers: Vec<String>,
-    /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
+    /// Weight file, or `seeded:N` [default: the cached weights, or random ones if there are none]
     #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     weights: Option<WeightsArg>,
     #[command(flatten)]
     calibration: CalibrationArg,
-    /// Time for the rounds of each race; at least seven are run
+    /// Time for the rounds of each race; at least seven rounds are run
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     time: f64,
-    /// Where records are appended
+    /// File to append records to
     #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
     out: PathBuf,
     /// Also write the tables as Markdown into this file, with the command, the machine, the date and all versions
@@ -325,7 +325,7 @@ impl Race {
         Ok(heats)
     }
 
-    /// The precisions that were asked for and that our engine runs here; others are told.
+    /// Returns the requested precisions that our engine runs here, and reports the others.
     fn precisions(&self, cx: &Context) -> Result<Vec<Precision>, Failure> {
         let asked = precisions(&self.precision);
         let (runs, others): (Vec<Precision>, Vec<Precision>) =

@@ -13,14 +13,14 @@ use crate::{Exit, Failure};
 
 /// Record in zoo.lock the checksum of what each URL holds now
 ///
-/// What is not pinned yet is downloaded and pinned. Of what is pinned the server is asked for size and version; where
-/// one of them is new or not told, the file is downloaded and compared. Other bytes than those pinned are refused
+/// Files that are not pinned yet are downloaded and pinned. For pinned files the server is asked for size and version; if one
+/// of them changed or is not stated, the file is downloaded and compared. Bytes that differ from the pinned ones are refused
 /// until --accept-changed names their variant: either the publisher replaced the file, or someone else did.
 #[derive(Debug, Args)]
 pub(crate) struct Pin {
     #[command(flatten)]
     files: Files,
-    /// Pin the new bytes of this variant
+    /// Pin the new bytes of this variant; repeatable
     #[arg(long, value_name = "NAME")]
     accept_changed: Vec<String>,
     /// Print JSON
@@ -42,7 +42,7 @@ struct Line<'a> {
     error: Option<String>,
 }
 
-/// What is known of a URL after asking: nothing if its server says that it is as it was.
+/// The content of a URL; `None` if its server says that it did not change.
 type Outcome = Option<Result<Content, FetchError>>;
 
 impl Pin {
@@ -61,13 +61,13 @@ impl Pin {
         self.compare(cx, &files, &accepted, &mut lock, &found, &outcomes)
     }
 
-    /// The variants whose new bytes may be pinned.
+    /// Returns the variants whose new bytes may be pinned.
     fn accepted<'a>(&self, cx: &'a Context) -> Result<BTreeSet<&'a str>, Failure> {
         let names = self.accept_changed.iter();
         names.map(|name| Ok(cx.variant(name)?.name.as_str())).collect()
     }
 
-    /// Finds out what each URL holds now.
+    /// Asks for the present content of each URL.
     fn ask(
         &self,
         cx: &Context,
@@ -100,7 +100,7 @@ impl Pin {
         Ok(files.iter().map(outcome).collect())
     }
 
-    /// Writes what may be written and tells of each file.
+    /// Pins the accepted contents and reports every file.
     fn compare(
         &self,
         cx: &Context,

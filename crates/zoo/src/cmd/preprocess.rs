@@ -13,22 +13,22 @@ use crate::{Exit, Failure, npy};
 
 /// Turn photos into the array that a network takes
 ///
-/// The pixels, decoded, resized and cropped, are those that OpenCV or Pillow gives for the profile, one of `[preprocess.*]` in
-/// zoo.toml; normalised to floats they are within about 1e-6 of the publisher's. The output is float32 `[n, 3, crop, crop]`, red
-/// first, the images in the order given; folders are searched with their subfolders, in the order of names.
+/// The decoded, resized and cropped pixels equal those of OpenCV or Pillow, depending on the profile (a `[preprocess.*]` of
+/// zoo.toml). Normalised to floats, they are within about 1e-6 of the publisher's. The output is float32 `[n, 3, crop, crop]`,
+/// channels in the order red, green, blue, images in the given order; folders are read with their subfolders, sorted by name.
 #[derive(Debug, Args)]
 pub(crate) struct Preprocess {
-    /// JPEG, PNG, WebP or BMP files, folders of them, or `-` for one from standard input
+    /// JPEG, PNG, WebP or BMP files, folders of them, or `-` for one image from standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
     preprocess: PreprocessArg,
-    /// The variant that the batch is for: its weights say how photos are prepared
+    /// Variant to prepare the batch for: its weights select the preprocessing profile
     #[arg(short, long, value_name = "NAME", required_unless_present = "profile")]
     model: Option<String>,
     #[command(flatten)]
     weights: WeightArgs,
-    /// Where the batch goes, a `.npy` file
+    /// Output file, `.npy`
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }

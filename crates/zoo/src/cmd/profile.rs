@@ -20,38 +20,37 @@ use crate::{Exit, Failure, memory};
 
 /// Show where a network's time goes, by kind of step
 ///
-/// Effective rates count the multiply-accumulates of the layer's definition, so that an algorithm that does fewer can
-/// pass the peak. That is of the instruction that multiplies the step's own number format, and is measured in the same run.
-/// Weights change the times little; --calibration wants those that it was made on.
+/// Effective rates count the multiply-accumulates of the layer's definition, so an algorithm that needs fewer can exceed the
+/// peak. The peak is the rate of the instruction that multiplies the step's number format, measured in the same run. Weights
+/// hardly change the times; --calibration needs the weights that it was made with.
 #[derive(Debug, Args)]
 pub(crate) struct Profile {
-    /// The variant, as `zoo list` names it
+    /// Variant, e.g. HRNet_W18_C or W18
     name: String,
-    /// The number format
+    /// Number format
     #[arg(long, default_value = "f32")]
     precision: Precision,
-    /// A weight file, or `seeded:N` for made-up weights
+    /// Weight file, or `seeded:N` for random weights
     #[arg(long, value_name = "FILE[#KEY]|seeded:N", default_value = "seeded:0")]
     weights: WeightsArg,
     #[command(flatten)]
     calibration: CalibrationArg,
-    /// Images a batch
+    /// Images per batch
     #[arg(short, long, default_value = "1", value_parser = count::<BATCH>)]
     batch: NonZeroUsize,
     /// Threads
     #[arg(long, default_value = "1", value_parser = count::<THREADS>)]
     threads: NonZeroUsize,
-    /// The side of the input; without it the published crop
+    /// Height and width of the input [default: the published crop]
     #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
     size: Option<usize>,
-    /// What runs it: a backend that has fused steps
+    /// Backend, one that has fused steps
     #[arg(long, default_value = "cpu")]
     backend: String,
-    /// Runs that are timed
+    /// Number of timed runs
     #[arg(long, default_value = "20", value_parser = count::<RUNS>)]
     runs: NonZeroUsize,
-    /// Also write the time of each step in each run as JSON; `zoo report` draws a file named layers.json that lies beside
-    /// its records
+    /// Also write the time of each step in each run as JSON; `zoo report` draws a file named layers.json beside its records
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print JSON
@@ -59,20 +58,20 @@ pub(crate) struct Profile {
     json: bool,
 }
 
-/// All steps of one kind.
+/// The sum of all steps of one kind.
 #[derive(Serialize)]
 struct Row<'a> {
     kind: &'a str,
     steps: usize,
     macs: u64,
     weight_bytes: usize,
-    /// What it multiplies.
+    /// Number format of the operands.
     #[serde(skip_serializing_if = "Option::is_none")]
     operands: Option<Precision>,
-    /// Its rate over the peak of that.
+    /// Rate, as a share of the peak for these operands.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_of_peak: Option<f64>,
-    /// The median over the runs of the time of all of them.
+    /// Time of all steps of this kind in ns, the median over the runs.
     time_ns: f64,
 }
 
@@ -85,11 +84,11 @@ struct Profiled<'a> {
     rows: Vec<Row<'a>>,
     total_ns: f64,
     peak_macs_per_ns: f64,
-    /// By what is multiplied.
+    /// Peak rates by number format of the operands.
     peaks_macs_per_ns: BTreeMap<Precision, f64>,
 }
 
-/// What steps of one kind have in common.
+/// The kind of a step: its name and its operands.
 type Kind<'a> = (&'a str, Option<Precision>);
 
 impl Profile {
@@ -108,7 +107,7 @@ impl Profile {
         }
     }
 
-    /// The time of each step of the network in each run.
+    /// Returns the time of each step of the network in each run.
     fn times(&self, cx: &Context) -> Result<LayerTimes, Failure> {
         let calibration = self.calibration.file.as_deref();
         refuse_unused(calibration, &[self.precision])?;
@@ -161,7 +160,7 @@ impl Profile {
         })
     }
 
-    /// The steps of the session with the time of each in each run.
+    /// Returns the steps of the session with their time in each run.
     fn steps(&self, session: &mut dyn Session) -> Result<Vec<StepTimes>, Failure> {
         let steps = session.steps().into_iter().map(|step| StepTimes {
             layer: step.layer,
@@ -261,7 +260,7 @@ fn write(file: &Path, times: &LayerTimes) -> Result<(), Failure> {
 /// Times the steps of the smallest network on all threads and writes them into the folder of a night.
 ///
 /// # Errors
-/// If it cannot be prepared or run, or the file not be written.
+/// If the network cannot be prepared or run, or the file cannot be written.
 pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) -> Result<(), Failure> {
     let variants = &cx.zoo()?.variants;
     let work = |variant: &&registry::Variant| {

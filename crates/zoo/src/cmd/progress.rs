@@ -1,4 +1,4 @@
-//! Telling how downloads go on: bars on a terminal, lines of JSON for programs, lines of text otherwise.
+//! Reports the progress of downloads: bars on a terminal, lines of JSON for programs, otherwise lines of text.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::output::Output;
 use crate::{Exit, Failure};
 
-/// How often a program is told how many bytes there are.
+/// Interval between two progress lines for programs.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// One run's progress.
@@ -25,7 +25,7 @@ pub(crate) struct Teller<'a> {
     bars: Option<Bars>,
     state: Mutex<Vec<FileState>>,
     failures: Mutex<Failures>,
-    /// Files that did not come.
+    /// Files that could not be downloaded.
     missing: Mutex<BTreeSet<usize>>,
 }
 
@@ -42,7 +42,7 @@ struct Bars {
     files: Vec<ProgressBar>,
 }
 
-/// One line for programs.
+/// One line of JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     event: &'static str,
@@ -95,7 +95,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Tells which servers failed, and gives what to do if a file is missing because of one.
+    /// Reports the servers that failed, and returns advice if a file is missing because of one.
     pub(crate) fn end(&self) -> Option<&'static str> {
         if self.json {
             return None;

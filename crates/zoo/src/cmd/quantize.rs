@@ -18,35 +18,36 @@ use crate::{Exit, Failure, memory};
 
 /// Calibrate a network on photos, to run it in i16 or int8
 ///
-/// The network runs in f32 on each photo, and what each convolution reads is counted. The file of ranges is for these weights
-/// alone: `--calibration FILE` of other commands takes it. The photos should be of the kind that the network is for; a few
-/// hundred suffice.
+/// Runs the network in f32 on each photo and records the values that each convolution reads. The resulting file of ranges is
+/// valid for these weights only; pass it to other commands as `--calibration FILE`. Use photos of the kind that the network
+/// will see; a few hundred suffice.
 #[derive(Debug, Args)]
 pub(crate) struct Quantize {
-    /// The variant, as `zoo list` names it
+    /// Variant, e.g. HRNet_W18_C or W18
     name: String,
-    /// A folder of photos, or a photo; may be given several times
+    /// Photo or folder of photos; repeatable
     #[arg(long, alias = "calibration", required = true, value_name = "DIR")]
     photos: Vec<PathBuf>,
     #[command(flatten)]
     weights: WeightArgs,
     #[command(flatten)]
     preprocess: PreprocessArg,
-    /// How ranges are chosen: min-max, percentile (99.99, or as percentile:99.9), or mse, for the least squared error in 8 bits
+    /// Method to choose ranges: min-max, percentile (99.99, or e.g. percentile:99.9), or mse, the least mean squared error in 8
+    /// bits
     #[arg(long, value_name = "METHOD", default_value_t = Method::Mse)]
     method: Method,
-    /// Layers that int8 leaves in 16 bits, by names or patterns with commas between: `--keep 'conv2,layer1.*'`
+    /// Layers to keep in 16 bits in int8, names or patterns with commas: `--keep 'conv2,layer1.*'`
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     keep: Vec<Pattern>,
-    /// Photos at most, a random sample, the same each time
+    /// Use at most this many photos, a random sample that is always the same
     #[arg(long, value_name = "N", default_value_t = 256)]
     limit: usize,
-    /// Where the ranges go; without it NAME.calibration.json
+    /// Output file [default: NAME.calibration.json]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Photos that were seen, by their digests, and what happened to the others.
+/// Digests of the photos that were used, and the failures of the others.
 #[derive(Default)]
 struct Seen {
     digests: Vec<String>,
@@ -101,7 +102,7 @@ impl Quantize {
         }
     }
 
-    /// The files to look at, in the order in which they are taken.
+    /// Returns the files to read, in order.
     fn photos(&self, cx: &Context) -> Result<Vec<PathBuf>, Failure> {
         let files = find_images(cx, &self.photos)?;
         let chosen = order(files.len(), "calibration").into_iter().take(self.limit);
@@ -136,7 +137,7 @@ impl Quantize {
         })
     }
 
-    /// Refuses layers to keep that are none.
+    /// Refuses names in --keep that match no layer.
     fn check_kept(&self, graph: &Graph) -> Result<(), Failure> {
         for pattern in &self.keep {
             let matches = |node: &Node| matches!(node.op, Op::Conv(_)) && pattern.matches(&node.name);
@@ -171,7 +172,7 @@ fn write(cx: &Context, file: &Path, calibrated: Calibrated) -> Result<(), Failur
 }
 
 impl Seen {
-    /// The failure of those that could not be read, and what that means.
+    /// Returns the failure for photos that could not be read, with its consequence.
     fn told(&self, all: usize, so: &str) -> Failure {
         let bad = self.failures.len();
         let exit = Exit::of_many(&self.failures, all).unwrap_or(Exit::Some);
@@ -182,7 +183,7 @@ impl Seen {
     }
 }
 
-/// Prepares one photo, and gives its digest.
+/// Prepares one photo and returns its digest.
 pub(super) fn prepare(worker: &mut Worker<f32>, path: &Path, pixels: &mut [f32]) -> Result<String, Failure> {
     let bytes = read_image(path)?;
     worker

@@ -11,18 +11,18 @@ use crate::{Exit, Failure};
 /// Show one variant: network, counts, weights and published figures
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The variant: its name, or another that stands for it, as W18 for HRNet_W18_C
+    /// Variant, e.g. HRNet_W18_C or W18
     name: String,
     /// List every layer with its shape, parameters and multiply-accumulates
     #[arg(long)]
     layers: bool,
-    /// Print the engine's program for it instead: fused steps, kernels and memory, at batch 1
+    /// Print the engine's program for it instead: fused steps, kernels and memory at batch 1
     #[arg(long, conflicts_with_all = ["layers", "json"])]
     plan: bool,
-    /// The number format of the plan
+    /// Number format of the plan
     #[arg(long, default_value = "f32", requires = "plan")]
     precision: Precision,
-    /// The side of the input; without it the published crop
+    /// Height and width of the input [default: the published crop]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
     /// Print JSON
@@ -88,7 +88,7 @@ impl Show {
     }
 }
 
-/// What the default backend makes of the network; weights do not change it.
+/// Returns the plan of the default backend for the network; it does not depend on the weights.
 fn plan(graph: &Graph, precision: Precision) -> Result<String, Failure> {
     let backend = runtime::default_backend(precision)?;
     let session = backend.prepare(graph, &SeededWeights::new(0), Options::new(precision))?;
@@ -216,7 +216,7 @@ fn about(metric: &Metric, claim: &Claim) -> String {
     }
 }
 
-/// A count with its digits in groups of three.
+/// Formats a count with its digits in groups of three.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let groups: Vec<&str> = digits

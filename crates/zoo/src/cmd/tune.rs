@@ -15,14 +15,14 @@ use crate::output::table;
 use crate::selector::{Selector, matching};
 use crate::{Failure, memory};
 
-/// Time each way to compute each layer here, so that the engine uses the fastest
+/// Time every algorithm for every layer on this machine, so that the engine uses the fastest
 ///
-/// Without it the engine chooses by an estimate. The times are kept in the cache folder and used by every later run on
-/// this machine; layers that were timed before are left alone unless --again is given. `zoo show NAME --plan` tells
-/// what was chosen.
+/// Without these times the engine chooses by estimates. They are kept in the cache folder and used by every later run on this
+/// machine. Layers that were timed before are skipped unless --again is given. `zoo show NAME --plan` prints the chosen
+/// algorithms.
 #[derive(Debug, Args)]
 pub(crate) struct Tune {
-    /// Variants by name, or by pattern with * and ? as wildcards
+    /// Variants, by name or by pattern with * and ?
     #[arg(
         short,
         long,
@@ -34,16 +34,16 @@ pub(crate) struct Tune {
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
-    /// Thread counts; without it all of the machine's
+    /// Thread counts [default: all hardware threads]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
-    /// Precisions, or `all` that the engine runs here
+    /// Number formats, or `all` that the engine runs here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
-    /// The side of the input; without it the published crop
+    /// Height and width of the input [default: the published crop]
     #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
     size: Option<usize>,
-    /// Forget what was timed before
+    /// Discard earlier times
     #[arg(long)]
     again: bool,
 }
@@ -125,7 +125,7 @@ fn clocked(run: &mut dyn FnMut()) -> u64 {
     watch.lap_ns()
 }
 
-/// The layer, its algorithms from the fastest on, and what the estimate would have cost.
+/// Returns a table row: the layer, its algorithms from the fastest on, and the cost of the estimate's choice.
 fn row(tuned: &Tuned) -> Vec<String> {
     let mut times = tuned.times.clone();
     times.sort_by_key(|(_, ns)| *ns);

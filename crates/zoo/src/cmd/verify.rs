@@ -13,19 +13,19 @@ use crate::{Exit, Failure};
 /// Check cached weights against the checksums of zoo.toml and zoo.lock
 ///
 /// A file that looks as it did when it was last read and found right, by size, times, device and inode, is not read again
-/// unless --deep asks for it. Prepared copies are compared with the checksum noted when they were made; with --deep, or without
-/// a note of yours, they are compared value by value with the file they were made from.
+/// unless --deep is given. Prepared copies are compared with the checksum noted when they were made; with --deep, or without a
+/// note of yours, they are compared value by value with the file they were made from.
 ///
-/// Without NAME, checks every file that is in the cache; an empty cache is no error (exit code 0). With NAME or `all`, a file
-/// that is not downloaded is one: exit code 7 if that is all, 9 if some files are right or wrong.
+/// Without NAME, checks every file in the cache; an empty cache is not an error (exit code 0). With NAME or `all`, a file that
+/// was not downloaded is an error: exit code 7 if that is the only one, otherwise 9.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
     files: Files,
-    /// Read every byte, whatever the files look like
+    /// Read every byte of every file
     #[arg(long)]
     deep: bool,
-    /// Fetch what is damaged again: only the damaged blocks, where their digests are known; make damaged prepared weights anew
+    /// Download damaged files again, only their damaged blocks if block checksums are known; make damaged prepared copies again
     #[arg(long)]
     repair: bool,
     /// Print JSON
@@ -39,7 +39,7 @@ pub(crate) struct Verify {
 struct Line<'a> {
     variant: &'a str,
     source: &'a str,
-    /// Whether it is the prepared copy.
+    /// True for the prepared copy.
     prepared: bool,
     path: Option<String>,
     state: &'static str,
@@ -50,7 +50,7 @@ struct Line<'a> {
     exit: Option<Exit>,
 }
 
-/// What to do about damage.
+/// Advice about damage.
 const REPAIR: &str = "`zoo verify --repair` downloads what is damaged again and makes prepared weights anew; files of your own it leaves alone";
 
 type Outcome = Result<Option<Verified>, FetchError>;
@@ -96,7 +96,7 @@ impl Verify {
         }
     }
 
-    /// What is to be said of the prepared copy of a file's weights, which is made anew where it is wrong and that is asked for.
+    /// Returns the line about the prepared copy of a file's weights, which is made again if it is wrong and --repair is given.
     fn copy<'a>(&self, cx: &Context, file: File<'a>) -> Result<Option<Line<'a>>, Failure> {
         let (variant, artifact) = file;
         let state = cx.door()?.check_copy(variant, artifact, self.deep)?;
@@ -112,7 +112,7 @@ impl Verify {
         }
     }
 
-    /// Fetches what is damaged again.
+    /// Downloads damaged files again.
     fn repair(
         &self,
         cx: &Context,
@@ -196,7 +196,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The line on a prepared copy; none where there is no copy to speak of.
+    /// Returns the line about a prepared copy; `None` if there is no copy.
     fn of_copy(cx: &Context, file: File<'a>, copy: CopyState, repaired: bool) -> Option<Self> {
         let (variant, artifact) = file;
         let (state, sha256, failure) = match copy {

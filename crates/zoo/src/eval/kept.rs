@@ -11,27 +11,27 @@ use crate::output::Output;
 use crate::scratch::Scratch;
 use crate::{Exit, Failure};
 
-/// Answers where they are kept: in a file, or in an object that is a copy of one.
+/// Saved answers: in a file, or in an object that is a copy of a file.
 pub(crate) struct Kept {
     book: Book,
     copy: Option<Upload>,
 }
 
-/// Objects do not grow: from time to time the whole file is put in the object's place. Whoever puts last wins, and loses
-/// nothing: two processes that answer the same images give the same answers.
+/// Objects cannot be appended to, so the whole file replaces the object at intervals. The last upload wins and loses nothing,
+/// because two processes that evaluate the same images give the same answers.
 struct Upload {
     object: Location,
-    /// Holds the file while the run lasts.
+    /// Folder of the file during the run.
     folder: Scratch,
     file: PathBuf,
     every: Duration,
     since: Stopwatch,
-    /// Whether the file has answers that the object has not.
+    /// True if the file has answers that the object lacks.
     is_behind: bool,
 }
 
 impl Kept {
-    /// Begins a file or an object, or goes on with what is there; an object is put anew after so much time.
+    /// Creates a file or an object, or opens the existing one; an object is uploaded again at the interval `every`.
     pub(crate) fn open(place: &Location, header: &Header, every: Duration) -> Result<Self, Failure> {
         let open = |path: &Path| {
             Book::open(path, header).map_err(|error| {
@@ -70,12 +70,12 @@ impl Kept {
         Ok(Self { book, copy })
     }
 
-    /// All answers so far.
+    /// Returns all answers so far.
     pub(crate) fn answers(&self) -> &[Answer] {
         self.book.answers()
     }
 
-    /// Adds answers. A store that cannot be reached is only told of: it may be back when it is tried again.
+    /// Adds answers. If a store cannot be reached, prints a warning and tries again later.
     pub(crate) fn add(&mut self, answers: Vec<Answer>, out: &Output) -> Result<(), Failure> {
         self.book.add(answers)?;
         let Some(copy) = &mut self.copy else {
@@ -95,7 +95,7 @@ impl Kept {
         Ok(())
     }
 
-    /// All answers, once they are where they are kept. If that fails they stay on this machine, and the failure says where.
+    /// Returns all answers after they are saved. If that fails, they stay on this machine, and the failure says where.
     pub(crate) fn end(self) -> Result<Vec<Answer>, Failure> {
         let answers = self.book.answers().to_vec();
         if let Some(mut copy) = self.copy
@@ -125,7 +125,7 @@ impl Upload {
     }
 }
 
-/// The evaluations of these files, and of all files of answers in these folders.
+/// Reads the evaluations in these files, and in all files of answers of these folders.
 pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
     let mut files = Vec::new();
     for place in places {
@@ -151,7 +151,7 @@ pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
     readings.into_iter().map(wait).collect()
 }
 
-/// The evaluation that a file holds.
+/// Reads the evaluation in a file.
 pub(super) fn part(file: &Location) -> Result<Part, Failure> {
     parsed(file, &file.read(LARGEST_TEXT)?)
 }

@@ -16,25 +16,25 @@ use crate::context::Context;
 use crate::files::{location, write_whole};
 use crate::{Exit, Failure, aside};
 
-/// What a night's accuracy is measured on.
+/// Options that choose the data set of a night.
 #[derive(Debug, Default, Args)]
 pub(crate) struct NightEvalArgs {
-    /// Labelled images, as `zoo eval` takes them: measures the accuracy of networks whose weights are in the cache, too
+    /// Also measure the accuracy, on these labelled images as `zoo eval` takes them, of networks whose weights are in the cache
     // No location yet: a variable that is set to nothing names none.
     #[arg(long, value_name = "PATH|URL", env = "ZOO_DATA", hide_env_values = true)]
     data: Option<OsString>,
-    /// What the paths of a list are below; without it the list's own folder
+    /// Base folder for the paths in a list [default: the list's own folder]
     #[arg(long, value_name = "DIR|URL", requires = "data", value_parser = location())]
     root: Option<Location>,
-    /// Other labels: a JSON list of the right classes by image number
+    /// Replacement labels: a JSON list of the right classes of each image by its number
     #[arg(long, value_name = "FILE|URL", requires = "data", value_parser = location())]
     labels: Option<Location>,
-    /// Images a network at most, a random sample that is the same each night; without it 1000, with --quick 100
+    /// Images per network, a random sample that is the same each night [default: 1000, with --quick 100]
     #[arg(long, value_name = "N", requires = "data")]
     eval_limit: Option<usize>,
 }
 
-/// The evaluation of a night: each network in a process of its own.
+/// The evaluations of a night, each network in a separate process.
 #[derive(Debug)]
 pub(crate) struct NightEval<'a> {
     args: &'a NightEvalArgs,
@@ -43,8 +43,8 @@ pub(crate) struct NightEval<'a> {
 }
 
 impl NightEvalArgs {
-    /// What is asked for, once the data set was looked at: hours of measuring must not end in a wrong path. `usual` is the
-    /// limit where none is given.
+    /// Returns the requested evaluation after opening the data set, so that hours of measuring do not end at a wrong path.
+    /// `usual` is the default limit.
     pub(crate) fn plan(&self, cx: &Context, usual: usize) -> Result<Option<NightEval<'_>>, Failure> {
         let Some(data) = self.data.clone().filter(|data| !data.is_empty()) else {
             cx.out
@@ -74,7 +74,7 @@ impl NightEvalArgs {
 }
 
 impl NightEval<'_> {
-    /// Evaluates each network whose weights are in the cache, writes what comes of it into the night's folder, and gives the
+    /// Evaluates each network whose weights are in the cache, writes the results into the night's folder, and returns the
     /// number of networks that failed.
     pub(crate) fn run(&self, cx: &Context, reports: &Path, night: &Path) -> Result<usize, Failure> {
         let folder = night.join(EVALUATIONS);
@@ -107,7 +107,7 @@ impl NightEval<'_> {
         Ok(failed)
     }
 
-    /// One network in a process of its own; images that cannot be read are no failure of it.
+    /// Evaluates one network in a separate process; unreadable images are not a failure.
     fn one(
         &self,
         cx: &Context,
@@ -149,7 +149,7 @@ impl NightEval<'_> {
     }
 }
 
-/// The first weight source of a variant that is in the cache.
+/// Returns the first weight source of a variant that is in the cache.
 pub(crate) fn trained<'a>(cx: &Context, variant: &'a Variant) -> Result<Option<&'a Artifact>, Failure> {
     for artifact in &variant.artifacts {
         if cx.cached(artifact)?.is_some() {
@@ -159,15 +159,15 @@ pub(crate) fn trained<'a>(cx: &Context, variant: &'a Variant) -> Result<Option<&
     Ok(None)
 }
 
-/// What the process said itself, without how it was called.
+/// Returns the error that the process printed, without its command line.
 fn reason(failure: &Failure) -> &str {
     let said = failure.message.lines().rev();
     let error = said.filter_map(|line| line.strip_prefix("error: ")).next();
     error.unwrap_or(&failure.message)
 }
 
-/// Takes over the answers of nights that ended before their page was written, if this program gave them on this machine: the
-/// evaluation goes on with them.
+/// Takes over the answers of nights that ended before their page was written, if this program computed them on this machine;
+/// the evaluation continues with them.
 fn take_over(reports: &Path, night: &Path) -> Result<(), Failure> {
     let disk = |path: &Path| {
         let path = path.to_owned();

@@ -13,39 +13,39 @@ use runtime::Session;
 use super::data::{Asked, Entry};
 use crate::Failure;
 
-/// Classes that an answer keeps.
+/// Number of classes that an answer keeps.
 pub(crate) const TOP: usize = 5;
 
-/// Photos to answers: threads read, decode and prepare batches while the network runs on those that are ready.
+/// From photos to answers: threads read, decode and prepare batches while the network runs on those that are ready.
 pub(crate) struct Pipeline<'a> {
     pub(crate) transform: &'a Transform,
-    /// Threads that decode.
+    /// Number of threads that decode.
     pub(crate) decoders: usize,
-    /// Images of a batch.
+    /// Images per batch.
     pub(crate) batch: usize,
-    /// The classes that may be answered; none for all.
+    /// The classes to choose from; `None` for all.
     pub(crate) candidates: Option<&'a [usize]>,
 }
 
-/// Where the time went.
+/// Times of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
     pub(crate) all: Duration,
-    /// In the network; the rest was waiting for photos.
+    /// Time in the network; the rest was spent waiting for photos.
     pub(crate) network: Duration,
 }
 
-/// A batch that is ready to run, and the answers of images that cannot be read.
+/// A batch that is ready to run, with the errors of images that cannot be read.
 struct Batch {
-    /// Indices of the images, and the digests of those that were read.
+    /// Indices of the images, with the digest of the file or the reason why it cannot be read.
     images: Vec<(usize, Result<Digest, String>)>,
-    /// `[batch, 3, crop, crop]`; zeros where there is no image.
+    /// `[batch, 3, crop, crop]`, zeros in place of missing images.
     pixels: Vec<f32>,
 }
 
 impl Pipeline<'_> {
-    /// Runs the network on the entries of these indices, in this order, and hands over each batch's answers, until that says
-    /// to stop.
+    /// Runs the network on the entries with these indices, in this order, and passes each batch's answers to `answered` until
+    /// it returns false.
     pub(crate) fn run(
         &self,
         entries: &[Entry],
@@ -153,9 +153,9 @@ impl Pipeline<'_> {
     }
 }
 
-/// Prepares one image, and gives its digest or why it cannot be read.
+/// Prepares one image and returns its digest, or the reason why it cannot be read.
 ///
-/// That a store cannot be reached says nothing of the image: it ends the run, which can be taken up again.
+/// An unreachable store is not a fault of the image: it ends the run, which can be resumed.
 fn prepare(
     worker: &mut Worker<f32>,
     entry: &Entry,
@@ -172,7 +172,7 @@ fn prepare(
     }))
 }
 
-/// The classes of the largest logits, the largest first, the lower class first where two are equal.
+/// Returns the classes with the largest logits in descending order; of equal logits the lower class comes first.
 fn top(logits: &[f32], candidates: Option<&[usize]>) -> Vec<usize> {
     let mut classes: Vec<usize> = candidates.map_or_else(|| (0..logits.len()).collect(), <[usize]>::to_vec);
     let count = TOP.min(classes.len());
@@ -185,13 +185,13 @@ fn top(logits: &[f32], candidates: Option<&[usize]>) -> Vec<usize> {
     classes
 }
 
-/// The number of decoding threads where none is given: all of the machine's, for they wait while the network runs.
+/// Returns the default number of decoding threads: all hardware threads, since they wait while the network runs.
 pub(crate) fn decoders() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Spent {
-    /// What the run was waiting for most, in words.
+    /// Describes the bottleneck of the run.
     pub(crate) fn bound(&self) -> &'static str {
         if self.network.as_secs_f64() > 0.9 * self.all.as_secs_f64() {
             "the network sets the pace"

@@ -19,52 +19,52 @@ use crate::model::{Choice, Weights};
 use crate::photos::Preparation;
 use crate::{Failure, memory};
 
-/// The chance that a run which stops early is wrong.
+/// The probability that the result of a run that stops early is wrong.
 const ERROR: f64 = 0.05;
 
-/// What is to be evaluated, and how.
+/// An evaluation to run.
 pub(crate) struct Ask<'a> {
     pub(crate) variant: &'a Variant,
     pub(crate) weights: Choice<'a>,
-    /// The weight source; none where a file or a seed was given.
+    /// The weight source; `None` for a given file or seed.
     pub(crate) source: Option<&'a str>,
     pub(crate) preparation: Preparation<'a>,
     pub(crate) precision: Precision,
-    /// The ranges of a precision in fixed point.
+    /// The ranges for a precision in fixed point.
     pub(crate) calibration: &'a CalibrationArg,
-    /// By name; none for the default of the precision.
+    /// Name of the backend; `None` for the default of the precision.
     pub(crate) backend: Option<&'a str>,
     pub(crate) batch: NonZeroUsize,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) decoders: usize,
     pub(crate) images: &'a Images,
-    /// Whether only classes of the data set may be answered.
+    /// True if answers are restricted to the classes of the data set.
     pub(crate) restrict: bool,
     pub(crate) shard: Shard,
-    /// How many images to take at most, from the start of the shard's order.
+    /// The most images to take, from the start of the shard's order.
     pub(crate) limit: Option<usize>,
-    /// When to stop because the answer is settled.
+    /// The condition to stop early.
     pub(crate) until: Option<Undecided>,
     /// The folder of files of answers.
     pub(crate) folder: &'a Location,
-    /// After how much time answers go to a folder in a bucket.
+    /// Interval between uploads of answers to a bucket.
     pub(crate) every: Duration,
 }
 
-/// An evaluation that has ended.
+/// A finished evaluation.
 pub(crate) struct Evaluated {
     pub(crate) header: Header,
-    /// Where its summary belongs, beside the answers.
+    /// Path for the summary, beside the answers.
     pub(crate) summary: Location,
     pub(crate) answers: Vec<Answer>,
-    /// Of this run; none where nothing was left to do.
+    /// Times of this run; `None` if nothing was left to do.
     pub(crate) spent: Option<Spent>,
     pub(crate) pace: Option<Pace>,
-    /// What was known when it ended because that was enough.
+    /// The finding that ended the run early.
     pub(crate) settled: Option<String>,
 }
 
-/// Answers what is not answered yet.
+/// Runs the network on all images that have no answer yet.
 pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     let transform = hrnet_zoo::transform(ask.preparation.profile)?;
     let (mut session, key, weights_check) = ask.session(cx, transform.crop())?;
@@ -153,7 +153,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     })
 }
 
-/// Unlike evaluations have unlike names, so that one does not refuse to overwrite the other.
+/// Returns a file name that differs between different evaluations, so that they do not collide.
 fn name(header: &Header) -> String {
     let key = serde_json::to_string(&header.key).expect("our types have string keys");
     let digest = Digest::of(key.as_bytes()).to_string();
@@ -167,7 +167,7 @@ fn name(header: &Header) -> String {
     format!("{variant}.{precision}.{}{shard}", &digest[..8])
 }
 
-/// A session, what it is of, and how the digest of its weights is known.
+/// A session, its key, and how the digest of its weights is known.
 type Prepared = (Box<dyn Session>, Key, Option<WeightsCheck>);
 
 impl Ask<'_> {
@@ -216,7 +216,7 @@ impl Ask<'_> {
     }
 }
 
-/// The images that an evaluation is of, in the order in which they run: the first of its shard, up to the limit.
+/// The images of an evaluation in the order in which they run: the first ones of its shard, up to the limit.
 ///
 /// A file of answers may hold more than these, from a run with a larger limit or with none.
 struct Taken {
@@ -234,13 +234,13 @@ impl Taken {
         Self { order, set }
     }
 
-    /// The answers that are of these images.
+    /// Returns the answers to these images.
     fn among(&self, answers: &[Answer]) -> Vec<Answer> {
         let is_taken = |answer: &&Answer| self.set.contains(&answer.image);
         answers.iter().filter(is_taken).cloned().collect()
     }
 
-    /// The images that have no answer yet.
+    /// Returns the images that have no answer yet.
     fn missing(&self, answers: &[Answer]) -> Vec<usize> {
         let there: HashSet<usize> = answers.iter().map(|answer| answer.image).collect();
         let mut order = self.order.clone();

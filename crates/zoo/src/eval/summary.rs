@@ -5,30 +5,30 @@ use harness::{Interval, counted};
 use hrnet::Precision;
 use registry::{Artifact, Claim, Digest, Known, Metric, Variant, Zoo};
 
-/// An accuracy that is claimed of a variant.
+/// A published accuracy of a variant.
 pub(crate) struct Claimed<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) top: usize,
     pub(crate) printed: Printed,
-    /// What the claim is not about: other weights, another preprocessing or precision.
+    /// Reasons why the claim is not about this evaluation: other weights, preprocessing or precision.
     pub(crate) reasons: Vec<String>,
 }
 
-/// What an evaluation is of, beside its images: a claim is compared with nothing else.
+/// The subject of an evaluation apart from its images: claims about another subject are not compared.
 pub(crate) struct Subject<'a> {
     pub(crate) variant: &'a Variant,
-    /// The weight source; none where a file or a seed was given.
+    /// The weight source; `None` for a given file or seed.
     pub(crate) source: Option<&'a str>,
-    /// The preprocessing's id.
+    /// Id of the preprocessing profile.
     pub(crate) preprocess: &'a str,
     pub(crate) precision: Precision,
 }
 
-/// What the data set of the claims is known by: its 50,000 validation images, with labels of all 1000 classes.
+/// Images and classes of the claims' data set: the 50,000 validation images, with labels of all 1000 classes.
 const VALIDATION: (usize, usize) = (50_000, 1000);
 
 impl<'a> Subject<'a> {
-    /// Of an evaluation of this variant. A file with the digest that a source states is that source's.
+    /// Returns the subject of an evaluation of this variant. A file with the digest that a source states counts as that source.
     pub(crate) fn of(variant: &'a Variant, header: &'a Header) -> Self {
         let weights = &header.key.weights;
         let is_it = |artifact: &&Artifact| match &artifact.known {
@@ -50,7 +50,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The accuracies that are claimed of the source's weights; of those of the first source where the weights are of none.
+    /// Returns the accuracies claimed for the source's weights; for weights of no source, those of the first source.
     pub(crate) fn claims(&self, zoo: &'a Zoo) -> Vec<Claimed<'a>> {
         let source = match self.source {
             Some(id) => self.variant.artifact(id),
@@ -87,7 +87,7 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
-    /// Why a claim of photos prepared so is not about this.
+    /// Returns the reasons why a claim for this preprocessing is not about this subject.
     fn reasons(&self, preprocess: &str) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.source.is_none() {
@@ -106,7 +106,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Why no claim is about these answers, whatever gave them: they are not of all images of the validation set.
+/// Returns the reasons why no claim is about these answers: they do not cover all images of the validation set.
 fn other_images(header: &Header, tally: &Tally) -> Vec<String> {
     let (images, classes) = VALIDATION;
     let mut reasons = Vec::new();
@@ -131,7 +131,7 @@ fn other_images(header: &Header, tally: &Tally) -> Vec<String> {
     reasons
 }
 
-/// What these answers come to, beside the claims.
+/// Summarizes the answers and compares them with the claims.
 pub(crate) fn summary(header: Header, answers: &[Answer], pace: Option<Pace>, claims: &[Claimed]) -> Summary {
     let tally = Tally::of(answers);
     let share = |right: usize| {
@@ -177,18 +177,19 @@ fn digest(answers: &[Answer]) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-/// A claim, and how near to it the accuracy must be known to be, or not to be.
+/// A claim, and the distance to it that decides when a run may stop.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Undecided {
     /// The claim's column and its figure as printed.
     pub(crate) claim: String,
     pub(crate) claimed: Printed,
-    /// As a share.
+    /// The distance, as a share.
     pub(crate) within: f64,
 }
 
 impl Undecided {
-    /// Where the accuracy on the whole data set is known to lie, once it is: within the tolerance of the claim, or outside of it.
+    /// Returns where the accuracy on the whole data set is, once that is known: within the tolerance of the claim, or outside
+    /// of it.
     pub(crate) fn settled(&self, bounds: &Bounds, tally: &Tally) -> Option<String> {
         // Unlabelled and unreadable images are no draws from the counted ones; without them the whole is smaller, and bounds
         // for the larger whole are wider.
@@ -208,7 +209,7 @@ impl Undecided {
     }
 }
 
-/// A distance in percentage points, as 0.5pp.
+/// A distance in percentage points, such as 0.5pp.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Points(pub(crate) f64);
 

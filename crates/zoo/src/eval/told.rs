@@ -3,10 +3,10 @@ use harness::eval::{Agreement, Held, McNemar, Share, Summary, Tally};
 use crate::output::table;
 use crate::verdicts::chance;
 
-/// Names of images that cannot be read are told up to so many.
+/// The most unreadable images that are listed.
 const NAMED: usize = 10;
 
-/// A summary for people.
+/// Formats a summary as text.
 pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     let key = &summary.header.key;
     let Tally {
@@ -75,7 +75,7 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     text
 }
 
-/// The claims that are about something else, those with the same reasons together.
+/// Returns lines for the claims that are about something else, grouped by reasons.
 fn not_comparable(claims: &[Held]) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for held in claims
@@ -93,7 +93,7 @@ fn not_comparable(claims: &[Held]) -> Vec<String> {
         .collect()
 }
 
-/// A summary in one line.
+/// Formats a summary as one line.
 pub(crate) fn line(summary: &Summary) -> String {
     let key = &summary.header.key;
     let share = |share: Option<Share>| {
@@ -134,7 +134,7 @@ pub(crate) fn line(summary: &Summary) -> String {
     text
 }
 
-/// Two evaluations on the same images for people.
+/// Formats the comparison of two evaluations on the same images.
 pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
     let McNemar {
         images,

@@ -7,17 +7,17 @@ use crate::model::WeightsArg;
 use crate::scratch::Scratch;
 use crate::weight_file::WeightFile;
 
-/// The largest file of weights that is brought: W64's have half a gigabyte.
+/// The largest weight file that is downloaded; W64's have half a gigabyte.
 const LARGEST: u64 = 1 << 34;
 
-/// Weights that are here, or an object that is brought here.
+/// Weights on this machine, or an object to download.
 #[derive(Clone, Debug)]
 pub(crate) enum WeightsAt {
     Here(WeightsArg),
     Object(Location),
 }
 
-/// Weights that are here, for as long as this is.
+/// Weights on this machine, valid while this value lives.
 pub(crate) struct Brought {
     pub(crate) weights: WeightsArg,
     _folder: Option<Scratch>,
@@ -36,7 +36,7 @@ impl FromStr for WeightsAt {
 }
 
 impl WeightsAt {
-    /// The object, if it is one.
+    /// Returns the object, if it is one.
     pub(crate) fn object(&self) -> Option<&Location> {
         match self {
             Self::Here(_) => None,

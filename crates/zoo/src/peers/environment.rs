@@ -14,10 +14,10 @@ use crate::{Exit, Failure, ending};
 /// The variable that names the environment's folder.
 const FOLDER: &str = "ZOO_PEERS";
 
-/// How the names of folders for models begin.
+/// Prefix of folder names for models.
 const MODELS: &str = "models-";
 
-/// How the names of folders begin that installing works in.
+/// Prefix of folder names for installations in progress.
 const INSTALLING: &str = "installing-";
 
 /// A Python virtual environment with the peers that were installed into it.
@@ -26,17 +26,17 @@ pub(crate) struct Environment {
     root: PathBuf,
 }
 
-/// Whether a peer can run.
+/// The state of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// With this version.
+    /// Installed, with this version.
     Installed(String),
-    /// These packages are not there.
+    /// Not installed: these packages are missing.
     Lacks(Vec<&'static str>),
 }
 
 impl Environment {
-    /// The environment that `ZOO_PEERS` names, else the one in the cache.
+    /// Returns the environment in the folder `ZOO_PEERS`, else the one in the cache.
     #[expect(clippy::disallowed_methods, reason = "of all commands that may run a peer")]
     pub(crate) fn of(cx: &Context) -> Self {
         let named = std::env::var_os(FOLDER).filter(|name| !name.is_empty());
@@ -53,7 +53,7 @@ impl Environment {
         &self.root
     }
 
-    /// The environment's interpreter, whether it is there or not.
+    /// Returns the path of the environment's interpreter, whether it exists or not.
     pub(crate) fn python(&self) -> PathBuf {
         if cfg!(windows) {
             self.root.join("Scripts").join("python.exe")
@@ -62,7 +62,7 @@ impl Environment {
         }
     }
 
-    /// Whether a peer's packages are there, in whichever version.
+    /// Returns whether a peer's packages are installed, in any version.
     pub(crate) fn state(&self, peer: &Peer) -> State {
         let found = if self.python().exists() {
             self.packages()
@@ -86,15 +86,15 @@ impl Environment {
         matches!(self.state(peer), State::Installed(_))
     }
 
-    /// A folder beside the peers for models: temporary folders are often memory, and models are large.
+    /// Creates a folder for models beside the peers: temporary folders are often in memory, and models are large.
     ///
     /// # Errors
-    /// If the disk says no.
+    /// If the folder cannot be created.
     pub(crate) fn folder(&self) -> Result<Scratch, Failure> {
         Scratch::within(&self.root, MODELS)
     }
 
-    /// Versions of the installed packages, as pip leaves them beside the code.
+    /// Returns the versions of the installed packages, as pip records them beside the code.
     fn packages(&self) -> BTreeMap<String, String> {
         let libraries = folders(&self.root.join("lib"));
         let mut places: Vec<PathBuf> = libraries
@@ -112,10 +112,10 @@ impl Environment {
             .collect()
     }
 
-    /// Makes the environment if it is not there.
+    /// Creates the environment if it does not exist.
     ///
     /// # Errors
-    /// If there is no such Python, or it cannot make environments.
+    /// If there is no such Python, or it cannot create environments.
     pub(crate) fn create(&self, python: &OsStr) -> Result<(), Failure> {
         if self.python().exists() {
             return Ok(());
@@ -136,10 +136,10 @@ impl Environment {
         })
     }
 
-    /// Installs one peer's packages, each a file whose SHA-256 is known beforehand; what was there before stays.
+    /// Installs one peer's packages, each a file with a known SHA-256; packages installed before stay.
     ///
     /// # Errors
-    /// What pip said last, or what it did not install though it said nothing.
+    /// The last lines of pip's output, or the packages that it did not install despite success.
     pub(crate) fn install(&self, peer: &Peer) -> Result<(), String> {
         // Unpacked wheels of PyTorch are larger than many a temporary folder.
         let folder = Scratch::within(&self.root, INSTALLING).map_err(|failure| failure.message)?;
@@ -150,8 +150,8 @@ impl Environment {
         self.lacks_after_install(peer)
     }
 
-    /// Whether pip has done what it was asked for: another program of that name, or settings of the machine, may have put
-    /// packages elsewhere.
+    /// Checks that pip installed the packages: another program of that name, or settings of the machine, may have put them
+    /// elsewhere.
     fn lacks_after_install(&self, peer: &Peer) -> Result<(), String> {
         let found = self.packages();
         let wrong = peer.requires.iter().filter_map(|(name, version)| {
@@ -171,7 +171,7 @@ impl Environment {
     }
 }
 
-/// The call of pip that installs what a list names, and nothing else.
+/// Returns the pip command that installs exactly the packages of a list.
 fn pip(python: &Path, folder: &Path, list: &Path) -> Command {
     let mut command = call(python.as_os_str(), folder, Purpose::Install);
     command.args([
@@ -188,8 +188,8 @@ fn pip(python: &Path, folder: &Path, list: &Path) -> Command {
     command
 }
 
-/// A program as the user names it, from a folder of ours: a name is looked for on the search path, a path starts where the
-/// user is.
+/// Returns a program named by the user for a call from another folder: a bare name is searched on the path, a relative path
+/// starts at the user's folder.
 fn program(name: &OsStr) -> OsString {
     let path = Path::new(name);
     match path.components().count() {
@@ -198,13 +198,13 @@ fn program(name: &OsStr) -> OsString {
     }
 }
 
-/// What a folder holds; nothing if it cannot be read.
+/// Returns the subfolders of a folder; none if it cannot be read.
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
 }
 
-/// Runs a command to its end; the error is why it did not start, or the last lines of what it said.
+/// Runs a command to its end; the error is the reason why it did not start, or the last lines of its output.
 fn finish(mut command: Command) -> Result<(), String> {
     let program = command.get_program().to_owned();
     command
@@ -231,7 +231,7 @@ fn finish(mut command: Command) -> Result<(), String> {
     Err(format!("{status}: {last}"))
 }
 
-/// A package's name as folders have it, whatever its own spelling.
+/// Normalizes a package's name to the form of folder names.
 fn normal(name: &str) -> String {
     name.to_lowercase().replace(['-', '.'], "_")
 }

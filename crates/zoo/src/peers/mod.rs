@@ -16,30 +16,30 @@ use crate::{Exit, Failure};
 pub(crate) use environment::{Environment, State};
 pub(crate) use process::{Job, Limits, Worker};
 
-/// An engine of somebody else's.
+/// A third-party engine.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// The name used in case ids and options; `worker.py` knows it too.
+    /// The name in case ids and options; `worker.py` knows it too.
     pub(crate) name: &'static str,
-    /// Python packages and their versions; the first names the version that is told.
+    /// Python packages and their versions; the first one gives the version that is shown.
     pub(crate) requires: &'static [(&'static str, &'static str)],
-    /// These and all that they depend on, in pip's form: a version each, and the SHA-256 of every file of it.
+    /// These packages and all of their dependencies in pip's format: one version each, with the SHA-256 of every file.
     packages: &'static str,
-    /// One line on what runs.
+    /// One line about the engine.
     pub(crate) about: &'static str,
-    /// Number formats that it runs, where the CPU has instructions for them.
+    /// Number formats that it runs, if the CPU has instructions for them.
     precisions: &'static [Precision],
     /// The form of our int8 export that it runs fastest.
     pub(crate) rounding: onnx::Rounding,
     /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network in
     /// f32 shows on seeded weights, which magnify rounding.
     tolerance: f32,
-    /// Whether it compiles each network or runs several times as long as others: left out where time is short.
+    /// True for an engine that compiles each network or takes several times as long as others; it is left out if time is short.
     pub(crate) slow: bool,
 }
 
 impl Peer {
-    /// Whether it runs a precision on this CPU; engines take another one without a word where there are no instructions for it.
+    /// Returns whether it runs a precision on this CPU; without instructions for it, engines silently use another one.
     fn runs(&self, precision: Precision) -> bool {
         let any_of: &[&str] = match precision {
             Precision::F16 => &["avx512fp16", "fp16"],
@@ -50,8 +50,8 @@ impl Peer {
         self.precisions.contains(&precision) && (any_of.is_empty() || kernels::cpu_features().iter().any(has))
     }
 
-    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network shows
-    /// on seeded weights: as much as is allowed to us, and in f32 what this peer's algorithms take.
+    /// Returns the largest difference to the reference's logits, as a share of the largest absolute one, that a correct network
+    /// shows on random weights: the same tolerance as for our engine, and in f32 the one of this peer's algorithms.
     pub(crate) fn tolerance(&self, precision: Precision) -> f32 {
         match precision {
             Precision::F32 => self.tolerance,
@@ -128,7 +128,7 @@ pub(crate) static PEERS: &[Peer] = &[
     },
 ];
 
-/// Every name of an engine of somebody else's: peers, and backends that are some, whether this build has them or not.
+/// Returns the names of all third-party engines: peers, and third-party backends, whether this build has them or not.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     PEERS
         .iter()
@@ -136,8 +136,8 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         .chain(runtime::PEERS.iter().copied())
 }
 
-/// Which of [`names`] can run here: the peers that are installed, and the backends of this build whose libraries are here;
-/// slow peers only where there is time for them.
+/// Returns those of [`names`] that can run here: installed peers, and backends of this build whose libraries are found; slow
+/// peers only if `slow`.
 pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static str> {
     let environment = Environment::of(cx);
     let peers = PEERS
@@ -149,7 +149,7 @@ pub(crate) fn installed(cx: &Context, slow: bool) -> Vec<&'static str> {
     peers.chain(backends).collect()
 }
 
-/// Those of these engines of somebody else's that cannot run here, because they are not installed.
+/// Returns those of these third-party engines that are not installed.
 pub(crate) fn absent<'a>(cx: &Context, engines: &'a [String]) -> Vec<&'a str> {
     let theirs = engines.iter().map(String::as_str);
     let theirs: Vec<&str> = theirs
@@ -166,12 +166,12 @@ pub(crate) fn absent<'a>(cx: &Context, engines: &'a [String]) -> Vec<&'a str> {
         .collect()
 }
 
-/// The peer of this name.
+/// Returns the peer with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Peer> {
     PEERS.iter().find(|peer| peer.name == name)
 }
 
-/// The peers of these names; all of them without names.
+/// Returns the peers with these names; without names, all of them.
 pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
     if names.is_empty() {
         return Ok(PEERS.iter().collect());
@@ -199,10 +199,10 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
     names.iter().map(one).collect()
 }
 
-/// Whether a backend or peer of this name runs a precision.
+/// Returns whether the backend or peer with this name runs a precision.
 ///
 /// # Errors
-/// If there is neither of that name.
+/// If there is no backend or peer with that name.
 pub(crate) fn runs(name: &str, precision: Precision) -> Result<bool, Failure> {
     if let Some(peer) = find(name) {
         return Ok(peer.runs(precision));
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// The packages of a list, each with its version, its condition and its digests.
+    /// Parses the packages of a list, each with its version, its condition and its digests.
     fn listed(list: &str) -> Vec<(String, String, Vec<&str>)> {
         let one_line = |package: &str| !package.is_empty() && !package.starts_with('#');
         let joined = list.replace("\\\n", "\t");

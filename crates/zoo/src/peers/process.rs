@@ -11,24 +11,24 @@ use super::{Environment, Peer};
 use crate::ending;
 use crate::lines::{LONGEST, LastLines, Line, lines};
 
-/// What every child runs.
+/// The program of every child.
 pub(super) const PROGRAM: &str = include_str!("worker.py");
 
-/// What a worker is started for.
+/// The job of a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) precision: Precision,
     pub(crate) threads: usize,
-    /// Our ONNX export, in int8 where that is the precision; what a peer makes of it is written beside it.
+    /// Our ONNX export, in int8 for that precision; the peer's own files are written beside it.
     pub(crate) model: &'a Path,
     /// The batch, a `.npy` file.
     pub(crate) images: &'a Path,
-    /// Where the first answer goes, a `.npy` file.
+    /// The `.npy` file for the first output.
     pub(crate) logits: &'a Path,
 }
 
-/// How long a worker may take before it counts as hung.
+/// The times after which a worker counts as hung.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) load: Duration,
@@ -43,8 +43,8 @@ impl Limits {
     };
 }
 
-/// A child process with a loaded network. It is halted while it is not its turn, so that threads that wait busily take
-/// no time from others, and ended when dropped.
+/// A child process with a loaded network. It is stopped while it is not its turn, so that its busy-waiting threads take no time
+/// from others, and ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
     name: &'static str,
@@ -59,10 +59,10 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a peer on a job and waits until it has given its first answer.
+    /// Starts a peer on a job and waits for its first output.
     ///
     /// # Errors
-    /// If it cannot be started, fails, or does not answer in time, with what it said last.
+    /// If it cannot be started, fails, or does not answer in time; the message has its last output.
     pub(crate) fn start(environment: &Environment, job: Job, limits: Limits) -> Result<Self, String> {
         let threads = job.threads.to_string();
         let folder = job.model.parent().unwrap_or(environment.root());
@@ -111,7 +111,7 @@ impl Worker {
         &self.about
     }
 
-    /// Runs one batch and gives its duration in ns by the child's clock.
+    /// Runs one batch and returns its duration in ns by the child's clock.
     ///
     /// # Errors
     /// If the run fails, the child has died, or it does not answer in time.
@@ -127,7 +127,7 @@ impl Worker {
             .map_err(|_| format!("{} replied `ok {reply}`: expected nanoseconds", self.name))
     }
 
-    /// What follows `word` in the next reply.
+    /// Returns the text after `word` in the next reply.
     fn reply(&mut self, word: &str, what: &str, limit: Duration) -> Result<String, String> {
         let reply = self.replies.recv_timeout(limit);
         ending::unless_ended();
@@ -184,7 +184,7 @@ impl Worker {
     fn signal(&self, _: Turn) {}
 }
 
-/// What a child is told about whose turn it is.
+/// A signal to a child about its turn.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
     Begins,

@@ -1,14 +1,14 @@
-//! Calls of Python that take no code, no settings and no secrets from whoever calls.
+//! Calls of Python without code, settings or secrets of the caller.
 //!
-//! Each call is isolated (`-I`: neither the current folder nor `PYTHON*` variables nor the user's own packages are looked at),
-//! works in a folder of ours, and sees a short list of the caller's variables: what a program needs to find its home, its
-//! language and its tools. Tokens and keys are on no list.
+//! Each call is isolated (`-I` ignores the current folder, `PYTHON*` variables and the user's own packages), runs in a folder
+//! of ours, and sees a short list of the caller's variables: those that a program needs to find its home, its language and its
+//! tools. No token or key is on the list.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
-/// Variables that say where things are and how text is written.
+/// Variables for paths and for the encoding of text.
 const COMMON: &[&str] = &[
     "HOME",
     "LANG",
@@ -37,7 +37,7 @@ const COMMON: &[&str] = &[
     "WINDIR",
 ];
 
-/// Variables that say where packages come from and how to get there; what comes is held against digests.
+/// Variables for the sources of packages; downloads are checked against digests.
 const DOWNLOADS: &[&str] = &[
     "ALL_PROXY",
     "CURL_CA_BUNDLE",
@@ -64,16 +64,16 @@ const DOWNLOADS: &[&str] = &[
     "no_proxy",
 ];
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// It computes; no network is needed.
+    /// To compute, without a network.
     Compute,
-    /// It installs packages.
+    /// To install packages.
     Install,
 }
 
-/// A call of this Python, isolated, in this folder, which takes its temporary files too.
+/// Returns an isolated call of this Python in this folder, which also takes its temporary files.
 #[expect(
     clippy::disallowed_methods,
     reason = "no setting is read: it is what a child may see"
@@ -91,7 +91,7 @@ pub(super) fn call(python: &OsStr, folder: &Path, purpose: Purpose) -> Command {
     command
 }
 
-/// What a call sees of these variables.
+/// Returns the variables that a call sees.
 fn environment(
     all: impl IntoIterator<Item = (OsString, OsString)>,
     purpose: Purpose,
@@ -110,7 +110,7 @@ fn environment(
         .collect()
 }
 
-/// Whether names of variables are the same to the system.
+/// Returns whether names of variables are the same to the system.
 fn is_same(name: &OsStr, known: &str) -> bool {
     match cfg!(windows) {
         true => name.eq_ignore_ascii_case(known),
@@ -118,7 +118,7 @@ fn is_same(name: &OsStr, known: &str) -> bool {
     }
 }
 
-/// A search path without its entries that depend on the current folder.
+/// Returns a search path without entries that depend on the current folder.
 fn absolute(path: &OsStr) -> OsString {
     let entries = std::env::split_paths(path).filter(|entry| entry.is_absolute());
     std::env::join_paths(entries).unwrap_or_default()

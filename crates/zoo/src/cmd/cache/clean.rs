@@ -1,4 +1,4 @@
-//! What of the cache may go, and who still needs it.
+//! Removal of files from the cache, and the manifests that still need them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,13 +13,13 @@ use crate::Failure;
 use crate::context::Context;
 use crate::output::size;
 
-/// Remove unfinished downloads that nobody has touched for a while
+/// Remove unfinished downloads that have not been touched for a week
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// Keep what was touched in the last so many hours; 0 keeps nothing
+    /// Keep files touched in the last HOURS hours; 0 keeps none
     #[arg(long, value_name = "HOURS", default_value_t = 168)]
     keep_hours: u64,
-    /// Print what would be removed, and remove nothing
+    /// Print what would be removed, without removing it
     #[arg(long)]
     dry_run: bool,
 }
@@ -31,43 +31,43 @@ pub(super) struct Gc {
 /// (`path`), pinned or not. A manifest that no longer exists keeps what it named last, unless --gone is given.
 #[derive(Debug, Args)]
 pub(super) struct Prune {
-    /// Also forget manifests that are gone, and remove what only they named
+    /// Also forget manifests that no longer exist, and remove what only they named
     #[arg(long)]
     gone: bool,
-    /// Print what would be removed and who names what is kept, and remove nothing
+    /// Print what would be removed, and which manifest names each kept file, without removing anything
     #[arg(long)]
     dry_run: bool,
 }
 
 /// Remove everything that can be downloaded or made again
 ///
-/// Without KIND: weights, prepared copies, unfinished downloads and notes. Pins (zoo.lock) stay, so that the next download is
-/// held to the same digests.
+/// Without KIND: weights, prepared copies, unfinished downloads and notes. Pins (zoo.lock) stay, so later downloads must have
+/// the same checksums.
 #[derive(Debug, Args)]
 pub(super) struct Clear {
-    /// What to remove
+    /// Kinds of files to remove
     #[arg(value_enum, value_name = "KIND")]
     kinds: Vec<KindArg>,
-    /// Remove it; without this, print what would be removed
+    /// Remove the files; without it, only print what would be removed
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum KindArg {
-    /// Weight files, and what was prepared from them
+    /// Weight files and their prepared copies
     Weights,
-    /// Prepared copies of weights alone
+    /// Only prepared copies of weights
     Prepared,
     /// Unfinished downloads
     Partial,
-    /// Notes on files that were checked
+    /// Notes about checked files
     Notes,
-    /// Other engines: `zoo peers install` installs them
+    /// Other engines, as `zoo peers install` installs them
     Peers,
-    /// Times of `zoo tune`
+    /// Times measured by `zoo tune`
     Tuning,
-    /// All of these
+    /// All of the above
     All,
 }
 
@@ -117,7 +117,7 @@ impl Prune {
         self.kept(cx, &keepers)
     }
 
-    /// Says who names what stays.
+    /// Prints the manifests that name each kept file.
     fn kept(&self, cx: &Context, keepers: &Keepers) -> Result<(), Failure> {
         let held = cx.cache().contents();
         let held = held.map_err(|error| Failure::file(cx.cache().root(), &error))?;
@@ -162,20 +162,20 @@ impl Clear {
     }
 }
 
-/// The manifests whose files stay.
+/// The manifests whose files are kept.
 pub(super) struct Keepers(Vec<Keeper>);
 
 struct Keeper {
-    /// Its path, or words for the built-in one.
+    /// Path of the manifest, or a phrase for the built-in one.
     manifest: String,
     names: Names,
-    /// Why its files stay although it cannot be read.
+    /// The reason why its files are kept although it cannot be read.
     doubt: Option<String>,
     user: Option<User>,
 }
 
 impl Keepers {
-    /// The manifest in use, the built-in one, and those that the cache remembers.
+    /// Finds the manifest in use, the built-in one, and those that the cache remembers.
     pub(super) fn find(cx: &Context) -> Result<Self, Failure> {
         let mut keepers = vec![Keeper {
             manifest: cx.manifest_origin(),
@@ -219,7 +219,7 @@ impl Keepers {
         Ok(Self(keepers))
     }
 
-    /// Takes out those that are gone.
+    /// Removes and returns the manifests that no longer exist.
     fn take_gone(&mut self) -> Vec<User> {
         let is_gone = |keeper: &mut Keeper| {
             keeper
@@ -240,20 +240,20 @@ impl Keepers {
             .collect()
     }
 
-    /// Whose weights this content is.
+    /// Returns the weight sources that have this content.
     pub(super) fn names(&self, digest: Digest) -> BTreeSet<String> {
         let names = self.0.iter().filter_map(|keeper| keeper.names.get(&digest));
         names.flatten().cloned().collect()
     }
 
-    /// The manifests that name it.
+    /// Returns the manifests that name this content.
     pub(super) fn manifests(&self, digest: Digest) -> Vec<String> {
         let naming = self.0.iter().filter(|keeper| keeper.names.contains_key(&digest));
         naming.map(|keeper| keeper.manifest.clone()).collect()
     }
 }
 
-/// Prints what was, or would be, removed.
+/// Prints the files that were, or would be, removed.
 fn tell(cx: &Context, removed: io::Result<Vec<Removed>>, dry_run: bool) -> Result<(), Failure> {
     let removed = removed.map_err(|error| Failure::file(cx.cache().root(), &error))?;
     for one in &removed {

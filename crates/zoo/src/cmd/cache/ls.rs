@@ -11,9 +11,9 @@ use crate::Failure;
 use crate::context::Context;
 use crate::output::{size, table};
 
-/// List everything in the cache by kind, and which weights its files are
+/// List everything in the cache by kind, and the weights that its files hold
 ///
-/// Sizes are lengths of files; an unfinished download takes less on the disk, which has a column of its own.
+/// Sizes are file lengths; the column "on disk" is smaller for unfinished downloads.
 #[derive(Debug, Args)]
 pub(super) struct Ls {
     /// Print JSON
@@ -29,7 +29,7 @@ struct Listing {
     weights: Vec<Row>,
 }
 
-/// Files of one kind, or of all.
+/// A sum over the files of one kind, or of all kinds.
 #[derive(Clone, Copy, Default, Serialize)]
 struct Sum {
     files: usize,
@@ -54,13 +54,13 @@ impl Sum {
     }
 }
 
-/// A published file.
+/// A weight file.
 #[derive(Serialize)]
 struct Row {
     sha256: String,
     bytes: u64,
     path: PathBuf,
-    /// The variants and sources that it is the weights of.
+    /// The variants and weight sources that have this content.
     weights: BTreeSet<String>,
     /// The manifests that name it.
     manifests: Vec<String>,

@@ -1,4 +1,4 @@
-//! `zoo cache`: what lies there, and what may go.
+//! `zoo cache`: lists and cleans the cache.
 
 mod clean;
 mod ls;
@@ -12,7 +12,7 @@ use crate::{Exit, Failure};
 
 /// List and clean up the cache of weights
 ///
-/// The cache is one folder for all manifests: `zoo cache path` prints it, --cache-dir or ZOO_CACHE names another. It also holds
+/// All manifests share one cache folder: `zoo cache path` prints it, --cache-dir or ZOO_CACHE chooses another. It also holds
 /// the engines of `zoo peers install` and the times of `zoo tune`.
 #[derive(Debug, Args)]
 #[command(after_help = "Which one to use:\n  \
@@ -27,7 +27,7 @@ pub(crate) struct Cache {
 #[derive(Debug, Subcommand)]
 enum Action {
     Ls(ls::Ls),
-    /// Print the cache's folder, or where the weights of variants are
+    /// Print the path of the cache, or the paths of variants' weights
     Path {
         #[command(flatten)]
         files: Files,

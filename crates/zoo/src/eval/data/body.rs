@@ -1,33 +1,33 @@
-//! Where an image's bytes are, and how they are asked for.
+//! The location of an image's bytes, and how they are requested.
 
 use registry::{Fault, Location, LocationError, Reading};
 
 use crate::files::LARGEST_IMAGE;
 
-/// Where an image's bytes are.
+/// The location of an image's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// They are all of its file.
+    /// The whole file.
     File,
-    /// In its archive, from this byte on.
+    /// A part of the archive from this byte on.
     Part(u64),
-    /// In pieces of its archive, with zeros between them.
+    /// Pieces of the archive, with zeros between them.
     Sparse(Vec<Piece>),
-    /// They cannot be read, and why.
+    /// Nowhere: the bytes cannot be read, for this reason.
     Nowhere(String),
 }
 
 /// A piece of a sparse file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Where it belongs in the file.
+    /// Offset in the file.
     pub(crate) at: u64,
-    /// Where it is in the archive.
+    /// Offset in the archive.
     pub(crate) begin: u64,
     pub(crate) bytes: u64,
 }
 
-/// An image's bytes that were asked for.
+/// The requested bytes of an image.
 pub(crate) enum Asked {
     Whole(Reading),
     Pieces { bytes: u64, pieces: Vec<(u64, Reading)> },
@@ -35,7 +35,7 @@ pub(crate) enum Asked {
 }
 
 impl Body {
-    /// Asks for the bytes, of which there are so many in all.
+    /// Requests the bytes, `bytes` in total.
     pub(super) fn ask(&self, file: &Location, bytes: u64) -> Asked {
         let part = |begin, bytes| file.reading(Some(begin..begin + bytes), LARGEST_IMAGE);
         match self {
@@ -57,10 +57,10 @@ impl Body {
 }
 
 impl Asked {
-    /// Waits for the bytes, or says why the image cannot be read.
+    /// Waits for the bytes; the inner error says why the image cannot be read.
     ///
     /// # Errors
-    /// If a store cannot be reached: that says nothing of the image.
+    /// If a store cannot be reached, which is not a fault of the image.
     pub(crate) fn wait(self) -> Result<Result<Vec<u8>, String>, LocationError> {
         match self {
             Self::Whole(reading) => of_the_image(reading),
@@ -90,7 +90,7 @@ impl Asked {
     }
 }
 
-/// Tells what is wrong with an image from what is wrong with the way to it.
+/// Separates faults of an image from faults of the way to it.
 fn of_the_image(reading: Reading) -> Result<Result<Vec<u8>, String>, LocationError> {
     match reading.wait() {
         Err(error) if !matches!(error.fault, Fault::Absent | Fault::Disk) => Err(error),

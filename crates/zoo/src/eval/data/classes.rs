@@ -8,14 +8,14 @@ use crate::{Exit, Failure};
 
 /// The classes that folders stand for.
 ///
-/// WordNet ids stand for their classes, and plain numbers, as in ImageNet-V2, for themselves: sorted as names they would be
-/// another order.
+/// WordNet ids stand for their classes. Plain numbers, as in ImageNet-V2, stand for themselves, because sorted as names they
+/// would be in another order.
 pub(super) struct Folders {
     wnids: HashMap<&'static str, usize>,
     classes: usize,
 }
 
-/// A class by what stands for it.
+/// A class, by the kind of its folder name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Wnid(usize),
@@ -95,7 +95,7 @@ impl Folders {
         Ok(found)
     }
 
-    /// The failure of an image in folders that stand for no class, or for two.
+    /// Returns the failure of an image in folders that stand for no class, or for two.
     pub(super) fn failure(&self, data: &Location, image: &str, why: &str) -> Failure {
         let what = format!("{data}: {image}: {why}");
         Failure::new(Exit::Usage, what).help(format!(
@@ -110,8 +110,8 @@ fn no_class(folder: &str) -> String {
     format!("the folder `{folder}` stands for no class")
 }
 
-/// Puts the labels of a file in place of the entries' own: a JSON list of lists of classes by image number, as the `real.json`
-/// of "Are we done with ImageNet?" is, for files that are named `ILSVRC2012_val_00000001.JPEG` and so on.
+/// Replaces the entries' labels with those of a file: a JSON list of lists of classes by image number, such as the `real.json`
+/// of "Are we done with ImageNet?", for files with names such as `ILSVRC2012_val_00000001.JPEG`.
 pub(super) fn relabel(entries: &mut [Entry], file: &Location) -> Result<(), Failure> {
     let text = super::text(file)?;
     let lists: Vec<Vec<usize>> = serde_json::from_str(&text).map_err(|error| {

@@ -1,4 +1,4 @@
-//! Files by how they begin, for who takes one for another.
+//! Recognizes files by their first bytes, for errors that name the kind.
 
 use std::io::{self, Read};
 
@@ -6,15 +6,15 @@ use registry::{Location, LocationError};
 
 use crate::{Exit, Failure};
 
-/// As much of a file as says what it is.
+/// Number of first bytes that identify a file.
 pub(super) const HEAD: usize = 512;
 
-/// What a data set's file is.
+/// The kind of a data set's file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Tar,
     List,
-    /// Nothing that is read: what it is, and what to do.
+    /// A file that is not supported: its kind, and advice.
     Other(&'static str, &'static str),
 }
 
@@ -24,7 +24,7 @@ const LIST: &str =
     "`zoo eval` takes a folder of folders by class, tar archives, or a list of `PATH CLASS` lines";
 const AGAIN: &str = "the download went wrong: bring the file again";
 
-/// How files of other kinds begin, what they are, and what to do about it.
+/// First bytes of unsupported files, their kinds, and advice.
 const MAGIC: [(&[u8], &str, &str); 18] = [
     (b"\x1f\x8b", "compressed by gzip", PACKED),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", PACKED),
@@ -62,7 +62,7 @@ const MAGIC: [(&[u8], &str, &str); 18] = [
     ),
 ];
 
-/// Says what a file is by how it begins; where that says nothing, by its name.
+/// Returns the kind of a file by its first bytes or, if they say nothing, by its name.
 pub(super) fn kind(head: &[u8], name: &str) -> Kind {
     if head.get(257..262) == Some(b"ustar") {
         return Kind::Tar;
@@ -78,7 +78,7 @@ pub(super) fn kind(head: &[u8], name: &str) -> Kind {
     }
 }
 
-/// Reads how a file begins.
+/// Reads the first bytes of a file.
 pub(super) fn head(file: &Location) -> Result<Vec<u8>, Failure> {
     let mut head = Vec::new();
     let read = file.reader()?.take(HEAD as u64).read_to_end(&mut head);
@@ -86,7 +86,7 @@ pub(super) fn head(file: &Location) -> Result<Vec<u8>, Failure> {
     Ok(head)
 }
 
-/// The failure of a file that cannot be read.
+/// Returns the failure of a file that cannot be read.
 pub(super) fn unread(file: &Location, error: &io::Error) -> Failure {
     match LocationError::behind(error) {
         Some(failure) => Failure::from(failure),
@@ -94,12 +94,12 @@ pub(super) fn unread(file: &Location, error: &io::Error) -> Failure {
     }
 }
 
-/// Whether a name is that of a tar archive.
+/// Returns whether a name is that of a tar archive.
 pub(super) fn is_tar(name: &str) -> bool {
     ends(name, &[".tar"])
 }
 
-/// Whether a name is that of an archive that is compressed.
+/// Returns whether a name is that of a compressed archive.
 pub(super) fn is_packed(name: &str) -> bool {
     let endings = [
         ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2", ".tar.lz4",

@@ -92,7 +92,7 @@ fn plain(name: &str, place: &Location) -> String {
     rest.to_owned()
 }
 
-/// Whether a path leads out of the folder that it is taken from.
+/// Returns whether a path leaves the folder that it is relative to.
 fn leaves(name: &str) -> bool {
     let mut depth = 0_usize;
     for part in Path::new(name).components() {

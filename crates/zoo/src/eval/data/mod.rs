@@ -17,18 +17,18 @@ pub(crate) use passed::{PassedOver, is_systems};
 use crate::files::IMAGE_ENDINGS;
 use crate::{Exit, Failure};
 
-/// A data set, its images in order of their names.
+/// A data set, its images sorted by name.
 #[derive(Debug)]
 pub(crate) struct Images {
     pub(crate) entries: Vec<Entry>,
     pub(crate) about: eval::DataSet,
-    /// Files that are no images, which were passed over.
+    /// Skipped files.
     pub(crate) passed_over: PassedOver,
-    /// Files that are not as they should be.
+    /// Damaged files.
     pub(crate) incomplete: Vec<Incomplete>,
 }
 
-/// A file that is not as it should be, in words.
+/// A description of a damaged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Incomplete {
     /// Nothing is missing.
@@ -37,12 +37,12 @@ pub(crate) enum Incomplete {
     Doubtful(String),
 }
 
-/// An image that is not read yet.
+/// An image that has not been read yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its path below the data set, with `/`.
     pub(crate) name: String,
-    /// The file that it is, or the tar archive that it is in.
+    /// The image file, or the tar archive that contains it.
     pub(crate) file: Location,
     pub(crate) body: Body,
     pub(crate) bytes: u64,
@@ -50,15 +50,15 @@ pub(crate) struct Entry {
     pub(crate) labels: Vec<usize>,
 }
 
-/// What is found at a path, before labels and order are checked.
+/// The files found at a path, before labels and order are checked.
 #[derive(Debug, Default)]
 struct Found {
     entries: Vec<Entry>,
     passed_over: PassedOver,
     incomplete: Vec<Incomplete>,
-    /// Files and members in all; folders and links to them are none.
+    /// Number of all files and members, without folders and links to folders.
     seen: usize,
-    /// Members that are the class of an image.
+    /// Number of members that hold the class of an image.
     classes: usize,
 }
 
@@ -73,9 +73,10 @@ impl Found {
 }
 
 impl Images {
-    /// The data set at a path: a folder of folders by class, a folder of tar archives, one such archive, or a list.
+    /// Opens the data set at a path: a folder with one subfolder per class, a folder of tar archives, one such archive, or a
+    /// list.
     ///
-    /// `root` is what the paths of a list are below; without it the list's folder. `real` is a file of other labels.
+    /// `root` is the base folder for the paths of a list, by default the list's folder. `real` is a file of replacement labels.
     pub(crate) fn open(
         path: &Location,
         root: Option<&Location>,
@@ -165,7 +166,7 @@ impl Images {
         })
     }
 
-    /// The classes that are labels, in order.
+    /// Returns the classes that are labels, sorted.
     pub(crate) fn classes(&self) -> Vec<usize> {
         let mut classes: Vec<usize> = self
             .entries
@@ -179,13 +180,13 @@ impl Images {
 }
 
 impl Entry {
-    /// Asks for the image file's bytes.
+    /// Requests the image file's bytes.
     pub(crate) fn reading(&self) -> Asked {
         self.body.ask(&self.file, self.bytes)
     }
 }
 
-/// Of names, labels and sizes; the images' own bytes are known only when all of them have been read.
+/// Returns the digest of names, labels and sizes; the images' own bytes are known only after all of them have been read.
 fn digest(entries: &[Entry]) -> String {
     let mut text = String::new();
     for Entry {
@@ -197,7 +198,7 @@ fn digest(entries: &[Entry]) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-/// Refuses an image that is there twice, here sorted by name: it would count twice.
+/// Refuses an image that occurs twice in the list sorted by name, because it would count twice.
 fn refuse_twins(path: &Location, entries: &[Entry]) -> Result<(), Failure> {
     let Some([one, other]) = entries
         .array_windows()
@@ -213,7 +214,7 @@ fn refuse_twins(path: &Location, entries: &[Entry]) -> Result<(), Failure> {
     })
 }
 
-/// Reads a text file, without the mark that Windows puts before it.
+/// Reads a text file, without the byte order mark of Windows.
 fn text(file: &Location) -> Result<String, Failure> {
     let bytes = file.read(::files::LARGEST_TEXT)?;
     let bad = |what: &str| Failure::new(Exit::Usage, format!("{file}: not a text file: {what}"));

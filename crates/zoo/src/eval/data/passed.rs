@@ -1,16 +1,16 @@
-//! What was seen and is no image.
+//! Skipped files of a data set.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Files that were passed over, by why.
+/// Numbers of skipped files by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PassedOver {
-    /// What desktops, archivers and version control leave behind.
+    /// Files that desktops, archivers and version control leave behind.
     systems: usize,
-    /// Files that are no images by their names, by ending.
+    /// Files without an image's extension, by extension.
     endings: BTreeMap<String, usize>,
-    /// `.cls` members that no image goes with.
+    /// `.cls` members without an image.
     alone: usize,
     /// Comments of a list.
     comments: usize,
@@ -18,11 +18,11 @@ pub(crate) struct PassedOver {
     links: usize,
 }
 
-/// Endings that are named; there may be any number of them.
+/// The most extensions that are listed.
 const NAMED: usize = 5;
 
 impl PassedOver {
-    /// Counts a file that is no image.
+    /// Counts a file that is not an image.
     pub(crate) fn file(&mut self, name: &str) {
         if is_systems(name) {
             self.systems += 1;
@@ -36,7 +36,7 @@ impl PassedOver {
         *self.endings.entry(named).or_default() += 1;
     }
 
-    /// Counts a `.cls` member that no image goes with.
+    /// Counts a `.cls` member without an image.
     pub(super) fn class_alone(&mut self) {
         self.alone += 1;
     }
@@ -51,7 +51,7 @@ impl PassedOver {
         self.links += 1;
     }
 
-    /// Adds what another walk passed over.
+    /// Adds the counts of another walk.
     pub(super) fn add(&mut self, other: Self) {
         self.systems += other.systems;
         self.alone += other.alone;
@@ -62,12 +62,12 @@ impl PassedOver {
         }
     }
 
-    /// Returns how many there are; a comment is no file.
+    /// Returns the number of skipped files, without comments.
     pub(crate) fn count(&self) -> usize {
         self.systems + self.alone + self.links + self.endings.values().sum::<usize>()
     }
 
-    /// Says what was passed over, if anything was.
+    /// Describes the skipped files, if there are any.
     pub(crate) fn told(&self) -> Option<String> {
         let mut endings: Vec<(&String, &usize)> = self.endings.iter().collect();
         endings.sort_by_key(|(ending, count)| (std::cmp::Reverse(**count), *ending));
@@ -99,8 +99,8 @@ impl PassedOver {
     }
 }
 
-/// Whether a file is what systems leave behind, and none of the data: halves of macOS's files (`._*`), thumbnails and settings
-/// of desktops, and whatever lies in a hidden folder.
+/// Returns whether a file was left behind by a system and is not data: resource forks of macOS (`._*`), thumbnails and settings
+/// of desktops, and files in hidden folders.
 pub(crate) fn is_systems(name: &str) -> bool {
     let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
     let is_hidden = |folder: &str| {

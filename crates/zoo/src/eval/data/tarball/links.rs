@@ -1,4 +1,4 @@
-//! Members that are other names of members.
+//! Members that are links to other members.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::walk::{Member, What};
 use crate::eval::data::Body;
 
-/// Links that are followed for one member, as systems have it.
+/// The most links that are followed for one member, as on most systems.
 const MOST: usize = 40;
 /// The largest file of a class.
 const LARGEST_TEXT: u64 = 1 << 10;
@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Follows links to a file; says why there is none.
+    /// Follows links to a file; the error says why there is none.
     fn file(&self, index: usize) -> Result<(&Body, u64, Option<&[u8]>), String> {
         let mut at = index;
         for _ in 0..=MOST {
@@ -81,7 +81,7 @@ impl<'a> Names<'a> {
         ))
     }
 
-    /// Returns the last member of this name before another: what a hard link is a name of.
+    /// Returns the last member with this name before another member: the target of a hard link.
     fn before(&self, name: &str, index: usize) -> Option<usize> {
         let found = self.by_name.get(name)?;
         found.iter().rev().copied().find(|found| *found < index)
@@ -96,7 +96,7 @@ fn absent(target: &str) -> String {
     format!("it is a link to {target}, which the archive does not have")
 }
 
-/// Returns the path that a link of this name leads to; none above the archive.
+/// Returns the path that a link of this name leads to; `None` above the archive's root.
 fn beside(link: &str, target: &str) -> Option<String> {
     if target.starts_with('/') {
         return None;

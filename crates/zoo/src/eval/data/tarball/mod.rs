@@ -1,6 +1,6 @@
 //! Images in tar archives: with a `.cls` beside each, as WebDataset has it, or in folders by class.
 //!
-//! An archive is gone through once, for the places of its members; these are then read alone, for images are taken in an order
+//! An archive is scanned once for the positions of its members, which are then read one by one, because images run in an order
 //! of their own.
 
 mod links;
@@ -25,10 +25,10 @@ use crate::{Exit, Failure};
 use links::Names;
 use walk::{Broken, End, Member, What};
 
-/// Archives that are looked through at once: in a bucket each waits for one request after the other.
+/// The most archives that are scanned at once; in a bucket each waits for one request after the other.
 const AT_ONCE: usize = 16;
 
-/// Finds the images of tar archives; where labels come from elsewhere, `labelled`, they need no class.
+/// Finds the images of tar archives; with labels from elsewhere (`labelled`) they need no class.
 pub(super) fn find(archives: &[Location], classes: usize, labelled: bool) -> Result<Found, Failure> {
     let look = Look {
         folders: Folders::new(classes),
@@ -41,14 +41,14 @@ pub(super) fn find(archives: &[Location], classes: usize, labelled: bool) -> Res
     Ok(all)
 }
 
-/// How archives are looked through.
+/// The way to scan archives.
 struct Look {
     folders: Folders,
     labelled: bool,
 }
 
 impl Look {
-    /// Looks through archives side by side; what is found comes in their order.
+    /// Scans archives in parallel and returns the results in their order.
     fn all(&self, archives: &[Location]) -> Result<Vec<Found>, Failure> {
         let next = AtomicUsize::new(0);
         let look = || {
@@ -175,7 +175,7 @@ fn is_class(name: &str) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("cls"))
 }
 
-/// Returns the class that a `.cls` member holds, or its text if that is none.
+/// Returns the class that a `.cls` member holds; the error says what its text is instead.
 fn number(text: &[u8]) -> Result<usize, String> {
     let text = String::from_utf8_lossy(text);
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -185,7 +185,7 @@ fn number(text: &[u8]) -> Result<usize, String> {
     })
 }
 
-/// What is told of an archive that does not end as it should.
+/// Describes an archive that does not end as it should.
 fn told(archive: &Location, end: End, last: Option<&Member>) -> Option<Incomplete> {
     let after = last.map_or("its beginning", |member| &member.name);
     let what = match end {

@@ -1,11 +1,11 @@
-//! What pax's headers say of the member that follows: `LENGTH KEY=VALUE` lines.
+//! The attributes of pax headers for the next member: `LENGTH KEY=VALUE` lines.
 
 /// The attributes of one member, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pax(Vec<(String, Vec<u8>)>);
 
 impl Pax {
-    /// Adds the attributes of a header; what it says of a key goes before what was said.
+    /// Adds the attributes of a header; they override earlier values of the same keys.
     pub(super) fn add(&mut self, mut text: &[u8]) -> Result<(), String> {
         while !text.is_empty() {
             let (line, rest) = record(text).ok_or("its pax attributes are damaged")?;
@@ -28,7 +28,7 @@ impl Pax {
             .filter(|value| !value.is_empty())
     }
 
-    /// Returns all keys and values that begin so, in order.
+    /// Returns all keys with this prefix and their values, in order.
     pub(super) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         let below = move |(key, value): &'a (String, Vec<u8>)| {
             let key = key.strip_prefix(prefix)?;
@@ -43,13 +43,13 @@ impl Pax {
         self.get(key).map(parse).transpose()
     }
 
-    /// Returns the member's path; that of a sparse file is said apart, for programs that do not know sparse files.
+    /// Returns the member's path; a sparse file has a second one, for programs that do not support sparse files.
     pub(super) fn name(&self) -> Option<&[u8]> {
         self.get("GNU.sparse.name").or_else(|| self.get("path"))
     }
 }
 
-/// Takes the first record off a text: its length counts itself, and ends with a line's end.
+/// Splits the first record from a text: its length includes itself, and it ends with a newline.
 fn record(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = text.iter().position(|byte| *byte == b' ')?;
     let length = usize::try_from(number(&text[..space])?).ok()?;

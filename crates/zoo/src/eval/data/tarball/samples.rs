@@ -1,4 +1,4 @@
-//! Which `.cls` belongs to which image.
+//! Pairs images with their `.cls` members.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,11 +9,11 @@ struct Group {
     classes: Vec<usize>,
 }
 
-/// Finds the place of each image's class, by the image's place; images that no `.cls` may be meant for have none.
+/// Maps each image's index to the index of its class; images without a possible `.cls` are left out.
 ///
-/// A sample's key is its name up to the first dot after the last folder, as in WebDataset. Where that gives one key several
-/// images or classes, as for `img.0.jpg` and `img.1.jpg`, it is the name up to the last dot. What is ambiguous even so is
-/// refused, with the members' names.
+/// A sample's key is its name up to the first dot after the last folder, as in WebDataset. If that gives one key several images
+/// or classes, as for `img.0.jpg` and `img.1.jpg`, it is the name up to the last dot. A key that is still ambiguous is refused,
+/// with the members' names.
 pub(super) fn pair(images: &[&str], classes: &[&str]) -> Result<HashMap<usize, usize>, String> {
     let pairs = Pairing { images, classes };
     let mut found = HashMap::new();
@@ -109,7 +109,7 @@ fn base(name: &str) -> (usize, &str) {
     (folder, &name[folder..])
 }
 
-/// The name up to the first dot after the last folder; a dot that it begins with counts for none.
+/// Returns the name up to the first dot after the last folder; a leading dot does not count.
 fn first(name: &str) -> &str {
     let (folder, base) = base(name);
     let skip = usize::from(base.starts_with('.'));
@@ -118,14 +118,14 @@ fn first(name: &str) -> &str {
         .map_or(name, |dot| &name[..folder + skip + dot])
 }
 
-/// The name up to the last dot.
+/// Returns the name up to the last dot.
 fn last(name: &str) -> &str {
     let (folder, base) = base(name);
     base.rfind('.').map_or(name, |dot| &name[..folder + dot])
 }
 
-/// Whether two members of one key are those of two samples, of which the others are missing: what follows the key has other
-/// numbers, as in `img.0.jpg` and `img.1.cls`.
+/// Returns whether two members of one key belong to two samples whose other halves are missing: the numbers after the key
+/// differ, as in `img.0.jpg` and `img.1.cls`.
 fn are_numbered_apart(image: &str, class: &str) -> bool {
     let middle = |name: &'_ str| last(name)[first(name).len().min(last(name).len())..].to_owned();
     let without_numbers = |middle: &str| {

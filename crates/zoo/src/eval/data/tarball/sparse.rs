@@ -1,4 +1,4 @@
-//! Sparse files: GNU tar leaves out long runs of zeros, and says in one of four ways where what it kept belongs.
+//! Sparse files: GNU tar omits long runs of zeros and describes in one of four ways where the stored pieces belong.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use super::pax::{Pax, number};
 use super::walk::BLOCK;
 use crate::eval::data::{Body, Piece};
 
-/// Pieces that are taken: photos have a few.
+/// The most pieces of a file; photos have a few.
 const MOST: usize = 1 << 16;
-/// What is read of a map that comes before the bytes.
+/// The largest map before the data, in bytes.
 const LARGEST_MAP: u64 = 1 << 20;
 
-/// Where what was kept of a file belongs.
+/// The positions of the stored pieces of a file.
 #[derive(Debug)]
 pub(super) struct Map {
     /// The size of the whole file.
@@ -22,16 +22,16 @@ pub(super) struct Map {
     pieces: Result<Vec<(u64, u64)>, String>,
 }
 
-/// What pax's attributes say of a sparse file.
+/// A sparse file as described by pax attributes.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// Everything.
+    /// The whole map.
     Map(Map),
-    /// Its size; the map comes before the bytes.
+    /// Only the size; the map is stored before the data.
     Size(u64),
 }
 
-/// Returns what pax's attributes say of a sparse file; none of another.
+/// Returns the description of a sparse file in pax attributes; `None` for other files.
 pub(super) fn of_pax(pax: &Pax) -> Option<Result<Said, String>> {
     pax.below("GNU.sparse.").next()?;
     Some(said(pax))
@@ -98,8 +98,8 @@ impl Said {
     }
 }
 
-/// Reads a map before the bytes: how many pieces, and offset and length of each, a number a line. Returns the bytes that it
-/// takes, too.
+/// Reads a map before the data: the number of pieces, then offset and length of each, one number per line. Also returns the
+/// map's length in bytes.
 fn lines(text: &[u8]) -> Option<(Vec<u64>, usize)> {
     let mut at = 0;
     let mut line = || {

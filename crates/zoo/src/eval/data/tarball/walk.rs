@@ -1,4 +1,4 @@
-//! The members of a tar archive, each by its place: POSIX ustar and pax, GNU's and the old form.
+//! The members of a tar archive with their positions: POSIX ustar and pax, GNU's and the old format.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -9,11 +9,12 @@ use super::sparse;
 use crate::eval::data::Body;
 
 pub(super) const BLOCK: u64 = 512;
-/// The largest name or set of attributes that is taken: real ones have some hundred bytes.
+/// The largest name or set of attributes, in bytes; real ones have some hundred.
 const LARGEST_ATTRIBUTES: u64 = 1 << 20;
-/// What is read while the archive is gone through: files of classes, which have a few bytes.
+/// The largest file that is read during the scan, in bytes: files of classes have a few.
 const LARGEST_TEXT: u64 = 1 << 10;
-/// How far behind the end mark another member is looked for. Archives are filled up to 10 KiB, at most to some hundred.
+/// The distance behind the end mark in which another member is searched for. Archives are padded to 10 KiB, at most to some
+/// hundred.
 const TAIL: u64 = 1 << 20;
 
 /// A member of an archive.
@@ -29,32 +30,32 @@ pub(super) enum What {
     File {
         body: Body,
         bytes: u64,
-        /// Its text, where it was asked for.
+        /// Its text, if it was requested.
         text: Option<Vec<u8>>,
     },
-    /// Another name of a member that comes before it.
+    /// Another name of an earlier member.
     HardLink(String),
-    /// A path from the folder that it is in.
+    /// A path relative to the folder of the link.
     SymbolicLink(String),
     Folder,
-    /// What it is, with an article.
+    /// Its kind, with an article.
     Other(&'static str),
 }
 
-/// How an archive ends.
+/// The end of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// By two blocks of zeros, as it should.
+    /// Two blocks of zeros, as it should be.
     Marked,
-    /// By one of them.
+    /// One block of zeros.
     HalfMarked,
-    /// By none: it may have been cut after a member.
+    /// No block of zeros: it may be truncated after a member.
     Unmarked,
-    /// Something that is no member follows the mark.
+    /// Data that is not a member follows the mark.
     Litter,
 }
 
-/// Why an archive cannot be gone through.
+/// The reason why an archive cannot be scanned.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
     #[error("{0}")]
@@ -69,7 +70,7 @@ pub(super) enum Broken {
     GoesOn { at: u64 },
 }
 
-/// Goes through an archive, and reads the text of those files that are asked for by name.
+/// Scans an archive, and reads the text of the requested files.
 pub(super) fn walk(
     archive: &mut (impl Read + Seek),
     is_text: impl Fn(&str) -> bool,
@@ -98,12 +99,12 @@ pub(super) fn walk(
 struct Walk<'a, R> {
     archive: &'a mut R,
     total: u64,
-    /// Where the next header is.
+    /// Position of the next header.
     next: u64,
     members: Vec<Member>,
 }
 
-/// What headers before a member say of it.
+/// Attributes from the headers before a member.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Attributes {
     name: Option<Vec<u8>>,
@@ -112,7 +113,7 @@ struct Attributes {
 }
 
 impl<R: Read + Seek> Walk<'_, R> {
-    /// Reads the next header; none at the end mark, and where the archive ends without one.
+    /// Reads the next header; `None` at the end mark, and at the end of an archive without one.
     fn header(&mut self) -> Result<Option<Header>, Broken> {
         if self.next == self.total || self.ends_in_zeros()? {
             return Ok(None);
@@ -128,7 +129,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         Ok(Some(header))
     }
 
-    /// Whether less than a block is left, a part of the end mark.
+    /// Returns whether less than a block is left, and it is a part of the end mark.
     fn ends_in_zeros(&mut self) -> io::Result<bool> {
         let left = self.total - self.next;
         Ok(self.next > 0 && left < BLOCK && is_zero(&self.read(self.next, left)?))
@@ -166,7 +167,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         }
     }
 
-    /// Takes in a header and what belongs to it, and goes to the next.
+    /// Adds the member of a header, and moves to the next header.
     fn member(
         &mut self,
         header: &Header,
@@ -196,7 +197,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         Ok(())
     }
 
-    /// Reads what headers of a special kind say, and goes behind it.
+    /// Reads the data of a special header, and moves behind it.
     fn attributes(&mut self, begin: u64, bytes: u64) -> Result<Vec<u8>, Broken> {
         if bytes > LARGEST_ATTRIBUTES {
             return Err(self.damaged(format!("the attributes of a member have {bytes} bytes")));
@@ -214,7 +215,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         }
     }
 
-    /// Goes to the header behind a member's bytes, which must all be there.
+    /// Moves to the header behind a member's data, which must be complete.
     fn pass(&mut self, begin: u64, bytes: u64, name: &str) -> Result<(), Broken> {
         let end = begin.checked_add(bytes);
         match end.and_then(|end| end.checked_next_multiple_of(BLOCK)) {
@@ -288,7 +289,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         Ok(())
     }
 
-    /// A file of which all bytes are there, or which pax's attributes say is sparse.
+    /// Returns a file with all of its bytes, or a sparse file as described by pax attributes.
     fn regular(&mut self, begin: u64, stored: u64, pax: &Pax, is_text: bool) -> Result<What, Broken> {
         if let Some(sparse) = sparse::of_pax(pax) {
             let map = sparse.and_then(|sparse| sparse.resolve(begin, stored, |at, most| self.read(at, most)));
@@ -303,7 +304,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         })
     }
 
-    /// A sparse file of GNU's own form: its map is in the header and in blocks behind it.
+    /// Returns a sparse file in GNU's own format: its map is in the header and in the blocks behind it.
     fn sparse(&mut self, header: &Header, begin: u64, stored: u64, name: &str) -> Result<What, Broken> {
         let Some(gnu) = header.as_gnu() else {
             self.pass(begin, stored, name)?;
@@ -323,7 +324,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         Ok(laid_out(map.lay_out(begin, stored)))
     }
 
-    /// Goes behind a link. Some programs give it the size of its target and no bytes, others its bytes.
+    /// Moves behind a link. Some programs give it the size of its target and no data, others its data.
     fn link(&mut self, begin: u64, stored: u64, name: &str) -> Result<(), Broken> {
         self.next = begin;
         if stored == 0 || begin == self.total {
@@ -336,7 +337,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         self.pass(begin, stored, name)
     }
 
-    /// Looks at how the archive ends.
+    /// Reads the end of the archive.
     fn end(&mut self) -> Result<End, Broken> {
         let (mut at, until) = (self.next, self.total.min(self.next.saturating_add(TAIL)));
         let (mut zeros, mut litter) = (0, false);
@@ -360,7 +361,7 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 }
 
-/// Returns the bytes that follow a header; old programs leave it blank where there are none.
+/// Returns the number of bytes after a header; old programs leave it blank for none.
 fn size(header: &Header) -> io::Result<u64> {
     let is_blank = |byte: &u8| matches!(byte, 0 | b' ');
     match header.as_old().size.iter().all(is_blank) {
@@ -388,7 +389,7 @@ fn is_zero(block: &[u8]) -> bool {
     block.iter().all(|byte| *byte == 0)
 }
 
-/// Whether a header has the sum that it says; old programs added bytes with a sign.
+/// Returns whether a header has its stated checksum; old programs summed signed bytes.
 fn is_sound(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let others = || bytes[..148].iter().chain(&bytes[156..]);
@@ -408,14 +409,14 @@ fn until_zero(mut name: Vec<u8>) -> Vec<u8> {
     name
 }
 
-/// A member's path without what says that it is below where the archive is unpacked.
+/// Returns a member's path without a leading `./`, `/` and the like.
 pub(super) fn plain(path: &[u8]) -> String {
     let text = readable(path);
     let parts = text.split('/').filter(|part| !part.is_empty() && *part != ".");
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Bytes as text, in which those that are none are written as `\xff`, so that unlike names stay unlike.
+/// Converts bytes to text; bytes that are not UTF-8 become `\xff`, so that different names stay different.
 fn readable(bytes: &[u8]) -> String {
     bytes.utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(chunk.valid());
