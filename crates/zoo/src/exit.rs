@@ -137,7 +137,7 @@ impl From<UnknownVariant> for Failure {
     fn from(error: UnknownVariant) -> Self {
         let names: Vec<String> = error.candidates.iter().map(|name| format!("`{name}`")).collect();
         let help = match (names.split_last(), &error.weights_of) {
-            (None, None) => "`zoo list` names them all".into(),
+            (None, None) => "`zoo list` lists all of them".into(),
             (None, Some(variant)) => format!("`zoo show {variant}` lists its weights"),
             (Some((last, [])), _) => format!("did you mean {last}?"),
             (Some((last, others)), _) => format!("did you mean {} or {last}?", others.join(", ")),
@@ -172,30 +172,30 @@ impl From<&FetchError> for Failure {
     fn from(error: &FetchError) -> Self {
         let help = match error {
             FetchError::Sources { .. } => {
-                Some("`zoo links` tells which URLs are dead; `--mirror` names another place")
+                Some("`zoo links` shows which URLs are dead; `--mirror` names another source")
             }
             FetchError::Mismatch {
                 said_by: "zoo.blocks",
                 ..
             } => Some(
-                "the server sends damaged bytes; if it does not, delete zoo.blocks, which can be made again",
+                "the server sends damaged bytes; if it does not, delete zoo.blocks, which is created again",
             ),
             FetchError::Mismatch {
                 said_by: registry::COPY_NOTE,
                 ..
-            } => Some("`zoo verify --repair` removes it and makes it anew"),
+            } => Some("`zoo verify --repair` removes it and makes it again"),
             FetchError::Mismatch { .. } => Some(
-                "the publisher replaced the file, or someone else did; if you did, `zoo pin NAME --accept-changed NAME` pins it",
+                "the publisher or someone else replaced the file; if you did, `zoo pin NAME --accept-changed NAME` pins it",
             ),
-            FetchError::Damaged { .. } => Some("`zoo verify --repair` without --offline brings it back"),
+            FetchError::Damaged { .. } => Some("`zoo verify --repair` without --offline downloads it again"),
             FetchError::Absent { .. } => Some("put it there, or change its `path` in zoo.toml"),
             FetchError::NotPinned { .. } => Some("without --locked the first download pins it"),
             FetchError::Offline { .. } => {
                 Some("without --offline it is downloaded; `--mirror FOLDER` needs no network")
             }
-            FetchError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
-                "`zoo cache gc` and `zoo cache prune` make room; the next fetch goes on where this one stopped",
-            ),
+            FetchError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("`zoo cache gc` and `zoo cache prune` make room; the next fetch resumes")
+            }
             _ => None,
         };
         Self {
@@ -216,18 +216,18 @@ impl From<&LocationError> for Failure {
         let (exit, help) = match error.fault {
             Fault::Absent => (
                 Exit::Missing,
-                Some("names in a store are exact; `--out` makes no bucket, it must be there"),
+                Some("names in a store are exact, and `--out` creates no bucket"),
             ),
             Fault::Disk => (Exit::Disk, None),
             Fault::Network => (
                 Exit::Network,
-                Some("answers that were there are kept: the same command goes on where this one stopped"),
+                Some("existing answers are kept: the same command resumes"),
             ),
             Fault::Forbidden => (
                 Exit::Network,
                 Some(
-                    "keys and address of a store come from the environment, as AWS_ACCESS_KEY_ID, \
-                     AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT do for s3://",
+                    "credentials and address of a store come from the environment: AWS_ACCESS_KEY_ID, \
+                     AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT for s3://",
                 ),
             ),
         };
@@ -252,7 +252,7 @@ impl From<CheckpointError> for Failure {
             CheckpointError::Set { .. } => Self::new(Exit::Usage, error),
             CheckpointError::Source { path, source } => {
                 let failure = Self::from(source);
-                let message = format!("{} is not written: {}", path.display(), failure.message);
+                let message = format!("{} was not written: {}", path.display(), failure.message);
                 Self { message, ..failure }
             }
             _ => Self::new(Exit::Other, error),
@@ -261,7 +261,7 @@ impl From<CheckpointError> for Failure {
 }
 
 /// Advice if values differ from the stored ones.
-const DAMAGED: &str = "the disk lost bytes, or somebody changed them: `zoo verify --deep --repair` makes the prepared weights anew";
+const DAMAGED: &str = "the disk lost bytes, or they were changed: `zoo verify --deep --repair` makes the prepared weights again";
 
 impl From<WeightError> for Failure {
     fn from(error: WeightError) -> Self {
@@ -285,14 +285,14 @@ impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         match &error {
             ReportError::Markers { .. } => Self::new(Exit::Usage, &error).help(
-                "put the line there, and its other half: what lies between the two is replaced each time",
+                "add this line and its other half: the text between the two is replaced each time",
             ),
             ReportError::Io { .. } => Self::new(Exit::Disk, error),
             ReportError::Layers { .. } => Self::new(Exit::Other, &error).help(
-                "`zoo profile NAME --out FILE` writes it anew; without the file the page has no chart of layers",
+                "`zoo profile NAME --out FILE` writes it again; without the file the page has no chart of layers",
             ),
             ReportError::Evaluation { .. } => Self::new(Exit::Other, &error)
-                .help("`zoo eval` writes it anew; a file of something else belongs in another folder"),
+                .help("`zoo eval` writes it again; other files belong in another folder"),
             _ => Self::new(Exit::Other, error),
         }
     }
@@ -323,7 +323,7 @@ impl From<RuntimeError> for Failure {
                 Self::new(Exit::Memory, error).help("a smaller batch or size needs less")
             }
             RuntimeError::NoBackend { .. } => {
-                Self::new(Exit::Usage, error).help("`zoo doctor` says what runs in which precision")
+                Self::new(Exit::Usage, error).help("`zoo doctor` lists the backends and their precisions")
             }
             _ => Self::new(Exit::Other, error),
         }
@@ -351,7 +351,10 @@ impl From<hrnet_zoo::Error> for Failure {
                 failure.help(format!("it has {}", known.join(", ")))
             }
             Error::AmbiguousProfile { name, candidates } => {
-                let failure = Self::new(Exit::Usage, format!("`{name}` stands for several preprocessings"));
+                let failure = Self::new(
+                    Exit::Usage,
+                    format!("`{name}` matches several preprocessing profiles"),
+                );
                 failure.help(format!("choose one of {}", candidates.join(", ")))
             }
             Error::Changed { .. } => {

@@ -27,7 +27,7 @@ pub(crate) struct Output {
 /// The failure of a value without a JSON form. Our types have string keys, so only a path can fail: JSON is text, and a
 /// replacement text would name no file.
 fn no_json(error: serde_json::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("cannot be told as JSON: {error}"))
+    Failure::new(Exit::Usage, format!("cannot be written as JSON: {error}"))
         .help("without --json paths are printed as the system has them")
 }
 

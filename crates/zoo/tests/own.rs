@@ -348,7 +348,7 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
     let error = more("w24", "24,48,96,192").failed(1);
     assert!(error.contains("the file has the tensors of w20"), "{error}");
     let error = more("W20", "20,40,80,160").failed(2);
-    assert!(error.contains("`w20` is a variant already"), "{error}");
+    assert!(error.contains("`w20` is already a variant"), "{error}");
     more("hrnet_w18_c", "20,40,80,160").failed(2);
     let said = more("mine", "20,40,80,160").said();
     assert!(said.contains("next: `zoo classify PHOTO --model mine`"), "{said}");

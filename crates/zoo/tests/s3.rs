@@ -243,7 +243,7 @@ fn what_is_wrong_with_a_bucket_is_told_with_what_to_do() {
     let mut cloud = Cloud::new();
     let error = cloud.eval("s3://zoo/nothing", "out", &[]).failed(7);
     assert!(
-        error.contains("s3://zoo/nothing: there is no such file or folder"),
+        error.contains("s3://zoo/nothing: no such file or folder"),
         "{error}"
     );
     let error = cloud.eval("s3://zoos/shards", "out", &[]).failed(7);

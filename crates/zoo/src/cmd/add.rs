@@ -80,7 +80,7 @@ impl Add {
         let added = self.variant(&manifest, &told).added_to(text);
         let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
             message: format!(
-                "nothing was written: with `{}` it would be wrong: {}",
+                "nothing was written: with `{}` the manifest would be invalid: {}",
                 self.name, failure.message
             ),
             ..failure
@@ -101,9 +101,9 @@ impl Add {
             None => Ok(()),
             Some(variant) => Err(Failure::new(
                 Exit::Usage,
-                format!("`{}` is a variant already: choose another name", variant.name),
+                format!("`{}` is already a variant: choose another name", variant.name),
             )
-            .help(format!("`zoo show {}` tells about it", variant.name))),
+            .help(format!("`zoo show {}` shows it", variant.name))),
         }
     }
 

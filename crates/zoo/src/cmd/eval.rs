@@ -135,9 +135,8 @@ fn check_offline<'a>(cx: &Context, places: impl IntoIterator<Item = &'a Location
     match remote.next().filter(|_| cx.offline) {
         None => Ok(()),
         Some(place) => {
-            let what = format!("{place}: a store is asked over the network, and --offline forbids that");
-            Err(Failure::new(Exit::Usage, what)
-                .help("without --offline, or with a copy on this machine, it goes"))
+            let what = format!("{place}: it is read over the network, which --offline forbids");
+            Err(Failure::new(Exit::Usage, what).help("drop --offline, or use a copy on this machine"))
         }
     }
 }
@@ -166,7 +165,7 @@ impl Eval {
             .collect();
         if runs.len() > 2 {
             let what = format!(
-                "{} evaluations: two names or two precisions can be compared",
+                "{} evaluations: expected at most two, of two names or of two precisions",
                 runs.len()
             );
             return Err(Failure::new(Exit::Usage, what));
@@ -179,10 +178,13 @@ impl Eval {
         let weights = brought.as_ref().map(|brought| &brought.weights);
         if weights.is_some_and(WeightsArg::are_seeded) {
             cx.out
-                .warn("seeded weights were never trained: the accuracy means nothing");
+                .warn("random weights were never trained: the accuracy is meaningless");
         }
         let Some(data) = &self.data else {
-            return Err(Failure::new(Exit::Usage, "--data names the images"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "--data PATH is missing: it names the images",
+            ));
         };
         let classes = cx.variant(runs[0].0)?.spec.head.classes;
         let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), classes)?;
@@ -283,14 +285,14 @@ impl Eval {
 
     fn undecided(&self, cx: &Context, subject: &Subject, points: Points) -> Result<Undecided, Failure> {
         if self.shard != Shard::WHOLE {
-            let what = "--until-decided with --shard: a shard alone does not settle what the whole is";
+            let what = "--until-decided with --shard: a shard alone does not decide about the whole";
             return Err(Failure::new(Exit::Usage, what));
         }
         let claims = subject.claims(cx.zoo()?);
         let first = claims.iter().find(|claimed| claimed.top == 1);
         let claimed = first.ok_or_else(|| {
             let what = format!(
-                "--until-decided: no top-1 accuracy of {} is claimed",
+                "--until-decided: {} has no claimed top-1 accuracy",
                 subject.variant.name
             );
             Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
@@ -384,7 +386,7 @@ impl Merge {
         let parts = parts(&self.files)?;
         let answers = merge(&parts).map_err(|error| {
             Failure::new(Exit::Some, error)
-                .help("each shard runs by `zoo eval … --shard I/N` with the same options")
+                .help("run each shard as `zoo eval … --shard I/N` with the same options")
         })?;
         let mut header = parts[0].header.clone();
         header.shard = Shard::WHOLE;
@@ -401,11 +403,11 @@ impl Compare {
         check_offline(cx, [&self.first, &self.second])?;
         let [first, second]: [Part; 2] = parts(&[self.first.clone(), self.second.clone()])?
             .try_into()
-            .map_err(|_| Failure::new(Exit::Usage, "expected two files of answers, and no folders"))?;
+            .map_err(|_| Failure::new(Exit::Usage, "expected two files of answers, not folders"))?;
         let data = [&first, &second].map(|part| &part.header.key.data);
         if data[0] != data[1] {
             let what = format!(
-                "{} and {} are of other images: {} and {}",
+                "{} and {} have different images: {} and {}",
                 self.first, self.second, data[0].digest, data[1].digest
             );
             return Err(Failure::new(Exit::Usage, what));

@@ -98,7 +98,7 @@ impl Export {
         let graph = variant.spec.graph(Shape::square(1, preprocess.crop))?;
         let weights = self.weights.load(cx, named, &graph)?;
         if self.weights.are_seeded() {
-            cx.out.warn("seeded weights were never trained");
+            cx.out.warn("random weights were never trained");
         }
         let (output, name) = (self.output.display(), &variant.name);
         match format {
@@ -135,7 +135,7 @@ impl Export {
                     self.output.display()
                 );
                 Err(Failure::new(Exit::Usage, what)
-                    .help("--format onnx or --format safetensors says what to write"))
+                    .help("--format onnx or --format safetensors selects the format"))
             }
         }
     }
@@ -221,7 +221,7 @@ impl Export {
             .count();
         if kept > 0 {
             cx.out.warn(&format!(
-                "in 8 bits in this file, for QDQ has none of 16: {} that the calibration keeps in 16 bits",
+                "kept in 16 bits by the calibration, but in 8 bits in this file, as QDQ has no 16-bit form: {}",
                 counted(kept, "layer")
             ));
         }

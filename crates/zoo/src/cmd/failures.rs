@@ -9,7 +9,7 @@ use registry::FetchError;
 const NAMED: usize = 3;
 
 /// Advice if servers cannot be reached.
-const UNREACHABLE: &str = "`zoo links` says which URLs answer; HTTPS_PROXY names a proxy, `--mirror DIR|URL` another place, and \
+const UNREACHABLE: &str = "`zoo links` shows which URLs answer; HTTPS_PROXY names a proxy, `--mirror DIR|URL` another place, and \
                            `--offline --mirror DIR` needs no network";
 
 /// Advice if files may not be downloaded.

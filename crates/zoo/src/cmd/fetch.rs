@@ -109,7 +109,7 @@ impl PlanLine<'_> {
             .bytes
             .map_or("unknown size".into(), |bytes| format!("{bytes} bytes"));
         let kept = match (self.action, self.kept_bytes) {
-            ("download", kept) if kept > 0 => format!(", {kept} of them there already"),
+            ("download", kept) if kept > 0 => format!(", {kept} of them already here"),
             _ => String::new(),
         };
         let from = match self.from.as_slice() {

@@ -134,12 +134,14 @@ impl Fidelity {
             };
             match found {
                 Some(backend) => runs.push((*precision, backend)),
-                None => cx.out.note(&format!("{precision}: nothing runs it, left out")),
+                None => cx.out.note(&format!("{precision}: no backend runs it, skipped")),
             }
         }
         match runs.is_empty() {
-            true => Err(Failure::new(Exit::NoData, "nothing runs any of these precisions")
-                .help("`zoo doctor` says what runs in which precision")),
+            true => Err(
+                Failure::new(Exit::NoData, "no backend runs any of these precisions")
+                    .help("`zoo doctor` lists the backends and their precisions"),
+            ),
             false => Ok(runs),
         }
     }

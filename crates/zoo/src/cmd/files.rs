@@ -45,7 +45,7 @@ impl Files {
     /// Returns the chosen files; a tag alone chooses by tag.
     pub(crate) fn choose<'a>(&self, cx: &'a Context) -> Result<Vec<File<'a>>, Failure> {
         if self.names.is_empty() && self.tag.is_empty() {
-            return Err(Failure::new(Exit::Usage, "no variant is named").help("`all` stands for every one"));
+            return Err(Failure::new(Exit::Usage, "no variant is named").help("`all` selects every variant"));
         }
         self.with_source(cx, self.source.as_deref())
     }
@@ -94,8 +94,8 @@ impl Files {
         };
         named.sort_by_key(place);
         if named.is_empty() {
-            let message = "no variant has a name or tag like that";
-            return Err(Failure::new(Exit::NotFound, message).help("`zoo list` names them all"));
+            let message = "no variant has such a name or tag";
+            return Err(Failure::new(Exit::NotFound, message).help("`zoo list` lists all of them"));
         }
         Ok(named)
     }

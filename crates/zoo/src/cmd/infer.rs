@@ -56,9 +56,7 @@ impl Infer {
         let images = npy::read(&self.input)?;
         runtime::check_finite(&images, whole.input_shape()).map_err(|error| {
             let failure = Failure::new(Exit::Usage, format!("{}: {error}", self.input.display()));
-            failure.help(
-                "a network makes numbers of NaN and infinity that mean nothing; numpy.isfinite finds them",
-            )
+            failure.help("the logits of NaN and infinity would be meaningless; numpy.isfinite finds them")
         })?;
         check_output(&self.output)?;
         let weights = self.model.weights.load(cx, named, &whole)?;
@@ -98,10 +96,10 @@ impl Infer {
             let (output, count) = (self.output.display(), taps.len());
             let failure = Failure::new(
                 Exit::Usage,
-                format!("{output}: {count} arrays do not fit one .npy file"),
+                format!("{output}: a .npy file holds one array, not {count}"),
             );
             return Err(failure.help(format!(
-                "--output {} takes them all, under their names",
+                "--output {} holds all of them by name",
                 self.output.with_extension("npz").display()
             )));
         }
@@ -120,7 +118,7 @@ fn batch(input: &Path, shape: &[usize]) -> Result<Shape, Failure> {
         [_, _, 3] => {
             "the batch axis is missing and this looks like HWC: numpy.ascontiguousarray(x.transpose(2, 0, 1)[None])"
         }
-        _ => "`zoo preprocess` makes such an array of photos",
+        _ => "`zoo preprocess` writes such an array from photos",
     };
     let what = format!(
         "{}: expected an array of shape [n, 3, h, w], found {shape:?}",

@@ -32,7 +32,9 @@ impl Links {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         let files = self.files.choose_or_all(cx)?;
         if cx.offline {
-            return Err(Failure::new(Exit::Usage, "links are probed over the network").help("drop --offline"));
+            return Err(
+                Failure::new(Exit::Usage, "links are checked over the network").help("drop --offline")
+            );
         }
         let artifacts: Vec<_> = files.iter().map(|(_, artifact)| *artifact).collect();
         let mut limits = cx.fetcher().limits;

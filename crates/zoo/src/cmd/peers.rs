@@ -133,7 +133,7 @@ impl List {
         cx.out
             .data(&table(&["peer", "installed", "what runs", "takes"], lines))?;
         cx.out.note(&format!(
-            "looked for in {} (ZOO_PEERS names another folder; without it `peers` in the cache, which ZOO_CACHE moves)",
+            "searched in {} (ZOO_PEERS names another folder; the default is `peers` in the cache, which ZOO_CACHE moves)",
             environment.root().display()
         ));
         if rows.iter().all(|row| row.installed.is_none()) {
@@ -332,12 +332,12 @@ impl Race {
             asked.into_iter().partition(|one| is_ours(*one));
         for precision in others {
             cx.out
-                .note(&format!("{precision}: our engine does not run it here, left out"));
+                .note(&format!("{precision}: our engine does not run it here, skipped"));
         }
         match runs.is_empty() {
             true => Err(
                 Failure::new(Exit::NoData, "our engine runs none of these precisions")
-                    .help("`zoo doctor` says what runs in which precision"),
+                    .help("`zoo doctor` lists the backends and their precisions"),
             ),
             false => Ok(runs),
         }

@@ -50,7 +50,7 @@ impl Pin {
         let files = self.files.choose(cx)?;
         let accepted = self.accepted(cx)?;
         if cx.offline {
-            return Err(Failure::new(Exit::Usage, "pins are made over the network").help("drop --offline"));
+            return Err(Failure::new(Exit::Usage, "pinning needs the network").help("drop --offline"));
         }
         let mut lock = cx.lock()?;
         // A lock of its own: nothing is pinned there that could refuse what comes.

@@ -104,7 +104,9 @@ impl<'a> Teller<'a> {
         let lines = self.failures().lines(&names, &lock(&self.missing));
         for line in &lines {
             self.say(|| match line.advice {
-                None => self.out.warn(&format!("{}; taken from elsewhere", line.text)),
+                None => self
+                    .out
+                    .warn(&format!("{}; downloaded from another source", line.text)),
                 Some(_) => self.out.failure(&Failure::new(Exit::Network, &line.text)),
             });
         }

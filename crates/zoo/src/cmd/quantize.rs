@@ -98,7 +98,7 @@ impl Quantize {
         write(cx, &file, Calibrated::of(calibration))?;
         match seen.failures.as_slice() {
             [] => Ok(()),
-            _ => Err(seen.told(photos.len(), "the ranges are of the others")),
+            _ => Err(seen.told(photos.len(), "the ranges cover the others")),
         }
     }
 

@@ -51,7 +51,7 @@ struct Line<'a> {
 }
 
 /// Advice about damage.
-const REPAIR: &str = "`zoo verify --repair` downloads what is damaged again and makes prepared weights anew; files of your own it leaves alone";
+const REPAIR: &str = "`zoo verify --repair` downloads damaged files and makes damaged prepared weights again; it never changes your own files";
 
 type Outcome = Result<Option<Verified>, FetchError>;
 

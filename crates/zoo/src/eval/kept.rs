@@ -36,7 +36,7 @@ impl Kept {
         let open = |path: &Path| {
             Book::open(path, header).map_err(|error| {
                 Failure::new(Exit::Usage, error)
-                    .help("another folder, by --out, or deleting the file, begins anew")
+                    .help("another folder (--out), or deleting the file, starts a new evaluation")
             })
         };
         if let Some(path) = place.on_disk() {

@@ -48,7 +48,7 @@ impl NightEvalArgs {
     pub(crate) fn plan(&self, cx: &Context, usual: usize) -> Result<Option<NightEval<'_>>, Failure> {
         let Some(data) = self.data.clone().filter(|data| !data.is_empty()) else {
             cx.out
-                .note("no data set: no accuracy is measured; --data or $ZOO_DATA names one");
+                .note("no data set, so no accuracy is measured; --data or $ZOO_DATA names one");
             return Ok(None);
         };
         let data = Location::parse(data).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
@@ -98,7 +98,7 @@ impl NightEval<'_> {
         let untrained = left_out.len() - failed;
         if untrained > 0 {
             cx.out.note(&format!(
-                "no accuracy of {} whose weights are not in the cache: `zoo fetch all` downloads them",
+                "no accuracy of {}: the weights are not in the cache; `zoo fetch all` downloads them",
                 counted(untrained, "network")
             ));
         }
@@ -143,7 +143,7 @@ impl NightEval<'_> {
         let good = [0, i32::from(Exit::Some.code())];
         let told = aside::run(&aside::program()?, &arguments, "", &good)?;
         serde_json::from_str(&told).map_err(|error| {
-            let what = format!("the evaluation of {} told no summary: {error}", variant.name);
+            let what = format!("the evaluation of {} printed no summary: {error}", variant.name);
             Failure::new(Exit::Other, what)
         })
     }

@@ -223,7 +223,7 @@ impl FromStr for Points {
         let points = number.filter(|points: &f64| *points > 0.0 && *points <= 100.0);
         points
             .map(|points| Self(points / 100.0))
-            .ok_or_else(|| format!("`{text}` is no distance: expected percentage points, as 0.5pp"))
+            .ok_or_else(|| format!("`{text}` is not a distance: expected percentage points, such as 0.5pp"))
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
             text.push_str(&format!("  {error}\n"));
         }
         if unreadable.len() > NAMED {
-            text.push_str("  and so on: the file of answers names them all\n");
+            text.push_str("  and more: the file of answers lists all of them\n");
         }
     }
     if let Some(digest) = &summary.images_sha256 {
@@ -149,8 +149,8 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
         std::cmp::Ordering::Equal => "neither",
     };
     let verdict = match p {
-        p if p < 0.05 => format!("{better} is better, and not by chance"),
-        _ => "the difference may be chance".into(),
+        p if p < 0.05 => format!("the difference is significant: {better} is better"),
+        _ => "the difference is not significant".into(),
     };
     let share = 100.0 * agreeing as f64 / images.max(1) as f64;
     let alone = [(names[0], only_first), (names[1], only_second)]

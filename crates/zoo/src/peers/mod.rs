@@ -180,7 +180,7 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Peer>, Failure> {
     let one = |name: &String| {
         find(name).ok_or_else(|| {
             if runtime::PEERS.contains(&name.as_str()) {
-                let what = format!("`{name}` is no Python package here, but a feature of this program");
+                let what = format!("`{name}` is not a Python package here but a feature of this program");
                 return Failure::new(Exit::NotFound, what).help(format!(
                     "`cargo build --release -p zoo --features {name}` builds it in"
                 ));

@@ -108,7 +108,10 @@ fn pruning_keeps_what_other_manifests_name() {
     assert!(place.published(0).exists() && place.published(1).exists());
     fs::remove_file(other.join("zoo.toml")).expect("removed");
     let told = pruned(&[]);
-    assert!(told.contains("is gone") && told.contains("--gone"), "{told}");
+    assert!(
+        told.contains("no longer exists") && told.contains("--gone"),
+        "{told}"
+    );
     assert!(place.published(1).exists(), "kept by what it named last");
     let told = pruned(&["--gone"]);
     assert!(told.contains("1 file removed, 9.0 MB"), "{told}");

@@ -156,7 +156,7 @@ impl Clear {
         };
         tell(cx, cx.cache().clear(&kinds, !self.yes), !self.yes)?;
         if !self.yes {
-            cx.out.note("nothing was removed: --yes removes it");
+            cx.out.note("nothing was removed; --yes removes these files");
         }
         Ok(())
     }
@@ -202,9 +202,10 @@ impl Keepers {
         {
             let doubt = match &user.state {
                 UserState::There => None,
-                UserState::Gone => {
-                    Some("is gone: what it named is kept, `zoo cache prune --gone` removes that".to_owned())
-                }
+                UserState::Gone => Some(
+                    "no longer exists: what it named is kept; `zoo cache prune --gone` removes that"
+                        .to_owned(),
+                ),
                 UserState::Unreadable(reason) => {
                     Some(format!("cannot be read ({reason}): what it named is kept"))
                 }

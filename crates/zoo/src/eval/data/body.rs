@@ -81,7 +81,7 @@ impl Asked {
                     let place = whole.get_mut(at..).and_then(|rest| rest.get_mut(..piece.len()));
                     match place {
                         Some(place) => place.copy_from_slice(&piece),
-                        None => return Ok(Err("a piece lies behind its end".into())),
+                        None => return Ok(Err("a piece is behind its end".into())),
                     }
                 }
                 Ok(Ok(whole))

@@ -49,9 +49,9 @@ impl Folders {
         let first = folders.split('/').next().unwrap_or_default();
         let class = self.class(first).ok_or_else(|| no_class(first))?;
         match self.wnid(folders)? {
-            Some((name, wnid)) if wnid != class.index() => Err(format!(
-                "the folders `{first}` and `{name}` stand for two classes"
-            )),
+            Some((name, wnid)) if wnid != class.index() => {
+                Err(format!("the folders `{first}` and `{name}` are two classes"))
+            }
             _ => Ok(class),
         }
     }
@@ -67,9 +67,7 @@ impl Folders {
             let Some(class) = self.class(name) else { continue };
             match found {
                 Some((first, other)) if other != class => {
-                    return Err(format!(
-                        "the folders `{first}` and `{name}` stand for two classes"
-                    ));
+                    return Err(format!("the folders `{first}` and `{name}` are two classes"));
                 }
                 _ => found = Some((name, class)),
             }
@@ -84,9 +82,7 @@ impl Folders {
         for name in folders.split('/') {
             match (self.wnids.get(name), found) {
                 (Some(class), Some((first, other))) if other != *class => {
-                    return Err(format!(
-                        "the folders `{first}` and `{name}` stand for two classes"
-                    ));
+                    return Err(format!("the folders `{first}` and `{name}` are two classes"));
                 }
                 (Some(class), _) => found = Some((name, *class)),
                 (None, _) => {}
@@ -107,7 +103,7 @@ impl Folders {
 }
 
 fn no_class(folder: &str) -> String {
-    format!("the folder `{folder}` stands for no class")
+    format!("the folder `{folder}` has no known class")
 }
 
 /// Replaces the entries' labels with those of a file: a JSON list of lists of classes by image number, such as the `real.json`
@@ -159,13 +155,13 @@ mod tests {
         assert_eq!(any("n01443537/7"), Ok(1), "a part of a large folder");
         assert_eq!(any("imagenet-v2/12"), Ok(12));
         assert_eq!(any("12/12"), Ok(12));
-        assert!(any("3/12").is_err_and(|why| why.contains("`3` and `12` stand for two classes")));
+        assert!(any("3/12").is_err_and(|why| why.contains("`3` and `12` are two classes")));
         assert!(any("n01440764/n01443537").is_err());
-        assert!(any("val/cats").is_err_and(|why| why == "the folder `cats` stands for no class"));
+        assert!(any("val/cats").is_err_and(|why| why == "the folder `cats` has no known class"));
         let outermost = |path: &str| folders.outermost(path).map(Class::index);
         assert_eq!(outermost("n01443537/7/deep"), Ok(1));
         assert_eq!(outermost("7/n0/3"), Ok(7));
-        assert!(outermost("val/n01443537").is_err_and(|why| why == "the folder `val` stands for no class"));
+        assert!(outermost("val/n01443537").is_err_and(|why| why == "the folder `val` has no known class"));
         assert!(outermost("0/n01443537").is_err());
     }
 }

@@ -83,7 +83,7 @@ fn labels(data: &Location, images: Vec<Listed>, classes: usize, labelled: bool) 
                 vec![class.map_err(|why| folders.failure(data, &name, &why))?.index()]
             }
             None => {
-                let what = format!("{data}: {name} has no class: it lies in no folder");
+                let what = format!("{data}: {name} has no class: it is not in a folder");
                 return Err(Failure::new(Exit::Usage, what).help(
                     "put images into folders by class, write a list, one `PATH CLASS` a line, or give classes by image \
                      number with --labels",

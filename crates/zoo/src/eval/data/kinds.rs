@@ -22,7 +22,7 @@ pub(super) const PACKED: &str = "unpack it first: `tar -xf` makes a folder, `gzi
                       are read in a random order, which a compressed file does not allow";
 const LIST: &str =
     "`zoo eval` takes a folder of folders by class, tar archives, or a list of `PATH CLASS` lines";
-const AGAIN: &str = "the download went wrong: bring the file again";
+const AGAIN: &str = "the download failed: download the file again";
 
 /// First bytes of unsupported files, their kinds, and advice.
 const MAGIC: [(&[u8], &str, &str); 18] = [
@@ -58,7 +58,7 @@ const MAGIC: [(&[u8], &str, &str); 18] = [
     (
         b"version https://git-lfs",
         "a pointer of Git LFS",
-        "`git lfs pull` brings the file itself",
+        "`git lfs pull` downloads the file itself",
     ),
 ];
 

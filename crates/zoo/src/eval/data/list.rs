@@ -25,8 +25,11 @@ pub(super) fn find(file: &Location, root: Option<&Location>) -> Result<Found, Fa
         }
         let bad = |what: &str| Failure::new(Exit::Usage, format!("{file}:{}: {what}", index + 1));
         let (name, labels) = parse(line).ok_or_else(|| {
-            bad(&format!("`{}` is no image with its class", line.escape_debug()))
-                .help("expected PATH CLASS, as `val/ILSVRC2012_val_00000001.JPEG 65`")
+            bad(&format!(
+                "`{}` is not an image with its class",
+                line.escape_debug()
+            ))
+            .help("expected PATH CLASS, as `val/ILSVRC2012_val_00000001.JPEG 65`")
         })?;
         let name = plain(name, &place);
         if root.is_some() && leaves(&name) {

@@ -113,12 +113,12 @@ impl Images {
                 kinds::Kind::Tar => tarball::find(std::slice::from_ref(path), classes, labelled),
                 kinds::Kind::List => list::find(path, root),
                 kinds::Kind::Other(what, advice) => {
-                    let what = format!("{path}: {what}, which is no data set");
+                    let what = format!("{path}: {what}, which is not a data set");
                     Err(Failure::new(Exit::Usage, what).help(advice))
                 }
             },
             Kind::Absent => {
-                let what = format!("{path}: there is no such file or folder");
+                let what = format!("{path}: no such file or folder");
                 Err(Failure::new(Exit::Missing, what))
             }
         }

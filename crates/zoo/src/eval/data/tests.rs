@@ -159,7 +159,7 @@ fn a_mapping_that_does_not_fit_is_an_error_and_not_a_low_score() {
         assert!(matches!(failure.exit, Exit::Usage | Exit::Missing), "{failure:?}");
         failure.message
     };
-    assert!(error("cats").contains("the folder `tabby` stands for no class"));
+    assert!(error("cats").contains("the folder `tabby` has no known class"));
     assert!(error("big.txt").contains("a.jpg: class 1000, but the network knows 0 to 999"));
     assert!(error("odd.txt").contains("odd.txt:1: `a.jpg one` is no image with its class"));
     assert!(error("twice.txt").contains("a.jpg is there twice"));
@@ -197,7 +197,7 @@ fn what_systems_leave_behind_is_passed_over_and_deeper_folders_are_walked() {
     assert!(
         failure
             .message
-            .contains("`n01440764` and `n01443537` stand for two classes"),
+            .contains("`n01440764` and `n01443537` are two classes"),
         "{failure:?}"
     );
 }

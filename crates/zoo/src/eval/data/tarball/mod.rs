@@ -154,7 +154,7 @@ impl Look {
     /// Returns the class that a `.cls` member holds, unless a WordNet id around the image contradicts it.
     fn class(&self, archive: &Location, image: &str, name: &str, text: &[u8]) -> Result<usize, Failure> {
         let bad = |what: String| Failure::new(Exit::Usage, format!("{archive}: {what}"));
-        let class = number(text).map_err(|text| bad(format!("{name}: `{text}` is no class number")))?;
+        let class = number(text).map_err(|text| bad(format!("{name}: `{text}` is not a class number")))?;
         let folders = image.rsplit_once('/').map_or("", |(folders, _)| folders);
         match self.folders.any(folders) {
             Ok(Class::Wnid(other)) if other != class => Err(bad(format!(
@@ -198,7 +198,7 @@ fn told(archive: &Location, end: End, last: Option<&Member>) -> Option<Incomplet
         End::Unmarked => format!(
             "{archive}: has no end mark after {after}: it may have been cut there, and images may be missing"
         ),
-        End::Litter => format!("{archive}: something that is no member follows its end mark, after {after}"),
+        End::Litter => format!("{archive}: data that is not a member follows its end mark, after {after}"),
     };
     Some(Incomplete::Doubtful(what))
 }
@@ -216,9 +216,9 @@ fn failure(archive: &Location, broken: &Broken) -> Failure {
                 Kind::Tar | Kind::List => Failure::new(Exit::Usage, what),
             },
         },
-        Broken::Damaged { .. } => Failure::new(Exit::Checksum, what).help("bring the archive again"),
+        Broken::Damaged { .. } => Failure::new(Exit::Checksum, what).help("download the archive again"),
         Broken::Cut { .. } => Failure::new(Exit::Checksum, what)
-            .help("bring the rest of it: `tar -tf` of a whole archive exits with 0"),
+            .help("download the rest of it: `tar -tf` of a whole archive exits with 0"),
         Broken::GoesOn { .. } => Failure::new(Exit::Usage, what).help(
             "archives that were put together by `cat` end for most programs where the first one does: `tar -A` joins them, \
              or keep them apart in a folder",

@@ -39,7 +39,7 @@ impl Pax {
 
     /// Returns the value of a key that is a number.
     pub(super) fn number(&self, key: &str) -> Result<Option<u64>, String> {
-        let parse = |value: &[u8]| number(value).ok_or_else(|| format!("its {key} is no number"));
+        let parse = |value: &[u8]| number(value).ok_or_else(|| format!("its {key} is not a number"));
         self.get(key).map(parse).transpose()
     }
 

@@ -147,9 +147,9 @@ impl Map {
         let (mut at, mut next, mut laid) = (0, 0_u64, Vec::new());
         for (offset, length) in pieces {
             let end = offset.checked_add(length).filter(|end| *end <= bytes);
-            let end = end.ok_or("a piece lies behind its end")?;
+            let end = end.ok_or("a piece is behind its end")?;
             if offset < at {
-                return Err("its pieces lie over each other".into());
+                return Err("its pieces overlap".into());
             }
             let last = next.checked_add(length).filter(|last| *last <= stored);
             let last = last.ok_or("the archive has fewer bytes of it than its map")?;

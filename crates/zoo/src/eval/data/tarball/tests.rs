@@ -157,7 +157,7 @@ fn a_sparse_member_whose_map_does_not_fit_is_named() {
         .end()
         .read();
     let why = |index: usize| bad[index].2.clone().expect_err("not readable");
-    assert!(why(0).contains("a piece lies behind its end"), "{}", why(0));
+    assert!(why(0).contains("a piece is behind its end"), "{}", why(0));
     assert!(why(1).contains("its version is not known"), "{}", why(1));
     assert!(why(2).contains("999999999999 bytes"), "{}", why(2));
     assert_eq!(bad[3], good("3/d.jpg", 3, "d"));
@@ -279,7 +279,7 @@ fn what_would_count_twice_or_with_a_class_in_doubt_is_refused() {
         .end();
     let told = odd.refused(Exit::Usage);
     assert!(
-        told.contains("a.cls: `cat\\u{1b}[2J` is no class number"),
+        told.contains("a.cls: `cat\\u{1b}[2J` is not a class number"),
         "{told}"
     );
 }
