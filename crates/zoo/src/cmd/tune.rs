@@ -1,5 +1,6 @@
-use std::fs;
+use std::fs::{self, File};
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use clap::Args;
 use harness::{Stopwatch, counted};
@@ -13,7 +14,7 @@ use crate::counts::{BATCH, SIDE, THREADS, count, up_to};
 use crate::files::write_whole;
 use crate::output::table;
 use crate::selector::{Selector, matching};
-use crate::{Failure, memory};
+use crate::{Exit, Failure, memory};
 
 /// Time every algorithm for every layer on this machine, so that the engine uses the fastest
 ///
@@ -50,6 +51,8 @@ pub(crate) struct Tune {
 
 impl Tune {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        let path = cx.costs_path()?;
+        let _alone = alone(&path)?;
         let mut costs = if self.again {
             runtime::Costs::default()
         } else {
@@ -88,10 +91,6 @@ impl Tune {
                 }
             }
         }
-        let path = cx.costs_path()?;
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
-        }
         write_whole(&path, Context::costs_text(&costs).as_bytes())?;
         if !tuned.is_empty() {
             cx.out.data(&table(
@@ -123,6 +122,20 @@ fn clocked(run: &mut dyn FnMut()) -> u64 {
     let mut watch = Stopwatch::start();
     run();
     watch.lap_ns()
+}
+
+/// Locks the times at this path as long as they are measured: two processes at once would slow each other down, and one of
+/// them would lose its times.
+fn alone(path: &Path) -> Result<File, Failure> {
+    let folder = ::files::folder_of(path);
+    let failed = |error| Failure::file(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
+    let held = ::files::try_hold(&path.with_extension("lock")).map_err(failed)?;
+    held.ok_or_else(|| {
+        let what = format!("{}: another `zoo tune` is timing on this machine", path.display());
+        Failure::new(Exit::Other, what)
+            .help("wait until it has ended; two at once would slow each other down")
+    })
 }
 
 /// Returns a table row: the layer, its algorithms from the fastest on, and the cost of the estimate's choice.

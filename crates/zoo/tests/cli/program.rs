@@ -128,3 +128,15 @@ fn fetching_without_a_network_tells_of_each_server_and_leaves_nothing_behind() {
         "{told}"
     );
 }
+
+#[test]
+fn two_tunes_at_once_do_not_time_each_other() {
+    let place = Place::new();
+    let doctor = place.zoo(&["doctor", "--json"]).json();
+    let unit = doctor["unit"].as_str().expect("a unit");
+    let folder = place.path().join("cache/tune");
+    std::fs::create_dir_all(&folder).expect("made");
+    let _held = files::hold(&folder.join(format!("{unit}.lock"))).expect("held");
+    let error = place.zoo(&["tune", "-m", "hrnet_w18_small"]).failed(1);
+    assert!(error.contains("another `zoo tune` is timing"), "{error}");
+}
