@@ -26,7 +26,7 @@ const TIMM: &str = "timm-224-bilinear-0.875";
 pub(crate) struct Add {
     /// Name of the new variant
     name: String,
-    /// Channels of the four branches, as 20,40,80,160
+    /// Channels of the four branches, e.g. 20,40,80,160
     #[arg(long, required = true, value_name = "W,W,W,W", value_delimiter = ',')]
     widths: Vec<usize>,
     /// Weight file: .pth, .pdparams or .safetensors. Without it the variant has no weights, and other commands need `--weights`

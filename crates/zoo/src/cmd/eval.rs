@@ -79,7 +79,7 @@ pub(crate) struct Eval {
     /// Evaluate only this part of the images, I of N, counted from 0; `zoo eval merge` combines the parts
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Evaluate only the first N images in the order of all runs, which is random but always the same
+    /// Evaluate only the first N images of the random order that all runs share
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Stop as soon as the accuracy is known to be within this many percentage points of the claim, or farther away, e.g. 0.5pp

@@ -11,13 +11,13 @@ use crate::cli::Cli;
 use crate::context::Context;
 use crate::files::write_whole;
 
-/// Write the manual pages into a folder
+/// Write manual pages into a folder
 ///
-/// Each command has a page: zoo.1, zoo-fetch.1, zoo-peers-race.1. `man -l DIR/zoo.1` shows one; in a folder man1 below one of
-/// `manpath`, such as /usr/local/share/man/man1, `man zoo-fetch` finds them.
+/// Writes one page per command: zoo.1, zoo-fetch.1, zoo-peers-race.1. `man -l DIR/zoo.1` shows a page. From a folder man1 below
+/// a folder of `manpath`, such as /usr/local/share/man/man1, `man zoo-fetch` shows it.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// The folder; it is made if it is missing
+    /// Target folder; created if missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Show {
     /// List every layer with its shape, parameters and multiply-accumulates
     #[arg(long)]
     layers: bool,
-    /// Print the engine's program for it instead: fused steps, kernels and memory at batch 1
+    /// Print the engine's plan instead: fused steps, kernels and memory at batch 1
     #[arg(long, conflicts_with_all = ["layers", "json"])]
     plan: bool,
     /// Number format of the plan
