@@ -144,7 +144,7 @@ fn what_cannot_be_calibrated_on_is_told() {
     );
     let some = on("photos", &[]).failed(9);
     assert!(
-        some.contains("1 of 7 photos could not be read: the ranges are of the others"),
+        some.contains("1 of 7 photos could not be read: the ranges cover the others"),
         "{some}"
     );
     assert_eq!(read(&place, "tiny.calibration.json")["images"], 6);
@@ -350,7 +350,7 @@ fn the_fidelity_of_each_precision_is_told_beside_the_reference() {
         "{text}"
     );
     let none = fidelity(&["--precision", "int8", "--backend", "candle"]).failed(12);
-    assert!(none.contains("int8: nothing runs it"), "{none}");
+    assert!(none.contains("int8: no backend runs it"), "{none}");
     let unused = fidelity(&["--precision", "f16", "--calibration", "ranges.json"]).failed(2);
     assert!(unused.contains("f16 takes none"), "{unused}");
 }
