@@ -161,8 +161,8 @@ impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
         let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
-        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "a row per evaluation"));
-        let files = [RUNS, ("cells.csv", "a row per cell")]
+        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "one row per evaluation"));
+        let files = [RUNS, ("cells.csv", "one row per cell")]
             .into_iter()
             .chain(accuracy)
             .chain(layers)

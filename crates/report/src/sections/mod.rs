@@ -144,3 +144,35 @@ fn digits_like(value: f64, like: f64) -> String {
     };
     format!("{value:.decimals$}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{record, with};
+
+    #[test]
+    fn charts_come_before_one_list_of_what_was_not_measured() {
+        let records = [record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[44; 8])];
+        let blocks = with(&records, |model| {
+            let figures = crate::figures(model).expect("drawn");
+            let of_accuracy = figures
+                .into_iter()
+                .filter(|figure| figure.part == Some(Part::Accuracy));
+            accuracy(model, of_accuracy.collect()).blocks
+        });
+        let [
+            Block::Text { .. },
+            Block::Figures { figures },
+            Block::Text { text },
+        ] = &blocks[..]
+        else {
+            panic!("{blocks:?}");
+        };
+        assert!(figures.iter().any(|figure| figure.id == "accuracy.local.f32.bs1"));
+        assert!(
+            text.starts_with("Nothing was measured here for these networks: HRNet_W30_C, ")
+                && text.ends_with(". For these charts: Accuracy against latency here, f32, batch 4; Accuracy against latency here, f16, batch 4."),
+            "{text}"
+        );
+    }
+}

@@ -165,3 +165,36 @@ fn how(choice: &Choice) -> String {
     let case = &choice.case;
     format!("{}, {}", case.backend, threads(case.threads))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{record, with};
+
+    #[test]
+    fn the_first_sentence_counts_every_engine_on_the_page() {
+        let text = |peer_ms: u64| {
+            let records = [
+                record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[44; 8]),
+                record("HRNet_W18_C/f32/bs1/crop224/openvino/t2", &[peer_ms; 8]),
+            ];
+            let section = with(&records, pick).expect("measured");
+            match section.blocks.into_iter().next() {
+                Some(Block::Text { text }) => text,
+                block => panic!("{block:?}"),
+            }
+        };
+        let slower = text(60);
+        assert!(
+            slower.contains(" Nothing else on this page with a published accuracy is as fast, "),
+            "{slower}"
+        );
+        let faster = text(30);
+        assert!(
+            faster.contains(
+                " Other engines are faster: HRNet_W18_C in f32 takes 44.00 ms here and 30.00 ms on openvino in f32. "
+            ) && !faster.contains("Nothing else on this page"),
+            "{faster}"
+        );
+    }
+}

@@ -71,13 +71,13 @@ pub(crate) struct Bench {
     /// Time for everything, as 20m: cells that do not fit are left out, time that is left goes where times spread most
     #[arg(long, value_name = "TIME", value_parser = duration)]
     budget: Option<Duration>,
-    /// Only tell what would be measured, and how long that would take
+    /// Print what would be measured and how long it would take, and measure nothing
     #[arg(long)]
     plan: bool,
-    /// Skip what this program has measured on this machine into the records file already
+    /// Skip cells that this program has already measured on this machine into the records file
     #[arg(long)]
     resume: bool,
-    /// Measure variants that share a network each by itself, and compare them: whatever differs is a false alarm
+    /// Measure each of the variants that share a network and compare them: any difference is a false alarm
     #[arg(long)]
     twins: bool,
     /// Where records are appended

@@ -32,7 +32,7 @@ const IN_TURNS: f64 = 0.01;
 ///
 /// Compares two sets of records, or with --run measures two builds of this program in turns. Small changes need processes:
 /// measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell regressed, else with 12 if a cell that had data has
-/// none any more or nothing could be compared. Cells that are new, inconclusive or incomparable fail nothing.
+/// none any more or nothing could be compared. Cells that are new, inconclusive or incomparable do not change the exit code.
 #[derive(Debug, Args)]
 #[command(after_help = VERDICTS)]
 pub(crate) struct Compare {
@@ -59,7 +59,7 @@ pub(crate) struct Compare {
     /// With --run: time for each cell's samples in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     time: f64,
-    /// Slow a cell down by 0, 2, 5 and 10 % on this machine and tell how often that is found: some minutes
+    /// Slow a cell down by 0, 2, 5 and 10 % on this machine and print how often the verdict finds it; takes some minutes
     #[arg(long)]
     self_test: bool,
     /// With --self-test: how often
@@ -78,7 +78,7 @@ pub(crate) struct Compare {
     /// One process of the self-test
     #[arg(long, hide = true)]
     self_test_worker: bool,
-    /// List cells that were measured on one side only, too
+    /// Also list cells that were measured on one side only
     #[arg(long, conflicts_with = "self_test")]
     all: bool,
     /// Print as JSON

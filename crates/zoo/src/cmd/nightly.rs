@@ -34,17 +34,17 @@ const IN_ALL_PRECISIONS: [&str; 2] = ["HRNet_W18_C", "HRNet_W48_C"];
 
 /// Measure, compare with the night before, and report
 ///
-/// Needs neither network nor weights: where a variant's weights are not in the cache, seeded ones stand in, which
-/// take as long to run, and the page says so. Installed peers are raced beside our engine.
+/// Needs neither network nor weights: if a variant's weights are not in the cache, seeded ones stand in, which take as long to
+/// run, and the page says so. Installed peers are raced beside our engine.
 ///
-/// Each cell is measured in processes of its own, as many as the time allows, more of those whose times spread most.
+/// Each cell is measured in processes of its own, as many as the time allows, with more for the cells whose times spread most.
 ///
 /// With a data set the accuracy of each network whose weights are in the cache is measured, too, as by `zoo eval`.
 ///
-/// Cells are compared with the last night of the same machine and command in the folder. A regression exits with 10, a
-/// cell that had data and has none with 12; with --quick, whose samples are few, a regression is only told. Nights that
-/// two later ones are more than 30 days after keep their pages, medians and verdicts, and no longer their samples. Nights
-/// that began after this one, by a clock that was wrong, are left out and named. Only one `zoo nightly` may run in a folder.
+/// Cells are compared with the last night of the same machine and command in the folder. Exits with 10 if a cell regressed, and
+/// with 12 if a cell that had data has none; with --quick, which takes few samples, a regression is a warning. Samples of a
+/// night are deleted when two later nights are more than 30 days newer; its page, medians and verdicts stay. Nights that began
+/// after this one, by a clock that was wrong, are left out and named. Only one `zoo nightly` may run in a folder.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// A few samples of f32 at batches 1 and 4, and of two networks in the other precisions, in a few minutes
@@ -61,7 +61,8 @@ pub(crate) struct Nightly {
     /// Where the dated folder goes
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
-    /// Also write the page as Markdown with its charts into this folder, as its README.md: for where HTML is not shown
+    /// Also write the page as Markdown with its charts into this folder, as README.md, for places that do not show HTML; removes
+    /// charts of the page before that the new one does not have
     #[arg(long, value_name = "DIR")]
     markdown: Option<PathBuf>,
     /// Print the paths as JSON

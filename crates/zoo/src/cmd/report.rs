@@ -19,10 +19,10 @@ const CHART: &str = "readme.svg";
 /// Render records as a page with charts and tables
 ///
 /// Writes a folder `<day>-<machine>` with the page, its charts, the records and cells.csv, which has one row per measured
-/// configuration (--columns explains its columns; median_ms is the time to use). index.html, latest/index.html and, where it has
-/// a place for the list, README.md beside the folder lead there. From a layers.json beside the records (`zoo profile --out`) it
-/// draws where a network's time goes, from a folder eval beside them (`zoo eval`) it shows the accuracies. The same files make
-/// the same bytes.
+/// configuration (--columns explains its columns; median_ms is the time to use). Beside the folder, index.html, latest/index.html
+/// and README.md, if it has a place for the list, link to it. A layers.json beside the records (`zoo profile --out`) becomes a
+/// chart of a network's time, and a folder eval beside them (`zoo eval`) a table of accuracies. The same files make the same
+/// bytes.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Files of records
@@ -35,7 +35,8 @@ pub(crate) struct Report {
     /// file; the chart becomes DIR/readme.svg
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
-    /// Also write the page as Markdown with its charts into this folder, as its README.md: for where HTML is not shown
+    /// Also write the page as Markdown with its charts into this folder, as README.md, for places that do not show HTML; removes
+    /// charts of the page before that the new one does not have
     #[arg(long, value_name = "DIR")]
     markdown: Option<PathBuf>,
     /// Print what the columns of cells.csv mean, and do nothing else
