@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{Layout, Naming, write_safetensors};
-use hrnet::{SeededWeights, Shape};
-use hrnet_zoo::{Builder, Error, Model, top};
+use hrnet::{HrnetSpec, SeededWeights, Shape};
+use hrnet_zoo::{Builder, Calibration, Error, Model, Precision, top};
 use registry::Zoo;
 
 const PHOTO: &[u8] = include_bytes!("../../../tests/golden/photo.jpg");
@@ -122,6 +122,38 @@ fn an_error_says_what_to_do_and_keeps_its_source() {
         .build()
         .expect_err("a size");
     assert!(matches!(error, Error::Size(_)), "{error:?}");
+}
+
+#[test]
+fn a_calibration_of_another_network_or_of_other_weights_is_refused() {
+    let graph = HrnetSpec::imagenet([8, 16, 32, 64]).graph(Shape::square(1, 32));
+    let graph = graph.expect("a network");
+    let mut calibration = Calibration::stand_in(&graph, &SeededWeights::new(0)).expect("ranges");
+    let refused = |calibration: &Calibration| {
+        let builder = Model::builder(SMALL).seeded(0).crop(32);
+        let int8 = builder
+            .precision(Precision::Int8)
+            .calibration(calibration.clone());
+        int8.build().expect_err("refused").to_string()
+    };
+    calibration.origin.network = Some("HRNet_W18_C".into());
+    assert_eq!(
+        refused(&calibration),
+        "a calibration of HRNet_W18_C, expected one of hrnet_w18_small"
+    );
+    calibration.origin.network = Some(SMALL.into());
+    calibration.origin.weights = Some("seeded:1".into());
+    assert_eq!(
+        refused(&calibration),
+        "a calibration of seeded:1, expected one of seeded:0"
+    );
+    // Whatever it says of itself, its layers are those of another network.
+    calibration.origin.weights = None;
+    let error = refused(&calibration);
+    assert!(
+        error.starts_with("the calibration is of another network"),
+        "{error}"
+    );
 }
 
 #[test]
