@@ -23,14 +23,14 @@ const LEAST_SPREAD: f64 = 0.005;
 /// A median absolute deviation as a standard deviation of a normal distribution.
 const DEVIATION: f64 = 1.4826;
 
-/// How a matrix is measured.
+/// Settings for measuring a matrix.
 pub(crate) struct Campaign<'a> {
     pub(crate) cx: &'a Context,
     /// As [`super::Workshop::new`] takes them.
     pub(crate) weights: Option<WeightsArg>,
     /// A file of ranges for cells in fixed point.
     pub(crate) calibration: Option<PathBuf>,
-    /// Of a cell in each process.
+    /// Time per cell in each process.
     pub(crate) budget: Budget,
     /// Processes a cell; with a limit at least so many, as far as it goes.
     pub(crate) processes: usize,
@@ -42,13 +42,13 @@ pub(crate) struct Campaign<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) case: Case,
-    /// Where its records go.
+    /// File for the records.
     pub(crate) file: PathBuf,
     /// A record a process.
     pub(crate) records: Vec<Record>,
 }
 
-/// What a campaign comes to.
+/// The result of a campaign.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The tasks, the quickest first.
@@ -57,7 +57,7 @@ pub(crate) struct Done {
     pub(crate) short: Vec<usize>,
 }
 
-/// What a campaign would do.
+/// The plan of a campaign.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Tasks with their processes to come and what each will take, the quickest first.
@@ -77,7 +77,7 @@ impl Task {
         }
     }
 
-    /// Whether another process could give a time: what failed is not tried again.
+    /// Returns whether another process could give a time: a failed cell is not tried again.
     fn goes_on(&self) -> bool {
         self.records.iter().all(|record| record.error.is_none())
     }

@@ -1,4 +1,4 @@
-//! What the machine can do at the moment: the yardstick beside every cell.
+//! The present performance of the machine: the yardstick beside every cell.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ const HANDOVERS: usize = 24_000;
 /// Hand-overs that are timed together: some ten microseconds, in which no other process gets a core in most cases.
 const TOGETHER: usize = 200;
 
-/// How often a thread looks whether it is its turn before it gives its core away.
+/// The number of polls by a thread before it yields its core.
 const PATIENCE: usize = 20_000;
 
 /// Fused multiply-adds on registers alone, and a sweep over memory, on so many threads.

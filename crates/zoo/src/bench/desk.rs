@@ -16,7 +16,7 @@ use crate::{Exit, Failure, files, npy};
 /// A variant, a batch and a crop.
 type Key = (String, usize, usize);
 
-/// Where the files lie that peers work from: our ONNX exports, images and answers.
+/// Folder of the files for peers: our ONNX exports, images and answers.
 #[derive(Default)]
 pub(super) struct Desk {
     models: Option<Models>,

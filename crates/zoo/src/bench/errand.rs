@@ -28,7 +28,7 @@ pub(crate) struct Errand {
     pub(crate) weights: Option<WeightsArg>,
     /// As [`Workshop::calibrated`] takes it. A path as the system has it, which need not be text.
     pub(crate) calibration: Option<OsString>,
-    /// Where errands leave the reference's answers to each other.
+    /// Folder in which errands share the reference's answers.
     pub(crate) references: OsString,
 }
 

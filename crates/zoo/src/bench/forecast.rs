@@ -5,13 +5,13 @@ use harness::{Budget, Case, NetworkCase, Record};
 use hrnet::{Precision, Shape};
 use registry::Zoo;
 
-/// What starting a process, decoding the photo and two canaries take where no preprocessing cell has told, ns.
+/// Time in ns to start a process, decode the photo and run two canaries, if no preprocessing cell was measured.
 const START_NS: f64 = 0.5e9;
 
 /// Making weights up, or reading them, and laying them out, ns a parameter.
 const WEIGHT_NS: f64 = 12.0;
 
-/// What stock operations reach of the machine's multiply-adds; our own engine reaches about all of them.
+/// Share of the machine's multiply-add rate that stock operations reach; our own engine reaches about all of it.
 const STOCK_SHARE: f64 = 0.1;
 
 /// The same in f16, which they multiply in f32: to and fro costs more than the products.
@@ -20,7 +20,7 @@ const STOCK_F16_SHARE: f64 = 0.04;
 /// One preprocessing run where nothing better is known, ns.
 const PREPROCESS_NS: f64 = 10e6;
 
-/// What cells will take: as long as they took before; else at the rate of their backend on other networks; else by a guess.
+/// Expected times of cells: those measured before, else by the rate of their backend on other networks, else a guess.
 pub(crate) struct Forecast<'a> {
     zoo: &'a Zoo,
     /// Multiply-accumulates a second that the machine reaches.
@@ -28,7 +28,7 @@ pub(crate) struct Forecast<'a> {
     known: HashMap<Case, Known>,
     /// Multiply-accumulates a second, by backend, precision and threads.
     rates: HashMap<(String, Precision, usize), Vec<f64>>,
-    /// What preprocessing cells took besides their runs, ns.
+    /// Time of preprocessing cells outside of their runs, in ns.
     starts: Vec<f64>,
     /// Multiply-accumulates of one image and parameters, by variant and crop.
     sizes: RefCell<HashMap<(String, usize), (f64, f64)>>,
@@ -41,7 +41,7 @@ struct Known {
     around_ns: Option<f64>,
 }
 
-/// What one process of a cell will take.
+/// The expected time of one process of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) run_ns: f64,
@@ -52,7 +52,7 @@ pub(crate) struct Expected {
     pub(crate) basis: Basis,
 }
 
-/// What an expectation rests on.
+/// The basis of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Basis {
@@ -95,7 +95,7 @@ impl<'a> Forecast<'a> {
         }
     }
 
-    /// What one process of the cell will take within this budget.
+    /// Returns the expected time of one process of the cell within this budget.
     pub(crate) fn of(&self, case: &Case, budget: &Budget) -> Expected {
         let (run_ns, basis) = self.run(case);
         let known = self.known.get(case).and_then(|known| known.around_ns);
@@ -133,7 +133,7 @@ impl<'a> Forecast<'a> {
         }
     }
 
-    /// What happens before and after the runs: among it is one run of the reference, at about half the peak.
+    /// Returns the time before and after the runs, which includes one run of the reference at about half the peak.
     fn around(&self, case: &Case) -> f64 {
         let start = match self.starts.as_slice() {
             [] => START_NS,

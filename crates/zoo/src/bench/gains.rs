@@ -1,4 +1,4 @@
-//! What `zoo bench` says about precisions: which of them take the time, and what each gains and costs.
+//! Remarks of `zoo bench` about precisions: which of them take the time, and the gain and cost of each.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const STEADY: f64 = 1.15;
 /// The share of the time from which slow precisions are worth a word.
 const WORTH_A_WORD: f64 = 0.2;
 
-/// Which precisions only stock operations run, and how much of the time they take, where it is much.
+/// Returns a remark about precisions that only stock operations run, if they take a large share of the time.
 pub(crate) fn slow(plan: &Plan) -> Option<String> {
     slow_without(plan, |precision| {
         runtime::BACKENDS[0].arithmetic(precision).is_some()
@@ -47,7 +47,7 @@ fn slow_without(plan: &Plan, ours: impl Fn(Precision) -> bool) -> Option<String>
     })
 }
 
-/// Whether a backend of ours runs the case.
+/// Returns whether a backend of ours runs the case.
 fn is_stock(case: &NetworkCase) -> bool {
     let stock = runtime::BACKENDS
         .iter()
@@ -119,7 +119,7 @@ impl<'a> Gain<'a> {
         })
     }
 
-    /// What cells that are held against each other have in common.
+    /// The properties that compared cells share.
     fn setting(&self) -> (&'a str, usize, usize, usize) {
         let case = self.case;
         (&case.variant, case.batch, case.crop, case.threads)

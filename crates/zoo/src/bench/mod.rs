@@ -1,4 +1,4 @@
-//! What `zoo bench` and `cargo bench` share: which cells there are, and how a cell is made ready to be timed.
+//! Shared by `zoo bench` and `cargo bench`: the cells, and how a cell is prepared for timing.
 
 mod campaign;
 mod canary;
@@ -56,7 +56,7 @@ pub struct Matrix {
     pub backends: Vec<String>,
     /// Threads of a session.
     pub threads: Vec<usize>,
-    /// Whether variants that share a network are measured each under its own name.
+    /// True if variants that share a network are each measured under their own names.
     pub twins: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::peers::installed;
 /// The variable that picks the cells of `cargo bench`: `full` for all of them.
 const SELECTION: &str = "ZOO_BENCH";
 
-/// Whether all cells are asked for.
+/// True if all cells are requested.
 #[expect(clippy::disallowed_methods, reason = "`cargo bench` has no options of ours")]
 pub(super) fn is_full() -> bool {
     std::env::var_os(SELECTION).is_some_and(|choice| choice == "full")
@@ -22,7 +22,7 @@ pub(super) fn is_full() -> bool {
 /// The networks that are raced unless others are named.
 pub(crate) const NETWORKS: [&str; 4] = ["HRNet_W18_C", "HRNet_W32_C", "HRNet_W48_C", "HRNet_W64_C"];
 
-/// What to do where no peer is installed.
+/// Advice if no peer is installed.
 pub(crate) const ADVICE: &str = "no other engine is installed: `zoo peers install` brings them, by Python's pip, into the cache or $ZOO_PEERS";
 
 /// The races of `cargo bench --bench peers`: four networks at batch 1, on one thread and on all; with
@@ -94,7 +94,7 @@ fn heats(cx: &Context, wish: &Wish) -> Result<Vec<Heat>, Failure> {
     Ok(heats)
 }
 
-/// What the command line of `cargo bench` asks for.
+/// The options on the command line of `cargo bench`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     test: bool,

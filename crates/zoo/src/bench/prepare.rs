@@ -33,15 +33,15 @@ pub(crate) struct Prepared {
     pub(crate) about: About,
 }
 
-/// What a record says about a cell besides its times.
+/// The fields of a record besides its times.
 pub(crate) struct About {
-    /// Where the weights come from; empty for preprocessing.
+    /// Origin of the weights; empty for preprocessing.
     pub(crate) weights: String,
-    /// How their digest is known.
+    /// The way in which their digest is known.
     pub(crate) weights_check: Option<WeightsCheck>,
-    /// What runs the cell.
+    /// The backend of the cell.
     pub(crate) backend: String,
-    /// How close its answer is to the reference's; none for preprocessing.
+    /// Fidelity of the answer to the reference's; `None` for preprocessing.
     pub(crate) fidelity: Option<Fidelity>,
 }
 
@@ -78,15 +78,15 @@ pub(crate) struct Workshop<'a> {
     desk: RefCell<Desk>,
 }
 
-/// What a network cell asks, whoever answers.
+/// The question of a network cell, independent of the engine that answers.
 pub(super) struct Question<'a> {
     pub(super) case: &'a NetworkCase,
     pub(super) variant: &'a Variant,
     pub(super) graph: Graph,
     pub(super) weights: Weights,
-    /// What a record says of the weights, and of the ranges that were given for them.
+    /// Description of the weights, and of the given ranges, for records.
     pub(super) told_weights: String,
-    /// How the digest of the weights is known.
+    /// The way in which the digest of the weights is known.
     pub(super) weights_check: Option<WeightsCheck>,
     calibration: Option<Calibrated>,
     /// `[n, 3, crop, crop]`.
@@ -252,7 +252,7 @@ impl<'a> Workshop<'a> {
 }
 
 impl Question<'_> {
-    /// What a model in int8 is rounded by: the ranges that our engine takes.
+    /// Ranges for rounding a model in int8: those that our engine takes.
     pub(super) fn ranges(&self) -> Result<onnx::Ranges, Failure> {
         let calibration = match &self.calibration {
             Some(calibrated) => Arc::clone(&calibrated.calibration),
@@ -309,7 +309,7 @@ pub(super) fn wrong(name: &str, why: &str) -> Failure {
     )
 }
 
-/// How close the logits of so many images are to the reference's; the error says what is wrong with them.
+/// Returns the fidelity of the logits of this many images to the reference's; the error says what is wrong with them.
 pub(super) fn right(
     logits: &[f32],
     reference: &[f32],

@@ -53,9 +53,8 @@ impl Entrant {
     }
 }
 
-/// What races in a precision: our engine, our own f32 beside it, and others in each precision that answers the same question.
-/// Those of f32 are f32; those of 16 bits are all floating point, as fixed point in 16 bits is ours alone; those of int8 are
-/// int8.
+/// The engines of a race in a precision: our engine, our own f32 beside it, and others in each precision that answers the same
+/// question.
 ///
 /// # Errors
 /// If nobody knows one of the others.
@@ -84,12 +83,12 @@ pub(crate) fn usual<'a>(precision: Precision, batch: usize, peers: &[&'a str]) -
     stock.into_iter().chain(peers.iter().copied()).collect()
 }
 
-/// Whether our engine runs a precision on this machine.
+/// Returns whether our engine runs a precision on this machine.
 pub(crate) fn is_ours(precision: Precision) -> bool {
     matches!(runs(OURS, precision), Ok(true))
 }
 
-/// How a heat ended.
+/// The result of a heat.
 pub(crate) struct Standing {
     heat: Heat,
     /// One an engine, in the heat's order.
@@ -99,7 +98,7 @@ pub(crate) struct Standing {
 }
 
 impl Heat {
-    /// What the heat is known by; ids of its cells are this with the engine in it.
+    /// Returns the heat's id; ids of its cells are this id with the engine in it.
     pub(crate) fn id(&self) -> String {
         let Self {
             variant,
@@ -178,7 +177,7 @@ impl Heat {
 }
 
 impl Standing {
-    /// Whether our own engine gave no time.
+    /// Returns whether our own engine failed.
     pub(crate) fn ours_failed(&self) -> bool {
         self.records[0].summary().is_none()
     }
@@ -200,7 +199,7 @@ impl Standing {
         self.records[1..].iter().find(|record| engine(record) == ours)
     }
 
-    /// How many times as long an engine takes as the first.
+    /// Returns the ratio of an engine's time to the first engine's.
     fn ratio(&self, record: &Record) -> Option<Ratio> {
         Ratio::of(&record.samples_ns, &self.records[0].samples_ns)
     }

@@ -56,7 +56,7 @@ fn same_program(record: &Provenance, this: &Provenance) -> bool {
     program(record) == program(this) && same_machine(&record.machine, &this.machine)
 }
 
-/// What a record of the case says about its weights.
+/// Returns the description of the weights in a record of the case.
 fn weights(
     cx: &Context,
     case: &Case,

@@ -6,7 +6,7 @@ use super::canary::canary;
 use super::prepare::Prepared;
 use crate::Failure;
 
-/// What this program's records share: version, compiler, commit and machine.
+/// Returns the fields that all records of this program share: version, compiler, commit and machine.
 pub(crate) fn provenance() -> Provenance {
     let commit = option_env!("ZOO_COMMIT").map(|hash| Commit {
         hash: hash.to_owned(),
@@ -24,7 +24,7 @@ pub(crate) fn provenance() -> Provenance {
     }
 }
 
-/// What the machine does while a cell is measured.
+/// The state of the machine while a cell is measured.
 pub(super) struct Watch {
     isa: Isa,
     threads: usize,

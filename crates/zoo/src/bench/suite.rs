@@ -9,7 +9,7 @@ use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
 use crate::Failure;
 use crate::context::Context;
 
-/// Where criterion's samples go, as those of `zoo bench`; below the workspace's root, where `cargo bench` runs.
+/// Folder for criterion's samples, as for those of `zoo bench`; below the workspace's root, where `cargo bench` runs.
 const RECORDS: &str = "reports/records.jsonl";
 
 /// The preprocessing benchmarks, as `cargo bench --bench preprocess` runs them.

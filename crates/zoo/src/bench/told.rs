@@ -1,4 +1,4 @@
-//! What `zoo bench` tells people: cells as lines, plans as tables.
+//! The output of `zoo bench`: cells as lines, plans as tables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -110,7 +110,7 @@ pub(crate) fn left_out(done: &Done, processes: usize) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// Whether cells of variants that share a network differ, each measured by itself.
+/// Returns a remark if cells of variants that share a network differ, each measured by itself.
 pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for task in tasks {
@@ -231,7 +231,7 @@ pub(crate) fn plan(plan: &Plan, limit: Option<Duration>) -> String {
     text
 }
 
-/// How long a plan takes: about so long where all was measured before, else up to twice that.
+/// Returns the duration of a plan: approximate if all cells were measured before, else a range up to twice as long.
 fn forecast(plan: &Plan) -> String {
     let known = plan
         .rows

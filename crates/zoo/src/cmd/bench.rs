@@ -51,13 +51,13 @@ pub(crate) struct Bench {
     /// without it the fastest that takes each
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     backend: Vec<String>,
-    /// Thread counts; without it all of the machine's
+    /// Thread counts [default: all hardware threads]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = count::<THREADS>)]
     threads: Vec<NonZeroUsize>,
-    /// What to measure
+    /// Kind of cells to measure
     #[arg(long, value_enum, default_value_t = StageArg::Network)]
     stage: StageArg,
-    /// A weight file, or `seeded:N`; without it the cached weights, or seeded ones where there are none
+    /// Weight file, or `seeded:N` [default: the cached weights, or random ones if there are none]
     #[arg(long, value_name = "FILE[#KEY]|seeded:N")]
     weights: Option<WeightsArg>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(crate) struct Bench {
     /// Measure each of the variants that share a network and compare them: any difference is a false alarm
     #[arg(long)]
     twins: bool,
-    /// Where records are appended
+    /// File to append records to
     #[arg(long, value_name = "FILE", default_value = "reports/records.jsonl")]
     out: PathBuf,
     /// Also write this run as CSV, one row per measured configuration: the columns of a report's cells.csv, which

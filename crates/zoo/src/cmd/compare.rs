@@ -14,7 +14,7 @@ use crate::verdicts::selftest::{self, SelfTest};
 use crate::verdicts::{Shown, judge, set, text};
 use crate::{Exit, Failure};
 
-/// What the verdicts mean, for the help.
+/// The meanings of the verdicts, for the help.
 const VERDICTS: &str = "\
 Verdicts:
   regressed     slower, beyond the threshold and beyond chance

@@ -58,7 +58,7 @@ pub(crate) struct Nightly {
     /// Measure every cell twice, not only a few: whatever is called changed between the two is a false alarm
     #[arg(long)]
     aa: bool,
-    /// Where the dated folder goes
+    /// Parent of the dated folder
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
     /// Also write the page as Markdown with its charts into this folder, as README.md, for places that do not show HTML; removes
@@ -186,7 +186,7 @@ impl Nightly {
         Ok((records(first), records(again)))
     }
 
-    /// What was measured last, to plan by; the night that is being made has no page yet.
+    /// The latest measurements, for the plan; the present night has no page yet.
     fn last_records(&self) -> Result<Vec<Record>, Failure> {
         let file = report::newest(&self.out, &Record::now())?.map(|folder| folder.join(RECORDS));
         match file.filter(|file| file.is_file()) {
@@ -220,7 +220,7 @@ impl Nightly {
             .collect()
     }
 
-    /// What the night exits with: a regression before lost cells before failed ones.
+    /// Returns the exit code of the night: a regression has precedence over lost cells, and these over failed ones.
     fn end(&self, cx: &Context, records: &[Record], comparison: Option<&Comparison>) -> Result<(), Failure> {
         let failed = records.iter().filter(|record| record.summary().is_none()).count();
         if failed == records.len() {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::output::table;
 use crate::{Exit, Failure};
 
-/// Where `zoo bench` keeps what it measures, and reports lie.
+/// The folder of measurements of `zoo bench` and of reports.
 const RECORDS: &str = "reports/records.jsonl";
 pub(super) const REPORTS: &str = "reports";
 /// The chart of a README, in the folder of the reports.
@@ -28,7 +28,7 @@ pub(crate) struct Report {
     /// Files of records
     #[arg(value_name = "FILE", default_value = RECORDS)]
     records: Vec<PathBuf>,
-    /// Where the dated folder goes
+    /// Parent of the dated folder
     #[arg(long, value_name = "DIR", default_value = REPORTS)]
     out: PathBuf,
     /// Also put a chart and a table between the lines `<!-- zoo:report:begin -->` and `<!-- zoo:report:end -->` of this

@@ -89,7 +89,7 @@ impl Duel<'_> {
     }
 }
 
-/// Whether a cell is changed by itself, without regard to how many others there are.
+/// Returns whether a cell changed, without regard to the number of other cells.
 fn looks_changed(verdict: &Verdict, rule: Rule) -> bool {
     let beyond = verdict
         .decisive()

@@ -1,4 +1,4 @@
-//! What `zoo compare` and `zoo nightly` share: sets of records from disk, verdicts as tables, and what they exit with.
+//! Shared by `zoo compare` and `zoo nightly`: sets of records from disk, verdicts as tables, and exit codes.
 
 pub(crate) mod interleave;
 pub(crate) mod nights;
@@ -17,7 +17,7 @@ use crate::{Exit, Failure};
 /// The records of a folder of reports.
 pub(crate) const RECORDS: &str = "records.jsonl";
 
-/// What is left of them once the folder is old.
+/// The file that remains of the records once the folder is old.
 pub(crate) const MEDIANS: &str = "medians.jsonl";
 
 /// The set of records in a file, or in a folder of reports, old or new.
@@ -50,7 +50,7 @@ pub(crate) fn set(path: &Path) -> Result<Vec<Repeat>, Failure> {
     Ok(repeats)
 }
 
-/// How much of a comparison is shown.
+/// The parts of a comparison to show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown {
     /// Cells that were measured on one side only, too, a row each.

@@ -26,7 +26,7 @@ const JUMP_DAYS: i64 = 90;
 /// Nights behind such a jump before it is taken for a pause.
 const NIGHTS_AFTER_JUMP: usize = 7;
 
-/// What `verdicts.json` holds.
+/// The contents of `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Night {
     /// The command that measured: nights of one command have the same cells.
@@ -47,7 +47,7 @@ pub(crate) struct Nights {
     pub(crate) ahead: Vec<String>,
 }
 
-/// Which nights are looked for.
+/// The nights to look for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) command: &'a str,

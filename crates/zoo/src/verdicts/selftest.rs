@@ -26,7 +26,7 @@ pub(crate) struct SelfTest<'a> {
     pub(crate) rule: Rule,
 }
 
-/// How often a slow-down was found.
+/// The number of slow-downs that were found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Detection {
     /// The slow-down that was added, as a share; 0 for none: what is found there is a false alarm.
@@ -36,7 +36,7 @@ pub(crate) struct Detection {
     trials: usize,
     /// Trials in which it was called regressed, or for 0 changed.
     found: usize,
-    /// Where the rate lies with 95 %, by Wilson.
+    /// Wilson's 95 % interval of the rate.
     interval: Interval,
     /// The same where the cell is one of as many.
     among: usize,

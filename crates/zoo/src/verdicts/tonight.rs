@@ -15,7 +15,7 @@ use crate::files::write_whole;
 pub(crate) struct Tonight<'a> {
     /// The command that measured.
     pub(crate) command: &'a str,
-    /// Where its folder and those of the nights before lie.
+    /// The folder of this night and those of earlier nights.
     pub(crate) reports: &'a Path,
     pub(crate) folder: &'a Path,
     pub(crate) records: &'a [Record],
@@ -23,7 +23,7 @@ pub(crate) struct Tonight<'a> {
     pub(crate) again: &'a [Record],
 }
 
-/// What was found, and where it was written.
+/// The findings, and the files with them.
 pub(crate) struct Judged {
     pub(crate) night: Night,
     pub(crate) paths: [PathBuf; 2],
@@ -92,7 +92,7 @@ impl Tonight<'_> {
     }
 }
 
-/// What is said of nights that began after the present one.
+/// Returns a remark about nights that began after the present one.
 fn ahead(nights: &Nights) -> Option<String> {
     let names = nights.ahead.join(", ");
     (!nights.ahead.is_empty()).then(|| {
@@ -103,7 +103,7 @@ fn ahead(nights: &Nights) -> Option<String> {
     })
 }
 
-/// How often the harness called a cell changed that was not, tonight and over all nights.
+/// Returns the number of cells that were called changed but were not, tonight and over all nights.
 fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
     let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
     let interval = share_interval(changed, cells);

@@ -9,7 +9,7 @@ use report::text::{markdown as md, visible};
 use super::{Standing, summaries, titles};
 use crate::output::markdown_table;
 
-/// How to read the tables.
+/// Explanation of the tables.
 const LEGEND: &str = "Engines take turns, round by round. A ratio is the median over the rounds of an engine's time over the \
     time of the first engine of the table; above 1 the engine is slower. Brackets are its 95 % interval. ± is the median absolute \
     deviation. Errors are the largest difference of a logit from the reference's, in standard deviations of the logits and as a \
@@ -43,7 +43,7 @@ fn heading(standings: &[Standing]) -> String {
     format!("Engines in {}", names.join(", "))
 }
 
-/// What the races were run by and on.
+/// The programs and the machine of the races.
 fn facts(command: &str, standings: &[Standing]) -> Vec<(&'static str, String)> {
     let records = || standings.iter().flat_map(|standing| &standing.records);
     let mut facts = vec![("Command", md::code(command))];
