@@ -59,13 +59,17 @@ fn rivals(model: &Model, choices: &[Choice]) -> String {
         .filter_map(|choice| {
             let (ours, other) = (&choice.case, faster(model, choice)?);
             Some(format!(
-                "{} in {} takes {} ms here and {} ms on {} in {}",
+                "{} in {} takes {} ms here and {} ms on {} in {}{}",
                 ours.variant,
                 ours.precision,
                 digits(choice.median_ns / 1e6),
                 digits(other.median_ns / 1e6),
                 other.case.backend,
-                other.case.precision
+                other.case.precision,
+                match other.case.threads {
+                    count if count == ours.threads => String::new(),
+                    count => format!(", {}", threads(count)),
+                }
             ))
         })
         .collect();
@@ -189,6 +193,12 @@ mod tests {
             slower.contains(" Nothing else on this page with a published accuracy is as fast, "),
             "{slower}"
         );
+        let one_thread = [
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[44; 8]),
+            record("HRNet_W18_C/f32/bs1/crop224/openvino/t1", &[30; 8]),
+        ];
+        let sentence = with(&one_thread, |model| rivals(model, &pick::of(model, None)));
+        assert!(sentence.ends_with(" on openvino in f32, 1 thread."), "{sentence}");
         let faster = text(30);
         assert!(
             faster.contains(

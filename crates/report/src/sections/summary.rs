@@ -83,7 +83,7 @@ fn which(model: &Model) -> String {
     text
 }
 
-/// The number of doubtful measurements, and the reason of the first.
+/// The number of noisy measurements, and the reason of the first.
 fn noisy(model: &Model) -> String {
     let records: Vec<_> = super::shown(model)
         .filter(|record| record.summary().is_some())
@@ -100,7 +100,7 @@ fn noisy(model: &Model) -> String {
     match noisy.first() {
         _ if records.is_empty() => "Nothing was measured.".into(),
         Some((record, noise)) => format!(
-            "{} of {all} {} doubtful; the first is {}: {noise}.",
+            "{} of {all} {} noisy; the first is {}: {noise}.",
             noisy.len(),
             if noisy.len() == 1 { "is" } else { "are" },
             record.case
@@ -239,7 +239,7 @@ mod tests {
         let mut loud = record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[10, 20, 10, 5, 30, 10]);
         loud.process = Some(0);
         assert!(
-            told(&[loud])[1].starts_with("1 of 1 measurement is doubtful; the first is HRNet_W18_C/f32"),
+            told(&[loud])[1].starts_with("1 of 1 measurement is noisy; the first is HRNet_W18_C/f32"),
             "the reason is named"
         );
         assert_eq!(told(&[])[0], "No network was measured.");
