@@ -102,7 +102,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     // without it.
     let none = place.zoo_with(&[("ZOO_DATA", "")], &["nightly", "--budget", "1s"]);
     assert!(
-        none.stderr().contains("no data set: no accuracy is measured"),
+        none.stderr().contains("no data set, so no accuracy is measured"),
         "{}",
         none.stderr()
     );

@@ -285,10 +285,16 @@ fn two_benches_of_one_program_are_compared() {
     );
     let error = lost.failed(12);
     assert!(
-        error.contains("no data of 1 cell that had some") && error.contains("--all"),
+        error.contains("1 cell has no data now but had some before") && error.contains("--all"),
         "{error}"
     );
-    let all = place.zoo(&["compare", "a.jsonl", "lost.jsonl", "--all"]).stdout();
+    let all = place.zoo(&["compare", "a.jsonl", "lost.jsonl", "--all"]);
+    assert!(
+        !all.stderr().contains("--all"),
+        "it is not advised where it was given: {}",
+        all.stderr()
+    );
+    let all = all.stdout();
     assert!(all.contains("not measured now"), "{all}");
     place.zoo(&["compare", "lost.jsonl", "a.jsonl"]).good();
     let slow: String = text.lines().map(|line| slowed(line) + "\n").collect();
