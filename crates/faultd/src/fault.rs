@@ -73,6 +73,22 @@ pub enum Fault {
     Html(bool),
     /// The file, called a web page.
     CalledHtml,
+    /// A redirect as Hugging Face's, which states what the file is.
+    Linked {
+        /// The address it leads to.
+        to: String,
+        /// The header `X-Linked-ETag`, if any: a SHA-256 for a large file.
+        etag: Option<String>,
+        /// The header `X-Linked-Size`, if any.
+        size: Option<String>,
+    },
+    /// A status with Hugging Face's name for it in `X-Error-Code`, as `GatedRepo`.
+    ErrorCode {
+        /// The status.
+        code: u16,
+        /// The name.
+        name: String,
+    },
 }
 
 /// A pause that a server asks for in `Retry-After`.
@@ -95,7 +111,7 @@ impl Fault {
         stall=N, drip=BYTES_A_SECOND, extra=N, flip=N, ignore-range, wrong-content-range, total=N, total=*, multipart, \
         refuse-range=CODE, part-unasked, ignore-if-range, whole-if-range, new-version, other-version, node-etag, etag=TEXT, \
         last-modified, no-etag, redirect-loop, redirect=URL, no-length, chunked, endless, gzip, slow-head=MS, html, \
-        disguised-html, called-html";
+        disguised-html, called-html, linked=URL, linked=URL,ETAG, linked=URL,ETAG,SIZE, error-code=CODE,NAME";
 }
 
 impl FromStr for Fault {
@@ -129,6 +145,24 @@ impl FromStr for Fault {
             ("html", "") => Self::Html(true),
             ("disguised-html", "") => Self::Html(false),
             ("redirect", url) if is_plain(url) => Self::Redirect(url.to_owned()),
+            ("linked", value) if is_plain(value) => {
+                let mut parts = value.splitn(3, ',').map(str::to_owned);
+                Self::Linked {
+                    to: parts.next().unwrap_or_default(),
+                    etag: parts.next().filter(|etag| !etag.is_empty()),
+                    size: parts.next(),
+                }
+            }
+            ("error-code", value) if is_plain(value) => match value.split_once(',') {
+                Some((code, name)) if !name.is_empty() => match status(code) {
+                    Some(Self::Status { code, wait: None }) => Self::ErrorCode {
+                        code,
+                        name: name.to_owned(),
+                    },
+                    _ => return Err(ParseFaultError(text.to_owned())),
+                },
+                _ => return Err(ParseFaultError(text.to_owned())),
+            },
             ("truncate", _) => Self::Truncate(number()?),
             ("reset", _) => Self::Reset(number()?),
             ("stall", _) => Self::Stall(number()?),
@@ -184,6 +218,21 @@ mod tests {
         assert_eq!(read("total=7"), Ok(Fault::WrongTotal(Some(7))));
         assert_eq!(read("refuse-range=403"), Ok(Fault::RefuseRange(403)));
         assert_eq!(read("etag=W/\"a\""), Ok(Fault::Etag("W/\"a\"".into())));
+        let linked = |etag: Option<&str>, size: Option<&str>| {
+            Ok(Fault::Linked {
+                to: "/b".into(),
+                etag: etag.map(str::to_owned),
+                size: size.map(str::to_owned),
+            })
+        };
+        assert_eq!(read("linked=/b,\"8f\",9"), linked(Some("\"8f\""), Some("9")));
+        assert_eq!(read("linked=/b,,9"), linked(None, Some("9")));
+        assert_eq!(read("linked=/b"), linked(None, None));
+        let (code, name) = (403, "GatedRepo".into());
+        assert_eq!(
+            read("error-code=403,GatedRepo"),
+            Ok(Fault::ErrorCode { code, name })
+        );
         for wrong in [
             "etag=",
             "etag=\n",
@@ -195,6 +244,9 @@ mod tests {
             "status=503,date",
             "status=503,1,2",
             "good=1",
+            "linked=",
+            "error-code=403",
+            "error-code=99,GatedRepo",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

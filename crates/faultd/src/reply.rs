@@ -90,6 +90,10 @@ impl State {
             Fault::RefuseRange(code) if request.range.is_some() => return status(stream, code, ""),
             Fault::Close => return Ok(false),
             Fault::Redirect(url) => return status(stream, 302, &format!("Location: {url}\r\n")),
+            Fault::Linked { to, etag, size } => return status(stream, 302, &linked(&to, etag, size)),
+            Fault::ErrorCode { code, name } => {
+                return status(stream, code, &format!("X-Error-Code: {name}\r\n"));
+            }
             Fault::RedirectLoop => return status(stream, 302, &format!("Location: /{}\r\n", request.path)),
             Fault::Html(honest) => {
                 let kind = if honest {
@@ -324,6 +328,18 @@ fn status(stream: &TcpStream, code: u16, headers: &str) -> io::Result<bool> {
         format!("HTTP/1.1 {code} \r\n{headers}Content-Length: 0\r\n\r\n").as_bytes(),
     )?;
     Ok(true)
+}
+
+/// The headers of a redirect as Hugging Face's.
+fn linked(to: &str, etag: Option<String>, size: Option<String>) -> String {
+    let header = |name: &str, value: Option<String>| {
+        value.map_or(String::new(), |value| format!("{name}: {value}\r\n"))
+    };
+    format!(
+        "Location: {to}\r\n{}{}",
+        header("X-Linked-ETag", etag),
+        header("X-Linked-Size", size)
+    )
 }
 
 fn waits(wait: Option<Wait>) -> String {

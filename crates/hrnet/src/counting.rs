@@ -20,6 +20,9 @@ pub enum CountingRule {
     /// `fluid.contrib.model_stat` of Paddle 1: twice the convolution's multiply-accumulates, the linear layer's
     /// once, two per batch-norm element, and activations *subtracted*, because the batch of a static graph is -1.
     ModelStatFlops,
+    /// `get_model_complexity_info` of OpenMMLab's mmcv, on a network without its linear layer: multiply-accumulates of
+    /// convolutions, two per batch-norm element, one per activation, per enlarged element and per element that is pooled.
+    OpenmmlabFlops,
     /// Parameters that training changes by gradient: PyTorch's count.
     Trainable,
     /// Every element of the state dict, running statistics included: Paddle 2's count.
@@ -37,12 +40,13 @@ enum Quantity {
 
 impl CountingRule {
     /// Every rule.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConvMacs,
         Self::Macs,
         Self::TwiceMacs,
         Self::PaddleFlops,
         Self::ModelStatFlops,
+        Self::OpenmmlabFlops,
         Self::Trainable,
         Self::StateDict,
         Self::ModelStatParams,
@@ -57,6 +61,9 @@ impl CountingRule {
             Self::PaddleFlops => p.macs().0 + 2 * p.bn_elements + p.pool_inputs + p.pool_outputs,
             Self::ModelStatFlops => {
                 (2 * p.conv_macs + p.linear_macs + 2 * p.bn_elements).saturating_sub(p.activation_elements)
+            }
+            Self::OpenmmlabFlops => {
+                p.conv_macs + 2 * p.bn_elements + p.activation_elements + p.upsample_elements + p.pool_inputs
             }
             Self::Trainable => p.trainable().0,
             Self::StateDict => p.state_dict().0,
@@ -78,9 +85,12 @@ impl CountingRule {
 
     fn quantity(self) -> Quantity {
         match self {
-            Self::ConvMacs | Self::Macs | Self::TwiceMacs | Self::PaddleFlops | Self::ModelStatFlops => {
-                Quantity::Operations
-            }
+            Self::ConvMacs
+            | Self::Macs
+            | Self::TwiceMacs
+            | Self::PaddleFlops
+            | Self::ModelStatFlops
+            | Self::OpenmmlabFlops => Quantity::Operations,
             Self::Trainable | Self::StateDict | Self::ModelStatParams => Quantity::Parameters,
         }
     }
@@ -93,6 +103,7 @@ impl CountingRule {
             Self::TwiceMacs => "twice-macs",
             Self::PaddleFlops => "paddle-flops",
             Self::ModelStatFlops => "model-stat-flops",
+            Self::OpenmmlabFlops => "openmmlab-flops",
             Self::Trainable => "trainable",
             Self::StateDict => "state-dict",
             Self::ModelStatParams => "model-stat-params",

@@ -99,6 +99,8 @@ pub struct Profile {
     pub bn_elements: u64,
     /// Elements that ReLU and sigmoid write.
     pub activation_elements: u64,
+    /// Elements that enlargements write.
+    pub upsample_elements: u64,
     /// Elements that global average pools read.
     pub pool_inputs: u64,
     /// Elements that global average pools write.
@@ -155,7 +157,10 @@ impl Graph {
                 }
                 Op::Add => p.ops.add += 1,
                 Op::Scale => p.ops.scale += 1,
-                Op::Upsample(_) => p.ops.upsample += 1,
+                Op::Upsample(_) => {
+                    p.ops.upsample += 1;
+                    p.upsample_elements += elements;
+                }
                 Op::GlobalAvgPool => {
                     p.ops.global_avg_pool += 1;
                     p.pool_inputs += self.node(node.inputs[0]).shape.elements() as u64;

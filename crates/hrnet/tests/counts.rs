@@ -158,6 +158,25 @@ fn counting_rules_give_the_published_tables() {
 }
 
 #[test]
+fn openmmlab_counts_every_layer_but_the_linear_one() {
+    for (name, flops) in [
+        ("W18", 4_330_397_932),
+        ("W30", 8_168_305_684),
+        ("W32", 8_986_267_584),
+        ("W40", 12_767_574_064),
+        ("W44", 14_963_902_632),
+        ("W48", 17_364_014_752),
+        ("W64", 29_002_298_752),
+    ] {
+        assert_eq!(
+            CountingRule::OpenmmlabFlops.count(&profile(name)),
+            flops,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn parameter_names_are_those_of_the_original_checkpoints() {
     let graph = spec("W18").graph(Shape::square(1, 224)).expect("a graph");
     let names: Vec<String> = graph.params().map(|param| param.name).collect();

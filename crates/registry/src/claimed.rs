@@ -11,6 +11,7 @@ use crate::{Artifact, Claim, Column, Metric, Unit, Variant, Zoo};
 /// 1. **Weights.** Figures of the variant's own default weights, its first source; where nothing is published of those, of its
 ///    next source. Figures of another variant's weights, which a row of a table may repeat, never count.
 /// 2. **Protocol.** Of several columns about these weights, those measured with the weights' own preprocessing.
+///    Figures of other images than ImageNet's validation images never count.
 /// 3. **Order.** Of several such columns, the first in the manifest's order.
 ///
 /// An error counts as 100 % less the error. One rule for all variants makes their figures come from different publications, so
@@ -64,7 +65,7 @@ impl Zoo {
         kind: impl Fn(&Metric) -> Option<Kind>,
     ) -> Option<ClaimedAccuracy<'a>> {
         let of = |artifact: &Artifact| -> Vec<ClaimedAccuracy<'a>> {
-            let columns = self.columns.iter();
+            let columns = self.columns.iter().filter(|column| column.data.is_none());
             columns
                 .filter_map(|column| {
                     let (kind, claim) = (kind(&column.metric)?, variant.claim(&column.id)?);
@@ -142,7 +143,7 @@ mod tests {
             .iter()
             .map(|(name, top1, id)| (*name, &**top1, *id))
             .collect();
-        assert_eq!(told.len(), 12);
+        assert_eq!(told.len(), 15);
         for expected in [
             ("HRNet_W18_C", "76.9 %", "page-top1"),
             ("HRNet_W18_C_ssld", "81.6 %", "page-top1"),
@@ -150,6 +151,8 @@ mod tests {
             // An error of 27.7 %.
             ("hrnet_w18_small", "72.3 %", "ms-top1-error"),
             ("hrnet_w18_small_v2", "75.1 %", "ms-top1-error"),
+            ("hrnet_w18_small_v2_gluon", "78.2 %", "timm-hub-top1"),
+            ("HRNet_W18_C_aug", "78.1 %", "timm-hub-top1"),
         ] {
             assert!(told.contains(&expected), "{expected:?} in {told:?}");
         }
@@ -191,6 +194,7 @@ mod tests {
             column("second", "top1", "second", ""),
             column("foreign", "top1", "first", "preprocess = \"other\""),
             column("error", "top1-error", "first", ""),
+            column("other-images", "top1", "first", "data = \"ImageNet-V2\""),
             column("later", "top1", "first", ""),
         ]
         .concat();
@@ -207,6 +211,11 @@ mod tests {
             some("foreign", "80.0 %")
         );
         assert_eq!(chosen("second = \"90\""), some("second", "90.0 %"));
+        assert_eq!(
+            chosen("other-images = \"60\"\nlater = \"70\""),
+            some("later", "70.0 %")
+        );
+        assert_eq!(chosen("other-images = \"60\""), None);
         assert_eq!(chosen(""), None);
     }
 }

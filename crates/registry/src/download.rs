@@ -7,18 +7,43 @@ use crate::cache::Cache;
 use crate::expect::{Expected, check};
 use crate::hashing::Hashing;
 use crate::hosts::Hosts;
-use crate::http::{Http, Next, Reached};
+use crate::http::{Http, Next};
+use crate::hub::{self, HubFile, PUBLISHER};
 use crate::partial::Partial;
 use crate::secrets::shown_text;
+use crate::server::Server;
 use crate::source::Source;
 use crate::space::Ledger;
-use crate::transfer::{Stop, Transfer, Tried};
-use crate::{Artifact, Event, FetchError, Fetcher, Pin};
+use crate::transfer::{Stop, Transfer};
+use crate::{Artifact, Digest, Event, FetchError, Fetcher, Pin, PinnedBy};
 
-/// A place and what it says of the file, where it says anything.
+/// A place to download a file from.
 pub(crate) struct Offer {
     pub(crate) source: Source,
-    pub(crate) content: Option<Pin>,
+    /// What the place states of the file, if that is known before it is asked.
+    pub(crate) stated: Option<Stated>,
+    /// The file, if the place is a server of Hugging Face's, which states what the file is when it is asked.
+    pub(crate) hub: Option<HubFile>,
+}
+
+impl Offer {
+    /// A place that states nothing.
+    pub(crate) fn of(source: Source) -> Self {
+        Self {
+            source,
+            stated: None,
+            hub: None,
+        }
+    }
+}
+
+/// What a place states of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stated {
+    pub(crate) sha256: Digest,
+    pub(crate) bytes: Option<u64>,
+    /// Who states it: the mirror, or the publisher.
+    pub(crate) by: &'static str,
 }
 
 /// What a download needs to know.
@@ -41,6 +66,8 @@ pub(crate) struct Ready {
     /// The version, as the server names it.
     pub(crate) etag: Option<String>,
     pub(crate) source: String,
+    /// Who stated the digest before the download.
+    pub(crate) pinned_by: PinnedBy,
     partial: Partial,
 }
 
@@ -67,10 +94,15 @@ impl Download<'_> {
             let source = offer.source.to_string();
             (self.tell)(Event::Asking { source: &source });
             match self.from(offer, &mut partial, &mut hashing) {
-                Ok((pin, blocks)) => {
+                Ok(Judged {
+                    pin,
+                    blocks,
+                    pinned_by,
+                }) => {
                     return Ok(Ready {
                         pin,
                         blocks,
+                        pinned_by,
                         etag: partial.origin.take().and_then(|origin| origin.etag),
                         source,
                         partial,
@@ -108,33 +140,30 @@ impl Download<'_> {
         offer: &Offer,
         partial: &mut Partial,
         hashing: &mut Hashing,
-    ) -> Result<(Pin, BlockList), FetchError> {
+    ) -> Result<Judged, FetchError> {
         let host = offer.source.server().unwrap_or_default();
         if let Some(reason) = self.hosts.gone(&host) {
             let url = offer.source.to_string();
             return Err(FetchError::Network { url, reason });
         }
+        let stated = self.stated(offer, &host)?;
         let mut server = Server::default();
         let (mut failed, mut wrong_bytes) = (0, None);
         let mut inherited = partial.filled.len() > 0;
         let watch = |done, total| (self.tell)(Event::Progress { done, total });
         loop {
             let before = partial.filled.len();
-            let tried = self.transfer(offer, &server, &watch).run(partial, hashing);
+            let tried = self
+                .transfer(offer, stated, &server, &watch)
+                .run(partial, hashing);
             server.learn(&tried);
             let alone = tried.stop.as_ref().is_some_and(|stop| stop.alone);
-            let attempts = match alone {
-                true => self.hosts.tries(&host, self.fetcher.limits.attempts),
-                false => {
-                    self.hosts.found(&host);
-                    self.fetcher.limits.attempts
-                }
-            };
+            let attempts = self.attempts(&host, alone);
             let all_came = tried.stop.is_none();
             let stop = match tried.stop {
                 Some(stop) => stop,
-                None => match self.judge(offer, hashing) {
-                    Ok(found) => return Ok(found),
+                None => match self.judge(offer, stated, hashing) {
+                    Ok(judged) => return Ok(judged),
                     Err(error) => {
                         self.begin_anew(partial, hashing)?;
                         Stop::new(error, server.after_wrong_bytes(inherited))
@@ -176,48 +205,118 @@ impl Download<'_> {
         }
     }
 
+    /// What the place states of the file. A server of Hugging Face's is asked, as often as may help.
+    ///
+    /// # Errors
+    /// If the server fails or refuses the file, or states another file than `zoo.toml` or `zoo.lock`.
+    fn stated(&self, offer: &Offer, host: &str) -> Result<Option<Stated>, FetchError> {
+        let (Some(file), Source::Web(url)) = (&offer.hub, &offer.source) else {
+            return Ok(offer.stated);
+        };
+        let mut failed = 0;
+        loop {
+            let stop = match hub::ask(self.http, url, file) {
+                Ok(stated) => {
+                    self.hosts.found(host);
+                    let subject = format!("the digest that the publisher states of {}", offer.source);
+                    stated.map_or(Ok(()), |stated| self.agrees(&subject, stated))?;
+                    return Ok(stated);
+                }
+                Err(stop) => stop,
+            };
+            failed += 1;
+            let pause = match stop.next {
+                Next::Again(pause) if failed < self.attempts(host, stop.alone) => {
+                    self.backoff(failed).max(pause.unwrap_or_default())
+                }
+                _ => {
+                    if stop.alone {
+                        self.hosts.lost(host, &stop.error);
+                    }
+                    return Err(after(failed, stop.error));
+                }
+            };
+            (self.tell)(Event::Retrying {
+                error: &stop.error,
+                pause,
+            });
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// Refuses a statement that contradicts the manifest or the lock.
+    fn agrees(&self, subject: &str, stated: Stated) -> Result<(), FetchError> {
+        let bytes = stated.bytes.or(self.expected.bytes).unwrap_or_default();
+        let sha256 = stated.sha256;
+        check(subject, self.artifact, self.pin, Pin { bytes, sha256 })
+    }
+
+    /// How often a server is tried in a row; `alone` if nobody was there the last time.
+    fn attempts(&self, host: &str, alone: bool) -> u32 {
+        let attempts = self.fetcher.limits.attempts;
+        match alone {
+            true => self.hosts.tries(host, attempts),
+            false => {
+                self.hosts.found(host);
+                attempts
+            }
+        }
+    }
+
     fn transfer<'t>(
         &'t self,
         offer: &'t Offer,
+        stated: Option<Stated>,
         server: &'t Server,
         watch: &'t (dyn Fn(u64, Option<u64>) + Sync),
     ) -> Transfer<'t> {
-        let stated = |content: Option<Pin>, by| content.map(|pin| (pin.bytes, by));
+        let pinned = self.pin.map(|pin| (pin.bytes, "zoo.lock"));
         let declared = self.artifact.bytes.map(|bytes| (bytes, "zoo.toml"));
+        let announced = || stated.and_then(|stated| Some((stated.bytes?, stated.by)));
         Transfer {
             source: &offer.source,
             http: self.http,
             ledger: self.ledger,
             sizes: self.fetcher.sizes,
             connections: self.fetcher.connections,
-            size: stated(self.pin, "zoo.lock")
-                .or(declared)
-                .or(stated(offer.content, "the mirror")),
+            size: pinned.or(declared).or_else(announced),
             most: match self.expected.bytes {
                 Some(_) => u64::MAX,
                 None => self.artifact.most_bytes,
             },
-            judged: self.expected.is_judged() || offer.content.is_some(),
-            vouched: self.expected.vouches() || offer.content.is_some(),
+            judged: self.expected.is_judged() || stated.is_some(),
+            vouched: self.expected.vouches() || stated.is_some(),
             whole_only: server.whole_only,
             wrong_versions: &server.wrong_versions,
             watch,
         }
     }
 
-    /// Holds the bytes against everything that is said of them.
-    fn judge(&self, offer: &Offer, hashing: &mut Hashing) -> Result<(Pin, BlockList), FetchError> {
+    /// Compares the bytes with everything that is stated of them.
+    fn judge(
+        &self,
+        offer: &Offer,
+        stated: Option<Stated>,
+        hashing: &mut Hashing,
+    ) -> Result<Judged, FetchError> {
         let fresh = Hashing::new(self.fetcher.sizes.block, None);
-        let (found, blocks) = std::mem::replace(hashing, fresh).finish();
+        let (pin, blocks) = std::mem::replace(hashing, fresh).finish();
         let subject = offer.source.to_string();
-        check(&subject, self.artifact, self.pin, found)?;
-        match offer.content.filter(|content| *content != found) {
-            None => Ok((found, blocks)),
-            Some(content) => Err(FetchError::Mismatch {
+        check(&subject, self.artifact, self.pin, pin)?;
+        match stated.filter(|stated| stated.sha256 != pin.sha256) {
+            None => Ok(Judged {
+                pin,
+                blocks,
+                pinned_by: match stated {
+                    Some(stated) if stated.by == PUBLISHER => PinnedBy::Publisher,
+                    _ => PinnedBy::FirstDownload,
+                },
+            }),
+            Some(stated) => Err(FetchError::Mismatch {
                 subject,
-                said_by: "the mirror",
-                expected: format!("sha256 {}", content.sha256),
-                actual: format!("sha256 {}", found.sha256),
+                said_by: stated.by,
+                expected: format!("sha256 {}", stated.sha256),
+                actual: format!("sha256 {}", pin.sha256),
             }),
         }
     }
@@ -240,86 +339,11 @@ impl Download<'_> {
     }
 }
 
-/// What was learnt of a server while it was asked for one file.
-#[derive(Default)]
-struct Server {
-    /// Ask it for no parts: it does them wrong.
-    whole_only: bool,
-    /// Whether it sent a part that was asked for.
-    sends_parts: bool,
-    /// How many of its answers brought what is there.
-    answers: usize,
-    /// What it called the versions of the file, two of them at most.
-    versions: Vec<String>,
-    /// What it called the version of the last answer that was taken.
-    version: String,
-    /// What it called those whose bytes were wrong.
-    wrong_versions: Vec<String>,
-}
-
-impl Server {
-    fn learn(&mut self, tried: &Tried) {
-        self.sends_parts |= tried.parts;
-        self.version.clone_from(&tried.version);
-        self.answers = tried.answers + if tried.anew { 0 } else { self.answers };
-        for version in &tried.versions {
-            if self.versions.len() < 2 && !self.versions.contains(version) {
-                self.versions.push(version.clone());
-            }
-        }
-    }
-
-    /// What may help when all is there and wrong.
-    fn after_wrong_bytes(&mut self, inherited: bool) -> Next {
-        let joined = self.answers > 1;
-        self.answers = 0;
-        // Bytes of an earlier run may have been the bad ones.
-        if inherited {
-            return Next::Again(None);
-        }
-        // The answers may have been of several versions: one answer is of one.
-        if joined && !self.whole_only {
-            return Next::Whole;
-        }
-        // Another of a server's machines may have the right version: that costs a look at its name.
-        if !self.version.is_empty() && !self.wrong_versions.contains(&self.version) {
-            self.wrong_versions.push(self.version.clone());
-            self.whole_only = true;
-            return Next::Again(None);
-        }
-        Next::GiveUp
-    }
-
-    /// Whether it may be the wish for a part that a server failed at: one that sent parts and is silent now is likely to be
-    /// gone, and what came is worth more than a whole answer that begins.
-    fn may_fail_at_parts(&self, stop: &Stop) -> bool {
-        match stop.part {
-            Some(Reached::Answer) => true,
-            Some(Reached::Silence) => !self.sends_parts,
-            Some(Reached::Nobody) | None => false,
-        }
-    }
-
-    /// What to do after a failure; `last` if no further try is due. Whether the server does parts wrong comes to light once.
-    fn next(&mut self, stop: &Stop, last: bool) -> Next {
-        let mismatch = matches!(stop.error, FetchError::Mismatch { .. });
-        match stop.next {
-            // A server that has several versions may have the right one the next time.
-            Next::GiveUp if mismatch && self.versions.len() > 1 => Next::Again(None),
-            Next::OtherVersion if self.versions.len() > 1 => Next::Again(None),
-            Next::Whole if self.whole_only => Next::Again(None),
-            // Some servers fail at parts alone: the whole file is asked for before they are given up.
-            Next::Again(_) if last && !self.whole_only && self.may_fail_at_parts(stop) => {
-                self.whole_only = true;
-                Next::Whole
-            }
-            Next::Whole => {
-                self.whole_only = true;
-                Next::Whole
-            }
-            next => next,
-        }
-    }
+/// Bytes that were found to be right.
+struct Judged {
+    pin: Pin,
+    blocks: BlockList,
+    pinned_by: PinnedBy,
 }
 
 /// The error, with how often it was tried before giving up.

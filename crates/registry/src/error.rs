@@ -101,6 +101,16 @@ pub enum FetchError {
         /// What happened, with its causes.
         reason: String,
     },
+    /// The publisher's server refuses the file and says why.
+    #[error("{url}: {reason}")]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// Why it is refused.
+        reason: String,
+        /// What to do next.
+        advice: String,
+    },
     /// Several sources were asked, and none has the file.
     #[error("{url}: none of {} sources has it:{}", failures.len(), listed(failures))]
     Sources {

@@ -1,5 +1,37 @@
+use serde::Serialize;
+
 use crate::secrets::shown_text;
-use crate::{Artifact, Digest, DigestPrefix, FetchError, Known, Pin};
+use crate::{Artifact, Digest, DigestPrefix, FetchError, Known, Lock, Pin, PinnedBy};
+
+/// Who vouches for the whole digest of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Voucher {
+    /// `zoo.toml` states it.
+    Manifest,
+    /// The publisher's server stated it before the first download; `zoo.lock` pins it.
+    Publisher,
+    /// Nobody stated it: `zoo.lock` pins what the first download held, which was trusted.
+    FirstDownload,
+    /// Nobody yet: the file was not downloaded.
+    Nobody,
+}
+
+impl Voucher {
+    /// The voucher for a weight source under this lock.
+    pub fn of(artifact: &Artifact, lock: &Lock) -> Self {
+        Self::new(artifact, lock.pinned_by(&artifact.url))
+    }
+
+    pub(crate) fn new(artifact: &Artifact, pinned_by: Option<PinnedBy>) -> Self {
+        match (&artifact.known, pinned_by) {
+            (Known::Full(_), _) => Self::Manifest,
+            (_, Some(PinnedBy::Publisher)) => Self::Publisher,
+            (_, Some(PinnedBy::FirstDownload)) => Self::FirstDownload,
+            (_, None) => Self::Nobody,
+        }
+    }
+}
 
 /// What is known of a file's bytes, from the manifest and the lock together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,24 +1,25 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::blocks::SideFile;
 use crate::download::{Download, Offer, Ready};
 use crate::expect::{Expected, check, is_pinned};
-use crate::hosts::Hosts;
 use crate::http::{Http, Tokens};
+use crate::hub::Hub;
 use crate::mirror::Mirror;
 use crate::owner::Turn;
 use crate::partial::{self, Partial};
 use crate::secrets::shown_text;
+use crate::session::Session;
 use crate::source::Source;
-use crate::space::Ledger;
 use crate::{
-    Artifact, Cache, Digest, Event, FetchError, Limits, LocalFile, Lock, Pin, Sizes, Verified, Watch,
+    Artifact, Cache, Digest, Event, FetchError, Limits, LocalFile, Lock, Pin, PinnedBy, Sizes, Verified,
+    Voucher, Watch,
 };
 use files::open_regular;
 
@@ -33,6 +34,8 @@ pub struct Fetcher {
     pub locked: bool,
     /// Asked before the sources of the manifest, in this order.
     pub mirrors: Vec<Mirror>,
+    /// The server that is asked for files of Hugging Face.
+    pub hub: Hub,
     /// What servers are told to let us in.
     pub tokens: Tokens,
     /// How many files are fetched at a time.
@@ -90,39 +93,6 @@ enum State {
     Damaged(PathBuf, FetchError),
 }
 
-/// What a run of several files shares.
-struct Session<'a> {
-    lock: Mutex<&'a mut Lock>,
-    lock_path: PathBuf,
-    side: OnceLock<SideFile>,
-    ledger: Ledger,
-    hosts: Hosts,
-    watch: &'a dyn Watch,
-}
-
-impl Session<'_> {
-    fn pin(&self, url: &str) -> Option<Pin> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).pin(url)
-    }
-
-    /// Whether only a lock that this one inherits from pins the URL.
-    fn borrows(&self, url: &str) -> bool {
-        self.lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .borrows(url)
-    }
-
-    /// Takes up what other processes pinned.
-    fn reload(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).reload();
-    }
-
-    fn side(&self) -> &SideFile {
-        self.side.get_or_init(|| SideFile::beside(&self.lock_path))
-    }
-}
-
 impl Fetcher {
     /// A fetcher with the usual limits.
     pub fn new(cache: Cache) -> Self {
@@ -131,6 +101,7 @@ impl Fetcher {
             offline: false,
             locked: false,
             mirrors: Vec::new(),
+            hub: Hub::default(),
             tokens: Tokens::default(),
             files: 4,
             connections: 4,
@@ -162,14 +133,7 @@ impl Fetcher {
         lock: &mut Lock,
         watch: &dyn Watch,
     ) -> Vec<Result<Fetched, FetchError>> {
-        let session = Session {
-            lock_path: lock.path().to_owned(),
-            lock: Mutex::new(lock),
-            side: OnceLock::new(),
-            ledger: Ledger::default(),
-            hosts: Hosts::default(),
-            watch,
-        };
+        let session = Session::new(lock, watch);
         let results: Vec<OnceLock<_>> = artifacts.iter().map(|_| OnceLock::new()).collect();
         let next = AtomicUsize::new(0);
         let work = || {
@@ -215,8 +179,8 @@ impl Fetcher {
             .mirrors
             .iter()
             .filter(|mirror| !self.offline || mirror.is_folder());
-        let declared = std::iter::once(&artifact.url).chain(&artifact.mirrors);
-        let declared = declared.filter(|_| !self.offline).map(|url| shown_text(url));
+        let declared = self.declared(artifact).into_iter().filter(|_| !self.offline);
+        let declared = declared.map(|offer| offer.source.to_string());
         Ok(Plan::Download {
             bytes,
             kept: partial::kept(&self.cache, &key),
@@ -329,9 +293,12 @@ impl Fetcher {
         found: Pin,
     ) -> Result<Fetched, FetchError> {
         if pin.is_none() || session.borrows(&artifact.url) {
-            self.pin(session, artifact, found)?;
+            let by = session
+                .pinned_by(&artifact.url)
+                .unwrap_or(PinnedBy::FirstDownload);
+            self.pin(session, artifact, found, by)?;
         }
-        Ok(self.fetched(artifact, pin, found, None))
+        Ok(self.fetched(session, artifact, pin, found, None))
     }
 
     fn publish(
@@ -343,7 +310,8 @@ impl Fetcher {
     ) -> Result<Fetched, FetchError> {
         let found = ready.pin;
         if pin.is_none() || session.borrows(&artifact.url) {
-            self.pin(session, artifact, found)?;
+            let by = session.pinned_by(&artifact.url).unwrap_or(ready.pinned_by);
+            self.pin(session, artifact, found, by)?;
         }
         let etag = ready
             .etag
@@ -353,16 +321,24 @@ impl Fetcher {
         let _ = SideFile::keep(&session.lock_path, found, &ready.blocks, &artifact.url, etag);
         let source = ready.source.clone();
         ready.publish(&self.cache)?;
-        Ok(self.fetched(artifact, pin, found, Some(source)))
+        Ok(self.fetched(session, artifact, pin, found, Some(source)))
     }
 
-    fn fetched(&self, artifact: &Artifact, pin: Option<Pin>, found: Pin, source: Option<String>) -> Fetched {
+    fn fetched(
+        &self,
+        session: &Session<'_>,
+        artifact: &Artifact,
+        pin: Option<Pin>,
+        found: Pin,
+        source: Option<String>,
+    ) -> Fetched {
         let pinned = is_pinned(artifact, pin);
         Fetched {
             file: Verified {
                 path: self.cache.path(found.sha256),
                 pin: found,
                 pinned,
+                voucher: Voucher::new(artifact, session.pinned_by(&artifact.url)),
             },
             source,
             newly_pinned: !pinned,
@@ -370,9 +346,15 @@ impl Fetcher {
     }
 
     /// Has the lock vouch for these bytes, unless it has come to vouch for others meanwhile.
-    fn pin(&self, session: &Session<'_>, artifact: &Artifact, found: Pin) -> Result<(), FetchError> {
-        let mut lock = session.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_force = lock.add(&artifact.url, found);
+    fn pin(
+        &self,
+        session: &Session<'_>,
+        artifact: &Artifact,
+        found: Pin,
+        by: PinnedBy,
+    ) -> Result<(), FetchError> {
+        let mut lock = session.lock();
+        let in_force = lock.add(&artifact.url, found, by);
         let in_force = in_force.map_err(|source| FetchError::disk(&session.lock_path, source))?;
         check(&shown_text(&artifact.url), artifact, Some(in_force), found)
     }
@@ -387,11 +369,7 @@ impl Fetcher {
             .filter_map(|mirror| mirror.offer(http, artifact, known.expected.sha256))
             .collect();
         if !self.offline {
-            let declared = std::iter::once(&artifact.url).chain(&artifact.mirrors);
-            offers.extend(declared.map(|url| Offer {
-                source: Source::web(url),
-                content: None,
-            }));
+            offers.extend(self.declared(artifact));
         }
         match &known.state {
             State::Damaged(path, error) if offers.is_empty() => Err(FetchError::Damaged {
@@ -404,6 +382,19 @@ impl Fetcher {
             }),
             _ => Ok(offers),
         }
+    }
+
+    /// The places that the manifest names, in order.
+    fn declared(&self, artifact: &Artifact) -> Vec<Offer> {
+        let first = match &artifact.hub {
+            Some(file) => Offer {
+                hub: Some(file.clone()),
+                ..Offer::of(Source::Web(self.hub.url(file)))
+            },
+            None => Offer::of(Source::web(&artifact.url)),
+        };
+        let others = artifact.mirrors.iter().map(|url| Offer::of(Source::web(url)));
+        std::iter::once(first).chain(others).collect()
     }
 
     /// Takes up or begins the download. A damaged file is withdrawn; where its blocks can be told apart, the good ones

@@ -116,7 +116,10 @@ impl Zoo {
         if let Some((network, _)) = name.split_once('.')
             && let Ok(variant) = self.find(network)
         {
-            let aliases = variant.artifacts.iter().flat_map(|artifact| &artifact.aliases);
+            // Other weights of the same network may be a variant of their own.
+            let alike = self.variants.iter().filter(|other| other.spec == variant.spec);
+            let artifacts = alike.flat_map(|other| &other.artifacts);
+            let aliases = artifacts.flat_map(|artifact| &artifact.aliases);
             return unknown(Some(variant), aliases.cloned().collect());
         }
         let parts = parts(name);

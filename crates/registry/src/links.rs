@@ -9,7 +9,7 @@ use crate::expect::Expected;
 use crate::hosts::TRIES;
 use crate::http::{Http, HttpError, Next, Reached, Wanted, same_version};
 use crate::source::Source;
-use crate::{Artifact, Limits, Lock, Tokens};
+use crate::{Artifact, Fetcher, Lock};
 
 /// How often a server is asked again that names another version than at first.
 const ASKED_AGAIN: usize = 3;
@@ -44,14 +44,8 @@ impl Link {
 }
 
 /// Asks for the first byte of every URL of these sources, their mirrors included, and downloads nothing. Files of this machine
-/// are left out.
-pub fn probe(
-    artifacts: &[&Artifact],
-    lock: &Lock,
-    limits: Limits,
-    tokens: &Tokens,
-    threads: usize,
-) -> Vec<Link> {
+/// are left out; files of Hugging Face are asked of the fetcher's [`hub`](Fetcher::hub).
+pub fn probe(artifacts: &[&Artifact], lock: &Lock, fetcher: &Fetcher, threads: usize) -> Vec<Link> {
     let side = SideFile::beside(lock.path());
     let urls: Vec<(&Artifact, &String)> = artifacts
         .iter()
@@ -65,7 +59,7 @@ pub fn probe(
     let links: Vec<OnceLock<Link>> = urls.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        let http = Http::new(limits, tokens.clone());
+        let http = Http::new(fetcher.limits, fetcher.tokens.clone());
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((artifact, url)) = urls.get(index) else {
@@ -75,9 +69,14 @@ pub fn probe(
             let bytes = expected.and_then(|expected| expected.bytes);
             let pin = lock.pin(&artifact.url);
             let first_etag = pin.and_then(|pin| side.etag(url, pin.sha256).map(str::to_owned));
+            let source = match artifact.hub.as_ref().filter(|_| **url == artifact.url) {
+                Some(file) => Source::Web(fetcher.hub.url(file)),
+                None => Source::web(url),
+            };
             let ask = || Link {
+                url: (*url).clone(),
                 first_etag: first_etag.clone(),
-                ..look(&http, url, bytes)
+                ..look(&http, &source, bytes)
             };
             let mut link = ask();
             if link.has_drifted() && link.bytes == bytes {
@@ -120,12 +119,11 @@ fn attempts(http: &Http, reached: Reached) -> u32 {
     }
 }
 
-fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
+fn look(http: &Http, source: &Source, expected_bytes: Option<u64>) -> Link {
     let wanted = Wanted {
         range: Some(0..1),
         if_range: None,
     };
-    let source = Source::web(url);
     let mut tries = 1;
     let answer = loop {
         match source.open(http, &wanted) {
@@ -145,7 +143,7 @@ fn look(http: &Http, url: &str, expected_bytes: Option<u64>) -> Link {
         Err(error) => (None, Some(error.reason)),
     };
     Link {
-        url: url.to_owned(),
+        url: source.to_string(),
         alive: part.is_some(),
         error,
         bytes: part.as_ref().and_then(|part| part.total),

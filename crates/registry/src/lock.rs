@@ -17,9 +17,25 @@ use files::{Whole, folder_of};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
     path: PathBuf,
-    pins: BTreeMap<String, Pin>,
+    pins: BTreeMap<String, Entry>,
     /// What another lock pins: in force where this one says nothing, and not written here.
-    inherited: BTreeMap<String, Pin>,
+    inherited: BTreeMap<String, Entry>,
+}
+
+/// What is pinned for a URL, and by whose word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    pin: Pin,
+    by: PinnedBy,
+}
+
+/// By whose word a URL's content was pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinnedBy {
+    /// Nobody's: the first download was trusted, as far as `zoo.toml` does not state a digest.
+    FirstDownload,
+    /// The publisher's: its server stated the digest before the first download, which had it.
+    Publisher,
 }
 
 /// The size and digest of one URL's content.
@@ -50,6 +66,14 @@ struct WirePin {
     url: Spanned<String>,
     bytes: u64,
     sha256: Spanned<String>,
+    stated_by: Option<StatedBy>,
+}
+
+/// Who may have stated a digest; without it nobody did.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StatedBy {
+    Publisher,
 }
 
 impl Lock {
@@ -106,16 +130,17 @@ impl Lock {
                 Err(error) => return fail(pin.sha256.span(), format!("{error}")),
             };
             let span = pin.url.span();
-            if pins
-                .insert(
-                    pin.url.into_inner(),
-                    Pin {
-                        bytes: pin.bytes,
-                        sha256,
-                    },
-                )
-                .is_some()
-            {
+            let entry = Entry {
+                pin: Pin {
+                    bytes: pin.bytes,
+                    sha256,
+                },
+                by: match pin.stated_by {
+                    Some(StatedBy::Publisher) => PinnedBy::Publisher,
+                    None => PinnedBy::FirstDownload,
+                },
+            };
+            if pins.insert(pin.url.into_inner(), entry).is_some() {
                 return fail(span, "this URL is pinned twice".into());
             }
         }
@@ -141,12 +166,21 @@ impl Lock {
     /// Has what another lock pins be in force where this one says nothing.
     pub fn inherit(&mut self, other: &Self) {
         self.inherited
-            .extend(other.pins.iter().map(|(url, pin)| (url.clone(), *pin)));
+            .extend(other.pins.iter().map(|(url, entry)| (url.clone(), *entry)));
     }
 
     /// What is pinned for this URL.
     pub fn pin(&self, url: &str) -> Option<Pin> {
-        self.pins.get(url).or_else(|| self.inherited.get(url)).copied()
+        self.entry(url).map(|entry| entry.pin)
+    }
+
+    /// By whose word this URL's content is pinned, if it is.
+    pub fn pinned_by(&self, url: &str) -> Option<PinnedBy> {
+        self.entry(url).map(|entry| entry.by)
+    }
+
+    fn entry(&self, url: &str) -> Option<&Entry> {
+        self.pins.get(url).or_else(|| self.inherited.get(url))
     }
 
     /// Whether what is pinned for this URL is inherited.
@@ -156,7 +190,7 @@ impl Lock {
 
     /// Every URL with what this lock itself pins for it, in order.
     pub fn pins(&self) -> impl Iterator<Item = (&str, Pin)> {
-        self.pins.iter().map(|(url, pin)| (url.as_str(), *pin))
+        self.pins.iter().map(|(url, entry)| (url.as_str(), entry.pin))
     }
 
     /// Pins a URL's content and writes the lock, whole or not at all; returns the pin that is now in force. That is
@@ -165,10 +199,10 @@ impl Lock {
     ///
     /// # Errors
     /// If the file cannot be read or written; the lock in memory is then unchanged.
-    pub fn add(&mut self, url: &str, pin: Pin) -> io::Result<Pin> {
+    pub fn add(&mut self, url: &str, pin: Pin, by: PinnedBy) -> io::Result<Pin> {
         self.change(|pins| {
-            let first = pins.get(url).copied();
-            let change = first.is_none().then(|| (url.to_owned(), pin));
+            let first = pins.get(url).map(|entry| entry.pin);
+            let change = first.is_none().then(|| (url.to_owned(), Entry { pin, by }));
             (first.unwrap_or(pin), change)
         })
     }
@@ -177,8 +211,8 @@ impl Lock {
     ///
     /// # Errors
     /// If the file cannot be read or written; the lock in memory is then unchanged.
-    pub fn replace(&mut self, url: &str, pin: Pin) -> io::Result<()> {
-        self.change(|_| ((), Some((url.to_owned(), pin))))
+    pub fn replace(&mut self, url: &str, pin: Pin, by: PinnedBy) -> io::Result<()> {
+        self.change(|_| ((), Some((url.to_owned(), Entry { pin, by }))))
     }
 
     /// Takes over what was noted at downloads under another lock: block digests and the servers' versions.
@@ -192,22 +226,22 @@ impl Lock {
     /// Has `decide` see the pins as they are on disk now, and writes the change it wants.
     fn change<T>(
         &mut self,
-        decide: impl FnOnce(&BTreeMap<String, Pin>) -> (T, Option<(String, Pin)>),
+        decide: impl FnOnce(&BTreeMap<String, Entry>) -> (T, Option<(String, Entry)>),
     ) -> io::Result<T> {
         let folder = folder_of(&self.path);
         fs::create_dir_all(folder)?;
         let _alone = alone_in(folder);
         let mut now = Self::open(&self.path).map_err(io::Error::other)?;
         let (answer, change) = decide(&now.pins);
-        if let Some((url, pin)) = change {
+        if let Some((url, entry)) = change {
             let text = match read_text(&self.path, LONGEST) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
                 text => text?,
             };
             let mut file = Whole::output(&self.path)?;
-            file.write_all(with_pin(&text, &url, pin).map_err(io::Error::other)?.as_bytes())?;
+            file.write_all(with_pin(&text, &url, entry).map_err(io::Error::other)?.as_bytes())?;
             file.publish()?;
-            now.pins.insert(url, pin);
+            now.pins.insert(url, entry);
         }
         self.pins = now.pins;
         Ok(answer)
@@ -226,8 +260,13 @@ pub(crate) fn alone_in(folder: &Path) -> Option<File> {
 const HEAD: &str = "# Written by `zoo fetch`: what each URL held when it was first downloaded. Keep it under version \
                     control.\nversion = 1\n";
 
+/// The key that says who stated a digest, and its value.
+const STATED_BY: &str = "stated_by";
+const PUBLISHER: &str = "publisher";
+
 /// The text of a lock with one pin changed in its place, or put before the first URL that sorts after it.
-fn with_pin(text: &str, url: &str, pin: Pin) -> Result<String, TomlError> {
+fn with_pin(text: &str, url: &str, entry: Entry) -> Result<String, TomlError> {
+    let Entry { pin, by } = entry;
     let mut document: DocumentMut = text.parse()?;
     let item = document
         .entry("artifact")
@@ -255,12 +294,19 @@ fn with_pin(text: &str, url: &str, pin: Pin) -> Result<String, TomlError> {
                 *value.decor_mut() = decor;
             }
         }
+        table.remove(STATED_BY);
+        if by == PinnedBy::Publisher {
+            table.insert(STATED_BY, value(PUBLISHER));
+        }
         return Ok(document.to_string());
     }
     let mut table = Table::new();
     table.insert("url", value(url));
     table.insert("bytes", value(bytes));
     table.insert("sha256", value(sha256));
+    if by == PinnedBy::Publisher {
+        table.insert(STATED_BY, value(PUBLISHER));
+    }
     table.decor_mut().set_prefix("\n");
     let mut all: Vec<Table> = tables.iter().cloned().collect();
     let place = all
@@ -289,14 +335,19 @@ mod tests {
             bytes: u64::from(byte),
             sha256: Digest([byte; 32]),
         };
-        lock.add("https://b/x\"y", pin(2)).expect("written");
-        lock.add("https://a/x", pin(1)).expect("written");
+        lock.add("https://b/x\"y", pin(2), PinnedBy::Publisher)
+            .expect("written");
+        lock.add("https://a/x", pin(1), PinnedBy::FirstDownload)
+            .expect("written");
         let text = fs::read_to_string(&path).expect("the file");
         assert!(text.find("https://a/x") < text.find("https://b/x"), "{text}");
         let again = Lock::open(&path).expect("valid");
         assert_eq!(again, lock);
         assert_eq!(again.pin("https://a/x"), Some(pin(1)));
         assert_eq!(again.pin("https://c/x"), None);
+        let by = |url| again.pinned_by(url);
+        assert_eq!(by("https://a/x"), Some(PinnedBy::FirstDownload));
+        assert_eq!(by("https://b/x\"y"), Some(PinnedBy::Publisher));
         let left: Vec<_> = fs::read_dir(path.parent().expect("a folder"))
             .expect("readable")
             .collect();
@@ -318,9 +369,14 @@ mod tests {
             entry("c", 1, "c"),
             entry("a", 2, "a")
         );
-        let changed = with_pin(&text, "a", pin(3)).expect("valid");
+        let with =
+            |text: &str, url, byte, by| with_pin(text, url, Entry { pin: pin(byte), by }).expect("valid");
+        let changed = with(&text, "a", 3, PinnedBy::FirstDownload);
         assert_eq!(changed, text.replace(&entry("a", 2, "a"), &entry("a", 3, "a")));
-        let added = with_pin(&text, "b", pin(4)).expect("valid");
+        let stated = with(&text, "a", 3, PinnedBy::Publisher);
+        assert!(stated.contains("\nstated_by = \"publisher\"\n"), "{stated}");
+        assert_eq!(with(&stated, "a", 3, PinnedBy::FirstDownload), changed);
+        let added = with(&text, "b", 4, PinnedBy::FirstDownload);
         for comment in ["# Ours.", "# About c.", "# About a.", "# The end.", "# c\n"] {
             assert!(added.contains(comment), "{comment} is lost: {added}");
         }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "object-store")]
 use crate::bucket::Bucket;
-use crate::download::Offer;
+use crate::download::{Offer, Stated};
 use crate::http::{Http, is_loopback};
 #[cfg(feature = "object-store")]
 use crate::secrets::scrubbed;
 use crate::secrets::{scheme, shown, shown_text};
 use crate::source::{Source, read_small};
-use crate::{Artifact, Digest, Pin};
+use crate::{Artifact, Digest};
 
 /// A copy of weights elsewhere: `sha256/<digest>` as in the cache, and an `index.json` that names them.
 ///
@@ -173,10 +173,7 @@ impl Mirror {
     /// nobody on the way may change: over plain http that means not at all.
     pub(crate) fn offer(&self, http: &Http, artifact: &Artifact, content: Option<Digest>) -> Option<Offer> {
         if let Some(digest) = content {
-            return Some(Offer {
-                source: self.at(&path_of(digest))?,
-                content: None,
-            });
+            return Some(Offer::of(self.at(&path_of(digest))?));
         }
         let plain = matches!(&self.0, Base::Web(url) if url.scheme() == "http" && !is_loopback(url));
         if plain {
@@ -187,13 +184,14 @@ impl Mirror {
         let known = index.schema == SCHEMA && index.version == VERSION;
         let mut entries = index.files.into_iter().filter(|_| known);
         let entry = entries.find(|entry| entry.url == artifact.url)?;
-        let content = Pin {
-            bytes: entry.bytes,
-            sha256: entry.sha256.parse().ok()?,
-        };
+        let sha256 = entry.sha256.parse().ok()?;
         Some(Offer {
-            source: self.at(&path_of(content.sha256))?,
-            content: Some(content),
+            stated: Some(Stated {
+                sha256,
+                bytes: Some(entry.bytes),
+                by: "the mirror",
+            }),
+            ..Offer::of(self.at(&path_of(sha256))?)
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use hrnet::{CountingRule, HrnetSpec, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, DigestPrefix, LocalFile};
+use crate::{Digest, DigestPrefix, HubFile, LocalFile};
 
 /// The checked manifest.
 #[derive(Clone, Debug)]
@@ -81,13 +81,15 @@ pub struct Column {
     pub weights: Option<String>,
     /// The id of the preprocessing that an accuracy was measured with, where it is not that of its weight source.
     pub preprocess: Option<String>,
+    /// The images that an accuracy is of, where they are not ImageNet's validation images.
+    pub data: Option<String>,
 }
 
 /// What a figure is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "metric", rename_all = "kebab-case")]
 pub enum Metric {
-    /// Share of ImageNet's validation images whose class comes first.
+    /// Share of the images, ImageNet's validation images unless the column names others, whose class comes first.
     Top1,
     /// Share whose class is among the first five.
     Top5,
@@ -135,6 +137,9 @@ pub enum Unit {
     /// 0 to 100.
     #[serde(rename = "percent")]
     Percent,
+    /// One: a count printed to the last digit.
+    #[serde(rename = "1")]
+    One,
     /// 10^6.
     M,
     /// 10^9.
@@ -150,7 +155,7 @@ impl Unit {
     /// What one of this unit is: of fractions, operations, parameters or seconds.
     pub const fn scale(self) -> f64 {
         match self {
-            Self::Fraction => 1.0,
+            Self::Fraction | Self::One => 1.0,
             Self::Percent => 0.01,
             Self::M => 1e6,
             Self::G => 1e9,
@@ -163,7 +168,7 @@ impl Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Fraction => "",
+            Self::Fraction | Self::One => "",
             Self::Percent => "%",
             Self::M => "M",
             Self::G => "G",
@@ -325,12 +330,16 @@ pub struct Artifact {
     pub aliases: Vec<String>,
     /// Where it is, and what it is pinned under: a URL; for a file of this machine its path, from the manifest as `./w.pth`.
     pub url: String,
+    /// The file of Hugging Face that the URL is of, where the manifest names one: its server states the file's digest.
+    #[serde(rename = "hf", skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubFile>,
     /// The file, where the manifest names one of this machine: it is used where it lies.
     #[serde(skip)]
     pub local: Option<LocalFile>,
     /// Other places that have the same bytes, asked in this order when the first fails.
     pub mirrors: Vec<String>,
-    /// The last part of the URL, fit for a file name, or of the path.
+    /// The last part of the URL, fit for a file name, or of the path; on Hugging Face, where every repository has a
+    /// `model.safetensors`, with the name of the repository before it.
     pub file_name: String,
     /// What kind of file it is.
     pub format: Format,

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::cache::{Cache, entries};
 use crate::expect::is_pinned;
-use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin};
+use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin, Voucher};
 
 /// A file whose bytes were found to be what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Verified {
     pub pin: Pin,
     /// Whether a full digest vouched for it before, the lock's or the manifest's.
     pub pinned: bool,
+    /// Who vouches for the digest.
+    pub voucher: Voucher,
 }
 
 impl Cache {
@@ -36,6 +38,7 @@ impl Cache {
         let found = self.open(artifact, lock, deep)?;
         Ok(found.map(|found| Verified {
             pinned: is_pinned(artifact, lock.pin(&artifact.url)),
+            voucher: Voucher::of(artifact, lock),
             path: found.path,
             pin: found.pin,
         }))

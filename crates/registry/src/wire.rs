@@ -54,6 +54,7 @@ pub(crate) struct Column {
     pub(crate) decimals: Option<usize>,
     pub(crate) weights: Option<String>,
     pub(crate) preprocess: Option<Spanned<String>>,
+    pub(crate) data: Option<Spanned<String>>,
     pub(crate) device: Option<String>,
     pub(crate) precision: Option<Precision>,
     pub(crate) batch: Option<usize>,
@@ -122,6 +123,7 @@ pub(crate) struct Weights {
     #[serde(default)]
     pub(crate) aliases: Vec<Spanned<String>>,
     pub(crate) url: Option<Spanned<String>>,
+    pub(crate) hf: Option<Hub>,
     pub(crate) path: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) mirrors: Vec<Spanned<String>>,
@@ -133,4 +135,12 @@ pub(crate) struct Weights {
     pub(crate) bytes: Option<u64>,
     pub(crate) sha256: Option<Spanned<String>>,
     pub(crate) sha256_prefix: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hub {
+    pub(crate) repository: Spanned<String>,
+    pub(crate) revision: Spanned<String>,
+    pub(crate) file: Spanned<String>,
 }

@@ -248,15 +248,8 @@ fn links_are_probed_without_downloading() {
         }],
     );
     let dead = common::artifact(&dead.url("w.pth"), "");
-    let limits = bench.fetcher.limits;
     let before = alive.requests().len();
-    let links = registry::probe(
-        &[&bench.artifact, &dead],
-        &lock,
-        limits,
-        &registry::Tokens::default(),
-        2,
-    );
+    let links = registry::probe(&[&bench.artifact, &dead], &lock, &bench.fetcher, 2);
     assert_eq!(
         (links[0].alive, links[0].bytes, links[0].has_drifted()),
         (true, Some(SIZE as u64), false)
@@ -270,8 +263,6 @@ fn links_are_probed_without_downloading() {
     let changed = serve(&body(SIZE), &[Fault::NewVersion]);
     let mut link = links[0].clone();
     let now = common::artifact(&changed.url("weights.pdparams"), "");
-    link.etag = registry::probe(&[&now], &lock, limits, &registry::Tokens::default(), 1)[0]
-        .etag
-        .clone();
+    link.etag = registry::probe(&[&now], &lock, &bench.fetcher, 1)[0].etag.clone();
     assert!(link.has_drifted(), "{link:?}");
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use common::{Bench, artifact, body, known, pin, serve};
 use faultd::Fault;
-use registry::{Digest, FetchError, Lock, Silent};
+use registry::{Digest, FetchError, Lock, PinnedBy, Silent};
 
 #[test]
 fn a_good_file_is_published_pinned_and_not_asked_for_again() {
@@ -223,7 +223,10 @@ fn a_pin_that_another_process_wrote_meanwhile_is_enforced() {
     let mut stale = bench.lock();
     let theirs = pin(b"abc");
     assert_eq!(
-        bench.lock().add(&bench.artifact.url, theirs).expect("written"),
+        bench
+            .lock()
+            .add(&bench.artifact.url, theirs, PinnedBy::FirstDownload)
+            .expect("written"),
         theirs
     );
     let error = bench
@@ -265,7 +268,7 @@ fn a_manifest_and_a_lock_that_contradict_each_other_are_told_at_once() {
     let bench = Bench::of(&server, &known(&body(5000)));
     bench
         .lock()
-        .add(&bench.artifact.url, pin(&body(4999)))
+        .add(&bench.artifact.url, pin(&body(4999)), PinnedBy::FirstDownload)
         .expect("written");
     let error = bench.fetch().expect_err("nothing could be right").to_string();
     assert!(

@@ -76,6 +76,16 @@ fn w18_is_no_count_of_any_rule_while_the_others_agree() {
         "{}",
         line("ms-macs")
     );
+    // OpenMMLab prints every digit.
+    for column in ["mmpretrain-flops", "mmpretrain-params"] {
+        let line = line(column);
+        assert!(line.starts_with("7 of 7 distinct networks"), "{line}");
+    }
+    assert!(
+        line("mmpretrain-flops").contains("counted by the rule `openmmlab-flops` and rounded"),
+        "{}",
+        line("mmpretrain-flops")
+    );
 }
 
 #[test]
@@ -92,7 +102,7 @@ fn a_corrected_figure_is_no_longer_found_and_a_broken_one_is() {
     assert!(
         known
             .message
-            .contains("The figure is what `paddle-flops` counts, in units of G"),
+            .contains("The figure is what `paddle-flops` counts in units of G"),
         "{}",
         known.message
     );
@@ -178,6 +188,18 @@ fn copied_and_odd_latencies_are_told() {
         "{}",
         slow.message
     );
+    let batches = only(&of(&found, "batch-order", Severity::Warning));
+    assert_eq!(batches.subject, "HRNet_W48_C page-v100-fp32-bs8");
+    assert!(
+        batches.message.starts_with(
+            "15.53 ms at batch 8 is less than 15.67 ms at batch 4 on the same NVIDIA V100 in f32"
+        ),
+        "{}",
+        batches.message
+    );
+    // What an earlier edition of the page prints.
+    let earlier = findings(&EMBEDDED.replace("\"15.53\"", "\"27.28\""));
+    assert!(of(&earlier, "batch-order", Severity::Warning).is_empty());
     let order = only(&of(&found, "size-order", Severity::Note));
     assert_eq!(order.subject, "HRNet_W30_C, HRNet_W32_C");
     let missing = only(&of(&found, "missing", Severity::Note));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{Bench, Diary, body, pin, serve};
 use faultd::{Content, Fault, Server};
-use registry::{FetchError, Lock, Mirror, mirror_to};
+use registry::{FetchError, Lock, Mirror, PinnedBy, mirror_to};
 
 const SIZE: usize = 200_000;
 
@@ -138,12 +138,13 @@ fn a_replaced_pin_takes_its_notes_along() {
     let bench = Bench::of(&server, "");
     let mut scratch = Lock::open(&bench.path("scratch/zoo.lock")).expect("empty");
     let mut lock = bench.lock();
-    lock.add(&bench.artifact.url, pin(b"old")).expect("written");
+    lock.add(&bench.artifact.url, pin(b"old"), PinnedBy::FirstDownload)
+        .expect("written");
     let fetched = bench
         .fetcher
         .fetch(&bench.artifact, &mut scratch, &registry::Silent)
         .expect("fetched");
-    lock.replace(&bench.artifact.url, fetched.file.pin)
+    lock.replace(&bench.artifact.url, fetched.file.pin, PinnedBy::FirstDownload)
         .expect("written");
     lock.take_notes(&scratch).expect("written");
     assert_eq!(bench.lock().pin(&bench.artifact.url), Some(pin(&body(SIZE))));

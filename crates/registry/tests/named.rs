@@ -133,13 +133,7 @@ fn a_side_file_of_somebody_else_puts_nothing_on_the_screen() {
         let planted = text.replace("'\"v0\"'", &format!("\"{etag}\""));
         assert_ne!(planted, text);
         fs::write(&path, planted).expect("written");
-        let links = registry::probe(
-            &[&bench.artifact],
-            &bench.lock(),
-            bench.fetcher.limits,
-            &registry::Tokens::default(),
-            1,
-        );
+        let links = registry::probe(&[&bench.artifact], &bench.lock(), &bench.fetcher, 1);
         assert_eq!(links[0].first_etag, None, "{etag}");
     }
 }
@@ -198,13 +192,7 @@ fn links_tell_versions_from_machines() {
         let server = serve(&body(SIZE), script);
         let bench = Bench::of(&server, "");
         bench.fetch().expect("fetched");
-        let links = registry::probe(
-            &[&bench.artifact],
-            &bench.lock(),
-            bench.fetcher.limits,
-            &registry::Tokens::default(),
-            1,
-        );
+        let links = registry::probe(&[&bench.artifact], &bench.lock(), &bench.fetcher, 1);
         assert!(links[0].alive, "{links:?}");
         links[0].has_drifted()
     };

@@ -202,15 +202,19 @@ mod tests {
             [
                 "*HRNet_W18_C_ssld int8 1",
                 "HRNet_W18_C int8 1",
+                "HRNet_W18_C_aug int8 1",
                 // Faster in 16 bits than in 32, and slower than in 8, whose claimed accuracy is as high.
                 "*HRNet_W18_C_ssld i16 30",
                 "HRNet_W18_C i16 30",
+                "HRNet_W18_C_aug i16 30",
                 "*HRNet_W18_C_ssld f32 50",
                 "HRNet_W18_C f32 50",
+                "HRNet_W18_C_aug f32 50",
                 "HRNet_W30_C f32 80",
                 "*HRNet_W48_C_ssld f32 <=99",
                 "HRNet_W48_C f32 <=99",
                 "HRNet_W18_C bf16 400",
+                "HRNet_W18_C_aug bf16 400",
                 "HRNet_W18_C_ssld bf16 400",
             ]
         );
@@ -218,7 +222,7 @@ mod tests {
             found.iter().all(|choice| choice.case.backend == "cpu"),
             "peers are no choice of ours"
         );
-        assert_eq!(choices(&records, Some(4)).len(), 2);
+        assert_eq!(choices(&records, Some(4)).len(), 3);
         assert_eq!(choices(&records, Some(8)), []);
         assert_eq!(choices(&[], None), []);
     }
@@ -254,8 +258,8 @@ mod tests {
         assert_eq!(
             best,
             [
-                ("hrnet_w18_small", "72.3 %"),
-                ("hrnet_w18_small_v2", "75.1 %"),
+                ("hrnet_w18_small_gluon", "73.9 %"),
+                ("hrnet_w18_small_v2_gluon", "78.2 %"),
                 ("HRNet_W18_C_ssld", "81.6 %")
             ]
         );

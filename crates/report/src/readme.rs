@@ -211,8 +211,10 @@ mod tests {
         );
         assert!(
             text.contains("| HRNet\\_W18\\_C\\_ssld | 81.6 % | f32 |")
-                && text.contains("accuracy: HRNet\\_W18\\_C. Not measured: HRNet\\_W30\\_C,")
-                && text.contains(", hrnet\\_w18\\_small, hrnet\\_w18\\_small\\_v2."),
+                && text.contains(
+                    "accuracy: HRNet\\_W18\\_C, HRNet\\_W18\\_C\\_aug. Not measured: HRNet\\_W30\\_C,"
+                )
+                && text.contains(", hrnet\\_w18\\_small\\_gluon, hrnet\\_w18\\_small\\_v2\\_gluon."),
             "{text}"
         );
         for variant in &zoo.variants {

@@ -149,7 +149,7 @@ impl From<UnknownVariant> for Failure {
 impl From<&FetchError> for Exit {
     fn from(error: &FetchError) -> Self {
         match error {
-            FetchError::Network { .. } => Self::Network,
+            FetchError::Network { .. } | FetchError::Refused { .. } => Self::Network,
             FetchError::Sources { failures, .. } => {
                 let exits: Vec<Self> = failures.iter().map(Self::from).collect();
                 // Where one source has other bytes and another is gone, the network is what may get better.
@@ -171,6 +171,7 @@ impl From<&FetchError> for Exit {
 impl From<&FetchError> for Failure {
     fn from(error: &FetchError) -> Self {
         let help = match error {
+            FetchError::Refused { advice, .. } => Some(advice.as_str()),
             FetchError::Sources { .. } => {
                 Some("`zoo links` shows which URLs are dead; `--mirror` names another source")
             }

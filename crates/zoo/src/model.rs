@@ -115,7 +115,7 @@ impl WeightArgs {
 
     /// Returns the owner of the weights without loading them.
     pub(crate) fn whose<'v>(&self, cx: &Context, named: Named<'v>) -> Result<Whose<'v>, Failure> {
-        self.choice(named).whose(cx, named.variant)
+        self.choice(named).whose(cx, named)
     }
 
     /// Returns the choice of weights: by option, or by a name that chooses a source.
@@ -180,7 +180,11 @@ pub(crate) enum Choice<'a> {
 
 impl Choice<'_> {
     /// Returns the owner of the weights that [`Weights::load`] would load. Reads only the tensor names of a file.
-    pub(crate) fn whose<'v>(&self, cx: &Context, variant: &'v Variant) -> Result<Whose<'v>, Failure> {
+    pub(crate) fn whose<'v>(&self, cx: &Context, named: Named<'v>) -> Result<Whose<'v>, Failure> {
+        let variant = named.variant;
+        if let (Self::Given(_), Some(source)) = (self, named.artifact) {
+            return Ok(Whose::InPlaceOf(source));
+        }
         let artifact = match self {
             Self::Given(WeightsArg::Seeded(_)) => return Ok(Whose::Seeded),
             Self::Given(WeightsArg::File(file)) => {
@@ -438,8 +442,14 @@ fn missing(variant: &Variant, artifact: &Artifact) -> Failure {
     if let Some(local) = &artifact.local {
         return FetchError::Absent { path: local.path() }.into();
     }
-    let name = &variant.name;
-    Failure::new(Exit::Missing, format!("the {} weights of {name} are not in the cache", artifact.id)).help(format!(
-        "`zoo fetch {name}` downloads them; `--weights FILE` uses another file, `--weights seeded:0` random weights"
+    let (name, id) = (&variant.name, &artifact.id);
+    let is_first = variant.artifacts.first().is_some_and(|first| first.id == *id);
+    let source = if is_first {
+        String::new()
+    } else {
+        format!(" --source {id}")
+    };
+    Failure::new(Exit::Missing, format!("the {id} weights of {name} are not in the cache")).help(format!(
+        "`zoo fetch {name}{source}` downloads them; `--weights FILE` uses another file, `--weights seeded:0` random weights"
     ))
 }

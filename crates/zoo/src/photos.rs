@@ -21,6 +21,8 @@ pub(crate) struct PreprocessArg {
 pub(crate) enum Whose<'v> {
     /// A weight source of the variant.
     Source(&'v Artifact),
+    /// The user's own, or seeded ones, in place of those of a source that the network's name stands for.
+    InPlaceOf(&'v Artifact),
     /// A file of the user's, with tensor names of this scheme.
     File {
         name: String,
@@ -77,16 +79,32 @@ impl<'z> Preparation<'z> {
             Whose::Source(source) => {
                 return Self::new(&source.preprocess, format!("profile of the source {}", source.id));
             }
+            Whose::InPlaceOf(source) => {
+                let reason = format!(
+                    "profile of the source {}, which the name stands for; --preprocess chooses another",
+                    source.id
+                );
+                return Self::new(&source.preprocess, reason);
+            }
             Whose::Seeded => return Self::new(&variant.preprocess, format!("profile of {}", variant.name)),
             Whose::File { name, naming } => (name, *naming),
         };
-        match hrnet_zoo::sources_by_naming(variant, naming).first() {
+        let alike = hrnet_zoo::sources_by_naming(variant, naming);
+        match alike.first() {
             Some(source) => {
                 let (naming, id) = (naming.name(), &source.id);
+                let other = alike.iter().find(|other| other.preprocess != source.preprocess);
+                let others = other.map_or(String::new(), |other| {
+                    format!(", and so has the source {}", other.id)
+                });
                 let reason = format!(
-                    "profile of the source {id}: {file} has tensor names of {naming}, too; --preprocess chooses another"
+                    "profile of the source {id}: {file} has tensor names of {naming}, too{others}; --preprocess chooses \
+                     another"
                 );
-                Self::new(&source.preprocess, reason)
+                Self {
+                    is_guess: other.is_some(),
+                    ..Self::new(&source.preprocess, reason)
+                }
             }
             None => {
                 let (naming, variant_name) = (naming.name(), &variant.name);
@@ -163,9 +181,18 @@ mod tests {
                 "{reason}"
             );
         }
+        let named = chosen("HRNet_W18_C", |variant| {
+            Whose::InPlaceOf(variant.artifact("ms").expect("there"))
+        });
+        assert_eq!((named.0.as_str(), named.2), (MS, false), "{}", named.1);
+        let distilled = chosen("HRNet_W18_C_ssld", |_| file(checkpoint::Naming::Timm));
+        assert_eq!(
+            (distilled.0.as_str(), distilled.2),
+            ("timm-224-bilinear-0.95", false)
+        );
         let openmmlab = chosen("HRNet_W18_C_ssld", |_| file(checkpoint::Naming::Mmpretrain));
         assert_eq!((openmmlab.0.as_str(), openmmlab.2), ("openmmlab-224", false));
-        let (id, reason, is_guess) = chosen("HRNet_W18_C_ssld", |_| file(checkpoint::Naming::Timm));
+        let (id, reason, is_guess) = chosen("SE_HRNet_W64_C_ssld", |_| file(checkpoint::Naming::Timm));
         assert!(is_guess && id == "paddle-224", "{id}");
         assert!(reason.ends_with("--preprocess chooses another"), "{reason}");
         let seeded = chosen("hrnet_w18_small", |_| Whose::Seeded);
@@ -198,8 +225,12 @@ mod tests {
             found("HRNet_W18_C", "timm").expect("its only one"),
             "timm-224-bilinear-0.875"
         );
-        let (exit, help) = failed("HRNet_W18_C_ssld", "timm");
-        assert_eq!(exit, Exit::Usage, "OpenMMLab's profile is not timm's");
+        assert_eq!(
+            found("HRNet_W18_C_ssld", "timm").expect("its only one"),
+            "timm-224-bilinear-0.95"
+        );
+        let (exit, help) = failed("SE_HRNet_W64_C_ssld", "timm");
+        assert_eq!(exit, Exit::Usage, "it has none of them");
         assert!(
             help.contains("timm-224-bicubic-0.875, timm-224-bilinear-0.875"),
             "{help}"

@@ -110,7 +110,7 @@ mod tests {
             ["HRNet_W18_C", "HRNet_W48_C"],
             "in the manifest's order, each once"
         );
-        assert_eq!(names("hrnet_w18_small*").len(), 2);
+        assert_eq!(names("hrnet_w18_small*").len(), 4);
         assert_eq!(
             names("W18*"),
             names("hrnet_w18*"),

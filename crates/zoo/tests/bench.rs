@@ -199,7 +199,7 @@ fn twins_are_measured_each_by_itself() {
     let run = place.zoo(&[
         "bench",
         "-m",
-        "HRNet_W18_C*",
+        "HRNet_W18_C,HRNet_W18_C_ssld",
         "--twins",
         "--time",
         "0",

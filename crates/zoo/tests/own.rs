@@ -95,7 +95,7 @@ fn a_network_without_weights_says_what_to_do() {
         "ten classes have no names of ImageNet's: {answer}"
     );
     let list = place.zoo(&["list", "--json"]).json();
-    assert_eq!(list.as_array().expect("rows").len(), 13);
+    assert_eq!(list.as_array().expect("rows").len(), 16);
     place.zoo(&["fetch", "tiny"]).failed(4);
 }
 

@@ -163,9 +163,24 @@ fn the_batch_is_prepared_as_the_publisher_of_the_weights_does() {
         "paddle-256-224",
     );
     said(&["HRNet_W18_C", "--preprocess", "timm"], MS);
-    // timm publishes the distilled network, too, and no source says how it prepares photos for it.
+    // A name that stands for a source keeps the source's profile, whatever weights are given.
+    for weights in ["paddle.safetensors", "seeded:0"] {
+        let alias = said(&["hrnet_w18.ms_in1k", "--weights", weights], MS);
+        assert!(
+            alias.contains("the source ms, which the name stands for"),
+            "{alias}"
+        );
+    }
+    // The source of the distilled network that has names of timm is timm's own.
+    let distilled = prepare(&["HRNet_W18_C_ssld", "--weights", "timm.safetensors"]).said();
+    let line = "photos prepared as timm-224-bilinear-0.95 (profile of the source timm: ";
+    assert!(
+        distilled.contains(line) && !distilled.contains("warning"),
+        "{distilled}"
+    );
+    // No source says how timm prepares photos for this one.
     let guess = said(
-        &["HRNet_W18_C_ssld", "--weights", "timm.safetensors"],
+        &["SE_HRNet_W64_C_ssld", "--weights", "timm.safetensors"],
         "paddle-256-224",
     );
     assert!(

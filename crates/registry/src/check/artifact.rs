@@ -9,7 +9,7 @@ use crate::http::is_loopback;
 use crate::local::Placed;
 use crate::secrets::shown_text;
 use crate::types::{Artifact, Known, Preprocess};
-use crate::{LocalFile, ManifestError, names};
+use crate::{HubFile, LocalFile, ManifestError, names, wire};
 
 /// The name of a weight source that is a file of this machine and has no other.
 const LOCAL: &str = "local";
@@ -19,6 +19,7 @@ struct Found {
     url: String,
     file_name: String,
     local: Option<LocalFile>,
+    hub: Option<HubFile>,
 }
 
 impl Check<'_> {
@@ -82,6 +83,7 @@ impl Check<'_> {
             aliases: aliases.collect(),
             mirrors: mirrors.collect::<Result<Vec<_>, _>>()?,
             url: found.url,
+            hub: found.hub,
             local: found.local,
             file_name: found.file_name,
             format: source.format,
@@ -99,6 +101,7 @@ impl Check<'_> {
         let written = place.written();
         let text = written.get_ref();
         let placed = match place {
+            Place::Hub(hub) => return self.hub(hub),
             Place::Path(_) => self.folders.place(text),
             Place::Url(_) => match Url::parse(text).ok().filter(|url| url.scheme() == "file") {
                 Some(url) => self.folders.place_url(&url),
@@ -110,12 +113,44 @@ impl Check<'_> {
                 file_name: key.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
                 url: key,
                 local: Some(file),
+                hub: None,
             }),
             Err(why) => self.fail(
                 written.span(),
                 format!("the path `{}` {why}", text.escape_debug()),
             ),
         }
+    }
+
+    /// A file of Hugging Face: names and paths that mean the same in a URL.
+    fn hub(&self, written: &wire::Hub) -> Result<Found, ManifestError> {
+        let (repository, revision, file) = (&written.repository, &written.revision, &written.file);
+        let parts: Vec<&str> = repository.get_ref().split('/').collect();
+        let [_, name] = parts[..] else {
+            let text = repository.get_ref().escape_debug();
+            let message = format!("the repository `{text}` is not OWNER/NAME, as timm/hrnet_w18.ms_in1k is");
+            return self.fail(repository.span(), message);
+        };
+        for part in parts.iter().copied() {
+            self.id(part, repository.span())?;
+        }
+        self.id(revision.get_ref(), revision.span())?;
+        for part in file.get_ref().split('/') {
+            self.id(part, file.span())?;
+        }
+        let last = file.get_ref().rsplit('/').next().unwrap_or_default();
+        let file_name = format!("{name}-{last}");
+        let hub = HubFile {
+            repository: repository.get_ref().clone(),
+            revision: revision.get_ref().clone(),
+            file: file.get_ref().clone(),
+        };
+        Ok(Found {
+            url: hub.url(),
+            file_name,
+            local: None,
+            hub: Some(hub),
+        })
     }
 
     fn parsed<T: std::str::FromStr>(&self, written: &Spanned<String>) -> Result<T, ManifestError>
@@ -154,6 +189,7 @@ impl Check<'_> {
                 url: text.clone(),
                 file_name: file_name.to_owned(),
                 local: None,
+                hub: None,
             }),
             Some(fault) => {
                 let name = file_name.split(['?', '#']).next().unwrap_or_default();

@@ -41,6 +41,7 @@ impl Check<'_> {
                     decimals: column.decimals,
                     weights: column.weights,
                     preprocess: column.preprocess.map(Spanned::into_inner),
+                    data: column.data.map(Spanned::into_inner),
                 })
             })
             .collect()
@@ -86,6 +87,9 @@ impl Check<'_> {
         if let (false, Some(id)) = (accuracy, &column.preprocess) {
             return self.fail(id.span(), "only an accuracy has a `preprocess`");
         }
+        if let (false, Some(data)) = (accuracy, &column.data) {
+            return self.fail(data.span(), "only an accuracy has `data`");
+        }
         Ok(metric)
     }
 
@@ -95,7 +99,7 @@ impl Check<'_> {
             Metric::Top1 | Metric::Top5 | Metric::Top1Error | Metric::Top5Error => {
                 [Unit::Fraction, Unit::Percent].as_slice()
             }
-            Metric::Flops { .. } | Metric::Params { .. } => &[Unit::M, Unit::G, Unit::Gi],
+            Metric::Flops { .. } | Metric::Params { .. } => &[Unit::One, Unit::M, Unit::G, Unit::Gi],
             Metric::Latency { .. } => &[Unit::Milliseconds],
         };
         if expected.contains(&unit) {

@@ -30,12 +30,15 @@ pub(super) struct Weights<'w> {
 pub(super) enum Place<'w> {
     Url(&'w Spanned<String>),
     Path(&'w Spanned<String>),
+    Hub(&'w wire::Hub),
 }
 
 impl<'w> Place<'w> {
+    /// The text that ends in the file's name.
     pub(super) fn written(self) -> &'w Spanned<String> {
         match self {
             Self::Url(written) | Self::Path(written) => written,
+            Self::Hub(hub) => &hub.file,
         }
     }
 }
@@ -92,12 +95,16 @@ impl Check<'_> {
         &self,
         wire: &'w wire::Weights,
     ) -> Result<(Option<Weights<'w>>, Vec<&'static str>), ManifestError> {
-        let place = match (&wire.url, &wire.path) {
-            (Some(url), None) => Some(Place::Url(url)),
-            (None, Some(path)) => Some(Place::Path(path)),
-            (None, None) => None,
-            (Some(_), Some(path)) => {
+        let place = match (&wire.url, &wire.path, &wire.hf) {
+            (Some(url), None, None) => Some(Place::Url(url)),
+            (None, Some(path), None) => Some(Place::Path(path)),
+            (None, None, Some(hub)) => Some(Place::Hub(hub)),
+            (None, None, None) => None,
+            (Some(_), Some(path), _) => {
                 return self.fail(path.span(), "`url` says where the file is: drop `path`");
+            }
+            (Some(other), None, Some(_)) | (None, Some(other), Some(_)) => {
+                return self.fail(other.span(), "`hf` says where the file is: drop `url` and `path`");
             }
         };
         let format = wire
@@ -107,7 +114,7 @@ impl Check<'_> {
         let needs_id = !matches!(place, Some(Place::Path(_))) && wire.id.is_none();
         let lacks = [
             (needs_id, "`id`"),
-            (place.is_none(), "`url` or `path`"),
+            (place.is_none(), "`url`, `path` or `hf`"),
             (format.is_none(), "`format` (pdparams, pth or safetensors)"),
         ];
         let lacks: Vec<&str> = lacks

@@ -2,15 +2,15 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use reqwest::Url;
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
 
-use super::chain;
+use super::{HttpError, Next, Reached, chain, words};
 use crate::Limits;
 
 /// How many redirects are followed.
-const REDIRECTS: usize = 10;
+pub(super) const REDIRECTS: usize = 10;
 
 /// The name of this machine itself, in a URL.
 pub(crate) fn is_loopback(url: &Url) -> bool {
@@ -68,8 +68,24 @@ impl Tokens {
 pub(crate) struct Http {
     pub(crate) limits: Limits,
     tokens: Tokens,
+    following: Clients,
+    staying: Clients,
+}
+
+/// Clients with one rule for redirects, each made when it is first needed.
+#[derive(Default)]
+struct Clients {
     proxied: OnceLock<Result<Client, String>>,
     direct: OnceLock<Result<Client, String>>,
+}
+
+/// Which redirects a request follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redirects {
+    /// Those that are safe to follow.
+    Follow,
+    /// None: the answer that redirects is the answer.
+    Return,
 }
 
 impl Http {
@@ -77,8 +93,8 @@ impl Http {
         Self {
             limits,
             tokens,
-            proxied: OnceLock::new(),
-            direct: OnceLock::new(),
+            following: Clients::default(),
+            staying: Clients::default(),
         }
     }
 
@@ -86,12 +102,16 @@ impl Http {
     ///
     /// # Errors
     /// With what stands in the way, in words: the system has no certificates, or a proxy's address makes no sense.
-    pub(crate) fn get(&self, url: &Url) -> Result<RequestBuilder, String> {
+    pub(super) fn get(&self, url: &Url, redirects: Redirects) -> Result<RequestBuilder, String> {
+        let clients = match redirects {
+            Redirects::Follow => &self.following,
+            Redirects::Return => &self.staying,
+        };
         // A proxy elsewhere cannot reach this machine's own servers.
         let client = if is_loopback(url) {
-            self.direct.get_or_init(|| self.client(false))
+            clients.direct.get_or_init(|| self.client(false, redirects))
         } else {
-            self.proxied.get_or_init(|| self.client(true))
+            clients.proxied.get_or_init(|| self.client(true, redirects))
         };
         let request = client
             .as_ref()
@@ -104,7 +124,7 @@ impl Http {
         })
     }
 
-    fn client(&self, proxied: bool) -> Result<Client, String> {
+    fn client(&self, proxied: bool, redirects: Redirects) -> Result<Client, String> {
         // Another part of the process may have chosen a provider before; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder();
@@ -116,10 +136,31 @@ impl Http {
             .connect_timeout(self.limits.connect)
             .timeout(self.limits.idle)
             .referer(false)
-            .redirect(Policy::custom(follow))
+            .redirect(match redirects {
+                Redirects::Follow => Policy::custom(follow),
+                Redirects::Return => Policy::none(),
+            })
             .build()
             .map_err(|error| chain(&error))
     }
+}
+
+/// Sends a request. Its URL may hold a signature that nobody is to see.
+pub(super) fn send(request: RequestBuilder, limits: Limits) -> Result<Response, HttpError> {
+    request.send().map_err(|error| {
+        let next = match error.is_redirect() {
+            true => Next::GiveUp,
+            false => Next::Again(None),
+        };
+        let reached = match error.is_connect() {
+            true => Reached::Nobody,
+            false => Reached::Silence,
+        };
+        HttpError {
+            reached,
+            ..HttpError::new(words::of_request(&error.without_url(), limits), next)
+        }
+    })
 }
 
 fn follow(attempt: Attempt) -> reqwest::redirect::Action {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod head;
 mod part;
 mod retry_after;
 mod words;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) use answer::{is_strong, same_version};
 pub(crate) use client::{Http, is_loopback};
 pub use client::{Token, Tokens};
+pub(crate) use head::Answer;
 pub(crate) use part::{Part, Wanted};
 
 use crate::secrets::scrubbed;

@@ -9,7 +9,8 @@ use reqwest::header::{
 use reqwest::{StatusCode, Url, Version};
 
 use super::answer::{Question, SentPart, asked, is_strong, refused, sent_part, text};
-use super::{Http, HttpError, Next, Reached, words};
+use super::client::{Redirects, send};
+use super::{Http, HttpError, words};
 use crate::Limits;
 
 /// What to ask for.
@@ -49,28 +50,14 @@ pub(crate) struct Part {
 impl Part {
     /// Asks a server.
     pub(crate) fn open(http: &Http, url: &Url, wanted: &Wanted) -> Result<Self, HttpError> {
-        let mut request = http.get(url).map_err(HttpError::lasting)?;
+        let mut request = http.get(url, Redirects::Follow).map_err(HttpError::lasting)?;
         if let Some(range) = &wanted.range {
             request = request.header(RANGE, format!("bytes={}", asked(range)));
             if let Some(etag) = &wanted.if_range {
                 request = request.header(IF_RANGE, etag);
             }
         }
-        // Its URL may hold a signature that nobody is to see.
-        let response = request.send().map_err(|error| {
-            let next = match error.is_redirect() {
-                true => Next::GiveUp,
-                false => Next::Again(None),
-            };
-            let reached = match error.is_connect() {
-                true => Reached::Nobody,
-                false => Reached::Silence,
-            };
-            HttpError {
-                reached,
-                ..HttpError::new(words::of_request(&error.without_url(), http.limits), next)
-            }
-        })?;
+        let response = send(request, http.limits)?;
         let part = match response.status() {
             StatusCode::OK => None,
             StatusCode::PARTIAL_CONTENT => sent_part(response.headers(), wanted.range.as_ref())?,

@@ -49,6 +49,14 @@ fn column_findings(zoo: &Zoo, column: &Column, rule: CountingRule) -> Vec<Findin
     findings
 }
 
+/// The unit of a count, in words after the rule; a count printed in full needs none.
+fn in_units(unit: Unit) -> String {
+    match unit {
+        Unit::One => String::new(),
+        unit => format!(" in units of {unit}"),
+    }
+}
+
 /// What can be relied on in the column.
 fn agreement(zoo: &Zoo, column: &Column, rule: CountingRule, right: usize, wrong: &[&Row]) -> Finding {
     let but = match wrong
@@ -65,11 +73,11 @@ fn agreement(zoo: &Zoo, column: &Column, rule: CountingRule, right: usize, wrong
         rule: RULE,
         subject: column.id.clone(),
         message: format!(
-            "{right} of {} distinct networks agree with \"{}\", counted by the rule `{rule}` in units of {} and \
+            "{right} of {} distinct networks agree with \"{}\", counted by the rule `{rule}`{} and \
              rounded as the table rounds{but}.",
             right + wrong.len(),
             zoo.sources[&column.source].title,
-            column.unit
+            in_units(column.unit)
         ),
     }
 }
@@ -80,10 +88,10 @@ fn wrong_rule(column: &Column, rule: CountingRule, rows: &[&Row]) -> Finding {
         |(rule, unit): (CountingRule, Unit)| rows.iter().filter(|row| fits(row, column, rule, unit)).count();
     let better = match tries(rule).max_by_key(|tried| agreeing(*tried)) {
         Some(best) if agreeing(best) > 0 => format!(
-            "{} do by `{}` in units of {}: the column seems to be declared with the wrong rule or unit",
+            "{} do by `{}`{}: the column seems to be declared with the wrong rule or unit",
             agreeing(best),
             best.0,
-            best.1
+            in_units(best.1)
         ),
         _ => "nor does any by another rule known here".into(),
     };
@@ -92,9 +100,9 @@ fn wrong_rule(column: &Column, rule: CountingRule, rows: &[&Row]) -> Finding {
         rule: RULE,
         subject: column.id.clone(),
         message: format!(
-            "None of {} distinct networks has the printed figure when counted by `{rule}` in units of {}; {better}.",
+            "None of {} distinct networks has the printed figure when counted by `{rule}`{}; {better}.",
             rows.len(),
-            column.unit
+            in_units(column.unit)
         ),
     }
 }
@@ -138,7 +146,7 @@ fn fits(row: &Row, column: &Column, rule: CountingRule, unit: Unit) -> bool {
 /// Every rule of this kind with every unit that a table may mean.
 fn tries(rule: CountingRule) -> impl Iterator<Item = (CountingRule, Unit)> {
     rule.alternatives()
-        .flat_map(|rule| [Unit::G, Unit::Gi, Unit::M].map(|unit| (rule, unit)))
+        .flat_map(|rule| [Unit::G, Unit::Gi, Unit::M, Unit::One].map(|unit| (rule, unit)))
 }
 
 fn wrong_count(row: &Row, column: &Column, rule: CountingRule, agreeing: usize) -> Finding {
@@ -150,7 +158,7 @@ fn wrong_count(row: &Row, column: &Column, rule: CountingRule, agreeing: usize) 
         more => format!(", the rule that {more} other networks of this column follow"),
     };
     let explained = match tries(rule).find(|(rule, unit)| fits(row, column, *rule, *unit)) {
-        Some((rule, unit)) => format!("The figure is what `{rule}` counts, in units of {unit}"),
+        Some((rule, unit)) => format!("The figure is what `{rule}` counts{}", in_units(unit)),
         None => format!(
             "No rule known here gives {printed}: {}",
             every_count(row, rule, unit)

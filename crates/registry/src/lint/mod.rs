@@ -2,6 +2,7 @@
 //!
 //! The rules know no variant by name: what they find in the shipped manifest they would find in another.
 
+mod batch_order;
 mod borrowed;
 mod copied;
 mod counts;
@@ -45,11 +46,12 @@ pub struct Finding {
 
 /// Every finding, the weightiest first.
 pub fn lint(zoo: &Zoo) -> Vec<Finding> {
-    let rules: [fn(&Zoo) -> Vec<Finding>; 8] = [
+    let rules: [fn(&Zoo) -> Vec<Finding>; 9] = [
         counts::counts,
         second_figures::second_figures,
         borrowed::borrowed,
         precision_order::precision_order,
+        batch_order::batch_order,
         copied::copied,
         size_order::size_order,
         missing::missing,

@@ -8,6 +8,8 @@ const RESOLUTION: f64 = 1e-7;
 struct Figure<'a> {
     column: &'a Column,
     claim: &'a Claim,
+    /// The preprocessing of its photos.
+    protocol: &'a str,
     top5: bool,
     value: i64,
     step: i64,
@@ -23,6 +25,8 @@ impl<'a> Figure<'a> {
             Metric::Top5Error => (true, true),
             Metric::Flops { .. } | Metric::Params { .. } | Metric::Latency { .. } => return None,
         };
+        let weights = claim.weights.as_ref()?;
+        let source = zoo.variant(&weights.variant)?.artifact(&weights.artifact)?;
         let scale = column.unit.scale() / RESOLUTION;
         let units = |value: f64| (value * scale).round() as i64;
         let value = if error {
@@ -34,10 +38,19 @@ impl<'a> Figure<'a> {
         Some(Self {
             column,
             claim,
+            protocol: column.preprocess.as_ref().unwrap_or(&source.preprocess.id),
             top5,
             value,
             step,
         })
+    }
+
+    /// Whether both are the same accuracy of the same weights, of the same images prepared alike.
+    fn is_comparable_with(&self, other: &Self) -> bool {
+        self.claim.weights == other.claim.weights
+            && self.top5 == other.top5
+            && self.protocol == other.protocol
+            && self.column.data == other.column.data
     }
 
     /// The figure with its unit, as printed.
@@ -51,7 +64,7 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// Two publications on the same weights must round to each other.
+/// Two publications on the same weights and photos prepared alike must round to each other.
 pub(super) fn second_figures(zoo: &Zoo) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut ties: Vec<Tie> = Vec::new();
@@ -63,7 +76,7 @@ pub(super) fn second_figures(zoo: &Zoo) -> Vec<Finding> {
             .collect();
         for (index, a) in figures.iter().enumerate() {
             for b in &figures[index + 1..] {
-                if a.claim.weights != b.claim.weights || a.top5 != b.top5 {
+                if !a.is_comparable_with(b) {
                     continue;
                 }
                 let (coarse, fine) = if a.step >= b.step { (a, b) } else { (b, a) };

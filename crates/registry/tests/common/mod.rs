@@ -126,6 +126,11 @@ pub fn fetcher(cache: Cache) -> Fetcher {
 }
 
 pub fn artifact(url: &str, known: &str) -> Artifact {
+    declared(&format!("url = \"{url}\""), known)
+}
+
+/// A weight source whose place is declared so.
+pub fn declared(place: &str, known: &str) -> Artifact {
     let text = format!(
         r#"{SMALL}
 [[variant]]
@@ -135,7 +140,7 @@ preprocess = "p"
 licence = "MIT"
 [[variant.weights]]
 id = "paddle"
-url = "{url}"
+{place}
 format = "pdparams"
 naming = "paddle"
 {known}

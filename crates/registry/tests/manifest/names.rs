@@ -15,11 +15,16 @@ fn a_name_that_is_almost_right_is_suggested() {
         ["HRNet_W18_C_ssld", "HRNet_W48_C_ssld", "SE_HRNet_W64_C_ssld"]
     );
     assert_eq!(candidates("vgg16"), Vec::<String>::new());
-    let weights = zoo
-        .find("hrnet_w18.ms_aug_in1k")
-        .expect_err("not in the manifest");
+    let weights = zoo.find("hrnet_w18.a1_in1k").expect_err("not in the manifest");
     assert_eq!(weights.weights_of.as_deref(), Some("HRNet_W18_C"));
-    assert_eq!(weights.candidates, ["hrnet_w18.ms_in1k"]);
+    assert_eq!(
+        weights.candidates,
+        [
+            "hrnet_w18.ms_in1k",
+            "hrnet_w18_ssld.paddle_in1k",
+            "hrnet_w18.ms_aug_in1k"
+        ]
+    );
 }
 
 #[test]
@@ -37,7 +42,13 @@ fn names_that_people_have_stand_for_one_variant() {
         ("hrnet_w18.ms_in1k", "HRNet_W18_C", Some("ms")),
         ("HRNet_W18.MS_in1k", "HRNet_W18_C", Some("ms")),
         ("hrnet_w18_small.ms_in1k", "hrnet_w18_small", Some("ms")),
-        ("hrnet_w48_ssld.paddle_in1k", "HRNet_W48_C_ssld", Some("paddle")),
+        ("hrnet_w48_ssld.paddle_in1k", "HRNet_W48_C_ssld", Some("timm")),
+        (
+            "hrnet_w18_small.gluon_in1k",
+            "hrnet_w18_small_gluon",
+            Some("timm"),
+        ),
+        ("hrnet_w18.ms_aug_in1k", "HRNet_W18_C_aug", Some("timm")),
     ] {
         let named = zoo.named(name).expect(name);
         let artifact = named.artifact.map(|artifact| artifact.id.as_str());
@@ -48,7 +59,7 @@ fn names_that_people_have_stand_for_one_variant() {
         );
     }
     let aliases = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
-    assert_eq!(aliases.flat_map(|artifact| &artifact.aliases).count(), 11);
+    assert_eq!(aliases.flat_map(|artifact| &artifact.aliases).count(), 14);
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn the_local_charts_hold_counts_and_medians() {
         ("W30", 150.0, 78.0),
         ("W32", 160.0, 78.3),
         ("W64", 400.0, 79.3),
+        ("W18 aug", 100.0, 78.1),
     ];
     assert_eq!(
         points(&measured),
@@ -140,7 +141,7 @@ fn each_backend_has_points_of_its_own() {
             "SSLD distilled, cpu"
         ]
     );
-    assert_eq!(series.points.len(), 10);
+    assert_eq!(series.points.len(), 12);
 }
 
 /// All that charts can show: engines, precisions, batches, a race, preprocessing.

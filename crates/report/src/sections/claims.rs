@@ -168,7 +168,11 @@ fn name(column: &Column) -> String {
         Some(weights) => format!(" of {weights} weights"),
         None => String::new(),
     };
-    format!("{what}{of} [{}]", column.source)
+    let on = column
+        .data
+        .as_ref()
+        .map_or(String::new(), |data| format!(" on {data}"));
+    format!("{what}{of}{on} [{}]", column.source)
 }
 
 fn page_claim<'a>(model: &Model<'a>, variant: &'a Variant, wanted: fn(&Metric) -> bool) -> Option<&'a Claim> {

@@ -234,9 +234,7 @@ impl Eval {
             Some(weights) => Choice::Given(weights.clone()),
             None => Choice::Cached(source),
         };
-        let preparation = self
-            .preprocess
-            .choose(cx, variant, &weights.whose(cx, variant)?)?;
+        let preparation = self.preprocess.choose(cx, variant, &weights.whose(cx, named)?)?;
         let subject = Subject {
             variant,
             source,

@@ -94,8 +94,8 @@ impl Export {
         let format = self.format()?;
         self.refuse_what_does_not_fit(format)?;
         files::check_output(&self.output)?;
-        let preprocess = Preparation::by_weights(variant, &self.weights.whose(cx, named)?).profile;
-        let graph = variant.spec.graph(Shape::square(1, preprocess.crop))?;
+        let preparation = Preparation::by_weights(variant, &self.weights.whose(cx, named)?);
+        let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
         let weights = self.weights.load(cx, named, &graph)?;
         if self.weights.are_seeded() {
             cx.out.warn("random weights were never trained");
@@ -109,11 +109,12 @@ impl Export {
                     nodes => graph.computing(nodes),
                 };
                 let mut model = self.onnx(cx, variant, &graph, &weights)?;
-                notes::note(&mut model, cx, variant, preprocess, &weights)?;
+                notes::note(&mut model, cx, variant, preparation.profile, &weights)?;
                 files::write_whole(&self.output, &model.to_bytes())?;
                 cx.out
                     .done(&format!("{output}: {name}, ONNX opset {}", model.opset()));
                 ports(cx, &model);
+                preparation.tell(cx);
             }
             FormatArg::Safetensors => {
                 self.safetensors(&graph, weights.source.as_ref())?;

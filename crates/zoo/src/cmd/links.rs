@@ -5,6 +5,7 @@ use harness::counted;
 use registry::{Link, Tokens, probe};
 
 use super::files::Files;
+use super::net::HubArg;
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, up_to};
 use crate::output::table;
@@ -23,6 +24,8 @@ pub(crate) struct Links {
     /// Longest silence of a server
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     timeout: u64,
+    #[command(flatten)]
+    hub: HubArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,9 +40,11 @@ impl Links {
             );
         }
         let artifacts: Vec<_> = files.iter().map(|(_, artifact)| *artifact).collect();
-        let mut limits = cx.fetcher().limits;
-        limits.idle = Duration::from_secs(self.timeout.max(1));
-        let links = probe(&artifacts, &cx.lock()?, limits, &Tokens::from_env(), self.jobs);
+        let mut fetcher = cx.fetcher();
+        fetcher.limits.idle = Duration::from_secs(self.timeout.max(1));
+        fetcher.hub.clone_from(&self.hub.hub);
+        fetcher.tokens = Tokens::from_env();
+        let links = probe(&artifacts, &cx.lock()?, &fetcher, self.jobs);
         if self.json {
             cx.out.json(&links)?;
         } else {

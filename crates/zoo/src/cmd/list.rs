@@ -1,6 +1,6 @@
 use clap::Args;
 use hrnet::Shape;
-use registry::{ClaimedAccuracy, Variant, Zoo};
+use registry::{ClaimedAccuracy, Lock, Variant, Voucher, Zoo};
 use serde::Serialize;
 
 use crate::Failure;
@@ -40,15 +40,17 @@ struct Weights<'a> {
     #[serde(flatten)]
     artifact: &'a registry::Artifact,
     cached: bool,
+    /// Who vouches for its digest.
+    vouched_by: Voucher,
 }
 
 impl List {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let zoo = cx.zoo()?;
+        let (zoo, lock) = (cx.zoo()?, cx.lock()?);
         let rows = zoo
             .variants
             .iter()
-            .map(|variant| row(cx, zoo, variant))
+            .map(|variant| row(cx, zoo, &lock, variant))
             .collect::<Result<Vec<_>, _>>()?;
         if self.json {
             return cx.out.json(&rows);
@@ -96,14 +98,18 @@ impl List {
     }
 }
 
-fn row<'a>(cx: &Context, zoo: &'a Zoo, variant: &'a Variant) -> Result<Row<'a>, Failure> {
+fn row<'a>(cx: &Context, zoo: &'a Zoo, lock: &Lock, variant: &'a Variant) -> Result<Row<'a>, Failure> {
     let profile = variant
         .spec
         .graph(Shape::square(1, variant.preprocess.crop))?
         .profile();
     let weights = variant.artifacts.iter().map(|artifact| {
         let cached = cx.cached(artifact)?.is_some();
-        Ok(Weights { artifact, cached })
+        Ok(Weights {
+            artifact,
+            cached,
+            vouched_by: Voucher::of(artifact, lock),
+        })
     });
     let claimed = zoo.claimed_top1(variant);
     Ok(Row {

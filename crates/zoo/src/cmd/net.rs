@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use registry::{Fetcher, Mirror, Tokens};
+use registry::{Fetcher, Hub, Mirror, Tokens};
 
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, up_to};
@@ -16,6 +16,8 @@ pub(crate) struct Net {
     /// Mirror to try first: a URL, or a folder such as a USB stick's; repeatable
     #[arg(long, value_name = "URL|DIR", env = "ZOO_MIRROR", hide_env_values = true, value_parser = mirror())]
     mirror: Vec<Mirror>,
+    #[command(flatten)]
+    hub: HubArg,
     /// Number of files to download at once
     #[arg(short, long, value_name = "N", env = "ZOO_JOBS", default_value = "4", value_parser = up_to::<AT_A_TIME>)]
     jobs: usize,
@@ -39,6 +41,14 @@ pub(crate) struct Net {
     speed_window: f64,
 }
 
+/// `--hub`, for the commands that ask servers.
+#[derive(Debug, Args)]
+pub(crate) struct HubArg {
+    /// The server of Hugging Face's files, or another that answers as it does; HF_TOKEN goes to huggingface.co alone
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value_t)]
+    pub(crate) hub: Hub,
+}
+
 /// Parses a URL, or a path, which need not be UTF-8.
 pub(crate) fn mirror() -> impl TypedValueParser<Value = Mirror> {
     OsStringValueParser::new().try_map(Mirror::parse)
@@ -60,6 +70,7 @@ impl Net {
     pub(crate) fn fetcher(&self, cx: &Context) -> Fetcher {
         let mut fetcher = cx.fetcher();
         fetcher.mirrors.clone_from(&self.mirror);
+        fetcher.hub.clone_from(&self.hub.hub);
         fetcher.tokens = Tokens::from_env();
         fetcher.files = self.jobs.max(1);
         fetcher.connections = self.connections.max(1);

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use harness::counted;
-use registry::{Artifact, FetchError, Lock, Pin as Content, Tokens, probe};
+use registry::{Artifact, FetchError, Lock, Pin as Content, PinnedBy, probe};
 use serde::Serialize;
 
 use super::files::{File, Files};
@@ -80,7 +80,7 @@ impl Pin {
         let pinned: Vec<&Artifact> = pinned
             .filter(|artifact| lock.pin(&artifact.url).is_some())
             .collect();
-        let links = probe(&pinned, lock, fetcher.limits, &Tokens::from_env(), fetcher.files);
+        let links = probe(&pinned, lock, &fetcher, fetcher.files);
         let same: BTreeSet<String> = links
             .into_iter()
             .filter(|link| link.bytes.is_some() && link.etag.is_some() && link.first_etag.is_some())
@@ -130,7 +130,8 @@ impl Pin {
                 None => (None, None),
             };
             if let Some(new) = new.filter(|_| matches!(state, "new" | "changed")) {
-                lock.replace(&artifact.url, new)
+                let by = found.pinned_by(&artifact.url);
+                lock.replace(&artifact.url, new, by.unwrap_or(PinnedBy::FirstDownload))
                     .map_err(|error| failed(&path, error))?;
             }
             failures.extend(error.map(Exit::from));

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use registry::{Event, FetchError, Fetched, Watch};
+use registry::{Event, FetchError, Fetched, Voucher, Watch};
 use serde::Serialize;
 
 use super::failures::Failures;
@@ -77,6 +77,7 @@ enum What<'a> {
         downloaded: bool,
         from: Option<&'a str>,
         newly_pinned: bool,
+        vouched_by: Option<Voucher>,
         error: Option<String>,
     },
 }
@@ -222,6 +223,7 @@ impl<'a> Teller<'a> {
                     downloaded: fetched.is_some_and(|fetched| fetched.source.is_some()),
                     from: fetched.and_then(|fetched| fetched.source.as_deref()),
                     newly_pinned: fetched.is_some_and(|fetched| fetched.newly_pinned),
+                    vouched_by: fetched.map(|fetched| fetched.file.voucher),
                     error: result.as_ref().err().map(ToString::to_string),
                 },
             );
@@ -256,7 +258,12 @@ fn summary(fetched: &Fetched, is_local: bool) -> String {
         "in the cache"
     };
     let how = match (&fetched.source, fetched.newly_pinned) {
-        (Some(source), true) => format!("downloaded from {source}, now pinned"),
+        (Some(source), true) => match fetched.file.voucher {
+            Voucher::Publisher => {
+                format!("downloaded from {source}, verified by the publisher's checksum and now pinned")
+            }
+            _ => format!("downloaded from {source}, trusted and now pinned"),
+        },
         (Some(source), false) => format!("downloaded from {source} and verified"),
         (None, true) => format!("{place}, now pinned"),
         (None, false) => format!("{place}, verified"),

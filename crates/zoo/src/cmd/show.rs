@@ -1,6 +1,6 @@
 use clap::Args;
 use hrnet::{CountingRule, Graph, Precision, SeededWeights, Shape};
-use registry::{Claim, Known, Metric, Preprocess, Variant, Zoo};
+use registry::{Artifact, Claim, Column, Known, Lock, Metric, Pin, Preprocess, Variant, Voucher, Zoo};
 use runtime::Options;
 use serde::Serialize;
 
@@ -38,12 +38,48 @@ struct Shown<'a> {
     widths: &'a [usize],
     se_reduction: Option<usize>,
     preprocess: &'a Preprocess,
-    weights: &'a [registry::Artifact],
+    weights: Vec<Weights<'a>>,
     claims: &'a [Claim],
     input: String,
     counts: Vec<(CountingRule, u64)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     layers: Vec<Layer<'a>>,
+}
+
+#[derive(Serialize)]
+struct Weights<'a> {
+    #[serde(flatten)]
+    artifact: &'a Artifact,
+    /// Who vouches for its digest.
+    vouched_by: Voucher,
+    #[serde(skip)]
+    pin: Option<Pin>,
+}
+
+impl<'a> Weights<'a> {
+    fn new(artifact: &'a Artifact, lock: &Lock) -> Self {
+        Self {
+            artifact,
+            vouched_by: Voucher::of(artifact, lock),
+            pin: lock.pin(&artifact.url),
+        }
+    }
+
+    /// What is known of the file's digest, and by whose word.
+    fn known(&self) -> String {
+        let bytes = |bytes: Option<u64>| bytes.map_or(String::new(), |bytes| format!(", {bytes} bytes"));
+        match (&self.artifact.known, self.pin, self.vouched_by) {
+            (Known::Full(digest), ..) => format!("sha256 {digest}"),
+            (Known::Prefix(prefix), None, _) => format!("sha256 {prefix}…{}", bytes(self.artifact.bytes)),
+            (_, Some(pin), Voucher::Publisher) => format!("sha256 {} stated by the publisher", pin.sha256),
+            (Known::Prefix(_), Some(pin), _) => format!("sha256 {}", pin.sha256),
+            (Known::Nothing, Some(pin), _) => format!("sha256 {} of the first download", pin.sha256),
+            (Known::Nothing, None, _) if self.artifact.hub.is_some() => {
+                "sha256 stated by the publisher at the download".into()
+            }
+            (Known::Nothing, None, _) => "no published digest".into(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -64,7 +100,8 @@ impl Show {
         if self.plan {
             return cx.out.data(&plan(&graph, self.precision)?);
         }
-        let profile = graph.profile();
+        let (profile, lock) = (graph.profile(), cx.lock()?);
+        let weights = variant.artifacts.iter();
         let shown = Shown {
             name: &variant.name,
             base: variant.base.as_deref(),
@@ -72,7 +109,7 @@ impl Show {
             widths: &variant.spec.widths,
             se_reduction: variant.spec.se_reduction,
             preprocess: &variant.preprocess,
-            weights: &variant.artifacts,
+            weights: weights.map(|artifact| Weights::new(artifact, &lock)).collect(),
             claims: &variant.claims,
             input: graph.input_shape().to_string(),
             counts: CountingRule::ALL
@@ -146,13 +183,8 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         .map(|(rule, count)| vec![rule.to_string(), grouped(*count)]);
     text.push_str(&table(&["rule", ">count"], counts));
     text.push_str("\nWeights\n");
-    let weights = variant.artifacts.iter().map(|artifact| {
-        let known = match (&artifact.known, artifact.bytes) {
-            (Known::Full(digest), _) => format!("sha256 {digest}"),
-            (Known::Prefix(prefix), Some(bytes)) => format!("sha256 {prefix}…, {bytes} bytes"),
-            (Known::Prefix(prefix), None) => format!("sha256 {prefix}…"),
-            (Known::Nothing, _) => "no published digest".into(),
-        };
+    let weights = shown.weights.iter().map(|weights| {
+        let artifact = weights.artifact;
         let state = match (cx.cached(artifact), &artifact.local) {
             (Ok(Some(_)), None) => "cached",
             (Ok(Some(_)), Some(_)) => "here",
@@ -164,7 +196,7 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
             artifact.id.clone(),
             state.into(),
             profile,
-            known,
+            weights.known(),
             artifact.url.clone(),
         ]
     });
@@ -176,7 +208,7 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         vec![
             column.id.clone(),
             figure.trim_end().to_owned(),
-            about(&column.metric, claim),
+            about(column, claim),
         ]
     });
     text.push_str(&table(&["column", ">figure", "what"], claims));
@@ -197,11 +229,15 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
     text
 }
 
-fn about(metric: &Metric, claim: &Claim) -> String {
+fn about(column: &Column, claim: &Claim) -> String {
+    let on = column
+        .data
+        .as_ref()
+        .map_or(String::new(), |data| format!(" on {data}"));
     let of = claim.weights.as_ref().map_or(String::new(), |w| {
-        format!(" of {}'s {} weights", w.variant, w.artifact)
+        format!(" of {}'s {} weights{on}", w.variant, w.artifact)
     });
-    match metric {
+    match &column.metric {
         Metric::Top1 => format!("top-1{of}"),
         Metric::Top5 => format!("top-5{of}"),
         Metric::Top1Error => format!("top-1 error{of}"),

@@ -1,7 +1,7 @@
 use clap::Args;
 use harness::counted;
 use hrnet_zoo::CopyState;
-use registry::{Artifact, FetchError, Verified};
+use registry::{Artifact, FetchError, Verified, Voucher};
 use serde::Serialize;
 
 use super::files::{File, Files};
@@ -45,6 +45,8 @@ struct Line<'a> {
     state: &'static str,
     bytes: Option<u64>,
     sha256: Option<String>,
+    /// Who vouches for a download's digest.
+    vouched_by: Option<Voucher>,
     error: Option<String>,
     #[serde(skip)]
     exit: Option<Exit>,
@@ -144,7 +146,10 @@ impl Verify {
         for line in lines {
             let what = match (&line.error, &line.sha256) {
                 (Some(error), _) => error.clone(),
-                (None, Some(sha256)) => format!("sha256 {sha256}"),
+                (None, Some(sha256)) => match line.vouched_by {
+                    Some(Voucher::Publisher) => format!("sha256 {sha256}, stated by the publisher"),
+                    _ => format!("sha256 {sha256}"),
+                },
                 (None, None) => "not in the cache".into(),
             };
             let prepared = if line.prepared { ", prepared" } else { "" };
@@ -191,6 +196,7 @@ impl<'a> Line<'a> {
             state,
             bytes: file.map(|file| file.pin.bytes),
             sha256: file.map(|file| file.pin.sha256.to_string()),
+            vouched_by: file.filter(|_| artifact.local.is_none()).map(|file| file.voucher),
             error: outcome.as_ref().err().map(ToString::to_string),
             exit,
         }
@@ -220,6 +226,7 @@ impl<'a> Line<'a> {
             path: path.map(|path| path.display().to_string()),
             state,
             sha256: sha256.map(|sha256| sha256.to_string()),
+            vouched_by: None,
             error: failure.as_ref().map(|failure| failure.message.clone()),
             exit: failure.map(|failure| failure.exit),
         })

@@ -67,7 +67,7 @@ impl<'a> Subject<'a> {
         let claims = self.variant.claims.iter().filter(is_theirs);
         claims
             .filter_map(|claim| {
-                let column = zoo.column(&claim.column)?;
+                let column = zoo.column(&claim.column).filter(|column| column.data.is_none())?;
                 let printed = Printed::new(claim.value, claim.decimals(), column.unit.scale());
                 let (top, printed) = match column.metric {
                     Metric::Top1 => (1, printed),

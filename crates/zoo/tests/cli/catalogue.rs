@@ -8,7 +8,7 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
     let place = Place::new();
     let list = place.zoo(&["list", "--json"]).json();
     let rows = list.as_array().expect("rows");
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 15);
     assert_eq!(rows[0]["name"], "HRNet_W18_C");
     assert_eq!(rows[0]["parameters"], 21_295_164);
     assert_eq!(rows[0]["macs"], 4_283_537_072_u64);
@@ -93,11 +93,15 @@ fn names_that_people_have_are_found_by_every_command() {
     let missing = place
         .zoo(&["export", "hrnet_w18.ms_in1k", "-o", "w.onnx"])
         .failed(7);
-    assert!(missing.contains("the ms weights of HRNet_W18_C"), "{missing}");
+    assert!(
+        missing.contains("the ms weights of HRNet_W18_C")
+            && missing.contains("`zoo fetch HRNet_W18_C --source ms` downloads them"),
+        "{missing}"
+    );
     let error = place.zoo(&["show", "ssld"]).failed(4);
     let three = "did you mean `HRNet_W18_C_ssld`, `HRNet_W48_C_ssld` or `SE_HRNet_W64_C_ssld`?";
     assert!(error.contains(three), "{error}");
-    let error = place.zoo(&["fetch", "hrnet_w18.ms_aug_in1k"]).failed(4);
+    let error = place.zoo(&["fetch", "hrnet_w18.a1_in1k"]).failed(4);
     assert!(
         error.contains("no weights of HRNet_W18_C that are named"),
         "{error}"

@@ -68,7 +68,7 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         assert_eq!(inspected["format"], "safetensors");
         assert_eq!(
             inspected["fits"],
-            serde_json::json!(["hrnet_w18_small"]),
+            serde_json::json!(["hrnet_w18_small", "hrnet_w18_small_gluon"]),
             "{names}"
         );
         assert_eq!(inspected["ailments"], serde_json::json!([]));

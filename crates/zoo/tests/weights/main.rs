@@ -5,6 +5,7 @@ mod common;
 
 mod cache;
 mod fetching;
+mod hub;
 mod mirrors;
 mod trust;
 

@@ -140,5 +140,6 @@ pub(super) fn unpinned(model: &Model) -> Option<Item> {
 fn on_trust(zoo: &Zoo, file_name: &str) -> bool {
     let artifacts = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
     let mut named = artifacts.filter(|artifact| artifact.file_name == file_name);
-    named.any(|artifact| artifact.known == Known::Nothing)
+    // Hugging Face states the digest of a file when it is downloaded.
+    named.any(|artifact| artifact.known == Known::Nothing && artifact.hub.is_none())
 }
