@@ -1,10 +1,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What goes wrong with one request. Places are offsets in the body of its answer.
+/// A fault in the answer to one request. Places are offsets in the body of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     Good,
     /// The connection closes without an answer.
     Close,
@@ -15,15 +15,15 @@ pub enum Fault {
         /// The pause it asks for.
         wait: Option<Wait>,
     },
-    /// The connection closes in an orderly way after so many bytes.
+    /// The connection closes in an orderly way after this number of bytes.
     Truncate(u64),
-    /// The connection is reset after so many bytes.
+    /// The connection is reset after this number of bytes.
     Reset(u64),
-    /// Nothing more comes after so many bytes, and the connection stays open.
+    /// Nothing more comes after this number of bytes, and the connection stays open.
     Stall(u64),
-    /// So many bytes a second.
+    /// The body comes at this number of bytes per second.
     Drip(u64),
-    /// So many bytes follow the file; no length is announced.
+    /// This number of bytes follows the file; no length is announced.
     Extra(u64),
     /// The byte at this offset is wrong.
     Flip(u64),
@@ -31,17 +31,17 @@ pub enum Fault {
     IgnoreRange,
     /// A part that starts one byte later than asked for, and says so.
     WrongContentRange,
-    /// Not the whole of which this is a part, but this; nothing for one that is not known.
+    /// A part that states this size of the whole, which is wrong; `None` states that the size is not known.
     WrongTotal(Option<u64>),
     /// Parts as `multipart/byteranges`.
     Multipart,
-    /// This status for whoever asks for a part.
+    /// This status in answer to a request for a part.
     RefuseRange(u16),
-    /// All of it as a part that nobody asked for.
+    /// The whole file as a part, without having been asked for one.
     PartUnasked,
     /// The part that was asked for, whatever version was asked for.
     IgnoreIfRange,
-    /// The whole file for whoever names a version, though it has not changed.
+    /// The whole file in answer to a request that names a version, though the file has not changed.
     WholeIfRange,
     /// From this request on the file is another version: other bytes, another entity tag.
     NewVersion,
@@ -65,7 +65,7 @@ pub enum Fault {
     Endless,
     /// No entity tag.
     NoEtag,
-    /// Said to be compressed.
+    /// The answer says that the file is compressed.
     Gzip,
     /// The head of the answer comes a byte at a time, with this pause between two.
     SlowHead(Duration),
@@ -96,13 +96,13 @@ pub enum Fault {
 pub enum Wait {
     /// In seconds.
     Seconds(u64),
-    /// As the date so many seconds from now.
+    /// As the date this number of seconds from now.
     Date(u64),
 }
 
-/// Text that is no fault.
+/// Text that is not a fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no fault: expected one of {list}", list = Fault::NAMES)]
+#[error("`{0}` is not a fault: expected one of {list}", list = Fault::NAMES)]
 pub struct ParseFaultError(String);
 
 impl Fault {
@@ -181,7 +181,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Whether text may stand in a header.
+/// Returns whether text may stand in a header.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }

@@ -42,14 +42,14 @@ pub use fault::{Fault, ParseFaultError, Wait};
 
 use request::Request;
 
-/// How many connections are open at once; more are closed as they come.
+/// The number of connections that are open at once; more are closed as they come.
 const CONNECTIONS: usize = 256;
-/// How many heads of requests are kept.
+/// The number of heads of requests that are kept.
 const HEADS: usize = 4096;
-/// How long a client may take none of what it is sent.
+/// The time for which a client may read nothing of what it is sent.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a server hands out.
+/// The content that a server sends.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// These bytes, under every path.
@@ -71,7 +71,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct State {
     content: Content,
     /// The faults of the requests to come; the last one is for all that follow.
@@ -127,7 +127,7 @@ impl Server {
         Ok(Self { address, state })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -13,7 +13,7 @@ use files::open_regular;
 
 const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><body>Please log in to the network.</body></html>\n";
 
-/// How long a client is kept waiting that does not go away.
+/// The longest time that a client is kept waiting.
 const LONGEST_STALL: Duration = Duration::from_secs(3600);
 
 /// The bytes of an answer.
@@ -34,7 +34,7 @@ impl Body {
     }
 }
 
-/// Whether a server with this fault sends parts.
+/// Returns whether a server with this fault sends parts.
 fn sends_parts(fault: &Fault) -> bool {
     !matches!(
         fault,
@@ -247,7 +247,7 @@ impl State {
         Ok(!cut)
     }
 
-    /// Sends so many bytes a second: one at a time, or those of ten milliseconds.
+    /// Sends `speed` bytes per second: one at a time, or those of ten milliseconds.
     fn drip(&self, stream: &TcpStream, bytes: &mut dyn Read, speed: u64) -> io::Result<()> {
         let piece = (speed / 100).max(1);
         let pause = Duration::from_secs_f64(piece as f64 / speed as f64);
@@ -280,7 +280,7 @@ impl State {
     }
 }
 
-/// What is handed out.
+/// The content of an answer.
 enum Handle {
     Bytes(io::Cursor<std::sync::Arc<[u8]>>),
     File(File),

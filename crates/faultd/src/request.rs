@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 1 << 14;
-/// How long a client may take for its next head.
+/// The time that a client may take for its next head.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone)]
 pub(super) struct Request {
     /// All of its lines.
@@ -22,7 +22,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Reads the next request of a connection, or nothing if there is none.
+    /// Reads the next request of a connection; `None` if there is none.
     pub(super) fn read(stream: &TcpStream) -> Option<Self> {
         let head = read_head(stream, PATIENCE).ok()??;
         let mut words = head.split(' ');
@@ -50,7 +50,7 @@ impl Request {
         })
     }
 
-    /// The part of a file of this size and version that is to be sent: `Err` if there is no such part, nothing if
+    /// The part of a file of this size and version that is to be sent: `Err` if there is no such part, `None` if
     /// it is the whole file.
     pub(super) fn part(&self, total: u64, etag: &str) -> Result<Option<Range<u64>>, ()> {
         let Some((first, last)) = self.range else {
@@ -68,7 +68,7 @@ impl Request {
     }
 }
 
-/// The next head, or nothing if the client has gone, takes too long or sends too much.
+/// The next head; `None` if the client has gone, takes too long or sends too much.
 fn read_head(mut stream: &TcpStream, patience: Duration) -> io::Result<Option<String>> {
     let begun = Instant::now();
     let mut head = Vec::new();

@@ -1,8 +1,8 @@
-//! Manifests that somebody adds a variant to.
+//! Adding a variant to a manifest.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
-/// How a manifest begins that is made to hold variants of one's own.
+/// The beginning of a manifest that is made for variants of one's own.
 pub const NEW_MANIFEST: &str =
     "# Networks of this folder, beside those that are built in.\nschema = 1\nextends = \"builtin\"\n";
 

@@ -11,7 +11,7 @@ use crate::whole::read_text;
 use crate::{Digest, Pin};
 use files::{Whole, folder_of};
 
-/// The digests of a file's blocks: which of them is damaged, where the whole digest only tells that one is.
+/// The digests of a file's blocks. They tell which block is damaged; the digest of the whole only tells that one is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BlockList {
     /// The size of every block but the last.
@@ -30,7 +30,7 @@ pub(crate) struct SideFile {
     urls: BTreeMap<String, Seen>,
 }
 
-/// What a server said of a URL's content at the first download.
+/// A server's names for a URL's content at the first download.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {

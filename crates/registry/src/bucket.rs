@@ -19,9 +19,9 @@ use tokio::runtime::Runtime;
 use crate::Pin;
 use crate::hashing::Hasher;
 
-/// How long a signed URL is good for: longer than the largest file takes.
+/// The time for which a signed URL is valid: longer than the largest file takes.
 const SIGNED_FOR: Duration = Duration::from_secs(6 * 3600);
-/// What is uploaded at a time, and how many of it: all that is held in memory.
+/// The size of a part of an upload, and the number of parts at a time: all that is held in memory.
 const PIECE: usize = 8 << 20;
 const PIECES: usize = 3;
 
@@ -109,14 +109,14 @@ impl Bucket {
             .fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
-    /// A URL that this object may be read at for some hours, by whoever has it.
+    /// A URL at which anyone who has it can read this object for some hours.
     pub(crate) fn signed(&self, path: &str) -> Result<Url, Error> {
         let path = self.at(path);
         self.runtime
             .block_on(self.signer.signed_url(Method::GET, &path, SIGNED_FOR))
     }
 
-    /// Whether an object of this size is there. Its name says what its bytes were when they came.
+    /// Returns whether an object of this size is there. Its name is the digest of the bytes that were uploaded.
     pub(crate) fn holds(&self, path: &str, bytes: u64) -> Result<bool, Error> {
         match self.runtime.block_on(self.store.head(&self.at(path))) {
             Ok(meta) => Ok(meta.size == bytes),
@@ -161,7 +161,7 @@ impl Bucket {
             .map(drop)
     }
 
-    /// A small object, or nothing if it is not there.
+    /// Reads a small object; `None` if it is not there.
     pub(crate) fn text(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         self.runtime.block_on(async {
             match self.store.get(&self.at(path)).await {
@@ -172,7 +172,7 @@ impl Bucket {
         })
     }
 
-    /// Where an object is, for messages.
+    /// The name of an object, for messages.
     pub(crate) fn name(&self, path: &str) -> String {
         format!("{}/{path}", self.url)
     }

@@ -53,12 +53,12 @@ impl Cache {
         &self.root
     }
 
-    /// Where the file with this content is published.
+    /// The path at which the file with this content is published.
     pub fn path(&self, content: Digest) -> PathBuf {
         self.published().join(content.to_string())
     }
 
-    /// Where the published file of a weight source lies, if its content is known and it is there, or its own file where the
+    /// The path of a weight source's published file, if its content is known and it is there; or of its own file, if the
     /// manifest names one of this machine. Its bytes are not read, so nothing may be computed from them: [`open`](Self::open)
     /// is for that.
     pub fn find(&self, artifact: &Artifact, lock: &Lock) -> Option<PathBuf> {
@@ -91,7 +91,7 @@ impl Cache {
     }
 }
 
-/// What a folder holds; nothing if it is not there.
+/// The entries of a folder; empty if it is not there.
 pub(crate) fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.collect(),

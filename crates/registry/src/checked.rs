@@ -12,10 +12,10 @@ use crate::stamp::Stamp;
 use crate::whole::open_within;
 use crate::{Artifact, Digest, FetchError, LocalFile, Lock, Pin};
 
-/// How often a file that changes while it is read is begun anew.
+/// The number of times that reading a file begins anew if it changes meanwhile.
 const TRIES: usize = 3;
 
-/// How the digest of a file's bytes is known.
+/// The way in which the digest of a file's bytes is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// All bytes were read and hashed now.
@@ -27,19 +27,19 @@ pub enum Check {
 /// An open file of the cache whose bytes are those of its digest.
 #[derive(Debug)]
 pub struct Checked {
-    /// Where it lies; what lies there later may be another file.
+    /// Its path; another file may lie there later.
     pub path: PathBuf,
     /// The file that was checked.
     pub file: File,
     /// Its size and digest.
     pub pin: Pin,
-    /// How these are known.
+    /// The way in which these are known.
     pub check: Check,
     pub(crate) looks: Stamp,
 }
 
 impl Checked {
-    /// Whether the file still has the bytes that it was checked to have: it looks as it did then, or is read again.
+    /// Returns whether the file still has the bytes that it was checked to have: it still has its stamp, or is read again.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -53,7 +53,7 @@ impl Checked {
     }
 }
 
-/// What an open file was found to be.
+/// The size and digest of an open file, and the way in which they are known.
 struct Look {
     pin: Pin,
     check: Check,
@@ -125,7 +125,7 @@ impl Cache {
         Expected::of(artifact, lock.pin(&artifact.url)).ok()?.sha256
     }
 
-    /// What is published under this digest, which its bytes may not have.
+    /// Opens the file that is published under this digest, which its bytes may not have.
     pub(crate) fn read(&self, digest: Digest, deep: bool) -> Result<Option<Checked>, FetchError> {
         self.look(&digest.to_string(), deep, |found| found == digest)
     }
@@ -146,7 +146,7 @@ impl Cache {
         Err(unsteady())
     }
 
-    /// What a file beside the published ones is, by its note if it looks as it did then, else by reading it; nothing if it
+    /// Opens a file beside the published ones: recognised by its note and stamp, else read; `None` if it
     /// is not there. A note is made if the digest is a right one.
     pub(crate) fn look(
         &self,
@@ -184,7 +184,7 @@ impl Cache {
         Err(unsteady())
     }
 
-    /// What an open file is; nothing if it changed while it was read. A file without a name is read each time.
+    /// The size and digest of an open file; `None` if it changed while it was read. A file without a name is read each time.
     fn look_at(
         &self,
         name: Option<&str>,
@@ -218,7 +218,7 @@ impl Cache {
     }
 }
 
-/// What notes call a file that is not the cache's: links and renames make no other file of it.
+/// The name of a file that is not the cache's, in notes: links and renames make no other file of it.
 fn foreign_name(file: &File) -> io::Result<Option<String>> {
     #[cfg(unix)]
     {
@@ -233,7 +233,7 @@ fn foreign_name(file: &File) -> io::Result<Option<String>> {
     }
 }
 
-/// How the name begins that notes call a file by that is not the cache's.
+/// The beginning of the name, in notes, of a file that is not the cache's.
 pub(crate) const FOREIGN: &str = "file-";
 
 fn unsteady() -> io::Error {

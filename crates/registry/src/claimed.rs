@@ -15,7 +15,7 @@ use crate::{Artifact, Claim, Column, Metric, Unit, Variant, Zoo};
 /// 3. **Order.** Of several such columns, the first in the manifest's order.
 ///
 /// An error counts as 100 % less the error. One rule for all variants makes their figures come from different publications, so
-/// whoever shows several says whose each is: see [`ClaimedAccuracy::column`].
+/// a list of several says whose each is: see [`ClaimedAccuracy::column`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClaimedAccuracy<'a> {
     /// The figure as printed, which may be an error.
@@ -89,7 +89,7 @@ impl Zoo {
     }
 }
 
-/// What the figures of a column are.
+/// The kind of a column's figures.
 #[derive(Clone, Copy)]
 enum Kind {
     Accuracy,

@@ -1,4 +1,4 @@
-//! What of the cache may go.
+//! Cleaning: which files of the cache may be removed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::{Digest, owner};
 /// Something that was, or would be, removed from a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
-    /// Where it lay.
+    /// The path that it had.
     pub path: PathBuf,
     /// The bytes that are free again.
     pub bytes: u64,
@@ -23,7 +23,7 @@ pub struct Removed {
 
 impl Cache {
     /// Removes published files whose content none of these digests names, and what was prepared from them; with
-    /// `dry_run` only tells of them.
+    /// `dry_run` only lists them.
     ///
     /// # Errors
     /// If a folder cannot be read or a file not be removed.
@@ -50,7 +50,7 @@ impl Cache {
     }
 
     /// Removes what no download needs: partials and temporary files that nobody has touched for `age`, and notes on
-    /// files that are gone, or as old and not of the cache; with `dry_run` only tells of them.
+    /// files that are gone, or as old and not of the cache; with `dry_run` only lists them.
     ///
     /// # Errors
     /// If a folder cannot be read or something not be removed.
@@ -96,12 +96,12 @@ impl Cache {
     }
 }
 
-/// Whether a file of this name is one that is being written.
+/// Returns whether a file of this name is one that is being written.
 pub(crate) fn is_temporary(name: &str) -> bool {
     [".new-", ".partial-"].iter().any(|begin| name.starts_with(begin))
 }
 
-/// Whether nobody has written to it for so long.
+/// Returns whether nobody has written to it for this time.
 fn is_older(entry: &fs::DirEntry, age: Duration) -> io::Result<bool> {
     let modified = fs::symlink_metadata(entry.path())?.modified()?;
     // A time that has not come yet is no age.

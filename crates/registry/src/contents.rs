@@ -12,7 +12,7 @@ use crate::cache::{Cache, entries};
 use crate::cleanup::{Removed, is_temporary};
 use crate::{Digest, owner};
 
-/// What a file of a cache is for.
+/// The purpose of a file in a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Holding {
@@ -24,13 +24,13 @@ pub enum Holding {
     Partial,
     /// Notes on files that were read and found right, in `checked/`; without them files are read again.
     Notes,
-    /// What each URL held first and which manifests use the cache: `zoo.lock`, `zoo.blocks` and `users/`.
+    /// Pins and the manifests that use the cache: `zoo.lock`, `zoo.blocks` and `users/`.
     Pins,
     /// Other engines and their packages, in `peers/`.
     Peers,
-    /// What `zoo tune` has timed, in `tune/`.
+    /// Times of `zoo tune`, in `tune/`.
     Tuning,
-    /// What no part of this program put there.
+    /// Files that no part of this program put there.
     Other,
 }
 
@@ -47,7 +47,7 @@ impl Holding {
         Self::Other,
     ];
 
-    /// What downloads make, and what is made of downloads.
+    /// Files of downloads, and files that are made from downloads.
     pub const DOWNLOADS: [Self; 4] = [Self::Weights, Self::Prepared, Self::Partial, Self::Notes];
 
     /// The kind in words.
@@ -96,9 +96,9 @@ pub(crate) fn source(name: &str) -> Option<Digest> {
 /// A file in a cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Held {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What it is for.
+    /// Its purpose.
     pub kind: Holding,
     /// Its length, bytes.
     pub bytes: u64,
@@ -150,7 +150,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// Removes all files of these kinds, but for downloads that a living process works on; with `dry_run` only tells of them.
+    /// Removes all files of these kinds, but for downloads that a living process works on; with `dry_run` only lists them.
     ///
     /// # Errors
     /// If a folder cannot be read or a file not be removed.
@@ -172,7 +172,7 @@ impl Cache {
         Ok(removed)
     }
 
-    /// Whether it lies in the partial of a process that is alive.
+    /// Returns whether it lies in the partial of a process that is alive.
     fn is_worked_on(&self, path: &Path) -> bool {
         let below = path.strip_prefix(self.partials()).ok();
         let partial = below.and_then(|below| below.iter().next()?.to_str());

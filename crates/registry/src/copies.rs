@@ -1,6 +1,6 @@
 //! Files that are made from published ones and lie beside them, such as weights prepared to be mapped.
 //!
-//! What a copy holds nobody else publishes, so that only the note of whoever made it tells a right one from a planted one:
+//! Nobody else publishes the bytes of a copy, so that only the note of its maker tells a right one from a planted one:
 //! a copy without a note of ours is not believed, whatever it says of itself.
 
 use std::fs;
@@ -58,7 +58,7 @@ impl Cache {
         self.look(name, true, |_| false)
     }
 
-    /// Notes that the copy of this name is right as long as its bytes have this digest.
+    /// Notes that the copy of this name is right if its bytes have this digest.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -66,7 +66,7 @@ impl Cache {
         self.look(name, true, |found| found == sha256).map(drop)
     }
 
-    /// Where the copy of this name lies.
+    /// The path of the copy of this name.
     pub fn copy_path(&self, name: &str) -> PathBuf {
         self.published().join(name)
     }

@@ -18,9 +18,9 @@ pub struct Digest(pub [u8; 32]);
 #[serde(transparent)]
 pub struct DigestPrefix(String);
 
-/// A string that is no digest, or no prefix of one.
+/// Text that is not a digest, or not the beginning of one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no {expected}")]
+#[error("`{text}` is not a {expected}")]
 pub struct ParseDigestError {
     text: String,
     expected: &'static str,
@@ -40,7 +40,7 @@ impl Digest {
         Ok(hash(&mut File::open(path)?)?.sha256)
     }
 
-    /// Whether this digest begins with the prefix.
+    /// Returns whether this digest begins with the prefix.
     pub fn starts_with(&self, prefix: &DigestPrefix) -> bool {
         self.to_string().starts_with(&prefix.0)
     }

@@ -20,7 +20,7 @@ use crate::{Artifact, Digest, Event, FetchError, Fetcher, Pin, PinnedBy};
 /// A place to download a file from.
 pub(crate) struct Offer {
     pub(crate) source: Source,
-    /// What the place states of the file, if that is known before it is asked.
+    /// The place's statement on the file, if it is known before the place is asked.
     pub(crate) stated: Option<Stated>,
     /// The file, if the place is a server of Hugging Face's, which states what the file is when it is asked.
     pub(crate) hub: Option<HubFile>,
@@ -37,7 +37,7 @@ impl Offer {
     }
 }
 
-/// What a place states of a file.
+/// A place's statement on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stated {
     pub(crate) sha256: Digest,
@@ -46,7 +46,7 @@ pub(crate) struct Stated {
     pub(crate) by: &'static str,
 }
 
-/// What a download needs to know.
+/// The inputs of one file's download.
 pub(crate) struct Download<'a> {
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) http: &'a Http,
@@ -60,7 +60,7 @@ pub(crate) struct Download<'a> {
 
 /// Verified bytes that wait to be published. Dropped, they stay a partial.
 pub(crate) struct Ready {
-    /// What the bytes are.
+    /// Size and digest of the bytes.
     pub(crate) pin: Pin,
     pub(crate) blocks: BlockList,
     /// The version, as the server names it.
@@ -134,7 +134,7 @@ impl Download<'_> {
         }
     }
 
-    /// Tries one source until it has brought the file or is hopeless.
+    /// Tries one source until the file is downloaded or further tries are hopeless.
     fn from(
         &self,
         offer: &Offer,
@@ -205,7 +205,7 @@ impl Download<'_> {
         }
     }
 
-    /// What the place states of the file. A server of Hugging Face's is asked, as often as may help.
+    /// The place's statement on the file. A server of Hugging Face's is asked, as often as may help.
     ///
     /// # Errors
     /// If the server fails or refuses the file, or states another file than `zoo.toml` or `zoo.lock`.
@@ -251,7 +251,7 @@ impl Download<'_> {
         check(subject, self.artifact, self.pin, Pin { bytes, sha256 })
     }
 
-    /// How often a server is tried in a row; `alone` if nobody was there the last time.
+    /// The number of tries in a row that a server gets; `alone` if nobody was there the last time.
     fn attempts(&self, host: &str, alone: bool) -> u32 {
         let attempts = self.fetcher.limits.attempts;
         match alone {

@@ -16,7 +16,7 @@ pub struct ManifestError {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong, and what would be right.
+    /// The fault, and what would be right.
     pub message: String,
     /// What the file system said, if the file could not be read.
     #[source]
@@ -70,7 +70,7 @@ pub struct UnknownVariant {
     pub name: String,
     /// The variant whose weights it would be, if it begins with one's name and goes on with a dot.
     pub weights_of: Option<String>,
-    /// What may be meant: names of variants, or of the weights of that one.
+    /// The names that may be meant: of variants, or of the weights of that one.
     pub candidates: Vec<String>,
 }
 
@@ -89,26 +89,26 @@ impl fmt::Display for UnknownVariant {
 
 impl std::error::Error for UnknownVariant {}
 
-/// Why a file is not there, or not to be trusted.
+/// A file that is not there, or not to be trusted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
     /// The network or the server failed.
     #[error("{url}: {reason}")]
     Network {
-        /// What was asked for.
+        /// The URL that was asked for.
         url: String,
-        /// What happened, with its causes.
+        /// The failure, with its causes.
         reason: String,
     },
     /// The publisher's server refuses the file and says why.
     #[error("{url}: {reason}")]
     Refused {
-        /// What was asked for.
+        /// The URL that was asked for.
         url: String,
         /// Why it is refused.
         reason: String,
-        /// What to do next.
+        /// The next step.
         advice: String,
     },
     /// Several sources were asked, and none has the file.
@@ -116,7 +116,7 @@ pub enum FetchError {
     Sources {
         /// The file's first URL in the manifest.
         url: String,
-        /// What happened at each source, in the order they were asked.
+        /// The failure of each source, in the order in which they were asked.
         failures: Vec<FetchError>,
     },
     /// The bytes are not those that were declared or pinned.
@@ -124,19 +124,19 @@ pub enum FetchError {
     Mismatch {
         /// The file or URL.
         subject: String,
-        /// `zoo.toml`, `zoo.lock` or the mirror.
+        /// Who expects it: `zoo.toml`, `zoo.lock`, the mirror or the publisher.
         said_by: &'static str,
-        /// What it says.
+        /// The size or digest that is expected.
         expected: String,
-        /// What was found.
+        /// The size or digest that was found.
         actual: String,
     },
     /// A published file is damaged and the network may not be used.
     #[error("{reason}")]
     Damaged {
-        /// Where it lies.
+        /// Its path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         reason: String,
     },
     /// The file is missing and the network may not be used.
@@ -150,7 +150,7 @@ pub enum FetchError {
     /// The manifest names a file of this machine that is not there.
     #[error("{}: is not there, and zoo.toml names it by its path", path.display())]
     Absent {
-        /// Where it would lie.
+        /// The path that the manifest names.
         path: PathBuf,
     },
     /// Nobody vouches for the file's full digest, and `locked` was asked for.
@@ -164,7 +164,7 @@ pub enum FetchError {
     Disk {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -177,7 +177,7 @@ impl FetchError {
         }
     }
 
-    /// The server that failed, with its port, and what happened; nothing if it is not a server's failure.
+    /// The server that failed, with its port, and the failure; `None` if it is not a server's failure.
     pub fn server(&self) -> Option<(&str, &str)> {
         let Self::Network { url, reason } = self else {
             return None;

@@ -33,7 +33,7 @@ impl Voucher {
     }
 }
 
-/// What is known of a file's bytes, from the manifest and the lock together.
+/// The size and digest that a file must have, from the manifest and the lock together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// The exact size.
@@ -45,7 +45,7 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// What the two say of this weight source.
+    /// The expectation of the two for this weight source.
     ///
     /// # Errors
     /// If they contradict each other: no bytes could be right.
@@ -72,23 +72,23 @@ impl Expected {
         })
     }
 
-    /// Whether a digest, or the beginning of one, will tell the right bytes from others that are as many.
+    /// Returns whether a digest, or the beginning of one, will tell the right bytes from others of the same number.
     pub(crate) fn is_judged(&self) -> bool {
         self.sha256.is_some() || self.prefix.is_some()
     }
 
-    /// Whether the bytes will be told right from wrong whatever the server says of them.
+    /// Returns whether wrong bytes will be noticed whatever the server says of them.
     pub(crate) fn vouches(&self) -> bool {
         self.bytes.is_some() || self.is_judged()
     }
 }
 
-/// Whether a full digest of the file is known.
+/// Returns whether a full digest of the file is known.
 pub(crate) fn is_pinned(artifact: &Artifact, pin: Option<Pin>) -> bool {
     pin.is_some() || matches!(artifact.known, Known::Full(_))
 }
 
-/// Refuses bytes that are not what the manifest or the lock says.
+/// Refuses bytes whose size or digest differs from the manifest's or the lock's.
 pub(crate) fn check(
     subject: &str,
     artifact: &Artifact,

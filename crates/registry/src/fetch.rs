@@ -23,10 +23,10 @@ use crate::{
 };
 use files::open_regular;
 
-/// Brings weights into a cache.
+/// Downloads weights into a cache.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    /// Where they go.
+    /// The cache that files are downloaded into.
     pub cache: Cache,
     /// Never use the network.
     pub offline: bool,
@@ -36,17 +36,17 @@ pub struct Fetcher {
     pub mirrors: Vec<Mirror>,
     /// The server that is asked for files of Hugging Face.
     pub hub: Hub,
-    /// What servers are told to let us in.
+    /// The tokens for servers that ask for one.
     pub tokens: Tokens,
-    /// How many files are fetched at a time.
+    /// The number of files that are downloaded at a time.
     pub files: usize,
-    /// How many connections one file is fetched over, where the server sends parts.
+    /// The number of connections for one file, if the server sends parts.
     pub connections: usize,
-    /// What servers may do before they are given up.
+    /// The limits beyond which a server is given up.
     pub limits: Limits,
-    /// What files are cut into.
+    /// The sizes of parts and blocks.
     pub sizes: Sizes,
-    /// How long a process may be silent before its download is taken over.
+    /// The time that a process may be silent before its download is taken over.
     pub lease: Duration,
 }
 
@@ -55,13 +55,13 @@ pub struct Fetcher {
 pub struct Fetched {
     /// The file, as verified.
     pub file: Verified,
-    /// Where it came from now; nothing if it was there.
+    /// The place that it was downloaded from now; `None` if it was there.
     pub source: Option<String>,
-    /// Whether the lock took it up now, because nobody vouched for its full digest before.
+    /// The lock pinned it now, because nobody vouched for its full digest before.
     pub newly_pinned: bool,
 }
 
-/// What a fetch would do for one file.
+/// The work that a fetch would do for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// Nothing: it is there and right.
@@ -72,14 +72,14 @@ pub enum Plan {
     Download {
         /// Its size, where that is known.
         bytes: Option<u64>,
-        /// How many bytes an earlier download left.
+        /// The number of bytes that an earlier download left.
         kept: u64,
         /// The places that would be asked, in order.
         sources: Vec<String>,
     },
 }
 
-/// What is known of a file, and how the cache has it.
+/// The expectation of a file, and its state in the cache.
 struct Known {
     pin: Option<Pin>,
     expected: Expected,
@@ -89,7 +89,7 @@ struct Known {
 enum State {
     Missing,
     Right(Pin),
-    /// What is published at the path is not what it should be, which the error tells.
+    /// The published file at the path is not what it should be; the error says how.
     Damaged(PathBuf, FetchError),
 }
 
@@ -111,7 +111,7 @@ impl Fetcher {
         }
     }
 
-    /// Brings the file of one weight source and pins it if nobody vouched for it before.
+    /// Downloads the file of one weight source, unless the cache has it, and pins it if nobody vouched for it before.
     ///
     /// # Errors
     /// If it can neither be found in the cache nor downloaded and verified. Nothing is published then. A pin is
@@ -126,7 +126,7 @@ impl Fetcher {
         results.pop().expect("one result a file")
     }
 
-    /// Brings the files of several weight sources, some at a time; the results are in the order of the files.
+    /// Downloads the files of several weight sources, some at a time; the results are in the order of the files.
     pub fn fetch_all(
         &self,
         artifacts: &[&Artifact],
@@ -160,7 +160,7 @@ impl Fetcher {
         results.into_iter().map(result).collect()
     }
 
-    /// What [`fetch`](Self::fetch) would do, without a network and without changing anything.
+    /// Finds out what [`fetch`](Self::fetch) would do, without a network and without changing anything.
     ///
     /// # Errors
     /// If the cache cannot be read, or the manifest and the lock contradict each other.
@@ -264,7 +264,7 @@ impl Fetcher {
         }
     }
 
-    /// What is known of a file, and how the cache has it.
+    /// Looks up the expectation of a file and its state in the cache.
     fn look(&self, pin: Option<Pin>, artifact: &Artifact) -> Result<Known, FetchError> {
         let expected = Expected::of(artifact, pin)?;
         let digest = expected.sha256.or_else(|| {
@@ -345,7 +345,7 @@ impl Fetcher {
         }
     }
 
-    /// Has the lock vouch for these bytes, unless it has come to vouch for others meanwhile.
+    /// Pins these bytes, unless another process pinned others meanwhile.
     fn pin(
         &self,
         session: &Session<'_>,
@@ -414,7 +414,7 @@ impl Fetcher {
     }
 }
 
-/// What a file's partial is called: by its content, where that is known.
+/// The name of a file's partial: by its content, if that is known.
 fn key(artifact: &Artifact, content: Option<Digest>) -> String {
     match content {
         Some(digest) => digest.to_string(),

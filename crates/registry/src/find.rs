@@ -1,4 +1,4 @@
-//! Which variant somebody means.
+//! From names that people write to variants.
 
 use crate::names::nearest;
 use crate::{Artifact, UnknownVariant, Variant, Zoo};
@@ -16,7 +16,8 @@ pub struct Named<'a> {
 const COMMON: [&str; 3] = ["hrnet", "hrnetv2", "c"];
 
 impl Zoo {
-    /// What a name stands for. The first of these that is true of something decides, and it must be true of one thing alone:
+    /// Finds what a name stands for. The first of these rules that is true of something decides, and it must be true of one
+    /// thing alone:
     ///
     /// 1. it is the name of a variant;
     /// 2. it is the name of a variant, or an alias of a weight source, in another case or with `-` for `_`;
@@ -83,7 +84,7 @@ impl Zoo {
         self.variant(name).ok_or_else(|| self.unknown(name))
     }
 
-    /// What has this name or alias but for its spelling.
+    /// Finds variants and weight sources by name or alias, whatever its spelling.
     pub(crate) fn spelt(&self, name: &str) -> Vec<Named<'_>> {
         let mut found = Vec::new();
         for variant in &self.variants {
@@ -105,7 +106,7 @@ impl Zoo {
         fitting.map(Named::network).collect()
     }
 
-    /// What may be meant by a name that stands for nothing.
+    /// The error for a name that stands for nothing, with what may be meant.
     fn unknown(&self, name: &str) -> UnknownVariant {
         let unknown = |weights_of: Option<&Variant>, candidates: Vec<String>| UnknownVariant {
             name: name.to_owned(),
@@ -153,7 +154,7 @@ pub(crate) fn folded(name: &str) -> String {
     name.to_ascii_lowercase().replace('-', "_")
 }
 
-/// What of a name tells variants apart.
+/// The parts of a name that tell variants apart.
 fn parts(name: &str) -> Vec<String> {
     let folded = folded(name);
     let parts = folded

@@ -20,7 +20,7 @@ pub(crate) struct Hashing {
     buffer: Vec<u8>,
 }
 
-/// How far [`Hashing::follow`] came.
+/// The result of [`Hashing::follow`].
 pub(crate) enum Followed {
     /// To where it was asked to go.
     Good,
@@ -56,7 +56,7 @@ impl Hashing {
         *self = Self::new(self.block_bytes, self.known.take());
     }
 
-    /// How many bytes were read.
+    /// The number of bytes read.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -94,7 +94,7 @@ impl Hashing {
         Ok(Followed::Good)
     }
 
-    /// What was read, as one file.
+    /// Ends the hashing: the size and digest of all that was read, and the digests of its blocks.
     pub(crate) fn finish(self) -> (Pin, BlockList) {
         let mut blocks = self.done;
         // A file whose size came to light only at its end stops inside a block.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::FetchError;
 
-/// How often a server is asked that nobody has reached in this run: a name that is not resolved and a connection that is
+/// The number of tries for a server that nobody has reached in this run: a name that is not resolved and a connection that is
 /// refused rarely get better within seconds.
 pub(crate) const TRIES: u32 = 3;
 
-/// How long a server that could not be reached is not asked again, for whatever file.
+/// The time for which a server that could not be reached is not asked again, for whatever file.
 const REST: Duration = Duration::from_secs(60);
 
 /// Servers by name and port.
@@ -33,7 +33,7 @@ impl Hosts {
         }
     }
 
-    /// How often a server is asked in a row that cannot be reached, of so many tries.
+    /// The number of tries in a row for a server that cannot be reached, of `attempts`.
     pub(crate) fn tries(&self, host: &str, attempts: u32) -> u32 {
         match self.lock().get(host) {
             Some(Host::There) => attempts,

@@ -57,7 +57,7 @@ impl HubFile {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hub(Url);
 
-/// Text that names no such server. Passwords in it are not shown.
+/// Text that does not name such a server. Passwords in it are not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a server of Hugging Face's files: {reason}")]
 pub struct ParseHubError {
@@ -110,7 +110,7 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// Where this server has the file.
+    /// The URL of the file on this server.
     pub(crate) fn url(&self, file: &HubFile) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{}", url.path(), file.path()));

@@ -11,17 +11,17 @@ use crate::http::{Http, HttpError, Next, Reached, Wanted, same_version};
 use crate::source::Source;
 use crate::{Artifact, Fetcher, Lock};
 
-/// How often a server is asked again that names another version than at first.
+/// The number of times a server is asked again if it names another version than at first.
 const ASKED_AGAIN: usize = 3;
 
-/// What a URL of the manifest looks like from here.
+/// The state of a URL of the manifest, as seen from this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// The URL.
     pub url: String,
-    /// Whether the file is there.
+    /// The file is there.
     pub alive: bool,
-    /// What the server answers, if that is an error.
+    /// The server's answer, if it is an error.
     pub error: Option<String>,
     /// The size the server announces.
     pub bytes: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether the server has another file than the one that was pinned, as far as its head tells.
+    /// Returns whether the server has another file than the pinned one, as far as its headers tell.
     pub fn has_drifted(&self) -> bool {
         let resized =
             self.bytes.is_some() && self.expected_bytes.is_some() && self.bytes != self.expected_bytes;
@@ -95,7 +95,8 @@ pub fn probe(artifacts: &[&Artifact], lock: &Lock, fetcher: &Fetcher, threads: u
     links.into_iter().map(link).collect()
 }
 
-/// Whether the name of a version says anything: a server of many machines may give each its own name for the same file.
+/// Asks again to find out whether the name of a version says anything: each machine of a server may have a name of its own for
+/// the same file.
 fn asked_again(mut link: Link, ask: impl Fn() -> Link) -> Link {
     let answers: Vec<Link> = (0..ASKED_AGAIN).map(|_| ask()).collect();
     if let Some(good) = answers
@@ -111,7 +112,7 @@ fn asked_again(mut link: Link, ask: impl Fn() -> Link) -> Link {
     link
 }
 
-/// How often a server is asked, by how far a request came: one where nobody is there is asked a few times.
+/// The number of tries that a server gets, by the stage that a request reached: a few if nobody is there.
 fn attempts(http: &Http, reached: Reached) -> u32 {
     match reached {
         Reached::Nobody => http.limits.attempts.min(TRIES),

@@ -17,11 +17,11 @@ use crate::whole::open_below;
 pub struct LocalFile {
     /// The manifest's folder, or one that the user named.
     folder: PathBuf,
-    /// What is below it: names alone.
+    /// The path below it: names alone.
     below: PathBuf,
 }
 
-/// Where the files of a manifest may lie.
+/// The folders in which the files of a manifest may lie.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folders {
     /// The manifest's own.
@@ -30,20 +30,20 @@ pub(crate) struct Folders {
     others: Vec<PathBuf>,
 }
 
-/// How a file is found: by the rule of this module, or not.
+/// A file that the rules of this module allow.
 pub(crate) struct Placed {
     pub(crate) file: LocalFile,
-    /// What it is pinned under: its path from the manifest, or its whole path.
+    /// The key of its pin: its path from the manifest, or its whole path.
     pub(crate) key: String,
 }
 
 impl LocalFile {
-    /// Where it lies, or would.
+    /// Its path, whether or not it is there.
     pub fn path(&self) -> PathBuf {
         self.folder.join(&self.below)
     }
 
-    /// Whether a regular file is there that can be read.
+    /// Returns whether a regular file is there that can be read.
     pub fn is_there(&self) -> bool {
         self.open().is_ok()
     }

@@ -26,15 +26,15 @@ enum Place {
     Bucket(Arc<Bucket>, String),
 }
 
-/// Text that names no location. Passwords and signatures in it are not shown.
+/// Text that does not name a location. Passwords and signatures in it are not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no place for files: {reason}")]
+#[error("`{text}` is not a place for files: {reason}")]
 pub struct ParseLocationError {
     text: String,
     reason: String,
 }
 
-/// What is at a location.
+/// The kind of thing at a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing that can be read.
@@ -60,9 +60,9 @@ pub struct Listed {
 #[derive(Clone, Debug)]
 pub struct LocationError {
     place: String,
-    /// What happened, with its causes.
+    /// The failure, with its causes.
     pub reason: String,
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fault: Fault,
     /// What the file system said. A store's error is in `reason`, without the secrets that its own text may hold.
     source: Option<Arc<io::Error>>,
@@ -120,7 +120,7 @@ impl LocationError {
         }
     }
 
-    /// The failure of a [`Reader`] that is behind the error of somebody who read from it.
+    /// The failure of a [`Reader`] that caused the error of its caller.
     pub fn behind(error: &io::Error) -> Option<&Self> {
         let inner = error.get_ref()?;
         match inner.downcast_ref() {
@@ -224,7 +224,7 @@ impl Location {
         }
     }
 
-    /// What has this name, which may have folders, below it.
+    /// The location of this name below it; the name may have folders.
     pub fn join(&self, name: &str) -> Self {
         Self(match &self.0 {
             Place::Disk(path) => Place::Disk(path.join(name)),
@@ -249,7 +249,7 @@ impl Location {
         })
     }
 
-    /// What is there.
+    /// Looks up the kind of thing that is there.
     ///
     /// # Errors
     /// If a store or the file system does not tell, or it is neither a file nor a folder, such as a pipe or a device.
@@ -275,7 +275,7 @@ impl Location {
         }
     }
 
-    /// The files in this folder and, down to so many levels, in the folders in it, in order of their names. Links are
+    /// The files in this folder and, down to `levels` levels, in the folders in it, in order of their names. Links are
     /// followed, but not to a folder that they are in.
     ///
     /// # Errors
@@ -327,7 +327,7 @@ impl Location {
         }
     }
 
-    /// Reads the whole file, of at most so many bytes.
+    /// Reads the whole file, of at most `most` bytes.
     ///
     /// # Errors
     /// If it cannot be read, is no regular file, or has more bytes.
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn urls_that_are_no_place_are_refused() {
         let error = |text: &str| Location::parse(text.into()).expect_err(text).to_string();
-        assert!(error("https://example.org/x").contains("is no place for files: expected a path"));
+        assert!(error("https://example.org/x").contains("is not a place for files: expected a path"));
         #[cfg(not(feature = "object-store"))]
         assert!(error("s3://bucket/x").contains("built without object stores; `cargo build"));
         #[cfg(feature = "object-store")]

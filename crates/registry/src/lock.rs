@@ -13,16 +13,16 @@ use crate::whole::read_text;
 use crate::{Cache, Digest, Extends, ManifestError};
 use files::{Whole, folder_of};
 
-/// What was seen at the first download of each URL; enforced from then on.
+/// The size and digest of each URL's content at its first download, enforced from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
     path: PathBuf,
     pins: BTreeMap<String, Entry>,
-    /// What another lock pins: in force where this one says nothing, and not written here.
+    /// The pins of another lock: in force where this one has none, and not written here.
     inherited: BTreeMap<String, Entry>,
 }
 
-/// What is pinned for a URL, and by whose word.
+/// A pin, and by whose word it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     pin: Pin,
@@ -69,7 +69,7 @@ struct WirePin {
     stated_by: Option<StatedBy>,
 }
 
-/// Who may have stated a digest; without it nobody did.
+/// The one who stated a digest, if anyone did.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StatedBy {
@@ -169,7 +169,7 @@ impl Lock {
             .extend(other.pins.iter().map(|(url, entry)| (url.clone(), *entry)));
     }
 
-    /// What is pinned for this URL.
+    /// The pin of this URL.
     pub fn pin(&self, url: &str) -> Option<Pin> {
         self.entry(url).map(|entry| entry.pin)
     }
@@ -183,7 +183,7 @@ impl Lock {
         self.pins.get(url).or_else(|| self.inherited.get(url))
     }
 
-    /// Whether what is pinned for this URL is inherited.
+    /// Returns whether the pin of this URL is inherited.
     pub(crate) fn borrows(&self, url: &str) -> bool {
         !self.pins.contains_key(url) && self.inherited.contains_key(url)
     }
@@ -256,7 +256,7 @@ pub(crate) fn alone_in(folder: &Path) -> Option<File> {
     files::hold_folder(folder, Duration::from_secs(1)).ok().flatten()
 }
 
-/// What a new lock begins with.
+/// The beginning of a new lock.
 const HEAD: &str = "# Written by `zoo fetch`: what each URL held when it was first downloaded. Keep it under version \
                     control.\nversion = 1\n";
 
@@ -398,7 +398,7 @@ mod tests {
             error("version = 2")
         );
         let pin = "[[artifact]]\nurl = \"u\"\nbytes = 1\nsha256 = \"00\"\n";
-        assert!(error(&format!("version = 1\n{pin}")).starts_with("zoo.lock:5:10: `00` is no SHA-256"));
+        assert!(error(&format!("version = 1\n{pin}")).starts_with("zoo.lock:5:10: `00` is not a SHA-256"));
         let good = pin.replace("00", &"0".repeat(64));
         assert!(error(&format!("version = 1\n{good}{good}")).contains("pinned twice"));
         assert!(error(&format!("version = 1\n{good}mode = 1")).contains("unknown field `mode`"));

@@ -29,9 +29,9 @@ pub(crate) enum Base {
     Bucket(Bucket),
 }
 
-/// Text that names no mirror. Passwords and signatures in it are not shown.
+/// Text that does not name a mirror. Passwords and signatures in it are not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no mirror: {reason}")]
+#[error("`{text}` is not a mirror: {reason}")]
 pub struct ParseMirrorError {
     text: String,
     reason: String,
@@ -46,7 +46,7 @@ impl ParseMirrorError {
     }
 }
 
-/// What a mirror holds.
+/// The index of a mirror.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Index {
     pub(crate) schema: String,
@@ -57,11 +57,11 @@ pub(crate) struct Index {
 /// One file of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Where the publisher has it.
+    /// The publisher's URL.
     pub(crate) url: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
-    /// Where the mirror has it.
+    /// Its path in the mirror.
     pub(crate) path: String,
 }
 
@@ -139,7 +139,7 @@ impl Mirror {
         }
     }
 
-    /// Whether it is a folder of this machine: one that needs no network.
+    /// Returns whether it is a folder of this machine: one that needs no network.
     pub fn is_folder(&self) -> bool {
         matches!(self.0, Base::Folder(_))
     }
@@ -155,7 +155,7 @@ impl Mirror {
         Ok(Self(Base::Bucket(bucket)))
     }
 
-    /// Where it has this file; nothing if it cannot say.
+    /// Its source of this file; `None` if it cannot say.
     fn at(&self, path: &str) -> Option<Source> {
         match &self.0 {
             Base::Web(url) => {
@@ -169,8 +169,8 @@ impl Mirror {
         }
     }
 
-    /// What it has to offer for a weight source. Content that nobody vouches for yet is looked up in its index, which
-    /// nobody on the way may change: over plain http that means not at all.
+    /// Its offer for a weight source. Content that nobody vouches for yet is looked up in its index, which nobody on the way may
+    /// change: over plain http it is not looked up at all.
     pub(crate) fn offer(&self, http: &Http, artifact: &Artifact, content: Option<Digest>) -> Option<Offer> {
         if let Some(digest) = content {
             return Some(Offer::of(self.at(&path_of(digest))?));
@@ -196,7 +196,7 @@ impl Mirror {
     }
 }
 
-/// Where a mirror has this content.
+/// The path of this content in a mirror.
 pub(crate) fn path_of(content: Digest) -> String {
     format!("sha256/{content}")
 }

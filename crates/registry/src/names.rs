@@ -4,7 +4,7 @@ const RESERVED: [&str; 22] = [
     "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// Says why `name` cannot be a file name on every system, or nothing if it can.
+/// Says why `name` cannot be a file name on every system; `None` if it can.
 ///
 /// Variants and weight files become paths of the cache, so a name that leaves its folder is refused where it is
 /// read, not where it is used.

@@ -16,8 +16,8 @@ use crate::http::chain;
 use crate::location::{Fault, Kind, LocationError};
 use crate::reading::short;
 
-/// How much a reader asks for at a time: a request takes about as long as so many bytes, so whatever lies nearer is not worth
-/// another one.
+/// The number of bytes that a reader asks for at a time. A request takes about as long as this many bytes, so that what lies nearer
+/// is not worth another one.
 const WINDOW: u64 = 2 << 20;
 /// Requests that are under way at once.
 const AT_ONCE: usize = 32;
@@ -65,7 +65,7 @@ impl Bucket {
         })
     }
 
-    /// Names below a key, down to so many levels, and sizes.
+    /// Lists names and sizes below a key, down to `levels` levels.
     pub(crate) fn below(&self, key: &str, levels: usize) -> Result<Vec<(String, u64)>, LocationError> {
         self.run(key, list(Arc::clone(&self.store), self.key(key), levels))
     }
@@ -146,10 +146,10 @@ pub(crate) struct Asked {
     bytes: JoinHandle<Result<Sent, Error>>,
 }
 
-/// What a store sends.
+/// The bytes that a store sends.
 enum Sent {
     Bytes(Vec<u8>),
-    /// So many bytes, of which none were waited for.
+    /// This number of bytes, which is more than are allowed; none of them were waited for.
     TooMany(u64),
 }
 
@@ -233,7 +233,7 @@ impl Windows {
         })
     }
 
-    /// What the window has from here on.
+    /// The bytes of the window from here on.
     fn rest(&self) -> &[u8] {
         let skip = self.at.checked_sub(self.begin);
         let skip = skip.and_then(|skip| usize::try_from(skip).ok());

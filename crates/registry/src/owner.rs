@@ -1,4 +1,4 @@
-//! Who works on what in the cache. All of this only saves traffic: whoever errs here downloads twice.
+//! The processes that work on downloads. All of this only saves traffic: a process that errs here downloads twice.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -54,13 +54,13 @@ fn is_alive(_process: i32) -> bool {
     true
 }
 
-/// How long ago a partial's owner noted something; nothing for one who noted it in the future, by a clock that was wrong or
+/// The time since a partial's owner noted something; `None` for one who noted it in the future, by a clock that was wrong or
 /// is.
 pub(crate) fn idle_for(partial: &Path) -> Duration {
     since_note(partial, SystemTime::now()).unwrap_or_default()
 }
 
-/// Whether a partial's owner noted nothing for `lease`. Of a note from the future nobody can tell how old it is; one that is
+/// Returns whether a partial's owner noted nothing for `lease`. Nobody can tell the age of a note from the future; one that is
 /// further away than that is none of an owner who goes on, for his next one will have another time.
 fn is_silent(partial: &Path, lease: Duration) -> bool {
     match since_note(partial, SystemTime::now()) {
@@ -81,7 +81,7 @@ fn since_note(partial: &Path, now: SystemTime) -> Result<Duration, Duration> {
     }
 }
 
-/// Whether a process of this machine that is alive works on a partial of this name.
+/// Returns whether a process of this machine that is alive works on a partial of this name.
 pub(crate) fn is_owned(name: &str) -> bool {
     let owner = name.rsplit_once('.').map_or("", |(_, owner)| owner);
     // Elsewhere nobody tells who is alive.

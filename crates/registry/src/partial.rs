@@ -23,12 +23,12 @@ const LONGEST_JOURNAL: u64 = 16 << 20;
 /// taken by renaming too, but its bytes are copied to a new file: an owner that lives after all writes to the old one.
 pub(crate) struct Partial {
     owned: PathBuf,
-    /// Where it is laid down for the next one, if it may be.
+    /// The folder in which it is left for the next process, if it may be.
     free: Option<PathBuf>,
     journal: File,
-    /// What of the file is there.
+    /// The ranges of the file that are there.
     pub(crate) filled: Ranges,
-    /// Where it came from, if all of it came from one place.
+    /// The place that it came from, if all of it came from one.
     pub(crate) origin: Option<Origin>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Partial {
 pub(crate) struct Origin {
     pub(crate) url: String,
     pub(crate) etag: Option<String>,
-    /// The size of the whole, if the server told.
+    /// The size of the whole, if the server announced it.
     #[serde(default)]
     pub(crate) total: Option<u64>,
 }
@@ -68,7 +68,7 @@ impl Partial {
         Self::begin(owned, Some(free), kept.unwrap_or_default())
     }
 
-    /// Begins a download under a name that nobody else looks for: for one whose partial was taken from it.
+    /// Begins a download under a name that no other process looks for, after another one took the partial.
     pub(crate) fn alone(cache: &Cache) -> io::Result<Self> {
         let folder = cache.partials();
         let owned = folder.join(format!("alone.{}", owner::name()));
@@ -132,7 +132,7 @@ impl Partial {
         self.rewrite()
     }
 
-    /// Whether every byte of a file of this size is there, and no other.
+    /// Returns whether every byte of a file of this size is there, and no other.
     pub(crate) fn holds(&self, total: u64) -> bool {
         self.filled.gap(0, total).is_none() && self.filled.len() == total
     }
@@ -142,7 +142,7 @@ impl Partial {
         &self.owned
     }
 
-    /// Whether another process may take it, if it takes us for dead.
+    /// Returns whether another process may take it, if it takes us for dead.
     pub(crate) fn is_shared(&self) -> bool {
         self.free.is_some()
     }
@@ -210,7 +210,7 @@ fn empty(above: &Path, owned: &Path) -> io::Result<()> {
     File::create_new(owned.join("data")).map(drop)
 }
 
-/// What is worth keeping of a partial that was found: its bytes that are noted, in a file that only we write to.
+/// Keeps the noted bytes of a partial that was found, in a file that only we write to.
 fn salvage(folder: &Path, copy: bool) -> io::Result<Option<(Ranges, Option<Origin>)>> {
     let kept = read(folder, copy).unwrap_or(None);
     if kept.is_none() {
@@ -240,7 +240,7 @@ fn read(folder: &Path, copy: bool) -> io::Result<Option<(Ranges, Option<Origin>)
     Ok(noted)
 }
 
-/// What is noted as there of a file of this length.
+/// The ranges that are noted as there, of a file of this length.
 fn read_journal(path: &Path, length: u64) -> io::Result<Option<(Ranges, Option<Origin>)>> {
     let text = io::read_to_string(open_regular(path)?.take(LONGEST_JOURNAL))?;
     let mut lines = text.split_inclusive('\n');
@@ -262,7 +262,7 @@ fn read_journal(path: &Path, length: u64) -> io::Result<Option<(Ranges, Option<O
     Ok(Some((filled, origin)))
 }
 
-/// How many bytes a download of this key that stopped has left.
+/// The number of bytes that an interrupted download of this key has left.
 pub(crate) fn kept(cache: &Cache, key: &str) -> u64 {
     let folder = cache.partials().join(key);
     let length = fs::symlink_metadata(folder.join("data")).map_or(0, |data| data.len());
@@ -270,7 +270,7 @@ pub(crate) fn kept(cache: &Cache, key: &str) -> u64 {
     noted.map_or(0, |(filled, _)| filled.len())
 }
 
-/// Whether a file has no second name, under which others may know it.
+/// Returns whether a file has no second name, under which others may know it.
 fn only_name(metadata: &fs::Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::MetadataExt::nlink(metadata) == 1;

@@ -34,7 +34,7 @@ impl Ranges {
         self.0 = self.0.iter().flat_map(cut).collect();
     }
 
-    /// How many offsets it holds.
+    /// The number of offsets in it.
     pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
@@ -47,7 +47,7 @@ impl Ranges {
             .map_or(0, |range| range.end)
     }
 
-    /// Whether it holds an offset of the range.
+    /// Returns whether it holds an offset of the range.
     pub(crate) fn meets(&self, range: &Range<u64>) -> bool {
         self.0
             .iter()

@@ -1,4 +1,4 @@
-//! Texts without what is nobody's business: users, passwords, signatures.
+//! Texts without their secrets: users, passwords, signatures.
 
 use reqwest::Url;
 
@@ -14,8 +14,8 @@ pub(crate) fn shown(url: &Url) -> String {
     format!("{url}{mark}")
 }
 
-/// What somebody wrote where a URL may stand, as it may be shown. Of what cannot be read as a URL only the scheme is: where
-/// a password ends in it nobody can tell.
+/// Text that may be a URL, as it may be shown. Of text that cannot be read as a URL only the scheme is shown: nobody can tell
+/// where a password ends in it.
 pub(crate) fn shown_text(text: &str) -> String {
     let Some(scheme) = scheme(text) else {
         return text.to_owned();
@@ -35,7 +35,7 @@ pub fn without_secrets(text: &str) -> String {
     }
 }
 
-/// What stands before the first colon, if that makes the text a URL and no path: more than a drive letter, or a user's name
+/// The text before the first colon, if it makes the whole a URL and not a path: more than a drive letter, or a user's name
 /// before the password and the `@`.
 pub(crate) fn scheme(text: &str) -> Option<&str> {
     let (before, _) = text.split_once(':')?;

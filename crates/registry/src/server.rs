@@ -2,20 +2,20 @@ use crate::FetchError;
 use crate::http::{Next, Reached};
 use crate::transfer::{Stop, Tried};
 
-/// What was learnt of a server while it was asked for one file.
+/// The observations on a server while it was asked for one file.
 #[derive(Default)]
 pub(crate) struct Server {
     /// Ask it for no parts: it does them wrong.
     pub(crate) whole_only: bool,
-    /// Whether it sent a part that was asked for.
+    /// It sent a part that was asked for.
     sends_parts: bool,
-    /// How many of its answers brought what is there.
+    /// The number of its answers that the bytes there come from.
     answers: usize,
-    /// What it called the versions of the file, two of them at most.
+    /// Its names for versions of the file, two of them at most.
     versions: Vec<String>,
-    /// What it called the version of the last answer that was taken.
+    /// Its name for the version of the last answer that was taken.
     version: String,
-    /// What it called those whose bytes were wrong.
+    /// Its names for versions whose bytes were wrong.
     pub(crate) wrong_versions: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Server {
         }
     }
 
-    /// What may help when all is there and wrong.
+    /// Decides what may help when all bytes are there and wrong.
     pub(crate) fn after_wrong_bytes(&mut self, inherited: bool) -> Next {
         let joined = self.answers > 1;
         self.answers = 0;
@@ -52,7 +52,7 @@ impl Server {
         Next::GiveUp
     }
 
-    /// Whether it may be the wish for a part that a server failed at: one that sent parts and is silent now is likely to be
+    /// Returns whether the server may have failed at the request for a part: one that sent parts and is silent now is likely to be
     /// gone, and what came is worth more than a whole answer that begins.
     fn may_fail_at_parts(&self, stop: &Stop) -> bool {
         match stop.part {
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// What to do after a failure; `last` if no further try is due. Whether the server does parts wrong comes to light once.
+    /// Decides what to do after a failure; `last` if no further try is due.
     pub(crate) fn next(&mut self, stop: &Stop, last: bool) -> Next {
         let mismatch = matches!(stop.error, FetchError::Mismatch { .. });
         match stop.next {

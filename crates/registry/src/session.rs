@@ -6,7 +6,7 @@ use crate::hosts::Hosts;
 use crate::space::Ledger;
 use crate::{Lock, Pin, PinnedBy, Watch};
 
-/// What a run of several files shares.
+/// The state that a run of several files shares.
 pub(crate) struct Session<'a> {
     lock: Mutex<&'a mut Lock>,
     pub(crate) lock_path: PathBuf,
@@ -40,12 +40,12 @@ impl<'a> Session<'a> {
         self.lock().pinned_by(url)
     }
 
-    /// Whether only a lock that this one inherits from pins the URL.
+    /// Returns whether only a lock that this one inherits from pins the URL.
     pub(crate) fn borrows(&self, url: &str) -> bool {
         self.lock().borrows(url)
     }
 
-    /// Takes up what other processes pinned.
+    /// Reads the pins that other processes made.
     pub(crate) fn reload(&self) {
         self.lock().reload();
     }

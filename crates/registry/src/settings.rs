@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-/// What a server may do before it is given up.
+/// The limits beyond which a server is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How often a source is tried in a row when what fails may pass. A try that brought [`Sizes::progress`] bytes
+    /// The number of tries in a row that a source gets for failures that may pass. A try that brought [`Sizes::progress`] bytes
     /// starts the count anew. A server that nobody has reached in this run is asked three times at most, and then not for a
     /// minute, whatever is wanted of it.
     pub attempts: u32,
@@ -11,11 +11,11 @@ pub struct Limits {
     pub pause: Duration,
     /// The longest pause, our own or one that a server asks for.
     pub longest_pause: Duration,
-    /// How long a connection may take to open.
+    /// The longest time for opening a connection.
     pub connect: Duration,
-    /// How long a server may stay silent, before its answer is there and within it.
+    /// The longest silence of a server, before its answer and within it.
     pub idle: Duration,
-    /// The least bytes a second that a connection must bring over [`speed_window`](Self::speed_window); 0 for any.
+    /// The least speed of a connection over [`speed_window`](Self::speed_window), in bytes per second; 0 for any.
     pub min_speed: u64,
     /// The time the speed is measured over.
     pub speed_window: Duration,
@@ -35,16 +35,16 @@ impl Default for Limits {
     }
 }
 
-/// What a file is cut into, in bytes.
+/// The sizes of a file's parts and blocks, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// A request asks for so much at most where the server sends parts.
+    /// The most that one request asks for, if the server sends parts.
     pub segment: u64,
     /// The blocks whose digests tell which part of a file is damaged.
     pub block: u64,
-    /// How much may come before it is noted as there; what is not noted comes again after a crash.
+    /// The most that arrives before it is noted as there; bytes that are not noted are downloaded again after a crash.
     pub note: u64,
-    /// How much a try must bring to count as progress.
+    /// The least that a try must bring to count as progress.
     pub progress: u64,
 }
 

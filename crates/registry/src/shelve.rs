@@ -14,17 +14,17 @@ use files::{Whole, folder_of, open_regular};
 /// One file that a mirror was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirrored {
-    /// Where the publisher has it.
+    /// The publisher's URL.
     pub url: String,
-    /// What it is.
+    /// Its size and digest.
     pub pin: Pin,
-    /// Whether it was copied now; otherwise the mirror had it.
+    /// It was copied now; otherwise the mirror had it.
     pub copied: bool,
 }
 
-/// Copies the cached files of these weight sources to a folder or a bucket, verified on the way, and tells of them in its
+/// Copies the cached files of these weight sources to a folder or a bucket, verified on the way, and lists them in its
 /// index beside what that named already. Sources that are not in the cache are left out, and so are files that a manifest names
-/// by their paths: whoever wrote it chose what would be handed out.
+/// by their paths: the author of a manifest does not choose what is handed out.
 ///
 /// # Errors
 /// If a cached file is not what it should be, or the mirror cannot be written; each of its files is whole even then.
@@ -103,7 +103,7 @@ fn copy_file(file: &Verified, to: &Path) -> io::Result<(Pin, bool)> {
     Ok((found, true))
 }
 
-/// Whether the file is there with these bytes.
+/// Returns whether the file is there with these bytes.
 fn holds(path: &Path, pin: Pin) -> io::Result<bool> {
     match open_regular(path) {
         Ok(mut file) => Ok(hash(&mut file)? == pin),

@@ -9,7 +9,7 @@ use crate::http::{Http, HttpError, Part, Wanted};
 use crate::secrets::shown;
 use files::open_regular;
 
-/// A place that one file may be had from.
+/// A place from which one file can be downloaded or read.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A server.
@@ -77,7 +77,7 @@ pub(crate) fn read_small(source: &Source, http: &Http, most: u64) -> Result<Vec<
     }
 }
 
-/// The place without what is nobody's business: user, password and query.
+/// The place without its secrets: user, password and query.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,10 +22,10 @@ impl Ledger {
 }
 
 impl Reserved<'_> {
-    /// Speaks for so many bytes in place of those before.
+    /// Reserves `bytes` bytes in place of those before.
     ///
     /// # Errors
-    /// If so many are not free in the folder once the other downloads have theirs.
+    /// If the folder does not have that much free beside what other downloads reserved.
     pub(crate) fn take(&mut self, folder: &Path, bytes: u64) -> io::Result<()> {
         self.give_back();
         let others = self.ledger.0.fetch_add(bytes, Ordering::SeqCst);

@@ -19,7 +19,7 @@ type Moment = i128;
 
 const SECOND: Moment = 1_000_000_000;
 
-/// How far the changes of a file may lie apart that get the same time: a tick of the kernel is ten milliseconds at most.
+/// The longest time between two changes of a file that get the same time: a tick of the kernel is ten milliseconds at most.
 const TICK: Moment = SECOND / 10;
 
 /// The same where times have no fractions of a second: FAT counts in twos.
@@ -31,7 +31,7 @@ const VERSION: u32 = 2;
 /// More than any note has.
 const LONGEST: u64 = 4096;
 
-/// What a file looks like without its bytes: size, times, device and inode.
+/// The metadata by which a file is recognised: size, times, device and inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     text: String,
@@ -39,7 +39,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// How a file looks by its metadata.
+    /// The stamp of a file with this metadata.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let text = {
@@ -69,7 +69,7 @@ impl Stamp {
     }
 }
 
-/// When the file last changed: its ctime, which nobody can set, where there is one.
+/// The time of the file's last change: its ctime, which nobody can set, if the system has one.
 fn changed(metadata: &Metadata) -> Moment {
     #[cfg(unix)]
     {
@@ -85,7 +85,7 @@ fn changed(metadata: &Metadata) -> Moment {
     }
 }
 
-/// What was noted of a file.
+/// A note on a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// The digest of its bytes.
@@ -96,7 +96,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// Whether a file that looks like this now is the one that was read, unchanged.
+    /// Returns whether a file with this stamp now is the one that was read, unchanged.
     pub(crate) fn holds(&self, now: &Stamp) -> bool {
         let tick = match now.changed % SECOND {
             0 => COARSE_TICK,
@@ -136,7 +136,7 @@ impl Begun {
 }
 
 impl Cache {
-    /// What this user, or the system's administrator, noted of the file of this name.
+    /// Reads the note of this user, or of the system's administrator, on the file of this name.
     pub(crate) fn noted(&self, name: &str) -> Option<Note> {
         names(name).iter().find_map(|note| {
             let file = open_within(&self.checked(), note).ok()?;
@@ -180,7 +180,7 @@ fn only_ours(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// The file that a note's file name is of.
+/// The name of the file that a note is about.
 pub(crate) fn subject(note: &str) -> &str {
     if cfg!(unix) {
         note.rsplit_once('.').map_or(note, |(name, _)| name)
@@ -200,7 +200,7 @@ fn names(name: &str) -> Vec<String> {
     vec![name.to_owned()]
 }
 
-/// Whether nobody but this user and the administrator can have written what a file says.
+/// Returns whether nobody but this user and the administrator can have written a file.
 fn is_trusted(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     {

@@ -9,7 +9,7 @@ use crate::{Digest, DigestPrefix, HubFile, LocalFile};
 /// The checked manifest.
 #[derive(Clone, Debug)]
 pub struct Zoo {
-    /// What it adds to.
+    /// The manifest that it adds to.
     pub extends: Extends,
     /// Who the figures come from, by id.
     pub sources: BTreeMap<String, Source>,
@@ -27,7 +27,7 @@ impl Zoo {
         self.columns.iter().find(|column| column.id == id)
     }
 
-    /// Whether a publication says anything about this variant.
+    /// Returns whether a publication has a figure of this variant.
     pub fn lists(&self, source: &str, variant: &Variant) -> bool {
         let theirs = |claim: &Claim| {
             self.column(&claim.column)
@@ -43,7 +43,7 @@ impl Zoo {
     }
 }
 
-/// What a manifest adds to.
+/// The manifest that a manifest adds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extends {
     /// It does not say: it stands alone.
@@ -57,9 +57,9 @@ pub enum Extends {
 /// A publication that figures come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
-    /// What it is.
+    /// Its title.
     pub title: String,
-    /// How many models its text says it lists, where it says so.
+    /// The number of models that its text says it lists, if it says so.
     pub models_in_text: Option<usize>,
 }
 
@@ -70,7 +70,7 @@ pub struct Column {
     pub id: String,
     /// The id of the publication.
     pub source: String,
-    /// What the figures say.
+    /// The quantity of the figures.
     #[serde(flatten)]
     pub metric: Metric,
     /// The unit they are printed in.
@@ -81,11 +81,11 @@ pub struct Column {
     pub weights: Option<String>,
     /// The id of the preprocessing that an accuracy was measured with, where it is not that of its weight source.
     pub preprocess: Option<String>,
-    /// The images that an accuracy is of, where they are not ImageNet's validation images.
+    /// The images of an accuracy, if they are not ImageNet's validation images.
     pub data: Option<String>,
 }
 
-/// What a figure is of.
+/// The quantity of a figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "metric", rename_all = "kebab-case")]
 pub enum Metric {
@@ -99,17 +99,17 @@ pub enum Metric {
     Top5Error,
     /// Operations of one image, counted by a rule.
     Flops {
-        /// How they are counted.
+        /// The counting rule.
         rule: CountingRule,
     },
     /// Parameters, counted by a rule.
     Params {
-        /// How they are counted.
+        /// The counting rule.
         rule: CountingRule,
     },
     /// Time for one batch.
     Latency {
-        /// What it ran on.
+        /// The device.
         device: String,
         /// Number format.
         precision: Precision,
@@ -152,7 +152,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What one of this unit is: of fractions, operations, parameters or seconds.
+    /// The value of one of this unit: in fractions, operations, parameters or seconds.
     pub const fn scale(self) -> f64 {
         match self {
             Self::Fraction | Self::One => 1.0,
@@ -191,11 +191,11 @@ pub struct Variant {
     pub spec: HrnetSpec,
     /// The licence of the weights, as an SPDX expression.
     pub licence: String,
-    /// How images are prepared where the weights do not say it: for the first published accuracy.
+    /// The preprocessing of images for weights that name none: that of the first published accuracy.
     pub preprocess: Preprocess,
-    /// Where weights are to be had; the first is the default. A network may have none.
+    /// The sources of weights; the first is the default. A network may have none.
     pub artifacts: Vec<Artifact>,
-    /// What is published about it, in the manifest's order.
+    /// The published figures, in the manifest's order.
     pub claims: Vec<Claim>,
 }
 
@@ -236,13 +236,13 @@ pub struct Preprocess {
     pub resize_short: usize,
     /// The side of the centre crop, pixels.
     pub crop: usize,
-    /// How pixels are interpolated.
+    /// The interpolation of pixels.
     pub interpolation: Interpolation,
     /// Which library's version resizes, where versions differ.
     pub resampler: Resampler,
-    /// Subtracted from each channel of values in 0 to 1, red first.
+    /// The value that is subtracted from each channel of values in 0 to 1, red first.
     pub mean: [f32; 3],
-    /// What each channel is then divided by.
+    /// The divisor of each channel, after the subtraction.
     pub std: [f32; 3],
 }
 
@@ -267,7 +267,7 @@ impl Profile {
     }
 }
 
-/// How a resized pixel is made.
+/// The interpolation of a resized pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
@@ -292,7 +292,7 @@ pub enum Resampler {
 }
 
 impl Resampler {
-    /// What a profile's published figures were measured with.
+    /// The resampler that a profile's published figures were measured with.
     pub fn of(profile: Profile) -> Self {
         match profile {
             Profile::Paddle => Self::OpenCv4,
@@ -328,12 +328,13 @@ pub struct Artifact {
     /// Names that others give to these weights of this network, as timm's `hrnet_w18.ms_in1k`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// Where it is, and what it is pinned under: a URL; for a file of this machine its path, from the manifest as `./w.pth`.
+    /// The place of the file, which is also the key of its pin: a URL; for a file of this machine its path, from the manifest as
+    /// `./w.pth`.
     pub url: String,
-    /// The file of Hugging Face that the URL is of, where the manifest names one: its server states the file's digest.
+    /// The file on Hugging Face, if the manifest names one: its server states the file's digest.
     #[serde(rename = "hf", skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubFile>,
-    /// The file, where the manifest names one of this machine: it is used where it lies.
+    /// The file, if the manifest names one of this machine: it is used in its place.
     #[serde(skip)]
     pub local: Option<LocalFile>,
     /// Other places that have the same bytes, asked in this order when the first fails.
@@ -341,24 +342,24 @@ pub struct Artifact {
     /// The last part of the URL, fit for a file name, or of the path; on Hugging Face, where every repository has a
     /// `model.safetensors`, with the name of the repository before it.
     pub file_name: String,
-    /// What kind of file it is.
+    /// The format of the file.
     pub format: Format,
-    /// Whose tensor names it has, where the manifest says so: the names themselves decide.
+    /// The scheme of its tensors' names, if the manifest says so: the names themselves decide.
     pub naming: Option<Naming>,
-    /// How its publisher prepares images for it.
+    /// The preprocessing that its publisher tests it with.
     pub preprocess: Preprocess,
     /// The licence, as an SPDX expression.
     pub licence: String,
     /// Its exact size, where it is published.
     pub bytes: Option<u64>,
-    /// The most bytes that it may have where nobody states its size: far more than the network's weights take.
+    /// The most bytes that it may have if nobody states its size: far more than the network's weights take.
     #[serde(skip)]
     pub most_bytes: u64,
-    /// What is published of its digest.
+    /// The published digest, or its beginning.
     pub known: Known,
 }
 
-/// What is known of a file's SHA-256.
+/// The published part of a file's SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "sha256")]
 pub enum Known {

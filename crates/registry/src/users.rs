@@ -59,14 +59,14 @@ fn is_open(artifact: &Artifact, lock: &Lock) -> bool {
 pub struct User {
     /// Its file.
     pub manifest: PathBuf,
-    /// What it and its lock name: as they are now, or as they were last seen where they cannot be read any more.
+    /// The contents that it and its lock name: as they are now, or as last seen if they cannot be read any more.
     pub names: Names,
-    /// How it was found.
+    /// Its state.
     pub state: UserState,
     note: PathBuf,
 }
 
-/// How a manifest that uses a cache was found.
+/// The state of a manifest that uses a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserState {
     /// It is there.
@@ -77,7 +77,7 @@ pub enum UserState {
     Unreadable(String),
 }
 
-/// What the cache notes of a manifest.
+/// The cache's note on a manifest.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Note {
     manifest: PathBuf,

@@ -11,18 +11,18 @@ use crate::{Artifact, Digest, DigestPrefix, FetchError, Lock, Pin, Voucher};
 /// A file whose bytes were found to be what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Its size and digest.
     pub pin: Pin,
-    /// Whether a full digest vouched for it before, the lock's or the manifest's.
+    /// A full digest vouched for it before: the lock's or the manifest's.
     pub pinned: bool,
     /// Who vouches for the digest.
     pub voucher: Voucher,
 }
 
 impl Cache {
-    /// Holds the published file of a weight source against the manifest and the lock; nothing if it is not there.
+    /// Compares the published file of a weight source with the manifest and the lock; `None` if it is not there.
     ///
     /// Unless `deep` is asked for, a file that looks as it did when it was last read is not read again: its size,
     /// times, device and inode are compared.

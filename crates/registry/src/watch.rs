@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use crate::{FetchError, Fetched};
 
-/// Is told how downloads go on, from several threads.
+/// Receives the events of downloads, from several threads.
 pub trait Watch: Sync {
     /// Something happened to the file of this index.
     fn happened(&self, file: usize, event: Event<'_>);
 }
 
-/// What happens to one file on its way.
+/// An event in the download of one file.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// It is not there; another process that brings it is waited for.
+    /// It is not there, and another process that downloads it is waited for.
     Waiting,
     /// A source is asked.
     Asking {
@@ -20,14 +20,14 @@ pub enum Event<'a> {
     },
     /// Bytes came, or turned out to be wrong and do not count any longer.
     Progress {
-        /// How many are there.
+        /// The number of bytes that are there.
         done: u64,
-        /// Of how many.
+        /// The size of the file, if it is known.
         total: Option<u64>,
     },
     /// A try failed and the same source will be asked again.
     Retrying {
-        /// What failed.
+        /// The failure.
         error: &'a FetchError,
         /// When it will be asked.
         pause: Duration,
@@ -36,17 +36,17 @@ pub enum Event<'a> {
     SourceFailed {
         /// Its URL or path.
         source: &'a str,
-        /// What failed.
+        /// The failure.
         error: &'a FetchError,
     },
     /// The file is there, or will not come.
     Done {
-        /// What became of it.
+        /// The result.
         result: &'a Result<Fetched, FetchError>,
     },
 }
 
-/// Tells nobody.
+/// Ignores all events.
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! What the cache's own rules add to [`files`].
+//! The cache's own rules for files, on top of [`files`].
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -27,7 +27,7 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     io::read_to_string(file.take(most))
 }
 
-/// What was written, read again from the disk.
+/// The bytes that were written, read again from the disk.
 pub(crate) fn read_back(file: &Whole) -> io::Result<Pin> {
     hash(&mut file.reopen()?)
 }
@@ -67,7 +67,7 @@ pub(crate) fn open_within(folder: &Path, name: &str) -> io::Result<File> {
     }
 }
 
-/// How what lies in a folder is opened: never through a link, and never waiting for whoever writes to a pipe.
+/// Opens a file of a folder: never through a link, and without waiting for a pipe's writer.
 #[cfg(unix)]
 const FLAGS: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY
     .union(rustix::fs::OFlags::NOFOLLOW)

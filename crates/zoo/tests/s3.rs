@@ -254,7 +254,7 @@ fn what_is_wrong_with_a_bucket_is_told_with_what_to_do() {
     let error = cloud.zoo(&["eval", "merge", "s3://zoo/shards"]).failed(12);
     assert!(error.contains("s3://zoo/shards: no files of answers"), "{error}");
     let error = cloud.eval("ftp://zoo/shards", "out", &[]).failed(2);
-    assert!(error.contains("is no place for files"), "{error}");
+    assert!(error.contains("is not a place for files"), "{error}");
     let error = cloud.eval("s3://zoo/shards", "out", &["--offline"]).failed(2);
     assert!(
         error.contains("s3://zoo/shards: ") && error.contains("--offline"),

@@ -14,7 +14,7 @@ use crate::{HubFile, LocalFile, ManifestError, names, wire};
 /// The name of a weight source that is a file of this machine and has no other.
 const LOCAL: &str = "local";
 
-/// Where a file is, as checked.
+/// The place of a file, as checked.
 struct Found {
     url: String,
     file_name: String,
@@ -96,7 +96,7 @@ impl Check<'_> {
         })
     }
 
-    /// Where the file is: on a server, or on this machine where its manifest's paths may lead.
+    /// Checks the place of a file: on a server, or on this machine where its manifest's paths may lead.
     fn place(&self, place: Place<'_>) -> Result<Found, ManifestError> {
         let written = place.written();
         let text = written.get_ref();

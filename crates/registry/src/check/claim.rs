@@ -30,7 +30,7 @@ impl Check<'_> {
                 let Some(value) = value.filter(|_| plain) else {
                     return self.fail(
                         printed.span(),
-                        format!("`{digits}` is no number as printed, such as 0.769"),
+                        format!("`{digits}` is not a number as printed, such as 0.769"),
                     );
                 };
                 let weights = match &column.weights {

@@ -1,4 +1,4 @@
-//! What a variant must say: all that it lacks is told in one message.
+//! The fields that a variant must have: one message lists all that it lacks.
 
 use std::path::Path;
 
@@ -21,11 +21,11 @@ pub(super) struct Weights<'w> {
     pub(super) wire: &'w wire::Weights,
     pub(super) place: Place<'w>,
     pub(super) format: Format,
-    /// Where nothing else is said, its variant's.
+    /// Without one it is its variant's.
     pub(super) licence: Option<&'w str>,
 }
 
-/// Where a file is.
+/// The place of a file.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'w> {
     Url(&'w Spanned<String>),
@@ -151,7 +151,7 @@ impl Check<'_> {
     }
 }
 
-/// The format that a file's name tells.
+/// The format by a file's ending.
 fn format_of(name: &str) -> Option<Format> {
     let ending = Path::new(name).extension()?.to_str()?;
     Some(match ending.to_ascii_lowercase().as_str() {

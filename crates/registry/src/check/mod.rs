@@ -1,4 +1,4 @@
-//! From the manifest as written to the manifest as checked; every fault is told with its place.
+//! From the manifest as written to the manifest as checked; every error names its place.
 
 mod artifact;
 mod claim;
@@ -85,12 +85,12 @@ struct Check<'a> {
     text: &'a str,
     origin: &'a Path,
     folders: Folders,
-    /// How many of the first variants are built in.
+    /// The number of variants at the beginning that are built in.
     builtin: usize,
 }
 
 impl Check<'_> {
-    /// What the manifest adds to.
+    /// The manifest that this one adds to.
     fn beginning(&self, extends: Option<&Spanned<String>>) -> Result<Zoo, ManifestError> {
         let extends = match extends.map(|written| (written.get_ref().as_str(), written.span())) {
             None => Extends::Unsaid,

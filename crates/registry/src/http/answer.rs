@@ -1,4 +1,4 @@
-//! What servers mean by statuses and headers.
+//! The meaning of statuses and headers.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -41,7 +41,7 @@ impl SentPart {
     }
 }
 
-/// The part of an answer with status 206; nothing if that is all of the file.
+/// The part in an answer with status 206; `None` if it is all of the file.
 pub(super) fn sent_part(
     headers: &HeaderMap,
     wanted: Option<&Range<u64>>,
@@ -89,16 +89,16 @@ fn content_range(header: &str, wanted: &Range<u64>) -> Option<SentPart> {
     })
 }
 
-/// How the question was put that a server refused to answer.
+/// The form of a request that a server refused.
 #[derive(Clone, Copy)]
 pub(super) struct Question {
-    /// For a part.
+    /// It asked for a part.
     pub(super) part: bool,
-    /// Where the first one who was asked sent us.
+    /// It went to an address that the first server redirected to.
     pub(super) redirected: bool,
 }
 
-/// What a status other than the wanted ones means.
+/// The failure that a status other than the wanted ones means.
 pub(super) fn refused(
     status: StatusCode,
     question: Question,
@@ -141,7 +141,7 @@ pub(super) fn refused(
     }
 }
 
-/// Whether text is an entity tag that promises equal bytes and may be sent back.
+/// Returns whether text is an entity tag that promises equal bytes and may be sent back.
 pub(crate) fn is_strong(etag: &str) -> bool {
     etag.len() > 1
         && etag.starts_with('"')
@@ -149,7 +149,7 @@ pub(crate) fn is_strong(etag: &str) -> bool {
         && etag.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
-/// Whether two entity tags name the same bytes. Apache adds `-gzip` to the tag of what it could have compressed, as some
+/// Returns whether two entity tags name the same bytes. Apache adds `-gzip` to the tag of what it could have compressed, as some
 /// others do; sent as it is, the file is the same.
 pub(crate) fn same_version(one: &str, other: &str) -> bool {
     let bare = |tag: &str| -> String {

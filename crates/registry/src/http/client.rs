@@ -9,7 +9,7 @@ use reqwest::redirect::{Attempt, Policy};
 use super::{HttpError, Next, Reached, chain, words};
 use crate::Limits;
 
-/// How many redirects are followed.
+/// The number of redirects that are followed.
 pub(super) const REDIRECTS: usize = 10;
 
 /// The name of this machine itself, in a URL.
@@ -17,12 +17,12 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
-/// A secret that one host is told, over https alone.
+/// A secret that is sent to one host, over https alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// The host.
     pub host: String,
-    /// What follows `Bearer` in its requests; shown nowhere.
+    /// The text after `Bearer` in its requests; shown nowhere.
     pub secret: String,
 }
 
@@ -101,7 +101,7 @@ impl Http {
     /// A request for the URL.
     ///
     /// # Errors
-    /// With what stands in the way, in words: the system has no certificates, or a proxy's address makes no sense.
+    /// If the system has no certificates or a proxy's address makes no sense; the error says which.
     pub(super) fn get(&self, url: &Url, redirects: Redirects) -> Result<RequestBuilder, String> {
         let clients = match redirects {
             Redirects::Follow => &self.following,

@@ -26,7 +26,7 @@ pub(crate) struct HttpError {
     pub(crate) reached: Reached,
 }
 
-/// How far a request came.
+/// The stage that a request reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
     /// Nobody is there.
@@ -37,7 +37,7 @@ pub(crate) enum Reached {
     Answer,
 }
 
-/// What to do after a failure.
+/// The step after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Try again, not before the server's own pause is over, where it named one.
@@ -46,7 +46,7 @@ pub(crate) enum Next {
     Whole,
     /// Try again if the server has several versions: this one has the wrong bytes.
     OtherVersion,
-    /// Nothing: the file has so many bytes, and only what follows them was asked for.
+    /// Nothing: the file has this number of bytes, and only what follows them was asked for.
     Ends(u64),
     /// Another try cannot help.
     GiveUp,
@@ -77,7 +77,7 @@ impl HttpError {
     }
 }
 
-/// The error with its causes, reqwest's own first line rarely says why; URLs in it lose their secrets.
+/// The error with its causes, since reqwest's own first line rarely says why; URLs in it lose their secrets.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -13,7 +13,7 @@ use super::client::{Redirects, send};
 use super::{Http, HttpError, words};
 use crate::Limits;
 
-/// What to ask for.
+/// A request for a file or a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// These bytes; without a range the whole file.
@@ -25,11 +25,11 @@ pub(crate) struct Wanted {
 /// A file or a part of it, on its way.
 pub(crate) struct Part {
     body: Box<dyn Read + Send>,
-    /// Whether it is the whole file, asked for or not.
+    /// It is the whole file, asked for or not.
     pub(crate) whole: bool,
-    /// Where in the file it begins.
+    /// The offset in the file at which it begins.
     pub(crate) start: u64,
-    /// How long it says it is.
+    /// Its length, if it is announced.
     pub(crate) length: Option<u64>,
     /// The size of the whole file.
     pub(crate) total: Option<u64>,
@@ -37,11 +37,11 @@ pub(crate) struct Part {
     pub(crate) etag: Option<String>,
     /// Whatever the server says of the version, promise or not.
     pub(crate) version: String,
-    /// Whether the server calls it a web page.
+    /// The server calls it a web page.
     pub(crate) page: bool,
-    /// Whether parts may be asked for.
+    /// Parts may be asked for.
     pub(crate) parts: bool,
-    /// Whether a connection that breaks can be told from the end of the file.
+    /// A connection that breaks can be told from the end of the file.
     pub(crate) delimited: bool,
     pace: Pace,
     begun: bool,

@@ -20,7 +20,7 @@ impl Row<'_> {
     }
 }
 
-/// Holds every published count against the network's own, under the rule that its column was made by.
+/// Compares every published count with the network's own, by the rule of its column.
 pub(super) fn counts(zoo: &Zoo) -> Vec<Finding> {
     zoo.columns
         .iter()
@@ -57,7 +57,7 @@ fn in_units(unit: Unit) -> String {
     }
 }
 
-/// What can be relied on in the column.
+/// Says which figures of the column agree.
 fn agreement(zoo: &Zoo, column: &Column, rule: CountingRule, right: usize, wrong: &[&Row]) -> Finding {
     let but = match wrong
         .iter()
@@ -136,7 +136,7 @@ fn profile(variant: &Variant) -> Profile {
         .profile()
 }
 
-/// Whether the count rounds to the printed digits.
+/// Returns whether the count rounds to the printed digits.
 fn fits(row: &Row, column: &Column, rule: CountingRule, unit: Unit) -> bool {
     let decimals = column.decimals.unwrap_or_else(|| row.claim.decimals());
     let step = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
@@ -180,7 +180,7 @@ fn wrong_count(row: &Row, column: &Column, rule: CountingRule, agreeing: usize) 
     }
 }
 
-/// What each rule counts, so that a reader can judge.
+/// Lists the count of each rule, so that a reader can judge.
 fn every_count(row: &Row, rule: CountingRule, unit: Unit) -> String {
     let counts = rule.alternatives().map(|rule| {
         let plain = row.count(rule, unit);

@@ -1,4 +1,4 @@
-//! Holds what is published against the networks, and publications against each other.
+//! Compares published figures with the networks and with each other.
 //!
 //! The rules know no variant by name: what they find in the shipped manifest they would find in another.
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{Variant, Zoo};
 
-/// How much a finding says against a figure.
+/// The weight of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -31,10 +31,10 @@ pub enum Severity {
     Error,
 }
 
-/// One thing a rule has to say.
+/// One finding of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How much it weighs.
+    /// Its weight.
     pub severity: Severity,
     /// The rule that found it.
     pub rule: &'static str,

@@ -45,7 +45,7 @@ impl<'a> Figure<'a> {
         })
     }
 
-    /// Whether both are the same accuracy of the same weights, of the same images prepared alike.
+    /// Returns whether both are the same accuracy of the same weights, of the same images prepared alike.
     fn is_comparable_with(&self, other: &Self) -> bool {
         self.claim.weights == other.claim.weights
             && self.top5 == other.top5

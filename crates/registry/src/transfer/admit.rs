@@ -1,4 +1,4 @@
-//! Whether an answer fits the file that is wanted and what is there of it already.
+//! Checks that an answer fits the file that is wanted and the bytes of it that are there.
 
 use std::ops::Range;
 
@@ -157,7 +157,7 @@ impl Transfer<'_> {
         adopted.map_err(|error| self.disk(board, error))
     }
 
-    /// Whether more parts may be asked for after this answer.
+    /// Returns whether more parts may be asked for after this answer.
     fn joins(&self, board: &Board, part: &Part, origin: &Origin) -> bool {
         let joinable = self.judged || origin.etag.is_some();
         part.parts && joinable && !self.whole_only && board.total.is_some()

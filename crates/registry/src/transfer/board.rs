@@ -1,4 +1,4 @@
-//! What the connections of one transfer and the one who hashes know of each other.
+//! The state that the connections of one transfer and its hashing share.
 
 use std::io;
 use std::ops::Range;
@@ -10,16 +10,16 @@ use crate::partial::{Origin, Partial};
 use crate::ranges::Ranges;
 use crate::space::Reserved;
 
-/// What the connections and the one who hashes share.
+/// The state behind a lock, and a signal for its changes.
 pub(super) struct Board<'a> {
     pub(super) partial: &'a mut Partial,
     pub(super) reserved: Reserved<'a>,
     pub(super) total: Option<u64>,
-    /// What is being fetched.
+    /// The ranges that are being downloaded.
     pub(super) busy: Ranges,
-    /// What this try brought.
+    /// The ranges that this try brought.
     pub(super) fresh: Ranges,
-    /// Whether the server sends parts that may be joined, once that is known.
+    /// `true` if the server sends parts that may be joined, once that is known.
     pub(super) parts: Option<bool>,
     /// Grows whenever the bytes begin anew.
     pub(super) edition: u64,
@@ -28,14 +28,14 @@ pub(super) struct Board<'a> {
     pub(super) stop: Option<Stop>,
 }
 
-/// What a try saw of the server.
+/// The observations of a try on the server.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// How many answers brought what is there.
+    /// The number of answers that the bytes there come from.
     pub(super) answers: usize,
-    /// Whether a part came that was asked for.
+    /// A part came that was asked for.
     pub(super) parts: bool,
-    /// What the server called the versions of the file, two of them at most.
+    /// The server's names for versions of the file, two of them at most.
     pub(super) versions: Vec<String>,
     /// The version of the last answer that was taken.
     pub(super) last: String,
@@ -106,7 +106,7 @@ pub(super) struct Notes<'t, 's, 'b> {
     transfer: &'t Transfer<'t>,
     shared: &'s Shared<'b>,
     edition: u64,
-    /// What came and is not in the journal yet.
+    /// The bytes that came and are not in the journal yet.
     pending: Range<u64>,
 }
 

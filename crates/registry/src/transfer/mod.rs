@@ -1,4 +1,4 @@
-//! One try to bring what is missing of a file from one source, over several connections where the server sends parts.
+//! One try to download what is missing of a file from one source, over several connections if the server sends parts.
 
 mod admit;
 mod board;
@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::space::Ledger;
 use crate::{FetchError, Sizes};
 
-/// What a try needs to know.
+/// The inputs of a try.
 pub(crate) struct Transfer<'a> {
     pub(crate) source: &'a Source,
     pub(crate) http: &'a Http,
@@ -29,39 +29,39 @@ pub(crate) struct Transfer<'a> {
     pub(crate) connections: usize,
     /// The size the file must have, and who says so.
     pub(crate) size: Option<(u64, &'static str)>,
-    /// The most bytes that it may have where nobody states its size whom we believe.
+    /// The most bytes that it may have if no trusted place states its size.
     pub(crate) most: u64,
-    /// Whether a digest, or the beginning of one, is known: parts of any origin may then be joined whatever their entity tags
+    /// A digest, or the beginning of one, is known: parts of any origin may then be joined whatever their entity tags
     /// are, for the whole will be judged.
     pub(crate) judged: bool,
-    /// Whether a file that ends too early would be noticed.
+    /// A file that ends too early would be noticed.
     pub(crate) vouched: bool,
     /// Ask for no parts: the server does them wrong.
     pub(crate) whole_only: bool,
-    /// What the server calls the versions whose bytes were wrong.
+    /// The server's names for the versions whose bytes were wrong.
     pub(crate) wrong_versions: &'a [String],
-    /// Is told how many bytes are there, of how many.
+    /// Receives the number of bytes that are there, and the size of the file.
     pub(crate) watch: &'a (dyn Fn(u64, Option<u64>) + Sync),
 }
 
-/// What a try came to.
+/// The result of a try.
 pub(crate) struct Tried {
     /// Why it ended before all was there.
     pub(crate) stop: Option<Stop>,
-    /// Whether it began anew, so that nothing of earlier tries is left.
+    /// It began anew, so that nothing of earlier tries is left.
     pub(crate) anew: bool,
-    /// How many answers brought what is there.
+    /// The number of answers that the bytes there come from.
     pub(crate) answers: usize,
-    /// Whether the server sent a part that was asked for.
+    /// The server sent a part that was asked for.
     pub(crate) parts: bool,
-    /// What the server called the versions of the file, two of them at most.
+    /// The server's names for versions of the file, two of them at most.
     pub(crate) versions: Vec<String>,
-    /// What it called the version of the last answer that was taken.
+    /// Its name for the version of the last answer that was taken.
     pub(crate) version: String,
 }
 
 impl Transfer<'_> {
-    /// Brings what is missing and hashes all of it.
+    /// Downloads what is missing and hashes all of it.
     pub(crate) fn run(&self, partial: &mut Partial, hashing: &mut Hashing) -> Tried {
         let total = self.size.map(|(bytes, _)| bytes);
         let shared = Shared {
@@ -181,7 +181,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The next range to bring and how to ask for it; waits for the first answer, which tells whether parts work, and
+    /// The next range to download and the request for it; waits for the first answer, which tells whether parts work, and
     /// for the hashing, which may find blocks to bring again.
     fn next(&self, shared: &Shared) -> Option<(Range<u64>, Wanted)> {
         let mut board = shared.lock();
@@ -260,13 +260,13 @@ impl Transfer<'_> {
         Ok(Some((range, wanted)))
     }
 
-    /// Where the bytes that are there come from, if that is this source.
+    /// The origin of the bytes that are there, if it is this source.
     fn origin_of<'b>(&self, board: &'b Board) -> Option<&'b Origin> {
         let name = self.source.to_string();
         board.partial.origin.as_ref().filter(|origin| origin.url == name)
     }
 
-    /// Brings a range; returns what it had marked as busy.
+    /// Downloads a range; returns what it had marked as busy.
     fn bring(&self, shared: &Shared, range: &Range<u64>, wanted: &Wanted) -> (Range<u64>, Result<(), Stop>) {
         let mut task = range.clone();
         let result = (|| {

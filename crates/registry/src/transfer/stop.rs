@@ -1,4 +1,4 @@
-//! How a transfer fails.
+//! The failures of a transfer.
 
 use std::io;
 
@@ -11,9 +11,9 @@ use crate::http::{HttpError, Next, Reached};
 pub(crate) struct Stop {
     pub(crate) error: FetchError,
     pub(crate) next: Next,
-    /// Whether nobody was there to ask.
+    /// Nobody was there to ask.
     pub(crate) alone: bool,
-    /// How far a request for a part came that nothing was sent for.
+    /// The stage that a request for a part reached for which nothing was sent.
     pub(crate) part: Option<Reached>,
 }
 

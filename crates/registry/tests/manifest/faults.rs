@@ -71,7 +71,7 @@ fn bad_urls_and_digests_are_refused() {
     for bad in ["8cb57bb", "8CB57BB9", "8cb57bbg"] {
         let error = refused(prefix, &format!("sha256_prefix = {bad:?}"));
         assert!(
-            error.contains(&format!("`{bad}` is no SHA-256 prefix")),
+            error.contains(&format!("`{bad}` is not a SHA-256 prefix")),
             "{error}"
         );
     }
@@ -88,7 +88,7 @@ fn references_and_networks_are_checked() {
             .contains("expected one of openmmlab-224, paddle-224")
     );
     assert!(refused("page-top1 = \"0.769\"", "page-top2 = \"0.769\"").contains("unknown column `page-top2`"));
-    assert!(refused("page-top1 = \"0.769\"", "page-top1 = \"77 %\"").contains("`77 %` is no number"));
+    assert!(refused("page-top1 = \"0.769\"", "page-top1 = \"77 %\"").contains("`77 %` is not a number"));
     assert!(refused("source = \"page\"", "source = \"pages\"").contains("unknown source"));
     assert!(refused("widths = [18, 36, 72, 144]", "widths = [18, 36, 0, 144]").contains("positive"));
     assert!(refused("widths = [18, 36, 72, 144]", "widths = [18, 36]").contains("branch widths"));

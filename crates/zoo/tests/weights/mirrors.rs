@@ -90,7 +90,7 @@ fn secrets_of_mirrors_are_not_repeated() {
             output.status.code() == Some(2) && !told.contains("sesame"),
             "{told}"
         );
-        assert!(told.contains("is no mirror"), "{told}");
+        assert!(told.contains("is not a mirror"), "{told}");
     }
     for file in ["zoo.lock", "zoo.blocks"] {
         let text = fs::read_to_string(place.path(file)).expect("written");
