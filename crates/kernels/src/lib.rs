@@ -3,6 +3,14 @@
 //!
 //! [`Resizer`] and [`Normalize`] prepare photos, [`engine`] runs networks. Code for one instruction set belongs here and
 //! nowhere else.
+//!
+//! ```
+//! let normalize = kernels::Normalize::<f32>::new([0.5; 3], [0.25; 3]);
+//! let white = [255; 2 * 4]; // a row of two pixels of four bytes
+//! let mut planes = [0.0; 3 * 2];
+//! normalize.row(0, &white, &mut planes);
+//! assert!(planes.iter().all(|value| (value - 2.0).abs() < 1e-6)); // (1 - 0.5) / 0.25
+//! ```
 
 // A format or an op that is added must be looked at in each place: `_` would run it as another.
 #![deny(clippy::wildcard_enum_match_arm)]
