@@ -133,7 +133,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     );
     assert!(said.contains("tiny f32 on 24 images: top-1 75.00 %"), "{said}");
     assert!(
-        said.contains("no accuracy of 1 network whose weights are not in the cache"),
+        said.contains("no accuracy of 1 network: the weights are not in the cache"),
         "{said}"
     );
     // Whether a cell is called slower than the night before is the machine's affair, and so is the exit code.
