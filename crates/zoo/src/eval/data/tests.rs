@@ -161,7 +161,7 @@ fn a_mapping_that_does_not_fit_is_an_error_and_not_a_low_score() {
     };
     assert!(error("cats").contains("the folder `tabby` has no known class"));
     assert!(error("big.txt").contains("a.jpg: class 1000, but the network knows 0 to 999"));
-    assert!(error("odd.txt").contains("odd.txt:1: `a.jpg one` is no image with its class"));
+    assert!(error("odd.txt").contains("odd.txt:1: `a.jpg one` is not an image with its class"));
     assert!(error("twice.txt").contains("a.jpg is there twice"));
     assert!(error("none").contains("there are no images"));
     assert!(error("nowhere").contains("no such file or folder"));

@@ -198,7 +198,7 @@ mod tests {
             |bytes, pieces: &[(u64, u64)]| map(bytes, pieces).lay_out(0, 1024).expect_err("does not fit");
         assert!(refused(100, &[(90, 11)]).contains("behind its end"));
         assert!(refused(100, &[(u64::MAX, 2)]).contains("behind its end"));
-        assert!(refused(100, &[(50, 10), (55, 10)]).contains("over each other"));
+        assert!(refused(100, &[(50, 10), (55, 10)]).contains("overlap"));
         assert!(refused(9000, &[(0, 1025)]).contains("fewer bytes"));
         assert!(refused(9000, &[(0, 1), (600, 1), (1200, 1)]).contains("fewer bytes"));
         assert_eq!(lines(b"2\n0\n1\n5\n"), None);
