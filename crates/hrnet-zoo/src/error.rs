@@ -34,7 +34,7 @@ pub enum Error {
         variant: String,
     },
     /// The weights were not downloaded.
-    #[error("the {id} weights of {variant} are not in the cache {}: `zoo fetch {variant}` downloads them", cache.display())]
+    #[error("the {id} weights of {variant} are not in the cache {}: `zoo fetch {variant} --source {id}` downloads them", cache.display())]
     NotFetched {
         /// The variant's name.
         variant: String,

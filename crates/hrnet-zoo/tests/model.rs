@@ -94,7 +94,12 @@ fn an_error_says_what_to_do_and_keeps_its_source() {
     assert!(
         error
             .to_string()
-            .ends_with(": `zoo fetch HRNet_W18_C` downloads them"),
+            .ends_with(": `zoo fetch HRNet_W18_C --source paddle` downloads them"),
+        "{error}"
+    );
+    let error = of("hrnet_w18.ms_in1k").expect_err("not fetched").to_string();
+    assert!(
+        error.starts_with("the ms weights ") && error.contains("`zoo fetch HRNet_W18_C --source ms`"),
         "{error}"
     );
     let error = of("w19").expect_err("no variant");
