@@ -192,8 +192,12 @@ fn existing(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Follows links at the end of the path. The target need not exist.
+/// Follows links at the end of the path. The target need not exist. A link to a pipe or a device stays as it is: that of
+/// `/dev/stdout` to a pipe names no path.
 fn followed(path: &Path) -> io::Result<PathBuf> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Ok(path.to_owned());
+    }
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         if !existing(&path)?.is_some_and(|found| found.is_symlink()) {

@@ -188,6 +188,24 @@ mod unix {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_link_to_a_pipe_without_a_path_is_written_through() {
+        use std::io::Read;
+        use std::os::fd::AsRawFd;
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("stdout");
+        symlink(format!("/proc/self/fd/{}", writer.as_raw_fd()), &link).expect("linked");
+        files::check_output(&link).expect("it can be written");
+        files::write(&link, b"through").expect("written");
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("read");
+        assert_eq!(text, "through");
+        assert!(link.is_symlink());
+    }
+
+    #[test]
     fn links_pipes_and_folders_are_not_opened_as_regular_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
