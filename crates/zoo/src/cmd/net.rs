@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use registry::{Fetcher, Hub, Mirror, Tokens};
+use registry::{Fetcher, Hub, Mirror, ParseHubError, Tokens};
 
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, up_to};
@@ -45,8 +45,16 @@ pub(crate) struct Net {
 #[derive(Debug, Args)]
 pub(crate) struct HubArg {
     /// The server of Hugging Face's files, or another that answers as it does; HF_TOKEN goes to huggingface.co alone
-    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value_t)]
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value_t, value_parser = hub)]
     pub(crate) hub: Hub,
+}
+
+/// Parses a server of Hugging Face's files. A variable that is set to nothing names none.
+fn hub(text: &str) -> Result<Hub, ParseHubError> {
+    match text {
+        "" => Ok(Hub::default()),
+        text => text.parse(),
+    }
 }
 
 /// Parses a URL, or a path, which need not be UTF-8.

@@ -119,6 +119,9 @@ impl Place {
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env_remove("ZOO_MANIFEST")
             .env_remove("ZOO_DATA")
+            .env_remove("ZOO_MIRROR")
+            .env_remove("HF_ENDPOINT")
+            .env_remove("HF_TOKEN")
             .env_remove("NO_PROXY");
         command
     }

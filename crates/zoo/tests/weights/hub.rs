@@ -94,6 +94,11 @@ fn every_command_says_whose_word_a_digest_is() {
         "{links}"
     );
     place.zoo(&["links", "--hub", "http://hub.example"], 2);
+    let unset = place
+        .command(&["fetch", "all", "--offline"])
+        .env("HF_ENDPOINT", "")
+        .output();
+    text_of(&unset.expect("the program starts"));
 }
 
 /// What a run that succeeded wrote.
