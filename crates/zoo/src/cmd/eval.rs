@@ -287,8 +287,10 @@ impl Eval {
             return Err(Failure::new(Exit::Usage, what));
         }
         let claims = subject.claims(cx.zoo()?);
-        let first = claims.iter().find(|claimed| claimed.top == 1);
-        let claimed = first.ok_or_else(|| {
+        // The first of those that are most about this evaluation: a source may have claims for several preprocessings.
+        let top1 = claims.iter().filter(|claimed| claimed.top == 1);
+        let nearest = top1.min_by_key(|claimed| claimed.reasons.len());
+        let claimed = nearest.ok_or_else(|| {
             let what = format!(
                 "--until-decided: {} has no claimed top-1 accuracy",
                 subject.variant.name
