@@ -207,6 +207,8 @@ fn a_limit_is_of_the_first_images_whatever_answers_are_there() {
         run.stderr()
     );
     assert_eq!(counts(&run.json()), counts(&few));
+    assert_eq!(saved(&world, "all")["tally"]["counted"], 12, "it is of all answers");
+    assert_eq!(saved(&world, "few")["tally"]["counted"], 5);
     let run = world.eval(&["--limit", "7", "--out", "few", "--json"]);
     assert!(
         run.stderr().contains("2 images to answer, 5 already there"),
@@ -214,6 +216,16 @@ fn a_limit_is_of_the_first_images_whatever_answers_are_there() {
         run.stderr()
     );
     assert_eq!(run.json()["tally"]["counted"], 7);
+    assert_eq!(saved(&world, "few")["tally"]["counted"], 7);
+}
+
+/// The summary beside the only file of answers in a folder.
+fn saved(world: &World, folder: &str) -> Value {
+    let files = world.files(folder);
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = world.place.path().join(&files[0]).with_extension("json");
+    let text = std::fs::read_to_string(file).expect("a summary");
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[test]

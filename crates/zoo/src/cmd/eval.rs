@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use harness::counted;
 use harness::eval::{Answer, Part, Shard, Summary, Tally, mcnemar, merge};
 use hrnet::Precision;
-use registry::{Location, Named};
+use registry::{Kind, Location, Named};
 
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
@@ -319,6 +319,7 @@ impl Eval {
             pace,
             settled,
             summary: place,
+            left_out,
             ..
         } = evaluated;
         if let Some((spent, pace)) = spent.as_ref().zip(*pace) {
@@ -332,7 +333,14 @@ impl Eval {
         let claims = Subject::of(variant, header).claims(cx.zoo()?);
         let summary = summary(header.clone(), answers, *pace, &claims);
         let json = serde_json::to_string_pretty(&summary).expect("our types have string keys");
-        place.write((json + "\n").as_bytes())?;
+        // A summary of all answers is not replaced by one of some of them.
+        match *left_out > 0 && place.kind()? != Kind::Absent {
+            true => cx.out.note(&format!(
+                "{place} stays as it is: --limit leaves out {} that it may be of",
+                counted(*left_out, "answer")
+            )),
+            false => place.write((json + "\n").as_bytes())?,
+        }
         tell(cx, &summary, answers, self.json)
     }
 }

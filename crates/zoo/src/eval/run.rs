@@ -57,6 +57,8 @@ pub(crate) struct Evaluated {
     /// Path for the summary, beside the answers.
     pub(crate) summary: Location,
     pub(crate) answers: Vec<Answer>,
+    /// Number of answers in the file that the limit leaves out.
+    pub(crate) left_out: usize,
     /// Times of this run; `None` if nothing was left to do.
     pub(crate) spent: Option<Spent>,
     pub(crate) pace: Option<Pace>,
@@ -84,6 +86,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     let mut kept = Kept::open(&file, &header, ask.every)?;
     let taken = Taken::of(ask, &header);
     let there = taken.among(kept.answers());
+    let left_out = kept.answers().len() - there.len();
     let missing = taken.missing(&there);
     cx.out.note(&format!(
         "{}: {} to answer, {} already there; answers go to {file}",
@@ -145,6 +148,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated, Failure> {
     });
     Ok(Evaluated {
         answers,
+        left_out,
         pace,
         header,
         summary: ask.folder.join(&format!("{name}.json")),
