@@ -109,6 +109,7 @@ fn logits_are_those_of_before() {
             now.push('\n');
         }
     }
+    assert!(!now.is_empty(), "no child printed a digest");
     let Ok(before) = std::fs::read_to_string(&file) else {
         std::fs::write(&file, &now).expect("the digests are written");
         println!("{}: {} digests written", file.display(), now.lines().count());
