@@ -90,10 +90,12 @@ impl Download<'_> {
     ) -> Result<Ready, FetchError> {
         let mut hashing = Hashing::new(self.fetcher.sizes.block, list);
         let mut failures = Vec::new();
+        // What the publisher states holds for the places that are asked after it, too.
+        let mut published = None;
         for offer in offers {
             let source = offer.source.to_string();
             (self.tell)(Event::Asking { source: &source });
-            match self.from(offer, &mut partial, &mut hashing) {
+            match self.from(offer, &mut published, &mut partial, &mut hashing) {
                 Ok(Judged {
                     pin,
                     blocks,
@@ -134,10 +136,12 @@ impl Download<'_> {
         }
     }
 
-    /// Tries one source until the file is downloaded or further tries are hopeless.
+    /// Tries one source until the file is downloaded or further tries are hopeless. Notes in `published` what the publisher
+    /// states, or takes it from there.
     fn from(
         &self,
         offer: &Offer,
+        published: &mut Option<Stated>,
         partial: &mut Partial,
         hashing: &mut Hashing,
     ) -> Result<Judged, FetchError> {
@@ -146,7 +150,8 @@ impl Download<'_> {
             let url = offer.source.to_string();
             return Err(FetchError::Network { url, reason });
         }
-        let stated = self.stated(offer, &host)?;
+        let stated = self.stated(offer, &host)?.or(*published);
+        *published = stated.filter(|stated| stated.by == PUBLISHER).or(*published);
         let mut server = Server::default();
         let (mut failed, mut wrong_bytes) = (0, None);
         let mut inherited = partial.filled.len() > 0;

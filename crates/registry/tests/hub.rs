@@ -160,6 +160,30 @@ fn without_a_sha256_the_first_download_is_trusted() {
 }
 
 #[test]
+fn a_mirror_that_is_asked_after_the_publisher_is_compared_with_its_statement() {
+    let gone = Fault::Status {
+        code: 404,
+        wait: None,
+    };
+    let cdn = serve(&body(1), &[gone]);
+    let hub = || serve(&body(1), &[linked(&cdn.url("blob"), &sha256(&body(SIZE)), SIZE)]);
+    let with = |mirror: &Server| {
+        let hub = hub();
+        let known = format!("mirrors = [\"{}\"]", mirror.url("w.safetensors"));
+        bench(&hub, &known).fetch()
+    };
+    let fetched = with(&serve(&body(SIZE), &[])).expect("the mirror has it");
+    assert_eq!(fetched.file.voucher, Voucher::Publisher);
+    let text = with(&serve(&body(SIZE), &[Fault::Flip(7)]))
+        .expect_err("wrong bytes")
+        .to_string();
+    assert!(
+        text.contains(&format!("the publisher says sha256 {}", Digest::of(&body(SIZE)))),
+        "{text}"
+    );
+}
+
+#[test]
 fn redirects_of_the_same_server_are_followed_to_the_statement() {
     const SMALL: usize = 50_000;
     let cdn = serve(&body(SMALL), &[]);
