@@ -336,7 +336,7 @@ impl Eval {
         // A summary of all answers is not replaced by one of some of them.
         match *left_out > 0 && place.kind()? != Kind::Absent {
             true => cx.out.note(&format!(
-                "{place} stays as it is: --limit leaves out {} that it may be of",
+                "{place} is kept: it may summarise the {} that --limit leaves out, too",
                 counted(*left_out, "answer")
             )),
             false => place.write((json + "\n").as_bytes())?,
