@@ -27,4 +27,4 @@ pub use folder::WholeFolder;
 pub use lock::{hold, hold_folder, lock, try_hold};
 pub use open::{no_follow, open_regular};
 pub use regular::{LARGEST_TEXT, kind, open_file, read_file, read_text, read_up_to, too_large};
-pub use whole::{Whole, check_output, folder_of, sync_folder, write};
+pub use whole::{Whole, check_append, check_output, folder_of, sync_folder, write};

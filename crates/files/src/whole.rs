@@ -154,6 +154,19 @@ pub fn check_output(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Checks that lines can be appended to the file, before long work whose records belong in it: a file that is there is opened
+/// for it, else as [`check_output`].
+///
+/// # Errors
+/// As [`check_output`], and if the file that is there cannot be written.
+pub fn check_append(path: &Path) -> io::Result<()> {
+    let path = followed(path)?;
+    match existing(&path)? {
+        Some(found) if found.is_file() => File::options().append(true).open(&path).map(drop),
+        _ => check_output(&path),
+    }
+}
+
 /// Returns the folder in which a path lies.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()

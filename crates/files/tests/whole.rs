@@ -23,6 +23,21 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_place_is_checked_before_the_work_and_nothing_stays_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (there, absent) = (folder.path().join("there"), folder.path().join("absent"));
+    fs::write(&there, "a line\n").expect("written");
+    for check in [files::check_output, files::check_append] {
+        check(&there).expect("a file that is there");
+        check(&absent).expect("a new one");
+        check(folder.path()).expect_err("a folder");
+        check(&folder.path().join("none/file")).expect_err("there is no such folder");
+    }
+    assert_eq!(fs::read_to_string(&there).expect("read"), "a line\n");
+    assert_eq!(names(folder.path()), ["there"]);
+}
+
+#[test]
 fn a_file_that_is_given_up_leaves_nothing_and_keeps_what_was_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a");

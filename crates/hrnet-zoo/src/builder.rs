@@ -262,7 +262,7 @@ impl Builder {
         };
         let mut profile = profile.clone();
         if let Some(crop) = self.crop {
-            profile.resize_short = (crop * profile.resize_short / profile.crop).max(crop);
+            profile.resize_short = (crop.saturating_mul(profile.resize_short) / profile.crop).max(crop);
             profile.crop = crop;
         }
         Ok(profile)

@@ -181,7 +181,8 @@ fn refusal(answer: &Answer, reason: &str, file: &HubFile) -> Option<(String, Str
         )),
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) | (_, "RepoNotFound") => found(
             format!("the repository {repository} does not exist or is private"),
-            "check `repository` in zoo.toml; a private one needs HF_TOKEN, a token of an account that may read it",
+            "check `repository` in zoo.toml, and that HF_TOKEN, if it is set, is still valid; a private one needs a token of an \
+             account that may read it",
         ),
         (_, "RevisionNotFound") => found(
             format!("the repository {repository} has no revision `{revision}`"),

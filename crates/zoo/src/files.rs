@@ -24,11 +24,16 @@ pub(crate) fn check_output(path: &Path) -> Result<(), Failure> {
     ::files::check_output(path).map_err(|error| Failure::file(path, &error))
 }
 
-/// Makes the folder of a file if it does not exist, and refuses a file that could not be written there.
-pub(crate) fn make_room(path: &Path) -> Result<(), Failure> {
+/// Refuses a file of records to which none could be appended, before they are measured. Makes its folder if there is none.
+pub(crate) fn check_records(path: &Path) -> Result<(), Failure> {
+    make_folder(path)?;
+    ::files::check_append(path).map_err(|error| Failure::file(path, &error))
+}
+
+/// Makes the folder of a file if it does not exist.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Failure> {
     let folder = ::files::folder_of(path);
-    fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
-    check_output(path)
+    fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))
 }
 
 /// Reads an image file, or standard input for `-`.

@@ -207,7 +207,11 @@ fn a_limit_is_of_the_first_images_whatever_answers_are_there() {
         run.stderr()
     );
     assert_eq!(counts(&run.json()), counts(&few));
-    assert_eq!(saved(&world, "all")["tally"]["counted"], 12, "it is of all answers");
+    assert_eq!(
+        saved(&world, "all")["tally"]["counted"],
+        12,
+        "it is of all answers"
+    );
     assert_eq!(saved(&world, "few")["tally"]["counted"], 5);
     let run = world.eval(&["--limit", "7", "--out", "few", "--json"]);
     assert!(

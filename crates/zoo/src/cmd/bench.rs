@@ -14,7 +14,7 @@ use crate::bench::{
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
-use crate::files::{check_output, make_room};
+use crate::files::{check_output, check_records};
 use crate::model::WeightsArg;
 use crate::selector::{Selector, matching};
 use crate::{Exit, Failure, memory, peers};
@@ -183,7 +183,7 @@ impl Bench {
         tasks: Vec<Task>,
         known: &[Record],
     ) -> Result<(), Failure> {
-        make_room(&self.out)?;
+        check_records(&self.out)?;
         self.csv.as_deref().map_or(Ok(()), check_output)?;
         let plan = campaign.plan(tasks.clone(), known)?;
         cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));

@@ -19,7 +19,7 @@ use crate::bench::{
 };
 use crate::context::Context;
 use crate::eval::NightEvalArgs;
-use crate::files::make_room;
+use crate::files::{check_output, make_folder};
 use crate::peers::installed;
 use crate::verdicts::nights::{KEPT_DAYS, TWICE, prune};
 use crate::verdicts::tonight::Tonight;
@@ -83,7 +83,9 @@ impl Nightly {
         ));
         check_cache(cx)?;
         if let Some(folder) = &self.markdown {
-            make_room(&folder.join("README.md"))?;
+            let page = folder.join("README.md");
+            make_folder(&page)?;
+            check_output(&page)?;
         }
         let eval = self.eval.plan(cx, if self.quick { 100 } else { 1000 })?;
 

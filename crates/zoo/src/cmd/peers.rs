@@ -15,7 +15,7 @@ use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
 use crate::counts::{BATCH, THREADS, count};
-use crate::files::{check_output, make_room, write_whole};
+use crate::files::{check_output, check_records, write_whole};
 use crate::model::WeightsArg;
 use crate::output::table;
 use crate::peers::{Environment, PEERS, Peer, State, installed, named};
@@ -240,7 +240,7 @@ struct Race {
 impl Race {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
         let heats = self.heats(cx)?;
-        make_room(&self.out)?;
+        check_records(&self.out)?;
         self.markdown.as_deref().map_or(Ok(()), check_output)?;
         let precisions: Vec<Precision> = heats.iter().map(|heat| heat.precision).collect();
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
