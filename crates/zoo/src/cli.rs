@@ -76,7 +76,7 @@ fn after_help() -> String {
         text.push_str(&format!(" {:>3}  {meaning}\n", exit.code()));
     }
     text.push_str(
-        "\nEnded by a signal (130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP in a shell's count) it ends its processes and \
+        "\nIf a signal ends it (a shell shows 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP), it first ends its processes and \
          deletes its temporary folders; what was measured, answered or downloaded by then is kept.\n",
     );
     text

@@ -29,7 +29,8 @@ use crate::{Exit, Failure, memory, peers};
 /// p90, the 90th percentile of the runs, and its bound: the true 90th percentile does not exceed it, with 99 % confidence.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Variants by name, or by pattern with * and ? as wildcards; of weights that a name chooses only the network counts here
+    /// Variants by name, or by pattern with * and ? as wildcards; a name that chooses weights, such as hrnet_w18.ms_in1k, chooses
+    /// only its network here
     #[arg(
         short,
         long,
@@ -38,7 +39,7 @@ pub(crate) struct Bench {
         default_value = "*"
     )]
     model: Vec<Selector>,
-    /// Number formats: f32, f16, bf16, i16, int8, or all that something runs
+    /// Number formats: f32, f16, bf16, i16, int8, or `all` that run here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
     /// Batch sizes
@@ -47,8 +48,8 @@ pub(crate) struct Bench {
     /// Sides of the input, as CROP or CROP/RESIZE
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "224/256", value_parser = crop)]
     size: Vec<usize>,
-    /// What runs the networks, each in the precisions it takes: backends of `zoo doctor`, peers of `zoo peers list`;
-    /// without it the fastest that takes each
+    /// Backends of `zoo doctor` and peers of `zoo peers list`, each measured in those precisions that it runs [default: the
+    /// fastest backend of each precision]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     backend: Vec<String>,
     /// Thread counts [default: all hardware threads]
@@ -68,7 +69,7 @@ pub(crate) struct Bench {
     /// How many separate processes measure each cell. Use 8 if you will run `zoo compare`
     #[arg(long, value_name = "N", default_value = "1", value_parser = count::<PROCESSES>)]
     processes: NonZeroUsize,
-    /// Time for everything, as 20m: cells that do not fit are left out, time that is left goes where times spread most
+    /// Time for everything, as 20m: cells that do not fit are left out, remaining time goes where times spread most
     #[arg(long, value_name = "TIME", value_parser = duration)]
     budget: Option<Duration>,
     /// Print what would be measured and how long it would take, and measure nothing

@@ -30,30 +30,31 @@ const IN_TURNS: f64 = 0.01;
 
 /// Tell whether cells became slower
 ///
-/// Compares two sets of records, or with --run measures two builds of this program in turns. Small changes need processes:
-/// measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell regressed, else with 12 if a cell that had data has
-/// none any more or nothing could be compared. Cells that are new, inconclusive or incomparable do not change the exit code.
+/// Compares two sets of records, or with --run measures two builds of this program in turns. Small changes need several
+/// processes: measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell regressed, else with 12 if a cell that
+/// had data has none any more or nothing could be compared. Cells that are new, inconclusive or incomparable do not change the
+/// exit code.
 #[derive(Debug, Args)]
 #[command(after_help = VERDICTS)]
 pub(crate) struct Compare {
     /// BEFORE and NOW: files of records or folders of reports; with --run two executables
     #[arg(value_names = ["BEFORE", "NOW"], num_args = 2, required_unless_present_any = ["self_test", "self_test_worker"])]
     sets: Vec<PathBuf>,
-    /// Folder of reports whose earlier sets thresholds are learned from; without it the one that BEFORE and NOW lie in
+    /// Folder of earlier reports to learn thresholds from [default: the folder that BEFORE and NOW lie in]
     #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "self_test"])]
     history: Option<PathBuf>,
-    /// The change that matters, in percent; without it learned from history, else 3, and 1 where both are measured in turns
+    /// Smallest change that counts, in percent [default: learned from history; 3 without enough history; 1 with --run]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     threshold: Option<f64>,
     /// The largest chance of any false alarm over all cells
     #[arg(long, value_name = "CHANCE", default_value_t = 0.05, value_parser = chance)]
     alpha: f64,
-    /// Measure two executables in turns, each time in fresh processes, and what looks changed twice
+    /// Measure two executables in turns, each time in fresh processes, and measure again what looks changed
     #[arg(long, conflicts_with = "self_test")]
     run: bool,
     #[command(flatten)]
     cells: Cells,
-    /// Blocks of before, now, now, before: two processes a side each
+    /// With --run or --self-test: rounds of the order before, now, now, before, which is two processes per side
     #[arg(long, value_name = "N", default_value = "4", value_parser = count::<PROCESSES>)]
     blocks: NonZeroUsize,
     /// With --run: time for each cell's samples in each process
@@ -62,17 +63,17 @@ pub(crate) struct Compare {
     /// Slow a cell down by 0, 2, 5 and 10 % on this machine and print how often the verdict finds it; takes some minutes
     #[arg(long)]
     self_test: bool,
-    /// With --self-test: how often
+    /// With --self-test: number of trials
     #[arg(long, value_name = "N", default_value = "20", value_parser = count::<RUNS>)]
     trials: NonZeroUsize,
-    /// With --self-test: the cell
+    /// With --self-test: the cell to slow down
     #[arg(
         long,
         value_name = "ID",
         default_value = "hrnet_w18_small/f32/bs1/crop128/cpu/t1"
     )]
     cell: Case,
-    /// With --self-test: samples a process
+    /// With --self-test: samples per process
     #[arg(long, value_name = "N", default_value = "15", value_parser = count::<RUNS>)]
     samples: NonZeroUsize,
     /// One process of the self-test

@@ -11,9 +11,9 @@ use crate::{Exit, Failure};
 
 /// Download weights into the cache and verify them
 ///
-/// Files enter the cache only after their size and checksum match zoo.toml or zoo.lock. Files without a published checksum are
-/// pinned in zoo.lock on the first download. Interrupted downloads resume. Files that zoo.toml names
-/// by `path` are checked and pinned where they are.
+/// Files enter the cache only after their size and checksum match zoo.toml, zoo.lock or what Hugging Face states. A file whose
+/// checksum nobody states is trusted at the first download. Each first download is pinned in zoo.lock. Interrupted downloads
+/// resume. Files that zoo.toml names by `path` are checked and pinned where they are.
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
     #[command(flatten)]

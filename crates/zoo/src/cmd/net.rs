@@ -44,7 +44,7 @@ pub(crate) struct Net {
 /// `--hub`, for the commands that ask servers.
 #[derive(Debug, Args)]
 pub(crate) struct HubArg {
-    /// The server of Hugging Face's files, or another that answers as it does; HF_TOKEN goes to huggingface.co alone
+    /// Server to ask for files on Hugging Face; HF_TOKEN is sent to huggingface.co only
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value_t, value_parser = hub)]
     pub(crate) hub: Hub,
 }

@@ -17,7 +17,7 @@ use crate::{Exit, Failure};
 /// Choose a network by published accuracy and the time measured here
 ///
 /// Lists each measured variant in each measured precision, on the fastest of this program's engines, and marks with * those that
-/// no other variant or precision beats: none has as short a median, as high an accuracy and as many bits. Accuracies are the
+/// no other choice beats: no other is at least as good in all of median time, accuracy and bits. Accuracies are the
 /// publishers' claims, in f32; a variant without one is listed and never marked. p90 is the 90th percentile of the runs; with
 /// fewer than 44 runs it is the slowest run, with ≤ before it.
 ///
