@@ -59,6 +59,22 @@ impl Zoo {
         })
     }
 
+    /// A published figure as an accuracy, whichever weights and protocol it is about; `None` if the variant has none in this
+    /// column, or the column's figures are neither accuracies nor errors.
+    pub fn accuracy<'a>(&'a self, variant: &'a Variant, column: &str) -> Option<ClaimedAccuracy<'a>> {
+        let (column, claim) = (self.column(column)?, variant.claim(column)?);
+        let kind = match column.metric {
+            Metric::Top1 | Metric::Top5 => Kind::Accuracy,
+            Metric::Top1Error | Metric::Top5Error => Kind::Error,
+            _ => return None,
+        };
+        Some(ClaimedAccuracy {
+            claim,
+            column,
+            share: kind.share(claim, column.unit),
+        })
+    }
+
     fn claimed<'a>(
         &'a self,
         variant: &'a Variant,
@@ -125,6 +141,19 @@ mod tests {
 
     fn zoo(text: &str) -> Zoo {
         Zoo::parse(text, Path::new("zoo.toml")).expect("valid")
+    }
+
+    #[test]
+    fn an_error_and_a_share_are_accuracies_in_percent() {
+        let zoo = zoo(EMBEDDED);
+        let of = |name: &str, column: &str| {
+            let variant = zoo.variant(name).expect("a variant");
+            zoo.accuracy(variant, column).map(|found| found.to_string())
+        };
+        assert_eq!(of("hrnet_w18_small", "ms-top1-error").as_deref(), Some("72.3 %"));
+        assert_eq!(of("HRNet_W18_C", "page-top1").as_deref(), Some("76.9 %"));
+        assert_eq!(of("HRNet_W18_C", "page-flops"), None);
+        assert_eq!(of("HRNet_W18_C", "no-column"), None);
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn accuracies_are_shown_beside_claims_and_the_night_before() {
     }
     assert!(
         rows[2].contains(
-            "top-1 0.769<br>top-5 0.934 | not comparable: 1000 images, not the 50 000 of the validation set |"
+            "top-1 76.9 %<br>top-5 93.4 % | not comparable: 1000 images, not the 50 000 of the validation set |"
         ),
         "{}",
         rows[2]

@@ -146,7 +146,7 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
     assert!(table.contains(&format!(",{},0.875,", IMAGES - NONE)), "{table}");
     let page = file(&place, &printed, "index.md");
     let verdict =
-        "| top-1 0.200 | not comparable: 24 images, not the 50 000 of the validation set; images of";
+        "| top-1 20.0 % | not comparable: 24 images, not the 50 000 of the validation set; images of";
     assert!(page.contains(verdict), "{page}");
     assert!(
         page.contains("**note** absent: no weights in the cache"),

@@ -266,6 +266,9 @@ fn a_manifest_leads_nowhere_else() {
         .zoo_with(&[("ZOO_WEIGHTS_DIR", &folder)], &["fetch", "tiny"])
         .good();
     place.zoo(&["--weights-dir", &folder, "verify", "tiny"]).good();
+    let added = place.zoo(&["--weights-dir", &folder, "add", "w20", "--widths", "20,40,80,160"]);
+    assert!(added.stderr().contains("ZOO_WEIGHTS_DIR"), "{}", added.stderr());
+    added.good();
     place.write("zoo.toml", &mine());
     std::os::unix::fs::symlink(&weights, place.path().join("tiny.safetensors")).expect("linked");
     for command in [

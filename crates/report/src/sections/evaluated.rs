@@ -1,4 +1,5 @@
 use harness::eval::{Held, Share, Summary};
+use registry::Zoo;
 
 use super::digits;
 use crate::cells::Model;
@@ -33,7 +34,7 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
     keys.folded = Some("Weights, preprocessing and engine of each".into());
     for evaluated in in_order(input) {
         let since = Since::of(&evaluated.summary, input.history);
-        table.row(row(&evaluated.summary, since.as_ref()));
+        table.row(row(input.zoo, &evaluated.summary, since.as_ref()));
         keys.row(key(&evaluated.summary));
     }
     let mut blocks = vec![
@@ -41,7 +42,7 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
         Block::Table(table),
         Block::Text {
             text: "A claim is compared with an evaluation of the same weights, prepared alike, on all 50 000 images of \
-                   ImageNet's validation set; its printed digits decide: 0.769 stands for 0.7685 to 0.7695. With any other \
+                   ImageNet's validation set; its printed digits decide: 76.9 % stands for 76.85 to 76.95 %. With any other \
                    evaluation it is not comparable. Intervals are Wilson's. Since before: the difference from the last earlier night with \
                    the same network on the same images; any is a change of the program or the machine."
                 .into(),
@@ -87,7 +88,7 @@ fn lead(model: &Model) -> String {
     text
 }
 
-fn row(summary: &Summary, since: Option<&Since>) -> Vec<String> {
+fn row(zoo: &Zoo, summary: &Summary, since: Option<&Since>) -> Vec<String> {
     let (header, tally) = (&summary.header, &summary.tally);
     let share = |share: Option<Share>| {
         share.map_or("n/a".into(), |Share { share, interval }| {
@@ -105,7 +106,7 @@ fn row(summary: &Summary, since: Option<&Since>) -> Vec<String> {
     let claims = summary.claims.iter();
     let printed: Vec<String> = claims
         .clone()
-        .map(|held| format!("top-{} {}", held.top, held.printed))
+        .map(|held| format!("top-{} {}", held.top, claimed(zoo, &header.key.variant, held)))
         .collect();
     let mut verdicts: Vec<String> = claims.map(Held::verdict).collect();
     // One that is the same for all of them is printed once.
@@ -129,6 +130,13 @@ fn row(summary: &Summary, since: Option<&Since>) -> Vec<String> {
             .pace
             .map_or(String::new(), |pace| digits(pace.images_per_s())),
     ]
+}
+
+/// The claim in percent, as beside any other; as it is printed if the manifest no longer has it.
+fn claimed(zoo: &Zoo, variant: &str, held: &Held) -> String {
+    let variant = zoo.variant(variant);
+    let accuracy = variant.and_then(|variant| zoo.accuracy(variant, &held.column));
+    accuracy.map_or_else(|| held.printed.clone(), |accuracy| accuracy.to_string())
 }
 
 fn key(summary: &Summary) -> Vec<String> {

@@ -91,6 +91,13 @@ impl Add {
         }
         write_whole(&manifest, added.as_bytes())?;
         tell(cx, &manifest, variant, found.is_none());
+        // It is valid with --weights-dir, or the program would not be here.
+        if Zoo::parse(&added, &manifest).is_err() {
+            cx.out.note(
+                "its weights lie outside of the manifest's folder: every command needs the same `--weights-dir DIR`, or the variable \
+                 ZOO_WEIGHTS_DIR, to read this manifest",
+            );
+        }
         Ok(())
     }
 
