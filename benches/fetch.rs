@@ -84,7 +84,7 @@ fn say(text: &str) {
     writeln!(std::io::stdout(), "{text}").expect("standard output");
 }
 
-/// What all contenders work on.
+/// The file and the server that all contenders work on.
 struct Field {
     folder: tempfile::TempDir,
     server: Child,

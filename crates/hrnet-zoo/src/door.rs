@@ -30,7 +30,7 @@ pub struct Opened {
     pub sha256: Digest,
     /// How the digest is known. By its stamp only a prepared copy is: each of its tensors is also compared with its checksum.
     pub check: Check,
-    /// What a user may want to know of it.
+    /// Notes on it for the user.
     pub notices: Vec<Notice>,
 }
 

@@ -21,7 +21,7 @@ pub struct Model {
     sessions: BTreeMap<Job, Box<dyn Session>>,
 }
 
-/// What [`Builder::build`] found.
+/// The choices and files that [`Builder::build`] found.
 pub(crate) struct Parts {
     pub(crate) variant: String,
     pub(crate) source: Option<String>,
@@ -50,7 +50,7 @@ impl Source {
     }
 }
 
-/// What a session computes.
+/// The work of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Job {
     /// The logits of a batch of this many images.

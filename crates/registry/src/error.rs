@@ -18,7 +18,7 @@ pub struct ManifestError {
     pub column: usize,
     /// The fault, and what would be right.
     pub message: String,
-    /// What the file system said, if the file could not be read.
+    /// The file system's error, if the file could not be read.
     #[source]
     pub(crate) source: Option<io::Error>,
 }

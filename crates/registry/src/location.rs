@@ -64,7 +64,7 @@ pub struct LocationError {
     pub reason: String,
     /// The kind of failure.
     pub fault: Fault,
-    /// What the file system said. A store's error is in `reason`, without the secrets that its own text may hold.
+    /// The file system's error. A store's error is in `reason`, without the secrets that its own text may hold.
     source: Option<Arc<io::Error>>,
 }
 

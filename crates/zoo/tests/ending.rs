@@ -1,4 +1,4 @@
-//! What is left when the program is ended from outside, or by want of memory.
+//! The program keeps results and removes its temporary files when it is ended from outside, or by want of memory.
 #![cfg(unix)]
 
 mod common;

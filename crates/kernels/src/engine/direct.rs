@@ -323,7 +323,7 @@ impl<S: Simd> Sink<S> for End<'_> {
         // SAFETY: a prefetch of any address is harmless.
         unsafe { S::prefetch(self.io.output.wrapping_add(at)) };
         if !self.io.residual.is_null() {
-            // SAFETY: as above.
+            // SAFETY: a prefetch of any address is harmless, and the CPU has the unit, as `expect` asks of its caller.
             unsafe { S::prefetch(self.io.residual.wrapping_add(at)) };
         }
     }
@@ -369,7 +369,7 @@ impl<S: Simd> Sink<S> for Whole {
         // SAFETY: a prefetch of any address is harmless.
         unsafe { S::prefetch(self.output.wrapping_add(at)) };
         if !self.residual.is_null() {
-            // SAFETY: as above.
+            // SAFETY: a prefetch of any address is harmless, and the CPU has the unit, as `expect` asks of its caller.
             unsafe { S::prefetch(self.residual.wrapping_add(at)) };
         }
     }
@@ -377,7 +377,8 @@ impl<S: Simd> Sink<S> for Whole {
     #[inline(always)]
     unsafe fn put(self, r: usize, v: usize, sum: S::V) {
         let at = r * self.stride + v * S::LANES;
-        // SAFETY: the caller's.
+        // SAFETY: the caller of `put` has the unit, and room for row `r` and vector `v` in the output and in the residual, if there is one;
+        // the vector lies whole inside the map.
         unsafe {
             let y = self
                 .epilogue

@@ -113,7 +113,7 @@ impl Format {
     /// The CPU has the unit.
     #[inline(always)]
     pub(super) unsafe fn packed<S: Simd>(self, v: [S::V; 4]) -> S::V {
-        // SAFETY: the caller's.
+        // SAFETY: the caller has the unit; these work on registers alone.
         unsafe {
             match self {
                 Self::F32 | Self::F16 => v[0],

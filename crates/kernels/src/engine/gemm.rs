@@ -46,7 +46,7 @@ pub(super) struct Rows {
 impl<S: Simd> Sink<S> for Rows {
     #[inline(always)]
     unsafe fn put(self, r: usize, v: usize, sum: S::V) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller of `put` has the unit, and room for row `r` and vector `v` behind `to`; with `more` they hold sums.
         unsafe {
             let to = self.to.add(r * self.stride + v * S::LANES);
             let sum = if self.more { S::add(S::load(to), sum) } else { sum };

@@ -24,7 +24,7 @@ const SCHEMA: u32 = 1;
 const MINIMAL: &str = "a manifest begins with `schema = 1`, and then has `extends = \"builtin\"`, which keeps the built-in \
                        variants, or at least one [[variant]]; `zoo add` writes such a file";
 
-/// What to do in a manifest of one's own that lacks what is built in.
+/// Advice for a manifest of one's own that lacks what is built in.
 const EXTENDS: &str = "`extends = \"builtin\"` at its top keeps what is built in";
 
 impl Zoo {

@@ -84,7 +84,7 @@ struct Clients {
 pub(super) enum Redirects {
     /// Those that are safe to follow.
     Follow,
-    /// None: the answer that redirects is the answer.
+    /// Follows no redirect: the answer that redirects is the answer.
     Return,
 }
 

@@ -1,4 +1,4 @@
-//! What is refused, with its line and column.
+//! Faults of a manifest are refused, with line and column.
 
 use registry::{EMBEDDED, Interpolation, Preprocess, Profile, Resampler};
 

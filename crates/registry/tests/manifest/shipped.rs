@@ -1,4 +1,4 @@
-//! What the shipped manifest declares.
+//! The shipped manifest declares the published variants.
 
 use registry::{Known, Metric};
 

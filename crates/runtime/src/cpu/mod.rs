@@ -67,7 +67,7 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
     }
 }
 
-/// What `ZOO_ISA` names.
+/// Returns the text of `ZOO_ISA`; `None` if it is not set.
 #[expect(
     clippy::disallowed_methods,
     reason = "for tests and measurements of a unit that is not the best, whatever runs"

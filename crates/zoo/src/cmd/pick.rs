@@ -247,7 +247,7 @@ fn picked(choice: &Choice) -> Picked<'_> {
     }
 }
 
-/// What comes nearest to the limits: the fastest that is accurate enough, and the most accurate that is fast enough.
+/// Returns the choices nearest to the limits: the fastest that is accurate enough, and the most accurate that is fast enough.
 fn nothing(found: &[Choice], wish: Wish) -> Failure {
     let meets = |wish: Wish| found.iter().filter(move |choice| choice.fits(wish));
     let accurate = Wish {

@@ -65,7 +65,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// What is known of the file's digest, and by whose word.
+    /// Returns the file's digest as far as it is known, and who states it.
     fn known(&self) -> String {
         let bytes = |bytes: Option<u64>| bytes.map_or(String::new(), |bytes| format!(", {bytes} bytes"));
         match (&self.artifact.known, self.pin, self.vouched_by) {

@@ -110,7 +110,7 @@ impl SelfTest<'_> {
     }
 }
 
-/// What each process of the self-test does: times the cell in rounds of one run a share. Both sides do the same, so that
+/// The work of each process of the self-test: it times the cell in rounds of one run a share. Both sides do the same, so that
 /// what one share leaves in the caches for the next is in both.
 pub(crate) fn worker(cx: &Context, case: &Case, samples: usize) -> Result<Vec<Vec<u64>>, Failure> {
     let mut cell = Workshop::new(cx, None).prepare(case)?.cell;
