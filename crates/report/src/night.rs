@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use harness::verdict::Answer;
 use harness::{Case, Commit, Machine};
 use serde::{Deserialize, Serialize};
 
@@ -63,11 +64,18 @@ pub struct Night {
 pub struct Mark {
     /// The measured case.
     pub case: Case,
-    /// `regressed`, `improved`, `same`, `inconclusive`, `incomparable` or `no_data`.
-    pub answer: String,
+    /// The answer.
+    pub answer: Answer,
     /// Why, in words; empty in older files.
     #[serde(default)]
     pub why: String,
+}
+
+impl Mark {
+    /// Returns `true` if the cell is called slower or faster.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self.answer, Answer::Regressed | Answer::Improved)
+    }
 }
 
 /// The content of `verdicts.json`.
@@ -91,15 +99,15 @@ impl Verdicts {
     }
 
     /// The number of cells with this answer.
-    pub(crate) fn count(&self, answer: &str) -> usize {
+    pub(crate) fn count(&self, answer: Answer) -> usize {
         self.marks().iter().filter(|mark| mark.answer == answer).count()
     }
 
     /// Cells measured twice in the night, and how many of them were called changed: false alarms.
     pub(crate) fn twice(&self) -> Option<(usize, usize)> {
-        let compared = |mark: &&Mark| mark.answer != "no_data" && mark.answer != "incomparable";
+        let compared = |mark: &&Mark| !matches!(mark.answer, Answer::NoData | Answer::Incomparable);
         let marks = || self.aa.iter().flat_map(|marks| &marks.verdicts).filter(compared);
-        let changed = marks().filter(|mark| mark.answer == "regressed" || mark.answer == "improved");
+        let changed = marks().filter(|mark| mark.is_change());
         let count = marks().count();
         (count > 0).then(|| (count, changed.count()))
     }
@@ -194,7 +202,10 @@ mod tests {
         std::fs::write(folder.path().join(VERDICTS), verdicts).expect("written");
         let night = Night::read(folder.path()).expect("readable").expect("a night");
         assert_eq!(
-            (night.verdicts.count("regressed"), night.verdicts.count("same")),
+            (
+                night.verdicts.count(Answer::Regressed),
+                night.verdicts.count(Answer::Same)
+            ),
             (1, 0)
         );
         assert_eq!(night.verdicts.twice(), Some((1, 1)));

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use harness::verdict::Answer;
 use harness::{Machine, counted};
 
 use crate::ReportError;
@@ -107,11 +108,11 @@ pub(crate) fn line(entry: &Entry) -> String {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
-    let of = |answer: &str| night.verdicts.count(answer);
+    let of = |answer: Answer| format!("{} {answer}", night.verdicts.count(answer));
     let verdicts = if night.verdicts.marks().is_empty() {
         String::new()
     } else {
-        format!("; {} regressed, {} improved", of("regressed"), of("improved"))
+        format!("; {}, {}", of(Answer::Regressed), of(Answer::Improved))
     };
     let ahead = if entry.ahead {
         "; measured by a clock that was ahead"

@@ -102,11 +102,10 @@ fn every_link_of_a_page_and_of_the_lists_resolves() {
     }
     let html = fs::read_to_string(last.join("index.html")).expect("a page");
     for text in [
-        "1 regressed",
-        "1 improved",
-        "1 incomparable",
-        "Incomparable is, for example, ",
-        ": hand-over between cores: 55 ns before, 217 ns now.",
+        "1 slower",
+        "1 faster",
+        "1 not comparable",
+        " is not comparable: hand-over between cores: 55 ns before, 217 ns now.",
         "<code>zoo pick --max-p90 60ms --min-top1 78%</code>",
         "hrnet_w18_small",
         "<dt>cell</dt>",

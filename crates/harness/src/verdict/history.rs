@@ -8,9 +8,14 @@ use crate::stats::median;
 /// The change that matters where too few nights are known, as a share.
 pub const DEFAULT_THRESHOLD: f64 = 0.03;
 
-/// The usual change of one process to another, as a share, where too few nights are known. Wide: networks were seen to take a
+/// The usual change of one process to another, in logarithms, where too few nights are known. Wide: networks were seen to take a
 /// quarter longer in one process than in the next, with the same program on an idle machine.
 pub const ASSUMED_SPREAD: f64 = 0.1;
+
+/// The usual change of all processes of a case together from one time to another, in logarithms, where too few nights are
+/// known or the machine was noisy. It bounds false alarms if the times of a night lie between half and one and a half times the
+/// usual ones: the machine of a busy host was seen to call the same program 54 % slower.
+pub const ASSUMED_SHIFT: f64 = 0.4;
 
 /// Changes from night to night that a spread is learned from, at least.
 pub const MIN_CHANGES: usize = 5;
@@ -78,18 +83,10 @@ impl History {
 
     /// The usual change of a case in logarithms: its own or, if that is larger, the median case's, for the spread of a few
     /// changes is itself uncertain.
-    fn learned(&self, case: &Case) -> Option<f64> {
+    pub(super) fn learned(&self, case: &Case) -> Option<f64> {
         let own = self.spreads.get(case).copied();
         let usual = self.usual?;
         Some(own.map_or(usual, |own| own.max(usual)).max(SMALLEST / WIDTH))
-    }
-
-    /// The usual change of a case in logarithms, and whether that was learned.
-    pub(super) fn spread(&self, case: &Case) -> (f64, bool) {
-        match self.learned(case) {
-            Some(spread) => (spread, true),
-            None => (ASSUMED_SPREAD, false),
-        }
     }
 
     /// The change of a case that matters.

@@ -13,16 +13,21 @@
 //! night to night (the one that nine in ten stay below, as a standard deviation), and at least 1 %. With fewer than [`MIN_CHANGES`] changes it is [`DEFAULT_THRESHOLD`].
 //!
 //! **Too few repeats.** Ranks of one process against one say nothing. There the usual change from night to night stands in
-//! for the spread of processes ([`ASSUMED_SPREAD`] where there is no history), together with what the samples show, under
-//! Student's distribution with six degrees of freedom, whose tails are heavy as the machine's are. Such a verdict says
-//! so ([`Basis::Spread`]); it finds large changes only.
+//! for the spread of processes, together with what the samples show, under Student's distribution with six degrees of freedom,
+//! whose tails are heavy as the machine's are. Such a verdict says so ([`Basis::Spread`]); it finds large changes only.
+//! Without history [`ASSUMED_SPREAD`] is taken if the two sides were measured in turns, else [`ASSUMED_SHIFT`]: all
+//! processes of one time may share a shift, and a change of the program looks the same. One process per side then finds what
+//! became more than 2.7 times as slow.
+//!
+//! **A noisy machine.** Where half of a side's repeats or more are noisy ([`crate::noise`]) and the sides were not measured in
+//! turns, [`ASSUMED_SHIFT`] is the least that is assumed, whatever history says and however many repeats there are.
 //!
 //! **Many cells.** P-values are adjusted by Holm's rule over all cells that were compared. It bounds the chance of *any* false
 //! alarm a night, which is what a job that fails at the first one needs, and it needs no independence: cells of one
 //! night share a machine. Benjamini and Hochberg's bounds only the share of false ones among the alarms.
 //!
 //! **Drift.** Where both sides carry a canary, times are multiplied by what the machine reached then; the estimate is of
-//! these, and both ratios are shown. With few repeats a change must show in the times as measured, too (the larger p-value
+//! these, and both ratios are kept. With few repeats a change must show in the times as measured, too (the larger p-value
 //! counts): one canary that was disturbed would otherwise make a change of a cell that was not.
 //!
 //! **Cores that move.** A host moves a virtual machine's cores between its clusters, and a network on several threads takes up
@@ -38,12 +43,14 @@
 //! | incomparable | another machine, thread count, size, kind of weights, build, vector unit or distance of the cores; it says which |
 //! | no data | absent or failed on either side |
 
+mod advice;
 mod comparable;
 mod distance;
 mod history;
 mod judge;
 mod ranks;
 mod repeat;
+mod setting;
 mod share;
 #[cfg(test)]
 mod simulation;
@@ -51,13 +58,14 @@ mod since;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use distance::FARTHER;
-pub use history::{ASSUMED_SPREAD, DEFAULT_THRESHOLD, History, MIN_CHANGES};
+pub use history::{ASSUMED_SHIFT, ASSUMED_SPREAD, DEFAULT_THRESHOLD, History, MIN_CHANGES};
 pub use judge::compare;
 pub use repeat::Repeat;
 pub use share::share_interval;
@@ -103,11 +111,11 @@ impl Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Regressed => "regressed",
-            Self::Improved => "improved",
+            Self::Regressed => "slower",
+            Self::Improved => "faster",
             Self::Same => "same",
-            Self::Inconclusive => "inconclusive",
-            Self::Incomparable => "incomparable",
+            Self::Inconclusive => "cannot tell",
+            Self::Incomparable => "not comparable",
             Self::NoData => "no data",
         })
     }
@@ -145,7 +153,7 @@ pub struct Comparison {
     pub nights: usize,
     /// Cells over which p-values are adjusted.
     pub family: usize,
-    /// Median over these cells of the ratio of times as measured: what the machine and the program did to all of them.
+    /// Median over these cells of the ratios that their verdicts are on.
     pub common: Option<f64>,
     /// One a case, in order of their ids.
     pub verdicts: Vec<Verdict>,
@@ -160,6 +168,13 @@ pub struct Verdict {
     pub answer: Answer,
     /// Why, in words.
     pub why: String,
+    /// The next useful step, in words, if the answer is that the records cannot tell or are not comparable; `None` if there
+    /// is nothing to advise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Repeats before and now that the verdict leaves out, because the cores lay at another distance.
+    #[serde(default)]
+    pub left_out: [usize; 2],
     /// The set before; `None` if it has no times.
     pub before: Option<Side>,
     /// The set now; `None` if it has no times.

@@ -34,6 +34,9 @@ pub struct Repeat {
     /// Time of a hand-over between two of its threads before and after, ns, the shorter first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_ns: Option<[f64; 2]>,
+    /// Something else disturbed the machine around it, or its samples lie far apart: [`Record::noise`] gives a reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noisy: bool,
     /// It was measured in turns with others.
     #[serde(default)]
     pub raced: bool,
@@ -57,6 +60,7 @@ impl From<&Record> for Repeat {
             error,
             canary_macs_per_s: record.conditions.as_ref().and_then(Conditions::macs_per_s),
             handover_ns: record.conditions.as_ref().and_then(Conditions::handover_ns),
+            noisy: record.noise().is_some(),
             raced: record.race.is_some(),
             provenance: record.provenance.clone(),
         }

@@ -52,19 +52,23 @@ fn one_process_finds_what_is_large_and_says_what_it_rests_on() {
         (Answer::Inconclusive, Some(Basis::Spread))
     );
     assert_eq!(
-        verdict.why,
-        "the change may be chance; one process a side cannot tell: measure both with `--processes 8`"
+        (verdict.why.as_str(), verdict.next.as_deref()),
+        (
+            "beyond the threshold of 3.0 %, but it may be chance; one process per side",
+            Some("measure both with `--processes 8`")
+        )
     );
     assert_eq!(
-        one(&before, &set(CASE, &[2000], |_| {})).answer,
+        one(&before, &set(CASE, &[1540], |_| {})).answer,
+        Answer::Inconclusive,
+        "the same program was seen to differ so much on a busy host"
+    );
+    assert_eq!(
+        one(&before, &set(CASE, &[3000], |_| {})).answer,
         Answer::Regressed
     );
     let two = one(&set(CASE, &[1000, 1210], |_| {}), &set(CASE, &[1100], |_| {}));
-    assert!(
-        two.why.contains("; 2 and 1 processes a side cannot tell"),
-        "{}",
-        two.why
-    );
+    assert!(two.why.ends_with("; 2 and 1 processes"), "{}", two.why);
     let again = set(CASE, &[1000], |record| {
         record.started = "2026-11-29T03:00:00Z".into()
     });
@@ -155,6 +159,8 @@ fn cores_that_lie_farther_apart_are_no_slower_program() {
     let verdict = one(&near, &far);
     assert_eq!((verdict.answer, verdict.p), (Answer::Incomparable, None));
     assert_eq!(verdict.why, "hand-over between cores: 55 ns before, 217 ns now");
+    let one_thread = Some("measure both with `--threads 1`: the cores moved");
+    assert_eq!(verdict.next.as_deref(), one_thread);
     assert!(
         verdict.before.is_some() && verdict.now.is_some(),
         "both times are told"
@@ -172,15 +178,82 @@ fn cores_that_lie_farther_apart_are_no_slower_program() {
     assert!(
         moved
             .why
-            .starts_with("repeats with the cores at another distance are left out: 0 before, 8 now; "),
+            .starts_with("of 8 and 16 processes, 0 and 8 are left out because the cores moved; "),
         "{}",
         moved.why
     );
+    assert_eq!((moved.left_out, moved.next), ([0, 8], None));
     assert_eq!(moved.now.expect("times").processes, 8);
+    let few = one(&near, &[far.clone(), near[..1].to_vec()].concat());
+    assert_eq!(
+        (few.answer, few.next.as_deref()),
+        (Answer::Inconclusive, one_thread)
+    );
 
     // Records that do not tell are judged by their times.
     let older = set(CASE, &times(9_200), |_| {});
     assert_eq!(one(&older, &far).answer, Answer::Regressed);
+}
+
+/// A change of a record: it is the repeat of this minute, and other work was seen around it.
+fn busy(minute: u32) -> impl Fn(&mut Record) {
+    move |record| {
+        apart(60.0)(record);
+        record.started = format!("2026-11-29T03:{minute:02}:00Z");
+        record.conditions.as_mut().expect("set").load = Some(1.3);
+    }
+}
+
+#[test]
+fn a_noisy_machine_decides_only_between_sides_measured_in_turns() {
+    let side = |base: u64, minute: &dyn Fn(u32) -> u32| -> Vec<Repeat> {
+        let repeat = |index: u32| set(CASE, &[base + u64::from(index)], busy(minute(index)));
+        (0..8).flat_map(repeat).collect()
+    };
+    let before = side(1000, &|index| index);
+    let verdict = one(&before, &side(1540, &|index| 10 + index));
+    assert_eq!(
+        (verdict.answer, verdict.basis),
+        (Answer::Inconclusive, Some(Basis::Ranks))
+    );
+    assert_eq!(
+        verdict.why,
+        "the machine was noisy, and the sides were measured at different times"
+    );
+    let next = verdict.next.expect("advice");
+    assert!(next.contains("`zoo compare --run OLD NEW`"), "{next}");
+    assert_eq!(
+        one(&before, &side(1001, &|index| 10 + index)).answer,
+        Answer::Same,
+        "times that agree are no noise"
+    );
+    let turns = one(
+        &side(1000, &|index| 2 * index),
+        &side(1540, &|index| 2 * index + 1),
+    );
+    assert_eq!(turns.answer, Answer::Regressed, "{}", turns.why);
+}
+
+#[test]
+fn more_processes_are_advised_with_what_they_gain() {
+    let wide = |base: u64| -> Vec<u64> { (0..8).map(|process| base + 10 * process).collect() };
+    let verdict = one(&set(CASE, &wide(1000), |_| {}), &set(CASE, &wide(1010), |_| {}));
+    assert_eq!(verdict.answer, Answer::Inconclusive);
+    let next = verdict.next.expect("advice");
+    assert_eq!(next, "measure both with `--processes 32`");
+    assert!(
+        verdict
+            .why
+            .contains("; 24 more processes per side would narrow the interval to about ± "),
+        "{}",
+        verdict.why
+    );
+    // So wide that no number of processes that anybody waits for would do.
+    let wider: Vec<u64> = (0..8).map(|process| 600 + 100 * process).collect();
+    let later: Vec<u64> = wider.iter().map(|ns| ns + 7).collect();
+    let verdict = one(&set(CASE, &wider, |_| {}), &set(CASE, &later, |_| {}));
+    let next = verdict.next.expect("advice");
+    assert!(next.ends_with("or on an idle machine"), "{next}");
 }
 
 #[test]

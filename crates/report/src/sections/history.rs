@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use harness::verdict::Answer;
 use harness::{Case, counted};
 
 use super::digits;
@@ -22,7 +23,7 @@ impl Track<'_> {
     /// Returns `true` if this night's verdict is a change.
     fn changed(&self) -> bool {
         let mark = self.nights.last().and_then(|(_, mark)| *mark);
-        mark.is_some_and(|mark| mark.answer == "regressed" || mark.answer == "improved")
+        mark.is_some_and(Mark::is_change)
     }
 }
 
@@ -43,9 +44,9 @@ pub(super) fn history(model: &Model) -> Section {
     if let (Some(first), Some(last)) = (input.history.first(), input.history.last()) {
         blocks.push(Block::Text {
             text: format!(
-                "{} of this machine, from {} to {}. A change is this night's median over that of the night before; without a \
-                 verdict it may be chance. A cell with several threads is compared with the last night on which the machine's \
-                 cores were as far apart.",
+                "{} of this machine, from {} to {}. The times and their change are as measured; the verdict is on the change \
+                 corrected for the machine's speed, and a change without one may be chance. A cell with several threads is compared \
+                 with the last night on which the machine's cores were as far apart.",
                 counted(input.history.len(), "earlier night"),
                 first.folder,
                 last.folder
@@ -92,28 +93,20 @@ pub(super) fn verdict(model: &Model) -> String {
 
 /// The number of each verdict, the most urgent first.
 fn counts(verdicts: &Verdicts) -> String {
-    let answers = [
-        "regressed",
-        "no_data",
-        "incomparable",
-        "inconclusive",
-        "improved",
-        "same",
-    ];
-    let count = |answer: &&str| {
-        let count = verdicts.count(answer);
-        (count > 0).then(|| format!("{count} {}", answer.replace('_', " ")))
+    let count = |answer: &Answer| {
+        let count = verdicts.count(*answer);
+        (count > 0).then(|| format!("{count} {answer}"))
     };
-    let counts: Vec<String> = answers.iter().filter_map(count).collect();
+    let counts: Vec<String> = Answer::ALL.iter().filter_map(count).collect();
     counts.join(", ")
 }
 
 /// A cell that cannot be compared, and why, as a sentence.
 fn incomparable(verdicts: &Verdicts) -> String {
     let mut marks = verdicts.marks().iter();
-    let told = marks.find(|mark| mark.answer == "incomparable" && !mark.why.is_empty());
+    let told = marks.find(|mark| mark.answer == Answer::Incomparable && !mark.why.is_empty());
     told.map_or(String::new(), |mark| {
-        format!(" Incomparable is, for example, {}: {}.", mark.case, mark.why)
+        format!(" For example, {} is not comparable: {}.", mark.case, mark.why)
     })
 }
 
@@ -167,7 +160,7 @@ fn table<'t, 'a: 't>(tracks: impl Iterator<Item = &'t Track<'a>>) -> Table {
         let [.., (before, _), (now, mark)] = track.nights[..] else {
             continue;
         };
-        let verdict = mark.map_or(String::new(), |mark| mark.answer.replace('_', " "));
+        let verdict = mark.map_or(String::new(), |mark| mark.answer.to_string());
         table.rows.push(vec![
             track.case.to_string().into(),
             picture(track),
@@ -205,9 +198,9 @@ fn picture(track: &Track) -> Entry {
         pen.path(&points, 2, FAINT)?;
         let last = points.len() - 1;
         for (index, ((x, y), (_, mark))) in points.iter().zip(&track.nights).enumerate() {
-            let color = match mark.map(|mark| mark.answer.as_str()) {
-                Some("regressed") => COLORS[1],
-                Some("improved") => COLORS[2],
+            let color = match mark.map(|mark| mark.answer) {
+                Some(Answer::Regressed) => COLORS[1],
+                Some(Answer::Improved) => COLORS[2],
                 _ if index == last => INK,
                 _ => continue,
             };

@@ -17,12 +17,15 @@ use crate::{Exit, Failure};
 /// The meanings of the verdicts, for the help.
 const VERDICTS: &str = "\
 Verdicts:
-  regressed     slower, beyond the threshold and beyond chance
-  improved      faster, beyond the threshold and beyond chance
-  same          any change lies within the threshold, or both sides are the same records
-  inconclusive  too few processes, or too far apart, to tell: measure both with --processes 8
-  incomparable  another machine, thread count, size, build or distance of the cores: the last column says which
-  no data       failed, or measured on one side only
+  slower           beyond the threshold and beyond chance
+  faster           beyond the threshold and beyond chance
+  same             the interval of the change is within the threshold, or the records are identical
+  cannot tell      neither: the lines below the table say what to do next
+  not comparable   another machine, size, build, thread count or distance of the cores: it says which
+  no data          failed, or measured on one side only
+
+The change is corrected for the machine's speed around each cell; --verbose and --json add the times and the change as \
+measured. Sides that were measured at different times may differ by more than the program: on a noisy machine only --run tells.
 ";
 
 /// The threshold where both sides are measured in turns, as a share: no night lies between them.
@@ -31,9 +34,9 @@ const IN_TURNS: f64 = 0.01;
 /// Tell whether cells became slower
 ///
 /// Compares two sets of records, or with --run measures two builds of this program in turns. Small changes need several
-/// processes: measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell regressed, else with 12 if a cell that
-/// had data has none any more or nothing could be compared. Cells that are new, inconclusive or incomparable do not change the
-/// exit code.
+/// processes: measure both sides with `zoo bench --processes 8`. Exits with 10 if a cell became slower, else with 12 if a cell
+/// that had data has none any more or nothing could be compared. Cells that are new, not comparable or without an answer do not
+/// change the exit code.
 #[derive(Debug, Args)]
 #[command(after_help = VERDICTS)]
 pub(crate) struct Compare {
@@ -167,7 +170,7 @@ impl Compare {
     fn shown(&self, cx: &Context) -> Shown {
         Shown {
             all: self.all,
-            corrected: cx.out.is_verbose(),
+            details: cx.out.is_verbose(),
         }
     }
 

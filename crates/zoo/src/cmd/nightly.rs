@@ -41,7 +41,7 @@ const IN_ALL_PRECISIONS: [&str; 2] = ["HRNet_W18_C", "HRNet_W48_C"];
 ///
 /// With a data set the accuracy of each network whose weights are in the cache is measured, too, as by `zoo eval`.
 ///
-/// Cells are compared with the last night of the same machine and command in the folder. Exits with 10 if a cell regressed, and
+/// Cells are compared with the last night of the same machine and command in the folder. Exits with 10 if a cell became slower, and
 /// with 12 if a cell that had data has none; with --quick, which takes few samples, a regression is a warning. Samples of a
 /// night are deleted when two later nights are more than 30 days newer; its page, medians and verdicts stay. Nights that began
 /// after this one, by a clock that was wrong, are left out and named. Only one `zoo nightly` may run in a folder.
@@ -412,9 +412,9 @@ mod tests {
                 .err()
                 .map(|failure| failure.exit)
         };
-        let slower = judged(&set(10), &set(20));
-        assert_eq!(code(false, &set(20), Some(&slower)), Some(Exit::Regressed));
-        assert_eq!(code(true, &set(20), Some(&slower)), None);
+        let slower = judged(&set(10), &set(100));
+        assert_eq!(code(false, &set(100), Some(&slower)), Some(Exit::Regressed));
+        assert_eq!(code(true, &set(100), Some(&slower)), None);
         let mut broken = set(10);
         broken[0] = record("preprocess/decode", Err("no photo".into()));
         let lost = judged(&set(10), &broken);

@@ -6,6 +6,7 @@ use harness::{Case, NetworkCase, counted, read};
 
 use crate::context::Context;
 use crate::scratch::Scratch;
+use crate::verdicts::percent;
 use crate::{Exit, Failure, aside};
 
 /// Two programs that are measured in turns, in fresh processes.
@@ -123,7 +124,7 @@ fn confirm(first: &mut Comparison, second: Comparison) {
         let before = verdict.decisive().map_or(1.0, |estimate| estimate.ratio);
         let changed = matches!(again.answer, Answer::Regressed | Answer::Improved);
         let word = if changed { "confirmed" } else { "not confirmed" };
-        let why = format!("{}; {word}: {before:.3} the first time", again.why);
+        let why = format!("{}; {word}: {} the first time", again.why, percent(before));
         *verdict = Verdict { why, ..again.clone() };
     }
 }
@@ -157,13 +158,15 @@ mod tests {
         confirm(&mut comparison, slow.clone());
         assert_eq!(comparison.count(Answer::Regressed), 1);
         assert!(
-            comparison.verdicts[0].why.contains("; confirmed: 1.1"),
+            comparison.verdicts[0]
+                .why
+                .contains("; confirmed: +10.0 % the first time"),
             "{comparison:?}"
         );
         confirm(&mut comparison, still);
         assert_eq!(comparison.count(Answer::Same), 1);
         assert!(
-            comparison.verdicts[0].why.contains("not confirmed: 1.1"),
+            comparison.verdicts[0].why.contains("not confirmed: +10.0 %"),
             "{comparison:?}"
         );
     }

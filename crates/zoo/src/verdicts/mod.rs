@@ -55,11 +55,11 @@ pub(crate) fn set(path: &Path) -> Result<Vec<Repeat>, Failure> {
 pub(crate) struct Shown {
     /// Cells that were measured on one side only, too, a row each.
     pub(crate) all: bool,
-    /// The change corrected for what the machine itself did, and the chance of it.
-    pub(crate) corrected: bool,
+    /// The times and the change as measured, the threshold and the chance, too.
+    pub(crate) details: bool,
 }
 
-/// The verdicts as a table, the most urgent first, with what they rest on and how many there are of each.
+/// The verdicts as a table, the most urgent first, with what to do next and how many there are of each.
 pub(crate) fn text(comparison: &Comparison, shown: Shown) -> String {
     rows_and_summary(comparison, shown, |_| true)
 }
@@ -74,20 +74,20 @@ pub(crate) fn urgent(comparison: &Comparison) -> String {
 fn rows_and_summary(comparison: &Comparison, shown: Shown, wanted: impl Fn(&Verdict) -> bool) -> String {
     let columns = columns(shown);
     let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
-    let (mut rows, mut folded) = (Vec::new(), 0);
-    for verdict in by_urgency(comparison)
+    let wanted = by_urgency(comparison)
         .into_iter()
-        .filter(|verdict| wanted(verdict))
-    {
-        if verdict.is_one_sided() && !shown.all {
-            folded += 1;
-        } else {
-            rows.push(row(&columns, verdict));
-        }
-    }
+        .filter(|verdict| wanted(verdict));
+    let (folded, listed): (Vec<&Verdict>, Vec<&Verdict>) =
+        wanted.partition(|verdict| verdict.is_one_sided() && !shown.all);
+    let folded = folded.len();
     let mut parts = Vec::new();
-    if !rows.is_empty() {
+    if !listed.is_empty() {
+        let rows = listed.iter().map(|verdict| row(&columns, verdict));
         parts.push(table(&titles, rows));
+    }
+    let next = next(&listed);
+    if !next.is_empty() {
+        parts.push(next.iter().map(|step| format!("{step}\n")).collect());
     }
     if folded > 0 {
         let were = if folded == 1 { "was" } else { "were" };
@@ -107,45 +107,72 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
     let rows = by_urgency(comparison)
         .into_iter()
         .map(|verdict| row(&columns, verdict));
-    let table = markdown_table(&titles, rows);
-    format!("{table}\n{}\n", md::paragraph(&summary(comparison)))
+    let mut parts = vec![markdown_table(&titles, rows)];
+    parts.extend(
+        next(&by_urgency(comparison))
+            .iter()
+            .map(|step| md::paragraph(step)),
+    );
+    parts.push(md::paragraph(&summary(comparison)) + "\n");
+    parts.join("\n")
+}
+
+/// What to do next, a line per step, that of most cells first.
+fn next(verdicts: &[&Verdict]) -> Vec<String> {
+    let mut steps: Vec<(&str, usize)> = Vec::new();
+    for step in verdicts.iter().filter_map(|verdict| verdict.next.as_deref()) {
+        match steps.iter_mut().find(|(other, _)| *other == step) {
+            Some((_, count)) => *count += 1,
+            None => steps.push((step, 1)),
+        }
+    }
+    steps.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let line = |(step, count): &(&str, usize)| format!("next, for {}: {step}", counted(*count, "cell"));
+    steps.iter().map(line).collect()
 }
 
 /// A title, right-aligned after a `>`, and what stands below it.
 type Column = (&'static str, fn(&Verdict) -> String);
 
-/// Times and change as measured; what the machine did meanwhile is in the last column, in words.
-const COLUMNS: [Column; 8] = [
+/// One change per cell: the one that the verdict is on, which is corrected for what the machine did.
+const COLUMNS: [Column; 5] = [
     ("cell", |verdict| verdict.case.to_string()),
-    ("verdict", |verdict| verdict.answer.to_string()),
-    (">before ms", |verdict| ms(verdict.before)),
-    (">now ms", |verdict| ms(verdict.now)),
+    ("verdict", answer),
     (">change", |verdict| {
-        let both = verdict.before.zip(verdict.now);
-        both.map_or(String::new(), |(before, now)| {
-            percent(now.median_ns / before.median_ns)
-        })
+        verdict
+            .decisive()
+            .map_or(String::new(), |estimate| percent(estimate.ratio))
     }),
-    ("95 %", |verdict| interval(verdict.ratio)),
-    (">threshold", threshold),
+    ("95 %", |verdict| interval(verdict.decisive())),
     ("why", |verdict| verdict.why.clone()),
 ];
 
-/// The change that the verdict is on where a canary was timed on both sides.
-const CORRECTED: [Column; 3] = [
-    (">corrected", |verdict| {
+/// What the verdict is not on, or is decided by.
+const DETAILS: [Column; 6] = [
+    (">before, ms", |verdict| ms(verdict.before)),
+    (">now, ms", |verdict| ms(verdict.now)),
+    (">uncorrected", |verdict| {
         verdict
-            .normalised
+            .ratio
             .map_or(String::new(), |estimate| percent(estimate.ratio))
     }),
-    ("95 %", |verdict| interval(verdict.normalised)),
+    ("95 %", |verdict| interval(verdict.ratio)),
+    (">threshold", threshold),
     (">p", |verdict| verdict.p_adjusted.map_or(String::new(), chance)),
 ];
 
 fn columns(shown: Shown) -> Vec<Column> {
-    let (times, rest) = COLUMNS.split_at(6);
-    let corrected = if shown.corrected { &CORRECTED[..] } else { &[] };
-    [times, corrected, rest].concat()
+    let (changes, why) = COLUMNS.split_at(4);
+    let details = if shown.details { &DETAILS[..] } else { &[] };
+    [changes, details, why].concat()
+}
+
+/// The answer, with the limit that "same" is about.
+fn answer(verdict: &Verdict) -> String {
+    match (verdict.answer, verdict.threshold) {
+        (Answer::Same, Some(threshold)) => format!("same within ± {:.1} %", 100.0 * threshold.share),
+        (answer, _) => answer.to_string(),
+    }
 }
 
 fn by_urgency(comparison: &Comparison) -> Vec<&Verdict> {
@@ -163,7 +190,7 @@ fn ms(side: Option<Side>) -> String {
 }
 
 /// A ratio as a change.
-fn percent(ratio: f64) -> String {
+pub(crate) fn percent(ratio: f64) -> String {
     format!("{:+.1} %", 100.0 * (ratio - 1.0))
 }
 
@@ -221,7 +248,7 @@ pub(crate) fn judge(comparison: &Comparison, shown: Shown) -> Result<(), Failure
     let lost = comparison.lost();
     let cells = |count: usize| counted(count, "cell");
     if regressed > 0 {
-        let what = format!("{} regressed", cells(regressed));
+        let what = format!("{} became slower", cells(regressed));
         return Err(Failure::new(Exit::Regressed, what)
             .help("`zoo compare --run OLD_ZOO NEW_ZOO -m VARIANT` measures both programs in turns"));
     }
@@ -283,7 +310,7 @@ mod tests {
                 .err()
                 .map(|failure| failure.exit)
         };
-        let slower = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(20)), (B, Err("no photo"))]);
+        let slower = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(40)), (B, Err("no photo"))]);
         assert_eq!(code(&slower), Some(Exit::Regressed));
         let lost = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(10)), (B, Err("no photo"))]);
         assert_eq!(code(&lost), Some(Exit::NoData));
@@ -302,25 +329,22 @@ mod tests {
 
     #[test]
     fn tables_begin_with_what_is_urgent_and_say_why() {
-        let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(20)), (B, Err("no | photo"))]);
+        let comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(40)), (B, Err("no | photo"))]);
         let text = text(&comparison, Shown::default());
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].contains(A) && lines[1].contains("regressed"), "{text}");
+        assert!(lines[1].contains(A) && lines[1].contains(" slower "), "{text}");
         assert!(
-            lines[1].contains("+100.0 %") && lines[1].contains("3.0 %"),
-            "{text}"
-        );
-        assert!(
-            lines[1]
-                .trim_end()
-                .ends_with("slower, beyond the threshold; by one process a side"),
+            lines[1].contains("+300.0 %")
+                && lines[1]
+                    .trim_end()
+                    .ends_with("beyond the threshold of 3.0 %; one process per side"),
             "{text}"
         );
         assert!(lines[2].contains("failed now: no | photo"), "{text}");
-        assert!(text.contains("1 regressed, 1 no data; 1 compared"), "{text}");
+        assert!(text.contains("1 slower, 1 no data; 1 compared"), "{text}");
         let markdown = markdown(&comparison);
         assert!(
-            markdown.starts_with("| cell | verdict | before ms |"),
+            markdown.starts_with("| cell | verdict | change | 95 % | why |"),
             "{markdown}"
         );
         assert!(markdown.contains("no \\| photo"), "{markdown}");
@@ -337,21 +361,39 @@ mod tests {
         assert!(!folded.contains(B), "{folded}");
         let all = Shown {
             all: true,
-            corrected: true,
+            details: true,
         };
         let all = text(&comparison, all);
-        assert!(all.contains(B) && all.contains("corrected"), "{all}");
+        assert!(all.contains(B) && all.contains("uncorrected"), "{all}");
     }
 
     #[test]
-    fn the_change_is_that_of_the_times_beside_it() {
-        let comparison = verdicts(&[(A, Ok(10)), (A, Ok(12))], &[(A, Ok(11))]);
-        let cells = row(&COLUMNS, &comparison.verdicts[0]);
-        assert_eq!(cells[2..5], ["11.000", "11.000", "+0.0 %"], "{cells:?}");
+    fn each_line_has_one_change_and_the_next_step_is_told_once() {
+        let mut comparison = verdicts(&[(A, Ok(10)), (B, Ok(1))], &[(A, Ok(11)), (B, Ok(2))]);
+        let measured = comparison.verdicts[0].ratio.expect("measured");
+        comparison.verdicts[0].normalised = Some(Estimate {
+            ratio: 0.98,
+            ..measured
+        });
+        let told = text(&comparison, Shown::default());
+        assert!(told.contains("-2.0 %") && !told.contains("+10.0 %"), "{told}");
+        assert!(
+            told.contains("\nnext, for 2 cells: measure both with `--processes 8`\n"),
+            "{told}"
+        );
+        assert!(told.contains("cannot tell"), "{told}");
+        let details = Shown {
+            details: true,
+            ..Shown::default()
+        };
+        assert!(text(&comparison, details).contains("+10.0 %"));
         assert_eq!(
             (chance(1.0), chance(0.0349), chance(3.2e-7)),
             ("1.000".into(), "0.035".into(), "3.2e-7".into())
         );
+        let same = verdicts(&[(A, Ok(10)); 8], &[(A, Ok(10)); 7]);
+        let same = answer(&same.verdicts[0]);
+        assert_eq!(same, "same within ± 3.0 %");
     }
 
     #[test]
