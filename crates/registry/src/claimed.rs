@@ -31,6 +31,15 @@ impl ClaimedAccuracy<'_> {
     pub fn percent(&self) -> f64 {
         100.0 * self.share
     }
+
+    /// In percent with every digit that was published, as `76.770 %`: those that a comparison is decided by.
+    pub fn in_all_digits(&self) -> String {
+        let decimals = match self.column.unit {
+            Unit::Percent => self.claim.decimals(),
+            _ => self.claim.decimals().saturating_sub(2),
+        };
+        format!("{:.decimals$} %", self.percent())
+    }
 }
 
 impl fmt::Display for ClaimedAccuracy<'_> {
@@ -154,6 +163,12 @@ mod tests {
         assert_eq!(of("HRNet_W18_C", "page-top1").as_deref(), Some("76.9 %"));
         assert_eq!(of("HRNet_W18_C", "page-flops"), None);
         assert_eq!(of("HRNet_W18_C", "no-column"), None);
+        let w18 = zoo.variant("HRNet_W18_C").expect("a variant");
+        let digits = |column: &str| zoo.accuracy(w18, column).expect(column).in_all_digits();
+        assert_eq!(
+            ["page-top1", "readme-top1", "ms-top1-error", "timm-top1"].map(digits),
+            ["76.9 %", "76.92 %", "76.8 %", "76.770 %"]
+        );
     }
 
     #[test]

@@ -132,11 +132,11 @@ fn row(zoo: &Zoo, summary: &Summary, since: Option<&Since>) -> Vec<String> {
     ]
 }
 
-/// The claim in percent, as beside any other; as it is printed if the manifest no longer has it.
+/// The claim in percent, in the digits that decide; as it is printed if the manifest no longer has it.
 fn claimed(zoo: &Zoo, variant: &str, held: &Held) -> String {
     let variant = zoo.variant(variant);
     let accuracy = variant.and_then(|variant| zoo.accuracy(variant, &held.column));
-    accuracy.map_or_else(|| held.printed.clone(), |accuracy| accuracy.to_string())
+    accuracy.map_or_else(|| held.printed.clone(), |accuracy| accuracy.in_all_digits())
 }
 
 fn key(summary: &Summary) -> Vec<String> {

@@ -13,7 +13,8 @@ use crate::context::Context;
 use crate::counts::{AT_A_TIME, BATCH, THREADS, count};
 use crate::eval::data::{Images, Incomplete};
 use crate::eval::{
-    self, Ask, Evaluated, Points, Subject, Undecided, WeightsAt, decoders, evaluate, parts, summary, trained,
+    self, Ask, Evaluated, Points, Subject, Undecided, WeightsAt, decoders, evaluate, other_images, parts,
+    summary, trained,
 };
 use crate::files::location;
 use crate::model::{Choice, WeightsArg};
@@ -82,7 +83,8 @@ pub(crate) struct Eval {
     /// Evaluate only the first N images of the random order that all runs share
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Stop as soon as the accuracy is known to be within this many percentage points of the claim, or farther away, e.g. 0.5pp
+    /// Stop as soon as the accuracy is known to be within this many percentage points of the claim, or farther away, e.g. 0.5pp;
+    /// nothing is concluded about a claim for other weights, images or preprocessing
     #[arg(long, value_name = "POINTS")]
     until_decided: Option<Points>,
     /// Folder for the files of answers
@@ -243,7 +245,7 @@ impl Eval {
         };
         let until = self
             .until_decided
-            .map(|points| self.undecided(cx, &subject, points))
+            .map(|points| self.undecided(cx, &subject, images, points))
             .transpose()?;
         Ok(Ask {
             variant,
@@ -281,7 +283,13 @@ impl Eval {
         }
     }
 
-    fn undecided(&self, cx: &Context, subject: &Subject, points: Points) -> Result<Undecided, Failure> {
+    fn undecided(
+        &self,
+        cx: &Context,
+        subject: &Subject,
+        images: &Images,
+        points: Points,
+    ) -> Result<Undecided, Failure> {
         if self.shard != Shard::WHOLE {
             let what = "--until-decided with --shard: a shard alone does not decide about the whole";
             return Err(Failure::new(Exit::Usage, what));
@@ -297,16 +305,30 @@ impl Eval {
             );
             Failure::new(Exit::Usage, what).help("`zoo show NAME` lists its claims")
         })?;
-        if !claimed.reasons.is_empty() {
-            let (claim, reasons) = (&claimed.claim.column, claimed.reasons.join("; "));
+        let about = &images.about;
+        let candidates = match self.restrict {
+            true => about.classes,
+            false => subject.variant.spec.head.classes,
+        };
+        let others = other_images(about.images, about.classes, candidates);
+        let reasons = [&claimed.reasons[..], &others].concat();
+        let column = &claimed.claim.column;
+        if !reasons.is_empty() {
             cx.out.warn(&format!(
-                "--until-decided: the claim {claim} is not about this evaluation: {reasons}"
+                "--until-decided: the claim {column} is not about this evaluation, so nothing is concluded about it: {}",
+                reasons.join("; ")
             ));
         }
+        let accuracy = cx.zoo()?.accuracy(subject.variant, column);
+        let figure = accuracy.map_or_else(
+            || claimed.claim.printed.clone(),
+            |accuracy| accuracy.in_all_digits(),
+        );
         Ok(Undecided {
-            claim: format!("{} {}", claimed.claim.column, claimed.claim.printed),
+            claim: format!("the claim of {figure} ({column})"),
             claimed: claimed.printed,
             within: points.0,
+            comparable: reasons.is_empty(),
         })
     }
 
@@ -371,7 +393,7 @@ fn tell(cx: &Context, summary: &Summary, answers: &[Answer], json: bool) -> Resu
         .iter()
         .filter_map(|answer| answer.error.as_deref())
         .collect();
-    cx.out.data(&eval::text(summary, &unreadable))
+    cx.out.data(&eval::text(cx.zoo()?, summary, &unreadable))
 }
 
 /// Fails if images could not be read: the accuracy covers only the others.

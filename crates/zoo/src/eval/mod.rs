@@ -13,6 +13,6 @@ pub(crate) use kept::parts;
 pub(crate) use night::{NightEvalArgs, trained};
 pub(crate) use pipeline::decoders;
 pub(crate) use run::{Ask, Evaluated, evaluate};
-pub(crate) use summary::{Points, Subject, Undecided, summary};
+pub(crate) use summary::{Points, Subject, Undecided, other_images, summary};
 pub(crate) use told::{comparison, text};
 pub(crate) use weights::WeightsAt;

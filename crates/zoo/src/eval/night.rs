@@ -87,7 +87,7 @@ impl NightEval<'_> {
                 continue;
             };
             match self.one(cx, variant, artifact, &folder) {
-                Ok(summary) => cx.out.note(&told::line(&summary)),
+                Ok(summary) => cx.out.note(&told::line(cx.zoo()?, &summary)),
                 Err(failure) => {
                     cx.out.failure(&failure);
                     left_out.push(LeftOut::failed(&variant.name, reason(&failure)));

@@ -106,26 +106,27 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns the reasons why no claim is about these answers: they do not cover all images of the validation set.
-fn other_images(header: &Header, tally: &Tally) -> Vec<String> {
-    let (images, classes) = VALIDATION;
+/// Returns the reasons why no claim is about so many images, of so many classes, with answers among so many: they are not all
+/// images of the validation set.
+pub(crate) fn other_images(images: usize, classes: usize, candidates: usize) -> Vec<String> {
+    let (all_images, all_classes) = VALIDATION;
     let mut reasons = Vec::new();
-    if tally.counted != images {
+    if images != all_images {
         reasons.push(format!(
             "{}, not the 50 000 of the validation set",
-            counted(tally.counted, "image")
+            counted(images, "image")
         ));
     }
-    if header.key.data.classes != classes {
+    if classes != all_classes {
         reasons.push(format!(
-            "images of {}, not of {classes}",
-            counted(header.key.data.classes, "class")
+            "images of {}, not of {all_classes}",
+            counted(classes, "class")
         ));
     }
-    if header.key.candidates != classes {
+    if candidates != all_classes {
         reasons.push(format!(
-            "answers among {}, not {classes}",
-            counted(header.key.candidates, "class")
+            "answers among {}, not {all_classes}",
+            counted(candidates, "class")
         ));
     }
     reasons
@@ -140,7 +141,8 @@ pub(crate) fn summary(header: Header, answers: &[Answer], pace: Option<Pace>, cl
             interval: tally.interval(right),
         })
     };
-    let other_images = other_images(&header, &tally);
+    let key = &header.key;
+    let other_images = other_images(tally.counted, key.data.classes, key.candidates);
     let held = |claimed: &Claimed| {
         let reasons = [&claimed.reasons[..], &other_images].concat();
         let right = if claimed.top == 1 { tally.top1 } else { tally.top5 };
@@ -180,16 +182,18 @@ fn digest(answers: &[Answer]) -> String {
 /// A claim, and the distance to it that decides when a run may stop.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Undecided {
-    /// The claim's column and its figure as printed.
+    /// The claim in percent, and its column.
     pub(crate) claim: String,
     pub(crate) claimed: Printed,
     /// The distance, as a share.
     pub(crate) within: f64,
+    /// The claim is about this evaluation, so that it can be said where the accuracy is from it.
+    pub(crate) comparable: bool,
 }
 
 impl Undecided {
-    /// Returns where the accuracy on the whole data set is, once that is known: within the tolerance of the claim, or outside
-    /// of it.
+    /// Returns where the accuracy on the whole data set is, once it is known to be within the tolerance of the claim or outside
+    /// of it. Of a claim about something else nothing is said.
     pub(crate) fn settled(&self, bounds: &Bounds, tally: &Tally) -> Option<String> {
         // Unlabelled and unreadable images are no draws from the counted ones; without them the whole is smaller, and bounds
         // for the larger whole are wider.
@@ -200,6 +204,14 @@ impl Undecided {
             (false, true) => "farther than",
             (false, false) => return None,
         };
+        if !self.comparable {
+            return Some(format!(
+                "top-1 on all {} images is between {:.2} and {:.2} %, with 95 % confidence",
+                bounds.images(),
+                100.0 * low,
+                100.0 * high
+            ));
+        }
         // Without the last digits of a product.
         let (points, claim) = ((1e11 * self.within).round() / 1e9, &self.claim);
         Some(format!(
@@ -357,9 +369,10 @@ mod tests {
     #[test]
     fn a_run_is_settled_once_the_bounds_are_on_one_side() {
         let until = Undecided {
-            claim: "page-top1 0.769".into(),
+            claim: "the claim of 76.9 % (page-top1)".into(),
             claimed: Printed::new(0.769, 3, 1.0),
             within: 0.005,
+            comparable: true,
         };
         let bounds = Bounds::new(50_000, 0.05);
         let settled = |top1: usize, counted: usize| {
@@ -371,12 +384,24 @@ mod tests {
             until.settled(&bounds, &tally)
         };
         assert_eq!(settled(77, 100), None, "too few to tell");
-        let farther =
-            "top-1 on all 50000 images is farther than 0.5pp from page-top1 0.769, with 95 % confidence";
+        let farther = "top-1 on all 50000 images is farther than 0.5pp from the claim of 76.9 % (page-top1), with 95 % confidence";
         assert_eq!(settled(400, 1000).as_deref(), Some(farther));
         let is_within = |told: Option<String>| told.is_some_and(|told| told.contains("is within 0.5pp"));
         assert!(is_within(settled(38_450, 50_000)), "all are known");
         assert!(is_within(settled(34_605, 45_000)), "and most are enough");
+        let other = Undecided {
+            comparable: false,
+            ..until.clone()
+        };
+        let tally = Tally {
+            counted: 50_000,
+            top1: 38_450,
+            ..Tally::default()
+        };
+        assert_eq!(
+            other.settled(&bounds, &tally).as_deref(),
+            Some("top-1 on all 50000 images is between 76.90 and 76.90 %, with 95 % confidence")
+        );
         assert_eq!("0.5pp".parse(), Ok(Points(0.005)));
         assert!("0.5".parse::<Points>().is_err() && "0pp".parse::<Points>().is_err());
     }

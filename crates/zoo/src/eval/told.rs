@@ -1,4 +1,5 @@
 use harness::eval::{Agreement, Held, McNemar, Share, Summary, Tally};
+use registry::Zoo;
 
 use crate::output::table;
 use crate::verdicts::chance;
@@ -6,8 +7,8 @@ use crate::verdicts::chance;
 /// The most unreadable images that are listed.
 const NAMED: usize = 10;
 
-/// Formats a summary as text.
-pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
+/// Formats a summary as text; the manifest has the units of the claims.
+pub(crate) fn text(zoo: &Zoo, summary: &Summary, unreadable: &[&str]) -> String {
     let key = &summary.header.key;
     let Tally {
         counted,
@@ -30,7 +31,7 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
             .claims
             .iter()
             .filter(|held| held.top == top && held.agreement != Agreement::NotComparable)
-            .map(ToString::to_string)
+            .map(|held| format!("{}: {}", claim(zoo, summary, held), held.verdict()))
             .collect();
         vec![
             name.to_owned(),
@@ -48,7 +49,7 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
         row("top-5", summary.top5, top5, 5),
     ];
     text.push_str(&table(&["", ">accuracy", "95 %", ">right", "claims"], rows));
-    for verdict in not_comparable(&summary.claims) {
+    for verdict in not_comparable(zoo, summary) {
         text.push_str(&format!("{verdict}\n"));
     }
     if unlabelled > 0 {
@@ -75,14 +76,22 @@ pub(crate) fn text(summary: &Summary, unreadable: &[&str]) -> String {
     text
 }
 
+/// Returns a claim in percent and where it is from, as `76.9 % from page-top1`; if the manifest no longer has it, as it is
+/// printed.
+fn claim(zoo: &Zoo, summary: &Summary, held: &Held) -> String {
+    let variant = zoo.variant(&summary.header.key.variant);
+    let accuracy = variant.and_then(|variant| zoo.accuracy(variant, &held.column));
+    let figure = accuracy.map_or_else(|| held.printed.clone(), |accuracy| accuracy.in_all_digits());
+    format!("{figure} from {}", held.column)
+}
+
 /// Returns lines for the claims that are about something else, grouped by reasons.
-fn not_comparable(claims: &[Held]) -> Vec<String> {
+fn not_comparable(zoo: &Zoo, summary: &Summary) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for held in claims
-        .iter()
-        .filter(|held| held.agreement == Agreement::NotComparable)
-    {
-        let (verdict, claim) = (held.verdict(), format!("{} {}", held.column, held.printed));
+    let claims = summary.claims.iter();
+    for held in claims.filter(|held| held.agreement == Agreement::NotComparable) {
+        let claim = format!("top-{} {}", held.top, claim(zoo, summary, held));
+        let verdict = held.verdict();
         match groups.iter_mut().find(|(other, _)| *other == verdict) {
             Some((_, claims)) => claims.push(claim),
             None => groups.push((verdict, vec![claim])),
@@ -94,7 +103,7 @@ fn not_comparable(claims: &[Held]) -> Vec<String> {
 }
 
 /// Formats a summary as one line.
-pub(crate) fn line(summary: &Summary) -> String {
+pub(crate) fn line(zoo: &Zoo, summary: &Summary) -> String {
     let key = &summary.header.key;
     let share = |share: Option<Share>| {
         share.map_or("n/a".into(), |Share { share, interval }| {
@@ -117,8 +126,11 @@ pub(crate) fn line(summary: &Summary) -> String {
     let about = summary.claims.iter();
     let about = about.filter(|held| held.agreement != Agreement::NotComparable);
     let verdicts = about
-        .map(ToString::to_string)
-        .chain(not_comparable(&summary.claims));
+        .map(|held| {
+            let claim = claim(zoo, summary, held);
+            format!("top-{} {claim}: {}", held.top, held.verdict())
+        })
+        .chain(not_comparable(zoo, summary));
     for verdict in verdicts {
         text.push_str(&format!("; {verdict}"));
     }
@@ -156,7 +168,7 @@ pub(crate) fn comparison(names: [&str; 2], both: &McNemar) -> String {
     let alone = [(names[0], only_first), (names[1], only_second)]
         .map(|(name, right)| format!("right with {name} alone: {}\n", harness::counted(right, "image")));
     format!(
-        "compared on {}; the same top-1 class on {share:.2} %\n\
+        "compared on {}; both have the same top-1 class on {share:.2} % of them\n\
          {}McNemar's exact test: p = {}; {verdict}\n",
         harness::counted(images, "image"),
         alone.concat(),
