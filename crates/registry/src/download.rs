@@ -223,7 +223,7 @@ impl Download<'_> {
             let stop = match hub::ask(self.http, url, file) {
                 Ok(stated) => {
                     self.hosts.found(host);
-                    let subject = format!("the digest that the publisher states of {}", offer.source);
+                    let subject = format!("the publisher's digest of {}", offer.source);
                     stated.map_or(Ok(()), |stated| self.agrees(&subject, stated))?;
                     return Ok(stated);
                 }

@@ -109,7 +109,7 @@ fn a_digest_of_the_manifest_or_the_lock_wins_and_a_contradiction_names_both() {
     let text = error.to_string();
     assert!(
         text.contains(&format!("zoo.toml says sha256 {ours}, found sha256 {theirs}"))
-            && text.contains("that the publisher states"),
+            && text.contains("the publisher's digest of"),
         "{text}"
     );
 
@@ -122,7 +122,7 @@ fn a_digest_of_the_manifest_or_the_lock_wins_and_a_contradiction_names_both() {
         .expect("pinned");
     let text = pinned.fetch().expect_err("contradiction").to_string();
     assert!(
-        text.contains("that the publisher states") && text.contains("zoo.lock says"),
+        text.contains("the publisher's digest of") && text.contains("zoo.lock says"),
         "{text}"
     );
     assert_eq!(

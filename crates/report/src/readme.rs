@@ -109,7 +109,7 @@ fn body(model: &Model, choices: &[Choice], figure: Option<&Figure>, excerpt: Exc
     paragraphs.join("\n\n")
 }
 
-/// The variants that are not in the table, each with its reason: beaten, without a published accuracy, or not measured.
+/// The variants that are not in the table, by the reason for it: beaten, without a published accuracy, or not measured.
 fn others(model: &Model, choices: &[Choice], rest: &[&Choice]) -> Option<String> {
     let names = |claimed: bool| -> Vec<&str> {
         let rest = rest.iter().filter(|choice| choice.top1.is_some() == claimed);
@@ -124,15 +124,18 @@ fn others(model: &Model, choices: &[Choice], rest: &[&Choice]) -> Option<String>
         .map(|variant| variant.name.as_str());
     let kinds = [
         (
-            "One of these matches or beats each of these variants in both speed and accuracy",
+            "because a network in the table is at least as fast and at least as accurate",
             names(true),
         ),
-        ("No accuracy was published for", names(false)),
-        ("Not measured", variants.filter(is_missing).collect()),
+        ("because no accuracy of theirs is published", names(false)),
+        (
+            "because they were not measured",
+            variants.filter(is_missing).collect(),
+        ),
     ];
     let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
     let sentences: Vec<String> = kinds
-        .map(|(what, names)| format!("{what}: {}.", names.join(", ")))
+        .map(|(why, names)| format!("Not in the table, {why}: {}.", names.join(", ")))
         .collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
@@ -212,7 +215,8 @@ mod tests {
         assert!(
             text.contains("| HRNet\\_W18\\_C\\_ssld | 81.6 % | f32 |")
                 && text.contains(
-                    "accuracy: HRNet\\_W18\\_C, HRNet\\_W18\\_C\\_aug. Not measured: HRNet\\_W30\\_C,"
+                    "Not in the table, because a network in the table is at least as fast and at least as accurate: \
+                     HRNet\\_W18\\_C, HRNet\\_W18\\_C\\_aug. Not in the table, because they were not measured: HRNet\\_W30\\_C,"
                 )
                 && text.contains(", hrnet\\_w18\\_small\\_gluon, hrnet\\_w18\\_small\\_v2\\_gluon."),
             "{text}"

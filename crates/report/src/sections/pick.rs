@@ -21,7 +21,10 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
         "Worth considering at batch {batch}{named}. {}",
         rivals(model, &choices)
     );
-    text.push_str(" `zoo pick --max-p90 60ms --min-top1 78%` asks the same of these records.");
+    text.push_str(
+        " Medians decide, without a test: two that are close may be as fast as each other. `zoo pick --max-p90 60ms --min-top1 78%` \
+         asks the same of these records.",
+    );
     if choices
         .iter()
         .any(|choice| choice.case.precision != Precision::F32)

@@ -18,17 +18,28 @@ pub(crate) fn noisy_night(model: &Model) -> Option<String> {
     let seen: Vec<&Conditions> = conditions(model).map(|(_, seen)| seen).collect();
     let noisy = seen.iter().filter(|seen| seen.noise().is_some()).count();
     (noisy as f64 > NOISY_NIGHT * seen.len() as f64).then_some(())?;
-    let mut apart: Vec<f64> = seen.iter().map(|seen| seen.apart()).collect();
-    apart.sort_by(f64::total_cmp);
-    let nine_in_ten = apart.get(9 * apart.len() / 10).copied()?.max(APART);
+    let most = seen.iter().map(|seen| seen.apart()).reduce(f64::max)?;
     Some(format!(
-        "A noisy night: other work disturbed {noisy} of {}, within which the machine's speed changed by up to {:.0} %. \
-         Differences of less than {:.0} % on this page mean little, and those from another page less. Measure again when nothing else \
-         runs on the machine; `zoo nightly --budget 2h` measures each cell several times.",
+        "A noisy night: other work disturbed {noisy} of {}, within which the machine's speed changed by up to {:.0} %. {} Compare \
+         with another page by `zoo compare` alone. Measure again when nothing else runs on the machine; `zoo nightly --budget 2h` \
+         measures each cell several times.",
         counted(seen.len(), "measurement"),
-        100.0 * apart.last()?,
-        100.0 * nine_in_ten,
+        100.0 * most,
+        told_apart(model)
     ))
+}
+
+/// The rule for two cells of one page, in a sentence: they differ if the machine cannot have made the difference. Its speed
+/// changed within cells, of which nine in ten are covered, and from cell to cell.
+fn told_apart(model: &Model) -> String {
+    let mut within: Vec<f64> = conditions(model).map(|(_, seen)| seen.apart()).collect();
+    within.sort_by(f64::total_cmp);
+    let nine_in_ten = within.get(9 * within.len() / 10).copied().unwrap_or(0.0);
+    let between = speeds(model).map_or(0.0, |(_, low, high)| distance(low, high));
+    format!(
+        "Two cells of this page that differ by less than {:.0} % may be as fast as each other.",
+        100.0 * nine_in_ten.max(between).max(APART)
+    )
 }
 
 /// Records in which a value is above what is harmless: how many of how many, and the worst.
@@ -110,8 +121,8 @@ pub(super) fn apart(model: &Model) -> Option<Item> {
     )
 }
 
-/// Speeds of the machine from cell to cell, where they have as many threads.
-pub(super) fn drift(model: &Model) -> Option<Item> {
+/// The most threads of a cell, and the lowest and the highest speed of the machine before such cells, multiply-adds per second.
+fn speeds(model: &Model) -> Option<(usize, f64, f64)> {
     let rates = conditions(model).filter_map(|(record, seen)| {
         let threads = record.case.network()?.threads;
         Some((threads, seen.canary[0].macs_per_s))
@@ -125,18 +136,22 @@ pub(super) fn drift(model: &Model) -> Option<Item> {
     let (low, high) = rates.fold((f64::INFINITY, 0.0_f64), |(low, high), rate| {
         (low.min(rate), high.max(rate))
     });
-    let far = distance(low, high);
-    (far > 2.0 * APART).then_some(())?;
+    Some((most, low, high))
+}
+
+/// Speeds of the machine from cell to cell, where they have as many threads.
+pub(super) fn drift(model: &Model) -> Option<Item> {
+    let (threads, low, high) = speeds(model)?;
+    (distance(low, high) > 2.0 * APART).then_some(())?;
     item(
         "odd",
         "The machine changed from cell to cell",
         format!(
-            "Its multiply-adds per second on {} were between {:.1} and {:.1} G: cells that differ by less than {:.0} % may be \
-             as fast as each other",
-            counted(most, "thread"),
+            "Its multiply-adds per second on {} were between {:.1} and {:.1} G. {}",
+            counted(threads, "thread"),
             low / 1e9,
             high / 1e9,
-            100.0 * far
+            told_apart(model).trim_end_matches('.')
         ),
     )
 }
