@@ -6,10 +6,9 @@ mod common;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use common::{Place, SMALL, start, variant};
@@ -130,14 +129,8 @@ while :; do sleep 1; done"#;
 #[test]
 fn a_race_that_is_told_to_end_takes_its_workers_and_models_along() {
     let place = Place::new();
-    for package in ["mnn-3.6.1", "numpy-2.4.6"] {
-        let name = format!("peers/lib/python3.11/site-packages/{package}.dist-info");
-        fs::create_dir_all(place.path().join(name)).expect("made");
-    }
-    let python = place.path().join("peers/bin/python");
-    fs::create_dir_all(place.path().join("peers/bin")).expect("made");
-    fs::write(&python, format!("#!/bin/sh\n{WAITING}\n")).expect("written");
-    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
+    place.install_packages(&["mnn-3.6.1", "numpy-2.4.6"]);
+    place.install_python(WAITING);
     let race = [
         "peers",
         "race",
@@ -218,13 +211,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     let place = Place::new();
     fs::create_dir(place.path().join("tmp")).expect("made");
     let script = format!("trap '' HUP; exec \"$0\" {}", BENCH.join(" "));
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .args(["-c", &script, env!("CARGO_BIN_EXE_zoo")])
-        .current_dir(place.path())
-        .env("ZOO_CACHE", place.path().join("cache"))
-        .env("TMPDIR", place.path().join("tmp"));
-    let child = start(&mut shell);
+    let child = start(place.shell(&script).env("TMPDIR", place.path().join("tmp")));
     let mut running = Running { place, child };
     running.until("it began", |place| !names(&place.path().join("tmp")).is_empty());
     running.signal(Signal::HUP);
@@ -239,14 +226,8 @@ fn a_signal_that_was_ignored_stays_ignored() {
 
 /// Runs the program in a shell that gives it so many KiB of address space.
 fn within(place: &Place, kib: usize, arguments: &str) -> (Option<i32>, String) {
-    let output = Command::new("/bin/sh")
-        .args([
-            "-c",
-            &format!("ulimit -v {kib}; exec \"$0\" {arguments}"),
-            env!("CARGO_BIN_EXE_zoo"),
-        ])
-        .current_dir(place.path())
-        .env("ZOO_CACHE", place.path().join("cache"))
+    let output = place
+        .shell(&format!("ulimit -v {kib}; exec \"$0\" {arguments}"))
         .env("RUST_BACKTRACE", "1")
         .output()
         .expect("the shell starts");

@@ -99,6 +99,19 @@ fn a_network_without_weights_says_what_to_do() {
     place.zoo(&["fetch", "tiny"]).failed(4);
 }
 
+/// Writes other weights into the file that the manifest names.
+fn replace_weights(place: &Place) {
+    let export = [
+        "export",
+        "tiny",
+        "--weights",
+        "seeded:2",
+        "-o",
+        "tiny.safetensors",
+    ];
+    place.zoo(&export).good();
+}
+
 #[test]
 fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
     let place = place();
@@ -142,16 +155,7 @@ fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
     assert_eq!(published.count(), 0, "nothing is copied");
 
     // Another file in its place is another digest than the pinned one.
-    place
-        .zoo(&[
-            "export",
-            "tiny",
-            "--weights",
-            "seeded:2",
-            "-o",
-            "tiny.safetensors",
-        ])
-        .good();
+    replace_weights(&place);
     let other = fs::read(place.path().join("tiny.safetensors")).expect("there");
     fs::remove_file(place.path().join("y.npy")).expect("removed");
     for run in [
@@ -209,15 +213,7 @@ fn pruning_keeps_what_was_prepared_from_a_file_that_nothing_pins() {
     elsewhere(&[]);
     assert_eq!(copies(), first, "another manifest does");
 
-    let export = [
-        "export",
-        "tiny",
-        "--weights",
-        "seeded:2",
-        "-o",
-        "tiny.safetensors",
-    ];
-    place.zoo(&export).good();
+    replace_weights(&place);
     infer(&place).good();
     assert_eq!(copies().len(), 2);
     elsewhere(&[]);

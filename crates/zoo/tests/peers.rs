@@ -29,17 +29,9 @@ fn place(script: &str) -> Place {
 
 fn place_of(script: &str, packages: &[&str]) -> Place {
     let place = Place::new();
-    let peers = place.path().join("peers");
-    for package in packages {
-        let name = format!("lib/python3.11/site-packages/{package}.dist-info");
-        fs::create_dir_all(peers.join(name)).expect("made");
-    }
-    let python = peers.join("bin/python");
-    fs::create_dir_all(peers.join("bin")).expect("made");
-    // The arguments are `-I`, `-c`, the program, the engine and what it is to do. Nothing comes by the environment.
-    let zoo = env!("CARGO_BIN_EXE_zoo");
-    fs::write(&python, format!("#!/bin/sh\nZOO='{zoo}'\n{script}\n")).expect("written");
-    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
+    // The arguments of Python are `-I`, `-c`, the program, the engine and what it is to do. Nothing comes by the environment.
+    place.install_python(script);
+    place.install_packages(packages);
     place
 }
 
@@ -329,10 +321,7 @@ fn every_call_of_python_is_isolated_and_sees_neither_secrets_nor_the_current_fol
     // A path is the caller's, though Python works elsewhere.
     let installed = zoo(&["peers", "install", "onnxruntime", "--python", "./python3"]);
     assert_eq!(installed.status.code(), Some(9), "{}", text(&installed));
-    for package in ["onnxruntime-1", "numpy-2"] {
-        let name = format!("peers/lib/python3.11/site-packages/{package}.dist-info");
-        fs::create_dir_all(at(&name)).expect("made");
-    }
+    place.install_packages(&["onnxruntime-1", "numpy-2"]);
     let raced = [
         "peers",
         "race",

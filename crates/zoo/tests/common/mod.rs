@@ -110,9 +110,22 @@ impl Place {
 
     /// The program with these arguments, to be run here.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zoo"));
+        let mut command = self.here(Command::new(env!("CARGO_BIN_EXE_zoo")));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// A shell that runs a script here, in which `$0` is the program.
+    #[cfg(unix)]
+    pub fn shell(&self, script: &str) -> Command {
+        let mut shell = self.here(Command::new("/bin/sh"));
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_zoo")]);
+        shell
+    }
+
+    /// A command in this folder, with the cache and the peers here.
+    fn here(&self, mut command: Command) -> Command {
+        command
             .current_dir(self.path())
             .env("ZOO_CACHE", self.path().join("cache"))
             .env("ZOO_PEERS", self.path().join("peers"))
@@ -124,6 +137,26 @@ impl Place {
             .env_remove("HF_TOKEN")
             .env_remove("NO_PROXY");
         command
+    }
+
+    /// Installs a shell script as the Python of peers. It finds the program in `$ZOO`.
+    #[cfg(unix)]
+    pub fn install_python(&self, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = self.path().join("peers/bin");
+        std::fs::create_dir_all(&folder).expect("made");
+        let python = folder.join("python");
+        let zoo = env!("CARGO_BIN_EXE_zoo");
+        std::fs::write(&python, format!("#!/bin/sh\nZOO='{zoo}'\n{script}\n")).expect("written");
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).expect("set");
+    }
+
+    /// Makes these Python packages, such as `mnn-3.6.1`, look installed for peers.
+    pub fn install_packages(&self, packages: &[&str]) {
+        for package in packages {
+            let name = format!("peers/lib/python3.11/site-packages/{package}.dist-info");
+            std::fs::create_dir_all(self.path().join(name)).expect("made");
+        }
     }
 
     /// Every file below this folder, as paths relative to it.
