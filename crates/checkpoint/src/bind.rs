@@ -68,22 +68,18 @@ impl Bound {
 
 impl WeightSource for Weights {
     fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
-        let shape = || param.shape.clone();
-        match self.tensors.get(&param.name) {
-            None => Err(WeightError::Missing {
-                name: param.name.clone(),
-                shape: shape(),
-            }),
+        let (name, shape) = (param.name(), || param.shape.clone());
+        match self.tensors.get(&name) {
+            None => Err(WeightError::Missing { name, shape: shape() }),
             Some(bound) if bound.shape() != param.shape => Err(WeightError::Shape {
-                name: param.name.clone(),
+                name,
                 expected: shape(),
                 actual: bound.shape(),
             }),
             Some(bound) => {
-                bound.check().map_err(|what| WeightError::Damaged {
-                    name: param.name.clone(),
-                    what,
-                })?;
+                bound
+                    .check()
+                    .map_err(|what| WeightError::Damaged { name, what })?;
                 Ok(bound.values())
             }
         }
@@ -95,7 +91,7 @@ impl Weights {
     pub(crate) fn summed<'a>(mut self, sums: impl Iterator<Item = (&'a String, u32)>) -> Self {
         let sums: BTreeMap<&String, u32> = sums.collect();
         for (name, bound) in &mut self.tensors {
-            bound.sum = sums.get(&Naming::Timm.name_of(name)).copied();
+            bound.sum = sums.get(name).copied();
         }
         self
     }
@@ -184,9 +180,15 @@ impl TensorFile {
         let Scheme { naming, prefix } = self.scheme()?;
         let mut differences = Differences::default();
         let mut tensors = BTreeMap::new();
+        // The means that biases of head convolutions are taken off, by the names of the biases.
+        let mut means = BTreeMap::new();
         for param in graph.params() {
             differences.expected += 1;
-            let name = format!("{prefix}{}", naming.name_of(&param.name));
+            let name = format!("{prefix}{}", naming.name_of(&param.place, param.kind));
+            let canonical = param.name();
+            if let (ParamKind::BnMean, Some(bias)) = (param.kind, naming.head_bias(&param.place)) {
+                means.insert(bias, canonical.clone());
+            }
             let transposed = param.kind == ParamKind::LinearWeight && naming.transposes_linear();
             let mut expected = param.shape.clone();
             if transposed {
@@ -214,7 +216,7 @@ impl TensorFile {
                 bias: None,
                 sum: None,
             };
-            tensors.insert(param.name, bound);
+            tensors.insert(canonical, bound);
         }
         for (name, tensor) in self.tensors {
             let Some(bare) = name.strip_prefix(&prefix) else {
@@ -224,7 +226,7 @@ impl TensorFile {
                 continue;
             }
             differences.found += 1;
-            let mean = naming.folded_bias(bare).and_then(|mean| tensors.get_mut(&mean));
+            let mean = means.get(bare).and_then(|mean| tensors.get_mut(mean));
             let fits = |mean: &&mut Bound| mean.tensor.shape == tensor.shape;
             match mean.filter(fits) {
                 Some(mean) => mean.bias = Some(tensor),

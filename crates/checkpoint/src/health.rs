@@ -57,7 +57,8 @@ pub fn health(graph: &Graph, weights: &dyn WeightSource) -> Result<Vec<Ailment>,
     let mut ailments = Vec::new();
     for param in graph.params() {
         let values = weights.load(&param)?;
-        ailments.extend(examine(&param.name, &values, param.kind == ParamKind::BnVariance));
+        let variance = param.kind == ParamKind::BnVariance;
+        ailments.extend(examine(&param.name(), &values, variance));
     }
     Ok(ailments)
 }

@@ -114,7 +114,7 @@ pub fn first_difference(
             those.iter().map(|value| value.to_bits()),
         );
         if these.ne(those) {
-            return Ok(Some(param.name));
+            return Ok(Some(param.name()));
         }
     }
     Ok(None)

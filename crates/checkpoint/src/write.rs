@@ -188,17 +188,15 @@ fn entries(param: Param, layout: &Layout<'_>) -> impl Iterator<Item = Entry> {
     if layout.transposes(param.kind) {
         shape.reverse();
     }
-    let bias = layout
-        .head_biases
-        .then(|| layout.naming.head_bias_of(&param.name))
-        .flatten();
+    let has_bias = layout.head_biases && param.kind == ParamKind::ConvWeight;
+    let bias = has_bias.then(|| layout.naming.head_bias(&param.place)).flatten();
     let bias = bias.map(|name| Entry {
         name,
         shape: shape[..1].to_vec(),
         content: Content::Zeros,
     });
     let entry = Entry {
-        name: layout.naming.name_of(&param.name),
+        name: layout.naming.name_of(&param.place, param.kind),
         shape,
         content: Content::Param(param),
     };

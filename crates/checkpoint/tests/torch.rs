@@ -28,7 +28,7 @@ fn state_dicts_of_both_formats_hold_the_seeded_values() {
         assert_seeded(&weights, &graph, &FOLDED);
         for param in graph
             .params()
-            .filter(|param| FOLDED.contains(&param.name.as_str()))
+            .filter(|param| FOLDED.contains(&param.name().as_str()))
         {
             let expected = safetensors.load(&param).expect("in safetensors");
             assert_eq!(weights.load(&param).expect("in the file"), expected, "{name}");
@@ -45,7 +45,7 @@ fn half_precision_is_read_as_it_was_rounded() {
     let seeded = SeededWeights::new(0);
     for param in graph
         .params()
-        .filter(|param| !FOLDED.contains(&param.name.as_str()))
+        .filter(|param| !FOLDED.contains(&param.name().as_str()))
     {
         let expected: Vec<f32> = seeded
             .load(&param)

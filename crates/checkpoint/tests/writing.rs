@@ -10,7 +10,7 @@ use checkpoint::{
     AilmentKind, CheckpointError, Format, Layout, Naming, Weights, first_difference, health, load,
     open_prepared, prepared_path, read, write_prepared, write_safetensors,
 };
-use common::{assert_seeded, fixture, graph, plain};
+use common::{assert_seeded, fixture, graph, name_of, plain};
 use hrnet::{Graph, Param, SeededWeights, WeightError, WeightSource};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef";
@@ -29,7 +29,7 @@ fn every_scheme_is_written_and_read_back() {
                 (Format::Safetensors, naming)
             );
             assert_eq!(file.tensors.len(), graph.params().count());
-            let outputs_first = file.tensors[&naming.name_of("classifier.weight")].shape == [5, 8];
+            let outputs_first = file.tensors[&name_of(naming, &graph, "classifier.weight")].shape == [5, 8];
             assert_eq!(outputs_first, !naming.transposes_linear(), "{naming:?}");
             assert_seeded(&file.bind(&graph).expect("its tensors"), &graph, &[]);
         }
@@ -79,7 +79,7 @@ struct Changed {
 
 impl WeightSource for Changed {
     fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
-        if param.name == self.name {
+        if param.name() == self.name {
             return Ok(Cow::Owned(vec![self.value; param.elements()]));
         }
         let seeded = SeededWeights::new(0);
@@ -113,7 +113,7 @@ fn values_that_no_weights_have_are_told_by_name() {
         let in_file = read(&path).expect("a file").health();
         assert_eq!(
             (in_file[0].tensor.as_str(), in_file[0].kind),
-            (Naming::Paddle.name_of(name).as_str(), kind)
+            (name_of(Naming::Paddle, &plain(), name).as_str(), kind)
         );
         assert_eq!((found.len(), in_file.len()), (1, 1));
         match load(&path, &plain()) {
@@ -190,7 +190,7 @@ fn prepared_weights_are_mapped_and_the_same_to_the_bit() {
             assert!(
                 matches!(opened.load(&param).expect("there"), Cow::Borrowed(_)),
                 "{} is not copied out of the map",
-                param.name
+                param.name()
             );
         }
         let again = Prepared::of(name);

@@ -190,7 +190,7 @@ impl Model {
         Ok(maps
             .map(|((feature, shape), values)| FeatureMap {
                 stride: feature.stride,
-                node: feature.node,
+                node: feature.node.to_string(),
                 shape: *shape,
                 values: values.to_vec(),
             })
@@ -261,7 +261,7 @@ impl Parts {
             Job::Logits(_) => whole,
             Job::Features => {
                 let features = self.spec.features(self.features);
-                let nodes = features.iter().filter_map(|feature| whole.find(&feature.node));
+                let nodes = features.iter().filter_map(|feature| whole.at(&feature.node));
                 whole.computing(&nodes.collect::<Vec<_>>())
             }
         })

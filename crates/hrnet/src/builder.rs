@@ -1,4 +1,4 @@
-use crate::{Conv, Graph, Linear, Node, NodeId, Op, Shape};
+use crate::{Conv, Graph, Linear, Node, NodeId, Op, Place, Shape};
 
 /// The builder of graphs: it computes the shape of each node and refuses inputs that do not fit.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl GraphBuilder {
     /// Starts a graph with its input.
     pub fn new(input: Shape) -> (Self, NodeId) {
         let node = Node {
-            name: "input".into(),
+            place: Place::Input,
             op: Op::Input,
             inputs: Vec::new(),
             shape: input,
@@ -50,7 +50,7 @@ impl GraphBuilder {
     }
 
     /// Adds a convolution from the channels of `x` to `outputs`.
-    pub fn conv(&mut self, name: String, x: NodeId, outputs: usize, kernel: usize, stride: usize) -> NodeId {
+    pub fn conv(&mut self, place: Place, x: NodeId, outputs: usize, kernel: usize, stride: usize) -> NodeId {
         let shape = self.shape(x);
         let conv = Conv {
             inputs: shape.c,
@@ -60,61 +60,61 @@ impl GraphBuilder {
         };
         let side = |extent: usize| (extent + 2 * conv.padding() - kernel) / stride + 1;
         let shape = Shape::new(shape.n, outputs, side(shape.h), side(shape.w));
-        self.push(name, Op::Conv(conv), vec![x], shape)
+        self.push(place, Op::Conv(conv), vec![x], shape)
     }
 
     /// Adds batch norm over the channels of `x`.
-    pub fn batch_norm(&mut self, name: String, x: NodeId) -> NodeId {
-        self.same_shape(name, Op::BatchNorm, x)
+    pub fn batch_norm(&mut self, place: Place, x: NodeId) -> NodeId {
+        self.same_shape(place, Op::BatchNorm, x)
     }
 
     /// Adds the ReLU of `x`.
-    pub fn relu(&mut self, name: String, x: NodeId) -> NodeId {
-        self.same_shape(name, Op::Relu, x)
+    pub fn relu(&mut self, place: Place, x: NodeId) -> NodeId {
+        self.same_shape(place, Op::Relu, x)
     }
 
     /// Adds the logistic function of `x`.
-    pub fn sigmoid(&mut self, name: String, x: NodeId) -> NodeId {
-        self.same_shape(name, Op::Sigmoid, x)
+    pub fn sigmoid(&mut self, place: Place, x: NodeId) -> NodeId {
+        self.same_shape(place, Op::Sigmoid, x)
     }
 
     /// Adds the sum of two maps.
     ///
     /// # Errors
     /// If their shapes differ.
-    pub fn add(&mut self, name: String, a: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
+    pub fn add(&mut self, place: Place, a: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
         let (left, right) = (self.shape(a), self.shape(b));
         if left != right {
             return Err(GraphError::Mismatch {
-                node: name,
+                node: place.to_string(),
                 left,
                 right,
             });
         }
-        Ok(self.push(name, Op::Add, vec![a, b], left))
+        Ok(self.push(place, Op::Add, vec![a, b], left))
     }
 
     /// Adds the map `x` with each channel multiplied by its factor in `gate`.
     ///
     /// # Errors
     /// If `gate` is not one factor per channel of each image.
-    pub fn scale(&mut self, name: String, x: NodeId, gate: NodeId) -> Result<NodeId, GraphError> {
+    pub fn scale(&mut self, place: Place, x: NodeId, gate: NodeId) -> Result<NodeId, GraphError> {
         let (left, right) = (self.shape(x), self.shape(gate));
         if right != Shape::new(left.n, left.c, 1, 1) {
             return Err(GraphError::Mismatch {
-                node: name,
+                node: place.to_string(),
                 left,
                 right,
             });
         }
-        Ok(self.push(name, Op::Scale, vec![x, gate], left))
+        Ok(self.push(place, Op::Scale, vec![x, gate], left))
     }
 
     /// Adds `x` enlarged `factor` times in both directions.
-    pub fn upsample(&mut self, name: String, x: NodeId, factor: usize) -> NodeId {
+    pub fn upsample(&mut self, place: Place, x: NodeId, factor: usize) -> NodeId {
         let Shape { n, c, h, w } = self.shape(x);
         self.push(
-            name,
+            place,
             Op::Upsample(factor),
             vec![x],
             Shape::new(n, c, h * factor, w * factor),
@@ -122,20 +122,20 @@ impl GraphBuilder {
     }
 
     /// Adds the mean of each channel of `x`.
-    pub fn global_avg_pool(&mut self, name: String, x: NodeId) -> NodeId {
+    pub fn global_avg_pool(&mut self, place: Place, x: NodeId) -> NodeId {
         let Shape { n, c, .. } = self.shape(x);
-        self.push(name, Op::GlobalAvgPool, vec![x], Shape::new(n, c, 1, 1))
+        self.push(place, Op::GlobalAvgPool, vec![x], Shape::new(n, c, 1, 1))
     }
 
     /// Adds a fully connected layer from the channels of the vector `x` to `outputs`.
     ///
     /// # Errors
     /// If `x` is a map rather than a vector.
-    pub fn linear(&mut self, name: String, x: NodeId, outputs: usize) -> Result<NodeId, GraphError> {
+    pub fn linear(&mut self, place: Place, x: NodeId, outputs: usize) -> Result<NodeId, GraphError> {
         let shape = self.shape(x);
         if (shape.h, shape.w) != (1, 1) {
             return Err(GraphError::Channels {
-                node: name,
+                node: place.to_string(),
                 expected: shape.c,
                 actual: shape,
             });
@@ -145,7 +145,7 @@ impl GraphBuilder {
             outputs,
         };
         Ok(self.push(
-            name,
+            place,
             Op::Linear(linear),
             vec![x],
             Shape::new(shape.n, outputs, 1, 1),
@@ -157,14 +157,14 @@ impl GraphBuilder {
         Graph::new(self.nodes)
     }
 
-    fn same_shape(&mut self, name: String, op: Op, x: NodeId) -> NodeId {
+    fn same_shape(&mut self, place: Place, op: Op, x: NodeId) -> NodeId {
         let shape = self.shape(x);
-        self.push(name, op, vec![x], shape)
+        self.push(place, op, vec![x], shape)
     }
 
-    fn push(&mut self, name: String, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+    fn push(&mut self, place: Place, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
         self.nodes.push(Node {
-            name,
+            place,
             op,
             inputs,
             shape,

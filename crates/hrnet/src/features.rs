@@ -1,7 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::HrnetSpec;
+use crate::place::{Layer, Role, Unit};
+use crate::{HrnetSpec, Place};
 
 /// The choice of a backbone's feature maps: those of timm's `features_only=True`, by its `feature_location`.
 ///
@@ -21,8 +22,8 @@ pub enum Features {
 pub struct Feature {
     /// Pixels of the image per pixel of the map, in either direction.
     pub stride: usize,
-    /// The name of the node that computes it.
-    pub node: String,
+    /// The node that computes it.
+    pub node: Place,
 }
 
 impl Features {
@@ -69,16 +70,21 @@ impl HrnetSpec {
     pub fn features(&self, location: Features) -> Vec<Feature> {
         let stem = Feature {
             stride: 2,
-            node: "bn1.relu".into(),
+            node: Unit::Stem.at(Role::Relu(Layer::Numbered(1))),
         };
         let branches = self.widths.len();
         let last = self.modules.last().map_or(0, |modules| modules.saturating_sub(1));
+        let unit = |branch: usize| match location {
+            Features::Incre => Unit::HeadBlock { branch },
+            Features::Stage4 => Unit::ExchangeOutput {
+                stage: branches,
+                module: last,
+                output: branch,
+            },
+        };
         let branch = |branch: usize| Feature {
             stride: 4 << branch,
-            node: match location {
-                Features::Incre => format!("incre_modules.{branch}.0.relu"),
-                Features::Stage4 => format!("stage{branches}.{last}.fuse_layers.{branch}.relu"),
-            },
+            node: unit(branch).at(Role::AddRelu),
         };
         std::iter::once(stem).chain((0..branches).map(branch)).collect()
     }
@@ -107,7 +113,7 @@ mod tests {
                 let strides: Vec<usize> = features.iter().map(|feature| feature.stride).collect();
                 assert_eq!(strides, [2, 4, 8, 16, 32], "{location}");
                 for (feature, channels) in features.iter().zip(channels) {
-                    let node = graph.find(&feature.node).expect("a node of the graph");
+                    let node = graph.at(&feature.node).expect("a node of the graph");
                     let side = 64 / feature.stride;
                     assert_eq!(
                         graph.node(node).shape,

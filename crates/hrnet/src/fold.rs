@@ -9,13 +9,48 @@ pub struct FoldedConv {
     pub bias: Vec<f32>,
 }
 
+/// A batch norm in inference form, `y = scale x + shift`, one pair per channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleShift {
+    /// `[c]`.
+    pub scale: Vec<f64>,
+    /// `[c]`.
+    pub shift: Vec<f64>,
+}
+
+impl ScaleShift {
+    /// Computes the pairs of a batch norm from its parameters.
+    ///
+    /// # Errors
+    /// If the weights lack one of them.
+    pub fn new(batch_norm: &Node, weights: &dyn WeightSource) -> Result<Self, WeightError> {
+        let params = batch_norm.params();
+        let [weight, bias, mean, variance] = params.as_slice() else {
+            unreachable!("batch norm has four parameters")
+        };
+        let (weight, bias) = (weights.load(weight)?, weights.load(bias)?);
+        let (mean, variance) = (weights.load(mean)?, weights.load(variance)?);
+        let deviation = |variance: &f32| (f64::from(*variance) + Op::BATCH_NORM_EPSILON).sqrt();
+        let scale: Vec<f64> = std::iter::zip(weight.iter(), variance.iter())
+            .map(|(weight, variance)| f64::from(*weight) / deviation(variance))
+            .collect();
+        let shift = bias
+            .iter()
+            .zip(mean.iter())
+            .zip(&scale)
+            .map(|((bias, mean), scale)| f64::from(*bias) - f64::from(*mean) * scale)
+            .collect();
+        Ok(Self { scale, shift })
+    }
+}
+
 impl FoldedConv {
     /// Folds the convolution `conv` with the `batch_norm` that follows it, computed in f64 and rounded once.
     ///
     /// # Errors
     /// If the weights lack a parameter of either node.
     pub fn new(conv: &Node, batch_norm: &Node, weights: &dyn WeightSource) -> Result<Self, WeightError> {
-        let (scale, bias) = affine(batch_norm, weights)?;
+        let ScaleShift { scale, shift } = ScaleShift::new(batch_norm, weights)?;
         let params = conv.params();
         let weight = weights.load(&params[0])?;
         let per_output = weight.len() / scale.len();
@@ -25,42 +60,18 @@ impl FoldedConv {
         }
         Ok(Self {
             weight: scaled,
-            bias: bias.iter().map(|b| *b as f32).collect(),
+            bias: shift.iter().map(|b| *b as f32).collect(),
         })
     }
 }
 
 impl Graph {
-    /// Returns true if only the batch norm right behind it reads this convolution, so that the two can be one.
-    pub fn folds_into_next(&self, conv: NodeId, uses: &[usize]) -> bool {
+    /// Returns true if only the batch norm right behind it reads this convolution, so that the two can be one; `consumers`
+    /// are [`Graph::consumer_counts`].
+    pub fn folds_into_next(&self, conv: NodeId, consumers: &[usize]) -> bool {
         let next = self.nodes().get(conv.0 + 1);
         matches!(self.node(conv).op, Op::Conv(_))
-            && uses[conv.0] == 1
+            && consumers[conv.0] == 1
             && next.is_some_and(|node| node.op == Op::BatchNorm && node.inputs == [conv])
     }
-}
-
-/// Returns batch norm in inference form as `y = scale x + shift`, one pair per channel.
-///
-/// # Errors
-/// If the weights lack one of its parameters.
-pub fn affine(batch_norm: &Node, weights: &dyn WeightSource) -> Result<(Vec<f64>, Vec<f64>), WeightError> {
-    let params = batch_norm.params();
-    let [weight, bias, mean, variance] = params.as_slice() else {
-        unreachable!("batch norm has four parameters")
-    };
-    let (weight, bias) = (weights.load(weight)?, weights.load(bias)?);
-    let (mean, variance) = (weights.load(mean)?, weights.load(variance)?);
-    let scale: Vec<f64> = weight
-        .iter()
-        .zip(variance.iter())
-        .map(|(weight, variance)| f64::from(*weight) / (f64::from(*variance) + Op::BATCH_NORM_EPSILON).sqrt())
-        .collect();
-    let shift = bias
-        .iter()
-        .zip(mean.iter())
-        .zip(&scale)
-        .map(|((bias, mean), scale)| f64::from(*bias) - f64::from(*mean) * scale)
-        .collect();
-    Ok((scale, shift))
 }

@@ -1,4 +1,4 @@
-use crate::{Param, ParamKind, Shape};
+use crate::{Param, ParamKind, Place, Shape};
 
 /// The position of a node in its graph; inputs always come before their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,11 +86,11 @@ impl Op {
     }
 }
 
-/// One operation with its place in the graph.
+/// One operation of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Unique; for nodes with parameters, the prefix of their names in an original checkpoint.
-    pub name: String,
+    /// Its identity, unique in the graph.
+    pub place: Place,
     /// The operation.
     pub op: Op,
     /// The nodes whose values it reads, in the op's order.
@@ -100,31 +100,33 @@ pub struct Node {
 }
 
 impl Node {
+    /// Returns its name, made from its place: unique in the graph, and in an original checkpoint the prefix of the names of its
+    /// parameters.
+    pub fn name(&self) -> String {
+        self.place.to_string()
+    }
+
     /// Returns the parameters that this node reads, in checkpoint order.
     pub fn params(&self) -> Vec<Param> {
-        let param = |suffix: &str, kind, shape: &[usize]| Param {
-            name: format!("{}.{suffix}", self.name),
+        let param = |kind, shape: &[usize]| Param {
+            place: self.place.clone(),
             kind,
             shape: shape.to_vec(),
         };
         match self.op {
             Op::Conv(conv) => {
                 let shape = [conv.outputs, conv.inputs, conv.kernel, conv.kernel];
-                vec![param("weight", ParamKind::ConvWeight, &shape)]
+                vec![param(ParamKind::ConvWeight, &shape)]
             }
             Op::BatchNorm => vec![
-                param("weight", ParamKind::BnWeight, &[self.shape.c]),
-                param("bias", ParamKind::BnBias, &[self.shape.c]),
-                param("running_mean", ParamKind::BnMean, &[self.shape.c]),
-                param("running_var", ParamKind::BnVariance, &[self.shape.c]),
+                param(ParamKind::BnWeight, &[self.shape.c]),
+                param(ParamKind::BnBias, &[self.shape.c]),
+                param(ParamKind::BnMean, &[self.shape.c]),
+                param(ParamKind::BnVariance, &[self.shape.c]),
             ],
             Op::Linear(linear) => vec![
-                param(
-                    "weight",
-                    ParamKind::LinearWeight,
-                    &[linear.outputs, linear.inputs],
-                ),
-                param("bias", ParamKind::LinearBias, &[linear.outputs]),
+                param(ParamKind::LinearWeight, &[linear.outputs, linear.inputs]),
+                param(ParamKind::LinearBias, &[linear.outputs]),
             ],
             Op::Input
             | Op::Relu
@@ -195,9 +197,17 @@ impl Graph {
         self.nodes.iter().flat_map(Node::params)
     }
 
-    /// Returns the node of this name.
+    /// Returns the node with this name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        self.nodes.iter().position(|node| node.name == name).map(NodeId)
+        self.nodes.iter().position(|node| node.name() == name).map(NodeId)
+    }
+
+    /// Returns the node at this place.
+    pub fn at(&self, place: &Place) -> Option<NodeId> {
+        self.nodes
+            .iter()
+            .position(|node| node.place == *place)
+            .map(NodeId)
     }
 
     /// Returns the part of the network that computes `last`, with `last` as its result.
@@ -224,20 +234,20 @@ impl Graph {
                     .for_each(|input| needed[input.0] = true);
             }
         }
-        let mut place = vec![NodeId(0); last.0 + 1];
+        let mut ids = vec![NodeId(0); last.0 + 1];
         let mut nodes = Vec::new();
         for (index, node) in self.nodes[..=last.0].iter().enumerate() {
             // The input stays first even where a part would not read it.
             if needed[index] || index == 0 {
-                place[index] = NodeId(nodes.len());
-                let inputs = node.inputs.iter().map(|input| place[input.0]).collect();
+                ids[index] = NodeId(nodes.len());
+                let inputs = node.inputs.iter().map(|input| ids[input.0]).collect();
                 nodes.push(Node {
                     inputs,
                     ..node.clone()
                 });
             }
         }
-        let outputs = outputs.iter().map(|output| place[output.0]).collect();
+        let outputs = outputs.iter().map(|output| ids[output.0]).collect();
         Self { nodes, outputs }
     }
 
@@ -265,14 +275,14 @@ impl Graph {
     }
 
     /// Returns the number of nodes that read each node's value; an output counts as one reader more.
-    pub fn uses(&self) -> Vec<usize> {
-        let mut uses = vec![0; self.nodes.len()];
+    pub fn consumer_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.nodes.len()];
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {
-            uses[input.0] += 1;
+            counts[input.0] += 1;
         }
         for output in &self.outputs {
-            uses[output.0] += 1;
+            counts[output.0] += 1;
         }
-        uses
+        counts
     }
 }

@@ -1,3 +1,6 @@
+use std::cmp::Ordering;
+
+use crate::place::{Gate, Layer, Role, Unit};
 use crate::spec::BOTTLENECK_EXPANSION;
 use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape};
 
@@ -100,106 +103,176 @@ struct Network<'a> {
     g: GraphBuilder,
 }
 
+/// The size of a convolution: one of the three that an HRNet has.
+#[derive(Clone, Copy)]
+struct Filter {
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Filter {
+    /// A 1x1 convolution.
+    const fn one(outputs: usize) -> Self {
+        Self {
+            outputs,
+            kernel: 1,
+            stride: 1,
+        }
+    }
+
+    /// A 3x3 convolution.
+    const fn three(outputs: usize) -> Self {
+        Self {
+            outputs,
+            kernel: 3,
+            stride: 1,
+        }
+    }
+
+    /// A 3x3 convolution of stride 2, which halves both sides of the map.
+    const fn halving(outputs: usize) -> Self {
+        Self {
+            outputs,
+            kernel: 3,
+            stride: 2,
+        }
+    }
+}
+
+/// One output of a module's exchange.
+#[derive(Clone, Copy)]
+struct Exchange {
+    stage: usize,
+    module: usize,
+    output: usize,
+}
+
+impl Exchange {
+    const fn term(self, from: usize, step: Option<usize>) -> Unit {
+        let Self {
+            stage,
+            module,
+            output,
+        } = self;
+        Unit::ExchangeTerm {
+            stage,
+            module,
+            output,
+            from,
+            step,
+        }
+    }
+
+    const fn sum(self) -> Unit {
+        let Self {
+            stage,
+            module,
+            output,
+        } = self;
+        Unit::ExchangeOutput {
+            stage,
+            module,
+            output,
+        }
+    }
+}
+
 impl Network<'_> {
     fn build(&mut self, input: NodeId) -> Result<(), GraphError> {
-        let mut x = self.conv_bn_relu("conv1", "bn1", input, self.spec.stem, 3, 2);
-        x = self.conv_bn_relu("conv2", "bn2", x, self.spec.stem, 3, 2);
-        for block in 0..self.spec.stage1.blocks {
-            x = self.bottleneck(&format!("layer1.{block}"), x, self.spec.stage1.mid, block == 0)?;
+        let mut x = input;
+        for number in [1, 2] {
+            let filter = Filter::halving(self.spec.stem);
+            x = self.conv_bn_relu(Unit::Stem, Layer::Numbered(number), x, filter);
         }
-        let mut branches = vec![
-            self.transition("transition1.0", x, 0, 1),
-            self.transition("transition1.1.0", x, 1, 2),
-        ];
-        for (stage, modules) in self
-            .spec
-            .modules
-            .iter()
-            .enumerate()
-            .map(|(i, modules)| (i + 2, *modules))
-        {
+        for block in 0..self.spec.stage1.blocks {
+            x = self.bottleneck(Unit::StageOne { block }, x, self.spec.stage1.mid, block == 0)?;
+        }
+        let mut branches = vec![self.transition(1, 0, x), self.transition(1, 1, x)];
+        for (stage, modules) in (2..).zip(&self.spec.modules) {
             if stage > 2 {
-                let last = branches[branches.len() - 1];
-                let branch = branches.len();
-                branches.push(self.transition(
-                    &format!("transition{}.{branch}.0", stage - 1),
-                    last,
-                    branch,
-                    2,
-                ));
+                let (branch, last) = (branches.len(), branches[branches.len() - 1]);
+                branches.push(self.transition(stage - 1, branch, last));
             }
-            for module in 0..modules {
-                branches = self.module(&format!("stage{stage}.{module}"), &branches)?;
+            for module in 0..*modules {
+                branches = self.module(stage, module, &branches)?;
             }
         }
         self.head(&branches)
     }
 
-    fn transition(&mut self, name: &str, x: NodeId, branch: usize, stride: usize) -> NodeId {
-        self.conv_bn_relu(
-            &format!("{name}.0"),
-            &format!("{name}.1"),
-            x,
-            self.spec.widths[branch],
-            3,
-            stride,
-        )
+    /// Makes a branch of the stage after transition `number`; a new branch has half the resolution of the one before it.
+    fn transition(&mut self, number: usize, branch: usize, x: NodeId) -> NodeId {
+        let outputs = self.spec.widths[branch];
+        let filter = match branch == number {
+            true => Filter::halving(outputs),
+            false => Filter::three(outputs),
+        };
+        self.conv_bn_relu(Unit::Transition { number, branch }, Layer::Only, x, filter)
     }
 
     /// Blocks on each branch, then the exchange between all of them.
-    fn module(&mut self, name: &str, inputs: &[NodeId]) -> Result<Vec<NodeId>, GraphError> {
+    fn module(&mut self, stage: usize, module: usize, inputs: &[NodeId]) -> Result<Vec<NodeId>, GraphError> {
         let mut branches = Vec::with_capacity(inputs.len());
         for (branch, input) in inputs.iter().enumerate() {
             let mut x = *input;
             for block in 0..self.spec.blocks {
-                x = self.basic_block(&format!("{name}.branches.{branch}.{block}"), x)?;
+                let unit = Unit::Block {
+                    stage,
+                    module,
+                    branch,
+                    block,
+                };
+                x = self.basic_block(unit, x)?;
             }
             branches.push(x);
         }
+        let exchange = |output| Exchange {
+            stage,
+            module,
+            output,
+        };
         (0..branches.len())
-            .map(|output| self.fuse(name, &branches, output))
+            .map(|output| self.exchange(exchange(output), &branches))
             .collect()
     }
 
     /// Builds one output of a module: every branch, converted to this one's size and channels, summed in branch order.
-    fn fuse(&mut self, module: &str, branches: &[NodeId], output: usize) -> Result<NodeId, GraphError> {
+    fn exchange(&mut self, exchange: Exchange, branches: &[NodeId]) -> Result<NodeId, GraphError> {
         let mut sum = None;
         for (from, branch) in branches.iter().enumerate() {
-            let name = format!("{module}.fuse_layers.{output}.{from}");
-            let term = match from.cmp(&output) {
-                std::cmp::Ordering::Equal => *branch,
-                std::cmp::Ordering::Greater => self.enlarge(&name, *branch, output, from),
-                std::cmp::Ordering::Less => self.reduce(&name, *branch, output, from),
+            let term = match from.cmp(&exchange.output) {
+                Ordering::Equal => *branch,
+                Ordering::Greater => self.enlarge(exchange, from, *branch),
+                Ordering::Less => self.reduce(exchange, from, *branch),
             };
             sum = Some(match sum {
                 None => term,
-                Some(sum) => self.g.add(format!("{name}.add"), sum, term)?,
+                Some(sum) => self.g.add(exchange.term(from, None).at(Role::Add), sum, term)?,
             });
         }
         let sum = sum.expect("a module has branches");
-        Ok(self.g.relu(format!("{module}.fuse_layers.{output}.relu"), sum))
+        Ok(self.g.relu(exchange.sum().at(Role::AddRelu), sum))
     }
 
-    fn enlarge(&mut self, name: &str, x: NodeId, to: usize, from: usize) -> NodeId {
-        let x = self.conv_bn(
-            &format!("{name}.0"),
-            &format!("{name}.1"),
-            x,
-            self.spec.widths[to],
-            1,
-            1,
-        );
-        self.g.upsample(format!("{name}.2"), x, 1 << (from - to))
+    fn enlarge(&mut self, exchange: Exchange, from: usize, x: NodeId) -> NodeId {
+        let unit = exchange.term(from, None);
+        let filter = Filter::one(self.spec.widths[exchange.output]);
+        let x = self.conv_bn(unit, Layer::Only, x, filter);
+        self.g
+            .upsample(unit.at(Role::Upsample), x, 1 << (from - exchange.output))
     }
 
-    fn reduce(&mut self, name: &str, mut x: NodeId, to: usize, from: usize) -> NodeId {
-        let steps = to - from;
+    fn reduce(&mut self, exchange: Exchange, from: usize, mut x: NodeId) -> NodeId {
+        let steps = exchange.output - from;
         for step in 0..steps {
-            let (conv, bn) = (format!("{name}.{step}.0"), format!("{name}.{step}.1"));
+            let unit = exchange.term(from, Some(step));
             x = if step + 1 == steps {
-                self.conv_bn(&conv, &bn, x, self.spec.widths[to], 3, 2)
+                let filter = Filter::halving(self.spec.widths[exchange.output]);
+                self.conv_bn(unit, Layer::Only, x, filter)
             } else {
-                self.conv_bn_relu(&conv, &bn, x, self.spec.widths[from], 3, 2)
+                let filter = Filter::halving(self.spec.widths[from]);
+                self.conv_bn_relu(unit, Layer::Only, x, filter)
             };
         }
         x
@@ -207,86 +280,77 @@ impl Network<'_> {
 
     fn head(&mut self, branches: &[NodeId]) -> Result<(), GraphError> {
         let mids = &self.spec.head.mids;
-        let mut y = self.bottleneck("incre_modules.0.0", branches[0], mids[0], true)?;
-        for (i, branch) in branches.iter().enumerate().skip(1) {
-            let lower = self.bottleneck(&format!("incre_modules.{i}.0"), *branch, mids[i], true)?;
-            let name = format!("downsamp_modules.{}", i - 1);
-            let channels = mids[i] * BOTTLENECK_EXPANSION;
-            let down = self.conv_bn_relu(&format!("{name}.0"), &format!("{name}.1"), y, channels, 3, 2);
-            y = self.g.add(format!("{name}.add"), lower, down)?;
+        let mut y = self.bottleneck(Unit::HeadBlock { branch: 0 }, branches[0], mids[0], true)?;
+        for (branch, x) in branches.iter().enumerate().skip(1) {
+            let lower = self.bottleneck(Unit::HeadBlock { branch }, *x, mids[branch], true)?;
+            let unit = Unit::HeadDown { from: branch - 1 };
+            let filter = Filter::halving(mids[branch] * BOTTLENECK_EXPANSION);
+            let down = self.conv_bn_relu(unit, Layer::Only, y, filter);
+            y = self.g.add(unit.at(Role::Add), lower, down)?;
         }
-        y = self.conv_bn_relu("final_layer.0", "final_layer.1", y, self.spec.head.features, 1, 1);
-        y = self.g.global_avg_pool("global_pool".into(), y);
-        self.g.linear("classifier".into(), y, self.spec.head.classes)?;
+        let filter = Filter::one(self.spec.head.features);
+        y = self.conv_bn_relu(Unit::HeadFinal, Layer::Only, y, filter);
+        y = self.g.global_avg_pool(Unit::Classifier.at(Role::GlobalPool), y);
+        self.g
+            .linear(Unit::Classifier.at(Role::Linear), y, self.spec.head.classes)?;
         Ok(())
     }
 
     /// 1x1, 3x3, 1x1 to four times `mid` channels; `project` puts a 1x1 convolution on the shortcut.
-    fn bottleneck(&mut self, name: &str, x: NodeId, mid: usize, project: bool) -> Result<NodeId, GraphError> {
-        let part = |suffix: &str| format!("{name}.{suffix}");
+    fn bottleneck(&mut self, unit: Unit, x: NodeId, mid: usize, project: bool) -> Result<NodeId, GraphError> {
         let outputs = mid * BOTTLENECK_EXPANSION;
-        let mut y = self.conv_bn_relu(&part("conv1"), &part("bn1"), x, mid, 1, 1);
-        y = self.conv_bn_relu(&part("conv2"), &part("bn2"), y, mid, 3, 1);
-        y = self.conv_bn(&part("conv3"), &part("bn3"), y, outputs, 1, 1);
-        y = self.squeeze_excite(name, y)?;
+        let mut y = self.conv_bn_relu(unit, Layer::Numbered(1), x, Filter::one(mid));
+        y = self.conv_bn_relu(unit, Layer::Numbered(2), y, Filter::three(mid));
+        y = self.conv_bn(unit, Layer::Numbered(3), y, Filter::one(outputs));
+        y = self.squeeze_excite(unit, y)?;
         let shortcut = match project {
-            true => self.conv_bn(&part("downsample.0"), &part("downsample.1"), x, outputs, 1, 1),
+            true => self.conv_bn(unit, Layer::Shortcut, x, Filter::one(outputs)),
             false => x,
         };
-        self.join(name, y, shortcut)
+        self.join(unit, y, shortcut)
     }
 
-    fn basic_block(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        let part = |suffix: &str| format!("{name}.{suffix}");
-        let channels = self.g.shape(x).c;
-        let mut y = self.conv_bn_relu(&part("conv1"), &part("bn1"), x, channels, 3, 1);
-        y = self.conv_bn(&part("conv2"), &part("bn2"), y, channels, 3, 1);
-        y = self.squeeze_excite(name, y)?;
-        self.join(name, y, x)
+    fn basic_block(&mut self, unit: Unit, x: NodeId) -> Result<NodeId, GraphError> {
+        let filter = Filter::three(self.g.shape(x).c);
+        let mut y = self.conv_bn_relu(unit, Layer::Numbered(1), x, filter);
+        y = self.conv_bn(unit, Layer::Numbered(2), y, filter);
+        y = self.squeeze_excite(unit, y)?;
+        self.join(unit, y, x)
     }
 
-    fn join(&mut self, block: &str, y: NodeId, shortcut: NodeId) -> Result<NodeId, GraphError> {
-        let sum = self.g.add(format!("{block}.add"), y, shortcut)?;
-        Ok(self.g.relu(format!("{block}.relu"), sum))
+    fn join(&mut self, unit: Unit, y: NodeId, shortcut: NodeId) -> Result<NodeId, GraphError> {
+        let sum = self.g.add(unit.at(Role::Add), y, shortcut)?;
+        Ok(self.g.relu(unit.at(Role::AddRelu), sum))
     }
 
-    fn squeeze_excite(&mut self, block: &str, y: NodeId) -> Result<NodeId, GraphError> {
+    fn squeeze_excite(&mut self, unit: Unit, y: NodeId) -> Result<NodeId, GraphError> {
         let Some(reduction) = self.spec.se_reduction else {
             return Ok(y);
         };
-        let part = |suffix: &str| format!("{block}.se.{suffix}");
+        let at = |gate| unit.at(Role::Gate(gate));
         let channels = self.g.shape(y).c;
-        let mut gate = self.g.global_avg_pool(part("pool"), y);
-        gate = self.g.linear(part("fc1"), gate, channels / reduction)?;
-        gate = self.g.relu(part("relu"), gate);
-        gate = self.g.linear(part("fc2"), gate, channels)?;
-        gate = self.g.sigmoid(part("sigmoid"), gate);
-        self.g.scale(part("scale"), y, gate)
+        let mut gate = self.g.global_avg_pool(at(Gate::Pool), y);
+        gate = self.g.linear(at(Gate::Squeeze), gate, channels / reduction)?;
+        gate = self.g.relu(at(Gate::Relu), gate);
+        gate = self.g.linear(at(Gate::Excite), gate, channels)?;
+        gate = self.g.sigmoid(at(Gate::Sigmoid), gate);
+        self.g.scale(at(Gate::Scale), y, gate)
     }
 
-    fn conv_bn(
-        &mut self,
-        conv: &str,
-        bn: &str,
-        x: NodeId,
-        outputs: usize,
-        kernel: usize,
-        stride: usize,
-    ) -> NodeId {
-        let x = self.g.conv(conv.to_owned(), x, outputs, kernel, stride);
-        self.g.batch_norm(bn.to_owned(), x)
+    fn conv_bn(&mut self, unit: Unit, layer: Layer, x: NodeId, filter: Filter) -> NodeId {
+        let Filter {
+            outputs,
+            kernel,
+            stride,
+        } = filter;
+        let x = self
+            .g
+            .conv(unit.at(Role::Conv(layer)), x, outputs, kernel, stride);
+        self.g.batch_norm(unit.at(Role::BatchNorm(layer)), x)
     }
 
-    fn conv_bn_relu(
-        &mut self,
-        conv: &str,
-        bn: &str,
-        x: NodeId,
-        outputs: usize,
-        kernel: usize,
-        stride: usize,
-    ) -> NodeId {
-        let x = self.conv_bn(conv, bn, x, outputs, kernel, stride);
-        self.g.relu(format!("{bn}.relu"), x)
+    fn conv_bn_relu(&mut self, unit: Unit, layer: Layer, x: NodeId, filter: Filter) -> NodeId {
+        let x = self.conv_bn(unit, layer, x, filter);
+        self.g.relu(unit.at(Role::Relu(layer)), x)
     }
 }

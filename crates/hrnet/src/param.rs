@@ -1,3 +1,5 @@
+use crate::Place;
+
 /// The role of a parameter. A seeded source fills it, and a checkpoint lays it out, by its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParamKind {
@@ -22,13 +24,23 @@ impl ParamKind {
     pub const fn trainable(self) -> bool {
         !matches!(self, Self::BnMean | Self::BnVariance)
     }
+
+    /// Returns the last part of its canonical name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConvWeight | Self::BnWeight | Self::LinearWeight => "weight",
+            Self::BnBias | Self::LinearBias => "bias",
+            Self::BnMean => "running_mean",
+            Self::BnVariance => "running_var",
+        }
+    }
 }
 
-/// One named tensor of a network.
+/// One tensor of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Param {
-    /// The name in an original HRNet (and timm) checkpoint.
-    pub name: String,
+    /// The node that reads it.
+    pub place: Place,
     /// Its role.
     pub kind: ParamKind,
     /// Its extents, outermost first.
@@ -36,6 +48,11 @@ pub struct Param {
 }
 
 impl Param {
+    /// Returns its canonical name.
+    pub fn name(&self) -> String {
+        self.place.param_name(self.kind)
+    }
+
     /// Returns the number of elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()

@@ -1,5 +1,8 @@
 use std::fmt;
 
+use crate::Place;
+use crate::place::Unit;
+
 /// A part of the network, as its authors divide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
@@ -8,34 +11,32 @@ pub enum Part {
     /// The blocks at one resolution.
     StageOne,
     /// The blocks on each branch of a stage, 2 to 4, and the transitions from the branches before.
-    Branches(u8),
+    Branches(usize),
     /// The exchange of a stage's modules: branches are resized to each other and summed.
-    Exchange(u8),
+    Exchange(usize),
     /// The head, which computes features and logits from the branches.
     Head,
 }
 
 impl Part {
-    /// Returns the part of the node of this name in a graph of [`HrnetSpec::graph`](crate::HrnetSpec::graph); `None` for other
-    /// names.
-    pub fn of(node: &str) -> Option<Self> {
-        let (first, rest) = node.split_once('.').unwrap_or((node, ""));
-        let stage = |prefix: &str| first.strip_prefix(prefix)?.parse::<u8>().ok();
-        if let Some(stage) = stage("stage") {
-            return Some(match rest.split('.').nth(1) {
-                Some("fuse_layers") => Self::Exchange(stage),
-                _ => Self::Branches(stage),
-            });
+    /// Returns the part that a node belongs to; `None` for a node of a graph that is no HRNet.
+    pub const fn of(place: &Place) -> Option<Self> {
+        match place {
+            Place::Input => Some(Self::Stem),
+            Place::In(unit, _) => Some(Self::of_unit(*unit)),
+            Place::Named(_) => None,
         }
-        if let Some(before) = stage("transition") {
-            return Some(Self::Branches(before + 1));
+    }
+
+    const fn of_unit(unit: Unit) -> Self {
+        match unit {
+            Unit::Stem => Self::Stem,
+            Unit::StageOne { .. } => Self::StageOne,
+            Unit::Transition { number, .. } => Self::Branches(number + 1),
+            Unit::Block { stage, .. } => Self::Branches(stage),
+            Unit::ExchangeTerm { stage, .. } | Unit::ExchangeOutput { stage, .. } => Self::Exchange(stage),
+            Unit::HeadBlock { .. } | Unit::HeadDown { .. } | Unit::HeadFinal | Unit::Classifier => Self::Head,
         }
-        Some(match first {
-            "input" | "conv1" | "bn1" | "conv2" | "bn2" => Self::Stem,
-            "layer1" => Self::StageOne,
-            "incre_modules" | "downsamp_modules" | "final_layer" | "global_pool" | "classifier" => Self::Head,
-            _ => return None,
-        })
     }
 }
 
@@ -63,17 +64,20 @@ mod tests {
             HrnetSpec::imagenet([64, 128, 256, 512]).with_se(),
         ] {
             let graph = spec.graph(Shape::square(1, 224)).expect("a network");
-            let of = |name: &str| Part::of(name).unwrap_or_else(|| panic!("{name}"));
-            let mut parts: Vec<Part> = graph.nodes().iter().map(|node| of(&node.name)).collect();
+            let of = |place: &Place| Part::of(place).unwrap_or_else(|| panic!("{place}"));
+            let mut parts: Vec<Part> = graph.nodes().iter().map(|node| of(&node.place)).collect();
             parts.dedup();
             assert_eq!((parts[0], parts[1]), (Part::Stem, Part::StageOne));
             assert_eq!(parts[parts.len() - 1], Part::Head);
             // One module in stage 2, four in stage 3, three in stage 4: blocks and exchange of each.
             assert_eq!(parts.len(), 3 + 2 * (1 + 4 + 3));
+            let of = |name| of(&graph.node(graph.find(name).expect("a node")).place);
+            assert_eq!(of("stage3.2.fuse_layers.0.1.add"), Part::Exchange(3));
+            assert_eq!(of("stage3.2.fuse_layers.0.relu"), Part::Exchange(3));
+            assert_eq!(of("transition3.3.0.0"), Part::Branches(4));
+            assert_eq!(of("global_pool"), Part::Head);
         }
-        assert_eq!(Part::of("stage3.2.fuse_layers.0.1.add"), Some(Part::Exchange(3)));
-        assert_eq!(Part::of("transition3.3.0.0"), Some(Part::Branches(4)));
-        assert_eq!(Part::of("conv3"), None);
+        assert_eq!(Part::of(&"conv1".into()), None, "a name says nothing");
         assert_eq!(Part::Exchange(3).to_string(), "stage 3, exchange");
     }
 }

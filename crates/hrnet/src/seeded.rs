@@ -35,12 +35,13 @@ impl SeededWeights {
 
 impl WeightSource for SeededWeights {
     fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
+        let name = param.name();
         let fill = |value: fn(f64) -> f64| {
-            let uniform = self.uniform(&param.name, param.elements());
+            let uniform = self.uniform(&name, param.elements());
             uniform.map(|u| value(u) as f32).collect()
         };
         Ok(Cow::Owned(match param.kind {
-            ParamKind::ConvWeight | ParamKind::LinearWeight => paired(&param.shape, self.start(&param.name)),
+            ParamKind::ConvWeight | ParamKind::LinearWeight => paired(&param.shape, self.start(&name)),
             ParamKind::BnWeight => fill(|u| 0.3 + 0.6 * u),
             ParamKind::BnVariance => fill(|u| 0.5 + u),
             ParamKind::BnBias | ParamKind::BnMean | ParamKind::LinearBias => fill(|u| (2.0 * u - 1.0) * 0.02),
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn odd_input_channels_mirror_the_even_ones() {
         let param = Param {
-            name: "x.weight".into(),
+            place: "x".into(),
             kind: ParamKind::ConvWeight,
             shape: vec![2, 3, 1, 2],
         };
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn seeds_and_names_give_different_weights() {
         let param = |name: &str| Param {
-            name: name.into(),
+            place: name.into(),
             kind: ParamKind::BnVariance,
             shape: vec![4],
         };

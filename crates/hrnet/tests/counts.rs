@@ -179,7 +179,7 @@ fn openmmlab_counts_every_layer_but_the_linear_one() {
 #[test]
 fn parameter_names_are_those_of_the_original_checkpoints() {
     let graph = spec("W18").graph(Shape::square(1, 224)).expect("a graph");
-    let names: Vec<String> = graph.params().map(|param| param.name).collect();
+    let names: Vec<String> = graph.params().map(|param| param.name()).collect();
     assert_eq!(names.len(), 1627);
     for name in [
         "conv1.weight",
@@ -201,7 +201,7 @@ fn parameter_names_are_those_of_the_original_checkpoints() {
     assert_eq!(se.params().count(), 2075);
     let squeeze = se
         .params()
-        .find(|p| p.name == "stage4.2.branches.3.3.se.fc1.weight")
+        .find(|p| p.name() == "stage4.2.branches.3.3.se.fc1.weight")
         .expect("a squeeze weight");
     assert_eq!(squeeze.shape, [32, 512]);
 }
@@ -270,8 +270,8 @@ fn a_part_of_a_network_is_a_network() {
             assert_eq!(part.find(&other), None, "not needed for branch {branch}");
         }
         for (id, node) in part.iter().skip(1) {
-            assert!(node.inputs.iter().all(|input| *input < id), "{}", node.name);
-            let whole = graph.node(graph.find(&node.name).expect("a node of the whole"));
+            assert!(node.inputs.iter().all(|input| *input < id), "{}", node.place);
+            let whole = graph.node(graph.at(&node.place).expect("a node of the whole"));
             assert_eq!((node.op, node.shape), (whole.op, whole.shape));
         }
     }
@@ -286,8 +286,8 @@ fn a_part_of_a_network_is_a_network() {
         "as they were named"
     );
     assert_eq!(part.with_batch(3).outputs(), part.outputs());
-    let uses = |graph: &hrnet::Graph| graph.uses().iter().sum::<usize>();
+    let consumers = |graph: &hrnet::Graph| graph.consumer_counts().iter().sum::<usize>();
     let inputs: usize = part.nodes().iter().map(|node| node.inputs.len()).sum();
-    assert_eq!(uses(&part), inputs + 2, "each output is read once more");
+    assert_eq!(consumers(&part), inputs + 2, "each output is read once more");
     assert_eq!(graph.find("stage5"), None);
 }

@@ -1,6 +1,8 @@
 //! The names of nodes and parameters. They are those of the original checkpoints, and stand in calibrations, records,
 //! exported models and the user's options, so none of them may change.
 
+use std::collections::HashSet;
+
 use hrnet::{HrnetSpec, Shape, StageOneSpec};
 
 /// A structure that shipped networks have; widths are not in the names.
@@ -60,10 +62,25 @@ fn fnv1a64(names: &[String]) -> u64 {
 fn all_names_of_the_shipped_networks_are_as_they_were() {
     let found = expected().map(|expected| {
         let graph = expected.spec.graph(Shape::square(1, 64)).expect("a network");
-        let nodes = graph.nodes().iter().map(|node| node.name.clone());
-        let names: Vec<String> = nodes.chain(graph.params().map(|param| param.name)).collect();
+        let nodes = graph.nodes().iter().map(|node| node.name());
+        let names: Vec<String> = nodes.chain(graph.params().map(|param| param.name())).collect();
         (expected.what, names.len(), format!("{:#x}", fnv1a64(&names)))
     });
     let expected = expected().map(|e| (e.what, e.names, format!("{:#x}", e.digest)));
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_place_is_that_of_one_node() {
+    for expected in expected() {
+        let graph = expected.spec.graph(Shape::square(1, 64)).expect("a network");
+        let places: HashSet<_> = graph.nodes().iter().map(|node| &node.place).collect();
+        let names: HashSet<String> = places.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (places.len(), names.len()),
+            (graph.nodes().len(), graph.nodes().len())
+        );
+        let id = graph.find("stage3.0.fuse_layers.2.0.1.1").expect("a node");
+        assert_eq!(graph.at(&graph.node(id).place), Some(id));
+    }
 }

@@ -22,9 +22,9 @@ pub(crate) fn maps(graph: &Graph, ranges: &Ranges, rounding: Rounding) -> Result
         let map = match node.op {
             _ if !rounds(graph, id, rounding) => None,
             Op::Upsample(_) => maps[node.inputs[0].index()],
-            _ => match ranges.get(&node.name) {
+            _ => match ranges.get(&node.name()) {
                 Some(range) => Some(Map::of(*range)),
-                None => return Err(Int8Error::Range(node.name.clone())),
+                None => return Err(Int8Error::Range(node.name())),
             },
         };
         maps.push(map);
@@ -128,7 +128,7 @@ impl Writer<'_> {
             .map(node.inputs[0])
             .expect("what a convolution reads is rounded");
         let whole = Whole::of(conv, map);
-        let name = &node.name;
+        let name = &node.name();
         let extents = [shape.outputs, shape.inputs, shape.kernel, shape.kernel];
         let weights = TensorProto::raw(
             INT8,
@@ -220,8 +220,8 @@ mod tests {
     /// Images from -2 to 3, and other maps of non-negative numbers, each to one of its own.
     fn ranges(graph: &Graph) -> Ranges {
         let range = |(id, node): (NodeId, &Node)| match id.index() {
-            0 => (node.name.clone(), (-2.0, 3.0)),
-            index => (node.name.clone(), (0.0, 1.0 + index as f32)),
+            0 => (node.name(), (-2.0, 3.0)),
+            index => (node.name(), (0.0, 1.0 + index as f32)),
         };
         graph.iter().map(range).collect()
     }
@@ -363,7 +363,7 @@ mod tests {
             let value = if reads.op == Op::Input {
                 "images".into()
             } else {
-                format!("{}.out", reads.name)
+                format!("{}.out", reads.place)
             };
             let map = floats(tensor(&graph, &format!("{value}.scale")))[0];
             let biases = tensor(&graph, &format!("{name}.bias.quantized"));
@@ -445,7 +445,7 @@ mod tests {
         impl WeightSource for Nothing {
             fn load(&self, param: &Param) -> Result<Cow<'_, [f32]>, WeightError> {
                 Err(WeightError::Missing {
-                    name: param.name.clone(),
+                    name: param.name(),
                     shape: param.shape.clone(),
                 })
             }

@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
             weights,
             fold,
             maps: None,
-            uses: graph.uses(),
+            uses: graph.consumer_counts(),
             nodes: Vec::new(),
             initializers: Vec::new(),
         }
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
         }
         let mut outputs = Vec::with_capacity(graph.outputs().len());
         for id in graph.outputs() {
-            let (name, value) = (&graph.node(*id).name, self.read(*id));
+            let (name, value) = (graph.node(*id).name(), self.read(*id));
             self.push(
                 "Identity",
                 &format!("{name}.output"),
@@ -174,7 +174,7 @@ impl<'a> Writer<'a> {
                 name.clone(),
                 Vec::new(),
             );
-            outputs.push(map(name, graph.node(*id).shape, dynamic_size));
+            outputs.push(map(&name, graph.node(*id).shape, dynamic_size));
         }
         outputs
     }
@@ -183,7 +183,7 @@ impl<'a> Writer<'a> {
     fn value(&self, id: NodeId) -> String {
         match id.index() {
             0 => "images".into(),
-            _ => format!("{}.out", self.graph.node(id).name),
+            _ => format!("{}.out", self.graph.node(id).place),
         }
     }
 
@@ -229,7 +229,7 @@ impl<'a> Writer<'a> {
         for param in node.params() {
             inputs.push(self.initializer(&param, node.op)?);
         }
-        self.push(op, &node.name, inputs, output, attributes);
+        self.push(op, &node.name(), inputs, output, attributes);
         Ok(())
     }
 
@@ -243,7 +243,8 @@ impl<'a> Writer<'a> {
             self.int8(conv, &folded, output);
             return Ok(());
         }
-        let (weight, bias) = (format!("{}.weight", conv.name), format!("{}.bias", conv.name));
+        let name = conv.name();
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let extents = [shape.outputs, shape.inputs, shape.kernel, shape.kernel];
         let tensors = [
             TensorProto::float(weight.clone(), &extents, &folded.weight),
@@ -252,13 +253,13 @@ impl<'a> Writer<'a> {
         self.initializers.extend(tensors);
         let inputs = vec![self.value(conv.inputs[0]), weight, bias];
         let attributes = window(shape.kernel, shape.stride, shape.padding());
-        self.push("Conv", &conv.name, inputs, output, attributes);
+        self.push("Conv", &name, inputs, output, attributes);
         Ok(())
     }
 
     /// The enlargement of an upsampling node, as the tensor ONNX wants it in.
     fn scales(&mut self, node: &Node, factor: usize) -> String {
-        let name = format!("{}.scales", node.name);
+        let name = format!("{}.scales", node.place);
         let scales = [1.0, 1.0, factor as f32, factor as f32];
         self.initializers
             .push(TensorProto::float(name.clone(), &[4], &scales));
@@ -266,14 +267,15 @@ impl<'a> Writer<'a> {
     }
 
     fn initializer(&mut self, param: &Param, op: Op) -> Result<String, WeightError> {
+        let name = param.name();
         let values = self.weights.load(param)?;
         let mut shape = param.shape.clone();
         if matches!(op, Op::Linear(_)) && shape.len() == 2 {
             shape.extend([1, 1]);
         }
         self.initializers
-            .push(TensorProto::float(param.name.clone(), &shape, &values));
-        Ok(param.name.clone())
+            .push(TensorProto::float(name.clone(), &shape, &values));
+        Ok(name)
     }
 
     fn push(&mut self, op: &str, name: &str, input: Vec<String>, output: String, attribute: Vec<Attribute>) {

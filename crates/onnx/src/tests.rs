@@ -149,7 +149,7 @@ fn results_of_a_part_keep_the_names_and_shapes_of_their_nodes() {
     let features = spec.features(Features::Incre);
     let nodes: Vec<NodeId> = features
         .iter()
-        .map(|feature| whole.find(&feature.node).expect("a node"))
+        .map(|feature| whole.at(&feature.node).expect("a node"))
         .collect();
     let graph = whole.computing(&nodes);
     for (dynamic_size, finest, coarsest) in [

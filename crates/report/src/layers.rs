@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use harness::{LayerTimes, NetworkCase, StepSum};
-use hrnet::{Op, Part, Precision, Shape};
+use harness::{LayerTimes, NetworkCase, StepSum, StepTimes};
+use hrnet::{Node, Op, Part, Precision, Shape};
 
 use crate::cells::Model;
 use crate::sections::digits;
@@ -49,8 +49,8 @@ impl Work {
         }
     }
 
-    fn of(op: Option<&Op>) -> Self {
-        match op {
+    fn of(node: Option<&Node>) -> Self {
+        match node.map(|node| node.op) {
             Some(Op::Conv(conv)) => match (conv.kernel, conv.stride) {
                 (1, _) => Self::Mix,
                 (_, 1) => Self::Filter,
@@ -84,14 +84,11 @@ pub(crate) fn breakdown<'a>(model: &Model<'a>) -> Option<Breakdown<'a>> {
     let case = times.case.network()?;
     let variant = model.input.zoo.variant(&case.variant)?;
     let graph = variant.spec.graph(Shape::square(1, case.crop)).ok()?;
-    let ops: HashMap<&str, &Op> = graph
-        .nodes()
-        .iter()
-        .map(|node| (node.name.as_str(), &node.op))
-        .collect();
-    let work = |layer: &str| Work::of(ops.get(layer).copied());
-    let both = times.by(|step| (Part::of(&step.layer), work(&step.layer)));
-    let parts = times.by(|step| Part::of(&step.layer));
+    let nodes: HashMap<String, &Node> = graph.nodes().iter().map(|node| (node.name(), node)).collect();
+    let node = |step: &StepTimes| nodes.get(&step.layer).copied();
+    let part = |step: &StepTimes| node(step).and_then(|node| Part::of(&node.place));
+    let both = times.by(|step| (part(step), Work::of(node(step))));
+    let parts = times.by(part);
     let parts: Vec<PartTime> = parts
         .into_iter()
         .map(|sum| PartTime {

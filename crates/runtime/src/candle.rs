@@ -1,7 +1,7 @@
 //! The graph on candle's stock operations: the reference that other backends are measured against.
 
 use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
-use hrnet::{Conv, FoldedConv, Graph, Linear, Node, NodeId, Op, Precision, Shape, WeightSource, affine};
+use hrnet::{Conv, FoldedConv, Graph, Linear, Node, NodeId, Op, Precision, ScaleShift, Shape, WeightSource};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Backend, Options, RuntimeError, Session, Shapes};
@@ -81,7 +81,7 @@ impl Backend for Candle {
             device: &device,
             storage,
             compute,
-            uses: graph.uses(),
+            uses: graph.consumer_counts(),
         };
         let steps = compiler.steps().map_err(|error| match error {
             StepError::Weights(error) => error.into(),
@@ -219,7 +219,7 @@ impl Compiler<'_> {
                     let weight = self.conv_weight(conv, folded.weight)?;
                     return Ok(Some((Kind::Conv { conv, weight, bias }, before.inputs.clone())));
                 }
-                let (scale, shift) = affine(node, self.weights)?;
+                let ScaleShift { scale, shift } = ScaleShift::new(node, self.weights)?;
                 let channel = |values: Vec<f64>| {
                     let values = values.iter().map(|value| *value as f32).collect();
                     self.tensor(values, (1, node.shape.c, 1, 1), self.storage)

@@ -77,12 +77,12 @@ fn every_convolution_has_the_range_of_all_it_reads() {
             .iter()
             .flat_map(|batch| value(&graph, conv.inputs[0], batch))
             .collect();
-        let range = found.range(&conv.name).expect("a range");
-        is_of(range, &values, &conv.name);
+        let range = found.range(&conv.name()).expect("a range");
+        is_of(range, &values, &conv.name());
         assert_eq!(found.value(&graph, conv.inputs[0]), Some(range));
-        assert_eq!(found.seen(&conv.name), Some(range));
+        assert_eq!(found.seen(&conv.name()), Some(range));
         let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (range.hi - range.lo);
-        let channels = found.channels(&conv.name).expect("channels");
+        let channels = found.channels(&conv.name()).expect("channels");
         let count = channels.largest.len();
         let planes = values.chunks_exact(values.len() / (4 * count));
         for (channel, (largest, mean)) in channels.largest.iter().zip(&channels.means).enumerate() {
@@ -91,13 +91,13 @@ fn every_convolution_has_the_range_of_all_it_reads() {
             assert!(
                 near(*largest, expected),
                 "{}: {largest}, expected {expected}",
-                conv.name
+                conv.place
             );
             let expected = own().sum::<f32>() / own().count() as f32;
             assert!(
                 near(*mean, expected),
                 "{}: mean {mean}, expected {expected}",
-                conv.name
+                conv.place
             );
         }
     }
@@ -134,9 +134,9 @@ fn what_goes_into_sums_and_gates_and_the_last_pooling_has_its_range() {
             _ => !feeds_relu && !is_row(node) && !of_row,
         };
         let range = found.value(&graph, id);
-        assert_eq!(range.is_some(), has_range, "{}", node.name);
+        assert_eq!(range.is_some(), has_range, "{}", node.place);
         if let Some(range) = range {
-            is_of(range, &value(&graph, id, &images), &node.name);
+            is_of(range, &value(&graph, id, &images), &node.name());
             sums += usize::from(node.op == Op::Add);
         }
     }

@@ -22,7 +22,7 @@ fn values_are_told_to_have_none_below_zero_only_where_they_have_none() {
         assert!(!told.is_empty());
         for id in told {
             let least = values[id.index()].iter().copied().fold(0.0, f64::min);
-            assert!(least >= 0.0, "{}: {least}", graph.node(id).name);
+            assert!(least >= 0.0, "{}: {least}", graph.node(id).place);
         }
     }
 }
@@ -181,7 +181,7 @@ fn several_results_of_one_run_are_those_of_a_run_for_each() {
             };
             let (shapes, mut all) = run(&graph);
             for ((node, shape), values) in nodes.iter().zip(&shapes.outputs).zip(shapes.split(&mut all)) {
-                let what = format!("{} {precision}: {}", backend.name(), whole.node(*node).name);
+                let what = format!("{} {precision}: {}", backend.name(), whole.node(*node).name());
                 let (alone, expected) = run(&whole.up_to(*node));
                 assert_eq!(
                     (alone.outputs.as_slice(), *shape),

@@ -91,7 +91,7 @@ impl Calibrated {
 pub(crate) fn ranges(calibration: &Calibration, graph: &Graph) -> onnx::Ranges {
     let range = |(id, node): (NodeId, &Node)| {
         let range = calibration.value(graph, id)?;
-        Some((node.name.clone(), (range.lo, range.hi)))
+        Some((node.name(), (range.lo, range.hi)))
     };
     graph.iter().filter_map(range).collect()
 }

@@ -1,7 +1,7 @@
 //! Options that select values of a network instead of its logits.
 
 use clap::Args;
-use hrnet::{Features, Graph, HrnetSpec, NodeId, Op};
+use hrnet::{Features, Graph, HrnetSpec, Node, NodeId, Op};
 
 use crate::{Exit, Failure};
 
@@ -55,7 +55,7 @@ impl NodeArgs {
         for feature in self.features.iter().flat_map(|location| spec.features(*location)) {
             taps.push(Tap {
                 name: format!("stride_{}", feature.stride),
-                node: find(graph, &feature.node)?,
+                node: find(graph, &feature.node.to_string())?,
             });
         }
         Ok(taps)
@@ -75,18 +75,18 @@ fn advice(graph: &Graph, name: &str) -> String {
     let within: Vec<_> = graph
         .nodes()
         .iter()
-        .filter(|node| node.name.starts_with(&module))
+        .filter(|node| node.name().starts_with(&module))
         .collect();
     let result = within.iter().rfind(|node| node.op == Op::Relu).or(within.last());
     if let Some(result) = result {
         return format!(
             "did you mean `{}`, the last of the {} that begin with `{module}`? `zoo show NAME --layers` lists all",
-            result.name,
+            result.place,
             harness::counted(within.len(), "node")
         );
     }
-    let names = graph.nodes().iter().map(|node| node.name.as_str());
-    match registry::nearest(name, names) {
+    let names: Vec<String> = graph.nodes().iter().map(Node::name).collect();
+    match registry::nearest(name, names.iter().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "`zoo show NAME --layers` lists the nodes".into(),
     }
@@ -112,7 +112,7 @@ mod tests {
         let taps = arguments.nodes.taps(&spec, &graph)?;
         Ok(taps
             .into_iter()
-            .map(|tap| format!("{}={}", tap.name, graph.node(tap.node).name))
+            .map(|tap| format!("{}={}", tap.name, graph.node(tap.node).place))
             .collect())
     }
 

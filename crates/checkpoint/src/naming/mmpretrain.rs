@@ -1,32 +1,31 @@
 //! OpenMMLab's names: the original's below `backbone`, others for the head. A unit of convolution and batch norm in
 //! the `neck` has `conv.weight` and `bn.{weight, bias, running_mean, running_var}`.
 
-use super::place::{Parameter, Place};
+use hrnet::ParamKind;
+use hrnet::place::{Role, Unit};
 
-/// The name of the tensor with this canonical name, which is this parameter of a layer there.
-pub(super) fn name(canonical: &str, place: Place, parameter: Parameter) -> String {
-    match place {
-        Place::Widen { .. } => canonical.replacen("incre_modules", "neck.increase_layers", 1),
-        Place::Lower { branch } => unit(&format!("neck.downsample_layers.{branch}"), parameter),
-        Place::Last => unit("neck.final_layer", parameter),
-        Place::Classifier => canonical.replacen("classifier", "head.fc", 1),
-        Place::Stem(_)
-        | Place::Stage1 { .. }
-        | Place::Transition { .. }
-        | Place::Block { .. }
-        | Place::Fuse { .. } => format!("backbone.{canonical}"),
+/// Returns the name of a parameter of the node with this role in a unit.
+pub(super) fn name(unit: Unit, role: Role, kind: ParamKind) -> String {
+    let (leaf, layer) = (kind.name(), layer(kind));
+    match unit {
+        Unit::HeadBlock { branch } => format!("neck.increase_layers.{branch}.0.{role}.{leaf}"),
+        Unit::HeadDown { from } => format!("neck.downsample_layers.{from}.{layer}.{leaf}"),
+        Unit::HeadFinal => format!("neck.final_layer.{layer}.{leaf}"),
+        Unit::Classifier => format!("head.{layer}.{leaf}"),
+        Unit::Stem
+        | Unit::StageOne { .. }
+        | Unit::Transition { .. }
+        | Unit::Block { .. }
+        | Unit::ExchangeTerm { .. }
+        | Unit::ExchangeOutput { .. } => format!("backbone.{}", unit.at(role).param_name(kind)),
     }
 }
 
-fn unit(place: &str, parameter: Parameter) -> String {
-    let parameter = match parameter {
-        Parameter::ConvWeight => "conv.weight",
-        Parameter::BnWeight => "bn.weight",
-        Parameter::BnBias => "bn.bias",
-        Parameter::BnMean => "bn.running_mean",
-        Parameter::BnVariance => "bn.running_var",
-        Parameter::LinearWeight => "weight",
-        Parameter::LinearBias => "bias",
-    };
-    format!("{place}.{parameter}")
+/// Returns the name of the layer that has such a parameter, in the neck and the head.
+fn layer(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::ConvWeight => "conv",
+        ParamKind::BnWeight | ParamKind::BnBias | ParamKind::BnMean | ParamKind::BnVariance => "bn",
+        ParamKind::LinearWeight | ParamKind::LinearBias => "fc",
+    }
 }

@@ -1,12 +1,15 @@
-//! Whose names the tensors have: one file a scheme, each a function from the canonical name to the scheme's.
+//! The names that publishers give the tensors: one file a scheme, which names a parameter by its place in the network.
 
 mod detect;
 mod mmpretrain;
 mod paddle;
 mod paddle_2020;
 mod paddle_static;
-mod place;
 mod timm;
+mod words;
+
+use hrnet::place::{Layer, Role, Unit};
+use hrnet::{ParamKind, Place};
 
 pub(crate) use detect::{Scheme, schemes};
 
@@ -48,22 +51,28 @@ impl Naming {
 
     /// Returns the tensor by which the scheme is recognised: the first convolution's weight.
     pub(crate) fn sign(self) -> String {
-        self.name_of("conv1.weight")
+        let first = Unit::Stem.at(Role::Conv(Layer::Numbered(1)));
+        self.name_of(&first, ParamKind::ConvWeight)
     }
 
-    /// Returns this scheme's name of the tensor with a canonical name.
-    ///
-    /// # Panics
-    /// If an [`hrnet::Graph`] has no parameter of this name.
-    pub fn name_of(self, canonical: &str) -> String {
-        let (place, layer, parameter) =
-            place::parse(canonical).unwrap_or_else(|| panic!("`{canonical}` is a name that no graph gives"));
+    /// Returns this scheme's name of a parameter of the node at a place. Parameters of nodes that no HRNet has keep their
+    /// canonical names.
+    pub fn name_of(self, place: &Place, kind: ParamKind) -> String {
+        let name = match place {
+            Place::In(unit, role) => self.name_in(*unit, *role, kind),
+            Place::Input | Place::Named(_) => None,
+        };
+        name.unwrap_or_else(|| place.param_name(kind))
+    }
+
+    /// The name in a unit of an HRNet; `None` for the canonical one.
+    fn name_in(self, unit: Unit, role: Role, kind: ParamKind) -> Option<String> {
         match self {
-            Self::Paddle => paddle::name(place, layer, parameter),
-            Self::Paddle2020 => paddle_2020::name(place, layer, parameter),
-            Self::PaddleStatic => paddle_static::name(place, layer, parameter),
-            Self::Timm => canonical.to_owned(),
-            Self::Mmpretrain => mmpretrain::name(canonical, place, parameter),
+            Self::Paddle => paddle::WORDS.name(unit, role, kind),
+            Self::Paddle2020 => paddle_2020::WORDS.name(unit, role, kind),
+            Self::PaddleStatic => paddle_static::WORDS.name(unit, role, kind),
+            Self::Timm => None,
+            Self::Mmpretrain => Some(mmpretrain::name(unit, role, kind)),
         }
     }
 
@@ -75,27 +84,21 @@ impl Naming {
         }
     }
 
-    /// The batch norm's running mean that a surplus tensor is to be taken off, if it is a head convolution's bias.
-    pub(crate) fn folded_bias(self, name: &str) -> Option<String> {
+    /// The name of the bias that some networks have at a convolution, for the convolution and the batch norm behind it.
+    pub(crate) fn head_bias(self, place: &Place) -> Option<String> {
         match self {
-            Self::Timm => timm::folded_bias(name),
-            _ => None,
+            Self::Timm => timm::head_bias(place),
+            Self::Paddle | Self::Paddle2020 | Self::PaddleStatic | Self::Mmpretrain => None,
         }
-    }
-
-    /// The bias that Microsoft's networks have at the head convolution with this canonical weight.
-    pub(crate) fn head_bias_of(self, weight: &str) -> Option<String> {
-        let bias = weight.strip_suffix("weight").map(|conv| format!("{conv}bias"))?;
-        self.folded_bias(&bias).map(|_| bias)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use hrnet::{HrnetSpec, Shape};
+    use hrnet::{Graph, HrnetSpec, Param, Shape};
 
     /// Canonical names, and those of PaddleClas (today, in 2020, in its static graphs) and OpenMMLab.
     const NAMES: &[[&str; 5]] = &[
@@ -234,6 +237,11 @@ mod tests {
         ],
     ];
 
+    fn gated() -> Graph {
+        let spec = HrnetSpec::imagenet([64, 128, 256, 512]).with_se();
+        spec.graph(Shape::square(1, 224)).expect("a graph")
+    }
+
     #[test]
     fn names_are_those_of_the_frameworks() {
         let schemes = [
@@ -243,28 +251,77 @@ mod tests {
             Naming::PaddleStatic,
             Naming::Mmpretrain,
         ];
+        let params: BTreeMap<String, Param> = gated().params().map(|param| (param.name(), param)).collect();
         for names in NAMES {
+            let param = &params[names[0]];
             for (naming, name) in schemes.into_iter().zip(names) {
-                assert_eq!(naming.name_of(names[0]), *name);
+                assert_eq!(naming.name_of(&param.place, param.kind), *name);
             }
         }
     }
 
     #[test]
     fn whole_networks_map_to_distinct_names() {
-        let plain = HrnetSpec::imagenet([18, 36, 72, 144]);
-        let se = HrnetSpec::imagenet([64, 128, 256, 512]).with_se();
-        for (spec, count) in [(plain, 1627), (se, 2075)] {
-            let graph = spec.graph(Shape::square(1, 224)).expect("a graph");
+        let plain = HrnetSpec::imagenet([18, 36, 72, 144]).graph(Shape::square(1, 224));
+        for (graph, count) in [(plain.expect("a graph"), 1627), (gated(), 2075)] {
             for naming in Naming::ALL {
-                let names: BTreeSet<String> =
-                    graph.params().map(|param| naming.name_of(&param.name)).collect();
+                let name = |param: Param| naming.name_of(&param.place, param.kind);
+                let names: BTreeSet<String> = graph.params().map(name).collect();
                 assert_eq!(names.len(), count, "{naming:?}");
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let schemes = schemes(&names);
                 assert_eq!(schemes.len(), 1, "{naming:?}: {schemes:?}");
                 assert_eq!((schemes[0].naming, schemes[0].prefix.as_str()), (naming, ""));
             }
+        }
+    }
+
+    /// The CRC-32 of all names of the network with every kind of unit, each followed by a line feed: files out there have them.
+    #[test]
+    fn all_names_are_as_they_were() {
+        let graph = gated();
+        for (naming, expected) in [
+            (Naming::Paddle, 0xe98a_dcb0),
+            (Naming::Paddle2020, 0xb365_42d8),
+            (Naming::PaddleStatic, 0x01f1_669a),
+            (Naming::Timm, 0x8ebd_7333),
+            (Naming::Mmpretrain, 0x99df_65ba),
+        ] {
+            let names = graph
+                .params()
+                .map(|param| naming.name_of(&param.place, param.kind));
+            let text: String = names.map(|name| name + "\n").collect();
+            let found = crc32fast::hash(text.as_bytes());
+            assert_eq!(found, expected, "{naming:?}: {found:#x}");
+        }
+    }
+
+    #[test]
+    fn only_head_convolutions_have_a_bias_that_is_folded() {
+        let graph = gated();
+        let biases = |naming: Naming, kind: ParamKind| -> Vec<String> {
+            let params = graph.params().filter(|param| param.kind == kind);
+            params
+                .filter_map(|param| naming.head_bias(&param.place))
+                .collect()
+        };
+        let expected = [
+            "downsamp_modules.0.0.bias",
+            "downsamp_modules.1.0.bias",
+            "downsamp_modules.2.0.bias",
+            "final_layer.0.bias",
+        ];
+        assert_eq!(biases(Naming::Timm, ParamKind::ConvWeight), expected);
+        assert_eq!(biases(Naming::Timm, ParamKind::BnMean), expected);
+        assert_eq!(biases(Naming::Timm, ParamKind::LinearBias), [""; 0]);
+        assert_eq!(biases(Naming::Paddle, ParamKind::ConvWeight), [""; 0]);
+    }
+
+    #[test]
+    fn nodes_of_other_graphs_keep_their_names() {
+        for naming in Naming::ALL {
+            let mean = naming.name_of(&"stem".into(), ParamKind::BnMean);
+            assert_eq!(mean, "stem.running_mean");
         }
     }
 }

@@ -1,46 +1,46 @@
 //! PaddleClas's names of 2021 and since: a unit `P` of convolution and batch norm has `P.conv.weight` and
 //! `P.bn.{weight, bias, _mean, _variance}`.
 
-use super::place::{Layer, Parameter, Place};
+use hrnet::ParamKind;
+use hrnet::place::Unit;
 
-/// The name of the tensor that is this parameter of this layer there.
-pub(super) fn name(place: Place, layer: Layer, parameter: Parameter) -> String {
-    let unit = unit(place, layer);
-    match parameter {
-        Parameter::ConvWeight => format!("{unit}.conv.weight"),
-        Parameter::BnWeight => format!("{unit}.bn.weight"),
-        Parameter::BnBias => format!("{unit}.bn.bias"),
-        Parameter::BnMean => format!("{unit}.bn._mean"),
-        Parameter::BnVariance => format!("{unit}.bn._variance"),
-        Parameter::LinearWeight => format!("{unit}.weight"),
-        Parameter::LinearBias => format!("{unit}.bias"),
+use super::words::Words;
+
+pub(super) const WORDS: Words = Words {
+    unit,
+    conv: ".conv",
+    shortcut: ".conv_down",
+    gate: "",
+    squeeze: ".se.fc_squeeze",
+    excite: ".se.fc_excitation",
+    suffix,
+};
+
+fn suffix(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::ConvWeight => ".conv.weight",
+        ParamKind::BnWeight => ".bn.weight",
+        ParamKind::BnBias => ".bn.bias",
+        ParamKind::BnMean => ".bn._mean",
+        ParamKind::BnVariance => ".bn._variance",
+        ParamKind::LinearWeight => ".weight",
+        ParamKind::LinearBias => ".bias",
     }
 }
 
-fn unit(place: Place, layer: Layer) -> String {
-    let place = self::place(place);
-    match layer {
-        Layer::Only => place,
-        Layer::Numbered(number) => format!("{place}.conv{number}"),
-        Layer::Shortcut => format!("{place}.conv_down"),
-        Layer::Squeeze => format!("{place}.se.fc_squeeze"),
-        Layer::Excite => format!("{place}.se.fc_excitation"),
-    }
-}
-
-fn place(place: Place) -> String {
-    match place {
-        Place::Stem(number) => format!("conv_layer1_{number}"),
-        Place::Stage1 { block } => format!("layer1.{block}"),
-        Place::Transition { number: 1, branch } => format!("conv_tr1_{}", branch + 1),
-        Place::Transition { number, .. } => format!("conv_tr{number}"),
-        Place::Block {
+fn unit(unit: Unit) -> Option<String> {
+    Some(match unit {
+        Unit::Stem => "conv_layer1".into(),
+        Unit::StageOne { block } => format!("layer1.{block}"),
+        Unit::Transition { number: 1, branch } => format!("conv_tr1_{}", branch + 1),
+        Unit::Transition { number, .. } => format!("conv_tr{number}"),
+        Unit::Block {
             stage,
             module,
             branch,
             block,
         } => format!("st{stage}.stage_func_list.{module}.basic_block_list.{branch}.{block}"),
-        Place::Fuse {
+        Unit::ExchangeTerm {
             stage,
             module,
             output,
@@ -50,11 +50,12 @@ fn place(place: Place) -> String {
             let index = fuse_index(stage, output, from) + step.unwrap_or(0);
             format!("st{stage}.stage_func_list.{module}.fuse_func.residual_func_list.{index}")
         }
-        Place::Widen { branch } => format!("last_cls.func_list.{branch}"),
-        Place::Lower { branch } => format!("cls_head_conv_list.{branch}"),
-        Place::Last => "conv_last".into(),
-        Place::Classifier => "fc".into(),
-    }
+        Unit::ExchangeOutput { .. } => return None,
+        Unit::HeadBlock { branch } => format!("last_cls.func_list.{branch}"),
+        Unit::HeadDown { from } => format!("cls_head_conv_list.{from}"),
+        Unit::HeadFinal => "conv_last".into(),
+        Unit::Classifier => "fc".into(),
+    })
 }
 
 /// Returns the index of the first layer from branch `from` to `output` in Paddle's flat list, which runs over outputs, then

@@ -1,53 +1,54 @@
 //! PaddleClas's names of 2020, when networks were first built layer by layer: a unit `P` of convolution and batch norm
 //! has `P._conv.weight` and `P._batch_norm.{weight, bias, _mean, _variance}`. PaddleHub's copies have them too.
 
+use hrnet::ParamKind;
+use hrnet::place::Unit;
+
 use super::paddle_static;
-use super::place::{Layer, Parameter, Place};
+use super::words::Words;
 
-/// The name of the tensor that is this parameter of this layer there.
-pub(super) fn name(place: Place, layer: Layer, parameter: Parameter) -> String {
-    let unit = unit(place, layer);
-    match parameter {
-        Parameter::ConvWeight => format!("{unit}._conv.weight"),
-        Parameter::BnWeight => format!("{unit}._batch_norm.weight"),
-        Parameter::BnBias => format!("{unit}._batch_norm.bias"),
-        Parameter::BnMean => format!("{unit}._batch_norm._mean"),
-        Parameter::BnVariance => format!("{unit}._batch_norm._variance"),
-        Parameter::LinearWeight => format!("{unit}.weight"),
-        Parameter::LinearBias => format!("{unit}.bias"),
+pub(super) const WORDS: Words = Words {
+    unit,
+    conv: ".conv",
+    shortcut: ".conv_down",
+    gate: "",
+    squeeze: ".se.squeeze",
+    excite: ".se.excitation",
+    suffix,
+};
+
+fn suffix(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::ConvWeight => "._conv.weight",
+        ParamKind::BnWeight => "._batch_norm.weight",
+        ParamKind::BnBias => "._batch_norm.bias",
+        ParamKind::BnMean => "._batch_norm._mean",
+        ParamKind::BnVariance => "._batch_norm._variance",
+        ParamKind::LinearWeight => ".weight",
+        ParamKind::LinearBias => ".bias",
     }
 }
 
-fn unit(place: Place, layer: Layer) -> String {
-    let place = self::place(place);
-    match layer {
-        Layer::Only => place,
-        Layer::Numbered(number) => format!("{place}.conv{number}"),
-        Layer::Shortcut => format!("{place}.conv_down"),
-        Layer::Squeeze => format!("{place}.se.squeeze"),
-        Layer::Excite => format!("{place}.se.excitation"),
-    }
-}
-
-/// Most modules carry the static name of what is in them, counted from 1.
-fn place(place: Place) -> String {
-    let name = paddle_static::place(place);
-    match place {
-        Place::Stem(_) => format!("conv_{name}"),
-        Place::Stage1 { .. } => format!("la1.bb_{name}"),
-        Place::Transition { number, .. } => format!("tr{number}.transition_{name}"),
-        Place::Block { stage, module, .. } => {
+/// Most units carry their static name, below modules that count from 1.
+fn unit(unit: Unit) -> Option<String> {
+    let name = paddle_static::unit(unit)?;
+    Some(match unit {
+        Unit::Stem => format!("conv_{name}"),
+        Unit::StageOne { .. } => format!("la1.bb_{name}"),
+        Unit::Transition { number, .. } => format!("tr{number}.transition_{name}"),
+        Unit::Block { stage, module, .. } => {
             format!("st{stage}.stage_st{stage}_{}.branches_func.bb_{name}", module + 1)
         }
-        Place::Fuse { stage, module, .. } => {
+        Unit::ExchangeTerm { stage, module, .. } => {
             format!(
                 "st{stage}.stage_st{stage}_{}.fuse_func.residual_{name}",
                 module + 1
             )
         }
-        Place::Widen { branch } => format!("last_cls.conv_cls_head_conv_{}", branch + 1),
-        Place::Lower { .. } => name,
-        Place::Last => "conv_last".into(),
-        Place::Classifier => "out".into(),
-    }
+        Unit::ExchangeOutput { .. } => return None,
+        Unit::HeadBlock { branch } => format!("last_cls.conv_cls_head_conv_{}", branch + 1),
+        Unit::HeadDown { .. } => name,
+        Unit::HeadFinal => "conv_last".into(),
+        Unit::Classifier => "out".into(),
+    })
 }

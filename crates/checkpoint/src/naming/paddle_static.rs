@@ -1,39 +1,39 @@
 //! The names of Paddle's static graphs of 2019, all in one flat space: a unit `P` of convolution and batch norm has
 //! `P_weights` and `P_bn_{scale, offset, mean, variance}`.
 
-use super::place::{Layer, Parameter, Place};
+use hrnet::ParamKind;
+use hrnet::place::Unit;
 
-/// The name of the tensor that is this parameter of this layer there.
-pub(super) fn name(place: Place, layer: Layer, parameter: Parameter) -> String {
-    let unit = unit(place, layer);
-    match parameter {
-        Parameter::ConvWeight | Parameter::LinearWeight => format!("{unit}_weights"),
-        Parameter::BnWeight => format!("{unit}_bn_scale"),
-        Parameter::BnBias => format!("{unit}_bn_offset"),
-        Parameter::BnMean => format!("{unit}_bn_mean"),
-        Parameter::BnVariance => format!("{unit}_bn_variance"),
-        Parameter::LinearBias => format!("{unit}_offset"),
+use super::words::Words;
+
+pub(super) const WORDS: Words = Words {
+    unit,
+    conv: "_conv",
+    shortcut: "_downsample",
+    gate: "fc",
+    squeeze: "_sqz",
+    excite: "_exc",
+    suffix,
+};
+
+fn suffix(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::ConvWeight | ParamKind::LinearWeight => "_weights",
+        ParamKind::BnWeight => "_bn_scale",
+        ParamKind::BnBias => "_bn_offset",
+        ParamKind::BnMean => "_bn_mean",
+        ParamKind::BnVariance => "_bn_variance",
+        ParamKind::LinearBias => "_offset",
     }
 }
 
-fn unit(place: Place, layer: Layer) -> String {
-    let place = self::place(place);
-    match layer {
-        Layer::Only => place,
-        Layer::Numbered(number) => format!("{place}_conv{number}"),
-        Layer::Shortcut => format!("{place}_downsample"),
-        Layer::Squeeze => format!("fc{place}_sqz"),
-        Layer::Excite => format!("fc{place}_exc"),
-    }
-}
-
-/// The name of a place; here all count from 1.
-pub(super) fn place(place: Place) -> String {
-    match place {
-        Place::Stem(number) => format!("layer1_{number}"),
-        Place::Stage1 { block } => format!("layer2_{}", block + 1),
-        Place::Transition { number, branch } => format!("tr{number}_layer_{}", branch + 1),
-        Place::Block {
+/// Returns the name of a unit that has parameters; here all numbers count from 1.
+pub(super) fn unit(unit: Unit) -> Option<String> {
+    Some(match unit {
+        Unit::Stem => "layer1".into(),
+        Unit::StageOne { block } => format!("layer2_{}", block + 1),
+        Unit::Transition { number, branch } => format!("tr{number}_layer_{}", branch + 1),
+        Unit::Block {
             stage,
             module,
             branch,
@@ -44,7 +44,7 @@ pub(super) fn place(place: Place) -> String {
             branch + 1,
             block + 1
         ),
-        Place::Fuse {
+        Unit::ExchangeTerm {
             stage,
             module,
             output,
@@ -54,10 +54,11 @@ pub(super) fn place(place: Place) -> String {
             let step = step.map_or_else(String::new, |step| format!("_{}", step + 1));
             format!("st{stage}_{}_layer_{}_{}{step}", module + 1, output + 1, from + 1)
         }
+        Unit::ExchangeOutput { .. } => return None,
         // PaddleClas joins `cls_head` and `conv_` without a bar.
-        Place::Widen { branch } => format!("cls_headconv_{}", branch + 1),
-        Place::Lower { branch } => format!("cls_head_add{}", branch + 1),
-        Place::Last => "cls_head_last_conv".into(),
-        Place::Classifier => "fc".into(),
-    }
+        Unit::HeadBlock { branch } => format!("cls_headconv_{}", branch + 1),
+        Unit::HeadDown { from } => format!("cls_head_add{}", from + 1),
+        Unit::HeadFinal => "cls_head_last_conv".into(),
+        Unit::Classifier => "fc".into(),
+    })
 }

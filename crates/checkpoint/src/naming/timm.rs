@@ -1,36 +1,15 @@
-/// The running mean that a head convolution's bias is taken off: batch norm subtracts the mean from a convolution's
-/// output, so a bias in front of it is a mean that is smaller by as much.
-pub(super) fn folded_bias(name: &str) -> Option<String> {
-    let conv = name.strip_suffix(".0.bias")?;
-    let in_head = conv == "final_layer" || conv.strip_prefix("downsamp_modules.").is_some_and(is_index);
-    in_head.then(|| format!("{conv}.1.running_mean"))
-}
+use hrnet::Place;
+use hrnet::place::{Layer, Role, Unit};
 
-fn is_index(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_head_convolutions_have_a_bias_to_fold() {
-        assert_eq!(
-            folded_bias("final_layer.0.bias").as_deref(),
-            Some("final_layer.1.running_mean")
-        );
-        assert_eq!(
-            folded_bias("downsamp_modules.2.0.bias").as_deref(),
-            Some("downsamp_modules.2.1.running_mean")
-        );
-        for name in [
-            "classifier.bias",
-            "conv1.bias",
-            "downsamp_modules.x.0.bias",
-            "final_layer.1.bias",
-        ] {
-            assert_eq!(folded_bias(name), None, "{name}");
-        }
+/// Returns the name of the bias that Microsoft's networks have at a convolution of the head, for the convolution and for
+/// the batch norm behind it. Batch norm subtracts its running mean from the convolution's output, so such a bias is a mean
+/// that is smaller by as much.
+pub(super) fn head_bias(place: &Place) -> Option<String> {
+    match place {
+        Place::In(
+            unit @ (Unit::HeadDown { .. } | Unit::HeadFinal),
+            Role::Conv(Layer::Only) | Role::BatchNorm(Layer::Only),
+        ) => Some(format!("{}.bias", unit.at(Role::Conv(Layer::Only)))),
+        _ => None,
     }
 }

@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hrnet::{Graph, HeadSpec, HrnetSpec, SeededWeights, Shape, StageOneSpec, WeightSource};
+use checkpoint::Naming;
+use hrnet::{Graph, HeadSpec, HrnetSpec, Param, SeededWeights, Shape, StageOneSpec, WeightSource};
 
 /// The path of a file of `fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -36,15 +37,29 @@ pub fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
     spec.graph(Shape::square(1, 32)).expect("a tiny graph")
 }
 
+/// The parameter of a graph with this canonical name.
+pub fn param(graph: &Graph, name: &str) -> Param {
+    graph
+        .params()
+        .find(|param| param.name() == name)
+        .unwrap_or_else(|| panic!("{name}"))
+}
+
+/// Returns a scheme's name of the parameter with this canonical name.
+pub fn name_of(naming: Naming, graph: &Graph, name: &str) -> String {
+    let param = param(graph, name);
+    naming.name_of(&param.place, param.kind)
+}
+
 /// Asserts that the source gives the seeded value of every parameter, to the bit.
 pub fn assert_seeded(weights: &dyn WeightSource, graph: &Graph, except: &[&str]) {
     let seeded = SeededWeights::new(0);
     for param in graph
         .params()
-        .filter(|param| !except.contains(&param.name.as_str()))
+        .filter(|param| !except.contains(&param.name().as_str()))
     {
         let expected = seeded.load(&param).expect("seeded");
         let found = weights.load(&param).expect("in the file");
-        assert_eq!(found, expected, "{}", param.name);
+        assert_eq!(found, expected, "{}", param.name());
     }
 }

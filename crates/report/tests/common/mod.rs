@@ -127,7 +127,7 @@ pub fn layers(day: &str) -> LayerTimes {
         };
         let work = profile.macs.0.max(node.shape.elements() as u64 / 4);
         Some(StepTimes {
-            layer: node.name.clone(),
+            layer: node.name(),
             kind: node.op.name().into(),
             macs: profile.macs.0,
             operands: (profile.macs.0 > 0).then_some(Precision::F32),

@@ -76,9 +76,9 @@ impl Calibrator {
     pub fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let layers = graph.nodes().iter().filter_map(|node| {
             let Op::Conv(conv) = node.op else { return None };
-            Some((node.name.clone(), Seen::new(conv.inputs)))
+            Some((node.name(), Seen::new(conv.inputs)))
         });
-        let values = other_values(graph).map(|node| (node.name.clone(), Histogram::new()));
+        let values = other_values(graph).map(|node| (node.name(), Histogram::new()));
         Ok(Self {
             network: Observed::new(graph, weights)?,
             layers: layers.collect(),

@@ -211,8 +211,8 @@ impl Calibration {
         }
         let reads = |reader: &&Node| matches!(reader.op, Op::Conv(_)) && reader.inputs.contains(&id);
         match graph.nodes().iter().find(reads) {
-            Some(reader) => self.range(&reader.name),
-            None => self.values.get(&node.name).copied(),
+            Some(reader) => self.range(&reader.name()),
+            None => self.values.get(&node.name()).copied(),
         }
     }
 
@@ -228,7 +228,7 @@ impl Calibration {
     pub fn check(&self, graph: &Graph) -> Result<(), CalibrationError> {
         for node in graph.nodes() {
             let Op::Conv(conv) = node.op else { continue };
-            let name = &node.name;
+            let name = &node.name();
             match self.layers.get(name) {
                 None => {
                     let what = format!("it has no range of layer `{name}`");

@@ -50,10 +50,10 @@ impl Observed {
     pub(crate) fn new(graph: &Graph, weights: &dyn WeightSource) -> Result<Self, RuntimeError> {
         let options = Options::new(Precision::F32).threads(std::num::NonZeroUsize::MIN);
         let plan = Plan::with_sums_apart(graph).map_err(|reason| EXACT.failed(reason))?;
-        let names: Vec<&str> = other_values(graph).map(|node| node.name.as_str()).collect();
+        let names: Vec<String> = other_values(graph).map(Node::name).collect();
         let other = |step: &PlanStep| {
-            let node = graph.node(plan.values[step.output?]);
-            names.contains(&node.name.as_str()).then(|| node.name.clone())
+            let name = graph.node(plan.values[step.output?]).name();
+            names.contains(&name).then_some(name)
         };
         let others = plan.steps.iter().map(other).collect();
         let mut session = EXACT.session(&plan, graph, weights, &options, Choice::plain())?;

@@ -31,7 +31,7 @@ pub(super) fn chosen(
 ) -> ChosenOf {
     let choose = |(node, layer): (NodeId, Layer)| {
         let signed = !graph.is_non_negative(graph.node(node).inputs[0]);
-        let name = &graph.node(node).name;
+        let name = &graph.node(node).name();
         let kept = calibration.is_some_and(|calibration| calibration.keeps(name));
         let (layer, algorithm) = choice.of(layer, signed || kept);
         let seen = calibration.and_then(|calibration| {
@@ -192,7 +192,7 @@ mod tests {
             let layers = layers(&plan, &graph);
             let chosen = chosen(layers, &graph, choice, Some(&calibration));
             let format =
-                |(node, chosen): (&NodeId, &Chosen)| (graph.node(*node).name.clone(), chosen.packing.format);
+                |(node, chosen): (&NodeId, &Chosen)| (graph.node(*node).name(), chosen.packing.format);
             chosen.iter().map(format).collect::<BTreeMap<_, _>>()
         };
         let (before, after) = (formats(""), formats("conv2"));

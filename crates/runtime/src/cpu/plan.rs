@@ -136,7 +136,7 @@ impl Plan {
         let mut planner = Planner {
             graph,
             fuses_sums,
-            uses: graph.uses(),
+            uses: graph.consumer_counts(),
             states: Vec::with_capacity(graph.nodes().len()),
             plan: Self {
                 steps: Vec::new(),
@@ -175,7 +175,7 @@ impl Plan {
         };
         self.steps
             .iter()
-            .map(|step| graph.node(node(step)).name.clone())
+            .map(|step| graph.node(node(step)).name())
             .collect()
     }
 }
@@ -208,7 +208,7 @@ impl Planner<'_> {
                 if !matches!(self.states[conv.index()], State::Folded) {
                     return Err(format!(
                         "`{}` is a batch norm without a convolution of its own",
-                        node.name
+                        node.name()
                     ));
                 }
                 let from = self.value(self.graph.node(conv).inputs[0]);

@@ -174,7 +174,7 @@ impl<'a> Walker<'a> {
     fn rounded(&self, conv: NodeId, batch_norm: Option<&Node>, values: &[Vec<f64>]) -> Vec<f64> {
         let node = self.graph.node(conv);
         let folded = match batch_norm {
-            None if self.graph.folds_into_next(conv, &self.graph.uses()) => return Vec::new(),
+            None if self.graph.folds_into_next(conv, &self.graph.consumer_counts()) => return Vec::new(),
             None => FoldedConv {
                 weight: self.weights.load(&node.params()[0]).expect("seeded").into_owned(),
                 bias: vec![0.0; node.shape.c],
@@ -190,7 +190,7 @@ impl<'a> Walker<'a> {
     /// A convolution by its definition.
     fn convolved(&self, node: &Node, input: &[f64], weights: &[f64], bias: &[f64]) -> Vec<f64> {
         let Op::Conv(conv) = node.op else {
-            panic!("{} is no convolution", node.name)
+            panic!("{} is no convolution", node.place)
         };
         let s = self.graph.node(node.inputs[0]).shape;
         let pad = conv.padding();

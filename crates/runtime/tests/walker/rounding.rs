@@ -74,7 +74,10 @@ impl<'a> Rounding<'a> {
 
     /// The operands of a convolution that reads `input`.
     pub fn operands(&self, graph: &Graph, conv: &Node, input: &[f64], folded: &FoldedConv) -> Operands {
-        let (format, algorithm) = self.kernels.get(&conv.name).expect("a step of each convolution");
+        let (format, algorithm) = self
+            .kernels
+            .get(&conv.name())
+            .expect("a step of each convolution");
         let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
         let bias = wide(&folded.bias);
         let filtered = algorithm.starts_with("winograd") || algorithm.starts_with("polyphase");
@@ -109,7 +112,7 @@ impl<'a> Rounding<'a> {
         (format, algorithm): (Format, &str),
     ) -> Operands {
         let Op::Conv(shape) = conv.op else {
-            panic!("{} is no convolution", conv.name)
+            panic!("{} is no convolution", conv.place)
         };
         let signed = !graph.is_non_negative(conv.inputs[0]);
         let limit: f32 = match (format, algorithm, signed) {
@@ -118,7 +121,7 @@ impl<'a> Rounding<'a> {
             (_, "winograd4", false) => 3640.0,
             _ => 8191.0,
         };
-        let steps = self.steps(&conv.name, format, limit);
+        let steps = self.steps(&conv.name(), format, limit);
         let from = graph.node(conv.inputs[0]).shape;
         let plane = from.h * from.w;
         let least = if signed { -limit } else { 0.0 };
@@ -133,7 +136,7 @@ impl<'a> Rounding<'a> {
             bias: folded.bias.iter().map(|b| f64::from(*b)).collect(),
         };
         let taps = shape.kernel * shape.kernel;
-        let means = &self.channels(&conv.name).means;
+        let means = &self.channels(&conv.name()).means;
         for (output, weights) in folded.weight.chunks_exact(shape.inputs * taps).enumerate() {
             let taken_over: Vec<f32> = weights
                 .iter()

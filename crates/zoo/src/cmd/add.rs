@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use checkpoint::{Naming, TensorFile};
 use clap::Args;
-use hrnet::Shape;
+use hrnet::place::{Layer, Role, Unit};
+use hrnet::{ParamKind, Place, Shape};
 use registry::{NEW_MANIFEST, NewVariant, Variant, Zoo};
 
 use crate::context::Context;
@@ -162,18 +163,26 @@ impl Told {
             return Self::default();
         };
         // What is before every name of a file is of no matter here.
-        let channels = |canonical: &str| {
-            let name = naming.name_of(canonical);
+        let channels = |place: Place, kind: ParamKind| {
+            let name = naming.name_of(&place, kind);
             let mut tensors = file.tensors.iter();
             let (_, tensor) = tensors.find(|(key, _)| key.ends_with(&name))?;
             tensor.shape.first().copied()
         };
         let branches = 0..4;
-        let width = |branch: usize| channels(&format!("stage4.0.branches.{branch}.0.conv1.weight"));
+        let width = |branch: usize| {
+            let block = Unit::Block {
+                stage: 4,
+                module: 0,
+                branch,
+                block: 0,
+            };
+            channels(block.at(Role::Conv(Layer::Numbered(1))), ParamKind::ConvWeight)
+        };
         Self {
             naming: Some(naming),
             widths: branches.map(width).collect(),
-            classes: channels("classifier.bias"),
+            classes: channels(Unit::Classifier.at(Role::Linear), ParamKind::LinearBias),
         }
     }
 

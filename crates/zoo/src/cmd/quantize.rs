@@ -140,7 +140,7 @@ impl Quantize {
     /// Refuses names in --keep that match no layer.
     fn check_kept(&self, graph: &Graph) -> Result<(), Failure> {
         for pattern in &self.keep {
-            let matches = |node: &Node| matches!(node.op, Op::Conv(_)) && pattern.matches(&node.name);
+            let matches = |node: &Node| matches!(node.op, Op::Conv(_)) && pattern.matches(&node.name());
             if !graph.nodes().iter().any(matches) {
                 let what = format!("--keep {pattern}: no convolution of {} has this name", self.name);
                 let advice = "`zoo show NAME --layers` lists them";

@@ -43,7 +43,7 @@ struct Shown<'a> {
     input: String,
     counts: Vec<(CountingRule, u64)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    layers: Vec<Layer<'a>>,
+    layers: Vec<Layer>,
 }
 
 #[derive(Serialize)]
@@ -83,8 +83,8 @@ impl<'a> Weights<'a> {
 }
 
 #[derive(Serialize)]
-struct Layer<'a> {
-    name: &'a str,
+struct Layer {
+    name: String,
     op: &'static str,
     shape: String,
     parameters: u64,
@@ -134,11 +134,11 @@ fn plan(graph: &Graph, precision: Precision) -> Result<String, Failure> {
         .ok_or_else(|| Failure::new(Exit::Other, format!("backend {} makes no plan", backend.name())))
 }
 
-fn layers(graph: &Graph) -> Vec<Layer<'_>> {
+fn layers(graph: &Graph) -> Vec<Layer> {
     graph
         .node_profiles()
         .map(|(_, node, profile)| Layer {
-            name: &node.name,
+            name: node.name(),
             op: node.op.name(),
             shape: node.shape.to_string(),
             parameters: (profile.trainable + profile.state).0,
@@ -217,7 +217,7 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         let rows = shown.layers.iter().map(|layer| {
             let count = |n: u64| if n == 0 { String::new() } else { grouped(n) };
             vec![
-                layer.name.into(),
+                layer.name.clone(),
                 layer.op.into(),
                 layer.shape.clone(),
                 count(layer.parameters),
