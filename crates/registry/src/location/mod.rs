@@ -1,11 +1,18 @@
-use std::error::Error;
-use std::ffi::{OsStr, OsString};
+//! Places of files: on this machine, or in a bucket.
+
+mod error;
+mod walk;
+
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "object-store")]
 use std::sync::Arc;
+
+pub use error::{Fault, LocationError, ParseLocationError};
 
 #[cfg(feature = "object-store")]
 use crate::bucket::Bucket;
@@ -24,14 +31,6 @@ enum Place {
     /// The key has no slash at its ends.
     #[cfg(feature = "object-store")]
     Bucket(Arc<Bucket>, String),
-}
-
-/// Text that does not name a location. Passwords and signatures in it are not shown.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a place for files: {reason}")]
-pub struct ParseLocationError {
-    text: String,
-    reason: String,
 }
 
 /// The kind of thing at a location.
@@ -54,80 +53,6 @@ pub struct Listed {
     pub bytes: u64,
     /// Itself.
     pub location: Location,
-}
-
-/// A location that could not be read or written.
-#[derive(Clone, Debug)]
-pub struct LocationError {
-    place: String,
-    /// The failure, with its causes.
-    pub reason: String,
-    /// The kind of failure.
-    pub fault: Fault,
-    /// The file system's error. A store's error is in `reason`, without the secrets that its own text may hold.
-    source: Option<Arc<io::Error>>,
-}
-
-impl fmt::Display for LocationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.reason)
-    }
-}
-
-/// Equal if they say the same: the error of the file system has no equality.
-impl PartialEq for LocationError {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.place, &self.reason, self.fault) == (&other.place, &other.reason, other.fault)
-    }
-}
-
-impl Eq for LocationError {}
-
-impl Error for LocationError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_deref()?)
-    }
-}
-
-/// Why a location could not be read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The bucket, the object or the part of it that was asked for is not there.
-    Absent,
-    /// The store wants other keys, or none were found.
-    Forbidden,
-    /// The network or the store failed, after several tries.
-    Network,
-    /// The file system said no.
-    Disk,
-}
-
-impl LocationError {
-    pub(crate) fn new(place: impl fmt::Display, fault: Fault, reason: impl Into<String>) -> Self {
-        Self {
-            place: place.to_string(),
-            reason: reason.into(),
-            fault,
-            source: None,
-        }
-    }
-
-    pub(crate) fn disk(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |error| {
-            let failure = Self::new(path.display(), Fault::Disk, error.to_string());
-            let source = Some(Arc::new(error));
-            Self { source, ..failure }
-        }
-    }
-
-    /// The failure of a [`Reader`] that caused the error of its caller.
-    pub fn behind(error: &io::Error) -> Option<&Self> {
-        let inner = error.get_ref()?;
-        match inner.downcast_ref() {
-            Some(found) => Some(found),
-            None => Self::behind(inner.source()?.downcast_ref()?),
-        }
-    }
 }
 
 impl From<PathBuf> for Location {
@@ -281,26 +206,19 @@ impl Location {
     /// # Errors
     /// If they cannot be listed.
     pub fn files(&self, levels: usize) -> Result<Vec<Listed>, LocationError> {
-        let mut found = Vec::new();
-        match &self.0 {
-            Place::Disk(path) => {
-                let mut walk = Walk {
-                    above: Vec::new(),
-                    found,
-                };
-                walk.folder(path, "", levels)?;
-                found = walk.found;
-            }
+        let mut found = match &self.0 {
+            Place::Disk(path) => walk::files(path, levels)?,
             #[cfg(feature = "object-store")]
             Place::Bucket(bucket, key) => {
                 let listed = bucket.below(key, levels)?.into_iter();
-                found.extend(listed.map(|(name, bytes)| Listed {
+                let listed = listed.map(|(name, bytes)| Listed {
                     location: self.join(&name),
                     name,
                     bytes,
-                }));
+                });
+                listed.collect()
             }
-        }
+        };
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
@@ -370,53 +288,6 @@ impl Location {
     }
 }
 
-/// A walk through folders.
-struct Walk {
-    /// The folders that the one at hand is in, without links.
-    above: Vec<PathBuf>,
-    found: Vec<Listed>,
-}
-
-impl Walk {
-    fn folder(&mut self, folder: &Path, name: &str, levels: usize) -> Result<(), LocationError> {
-        let disk = LocationError::disk(folder);
-        let real = fs::canonicalize(folder).map_err(&disk)?;
-        if self.above.contains(&real) {
-            return Ok(());
-        }
-        self.above.push(real);
-        for entry in fs::read_dir(folder).map_err(&disk)? {
-            let path = entry.map_err(&disk)?.path();
-            let name = format!("{name}{}", shown(path.file_name().unwrap_or_default()));
-            match fs::metadata(&path) {
-                Ok(about) if about.is_dir() && levels > 1 => {
-                    self.folder(&path, &format!("{name}/"), levels - 1)?;
-                }
-                Ok(about) if about.is_dir() => {}
-                about => self.found.push(Listed {
-                    name,
-                    bytes: about.map_or(0, |about| about.len()),
-                    location: path.into(),
-                }),
-            }
-        }
-        self.above.pop();
-        Ok(())
-    }
-}
-
-/// A name as text, in which bytes that are none are written as `\xff`, so that unlike names stay unlike.
-fn shown(name: &OsStr) -> String {
-    let chunks = name.as_encoded_bytes().utf8_chunks();
-    chunks.fold(String::new(), |mut text, chunk| {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,25 +330,6 @@ mod tests {
         );
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_link_to_a_folder_above_is_not_followed_and_names_that_are_no_text_stay_unlike() {
-        use std::os::unix::ffi::OsStrExt;
-        let folder = tempfile::tempdir().expect("a folder");
-        let deep = folder.path().join("a/b");
-        fs::create_dir_all(&deep).expect("made");
-        std::os::unix::fs::symlink(folder.path(), deep.join("round")).expect("a link");
-        std::os::unix::fs::symlink(&deep, folder.path().join("other")).expect("a link");
-        for name in [&b"\xff"[..], b"\xfe"] {
-            fs::write(deep.join(OsStr::from_bytes(name)), "x").expect("written");
-        }
-        let listed = Location::from(folder.path().to_owned())
-            .files(usize::MAX)
-            .expect("listed");
-        let names: Vec<String> = listed.into_iter().map(|file| file.name).collect();
-        assert_eq!(names, [r"a/b/\xfe", r"a/b/\xff", r"other/\xfe", r"other/\xff"]);
-    }
-
     #[test]
     fn urls_that_are_no_place_are_refused() {
         let error = |text: &str| Location::parse(text.into()).expect_err(text).to_string();
@@ -489,22 +341,5 @@ mod tests {
             assert!(error("s3:///x").contains("BUCKET/KEY"));
             assert!(error("s3://bucket/a/../b").contains("a/../b"));
         }
-    }
-
-    #[test]
-    fn a_failure_is_found_behind_the_errors_around_it() {
-        let failure = LocationError::new("s3://b/x", Fault::Network, "cut");
-        let around = io::Error::other(failure.clone());
-        let found = LocationError::behind(&around).expect("found");
-        assert_eq!(
-            (found.fault, found.to_string()),
-            (failure.fault, failure.to_string())
-        );
-        assert!(LocationError::behind(&io::Error::other("else")).is_none());
-        let disk = LocationError::disk(Path::new("x"))(io::ErrorKind::NotFound.into());
-        let source = disk
-            .source()
-            .and_then(|source| source.downcast_ref::<io::Error>());
-        assert_eq!(source.expect("kept").kind(), io::ErrorKind::NotFound);
     }
 }
