@@ -59,7 +59,7 @@ mod tests {
                 "crates/kernels/src/engine/slots.rs",
             ),
             (
-                "/home/u/.cargo/registry/src/index.crates.io-1949/png-0.18/src/decoder.rs",
+                "/home/u/.cargo/registry/src/index.example.org-1949/png-0.18/src/decoder.rs",
                 "png-0.18/src/decoder.rs",
             ),
             (
