@@ -42,7 +42,7 @@ pub enum EvalError {
     Other {
         /// The file.
         path: PathBuf,
-        /// The first difference.
+        /// The settings that differ, each with both values.
         difference: String,
     },
 }

@@ -28,7 +28,7 @@ pub enum MergeError {
         path: PathBuf,
         /// The part with which it is compared.
         first: PathBuf,
-        /// The first difference.
+        /// The settings that differ, each with both values.
         difference: String,
     },
     /// Two answers to one image.

@@ -26,8 +26,11 @@ pub use order::{Shard, order};
 pub use summary::{Held, Pace, Share, Summary};
 pub use tally::Tally;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hrnet::Precision;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Provenance, WeightsCheck};
 
@@ -67,14 +70,13 @@ pub struct DataSet {
 }
 
 impl Key {
-    /// The first difference from another key, with both values.
+    /// The settings that differ from those of another key, each with both values; `None` if all are the same.
     pub fn difference(&self, other: &Self) -> Option<String> {
         let facts = |key: &Self| {
             [
                 ("variant", key.variant.clone()),
                 ("weights", key.weights.clone()),
                 ("calibration", key.calibration.clone().unwrap_or("none".into())),
-                ("preprocessing", key.preprocess.clone()),
                 ("precision", key.precision.to_string()),
                 ("backend", key.backend.clone()),
                 ("batch size", key.batch.to_string()),
@@ -85,11 +87,49 @@ impl Key {
             ]
         };
         let pairs = facts(self).into_iter().zip(facts(other));
-        pairs
-            .into_iter()
-            .find(|((_, this), (_, other))| this != other)
-            .map(|((name, this), (_, other))| format!("{name}: expected {this}, found {other}"))
+        let mut told: Vec<String> = pairs
+            .filter(|((_, this), (_, other))| this != other)
+            .map(|((name, this), (_, other))| unlike(name, &this, &other))
+            .collect();
+        told.extend(preprocessing(&self.preprocess, &other.preprocess));
+        (!told.is_empty()).then(|| told.join("; "))
     }
+}
+
+/// The settings that differ between two ways to prepare images: field by field if both are `{…} by DECODER`, as this program
+/// writes them.
+fn preprocessing(this: &str, other: &str) -> Vec<String> {
+    let fields = |text: &str| {
+        let (json, decoder) = text.split_at(text.rfind('}')? + 1);
+        let mut fields: BTreeMap<String, Value> = serde_json::from_str(json).ok()?;
+        fields.insert("decoder".into(), decoder.trim_start_matches(" by ").into());
+        Some(fields)
+    };
+    match (fields(this), fields(other)) {
+        _ if this == other => Vec::new(),
+        (Some(these), Some(others)) => {
+            let names: BTreeSet<&String> = these.keys().chain(others.keys()).collect();
+            let shown = |fields: &BTreeMap<String, Value>, name| match fields.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                Some(value) => value.to_string(),
+                None => "none".into(),
+            };
+            let differing = names
+                .into_iter()
+                .filter(|name| these.get(*name) != others.get(*name));
+            differing
+                .map(|name| {
+                    let name_shown = format!("preprocessing's {name}");
+                    unlike(&name_shown, &shown(&these, name), &shown(&others, name))
+                })
+                .collect()
+        }
+        _ => vec![unlike("preprocessing", this, other)],
+    }
+}
+
+fn unlike(name: &str, this: &str, other: &str) -> String {
+    format!("{name}: expected {this}, found {other}")
 }
 
 /// The first line of a file of answers.
@@ -197,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_difference_of_two_keys_is_told_with_both_values() {
+    fn each_setting_that_differs_is_told_with_both_values() {
         let key = header(5, Shard::WHOLE).key;
         assert_eq!(key.difference(&key), None);
         let other = Key {
@@ -206,7 +246,28 @@ mod tests {
             ..key.clone()
         };
         let told = key.difference(&other).expect("different");
-        assert_eq!(told, "weights: expected seeded:0, found seeded:1");
+        assert_eq!(
+            told,
+            "weights: expected seeded:0, found seeded:1; batch size: expected 4, found 8"
+        );
+        let prepared = |profile: &str| Key {
+            preprocess: profile.into(),
+            ..key.clone()
+        };
+        let profile = r#"{"id":"a","crop":224,"interpolation":"bilinear","mean":[0.485,0.456]} by jpeg 1"#;
+        let larger = prepared(&profile.replace("224", "288").replace("jpeg 1", "jpeg 2"));
+        assert_eq!(
+            prepared(profile).difference(&larger).expect("different"),
+            "preprocessing's crop: expected 224, found 288; preprocessing's decoder: expected jpeg 1, found jpeg 2"
+        );
+        assert_eq!(
+            prepared("old")
+                .difference(&larger)
+                .expect("different")
+                .matches("expected old, found {")
+                .count(),
+            1
+        );
         let calibrated = Key {
             calibration: Some("0123".into()),
             ..key.clone()
