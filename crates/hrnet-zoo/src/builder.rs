@@ -162,7 +162,10 @@ impl Builder {
         let named = zoo.named(&self.name)?;
         let cache = Cache::new(self.cache_folder());
         let lock = Lock::in_force(&cache, self.manifest.as_deref(), zoo.extends)?;
-        let door = Door::new(&cache, lock);
+        let mut door = Door::new(&cache, lock);
+        if let Some(manifest) = &self.manifest {
+            door = door.for_manifest(manifest, &zoo);
+        }
         // The parameters do not depend on the size of images.
         let graph = named
             .variant

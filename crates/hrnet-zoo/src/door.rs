@@ -5,11 +5,11 @@
 //! compared with its checksum as it is loaded. In every other case the published file is read and hashed in full.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use checkpoint::{TensorFile, open_prepared, prepared_path, write_prepared};
 use hrnet::{Graph, Shape};
-use registry::{Artifact, Cache, Check, Checked, Digest, FetchError, Lock, Variant};
+use registry::{Artifact, Cache, Check, Checked, Digest, FetchError, Lock, Variant, Zoo};
 
 use crate::Error;
 
@@ -18,6 +18,8 @@ use crate::Error;
 pub struct Door<'a> {
     cache: &'a Cache,
     lock: Lock,
+    /// The manifest that files are opened for; `None` for the built-in one.
+    manifest: Option<(&'a Path, &'a Zoo)>,
 }
 
 /// Weights out of the cache, and how their digest is known.
@@ -40,6 +42,8 @@ pub struct Opened {
 pub enum Notice {
     /// The copy was wrong for this reason, and is made again.
     Remade(Error),
+    /// The cache could not note that the manifest uses the file: `zoo cache prune` for another manifest may remove it.
+    NotNoted(Error),
     /// No copy could be made: the published file, at this path, is read in full each time.
     NotMade {
         /// The published file.
@@ -63,7 +67,20 @@ pub enum CopyState {
 impl<'a> Door<'a> {
     /// Returns the door to a cache; `lock` is the one in force, see [`Lock::in_force`].
     pub fn new(cache: &'a Cache, lock: Lock) -> Self {
-        Self { cache, lock }
+        Self {
+            cache,
+            lock,
+            manifest: None,
+        }
+    }
+
+    /// Notes in the cache that this manifest uses each file that is opened, so that `zoo cache prune` keeps it.
+    #[must_use]
+    pub fn for_manifest(self, path: &'a Path, zoo: &'a Zoo) -> Self {
+        Self {
+            manifest: Some((path, zoo)),
+            ..self
+        }
     }
 
     /// Returns the variant's weight source of this id; without an id the first one that is in the cache, else the first, if there is any.
@@ -89,6 +106,17 @@ impl<'a> Door<'a> {
     /// # Errors
     /// If the bytes are not those that were pinned, the tensors are not those of the graph, or a file cannot be read.
     pub fn open(&self, artifact: &Artifact, graph: &Graph) -> Result<Option<Opened>, Error> {
+        let mut opened = self.open_weights(artifact, graph)?;
+        if let (Some(opened), Some((manifest, zoo))) = (&mut opened, self.manifest) {
+            let used = Some((artifact, opened.sha256));
+            let noted = self.cache.remember(manifest, zoo, &self.lock, used);
+            let failed = noted.map_err(Error::io(self.cache.root())).err();
+            opened.notices.extend(failed.map(Notice::NotNoted));
+        }
+        Ok(opened)
+    }
+
+    fn open_weights(&self, artifact: &Artifact, graph: &Graph) -> Result<Option<Opened>, Error> {
         let Some(source) = self.cache.open(artifact, &self.lock, false)? else {
             return Ok(None);
         };

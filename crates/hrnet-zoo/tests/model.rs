@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use checkpoint::{Layout, Naming, write_safetensors};
 use hrnet::{HrnetSpec, SeededWeights, Shape};
 use hrnet_zoo::{Builder, Calibration, Error, Model, Precision, top};
-use registry::Zoo;
+use registry::{Cache, Digest, Zoo};
 
 const PHOTO: &[u8] = include_bytes!("../../../tests/golden/photo.jpg");
 const SMALL: &str = "hrnet_w18_small";
@@ -44,6 +44,20 @@ impl World {
         let builder = Model::builder(name).cache(self.path("cache"));
         builder.manifest(self.path("zoo.toml")).crop(32)
     }
+}
+
+#[test]
+fn the_cache_notes_the_manifest_of_a_program_so_that_pruning_keeps_its_weights() {
+    let world = World::new();
+    let cache = Cache::new(world.path("cache"));
+    world.small(SMALL).seeded(7).build().expect("seeded");
+    assert_eq!(cache.users().expect("notes"), [], "no file of the cache was used");
+    world.small("mine").build().expect("its own weights");
+    let users = cache.users().expect("notes");
+    assert_eq!(users.len(), 1);
+    assert!(users[0].manifest.ends_with("zoo.toml"), "{users:?}");
+    let digest = Digest::of(&fs::read(world.path("w.safetensors")).expect("there"));
+    assert_eq!(users[0].names[&digest], ["mine local"], "as it was opened");
 }
 
 #[test]

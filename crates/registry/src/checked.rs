@@ -120,6 +120,14 @@ impl Cache {
         read().map_err(|source| FetchError::disk(&path, source))
     }
 
+    /// The digest of a file of this machine that looks as it did when it was last read; `None` if it does not, or nobody noted it.
+    pub(crate) fn noted_digest(&self, local: &LocalFile) -> Option<Digest> {
+        let file = local.open().ok()?;
+        let note = self.noted(&foreign_name(&file).ok()??)?;
+        let looks = Stamp::of(&file.metadata().ok()?);
+        note.holds(&looks).then_some(note.sha256)
+    }
+
     /// The digest that the file of a weight source must have, where the lock or the manifest says it in full.
     pub fn content(&self, artifact: &Artifact, lock: &Lock) -> Option<Digest> {
         Expected::of(artifact, lock.pin(&artifact.url)).ok()?.sha256

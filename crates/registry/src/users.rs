@@ -85,6 +85,23 @@ struct Note {
     names: BTreeMap<String, Vec<String>>,
 }
 
+impl Note {
+    /// The contents that it names, without keys that are no digests.
+    fn digests(&self) -> Names {
+        let names = self.names.iter();
+        names
+            .filter_map(|(digest, names)| Some((digest.parse().ok()?, names.clone())))
+            .collect()
+    }
+}
+
+/// The contents that a source of this name had.
+fn last_seen(seen: &Names, source: &str) -> Vec<Digest> {
+    let had = |names: &[String]| names.iter().any(|name| name == source);
+    let seen = seen.iter().filter(|(_, names)| had(names));
+    seen.map(|(digest, _)| *digest).collect()
+}
+
 impl Cache {
     fn users_folder(&self) -> PathBuf {
         self.root().join("users")
@@ -104,12 +121,21 @@ impl Cache {
     }
 
     /// Notes that the manifest at this path, with this lock, uses files of the cache: weights, or copies prepared from its own
-    /// files. Without such a file nothing is noted.
+    /// files. Without such a file nothing is noted. No weights are read: `used` is a source that was just opened, with the digest
+    /// of its file. Other files of this machine whose digest nothing states count as what they held when they were last read.
     ///
     /// # Errors
     /// If the note cannot be written, or the paths are not text.
-    pub fn remember(&self, manifest: &Path, zoo: &Zoo, lock: &Lock) -> io::Result<()> {
-        let names = self.named_by(zoo, lock);
+    pub fn remember(
+        &self,
+        manifest: &Path,
+        zoo: &Zoo,
+        lock: &Lock,
+        used: Option<(&Artifact, Digest)>,
+    ) -> io::Result<()> {
+        let manifest = std::path::absolute(manifest)?;
+        let name = Digest::of(manifest.as_os_str().as_encoded_bytes()).to_string();
+        let names = self.last_known(zoo, lock, used, &self.seen(&name));
         let held = entries(&self.published())?;
         let uses = |entry: &fs::DirEntry| {
             let digest = entry.file_name().to_str().and_then(source);
@@ -119,7 +145,7 @@ impl Cache {
             return Ok(());
         }
         let note = Note {
-            manifest: std::path::absolute(manifest)?,
+            manifest,
             lock: std::path::absolute(lock.path())?,
             names: names
                 .into_iter()
@@ -129,13 +155,38 @@ impl Cache {
         let text = serde_json::to_string_pretty(&note).map_err(io::Error::other)? + "\n";
         let folder = self.users_folder();
         make_folder(&folder)?;
-        let name = Digest::of(note.manifest.as_os_str().as_encoded_bytes()).to_string();
         if read_within(&folder, &name).is_ok_and(|there| there == text) {
             return Ok(());
         }
         let mut file = Whole::create(&folder.join(name))?;
         file.write_all(text.as_bytes())?;
         file.place()
+    }
+
+    /// The contents that a manifest and its lock name, as [`Cache::remember`] notes them.
+    fn last_known(&self, zoo: &Zoo, lock: &Lock, used: Option<(&Artifact, Digest)>, seen: &Names) -> Names {
+        let mut names = stated_by(zoo, lock);
+        for (name, artifact) in sources(zoo).filter(|(_, artifact)| is_open(artifact, lock)) {
+            let used = used.filter(|(used, _)| used.local == artifact.local);
+            let known = used
+                .map(|(_, digest)| digest)
+                .or_else(|| self.noted_digest(artifact.local.as_ref()?));
+            let digests = match known {
+                Some(digest) => vec![digest],
+                None => last_seen(seen, &name),
+            };
+            for digest in digests {
+                names.entry(digest).or_default().push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// The contents in the note of this name; none if there is no such note.
+    fn seen(&self, name: &str) -> Names {
+        let text = read_within(&self.users_folder(), name).unwrap_or_default();
+        let note: Option<Note> = serde_json::from_str(&text).ok();
+        note.map(|note| note.digests()).unwrap_or_default()
     }
 
     /// The manifests that use the cache, by path. Notes that are none are passed over: they may keep files, and name nothing
@@ -156,10 +207,7 @@ impl Cache {
         let folder = self.users_folder();
         let text = read_within(&folder, name).ok()?;
         let note: Note = serde_json::from_str(&text).ok()?;
-        let seen = note.names.into_iter();
-        let seen: Names = seen
-            .filter_map(|(digest, names)| Some((digest.parse().ok()?, names)))
-            .collect();
+        let seen = note.digests();
         let (names, state) = match now(&note.manifest, &note.lock, &seen) {
             Ok(Some(names)) => (names, UserState::There),
             Ok(None) => (seen, UserState::Gone),
@@ -208,9 +256,8 @@ fn now(manifest: &Path, lock: &Path, seen: &Names) -> Result<Option<Names>, Stri
     let lock = Lock::open(lock).map_err(|error| first(error.to_string()))?;
     let mut names = stated_by(&zoo, &lock);
     for (name, _) in sources(&zoo).filter(|(_, artifact)| is_open(artifact, &lock)) {
-        let digests = seen.iter().filter(|(_, names)| names.contains(&name));
-        for (digest, _) in digests {
-            names.entry(*digest).or_default().push(name.clone());
+        for digest in last_seen(seen, &name) {
+            names.entry(digest).or_default().push(name.clone());
         }
     }
     Ok(Some(names))

@@ -174,7 +174,7 @@ impl Context {
     pub(crate) fn remember(&self) {
         let Some(manifest) = &self.manifest else { return };
         let remember = || -> Result<(), Failure> {
-            let noted = self.cache.remember(manifest, self.zoo()?, &self.lock()?);
+            let noted = self.cache.remember(manifest, self.zoo()?, &self.lock()?, None);
             noted.map_err(|error| Failure::file(self.cache.root(), &error))
         };
         if let Err(failure) = remember() {
@@ -233,6 +233,10 @@ impl Context {
 
     /// The one door to cached weights, under the lock as it is now.
     pub(crate) fn door(&self) -> Result<Door<'_>, Failure> {
-        Ok(Door::new(&self.cache, self.lock()?))
+        let door = Door::new(&self.cache, self.lock()?);
+        Ok(match &self.manifest {
+            Some(manifest) => door.for_manifest(manifest, self.zoo()?),
+            None => door,
+        })
     }
 }

@@ -307,10 +307,6 @@ impl Weights {
             return Ok(None);
         };
         opened.notices.iter().for_each(|notice| tell(cx, notice));
-        // The copy that is prepared from a manifest's own file is the manifest's, too: `zoo cache prune` keeps it.
-        if artifact.local.is_some() {
-            cx.remember();
-        }
         // A file that is known by its stamp is a prepared copy, whose tensors are compared with their checksums.
         let check = match opened.check {
             Check::Read => WeightsCheck::Read,
@@ -411,6 +407,7 @@ impl FileOrigin {
 fn tell(cx: &Context, notice: &Notice) {
     match notice {
         Notice::Remade(error) => cx.out.warn(&format!("{error}; it is made again")),
+        Notice::NotNoted(error) => cx.out.detail(&format!("{error}; not noted in the cache")),
         Notice::NotMade { path, error } => {
             let path = path.display();
             cx.out
