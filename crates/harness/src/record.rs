@@ -162,6 +162,11 @@ impl Provenance {
         format!("zoo {}, {commit}, {}", self.zoo, self.build)
     }
 
+    /// Returns whether a debug build was measured, which is compiled with fewer optimisations.
+    pub fn is_debug_build(&self) -> bool {
+        self.build.ends_with("debug")
+    }
+
     /// The vector unit that the backend told of behind its version: `avx512` of `engine 1.0, on avx512`.
     pub fn unit(&self) -> Option<&str> {
         let (_, unit) = self.backend.rsplit_once(", on ")?;

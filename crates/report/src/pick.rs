@@ -1,6 +1,7 @@
 //! Which network to use: claimed accuracy against time measured here.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use harness::{NetworkCase, Noise, Times};
 use hrnet::Precision;
@@ -39,6 +40,8 @@ pub struct Choice {
     pub enough: bool,
     /// The weights that ran: `seeded:N`, or the name and digest of a file.
     pub weights: String,
+    /// True if a debug build was measured, which is compiled with fewer optimisations.
+    pub is_debug_build: bool,
     /// Number of samples.
     pub samples: usize,
     /// The reason to doubt the time; `None` if it was measured on a quiet machine, or the records do not say.
@@ -73,18 +76,32 @@ impl Choice {
     }
 }
 
-/// Returns every variant that was measured at this batch, in each precision that was measured, at its fastest by the median: the
-/// fastest of all first. Without a batch it is the smallest that was measured.
-pub fn choices(input: &Input, batch: Option<usize>) -> Vec<Choice> {
-    of(&Model::new(input), batch)
+/// Returns every variant that was measured at this batch and crop, in each precision that was measured, at its fastest by the
+/// median: the fastest of all first. Without a batch it is the smallest that was measured; without a crop each variant's own.
+pub fn choices(input: &Input, batch: Option<usize>, crop: Option<usize>) -> Vec<Choice> {
+    all(&Model::new(input), batch, crop)
+}
+
+/// Returns the crops at which this program's engines ran networks, in pixels, the smallest first.
+pub fn measured_crops(input: &Input) -> Vec<usize> {
+    let model = Model::new(input);
+    let crops: BTreeSet<usize> = model.ours().map(|(case, _)| case.crop).collect();
+    crops.into_iter().collect()
 }
 
 pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
+    all(model, batch, None)
+}
+
+fn all(model: &Model, batch: Option<usize>, crop: Option<usize>) -> Vec<Choice> {
     let measured = model.ours().map(|(case, _)| case.batch);
     let Some(batch) = batch.or_else(|| measured.min()) else {
         return Vec::new();
     };
-    let in_each = |variant| Precision::ALL.map(|precision| choice(model, variant, precision, batch));
+    let in_each = |variant: &Variant| {
+        let crop = crop.unwrap_or(variant.preprocess.crop);
+        Precision::ALL.map(|precision| choice(model, variant, (precision, batch, crop)))
+    };
     let variants = model.input.zoo.variants.iter();
     let mut choices: Vec<Choice> = variants.flat_map(in_each).flatten().collect();
     let best: Vec<bool> = choices
@@ -106,9 +123,9 @@ fn p90(times: &Times) -> f64 {
     times.p90_ns.unwrap_or(times.max_ns)
 }
 
-fn choice(model: &Model, variant: &Variant, precision: Precision, batch: usize) -> Option<Choice> {
+/// Returns the variant at its fastest in the wanted precision, batch and crop.
+fn choice(model: &Model, variant: &Variant, wanted: (Precision, usize, usize)) -> Option<Choice> {
     let zoo = model.input.zoo;
-    let wanted = (precision, batch, variant.preprocess.crop);
     let fastest = |name: &str| {
         let cells = model.cells_of(name).filter_map(|cell| {
             let (case, times) = cell.measured()?;
@@ -129,6 +146,10 @@ fn choice(model: &Model, variant: &Variant, precision: Precision, batch: usize) 
         p90_ns: p90(times),
         enough: times.p90_ns.is_some(),
         weights: cell.record().provenance.weights.clone(),
+        is_debug_build: cell
+            .records
+            .iter()
+            .any(|record| record.provenance.is_debug_build()),
         samples: times.samples,
         noise: cell.records.iter().find_map(|record| record.noise()),
         best: false,

@@ -99,6 +99,28 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
         error.contains("`zoo bench -b 4 --out measured.jsonl` measures"),
         "{error}"
     );
+    let small = std::fs::read_to_string(place.path().join("measured.jsonl"))
+        .expect("records")
+        .replace("crop224", "crop64")
+        .replace(r#""build":""#, r#""build":"rustc, debug"#);
+    place.write("small.jsonl", &small);
+    let small = |wish: &[&str]| place.zoo(&[&["pick", "--records", "small.jsonl"], wish].concat());
+    let error = small(&[]).failed(12);
+    assert!(
+        error.contains("no variant was measured at 224 pixels: the records are at 64 pixels"),
+        "{error}"
+    );
+    assert!(error.contains("`zoo pick --size 64`"), "{error}");
+    let run = small(&["--size", "64"]);
+    assert!(
+        run.stderr()
+            .contains("accuracies are claimed at each variant's own crop")
+            && run.stderr().contains("5 of 5 times measured by a debug build"),
+        "{}",
+        run.stderr()
+    );
+    assert!(run.good().contains("HRNet_W18_C_ssld"));
+    assert!(!pick(&[]).said().contains("debug"), "a build that does not say");
     let error = pick(&["--max-p90", "60"]).failed(2);
     assert!(error.contains("`60` needs a unit, as in 60ms"), "{error}");
     let error = Place::new().zoo(&["pick"]).failed(12);

@@ -8,7 +8,7 @@ use crate::page::{Block, Figure, Section, Table};
 /// The chart, and below it the same in numbers.
 pub(super) fn layers(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let breakdown = breakdown(model)?;
-    let debug = if breakdown.times.provenance.build.ends_with("debug") {
+    let debug = if breakdown.times.provenance.is_debug_build() {
         " It was a debug build, which optimises less."
     } else {
         ""

@@ -9,7 +9,7 @@ use harness::{Budget, Case, Record, counted, read};
 use hrnet::{Precision, Shape};
 
 use crate::bench::{
-    Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, resume, slow, told,
+    Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, provenance, resume, slow, told,
 };
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
@@ -127,6 +127,9 @@ enum StageArg {
     All,
 }
 
+/// The next step after a debug build was measured.
+pub(super) const RELEASE: &str = "`cargo build --release -p zoo` makes the program to measure with";
+
 impl Bench {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         if self.worker {
@@ -190,6 +193,10 @@ impl Bench {
         cx.out.note(&told::begin(&tasks, campaign, &plan, &self.out));
         if self.calibration.file.is_none() && self.stage != StageArg::Preprocess {
             warn_of_stand_in(cx, "NAME", &precisions(&self.precision));
+        }
+        if provenance().is_debug_build() {
+            cx.out
+                .warn(&format!("this is a debug build, which is slower: {RELEASE}"));
         }
         if let Some(slow) = slow(&plan) {
             cx.out.note(&slow);

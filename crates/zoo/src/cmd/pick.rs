@@ -1,13 +1,15 @@
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use harness::{Case, Record, counted};
 use hrnet::Precision;
 use registry::Zoo;
-use report::{Choice, Evaluations, Input, Verdicts, Wish, choices};
+use report::{Choice, Evaluations, Input, Verdicts, Wish, choices, measured_crops};
 use serde::Serialize;
 
+use super::bench::RELEASE;
 use super::report::{REPORTS, peers, quoted, records};
 use crate::context::Context;
 use crate::output::table;
@@ -34,6 +36,9 @@ pub(crate) struct Pick {
     /// Images per batch; without it the smallest that was measured
     #[arg(short, long, value_name = "N")]
     batch: Option<usize>,
+    /// Height and width of the network's input, in pixels [default: each variant's own crop, for which its accuracy is claimed]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
     /// Files of records; without any those of the newest night in reports/ and what `zoo bench` wrote there, each cell as it was
     /// measured last
     #[arg(long, value_name = "FILE")]
@@ -71,29 +76,27 @@ impl Pick {
         // The page of a night or of a report has a copy of its records.
         records.sort_by(|a, b| (&a.started, &a.case, a.process).cmp(&(&b.started, &b.case, b.process)));
         records.dedup();
-        let found = choices(
-            &Input {
-                zoo,
-                findings: &[],
-                records: &records,
-                layers: None,
-                evaluations: &Evaluations::default(),
-                peers: &peers(),
-                history: &[],
-                verdicts: &Verdicts::default(),
-                command: "zoo pick",
-            },
-            self.batch,
-        );
+        let input = Input {
+            zoo,
+            findings: &[],
+            records: &records,
+            layers: None,
+            evaluations: &Evaluations::default(),
+            peers: &peers(),
+            history: &[],
+            verdicts: &Verdicts::default(),
+            command: "zoo pick",
+        };
+        let found = choices(&input, self.batch, self.size);
         let Some(batch) = found.first().map(|choice| choice.case.batch) else {
-            let at = self
-                .batch
-                .map_or(String::new(), |batch| format!(" at batch {batch}"));
-            return Err(self.unmeasured(&format!("no variant was measured{at}")));
+            return Err(self.absent(zoo, &measured_crops(&input)));
         };
         let missing = missing(zoo, &found);
         if !missing.is_empty() {
             cx.out.note(&self.left_out(&missing, batch));
+        }
+        for doubt in self.doubts(&found) {
+            cx.out.note(&doubt);
         }
         let wish = Wish {
             max_p90_ns: self.max_p90,
@@ -135,6 +138,52 @@ impl Pick {
         Ok(files)
     }
 
+    /// Returns the failure of records without a choice: the sizes that were measured and those that were wanted.
+    fn absent(&self, zoo: &Zoo, measured: &[usize]) -> Failure {
+        let wanted: BTreeSet<usize> = match self.size {
+            Some(size) => BTreeSet::from([size]),
+            None => zoo
+                .variants
+                .iter()
+                .map(|variant| variant.preprocess.crop)
+                .collect(),
+        };
+        let is_other = measured.iter().all(|side| !wanted.contains(side));
+        if let Some(other) = measured.first().filter(|_| is_other) {
+            let what = format!(
+                "no variant was measured at {} pixels: the records are at {} pixels",
+                listed_sides(&wanted),
+                listed_sides(measured)
+            );
+            let bench = self.bench(&[], self.batch.unwrap_or(1));
+            return Failure::new(Exit::NoData, what).help(format!(
+                "`zoo pick --size {other}` chooses among these; `{bench}` measures every network, in some minutes"
+            ));
+        }
+        let at = self
+            .batch
+            .map_or(String::new(), |batch| format!(" at batch {batch}"));
+        self.unmeasured(&format!("no variant was measured{at}"))
+    }
+
+    /// Returns the reasons to doubt all of the choices: another size than accuracies are claimed for, and debug builds.
+    fn doubts(&self, found: &[Choice]) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if let Some(size) = self.size {
+            doubts.push(format!(
+                "times are at {size} pixels; accuracies are claimed at each variant's own crop"
+            ));
+        }
+        let debug = found.iter().filter(|choice| choice.is_debug_build).count();
+        if debug > 0 {
+            doubts.push(format!(
+                "{debug} of {} measured by a debug build, which is slower: {RELEASE}",
+                counted(found.len(), "time")
+            ));
+        }
+        doubts
+    }
+
     /// That there is nothing to pick from, and the command that measures it.
     fn unmeasured(&self, what: &str) -> Failure {
         let bench = self.bench(&[], self.batch.unwrap_or(1));
@@ -167,6 +216,9 @@ impl Pick {
             words.push(format!("-m {}", networks.join(",")));
         }
         words.push(format!("-b {batch}"));
+        if let Some(size) = self.size {
+            words.push(format!("--size {size}"));
+        }
         if networks.len() > NAMED {
             words.push("--resume".into());
         }
@@ -175,6 +227,11 @@ impl Pick {
         }
         words.join(" ")
     }
+}
+
+fn listed_sides<'a>(sides: impl IntoIterator<Item = &'a usize>) -> String {
+    let sides: Vec<String> = sides.into_iter().map(usize::to_string).collect();
+    sides.join(", ")
 }
 
 /// Networks that a list names before it only counts the others.
@@ -335,6 +392,7 @@ mod tests {
             max_p90: None,
             min_top1: None,
             batch: None,
+            size: None,
             records: records.iter().map(PathBuf::from).collect(),
             json: false,
         };

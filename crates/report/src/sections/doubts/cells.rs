@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::{Record, Times, counted};
+use harness::{Provenance, Record, Times, counted};
 use registry::{Known, Zoo};
 
 use super::{item, measured, shown};
@@ -89,7 +89,7 @@ pub(super) fn unlike(model: &Model) -> Option<Item> {
 pub(super) fn build(model: &Model) -> Option<Item> {
     let provenances = || model.input.records.iter().map(|record| &record.provenance);
     let mut parts = Vec::new();
-    if provenances().any(|about| about.build.ends_with("debug")) {
+    if provenances().any(Provenance::is_debug_build) {
         parts.push("a debug build was measured, which optimises less".to_owned());
     }
     if provenances().any(|about| about.commit.as_ref().is_some_and(|commit| commit.dirty)) {
