@@ -15,6 +15,7 @@ mod eval;
 mod exit;
 mod fault;
 mod files;
+mod hints;
 mod lines;
 mod memory;
 mod model;
@@ -44,7 +45,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parsed.and_then(|matches| cli::Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         // Help and version are errors to clap too; their exit code is 0.
-        Err(error) => return ExitCode::from(output::usage(&discreet(error), &arguments)),
+        Err(error) => {
+            let error = discreet(hints::hinted(error, &command(), &arguments));
+            return ExitCode::from(output::usage(&error, &arguments));
+        }
     };
     kernels::end_in_words(
         "error: ",

@@ -1,6 +1,7 @@
 //! Options that select values of a network instead of its logits.
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use hrnet::{Features, Graph, HrnetSpec, Node, NodeId, Op};
 
 use crate::{Exit, Failure};
@@ -21,9 +22,17 @@ pub(crate) struct NodeArgs {
         // A word after it is another argument: `zoo export --features NAME`.
         require_equals = true,
         default_missing_value = Features::Incre.name(),
+        value_parser = locations(),
         conflicts_with = "at"
     )]
     features: Option<Features>,
+}
+
+/// Reads a location; the empty name is timm's for `stage4`.
+fn locations() -> impl TypedValueParser<Value = Features> {
+    let names = Features::ALL.map(|location| PossibleValue::new(location.name()));
+    let names = names.into_iter().chain([PossibleValue::new("").hide(true)]);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Features>())
 }
 
 /// A selected node, and the name of its value in the output.

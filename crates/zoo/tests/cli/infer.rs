@@ -118,7 +118,7 @@ fn infer_writes_a_pyramid_of_one_pass_under_names() {
     assert!(
         infer("y.npz", &["--features=stage5"])
             .failed(2)
-            .contains("feature_location")
+            .contains("[possible values: incre, stage4]")
     );
     assert!(!place.path().join("y.npz").exists() && !place.path().join("y.npy").exists());
 }
