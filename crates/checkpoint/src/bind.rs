@@ -127,7 +127,7 @@ impl TensorFile {
     }
 
     /// The naming scheme, and what is before every name of it.
-    fn scheme(&self) -> Result<Scheme, CheckpointError> {
+    pub(crate) fn scheme(&self) -> Result<Scheme, CheckpointError> {
         let names: Vec<&str> = self
             .tensors
             .keys()

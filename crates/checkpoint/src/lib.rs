@@ -26,6 +26,7 @@
 
 mod bind;
 mod content;
+mod described;
 mod differences;
 mod error;
 mod file;
@@ -53,6 +54,7 @@ use std::path::Path;
 use hrnet::Graph;
 
 pub use bind::Weights;
+pub use described::Described;
 pub use error::CheckpointError;
 pub use file::{TensorFile, parse, parse_set, read, read_open, read_set};
 pub use format::Format;

@@ -8,7 +8,7 @@ use registry::{Artifact, Cache, Lock, Named, Preprocess, Variant, Zoo};
 use runtime::{Calibration, Options};
 
 use crate::model::{Model, Parts, Source};
-use crate::{Door, Error, find_profile, sources_by_naming, transform};
+use crate::{Door, Error, Labels, find_profile, sources_by_naming, transform};
 
 /// The choices by which a [`Model`] is loaded, from [`Model::builder`].
 #[derive(Clone, Debug)]
@@ -191,6 +191,7 @@ impl Builder {
             backend,
             options,
             features: self.features,
+            labels: Labels::of(named.variant)?,
             top: self.top,
         })
     }

@@ -73,6 +73,16 @@ pub enum Error {
         /// The names of those profiles.
         candidates: Vec<String>,
     },
+    /// The variant's file of labels has more or fewer lines than the network has classes.
+    #[error("{}: {found} lines, expected {expected}: one name for each class of the network", path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// Its lines.
+        found: usize,
+        /// The network's classes.
+        expected: usize,
+    },
     /// The numbers of a profile prepare no photo.
     #[error(transparent)]
     Transform(PreprocessError),

@@ -36,7 +36,7 @@ pub use class::{Class, top};
 pub use door::{CopyState, Door, Notice, Opened};
 pub use error::Error;
 pub use hrnet::{Features, Precision, Shape};
-pub use labels::{imagenet, wnids};
+pub use labels::{Labels, imagenet, wnids};
 pub use model::{FeatureMap, Model};
 pub use profile::{find_profile, sources_by_naming, transform};
 pub use registry::Preprocess;

@@ -6,7 +6,7 @@ use preprocess::{Transform, Worker};
 use registry::Preprocess;
 use runtime::{Backend, Options, Session};
 
-use crate::{Builder, Class, Error, top};
+use crate::{Builder, Class, Error, Labels};
 
 /// A trained network that classifies photos.
 ///
@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) backend: &'static dyn Backend,
     pub(crate) options: Options,
     pub(crate) features: Features,
+    pub(crate) labels: Labels,
     pub(crate) top: usize,
 }
 
@@ -127,8 +128,8 @@ impl Model {
     /// # Errors
     /// If the bytes cannot be read as a photo, or the backend fails.
     pub fn classify(&mut self, photo: &[u8]) -> Result<Vec<Class>, Error> {
-        let count = self.parts.top;
-        Ok(top(&self.logits(photo)?, count))
+        let logits = self.logits(photo)?;
+        Ok(self.parts.labels.top(&logits, self.parts.top))
     }
 
     /// Computes the logits of a photo, `[classes]`.

@@ -48,6 +48,18 @@ impl LocalFile {
         self.open().is_ok()
     }
 
+    /// Reads it as text, of at most `most` bytes.
+    ///
+    /// # Errors
+    /// Of kind `NotFound` if there is nothing, of another kind if it is no regular file, lies behind a symbolic link, is no text
+    /// or is larger.
+    pub fn read_text(&self, most: u64) -> io::Result<String> {
+        let file = self.open()?;
+        let bytes = files::read_up_to(&file, file.metadata()?.len(), most)?;
+        String::from_utf8(bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    }
+
     /// Opens it to read.
     ///
     /// # Errors

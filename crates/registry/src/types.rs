@@ -193,6 +193,8 @@ pub struct Variant {
     pub licence: String,
     /// The preprocessing of images for weights that name none: that of the first published accuracy.
     pub preprocess: Preprocess,
+    /// The file of the names of its classes, one per line, if the manifest names one.
+    pub labels: Option<LocalFile>,
     /// The sources of weights; the first is the default. A network may have none.
     pub artifacts: Vec<Artifact>,
     /// The published figures, in the manifest's order.

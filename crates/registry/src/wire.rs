@@ -83,6 +83,7 @@ pub(crate) struct Variant {
     pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) licence: Option<Spanned<String>>,
     pub(crate) license: Option<Spanned<String>>,
+    pub(crate) labels: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) weights: Vec<Spanned<Weights>>,
     #[serde(default)]

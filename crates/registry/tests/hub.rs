@@ -259,6 +259,14 @@ fn refusals_say_what_to_do() {
         let hub = serve(&body(1), std::slice::from_ref(&fault));
         let bench = bench(&hub, "");
         let error = bench.fetch().expect_err("refused");
+        let status = match &fault {
+            Fault::ErrorCode { code, .. } | Fault::Status { code, .. } => code.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            error.to_string().contains(&format!(" {status} ")),
+            "{status}: {error}"
+        );
         let FetchError::Refused { reason, advice, .. } = &error else {
             panic!("{fault:?}: {error}")
         };

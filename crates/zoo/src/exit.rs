@@ -361,7 +361,7 @@ impl From<hrnet_zoo::Error> for Failure {
             Error::Changed { .. } => {
                 Self::new(Exit::Checksum, error).help("`zoo verify --repair` downloads it again")
             }
-            Error::Transform(_) => Self::new(Exit::Manifest, error),
+            Error::Transform(_) | Error::Labels { .. } => Self::new(Exit::Manifest, error),
             Error::Source { .. } => Self::new(Exit::NotFound, error),
             Error::NoSource { .. } | Error::NotFetched { .. } | Error::Gone { .. } => {
                 Self::new(Exit::Missing, error)

@@ -15,6 +15,7 @@ mod eval;
 mod exit;
 mod fault;
 mod files;
+mod fitting;
 mod hints;
 mod lines;
 mod memory;

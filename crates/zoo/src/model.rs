@@ -123,7 +123,7 @@ impl WeightArgs {
         match (&self.weights, &self.source) {
             (Some(weights), _) => Choice::Given(weights.clone()),
             (None, Some(source)) => Choice::Cached(Some(source)),
-            (None, None) => Choice::Cached(named.artifact.map(|artifact| artifact.id.as_str())),
+            (None, None) => Choice::of(named),
         }
     }
 
@@ -178,7 +178,12 @@ pub(crate) enum Choice<'a> {
     CachedOrSeeded,
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    /// Returns the choice that a name alone makes: the source that it stands for, else the first source in the cache.
+    pub(crate) fn of(named: Named<'a>) -> Self {
+        Self::Cached(named.artifact.map(|artifact| artifact.id.as_str()))
+    }
+
     /// Returns the owner of the weights that [`Weights::load`] would load. Reads only the tensor names of a file.
     pub(crate) fn whose<'v>(&self, cx: &Context, named: Named<'v>) -> Result<Whose<'v>, Failure> {
         let variant = named.variant;
@@ -245,7 +250,7 @@ impl Weights {
     ) -> Result<Self, Failure> {
         match choice {
             Choice::Given(WeightsArg::Seeded(seed)) => Ok(Self::seeded(*seed)),
-            Choice::Given(WeightsArg::File(file)) => Self::read(cx, file, graph),
+            Choice::Given(WeightsArg::File(file)) => Self::read(cx, file, variant, graph),
             Choice::Cached(source) => {
                 let artifact = pick(variant, *source, cx)?.ok_or_else(|| no_source(variant))?;
                 let cached = Self::cached(cx, artifact, graph)?;
@@ -323,10 +328,10 @@ impl Weights {
         }))
     }
 
-    fn read(cx: &Context, named: &WeightFile, graph: &Graph) -> Result<Self, Failure> {
+    fn read(cx: &Context, named: &WeightFile, variant: &Variant, graph: &Graph) -> Result<Self, Failure> {
         let file = named.open()?;
         Ok(Self {
-            source: Box::new(named.weights(cx, &file, graph)?),
+            source: Box::new(named.weights(cx, &file, variant, graph)?),
             origin: Origin::File(FileOrigin::named(named, file)),
         })
     }

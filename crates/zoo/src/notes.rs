@@ -1,13 +1,15 @@
 //! Metadata of exported ONNX models: the form of the input images and the origin of the model.
 
+use hrnet_zoo::Labels;
 use onnx::Model;
 use registry::{Interpolation, Preprocess, Profile, Variant};
+use serde_json::json;
 
 use crate::Failure;
 use crate::context::Context;
 use crate::model::Weights;
 
-/// Writes the network, the weights, the preprocessing and the classes into the model's metadata.
+/// Writes the network, the weights, their licence if it is known, the preprocessing and the classes into the model's metadata.
 ///
 /// # Errors
 /// If the weight file cannot be read to its end.
@@ -17,10 +19,13 @@ pub(crate) fn note(
     variant: &Variant,
     preprocess: &Preprocess,
     weights: &Weights,
+    licence: Option<&str>,
 ) -> Result<(), Failure> {
     let identity = weights.identity(cx)?;
     model.note("variant", &variant.name);
-    model.note("license", &variant.licence);
+    if let Some(licence) = licence {
+        model.note("license", licence);
+    }
     model.note("weights", weights.about(cx)?);
     if !identity.starts_with("seeded:") {
         let (digest, set) = identity.split_once('#').unwrap_or((&identity, ""));
@@ -31,8 +36,12 @@ pub(crate) fn note(
     }
     let classes = variant.spec.head.classes;
     model.note("classes", classes.to_string());
-    if classes == hrnet_zoo::imagenet().len() {
-        model.note("labels", "imagenet-1k, sorted by WordNet id");
+    match &variant.labels {
+        Some(_) => model.note("labels", json!(Labels::of(variant)?.names()).to_string()),
+        None if classes == hrnet_zoo::imagenet().len() => {
+            model.note("labels", "imagenet-1k, sorted by WordNet id");
+        }
+        None => {}
     }
     for (key, value) in preparation(preprocess) {
         model.note(key, value);

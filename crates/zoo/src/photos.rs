@@ -32,6 +32,16 @@ pub(crate) enum Whose<'v> {
     Seeded,
 }
 
+impl Whose<'_> {
+    /// Returns the licence of the weights as their publisher states it; `None` for the user's own and for random ones.
+    pub(crate) fn licence(&self) -> Option<&str> {
+        match self {
+            Self::Source(source) => Some(&source.licence),
+            Self::InPlaceOf(_) | Self::File { .. } | Self::Seeded => None,
+        }
+    }
+}
+
 /// The chosen profile and the reason for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Preparation<'z> {
@@ -118,6 +128,33 @@ impl<'z> Preparation<'z> {
                 }
             }
         }
+    }
+
+    /// Returns the same profile for photos whose weights nothing names: the reason lists the other profiles of the variant.
+    pub(crate) fn of_any_weights(self, variant: &Variant) -> Self {
+        let others = variant
+            .artifacts
+            .iter()
+            .filter(|source| source.preprocess != *self.profile);
+        let others: Vec<String> = others
+            .map(|source| format!("`--source {}` for {}", source.id, source.preprocess.id))
+            .collect();
+        match others.is_empty() {
+            true => self,
+            false => Self {
+                reason: format!(
+                    "{}; other weights take another: {}",
+                    self.reason,
+                    others.join(", ")
+                ),
+                ..self
+            },
+        }
+    }
+
+    /// Returns the reason for the profile.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Prints the profile and the reason for it; warns if it is a guess.

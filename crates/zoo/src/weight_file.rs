@@ -4,13 +4,14 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use checkpoint::{CheckpointError, Naming, TensorFile};
+use checkpoint::{Naming, TensorFile};
 use hrnet::{Graph, Shape};
-use registry::Zoo;
+use registry::Variant;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::context::Context;
+use crate::fitting::mismatch;
 
 /// `FILE` or `FILE#KEY`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,24 +95,35 @@ impl WeightFile {
         Ok(file)
     }
 
-    /// Reads the weights from the open file, fitted to the graph of a network.
+    /// Refuses a file that has the tensors of none of the variants, and says which network it holds.
+    pub(crate) fn check_fits_any(&self, cx: &Context, variants: &[&Variant]) -> Result<(), Failure> {
+        let file = self.read(cx)?;
+        let mut refused = None;
+        for variant in variants {
+            let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+            match file.clone().bind(&graph) {
+                Ok(_) => return Ok(()),
+                Err(error) => refused = refused.or(Some((variant, error))),
+            }
+        }
+        match refused {
+            None => Ok(()),
+            Some((variant, error)) => Err(mismatch(cx.zoo()?, variant, &file, self.set.as_deref(), error)),
+        }
+    }
+
+    /// Reads the weights from the open file, fitted to the graph of a variant's network.
     pub(crate) fn weights(
         &self,
         cx: &Context,
         file: &File,
+        variant: &Variant,
         graph: &Graph,
     ) -> Result<checkpoint::Weights, Failure> {
         let file = self.read_from(cx, file)?;
         match file.clone().weights(graph) {
-            Err(error @ CheckpointError::Mismatch { .. }) => {
-                let fits = fits(cx.zoo()?, &file)?;
-                let failure = Failure::from(error);
-                Err(match fits.as_slice() {
-                    [] => failure.help("`zoo inspect FILE --tensors` lists what is in it"),
-                    names => failure.help(format!("the file has the tensors of {}", names.join(" and "))),
-                })
-            }
-            result => Ok(result?),
+            Ok(weights) => Ok(weights),
+            Err(error) => Err(mismatch(cx.zoo()?, variant, &file, self.set.as_deref(), error)),
         }
     }
 
@@ -127,18 +139,6 @@ impl fmt::Display for WeightFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())
     }
-}
-
-/// Returns the variants of the manifest with exactly the tensors of the file.
-pub(crate) fn fits(zoo: &Zoo, file: &TensorFile) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    for variant in &zoo.variants {
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-        if file.clone().bind(&graph).is_ok() {
-            names.push(variant.name.clone());
-        }
-    }
-    Ok(names)
 }
 
 /// Formats names in backquotes, separated by commas.

@@ -102,24 +102,35 @@ impl Check<'_> {
         let text = written.get_ref();
         let placed = match place {
             Place::Hub(hub) => return self.hub(hub),
-            Place::Path(_) => self.folders.place(text),
+            Place::Path(_) => self.local(written)?,
             Place::Url(_) => match Url::parse(text).ok().filter(|url| url.scheme() == "file") {
-                Some(url) => self.folders.place_url(&url),
+                Some(url) => self.placed(written, self.folders.place_url(&url))?,
                 None => return self.url(written),
             },
         };
-        match placed {
-            Ok(Placed { file, key }) => Ok(Found {
-                file_name: key.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
-                url: key,
-                local: Some(file),
-                hub: None,
-            }),
-            Err(why) => self.fail(
-                written.span(),
-                format!("the path `{}` {why}", text.escape_debug()),
-            ),
-        }
+        let Placed { file, key } = placed;
+        Ok(Found {
+            file_name: key.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+            url: key,
+            local: Some(file),
+            hub: None,
+        })
+    }
+
+    /// A file of this machine, where the manifest's paths may lead.
+    pub(super) fn local(&self, written: &Spanned<String>) -> Result<Placed, ManifestError> {
+        self.placed(written, self.folders.place(written.get_ref()))
+    }
+
+    fn placed(
+        &self,
+        written: &Spanned<String>,
+        placed: Result<Placed, String>,
+    ) -> Result<Placed, ManifestError> {
+        placed.or_else(|why| {
+            let text = written.get_ref().escape_debug();
+            self.fail(written.span(), format!("the path `{text}` {why}"))
+        })
     }
 
     /// A file of Hugging Face: names and paths that mean the same in a URL.

@@ -7,7 +7,7 @@ use super::Check;
 use super::complete::Complete;
 use crate::find::folded;
 use crate::types::{Preprocess, Variant, Zoo};
-use crate::{ManifestError, Named, wire};
+use crate::{LocalFile, ManifestError, Named, wire};
 
 impl Check<'_> {
     /// The next variant after those that `zoo` has already.
@@ -30,6 +30,7 @@ impl Check<'_> {
             spec,
             licence: complete.licence.to_owned(),
             preprocess,
+            labels: self.labels(wire, base)?,
             artifacts,
             claims: Vec::new(),
             name,
@@ -37,6 +38,18 @@ impl Check<'_> {
         self.crops(complete.name, &variant)?;
         variant.claims = self.claims(wire, &variant, base, zoo)?;
         Ok(variant)
+    }
+
+    /// The file of class names: its own, else that of its base.
+    fn labels(
+        &self,
+        wire: &wire::Variant,
+        base: Option<&Variant>,
+    ) -> Result<Option<LocalFile>, ManifestError> {
+        match &wire.labels {
+            Some(path) => Ok(Some(self.local(path)?.file)),
+            None => Ok(base.and_then(|base| base.labels.clone())),
+        }
     }
 
     /// Refuses a weight source whose crop the network does not take.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use checkpoint::{Naming, TensorFile};
 use clap::Args;
-use hrnet::place::{Layer, Role, Unit};
-use hrnet::{ParamKind, Place, Shape};
+use hrnet::{HrnetSpec, Shape};
+use hrnet_zoo::Labels;
 use registry::{NEW_MANIFEST, NewVariant, Variant, Zoo};
 
 use crate::context::Context;
 use crate::files::write_whole;
-use crate::weight_file::fits;
+use crate::fitting::mismatch;
 use crate::{Exit, Failure};
 
 /// The preprocessing profile for weights with PaddleClas's tensor names, and the one for all others.
@@ -20,22 +20,34 @@ const TIMM: &str = "timm-224-bilinear-0.875";
 
 /// Add a variant of your own to zoo.toml
 ///
-/// Creates zoo.toml if there is none; a new file keeps the built-in variants beside yours. The weights must fit the widths.
-/// They stay where they are, which must be the folder of zoo.toml or a folder below it. crates/registry/README.md lists every
-/// field of a variant, also those without an option here.
+/// Creates zoo.toml if there is none; a new file keeps the built-in variants beside yours. A weight file decides the network, by
+/// the shapes of its tensors; without one, --widths or --like does. Weights and labels stay where they are, which must be the
+/// folder of zoo.toml or a folder below it. crates/registry/README.md lists every field of a variant, also those without an
+/// option here.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    zoo add birds --weights birds.safetensors --labels birds.txt   a network of your own training\n  \
+    zoo add w20 --widths 20,40,80,160                              a network without weights\n  \
+    zoo add small5 --like hrnet_w18_small --classes 5              the layout of a variant, with 5 classes")]
 pub(crate) struct Add {
     /// Name of the new variant
     name: String,
-    /// Channels of the four branches, e.g. 20,40,80,160
-    #[arg(long, required = true, value_name = "W,W,W,W", value_delimiter = ',')]
-    widths: Vec<usize>,
     /// Weight file: .pth, .pdparams or .safetensors. Without it the variant has no weights, and other commands need `--weights`
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Number of classes [default: as many as the weights have, or 1000]
+    /// Channels of the four branches, e.g. 20,40,80,160 [default: those of the weights]
+    #[arg(long, value_name = "W,W,W,W", value_delimiter = ',')]
+    widths: Vec<usize>,
+    /// Variant with the same network, apart from its widths and classes [default: the layout of the weights, else HRNet-W18's]
+    #[arg(long, value_name = "NAME")]
+    like: Option<String>,
+    /// Number of classes [default: as many as the weights have, else as the labels, else 1000]
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
+    /// Text file with the names of the classes, one per line in order of their indices, for `zoo classify` [default: ImageNet's if
+    /// there are 1000 classes]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Licence of the weights, an SPDX expression
     #[arg(long, alias = "licence", value_name = "SPDX", default_value = "NOASSERTION")]
     license: String,
@@ -48,27 +60,11 @@ pub(crate) struct Add {
 /// Number of branches of an added HRNet.
 const BRANCHES: usize = 4;
 
-/// Properties of a network that its weight file reveals.
-#[derive(Default)]
-struct Told {
-    naming: Option<Naming>,
-    widths: Option<Vec<usize>>,
-    classes: Option<usize>,
-}
-
 impl Add {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        if self.widths.len() != BRANCHES || self.widths.contains(&0) {
-            let given: Vec<String> = self.widths.iter().map(usize::to_string).collect();
-            let what = format!(
-                "--widths {}: expected {BRANCHES} numbers above 0, one per branch",
-                given.join(",")
-            );
-            return Err(Failure::new(Exit::Usage, what).help("HRNet-W18 has --widths 18,36,72,144"));
-        }
+        self.check_widths()?;
         let manifest = cx.manifest_file();
         let file = self.weights.as_deref().map(checkpoint::read).transpose()?;
-        let told = file.as_ref().map(Told::of).unwrap_or_default();
         // From here to the end: whoever else adds a variant waits, and then finds this one.
         let _alone = alone(&manifest)?;
         let found = match ::files::read_text(&manifest, ::files::LARGEST_TEXT) {
@@ -77,8 +73,9 @@ impl Add {
         };
         let found = found.filter(|text| !text.trim().is_empty());
         let text = found.as_deref().unwrap_or(NEW_MANIFEST);
-        self.check_name(&cx.parse(text, &manifest)?)?;
-        let added = self.variant(&manifest, &told).added_to(text);
+        let there = cx.parse(text, &manifest)?;
+        self.check_name(&there)?;
+        let added = self.variant(&manifest, &there, file.as_ref())?.added_to(text);
         let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
             message: format!(
                 "nothing was written: with `{}` the manifest would be invalid: {}",
@@ -87,8 +84,9 @@ impl Add {
             ..failure
         })?;
         let variant = zoo.find(&self.name)?;
-        if let Some(file) = file {
-            check_weights(&zoo, variant, file, &told)?;
+        Labels::of(variant)?;
+        if let Some(file) = &file {
+            check_weights(&there, variant, file)?;
         }
         write_whole(&manifest, added.as_bytes())?;
         tell(cx, &manifest, variant, found.is_none());
@@ -115,21 +113,76 @@ impl Add {
         }
     }
 
+    /// Refuses a command line that describes no network.
+    fn check_widths(&self) -> Result<(), Failure> {
+        if self.widths.is_empty() && self.weights.is_none() && self.like.is_none() {
+            let what = format!("nothing says which network `{}` is", self.name);
+            return Err(Failure::new(Exit::Usage, what).help(
+                "`--weights FILE` takes the network of a weight file, `--like NAME` that of a variant, `--widths 18,36,72,144` that \
+                 of HRNet-W18",
+            ));
+        }
+        if self.widths.is_empty() || (self.widths.len() == BRANCHES && !self.widths.contains(&0)) {
+            return Ok(());
+        }
+        let given: Vec<String> = self.widths.iter().map(usize::to_string).collect();
+        let what = format!(
+            "--widths {}: expected {BRANCHES} numbers above 0, one per branch",
+            given.join(",")
+        );
+        Err(Failure::new(Exit::Usage, what).help("HRNet-W18 has --widths 18,36,72,144"))
+    }
+
     /// Returns the variant to write.
-    fn variant(&self, manifest: &Path, told: &Told) -> NewVariant {
-        let usual = match told.naming {
-            Some(Naming::Paddle | Naming::Paddle2020 | Naming::PaddleStatic) => PADDLE,
-            Some(Naming::Timm | Naming::Mmpretrain) | None => TIMM,
+    fn variant(&self, manifest: &Path, zoo: &Zoo, file: Option<&TensorFile>) -> Result<NewVariant, Failure> {
+        let like = self.like.as_deref().map(|name| zoo.find(name)).transpose()?;
+        let usual = match (file.map(TensorFile::naming), like) {
+            (None, Some(like)) => &like.preprocess.id,
+            (Some(Ok(Naming::Paddle | Naming::Paddle2020 | Naming::PaddleStatic)), _) => PADDLE,
+            _ => TIMM,
         };
-        let classes = self.classes.or(told.classes);
-        NewVariant {
+        Ok(NewVariant {
             name: self.name.clone(),
-            widths: self.widths.clone(),
-            classes: classes.filter(|classes| *classes != IMAGENET),
+            spec: self.spec(like, file)?,
             licence: self.license.clone(),
             preprocess: self.preprocess.clone().unwrap_or_else(|| usual.to_owned()),
+            labels: self.labels.as_deref().map(|path| path_from(manifest, path)),
             path: self.weights.as_deref().map(|path| path_from(manifest, path)),
+        })
+    }
+
+    /// Returns the network: that of `--like`, else that of the weights, with the widths and classes that options give.
+    fn spec(&self, like: Option<&Variant>, file: Option<&TensorFile>) -> Result<HrnetSpec, Failure> {
+        let described = file.and_then(TensorFile::described);
+        let widths = <[usize; BRANCHES]>::try_from(self.widths.as_slice()).ok();
+        let mut spec = match (like, &described, widths) {
+            (Some(like), ..) => like.spec.clone(),
+            (None, Some(described), _) => described.spec.clone(),
+            (None, None, Some(widths)) => HrnetSpec::imagenet(widths),
+            (None, None, None) => {
+                let file = self.weights.as_deref().unwrap_or(Path::new("")).display();
+                let what = format!("{file}: the tensors are not those of an HRNet");
+                return Err(Failure::new(Exit::Other, what)
+                    .help("`zoo inspect FILE --tensors` lists what is in it; `FILE#KEY` inspects another set of weights"));
+            }
+        };
+        if let Some(widths) = widths {
+            spec.widths = widths.to_vec();
         }
+        let of_weights = described.filter(|described| described.has_classifier);
+        let of_weights = of_weights.map(|described| described.spec.head.classes);
+        if let Some(classes) = self.classes.or(of_weights).or(self.labelled()?) {
+            spec.head.classes = classes;
+        }
+        Ok(spec)
+    }
+
+    /// Returns the number of labels.
+    fn labelled(&self) -> Result<Option<usize>, Failure> {
+        let Some(path) = &self.labels else { return Ok(None) };
+        let text = ::files::read_text(path, ::files::LARGEST_TEXT);
+        let text = text.map_err(|error| Failure::file(path, &error))?;
+        Ok(Some(text.trim_end().lines().count()))
     }
 }
 
@@ -154,47 +207,6 @@ fn alone(manifest: &Path) -> Result<File, Failure> {
     })
 }
 
-/// Classes of ImageNet.
-const IMAGENET: usize = 1000;
-
-impl Told {
-    fn of(file: &TensorFile) -> Self {
-        let Ok(naming) = file.naming() else {
-            return Self::default();
-        };
-        // What is before every name of a file is of no matter here.
-        let channels = |place: Place, kind: ParamKind| {
-            let name = naming.name_of(&place, kind);
-            let mut tensors = file.tensors.iter();
-            let (_, tensor) = tensors.find(|(key, _)| key.ends_with(&name))?;
-            tensor.shape.first().copied()
-        };
-        let branches = 0..4;
-        let width = |branch: usize| {
-            let block = Unit::Block {
-                stage: 4,
-                module: 0,
-                branch,
-                block: 0,
-            };
-            channels(block.at(Role::Conv(Layer::Numbered(1))), ParamKind::ConvWeight)
-        };
-        Self {
-            naming: Some(naming),
-            widths: branches.map(width).collect(),
-            classes: channels(Unit::Classifier.at(Role::Linear), ParamKind::LinearBias),
-        }
-    }
-
-    /// Returns the options of `zoo add` that describe the file.
-    fn options(&self) -> Option<String> {
-        let widths: Vec<String> = self.widths.as_ref()?.iter().map(usize::to_string).collect();
-        let classes = self.classes.filter(|classes| *classes != IMAGENET);
-        let classes = classes.map_or(String::new(), |classes| format!(" --classes {classes}"));
-        Some(format!("--widths {}{classes}", widths.join(",")))
-    }
-}
-
 /// Returns a file's path relative to the manifest's folder if it is below it, otherwise its absolute path.
 fn path_from(manifest: &Path, file: &Path) -> String {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -209,8 +221,9 @@ fn path_from(manifest: &Path, file: &Path) -> String {
     names.join("/")
 }
 
-/// Refuses weights that do not fit the network, and a file that later runs would refuse to open.
-fn check_weights(zoo: &Zoo, variant: &Variant, file: TensorFile, told: &Told) -> Result<(), Failure> {
+/// Refuses weights that do not fit the network, and a file that later runs would refuse to open. `zoo` is the manifest before the
+/// variant is added.
+fn check_weights(zoo: &Zoo, variant: &Variant, file: &TensorFile) -> Result<(), Failure> {
     let local = variant
         .artifacts
         .iter()
@@ -224,22 +237,10 @@ fn check_weights(zoo: &Zoo, variant: &Variant, file: TensorFile, told: &Told) ->
             .help("name the file itself; `--weights-dir DIR` (ZOO_WEIGHTS_DIR) allows another folder"));
     }
     let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
-    let Err(error) = file.clone().weights(&graph) else {
-        return Ok(());
-    };
-    let failure = Failure::from(error);
-    let others: Vec<String> = fits(zoo, &file)?
-        .into_iter()
-        .filter(|name| *name != variant.name)
-        .collect();
-    let options = told.options().filter(|_| {
-        told.widths.as_ref() != Some(&variant.spec.widths) || told.classes != Some(variant.spec.head.classes)
-    });
-    Err(match (others.as_slice(), options) {
-        ([], None) => failure.help("`zoo inspect FILE --tensors` lists what is in it"),
-        ([], Some(options)) => failure.help(format!("its shapes are those of `{options}`")),
-        (names, _) => failure.help(format!("the file has the tensors of {}", names.join(" and "))),
-    })
+    match file.clone().weights(&graph) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(mismatch(zoo, variant, file, None, error)),
+    }
 }
 
 fn tell(cx: &Context, manifest: &Path, variant: &Variant, is_new: bool) {
@@ -250,9 +251,12 @@ fn tell(cx: &Context, manifest: &Path, variant: &Variant, is_new: bool) {
         ""
     };
     cx.out.done(&format!("{name} is in {manifest}{made}"));
-    let preprocess = &variant.preprocess.id;
+    let (preprocess, spec) = (&variant.preprocess.id, &variant.spec);
+    let widths: Vec<String> = spec.widths.iter().map(usize::to_string).collect();
     cx.out.note(&format!(
-        "photos prepared as {preprocess}; `preprocess` in {manifest} changes that"
+        "widths {}, {}; photos prepared as {preprocess}; `preprocess` in {manifest} changes that",
+        widths.join(", "),
+        harness::counted(spec.head.classes, "class")
     ));
     cx.out.note(&match variant.artifacts.first() {
         Some(_) => format!(

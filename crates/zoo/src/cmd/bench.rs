@@ -141,15 +141,17 @@ impl Bench {
             true => read(&self.out)?,
             false => Vec::new(),
         };
+        let cases = self.cases(cx)?;
         // Each cell's process reads the file again, and what it says is heard only if it fails.
         if let Some(WeightsArg::File(file)) = &self.weights {
-            file.read(cx)?;
+            let names: BTreeSet<&str> = cases
+                .iter()
+                .filter_map(|case| Some(case.network()?.variant.as_str()))
+                .collect();
+            let variants: Result<Vec<_>, _> = names.into_iter().map(|name| cx.recorded(name)).collect();
+            file.check_fits_any(cx, &variants?)?;
         }
-        let mut tasks: Vec<Task> = self
-            .cases(cx)?
-            .into_iter()
-            .map(|case| Task::new(case, &self.out))
-            .collect();
+        let mut tasks: Vec<Task> = cases.into_iter().map(|case| Task::new(case, &self.out)).collect();
         if self.resume {
             resume(cx, &mut tasks, &known, self.weights.as_ref(), calibration)?;
         }

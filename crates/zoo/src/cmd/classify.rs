@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use harness::counted;
 use hrnet::Shape;
-use hrnet_zoo::Class;
+use hrnet_zoo::{Class, Labels};
 use preprocess::Worker;
 use serde::Serialize;
 
@@ -57,6 +57,7 @@ impl Classify {
         let whose = self.model.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
         let transform = hrnet_zoo::transform(preparation.profile)?;
+        let labels = Labels::of(variant)?;
         let input = Shape::square(1, transform.crop());
         let Ready {
             mut session,
@@ -66,6 +67,11 @@ impl Classify {
         if self.model.weights.are_seeded() {
             cx.out
                 .warn("random weights were never trained: the classes are meaningless");
+        }
+        if variant.spec.head.classes == 1 {
+            cx.out.warn(
+                "a network with one class gives it a probability of 100 % for every photo: `--json` prints the logit, which differs",
+            );
         }
         let mut worker = transform.worker::<f32>();
         let mut batch = vec![0.0_f32; transform.output_elements()];
@@ -82,7 +88,7 @@ impl Classify {
                 model: &variant.name,
                 preprocess: &preparation.profile.id,
                 calibration: calibration.as_deref(),
-                classes: hrnet_zoo::top(&logits, self.top),
+                classes: labels.top(&logits, self.top),
             };
             match self.json {
                 true => cx.out.json_line(&answer)?,
@@ -116,7 +122,7 @@ fn human(answer: &Answer) -> String {
         vec![
             format!("{:.2} %", class.probability * 100.0),
             class.index.to_string(),
-            class.name.to_owned(),
+            class.name.clone(),
         ]
     });
     let (image, model) = (answer.image.display(), &answer.model);

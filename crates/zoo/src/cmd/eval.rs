@@ -11,7 +11,7 @@ use registry::{Kind, Location, Named};
 use crate::calibration::{CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::counts::{AT_A_TIME, BATCH, THREADS, count};
-use crate::eval::data::{Images, Incomplete};
+use crate::eval::data::{Folders, Images, Incomplete};
 use crate::eval::{
     self, Ask, Evaluated, Points, Subject, Undecided, WeightsAt, decoders, evaluate, other_images, parts,
     summary, trained,
@@ -188,8 +188,8 @@ impl Eval {
                 "--data PATH is missing: it names the images",
             ));
         };
-        let classes = cx.variant(runs[0].0)?.spec.head.classes;
-        let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), classes)?;
+        let folders = Folders::of(cx.variant(runs[0].0)?)?;
+        let images = Images::open(data, self.root.as_ref(), self.labels.as_ref(), &folders)?;
         let doubtful = tell_found(cx, &images);
         let mut done = Vec::new();
         // Both runs are of the same images, so that one image is counted once.

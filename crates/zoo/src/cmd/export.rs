@@ -31,6 +31,10 @@ pub(crate) struct Export {
     name: String,
     #[command(flatten)]
     weights: WeightArgs,
+    /// Licence of the weights of --weights, an SPDX expression, for the metadata of ONNX [default: none is noted; weights of a
+    /// publisher have the publisher's]
+    #[arg(long, alias = "licence", value_name = "SPDX", requires = "weights")]
+    license: Option<String>,
     /// File format [default: by the extension of the output]
     #[arg(long, value_enum)]
     format: Option<FormatArg>,
@@ -94,7 +98,8 @@ impl Export {
         let format = self.format()?;
         self.refuse_what_does_not_fit(format)?;
         files::check_output(&self.output)?;
-        let preparation = Preparation::by_weights(variant, &self.weights.whose(cx, named)?);
+        let whose = self.weights.whose(cx, named)?;
+        let preparation = Preparation::by_weights(variant, &whose);
         let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
         let weights = self.weights.load(cx, named, &graph)?;
         if self.weights.are_seeded() {
@@ -109,12 +114,22 @@ impl Export {
                     nodes => graph.computing(nodes),
                 };
                 let mut model = self.onnx(cx, variant, &graph, &weights)?;
-                notes::note(&mut model, cx, variant, preparation.profile, &weights)?;
+                let licence = self.license.as_deref().or(whose.licence());
+                notes::note(&mut model, cx, variant, preparation.profile, &weights, licence)?;
                 files::write_whole(&self.output, &model.to_bytes())?;
                 cx.out
                     .done(&format!("{output}: {name}, ONNX opset {}", model.opset()));
                 ports(cx, &model);
                 preparation.tell(cx);
+                cx.out.note(&format!(
+                    "`zoo preprocess PHOTO --preprocess {} -o images.npy` prepares photos for it",
+                    preparation.profile.id
+                ));
+                if licence.is_none() && !self.weights.are_seeded() {
+                    cx.out.note(
+                        "no licence is noted in it: the weights are your own; `--license SPDX` notes one",
+                    );
+                }
             }
             FormatArg::Safetensors => {
                 self.safetensors(&graph, weights.source.as_ref())?;
@@ -143,10 +158,11 @@ impl Export {
 
     fn refuse_what_does_not_fit(&self, format: FormatArg) -> Result<(), Failure> {
         let refused = |what: String| Err(Failure::new(Exit::Usage, what));
-        if format == FormatArg::Safetensors && (self.fold || self.dynamic_size || self.nodes.are_named()) {
+        let is_for_onnx = self.fold || self.dynamic_size || self.nodes.are_named() || self.license.is_some();
+        if format == FormatArg::Safetensors && is_for_onnx {
             return refused(
-                "--fold, --dynamic-size, --at and --features are for ONNX: safetensors hold the weights alone, as they were \
-                 trained"
+                "--fold, --dynamic-size, --at, --features and --license are for ONNX: safetensors hold the weights alone, as \
+                 they were trained"
                     .into(),
             );
         }

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::context::Context;
+use crate::fitting::{Kin, fits};
 use crate::output::table;
-use crate::weight_file::{WeightFile, fits, quoted};
+use crate::weight_file::{WeightFile, quoted};
 
 /// Show what a weight file holds and which variants it fits
 ///
@@ -42,6 +43,8 @@ struct Inspected {
     elements: usize,
     /// Variants whose network has exactly these tensors.
     fits: Vec<String>,
+    /// The network of a file that fits no variant; null if it fits one, or has the tensors of no HRNet.
+    network: Option<Network>,
     /// Findings about values that no trained network has.
     ailments: Vec<String>,
     /// Names of tensors that cannot be read, with the reason.
@@ -49,6 +52,30 @@ struct Inspected {
     /// Unknown classes and functions that the file refers to; none was executed.
     unknown: Vec<String>,
     tensors: Vec<Tensor>,
+}
+
+/// A network that is no variant's.
+#[derive(Serialize)]
+struct Network {
+    /// The network in words, by the nearest variant.
+    name: String,
+    widths: Vec<usize>,
+    /// Number of classes; null if the file has no classifier.
+    classes: Option<usize>,
+    /// The next step.
+    advice: String,
+}
+
+impl Network {
+    fn of(kin: &Kin, file: &WeightFile) -> Self {
+        let spec = &kin.described.spec;
+        Self {
+            name: kin.words(),
+            widths: spec.widths.clone(),
+            classes: kin.described.has_classifier.then_some(spec.head.classes),
+            advice: kin.advice(&file.path, file.set.as_deref()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -63,6 +90,10 @@ impl Inspect {
         let named = WeightFile::parse(&self.file);
         let file = checkpoint::read_set(&named.path, named.set.as_deref())?;
         file.check_all()?;
+        let zoo = cx.zoo()?;
+        let fits = fits(zoo, &file);
+        let kin = fits.is_empty().then(|| Kin::of(zoo, &file, None)).flatten();
+        let network = kin.map(|kin| Network::of(&kin, &named));
         let inspected = Inspected {
             file: named.path,
             format: file.format.to_string(),
@@ -78,7 +109,8 @@ impl Inspect {
                 .values()
                 .map(|tensor| tensor.shape.iter().product::<usize>())
                 .sum(),
-            fits: fits(cx.zoo()?, &file)?,
+            fits,
+            network,
             ailments: file.health().iter().map(ToString::to_string).collect(),
             unread: file.unread.clone(),
             unknown: file.unknown.clone(),
@@ -104,9 +136,10 @@ fn human(file: &Inspected, tensors: bool) -> String {
         Ok(naming) => (*naming).to_owned(),
         Err(error) => format!("unknown: {error}"),
     };
-    let fits = match file.fits.as_slice() {
-        [] => "no variant of the manifest".to_owned(),
-        names => names.join(", "),
+    let fits = match (file.fits.as_slice(), &file.network) {
+        ([], None) => "no variant of the manifest".to_owned(),
+        ([], Some(network)) => format!("no variant of the manifest: {}; {}", network.name, network.advice),
+        (names, _) => names.join(", "),
     };
     let mut text = format!("{}\nformat    {}\n", file.file.display(), file.format);
     if let Some(set) = &file.set {

@@ -10,8 +10,9 @@ use report::{Choice, Evaluations, Input, Verdicts, Wish, choices, measured_crops
 use serde::Serialize;
 
 use super::bench::RELEASE;
-use super::report::{REPORTS, peers, quoted, records};
+use super::report::{REPORTS, peers, records};
 use crate::context::Context;
+use crate::files::quoted;
 use crate::output::table;
 use crate::verdicts::RECORDS;
 use crate::{Exit, Failure};

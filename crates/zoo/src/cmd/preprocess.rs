@@ -72,8 +72,14 @@ impl Preprocess {
         match &self.model {
             Some(model) => {
                 let named = cx.named(model)?;
-                self.preprocess
-                    .choose(cx, named.variant, &self.weights.whose(cx, named)?)
+                let whose = self.weights.whose(cx, named)?;
+                let preparation = self.preprocess.choose(cx, named.variant, &whose)?;
+                let is_chosen =
+                    self.preprocess.profile.is_some() || self.weights.are_named() || named.artifact.is_some();
+                Ok(match is_chosen {
+                    true => preparation,
+                    false => preparation.of_any_weights(named.variant),
+                })
             }
             None if self.weights.are_named() => {
                 let what = "--weights and --source without --model: of which network they are is not known";

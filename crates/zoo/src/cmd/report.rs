@@ -7,6 +7,7 @@ use report::{COLUMNS, Evaluations, Excerpt, Input, Shelf};
 
 use crate::bench::provenance;
 use crate::context::Context;
+use crate::files::quoted;
 use crate::output::table;
 use crate::{Exit, Failure};
 
@@ -145,17 +146,6 @@ impl Report {
             words.extend(["--markdown".to_owned(), quoted(markdown)]);
         }
         words.join(" ")
-    }
-}
-
-/// A path as a shell takes it.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,\\".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

@@ -1,11 +1,17 @@
+use std::path::PathBuf;
+
 use clap::Args;
 use hrnet::{CountingRule, Graph, Precision, SeededWeights, Shape};
-use registry::{Artifact, Claim, Column, Known, Lock, Metric, Pin, Preprocess, Variant, Voucher, Zoo};
+use registry::{
+    Artifact, Claim, Column, Known, LocalFile, Lock, Metric, Pin, Preprocess, Variant, Voucher, Zoo,
+};
 use runtime::Options;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::model::Choice;
 use crate::output::table;
+use crate::photos::Preparation;
 use crate::{Exit, Failure};
 
 /// Show one variant: network, counts, weights and published figures
@@ -37,7 +43,13 @@ struct Shown<'a> {
     licence: &'a str,
     widths: &'a [usize],
     se_reduction: Option<usize>,
+    /// The profile by which photos are prepared for the weights that the name stands for.
     preprocess: &'a Preprocess,
+    /// The reason for that profile.
+    chosen_by: &'a str,
+    /// The file of class names, if the variant has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<PathBuf>,
     weights: Vec<Weights<'a>>,
     claims: &'a [Claim],
     input: String,
@@ -93,10 +105,14 @@ struct Layer {
 
 impl Show {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let (zoo, variant) = (cx.zoo()?, cx.variant(&self.name)?);
+        let (zoo, named) = (cx.zoo()?, cx.named(&self.name)?);
+        let variant = named.variant;
+        let whose = Choice::of(named).whose(cx, named)?;
+        let preparation = Preparation::by_weights(variant, &whose);
+        let preprocess = preparation.profile;
         let graph = variant
             .spec
-            .graph(Shape::square(1, self.size.unwrap_or(variant.preprocess.crop)))?;
+            .graph(Shape::square(1, self.size.unwrap_or(preprocess.crop)))?;
         if self.plan {
             return cx.out.data(&plan(&graph, self.precision)?);
         }
@@ -105,10 +121,12 @@ impl Show {
         let shown = Shown {
             name: &variant.name,
             base: variant.base.as_deref(),
-            licence: &variant.licence,
+            licence: whose.licence().unwrap_or(&variant.licence),
             widths: &variant.spec.widths,
             se_reduction: variant.spec.se_reduction,
-            preprocess: &variant.preprocess,
+            preprocess,
+            chosen_by: preparation.reason(),
+            labels: variant.labels.as_ref().map(LocalFile::path),
             weights: weights.map(|artifact| Weights::new(artifact, &lock)).collect(),
             claims: &variant.claims,
             input: graph.input_shape().to_string(),
@@ -170,9 +188,15 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         ..
     } = shown.preprocess;
     text.push_str(&format!(
-        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation} of {resampler}\n",
-        shown.licence
+        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation} of {resampler} ({})\n",
+        shown.licence, shown.chosen_by
     ));
+    let classes = variant.spec.head.classes;
+    if let Some(labels) = &shown.labels {
+        text.push_str(&format!("classes     {classes}, named by {}\n", labels.display()));
+    } else if classes != hrnet_zoo::imagenet().len() {
+        text.push_str(&format!("classes     {classes}\n"));
+    }
     if let Some(top1) = zoo.claimed_top1(variant) {
         text.push_str(&format!("top-1       {top1} claimed ({})\n", top1.column.id));
     }

@@ -8,7 +8,7 @@ use harness::eval::Summary;
 use registry::{Artifact, Location, Variant};
 use report::{EVALUATIONS, LEFT_OUT, LeftOut};
 
-use super::data::Images;
+use super::data::{Folders, Images};
 use super::kept::part;
 use super::told;
 use crate::bench::provenance;
@@ -58,7 +58,7 @@ impl NightEvalArgs {
             &data,
             self.root.as_ref(),
             self.labels.as_ref(),
-            classes.unwrap_or_default(),
+            &Folders::new(classes.unwrap_or_default()),
         )?;
         let all = images.about.images;
         let limit = self.eval_limit.unwrap_or(usual).min(all);

@@ -35,6 +35,31 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
 }
 
 #[test]
+fn a_variant_is_shown_as_the_weights_that_its_name_stands_for() {
+    let place = Place::new();
+    let zoo = registry::Zoo::builtin();
+    for variant in &zoo.variants {
+        for source in &variant.artifacts {
+            for alias in &source.aliases {
+                let shown = place.zoo(&["show", alias, "--json"]).json();
+                let found = (&shown["preprocess"]["id"], &shown["licence"], &shown["name"]);
+                let expected = [&source.preprocess.id, &source.licence, &variant.name];
+                let expected = expected.map(|text| text.as_str().into());
+                assert_eq!(found, (&expected[0], &expected[1], &expected[2]), "{alias}");
+            }
+        }
+    }
+    let shown = place.zoo(&["show", "hrnet_w18_ssld.paddle_in1k"]).good();
+    assert!(
+        shown.contains("preprocess  timm-224-bilinear-0.95: ")
+            && shown.contains("(profile of the source timm)"),
+        "{shown}"
+    );
+    let shown = place.zoo(&["show", "HRNet_W18_C_ssld"]).good();
+    assert!(shown.contains("preprocess  paddle-224: "), "{shown}");
+}
+
+#[test]
 fn a_manifest_here_takes_the_place_of_the_built_in_one() {
     let place = Place::new();
     place.write("zoo.toml", "schema = 1\nvariants = []\n");

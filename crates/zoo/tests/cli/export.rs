@@ -41,6 +41,8 @@ fn a_network_is_exported_as_onnx() {
         let found = &bytes[at.expect(key) + note.len() + 1..];
         assert!(found.starts_with(value.as_bytes()), "{key}");
     }
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+    assert!(!has(b"license"), "random weights have no licence");
     // 13.2 million parameters of four bytes.
     assert!(bytes.len() > 52_000_000 && bytes.windows(4).any(|window| window == b"Conv"));
     assert_eq!(place.files(), ["small.onnx"]);
@@ -96,6 +98,11 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         told.contains("output incre_modules.3.0.relu float32 [batch, 1024, 7, 7]"),
         "{told}"
     );
+    assert!(told.contains("no licence is noted"), "{told}");
+    assert!(
+        told.contains("`zoo preprocess PHOTO --preprocess timm-224-bilinear-0.875 -o images.npy`"),
+        "{told}"
+    );
     let file = |name: &str| std::fs::read(place.path().join(name)).expect("a file");
     let digest = registry::Digest::of(&file("timm.safetensors")).to_string();
     let model = file("features.onnx");
@@ -103,6 +110,16 @@ fn exported_weights_are_inspected_and_run_as_they_are() {
         model.windows(64).any(|window| window == digest.as_bytes()),
         "the digest of the weights is noted"
     );
+    let has = |model: &[u8], word: &[u8]| model.windows(word.len()).any(|window| window == word);
+    assert!(
+        !has(&model, b"license") && !has(&model, b"MIT"),
+        "the user's own weights"
+    );
+    let said = place
+        .zoo(&[&export[..], &["--license", "CC-BY-4.0"]].concat())
+        .said();
+    assert!(!said.contains("no licence"), "{said}");
+    assert!(has(&file("features.onnx"), b"CC-BY-4.0"));
     assert_eq!(logits("timm.safetensors"), seeded);
     assert_eq!(logits("paddle.safetensors"), seeded);
     let other = ["--weights", "timm.safetensors"];

@@ -1,16 +1,20 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use registry::Location;
+use hrnet_zoo::Labels;
+use registry::{Location, Variant};
 
 use super::Entry;
 use crate::{Exit, Failure};
 
 /// The classes that folders stand for.
 ///
-/// WordNet ids stand for their classes. Plain numbers, as in ImageNet-V2, stand for themselves, because sorted as names they
+/// Names of the network's own classes stand for these. WordNet ids stand for their classes. Plain numbers, as in ImageNet-V2, stand for themselves, because sorted as names they
 /// would be in another order.
-pub(super) struct Folders {
+#[derive(Debug)]
+pub(crate) struct Folders {
+    /// Own classes by name.
+    names: HashMap<String, usize>,
     wnids: HashMap<&'static str, usize>,
     classes: usize,
 }
@@ -31,13 +35,38 @@ impl Class {
 }
 
 impl Folders {
-    pub(super) fn new(classes: usize) -> Self {
-        let wnids = hrnet_zoo::wnids().into_iter().zip(0..).collect();
-        Self { wnids, classes }
+    /// Returns the folders of a network with this many classes, which have no names of their own.
+    pub(crate) fn new(classes: usize) -> Self {
+        Self {
+            names: HashMap::new(),
+            wnids: hrnet_zoo::wnids().into_iter().zip(0..).collect(),
+            classes,
+        }
+    }
+
+    /// Returns the folders of a variant: by the names in its file of labels, if it has one.
+    ///
+    /// # Errors
+    /// If that file cannot be read, or has more or fewer lines than the network has classes.
+    pub(crate) fn of(variant: &Variant) -> Result<Self, Failure> {
+        let mut folders = Self::new(variant.spec.head.classes);
+        if variant.labels.is_some() {
+            let labels = Labels::of(variant)?;
+            folders.names = labels.names().iter().cloned().zip(0..).collect();
+        }
+        Ok(folders)
+    }
+
+    /// Returns the number of classes of the network.
+    pub(super) fn classes(&self) -> usize {
+        self.classes
     }
 
     /// Returns the class of a folder of this name.
     pub(super) fn class(&self, name: &str) -> Option<Class> {
+        if let Some(class) = self.names.get(name) {
+            return Some(Class::Number(*class));
+        }
         let number = || name.parse().ok().filter(|class| *class < self.classes);
         let wnid = self.wnids.get(name).copied().map(Class::Wnid);
         wnid.or_else(|| number().map(Class::Number))
@@ -94,10 +123,14 @@ impl Folders {
     /// Returns the failure of an image in folders that stand for no class, or for two.
     pub(super) fn failure(&self, data: &Location, image: &str, why: &str) -> Failure {
         let what = format!("{data}: {image}: {why}");
+        let named = match self.names.is_empty() {
+            true => "by WordNet ids, as n01440764,",
+            false => "by the network's labels, by WordNet ids",
+        };
         Failure::new(Exit::Usage, what).help(format!(
-            "folders are named by WordNet ids, as n01440764, or by class numbers from 0 to {}; for other names write a \
-             list, one `PATH CLASS` a line, or give classes by image number with --labels",
-            self.classes - 1
+            "folders are named {named} or by class numbers from 0 to {}; for other names write a list, one `PATH CLASS` a line, \
+             or give classes by image number with --labels",
+            self.classes.saturating_sub(1)
         ))
     }
 }

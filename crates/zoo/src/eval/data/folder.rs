@@ -11,7 +11,7 @@ use crate::{Exit, Failure};
 
 /// Finds the images of a folder: in folders by class, however deep, in the folder itself where labels come from elsewhere
 /// (`labelled`), or else in tar archives.
-pub(super) fn find(data: &Location, classes: usize, labelled: bool) -> Result<Found, Failure> {
+pub(super) fn find(data: &Location, folders: &Folders, labelled: bool) -> Result<Found, Failure> {
     let mut kinds = Kinds::default();
     for file in data.files(usize::MAX)? {
         kinds.add(file);
@@ -27,9 +27,9 @@ pub(super) fn find(data: &Location, classes: usize, labelled: bool) -> Result<Fo
             return Err(refuse_packed(data, one, packed.len()));
         }
         let archives: Vec<Location> = archives.into_iter().map(|file| file.location).collect();
-        tarball::find(&archives, classes, labelled)?
+        tarball::find(&archives, folders, labelled)?
     } else {
-        let mut found = labels(data, images, classes, labelled)?;
+        let mut found = labels(data, images, folders, labelled)?;
         for file in archives.iter().chain(&packed) {
             found.seen += 1;
             found.passed_over.file(&file.name);
@@ -67,8 +67,7 @@ impl Kinds {
 }
 
 /// Gives images the classes of their folders.
-fn labels(data: &Location, images: Vec<Listed>, classes: usize, labelled: bool) -> Result<Found, Failure> {
-    let folders = Folders::new(classes);
+fn labels(data: &Location, images: Vec<Listed>, folders: &Folders, labelled: bool) -> Result<Found, Failure> {
     let mut found = Found::default();
     for Listed {
         name,

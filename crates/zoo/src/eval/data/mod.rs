@@ -12,6 +12,7 @@ use harness::eval;
 use registry::{Digest, Kind, Location};
 
 pub(crate) use body::{Asked, Body, Piece};
+pub(crate) use classes::Folders;
 pub(crate) use passed::{PassedOver, is_systems};
 
 use crate::files::IMAGE_ENDINGS;
@@ -76,14 +77,15 @@ impl Images {
     /// Opens the data set at a path: a folder with one subfolder per class, a folder of tar archives, one such archive, or a
     /// list.
     ///
-    /// `root` is the base folder for the paths of a list, by default the list's folder. `real` is a file of replacement labels.
+    /// `root` is the base folder for the paths of a list, by default the list's folder. `real` is a file of replacement labels;
+    /// `folders` are the classes that names of folders stand for.
     pub(crate) fn open(
         path: &Location,
         root: Option<&Location>,
         real: Option<&Location>,
-        classes: usize,
+        folders: &Folders,
     ) -> Result<Self, Failure> {
-        let mut found = Self::find(path, root, real.is_some(), classes)?;
+        let mut found = Self::find(path, root, real.is_some(), folders)?;
         let (all, parts) = (
             found.seen,
             [found.entries.len(), found.classes, found.passed_over.count()],
@@ -98,19 +100,19 @@ impl Images {
         if let Some(real) = real {
             classes::relabel(&mut found.entries, real)?;
         }
-        Self::check(path, found, classes)
+        Self::check(path, found, folders.classes())
     }
 
     fn find(
         path: &Location,
         root: Option<&Location>,
         labelled: bool,
-        classes: usize,
+        folders: &Folders,
     ) -> Result<Found, Failure> {
         match path.kind()? {
-            Kind::Folder => folder::find(path, classes, labelled),
+            Kind::Folder => folder::find(path, folders, labelled),
             Kind::File => match kinds::kind(&kinds::head(path)?, &path.name()) {
-                kinds::Kind::Tar => tarball::find(std::slice::from_ref(path), classes, labelled),
+                kinds::Kind::Tar => tarball::find(std::slice::from_ref(path), folders, labelled),
                 kinds::Kind::List => list::find(path, root),
                 kinds::Kind::Other(what, advice) => {
                     let what = format!("{path}: {what}, which is not a data set");

@@ -25,12 +25,12 @@ impl Data {
     }
 
     pub(super) fn open(&self, name: &str) -> Result<Images, Failure> {
-        Images::open(&self.at(name), None, None, 1000)
+        Images::open(&self.at(name), None, None, &Folders::new(1000))
     }
 
     /// Opens it with labels by image number.
     fn open_labelled(&self, name: &str, labels: &str) -> Result<Images, Failure> {
-        Images::open(&self.at(name), None, Some(&self.at(labels)), 1000)
+        Images::open(&self.at(name), None, Some(&self.at(labels)), &Folders::new(1000))
     }
 
     /// Packs files into an archive.
@@ -84,7 +84,13 @@ fn folder_list_and_archives_of_one_data_set_say_the_same() {
         list.about.digest, folder.about.digest,
         "other names are another list"
     );
-    let rooted = Images::open(&data.at("list.txt"), Some(&data.at("")), None, 1000).expect("a list");
+    let rooted = Images::open(
+        &data.at("list.txt"),
+        Some(&data.at("")),
+        None,
+        &Folders::new(1000),
+    )
+    .expect("a list");
     assert_eq!(rooted.about.digest, list.about.digest);
 
     std::fs::create_dir(data.path("shards")).expect("made");
@@ -130,7 +136,7 @@ fn other_labels_may_be_several_or_none() {
     let list = data.open("list.txt").expect("a list");
     assert_eq!(list.entries[0].labels, [3, 5]);
     assert!(list.entries[1].labels.is_empty());
-    let real = |name: &str| Images::open(&data.at("val"), None, Some(&data.at(name)), 1000);
+    let real = |name: &str| Images::open(&data.at("val"), None, Some(&data.at(name)), &Folders::new(1000));
     let entries = real("real.json").expect("relabelled").entries;
     assert_eq!(
         (&entries[0].labels[..], &entries[1].labels[..]),
@@ -278,7 +284,13 @@ fn paths_of_a_list_stay_below_a_root_that_is_given() {
     for line in ["../a.jpg 1", "/etc/hostname 1", "b/../../a.jpg 1"] {
         std::fs::write(data.path("set/lists/val.txt"), line).expect("written");
         let root = data.at("set/lists");
-        let failure = Images::open(&data.at("set/lists/val.txt"), Some(&root), None, 1000).expect_err(line);
+        let failure = Images::open(
+            &data.at("set/lists/val.txt"),
+            Some(&root),
+            None,
+            &Folders::new(1000),
+        )
+        .expect_err(line);
         assert!(failure.message.contains("val.txt:1: "), "{failure:?}");
         assert!(failure.message.contains("is not below"), "{failure:?}");
     }

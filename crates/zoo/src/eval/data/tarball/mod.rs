@@ -29,11 +29,8 @@ use walk::{Broken, End, Member, What};
 const AT_ONCE: usize = 16;
 
 /// Finds the images of tar archives; with labels from elsewhere (`labelled`) they need no class.
-pub(super) fn find(archives: &[Location], classes: usize, labelled: bool) -> Result<Found, Failure> {
-    let look = Look {
-        folders: Folders::new(classes),
-        labelled,
-    };
+pub(super) fn find(archives: &[Location], folders: &Folders, labelled: bool) -> Result<Found, Failure> {
+    let look = Look { folders, labelled };
     let mut all = Found::default();
     for found in look.all(archives)? {
         all.add(found);
@@ -42,12 +39,12 @@ pub(super) fn find(archives: &[Location], classes: usize, labelled: bool) -> Res
 }
 
 /// The way to scan archives.
-struct Look {
-    folders: Folders,
+struct Look<'a> {
+    folders: &'a Folders,
     labelled: bool,
 }
 
-impl Look {
+impl Look<'_> {
     /// Scans archives in parallel and returns the results in their order.
     fn all(&self, archives: &[Location]) -> Result<Vec<Found>, Failure> {
         let next = AtomicUsize::new(0);

@@ -109,7 +109,7 @@ fn digest(entry: &Entry) -> String {
 #[test]
 fn samples_with_dots_have_the_classes_that_samples_without_have() {
     let labels = |name: &str| {
-        let images = Images::open(&sample(name), None, None, 1000).expect("an archive");
+        let images = Images::open(&sample(name), None, None, &Folders::new(1000)).expect("an archive");
         let labels: Vec<usize> = images.entries.iter().map(|entry| entry.labels[0]).collect();
         (labels, images.entries.iter().map(digest).collect::<Vec<_>>())
     };
@@ -119,7 +119,8 @@ fn samples_with_dots_have_the_classes_that_samples_without_have() {
 
 #[test]
 fn sparse_members_of_every_form_are_put_together_as_gnu_tar_does() {
-    let images = Images::open(&sample("e10_sparse_gnu.tar"), None, None, 1000).expect("an archive");
+    let images =
+        Images::open(&sample("e10_sparse_gnu.tar"), None, None, &Folders::new(1000)).expect("an archive");
     let digests: Vec<String> = images.entries.iter().map(digest).collect();
     let begins = ["5c7a47c0fe0d2f47", "cab74b593b255d80", "0edbe9649733e4c8"];
     for (digest, begin) in digests.iter().zip(begins) {
@@ -131,7 +132,7 @@ fn sparse_members_of_every_form_are_put_together_as_gnu_tar_does() {
         "sparse_pax_0.1.tar",
         "sparse_pax_1.0.tar",
     ] {
-        let images = Images::open(&sample(name), None, None, 1000).expect(name);
+        let images = Images::open(&sample(name), None, None, &Folders::new(1000)).expect(name);
         let [entry] = &images.entries[..] else {
             panic!("{name}: {:?}", images.entries);
         };
@@ -165,7 +166,8 @@ fn a_sparse_member_whose_map_does_not_fit_is_named() {
 
 #[test]
 fn links_are_read_and_those_that_lead_nowhere_are_named() {
-    let images = Images::open(&sample("e11_hardlink.tar"), None, None, 1000).expect("an archive");
+    let images =
+        Images::open(&sample("e11_hardlink.tar"), None, None, &Folders::new(1000)).expect("an archive");
     let labels: Vec<usize> = images.entries.iter().map(|entry| entry.labels[0]).collect();
     assert_eq!(labels, [0, 1, 2]);
     assert_eq!(digest(&images.entries[0]), digest(&images.entries[2]));
@@ -298,7 +300,7 @@ fn an_archive_that_is_cut_is_told_wherever_it_is_cut() {
         let told = cut(bytes).refused(Exit::Checksum);
         assert!(told.contains(inside), "{bytes}: {told}");
     }
-    let failure = Images::open(&sample("cls_cut.tar"), None, None, 1000).expect_err("cut");
+    let failure = Images::open(&sample("cls_cut.tar"), None, None, &Folders::new(1000)).expect_err("cut");
     assert!(
         failure.message.contains("inside a.cls, which has 6 bytes"),
         "{failure:?}"
@@ -422,7 +424,7 @@ fn no_member_is_lost_or_counted_twice() {
         let found = tape.end();
         let data = Data::new(&[]);
         std::fs::write(data.path("x.tar"), &found.0).expect("written");
-        let Ok(found) = find(&[data.at("x.tar")], 1000, false) else {
+        let Ok(found) = find(&[data.at("x.tar")], &Folders::new(1000), false) else {
             continue;
         };
         assert_eq!(found.seen, count);
