@@ -1,14 +1,14 @@
 //! The next useful step where records cannot tell: it depends on what they lack.
 
 use super::setting::Setting;
-use super::weigh::LARGEST_SAME;
+use super::weigh::{LARGEST_SAME, hidden};
 use super::{Basis, Estimate, Threshold, ThresholdSource, Verdict};
 use crate::Case;
 
 /// Processes per side that are advised where more narrow the interval enough.
 const STEPS: [usize; 3] = [16, 32, 64];
 
-const IN_TURNS: &str = "measure both programs in turns: `zoo compare --run OLD NEW`";
+const IN_TURNS: &str = "measure both programs in turns: `zoo compare --run OLD_ZOO NEW_ZOO`";
 
 /// A step, and what it gains.
 pub(super) struct Advice {
@@ -48,7 +48,7 @@ pub(super) fn of(
     let varies = threshold.share > LARGEST_SAME && threshold.source == ThresholdSource::Learned;
     if let Some(next) = moved() {
         Advice::from(&*next)
-    } else if setting.shifts() || varies {
+    } else if setting.shifts() || varies || hidden(verdict, setting) {
         Advice::from(&*format!("{IN_TURNS}, or on an idle machine"))
     } else if verdict.basis == Some(Basis::Spread) || fewest < enough {
         Advice::from(&*processes(enough, setting))

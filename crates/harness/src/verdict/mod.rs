@@ -28,7 +28,9 @@
 //!
 //! **Drift.** Where both sides carry a canary, times are multiplied by what the machine reached then; the estimate is of
 //! these, and both ratios are kept. With few repeats a change must show in the times as measured, too (the larger p-value
-//! counts): one canary that was disturbed would otherwise make a change of a cell that was not.
+//! counts): one canary that was disturbed would otherwise make a change of a cell that was not. A change of less than a third of
+//! the correction is not called one if the machine's speed changed by more than 5 %, unless the sides took turns: a cell follows the
+//! canary only about as much as it computes what the canary does.
 //!
 //! **Cores that move.** A host moves a virtual machine's cores between its clusters, and a network on several threads takes up
 //! to 1.7 times as long where they lie far from each other; no canary shows that but the time of a hand-over between two

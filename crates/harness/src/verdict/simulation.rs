@@ -33,6 +33,8 @@ struct Noise {
     shift: f64,
     /// Other work is seen around each cell.
     busy: bool,
+    /// The largest share by which a cell follows the machine more or less than its canary does.
+    loose: f64,
 }
 
 const NIGHTS: Noise = Noise {
@@ -44,6 +46,7 @@ const NIGHTS: Noise = Noise {
     far: 0.0,
     shift: 0.0,
     busy: false,
+    loose: 0.0,
 };
 
 /// Turns in one run: both sides see the same night.
@@ -64,6 +67,13 @@ const DRIFT: Noise = Noise { shift: 0.5, ..NIGHTS };
 
 /// The same, and the records say that the machine was busy.
 const BUSY: Noise = Noise { busy: true, ..DRIFT };
+
+/// Nights of a machine whose speed changes by a tenth or more, which cells follow by three quarters to five quarters.
+const LOOSE: Noise = Noise {
+    machine: 0.1,
+    loose: 0.25,
+    ..NIGHTS
+};
 
 fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
@@ -106,8 +116,12 @@ impl Night {
                 0.0 => 1.0,
                 most => 1.0 + most * (2.0 * rng.f64() - 1.0),
             };
+            // The first cell follows the machine least, the last one most.
+            let more = 2.0 * cell as f64 / (self.cells.max(2) - 1) as f64 - 1.0;
+            let follows = machine.powf(self.noise.loose * more);
             for process in 0..self.processes {
-                let record = self.record(rng, cell, process, [tonight * shift, machine]);
+                let level = tonight * shift * follows;
+                let record = self.record(rng, cell, process, [level, machine]);
                 repeats.push(Repeat::from(&record));
             }
         }
@@ -229,8 +243,8 @@ const PLANS: [Plan; 9] = [
     },
 ];
 
-/// Nights whose processes share a shift of up to half a cell's time: the same program must not be called slower.
-const DRIFTING: [Plan; 6] = [
+/// Nights whose processes share what no canary shows: the same program must not be called slower.
+const DRIFTING: [Plan; 7] = [
     Plan {
         name: "drift, 1 cell, 1 process, no history",
         noise: DRIFT,
@@ -272,6 +286,12 @@ const DRIFTING: [Plan; 6] = [
     Plan {
         name: "drift and load, 4 cells, 8 processes, no history",
         noise: BUSY,
+        cells: FEW,
+        ..TWO_NIGHTS
+    },
+    Plan {
+        name: "another speed, 4 cells, 8 processes, no history",
+        noise: LOOSE,
         cells: FEW,
         ..TWO_NIGHTS
     },

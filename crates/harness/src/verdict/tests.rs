@@ -130,6 +130,17 @@ fn a_slower_machine_is_no_slower_program() {
         "{}",
         verdict.why
     );
+    // A change that is small beside the correction may be the correction's; a large one is not.
+    let small = one(&before, &set(CASE, &times(1300), canary(0.8e11)));
+    assert_eq!(small.answer, Answer::Inconclusive);
+    assert!(
+        small.why.starts_with("the machine's own change is so large")
+            && small.next.is_some_and(|next| next.contains("--run")),
+        "{}",
+        small.why
+    );
+    let large = one(&before, &set(CASE, &times(1500), canary(0.8e11)));
+    assert_eq!(large.answer, Answer::Regressed);
     let without = one(&before, &set(CASE, &times(1250), |_| {}));
     assert_eq!((without.answer, without.normalised), (Answer::Regressed, None));
 }
@@ -221,7 +232,7 @@ fn a_noisy_machine_decides_only_between_sides_measured_in_turns() {
         "the machine was noisy, and the sides were measured at different times"
     );
     let next = verdict.next.expect("advice");
-    assert!(next.contains("`zoo compare --run OLD NEW`"), "{next}");
+    assert!(next.contains("`zoo compare --run OLD_ZOO NEW_ZOO`"), "{next}");
     assert_eq!(
         one(&before, &side(1001, &|index| 10 + index)).answer,
         Answer::Same,

@@ -5,6 +5,7 @@ use super::ranks::Ranks;
 use super::setting::Setting;
 use super::spread::{STUDENT_95, centre, student};
 use super::{Answer, Basis, Estimate, History, Repeat, Rule, Threshold, ThresholdSource, Verdict, advice};
+use crate::noise::APART;
 use crate::{Case, Interval};
 
 /// The level of intervals, and of "same".
@@ -16,6 +17,10 @@ const ENOUGH: usize = 8;
 /// The largest learned threshold within which a case is called the same: a cell that has two speeds learns one of half its
 /// time, and nobody would call that no change.
 pub(super) const LARGEST_SAME: f64 = 0.1;
+
+/// The correction for the machine's speed may be off by this share of itself: a cell follows the canary only about as much as it
+/// computes what the canary does.
+const OFF: f64 = 1.0 / 3.0;
 
 /// The evidence that all cases of a comparison share.
 pub(super) struct Bench<'a> {
@@ -117,7 +122,11 @@ impl Bench<'_> {
             return;
         };
         let setting = Setting::of(old, new);
-        let (answer, why) = self.answer(estimate, threshold, p, setting);
+        let (mut answer, mut why) = self.answer(estimate, threshold, p, setting);
+        if matches!(answer, Answer::Regressed | Answer::Improved) && hidden(verdict, setting) {
+            answer = Answer::Inconclusive;
+            why = "the machine's own change is so large that correcting for it may have made this one".into();
+        }
         verdict.answer = answer;
         verdict.why = [verdict.why.as_str(), &why, &processes(verdict), &machine(verdict)].concat();
         if answer == Answer::Inconclusive {
@@ -168,8 +177,26 @@ impl Bench<'_> {
     }
 }
 
-/// The few processes that a verdict rests on, in words.
+/// The machine's part in the times as measured, as a logarithm; 0 where nothing was corrected.
+fn of_machine(verdict: &Verdict) -> f64 {
+    let both = verdict.ratio.zip(verdict.normalised);
+    both.map_or(0.0, |(ratio, normalised)| (ratio.ratio / normalised.ratio).ln())
+}
+
+/// Returns `true` if the correction for the machine's speed may have made the change.
+pub(super) fn hidden(verdict: &Verdict, setting: Setting) -> bool {
+    let machine = of_machine(verdict).abs();
+    let change = verdict
+        .decisive()
+        .map_or(0.0, |estimate| estimate.ratio.ln().abs());
+    !setting.in_turns && machine > APART.ln_1p() && change < OFF * machine
+}
+
+/// The few processes that a verdict rests on, in words; those that are left are told of already if some were left out.
 fn processes(verdict: &Verdict) -> String {
+    if verdict.left_out != [0, 0] {
+        return String::new();
+    }
     let (Some(Basis::Spread), Some(before), Some(now)) = (verdict.basis, verdict.before, verdict.now) else {
         return String::new();
     };
@@ -182,10 +209,7 @@ fn processes(verdict: &Verdict) -> String {
 
 /// The machine's part in the times as measured, in words.
 fn machine(verdict: &Verdict) -> String {
-    let (Some(ratio), Some(normalised)) = (verdict.ratio, verdict.normalised) else {
-        return String::new();
-    };
-    let machine = ratio.ratio / normalised.ratio - 1.0;
+    let machine = of_machine(verdict).exp_m1();
     if machine.abs() < 0.01 {
         return String::new();
     }
