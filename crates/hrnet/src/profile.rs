@@ -179,7 +179,7 @@ impl Graph {
 }
 
 impl Profile {
-    /// Parameters that training changes by gradient: PyTorch's count.
+    /// Returns the number of parameters that training changes by gradient: PyTorch's count.
     pub fn trainable(&self) -> Params {
         Params(self.conv_weights + 2 * self.bn_channels + self.linear_weights + self.linear_biases)
     }
@@ -189,7 +189,7 @@ impl Profile {
         self.trainable() + Params(2 * self.bn_channels)
     }
 
-    /// Multiply-accumulates of convolutions and linear layers.
+    /// Returns the multiply-accumulates of convolutions and linear layers.
     pub fn macs(&self) -> Macs {
         Macs(self.conv_macs + self.linear_macs)
     }

@@ -107,7 +107,7 @@ struct Writer<'a> {
     fold: bool,
     /// The rounding of values, if convolutions are in 8 bits.
     maps: Option<int8::Maps>,
-    uses: Vec<usize>,
+    consumers: Vec<usize>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
 }
@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
             weights,
             fold,
             maps: None,
-            uses: graph.consumer_counts(),
+            consumers: graph.consumer_counts(),
             nodes: Vec::new(),
             initializers: Vec::new(),
         }
@@ -197,7 +197,7 @@ impl<'a> Writer<'a> {
     }
 
     fn node(&mut self, id: NodeId, node: &Node, mut inputs: Vec<String>) -> Result<(), WeightError> {
-        let folds = |conv| self.fold && self.graph.folds_into_next(conv, &self.uses);
+        let folds = |conv| self.fold && self.graph.folds_into_next(conv, &self.consumers);
         if folds(id) {
             return Ok(());
         }

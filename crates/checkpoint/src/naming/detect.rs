@@ -1,8 +1,8 @@
-//! The schemes that names are of, below whatever wrappers a training script had around the network.
+//! Recognition of the naming schemes in a file, below any wrappers that a training script had around the network.
 
 use super::Naming;
 
-/// A scheme that some names are of.
+/// A naming scheme with the prefix under which a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scheme {
     pub(crate) naming: Naming,
@@ -10,7 +10,7 @@ pub(crate) struct Scheme {
     pub(crate) prefix: String,
 }
 
-/// Parts of names that are within a network, so that a first convolution below them is a block's.
+/// Beginnings of the parts of names within a network: a first convolution below one of them belongs to a block.
 const WITHIN: [&str; 12] = [
     "layer",
     "stage",
@@ -26,13 +26,13 @@ const WITHIN: [&str; 12] = [
     "head",
 ];
 
-/// The most networks side by side that are told apart, which bounds the work that a crafted file makes.
+/// The most networks in one file that are told apart; it bounds the work that a crafted file makes.
 const MOST: usize = 32;
 
-/// The longest wrappers that are believed.
+/// The longest prefix that is accepted as wrappers, in bytes.
 const LONGEST: usize = 100;
 
-/// Every scheme that the names are of, each with another prefix, the shortest first.
+/// Returns the schemes by which the names are made, each with its prefix, the shortest prefix first.
 pub(crate) fn schemes(names: &[&str]) -> Vec<Scheme> {
     let mut found: Vec<Scheme> = Vec::new();
     for naming in Naming::ALL {
@@ -52,8 +52,8 @@ pub(crate) fn schemes(names: &[&str]) -> Vec<Scheme> {
     found
 }
 
-/// OpenMMLab's networks have the original's names below `backbone.`, and so have the original's networks in a wrapper of
-/// that name. The head tells: in OpenMMLab's it is beside the backbone.
+/// Decides between OpenMMLab's networks, which have the original's names below `backbone.`, and the original's networks in a
+/// wrapper of that name: OpenMMLab's have the head beside the backbone.
 fn settle_backbones(found: &mut Vec<Scheme>, names: &[&str]) {
     let mut gone = Vec::new();
     for scheme in found.iter().filter(|scheme| scheme.naming == Naming::Mmpretrain) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn wrappers_around_a_network_are_told() {
+    fn wrappers_around_a_network_are_recognized() {
         for prefix in [
             "",
             "module.",
