@@ -12,36 +12,20 @@
     reason = "constant ranges over registers are what the compiler unrolls"
 )]
 
-mod barrier;
-mod channels;
-mod conv;
-mod direct;
-mod format;
-mod gemm;
-mod grid;
-mod isa;
-mod layer;
-mod maps;
-pub mod matrix;
-mod memory;
-mod operands;
-mod ops;
-mod packed;
-mod peak;
-mod places;
+mod algo;
+mod layout;
+mod micro;
 mod program;
+mod quant;
 mod simd;
-mod slots;
-mod step;
-mod tiling;
-mod winograd;
 
-pub use conv::{Convolution, Inputs};
-pub use format::{Format, Packing};
-pub use grid::Grid;
-pub use isa::{Isa, Target, UnknownIsa};
-pub use layer::{Algorithm, ConvShape, Layer};
-pub use maps::{Activation, Linear, Map, Row};
-pub use peak::peak_macs;
+pub use algo::conv::{Convolution, Inputs};
+pub use algo::layer::{Algorithm, ConvShape, Layer};
+pub use layout::grid::Grid;
+pub use layout::map::{Activation, Linear, Map, Row};
+pub use micro::matrix;
+pub use micro::peak::peak_macs;
+pub use program::step::{Refusal, Step};
 pub use program::{Observe, Program, ProgramError, Seen, Steps, Watch};
-pub use step::{Refusal, Step};
+pub use quant::format::{Format, Packing};
+pub use simd::isa::{Isa, Target, UnknownIsa};

@@ -225,7 +225,7 @@ impl Simd for Avx2 {
 
 /// The columns of 8 rows of 8.
 #[inline(always)]
-pub(super) unsafe fn transposed(rows: [__m256; 8]) -> [__m256; 8] {
+pub(in crate::engine) unsafe fn transposed(rows: [__m256; 8]) -> [__m256; 8] {
     // SAFETY: the caller's: the CPU has AVX.
     unsafe {
         // Pairs of rows, then fours: vector `j` and 4 on of `fours` hold columns `j` and `j + 4` of rows 0 to 3

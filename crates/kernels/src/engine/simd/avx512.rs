@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::avx2::transposed;
 use super::{MAX_LANES, Simd, Work};
 
-/// AVX-512F and BW; what multiplies packed operands, VNNI and BF16, is asked for in [`super::super::Isa::multiplies`].
+/// AVX-512F and BW; what multiplies packed operands, VNNI and BF16, is asked for in [`crate::engine::Isa::multiplies`].
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Avx512;
 

@@ -1,7 +1,7 @@
 //! Every unit's instructions on narrow operands against plain Rust.
 
 use super::{MAX_LANES, Simd, Work, lanes};
-use crate::engine::isa::on;
+use crate::engine::simd::isa::on;
 use crate::engine::{Format, Isa};
 
 /// One operation on three vectors of bits.

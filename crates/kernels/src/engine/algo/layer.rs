@@ -1,0 +1,271 @@
+//! A convolution before it has weights: its shape, its grids, and the algorithms that can compute it.
+
+use std::fmt;
+
+use crate::engine::algo::channels::{Channels, held};
+use crate::engine::algo::conv::{Epilogue, Io};
+use crate::engine::algo::direct::{Direct, RUN};
+use crate::engine::algo::winograd::Winograd;
+use crate::engine::layout::grid::Grid;
+use crate::engine::program::packed::halves;
+use crate::engine::quant::format::{self, Format, Packing, Weights};
+use crate::engine::simd::Simd;
+use crate::engine::simd::isa::Target;
+
+/// What a convolution is, whatever computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Side of the kernel, 1 or 3; padded by `(kernel - 1) / 2`.
+    pub kernel: usize,
+    /// 1 or 2.
+    pub stride: usize,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// One multiplication for each of the definition's, with places along the lanes.
+    Direct,
+    /// The same with output channels along the lanes, on vectors of 8 lanes or more.
+    DirectChannels,
+    /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
+    Winograd,
+}
+
+/// What has to be computed, where, by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Channels, kernel and stride.
+    pub shape: ConvShape,
+    /// What is multiplied.
+    pub format: Format,
+    /// Where the inputs lie.
+    pub input: Grid,
+    /// Where the outputs go.
+    pub output: Grid,
+    /// The vector unit and threads.
+    pub target: Target,
+}
+
+/// The largest magnitude of inputs of 16 bits where the algorithm asks for no less: leaves as many bits to the weights.
+const LIMIT: f32 = 8191.0;
+
+#[derive(Debug)]
+pub(in crate::engine) enum Kind {
+    Direct(Direct),
+    Channels(Channels),
+    Winograd(Box<Winograd>),
+}
+
+impl ConvShape {
+    /// Elements of the kernels.
+    pub fn weights(self) -> usize {
+        self.outputs * self.inputs * self.kernel * self.kernel
+    }
+}
+
+impl Layer {
+    /// The algorithms that can compute it.
+    pub fn algorithms(self) -> Vec<Algorithm> {
+        let Target { isa, .. } = self.target;
+        let mut algorithms = vec![Algorithm::Direct];
+        if held(isa.lanes(), isa.wide()).is_some() {
+            algorithms.push(Algorithm::DirectChannels);
+        }
+        let filtered = match (self.shape.kernel, self.shape.stride) {
+            (3, 1) => self.input == self.output && matches!(self.input.p, 2 | 4),
+            (3, 2) => self.input.p == 4,
+            _ => false,
+        };
+        if filtered && Winograd::filters(self.format) {
+            algorithms.push(Algorithm::Winograd);
+        }
+        algorithms
+    }
+
+    /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.
+    ///
+    /// # Panics
+    /// As [`Convolution::new`](crate::engine::Convolution::new), and if int8 is to hold numbers below zero.
+    pub fn packing(self, algorithm: Algorithm, largest: &[f32], signed: bool) -> Packing {
+        let format = self.format;
+        if !format.whole() {
+            return Packing::of_floats(format);
+        }
+        assert!(!signed || format != Format::Int8, "{self} of inputs below zero");
+        assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
+        let limit = match self.kind(algorithm) {
+            Kind::Winograd(winograd) => winograd.limit(signed),
+            Kind::Direct(_) | Kind::Channels(_) => self.limit(),
+        };
+        // Where there is nothing but zeros, any step does.
+        let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };
+        Packing {
+            format,
+            steps: largest.iter().map(step).collect(),
+            limits: (if signed { -limit } else { 0.0 }, limit),
+        }
+    }
+
+    /// The largest magnitude of whole inputs that are not transformed.
+    fn limit(self) -> f32 {
+        match self.format {
+            Format::F32 | Format::F16 | Format::Bf16 => 1.0,
+            Format::I16 => LIMIT,
+            Format::Int8 => 255.0,
+        }
+    }
+
+    /// An estimate of the busiest thread's vector instructions in one run.
+    ///
+    /// # Panics
+    /// As [`Convolution::new`](crate::engine::Convolution::new).
+    pub fn effort(self, algorithm: Algorithm) -> usize {
+        let threads = self.target.threads;
+        match self.kind(algorithm) {
+            Kind::Direct(direct) => direct.effort(threads),
+            Kind::Channels(channels) => channels.effort(threads),
+            Kind::Winograd(winograd) => winograd.effort(threads),
+        }
+    }
+
+    /// The layer as the algorithm cuts it.
+    pub(in crate::engine) fn kind(self, algorithm: Algorithm) -> Kind {
+        let Self {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = self;
+        let ConvShape { kernel, stride, .. } = shape;
+        assert_eq!(
+            (output.n, output.h, output.w),
+            (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride)),
+            "sizes of {self}"
+        );
+        assert!(input.p % stride == 0, "stride {stride} on tiles of {}", input.p);
+        assert!(matches!(kernel, 1 | 3) && matches!(stride, 1 | 2), "{self}");
+        assert!(
+            kernel == 3 || (stride == 1 && input == output),
+            "a 1x1 convolution keeps its grid"
+        );
+        assert!(
+            target.isa.multiplies(format).is_some(),
+            "{} multiplies no {format}",
+            target.isa.name()
+        );
+        assert!(
+            self.algorithms().contains(&algorithm),
+            "{algorithm:?} does not suit {self}"
+        );
+        let (grids, channels) = ((input, output), (format.elements(shape.inputs), shape.outputs));
+        let window = (kernel, stride);
+        match algorithm {
+            Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, format, target)),
+            Algorithm::DirectChannels => {
+                let lanes = target.isa.lanes();
+                let held = held(lanes, target.isa.wide()).expect("asserted above");
+                Kind::Channels(Channels::new(grids, channels, window, format, lanes, held))
+            }
+            Algorithm::Winograd => {
+                Kind::Winograd(Box::new(Winograd::new(grids, channels, stride, format, target)))
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// `direct`, `channels`, `winograd2`, `winograd4` or `polyphase2`.
+    pub(in crate::engine) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Channels(_) => "channels",
+            Self::Winograd(winograd) => winograd.name(),
+        }
+    }
+
+    /// Weights `[outputs, inputs, kernel, kernel]` for whole inputs, of these means or of unknown ones, as operands in the
+    /// order in which they are used.
+    pub(in crate::engine) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
+        let ConvShape { outputs, kernel, .. } = layer.shape;
+        let form = (layer.format, layer.limit());
+        let narrow = || format::weights(form, (outputs, kernel * kernel, means), RUN, weights);
+        let mut packed = match self {
+            Self::Winograd(winograd) => winograd.packed(weights),
+            Self::Channels(channels) => narrow().ordered(|weights| channels.packed(weights)),
+            Self::Direct(direct) => narrow().ordered(|weights| direct.packed(weights)),
+        };
+        if layer.format == Format::F16 {
+            packed.elements = halves(&packed.elements).into();
+        }
+        packed
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(in crate::engine) fn scratch(&self) -> usize {
+        match self {
+            Self::Direct(direct) => direct.scratch(),
+            Self::Channels(channels) => channels.scratch(),
+            Self::Winograd(winograd) => winograd.scratch(),
+        }
+    }
+
+    /// Computes one part of `parts` of the output.
+    ///
+    /// # Safety
+    /// `io` points to maps of the layer's grids and channels and to weights as [`Kind::packed`] orders them, `scratch`
+    /// to as much as [`Kind::scratch`] says; nobody else writes the output's part; the CPU has the unit of `S`, which is
+    /// the layer's.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn run<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        part: (usize, usize),
+        scratch: *mut f32,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Direct(direct) => direct.run::<S>(io, epilogue, part, scratch),
+                Self::Channels(channels) => channels.run::<S>(io, epilogue, part, scratch),
+                Self::Winograd(winograd) => winograd.run::<S>(io, epilogue, part, scratch),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::DirectChannels => "channels",
+            Self::Winograd => "winograd",
+        })
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConvShape {
+            inputs,
+            outputs,
+            kernel,
+            stride,
+        } = self.shape;
+        let Grid { n, h, w, p } = self.input;
+        let Target { isa, threads } = self.target;
+        write!(
+            f,
+            "conv{kernel}x{kernel}s{stride} {} {} t{threads} {n}x{inputs}x{h}x{w}/{p} -> {outputs}/{}",
+            self.format,
+            isa.name(),
+            self.output.p
+        )
+    }
+}

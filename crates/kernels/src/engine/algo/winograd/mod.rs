@@ -1,0 +1,400 @@
+//! 3x3 convolutions by Winograd's minimal filtering: tiles of the input are transformed, multiplied with transformed
+//! kernels element by element (a matrix product over the channels for each element), and transformed back.
+//!
+//! Tiles run along the lanes. A grid holds each of the pixels that a tile needs as whole vectors, so no element is ever
+//! moved between lanes.
+
+mod kernels;
+mod passes;
+mod stride1;
+mod stride2;
+mod whole;
+
+use std::ops::Range;
+
+use crate::engine::algo::conv::{Epilogue, Io};
+use crate::engine::layout::grid::Grid;
+use crate::engine::layout::tiling::Tiling;
+use crate::engine::micro::gemm::{self, Factors, Rows, Scaled};
+use crate::engine::program::packed::Stored;
+use crate::engine::quant::format::{self, Format, Weights};
+use crate::engine::simd::Simd;
+use crate::engine::simd::isa::{Isa, Target, on};
+
+use kernels::{Packing, Transformed};
+use passes::{Backward, Forward};
+use stride1::Stride1;
+use stride2::Stride2;
+
+/// A convolution that is cut.
+#[derive(Debug)]
+pub(in crate::engine) struct Winograd {
+    format: Format,
+    /// Elements of the format.
+    inputs: usize,
+    outputs: usize,
+    isa: Isa,
+    /// Elements from one input channel to the next.
+    stride: usize,
+    tiling: Tiling,
+    tiles: Tiles,
+}
+
+#[derive(Debug)]
+enum Tiles {
+    /// F(2x2, 3x3).
+    Two(Stride1<2>),
+    /// F(4x4, 3x3).
+    Four(Stride1<4>),
+    /// F(2x2, 2x2) on the odd pixels of a stride of 2.
+    Stride2(Stride2),
+}
+
+/// The transforms of one kind of tile.
+trait Transform {
+    /// Elements of a transformed tile.
+    const ELEMENTS: usize;
+
+    /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
+    ///
+    /// # Safety
+    /// `channel` points to a channel of the input's grid, `to` to room for the elements; the CPU has the unit.
+    unsafe fn forward<S: Simd>(
+        &self,
+        format: Format,
+        channel: *const f32,
+        vector: usize,
+        to: *mut f32,
+        plane: usize,
+    );
+
+    /// Transforms back the tiles of vector `vector`, whose elements lie `step` apart, and stores them as a channel.
+    ///
+    /// # Safety
+    /// `io` points to maps of the grids, `from` to the elements; the CPU has the unit.
+    unsafe fn backward<S: Simd>(
+        &self,
+        from: (*const f32, usize),
+        vector: usize,
+        channel: usize,
+        io: Io,
+        epilogue: Epilogue,
+    );
+}
+
+/// For each vector the masks of all kinds.
+fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
+    (0..kinds[0].len())
+        .map(|vector| kinds.each_ref().map(|masks| masks[vector]))
+        .collect()
+}
+
+impl Winograd {
+    /// Whether there are transforms for a format's operands: of f32, or of pairs of i16.
+    pub(in crate::engine) fn filters(format: Format) -> bool {
+        match format {
+            Format::F32 | Format::F16 | Format::I16 => true,
+            Format::Bf16 | Format::Int8 => false,
+        }
+    }
+
+    /// The convolution of this stride in a format that is [filtered](Winograd::filters): stride 1 needs equal grids with tiles
+    /// of 2 or 4, stride 2 an input with tiles of 4.
+    pub(in crate::engine) fn new(
+        (input, output): (Grid, Grid),
+        (inputs, outputs): (usize, usize),
+        stride: usize,
+        format: Format,
+        target: Target,
+    ) -> Self {
+        assert!(Self::filters(format), "no filtering in {format}");
+        let lanes = target.isa.lanes();
+        let tiles = match (stride, input.p) {
+            (1, 2) if input == output => Tiles::Two(Stride1::new(input, lanes)),
+            (1, 4) if input == output => Tiles::Four(Stride1::new(input, lanes)),
+            (2, 4) => Tiles::Stride2(Stride2::new(input, output, lanes)),
+            _ => unreachable!("no Winograd of stride {stride} on {input:?}"),
+        };
+        let tiling = Tiling::new(outputs, input.tiles().div_ceil(lanes), target);
+        Self {
+            format,
+            inputs,
+            outputs,
+            isa: target.isa,
+            stride: input.stride(),
+            tiling,
+            tiles,
+        }
+    }
+
+    /// `winograd2`, `winograd4`, or for a stride of 2 `polyphase2`.
+    pub(in crate::engine) fn name(&self) -> &'static str {
+        match &self.tiles {
+            Tiles::Two(_) => "winograd2",
+            Tiles::Four(_) => "winograd4",
+            Tiles::Stride2(_) => "polyphase2",
+        }
+    }
+
+    /// The largest magnitude of inputs of 16 bits whose transforms fit, with or without a sign.
+    pub(in crate::engine) fn limit(&self, signed: bool) -> f32 {
+        match &self.tiles {
+            Tiles::Two(_) | Tiles::Stride2(_) => 8191.0,
+            Tiles::Four(_) => whole::limit(signed),
+        }
+    }
+
+    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
+    /// and their scales `[block of rows][element][row]`; f16 is yet to be narrowed. What weights of 16 bits drift by is next to nothing.
+    pub(in crate::engine) fn packed(&self, weights: &[f32]) -> Weights<'static> {
+        let (rows, elements) = (self.tiling.rows, self.elements());
+        let kernels = weights.as_chunks().0;
+        let inputs = kernels.len() / self.outputs;
+        let mut out = vec![0.0; self.tiling.blocks * elements * inputs * rows];
+        let packing = Packing {
+            kernels,
+            inputs,
+            rows,
+            out: &mut out,
+        };
+        // SAFETY: an `Isa` is the proof that the CPU has the unit.
+        unsafe {
+            match &self.tiles {
+                Tiles::Two(_) => on!(self.isa, Transformed(&stride1::F2, packing)),
+                Tiles::Four(_) => on!(self.isa, Transformed(&stride1::F4, packing)),
+                Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
+            }
+        }
+        match self.format {
+            Format::F32 => Weights {
+                elements: out.into(),
+                ..Weights::default()
+            },
+            Format::F16 | Format::I16 => self.quantised(&out),
+            Format::Bf16 | Format::Int8 => unreachable!("no filtering in {}", self.format),
+        }
+    }
+
+    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format.
+    fn quantised(&self, kernels: &[f32]) -> Weights<'static> {
+        let rows = self.tiling.rows;
+        let matrix = kernels.len() / (self.tiling.blocks * self.elements());
+        let channels = self.format.channels();
+        let mut out = Vec::with_capacity(kernels.len() / channels + rows);
+        let mut scales = Vec::with_capacity(kernels.len() / matrix * rows);
+        for (index, matrix) in kernels.chunks_exact(matrix).enumerate() {
+            let mut elements = vec![0.0; self.inputs * rows];
+            for row in 0..rows {
+                let weights: Vec<f32> = matrix.iter().skip(row).step_by(rows).copied().collect();
+                let runs = weights.chunks(self.summed() * channels);
+                let step = format::weight_step(self.format, TRANSFORMED, runs);
+                for (input, pair) in weights.chunks(channels).enumerate() {
+                    let [a, b] = [pair[0], pair.get(1).copied().unwrap_or(0.0)];
+                    let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
+                    elements[input * rows + row] = self.format.element(steps);
+                }
+                scales.push(step * self.unit(index % self.elements()));
+            }
+            out.extend(elements);
+        }
+        Weights {
+            elements: out.into(),
+            scales,
+            ..Weights::default()
+        }
+    }
+
+    /// What one stands for in an element of a transformed input.
+    fn unit(&self, element: usize) -> f32 {
+        match &self.tiles {
+            Tiles::Four(_) if self.format.whole() => whole::unit(element),
+            Tiles::Two(_) | Tiles::Four(_) | Tiles::Stride2(_) => 1.0,
+        }
+    }
+
+    /// Elements of inputs whose products are summed before the sum is scaled.
+    fn summed(&self) -> usize {
+        match self.format {
+            Format::I16 => RUN,
+            Format::F16 => WIDENED.min(self.inputs),
+            Format::F32 | Format::Bf16 | Format::Int8 => self.inputs,
+        }
+    }
+
+    /// Elements of a transformed tile.
+    fn elements(&self) -> usize {
+        match &self.tiles {
+            Tiles::Two(_) => Stride1::<2>::ELEMENTS,
+            Tiles::Four(_) => Stride1::<4>::ELEMENTS,
+            Tiles::Stride2(_) => Stride2::ELEMENTS,
+        }
+    }
+
+    /// See [`Layer::effort`](crate::engine::Layer::effort).
+    pub(in crate::engine) fn effort(&self, threads: usize) -> usize {
+        let (vectors, blocks) = self.tiling.largest(threads);
+        let outputs = blocks * self.tiling.rows;
+        // Instructions for each element there and back, and for what is stored run by run.
+        let (each, stores) = match &self.tiles {
+            Tiles::Two(_) | Tiles::Four(_) => (6, 0),
+            Tiles::Stride2(tiles) => (3, tiles.stores().div_ceil(self.tiling.vectors)),
+        };
+        let transforms = each * self.elements() * (self.inputs + outputs) + stores * outputs;
+        vectors * (self.elements() * outputs * self.inputs + transforms)
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(in crate::engine) fn scratch(&self) -> usize {
+        let width = self.tiling.most.min(self.tiling.vectors) * self.isa.lanes();
+        self.elements() * (self.plane(width) + self.tiling.rows * width)
+            + Stored::room(self.format, self.summed() * self.tiling.rows)
+    }
+
+    /// Elements from one of the transformed input's matrices to the next: a cache line more than it holds, so that
+    /// a tile's values do not crowd few cache sets.
+    fn plane(&self, width: usize) -> usize {
+        self.inputs * width + 16
+    }
+
+    /// Computes one part of `parts`.
+    ///
+    /// # Safety
+    /// `io` points to maps on the grids with the convolution's channels, `scratch` to as much as
+    /// [`Winograd::scratch`] says; nobody else writes these outputs or reads them; the CPU has the unit.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn run<S: Simd>(
+        &self,
+        io: Io,
+        epilogue: Epilogue,
+        (part, parts): (usize, usize),
+        scratch: *mut f32,
+    ) {
+        let share = self.tiling.share(part, parts);
+        // SAFETY: the caller's.
+        unsafe {
+            match &self.tiles {
+                Tiles::Two(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
+                Tiles::Four(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
+                Tiles::Stride2(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn go<S: Simd, T: Transform>(
+        &self,
+        tiles: &T,
+        io: Io,
+        epilogue: Epilogue,
+        (vectors, blocks): (Range<usize>, Range<usize>),
+        scratch: *mut f32,
+    ) {
+        let rows = self.tiling.rows;
+        let count = vectors.len().div_ceil(self.tiling.most);
+        let mut start = vectors.start;
+        for part in 0..count {
+            let nv = (vectors.end - start).div_ceil(count - part);
+            let width = nv * S::LANES;
+            let plane = self.plane(width);
+            // SAFETY: the caller's.
+            unsafe {
+                let products = scratch.add(T::ELEMENTS * plane);
+                let room = products.add(T::ELEMENTS * rows * width);
+                S::call(Forward {
+                    conv: self,
+                    tiles,
+                    input: io.input,
+                    vectors: start..start + nv,
+                    to: scratch,
+                });
+                for block in blocks.clone() {
+                    for element in 0..T::ELEMENTS {
+                        let matrix = block * T::ELEMENTS + element;
+                        let to = products.add(element * rows * width);
+                        let b = (scratch.add(element * plane).cast_const(), width);
+                        let scales = epilogue.scales.wrapping_add(matrix * rows);
+                        let kernels = Kernels {
+                            all: io.weights,
+                            matrix,
+                            scales,
+                            room,
+                        };
+                        self.product::<S>(kernels, (rows, nv), b, to);
+                    }
+                    S::call(Backward {
+                        tiles,
+                        from: products,
+                        rows,
+                        channels: block * rows..self.outputs.min((block + 1) * rows),
+                        vectors: start..start + nv,
+                        io,
+                        epilogue: epilogue.scaled(),
+                    });
+                }
+            }
+            start += nv;
+        }
+    }
+
+    /// The product of one element of the transform.
+    #[inline(always)]
+    unsafe fn product<S: Simd>(
+        &self,
+        kernels: Kernels,
+        (rows, vectors): (usize, usize),
+        (b, width): (*const f32, usize),
+        to: *mut f32,
+    ) {
+        let factors = |at: usize, depth: usize| Factors {
+            format: self.format,
+            // SAFETY: the caller's.
+            a: unsafe {
+                let first = (kernels.matrix * self.inputs + at) * rows;
+                kernels.all.from::<S>(first, depth * rows, kernels.room)
+            },
+            b: (b.wrapping_add(at * width), width),
+            depth,
+            ahead: gemm::AHEAD,
+        };
+        let sink = |more: bool| Rows {
+            to,
+            stride: width,
+            more,
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            if self.format == Format::F32 {
+                return gemm::product::<S, _>((rows, vectors), factors(0, self.inputs), sink(false));
+            }
+            for at in (0..self.inputs).step_by(self.summed()) {
+                let sink = Scaled {
+                    rows: sink(at > 0),
+                    scales: kernels.scales,
+                };
+                let depth = self.summed().min(self.inputs - at);
+                gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
+            }
+        }
+    }
+}
+
+/// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
+const RUN: usize = 24;
+
+/// Elements of inputs whose f16 kernels are widened at a time: they and the inputs stay in the first cache.
+const WIDENED: usize = 96;
+
+/// The largest magnitude of a transformed input of 16 bits.
+const TRANSFORMED: f32 = 32768.0;
+
+/// The kernels of one element of the transform and a block of rows.
+#[derive(Clone, Copy)]
+struct Kernels {
+    all: Stored,
+    /// Their place among all.
+    matrix: usize,
+    /// What each row's sums are to be multiplied by.
+    scales: *const f32,
+    /// Room to widen them in.
+    room: *mut f32,
+}

@@ -1,0 +1,207 @@
+//! Stride 2: along each axis the even pixels meet the kernel's middle element alone, the odd ones its two outer elements
+//! as a convolution of stride 1, which F(2, 2) computes with three multiplications for two outputs. So 25 make 2x2
+//! outputs, where the definition has 36.
+
+use super::{Transform, by_vector};
+use crate::engine::algo::conv::{Epilogue, Io};
+use crate::engine::layout::grid::Grid;
+use crate::engine::layout::slots::{Outside, Piece, pieces};
+use crate::engine::quant::format::Format;
+use crate::engine::simd::Simd;
+
+/// What the kernel's elements become: for the odd pixels, then twice the middle one for the even pixels.
+pub(in crate::engine) const KERNEL: [[f64; 3]; 5] = [
+    [1.0, 0.0, 0.0],
+    [1.0, 0.0, 1.0],
+    [0.0, 0.0, 1.0],
+    [0.0, 1.0, 0.0],
+    [0.0, 1.0, 0.0],
+];
+
+/// Tiles of 4x4 pixels, each with the last row and column of its neighbours before it, to 2x2 outputs.
+#[derive(Debug)]
+pub(in crate::engine) struct Stride2 {
+    /// From a tile's first pixel to each that its transform reads, row by row.
+    offsets: [[isize; 5]; 5],
+    /// Elements from one output channel to the next.
+    stride: usize,
+    /// For each vector and neighbour `(dy + 1) * 2 + dx + 1` before a tile or the tile itself, which tiles have it.
+    neighbours: Vec<[u32; 4]>,
+    /// For each vector and phase of the 2x2 outputs, where its tiles go.
+    stores: Vec<[Vec<Piece>; 4]>,
+    /// The places outside the output's map.
+    outside: Outside,
+}
+
+impl Stride2 {
+    pub(in crate::engine) fn new(input: Grid, output: Grid, lanes: usize) -> Self {
+        let (columns, length) = (input.tile_columns().cast_signed(), input.phase().cast_signed());
+        let offset = |y: usize, x: usize| {
+            let [(py, dy), (px, dx)] = [y, x].map(place);
+            (py * 4 + px).cast_signed() * length + dy * columns + dx
+        };
+        let neighbours = std::array::from_fn(|i| {
+            let i = i.cast_signed();
+            input.neighbour_masks(i / 2 - 1, i % 2 - 1, lanes)
+        });
+        let natural = Grid { p: 2, ..output };
+        let stores = |phase: usize, vector: usize| {
+            let place = |lane: usize| {
+                let tile = vector * lanes + lane;
+                let (n, y, x) = natural.pixel(phase * natural.phase() + tile)?;
+                u32::try_from(output.place(n, y, x)).ok()
+            };
+            let there = lanes.min(natural.tiles() - vector * lanes);
+            pieces(&(0..there).map(place).collect::<Vec<_>>())
+        };
+        Self {
+            offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),
+            stride: output.stride(),
+            neighbours: by_vector::<4>(&neighbours),
+            stores: (0..natural.tiles().div_ceil(lanes))
+                .map(|vector| std::array::from_fn(|phase| stores(phase, vector)))
+                .collect(),
+            outside: Outside::of(output, lanes),
+        }
+    }
+
+    /// An estimate of the instructions that store one channel.
+    pub(in crate::engine) fn stores(&self) -> usize {
+        self.stores.iter().flatten().map(|pieces| 4 * pieces.len()).sum()
+    }
+
+    /// Column `X` of the tiles' pixels after the first axis of the transform.
+    #[inline(always)]
+    unsafe fn column<S: Simd, const X: usize>(
+        &self,
+        format: Format,
+        from: *const f32,
+        masks: &[u32; 4],
+    ) -> [S::V; 5] {
+        // SAFETY: the caller's; a masked lane is not touched.
+        unsafe {
+            let mut d = [S::splat(0.0); 5];
+            let (_, dx) = place(X);
+            for y in 0..5 {
+                let (_, dy) = place(y);
+                let at = from.wrapping_offset(self.offsets[y][X]);
+                d[y] = match (dy, dx) {
+                    (0, 0) => S::load(at),
+                    _ => S::load_masked(at, masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
+                };
+            }
+            forward::<S>(format, d)
+        }
+    }
+}
+
+/// Column `X` of elements, each `step` from the one before, after the first axis of the way back.
+#[inline(always)]
+unsafe fn column_back<S: Simd, const X: usize>(from: *const f32, step: usize) -> [S::V; 2] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut d = [S::splat(0.0); 5];
+        for y in 0..5 {
+            d[y] = S::load(from.add((y * 5 + X) * step));
+        }
+        backward::<S>(d)
+    }
+}
+
+impl Transform for Stride2 {
+    const ELEMENTS: usize = 25;
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(
+        &self,
+        format: Format,
+        channel: *const f32,
+        vector: usize,
+        to: *mut f32,
+        plane: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let from = channel.add(vector * S::LANES);
+            let masks = self.neighbours.get_unchecked(vector);
+            let half = [
+                self.column::<S, 0>(format, from, masks),
+                self.column::<S, 1>(format, from, masks),
+                self.column::<S, 2>(format, from, masks),
+                self.column::<S, 3>(format, from, masks),
+                self.column::<S, 4>(format, from, masks),
+            ];
+            for y in 0..5 {
+                let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
+                let t = forward::<S>(format, row);
+                for x in 0..5 {
+                    S::store(to.add((y * 5 + x) * plane), t[x]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(
+        &self,
+        (from, step): (*const f32, usize),
+        vector: usize,
+        channel: usize,
+        io: Io,
+        epilogue: Epilogue,
+    ) {
+        let base = channel * self.stride;
+        // SAFETY: the caller's; the places are of the output's channel.
+        unsafe {
+            let half = [
+                column_back::<S, 0>(from, step),
+                column_back::<S, 1>(from, step),
+                column_back::<S, 2>(from, step),
+                column_back::<S, 3>(from, step),
+                column_back::<S, 4>(from, step),
+            ];
+            let stores = self.stores.get_unchecked(vector);
+            for y in 0..2 {
+                let t = backward::<S>([half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]]);
+                for x in 0..2 {
+                    for piece in &stores[y * 2 + x] {
+                        let at = base + piece.place;
+                        let sums = piece.of::<S>(t[x]);
+                        let y = epilogue.apply::<S>(sums, channel, io.residual, at, piece.there);
+                        S::store_masked(io.output.add(at), piece.there, y);
+                    }
+                }
+            }
+            if vector == 0 {
+                self.outside.clear::<S>(io.output, channel..channel + 1);
+            }
+        }
+    }
+}
+
+/// The phase of pixel `i` of a tile's five along an axis, which begin one before it, and the tile it lies in.
+#[inline(always)]
+const fn place(i: usize) -> (usize, isize) {
+    if i == 0 { (3, -1) } else { (i - 1, 0) }
+}
+
+/// Five pixels to what the five of [`KERNEL`] are multiplied with.
+#[inline(always)]
+unsafe fn forward<S: Simd>(format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
+    // SAFETY: the caller's: the CPU has the unit.
+    unsafe {
+        let (before, after) = if format.whole() {
+            (S::sub_i16(a, b), S::sub_i16(c, b))
+        } else {
+            (S::sub(a, b), S::sub(c, b))
+        };
+        [before, b, after, even, next_even]
+    }
+}
+
+/// Two outputs of five products.
+#[inline(always)]
+unsafe fn backward<S: Simd>([a, b, c, even, next_even]: [S::V; 5]) -> [S::V; 2] {
+    // SAFETY: the caller's: the CPU has the unit.
+    unsafe { [S::add(S::add(a, b), even), S::add(S::add(b, c), next_even)] }
+}

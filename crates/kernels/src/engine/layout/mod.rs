@@ -1,0 +1,7 @@
+//! Where values lie: the places of a map's pixels, and which of them are computed together.
+
+pub(in crate::engine) mod grid;
+pub(in crate::engine) mod map;
+pub(in crate::engine) mod places;
+pub(in crate::engine) mod slots;
+pub(in crate::engine) mod tiling;

@@ -1,0 +1,141 @@
+//! Where the outputs of a product with places along the lanes lie, vector by vector.
+
+use std::ops::Range;
+
+use crate::engine::layout::grid::{Grid, first};
+use crate::engine::layout::slots::{Outside, Slots};
+
+/// The output places of each vector.
+#[derive(Debug)]
+pub(in crate::engine) struct Places {
+    lanes: usize,
+    /// Vectors of a 1x1 convolution whose input is taken as it lies.
+    pub(in crate::engine) flat: Vec<Flat>,
+    /// The others, whose pixels are gathered.
+    pub(in crate::engine) slots: Slots,
+    /// The places outside the map, where no vector has them.
+    pub(in crate::engine) outside: Option<Outside>,
+}
+
+/// A whole vector of a channel's places.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Flat {
+    pub(in crate::engine) place: usize,
+    /// Lanes inside the map.
+    inside: u32,
+}
+
+/// Where a vector is stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Place {
+    /// The place of its first lane.
+    pub(in crate::engine) first: usize,
+    /// Lanes that exist.
+    pub(in crate::engine) there: u32,
+    /// Those inside the map.
+    pub(in crate::engine) inside: u32,
+}
+
+impl Places {
+    /// Those of a convolution that gathers all its pixels.
+    pub(in crate::engine) fn gathered(
+        (input, output): (Grid, Grid),
+        window: (usize, usize),
+        lanes: usize,
+    ) -> Self {
+        Self {
+            lanes,
+            flat: Vec::new(),
+            slots: Slots::new((input, output), window, lanes, |_| true),
+            outside: Some(Outside::of(output, lanes)),
+        }
+    }
+
+    /// All vectors as they lie, or only the whole ones, with the rest gathered: whichever seems less work.
+    pub(in crate::engine) fn of_1x1(grid: Grid, (inputs, outputs): (usize, usize), lanes: usize) -> Self {
+        let all = flat(grid, lanes);
+        let (whole, rest): (Vec<Flat>, Vec<Flat>) = all.iter().partition(|flat| flat.inside == first(lanes));
+        let begins: Vec<usize> = rest.iter().map(|flat| flat.place).collect();
+        let rest = |place: usize| begins.binary_search(&(place / lanes * lanes)).is_ok();
+        let mixed = Self {
+            lanes,
+            flat: whole,
+            slots: Slots::new((grid, grid), (1, 1), lanes, rest),
+            outside: Some(Outside::of(grid, lanes)),
+        };
+        let all = Self {
+            lanes,
+            flat: all,
+            slots: Slots::new((grid, grid), (1, 1), lanes, |_| false),
+            outside: None,
+        };
+        let effort = |places: &Self| places.effort(inputs, inputs, outputs);
+        if effort(&mixed) < effort(&all) { mixed } else { all }
+    }
+
+    pub(in crate::engine) fn vectors(&self) -> usize {
+        self.flat.len() + self.slots.list.len()
+    }
+
+    /// How many vectors from this one on can share a panel: those that lie one after the other, or are gathered.
+    pub(in crate::engine) fn run(&self, vector: usize) -> usize {
+        if vector >= self.flat.len() {
+            return self.vectors() - vector;
+        }
+        let adjoin = |pair: &&[Flat]| pair[0].place + self.lanes == pair[1].place;
+        1 + self.flat[vector..].windows(2).take_while(adjoin).count()
+    }
+
+    /// The first place of vectors that lie one after the other inside the map.
+    pub(in crate::engine) fn whole(&self, vectors: Range<usize>) -> Option<usize> {
+        let flats = self.flat.get(vectors)?;
+        flats
+            .iter()
+            .all(|flat| flat.inside == first(self.lanes))
+            .then(|| flats[0].place)
+    }
+
+    /// Where a vector is stored; meaningless where its places lie apart.
+    #[inline(always)]
+    pub(in crate::engine) fn of(&self, vector: usize) -> Place {
+        match self.flat.get(vector) {
+            Some(flat) => Place {
+                first: flat.place,
+                there: first(self.lanes),
+                inside: flat.inside,
+            },
+            None => {
+                let slot = &self.slots.list[vector - self.flat.len()];
+                let (first, there) = slot.together().unwrap_or_default();
+                let inside = there;
+                Place { first, there, inside }
+            }
+        }
+    }
+
+    /// Whether the places of a vector lie together.
+    pub(in crate::engine) fn together(&self, vector: usize) -> bool {
+        let slot = vector
+            .checked_sub(self.flat.len())
+            .map(|slot| &self.slots.list[slot]);
+        slot.is_none_or(|slot| slot.together().is_some())
+    }
+
+    /// An estimate of the vector instructions for all places of so many outputs.
+    pub(in crate::engine) fn effort(&self, inputs: usize, depth: usize, outputs: usize) -> usize {
+        let products = self.vectors() * outputs * depth;
+        products + self.slots.gathers() * inputs + (2 * self.flat.len() + self.slots.stores()) * outputs
+    }
+}
+
+/// All vectors of a channel that hold a pixel.
+fn flat(grid: Grid, lanes: usize) -> Vec<Flat> {
+    let inside = grid.flat_masks(lanes).into_iter().enumerate();
+    inside
+        .filter(|(_, inside)| *inside != 0)
+        .map(|(vector, inside)| Flat {
+            place: vector * lanes,
+            inside,
+        })
+        .collect()
+}

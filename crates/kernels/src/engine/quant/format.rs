@@ -1,0 +1,267 @@
+//! The number formats of a convolution's operands, and weights in them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::simd::Simd;
+
+/// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Maps as they are.
+    F32,
+    /// Maps as they are and weights kept in f16, which are widened before they are multiplied.
+    F16,
+    /// bf16, in pairs of channels.
+    Bf16,
+    /// Fixed point of 16 bits, in pairs of channels.
+    I16,
+    /// Inputs of 0 to 255 and weights of -127 to 127, in fours of channels.
+    Int8,
+}
+
+/// How the numbers of a map become operands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packing {
+    /// The operands' format.
+    pub format: Format,
+    /// What a difference of one in a whole number stands for, in each channel; none for formats with a point of their own.
+    pub steps: Arc<[f32]>,
+    /// The least and the largest whole number; others are cut to them. They mean nothing for other formats.
+    pub limits: (f32, f32),
+}
+
+impl Format {
+    /// Channels in one element of 32 bits.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 => 1,
+            Self::Bf16 | Self::I16 => 2,
+            Self::Int8 => 4,
+        }
+    }
+
+    /// Elements that hold so many channels.
+    pub fn elements(self, channels: usize) -> usize {
+        channels.div_ceil(self.channels())
+    }
+
+    /// Whether operands are whole numbers, in steps.
+    pub fn whole(self) -> bool {
+        match self {
+            Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::F16 | Self::Bf16 => false,
+        }
+    }
+
+    /// Whether weights are in steps of each output's own: whole numbers, and f16, whose range is small.
+    fn stepped(self) -> bool {
+        match self {
+            Self::F16 | Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::Bf16 => false,
+        }
+    }
+
+    /// Whether maps are packed for it.
+    pub fn is_packed(self) -> bool {
+        match self {
+            Self::Bf16 | Self::I16 | Self::Int8 => true,
+            Self::F32 | Self::F16 => false,
+        }
+    }
+
+    /// `f32`, `f16`, `bf16`, `i16` or `int8`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::I16 => "i16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// A weight in steps: the nearest whole number where the format has only those.
+    pub(in crate::engine) fn steps(self, weight: f32, step: f32) -> f32 {
+        match self.whole() {
+            true => (weight / step).round_ties_even(),
+            false => weight / step,
+        }
+    }
+
+    /// One element of these channels' weights, which are whole numbers where the format's are.
+    pub(in crate::engine) fn element(self, weights: [f32; 4]) -> f32 {
+        let [a, b, ..] = weights;
+        f32::from_bits(match self {
+            Self::F32 | Self::F16 => return a,
+            Self::Bf16 => {
+                let bits = |x: f32| u32::from(half::bf16::from_f32(x).to_bits());
+                bits(a) | bits(b) << 16
+            }
+            Self::I16 => {
+                let bits = |x: f32| u32::from((x as i16).cast_unsigned());
+                bits(a) | bits(b) << 16
+            }
+            Self::Int8 => u32::from_le_bytes(weights.map(|x| (x as i8).cast_unsigned())),
+        })
+    }
+
+    /// Vectors of inputs as operands; those past [`Format::channels`] do not count.
+    ///
+    /// # Safety
+    /// The CPU has the unit.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn packed<S: Simd>(self, v: [S::V; 4]) -> S::V {
+        // SAFETY: the caller has the unit; these work on registers alone.
+        unsafe {
+            match self {
+                Self::F32 | Self::F16 => v[0],
+                Self::Bf16 => S::pairs_bf16(v[0], v[1]),
+                Self::I16 => S::pairs(v[0], v[1]),
+                Self::Int8 => S::quads(v),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Packing {
+    /// Operands that have a point of their own.
+    pub(in crate::engine) fn of_floats(format: Format) -> Self {
+        Self {
+            format,
+            steps: Arc::new([]),
+            limits: (0.0, 0.0),
+        }
+    }
+}
+
+/// The largest i32 that a sum of whole products may reach.
+const LARGEST: f64 = i32::MAX as f64;
+
+/// How large one weight in steps may be, for `runs` of weights that are summed before their sum becomes an f32, on inputs
+/// of at most `limit` in magnitude: as fine as fits the format and can never overflow the sum.
+pub(in crate::engine) fn weight_step<'a>(
+    format: Format,
+    limit: f32,
+    runs: impl Iterator<Item = &'a [f32]>,
+) -> f32 {
+    let most = match format {
+        Format::F32 | Format::Bf16 => return 1.0,
+        Format::F16 => return half_step(runs.flatten()),
+        Format::I16 => f64::from(i16::MAX),
+        Format::Int8 => 127.0,
+    };
+    let step = |run: &[f32]| {
+        let largest = run.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max);
+        let together: f64 = run.iter().map(|w| f64::from(w.abs())).sum();
+        // Rounding may add half a step a weight.
+        let room = LARGEST / f64::from(limit) - 0.5 * run.len() as f64;
+        (largest / most).max(together / room)
+    };
+    let step = runs.map(step).fold(0.0, f64::max);
+    if step > 0.0 {
+        step as f32 * (1.0 + f32::EPSILON)
+    } else {
+        1.0
+    }
+}
+
+/// The power of two that brings the largest weight near the end of f16's range, so that small ones are not lost at the
+/// other.
+fn half_step<'a>(weights: impl Iterator<Item = &'a f32>) -> f32 {
+    let largest = weights.map(|w| w.abs()).fold(0.0, f32::max);
+    if largest.is_normal() {
+        let exponent = largest.log2().floor() as i32 - LARGEST_EXPONENT;
+        2.0_f32.powi(exponent.max(f32::MIN_EXP))
+    } else {
+        1.0
+    }
+}
+
+/// The exponent of the largest weight in f16: one less than the largest of all, so that rounding never overflows.
+const LARGEST_EXPONENT: i32 = 14;
+
+/// Weights in a format.
+#[derive(Default)]
+pub(in crate::engine) struct Weights<'a> {
+    /// In the order that is asked for.
+    pub(in crate::engine) elements: Cow<'a, [f32]>,
+    /// What one stands for in a sum with whole inputs; none for formats without steps.
+    pub(in crate::engine) scales: Vec<f32>,
+    /// How much rounding the weights adds to each output where inputs are their means; none where that is not known.
+    pub(in crate::engine) drift: Vec<f32>,
+}
+
+impl Weights<'_> {
+    /// The same with elements in another order.
+    pub(in crate::engine) fn ordered(self, order: impl Fn(&[f32]) -> Vec<f32>) -> Weights<'static> {
+        Weights {
+            elements: order(&self.elements).into(),
+            scales: self.scales,
+            drift: self.drift,
+        }
+    }
+}
+
+/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, for sums of `run` elements
+/// of inputs of at most a limit; `means` are those of the inputs as they are multiplied, or nothing.
+pub(in crate::engine) fn weights<'a>(
+    (format, limit): (Format, f32),
+    (outputs, taps, means): (usize, usize, &[f32]),
+    run: usize,
+    weights: &'a [f32],
+) -> Weights<'a> {
+    if format == Format::F32 {
+        return Weights {
+            elements: weights.into(),
+            ..Weights::default()
+        };
+    }
+    let channels = format.channels();
+    let inputs = weights.len() / taps / outputs;
+    let mut all = Weights {
+        elements: Vec::with_capacity(weights.len().div_ceil(channels)).into(),
+        ..Weights::default()
+    };
+    for weights in weights.chunks_exact(inputs * taps) {
+        let element = |i: usize| {
+            let weight = |c: usize| {
+                let channel = i / taps * channels + c;
+                let weight = weights.get(channel * taps + i % taps);
+                weight.copied().filter(|_| c < channels).unwrap_or(0.0)
+            };
+            std::array::from_fn::<f32, 4, _>(weight)
+        };
+        let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
+        let step = weight_step(format, limit, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
+        let elements = own
+            .iter()
+            .map(|own| format.element(own.map(|w| format.steps(w, step))));
+        all.elements.to_mut().extend(elements);
+        if format.stepped() {
+            all.scales.push(step);
+        }
+        if format.whole() && !means.is_empty() {
+            all.drift
+                .push(drift(weights, |w| format.steps(w, step) * step, means));
+        }
+    }
+    all
+}
+
+/// How much an output `[inputs, taps]` grows by rounding its weights, where inputs are their means.
+fn drift(weights: &[f32], rounded: impl Fn(f32) -> f32, means: &[f32]) -> f32 {
+    let taps = weights.len() / means.len();
+    let one = |(weights, mean): (&[f32], &f32)| {
+        let grown = |w: &f32| f64::from(rounded(*w)) - f64::from(*w);
+        weights.iter().map(grown).sum::<f64>() * f64::from(*mean)
+    };
+    weights.chunks_exact(taps).zip(means).map(one).sum::<f64>() as f32
+}

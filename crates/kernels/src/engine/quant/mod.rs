@@ -1,0 +1,3 @@
+//! Number formats of operands, and how numbers are rounded to them.
+
+pub(in crate::engine) mod format;
