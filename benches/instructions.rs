@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kernels::engine::{
-    Algorithm, ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Map, Program, Step, Steps, Target,
+    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, ProgramBuilder, Target,
 };
 use kernels::{Extent, Geometry, Resampling, Resizer, Window};
 use toml::{Table, Value};
@@ -266,15 +266,29 @@ fn convolution(
         channels: outputs,
         grid: layer.output,
     };
-    let weights = vec![0.5; outputs * inputs * kernel * kernel];
-    let parameters = (weights.as_slice(), &*vec![0.0; outputs]);
-    let convolution = Convolution::new(layer, algorithm, parameters, true, Inputs::default());
-    let steps = Steps::of([Step::conv(convolution, from, to, None)]).expect("memory");
-    let mut program = Program::new(steps, to.offset + to.elements(), isa, 1).expect("a program");
+    let conv = ConvParams {
+        shape: layer.shape,
+        format,
+        algorithm,
+        weights: vec![0.5; layer.shape.weights()],
+        bias: vec![0.0; outputs],
+        steps: [].into(),
+        means: Vec::new(),
+    };
+    let mut builder = ProgramBuilder::new(layer.target);
+    let pushed = builder.push(Op::Conv {
+        conv,
+        from,
+        sum: None,
+        relu: true,
+        to,
+    });
+    pushed.expect("a convolution that the unit computes");
+    let mut program = builder.finish().expect("a program");
     Kernel {
         name: format!("{algorithm} {layer}"),
         run: Box::new(move || program.run(&[], &mut [])),
-        work: (weights.len() * 28 * 28) as f64 / (isa.lanes() * format.channels()) as f64,
+        work: (layer.shape.weights() * 28 * 28) as f64 / (isa.lanes() * format.channels()) as f64,
         what: "a vector multiply-add",
     }
 }

@@ -3,17 +3,19 @@
 
 mod common;
 
-use common::{Batch, agrees, cases, numbers};
+use common::{Batch, agrees, cases, numbers, params};
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Convolution, Format, Grid, Inputs, Isa, Layer, Linear, Map, Row, Step,
-    Target,
+    Activation, Algorithm, ConvShape, Format, Grid, Isa, Layer, LinearParams, Map, Op, Placed, Row, Target,
 };
 
 #[test]
 fn convolutions_are_their_definition() {
     for isa in Isa::available() {
         for (index, ((size, p, q), (inputs, outputs))) in cases() {
-            for (kernel, stride) in [(1, 1), (3, 1), (3, 2)] {
+            // A 3x3 convolution may store its output on tiles of another size.
+            let mut windows = vec![(1, 1, p), (3, 1, p), (3, 1, q), (3, 2, q)];
+            windows.dedup();
+            for (kernel, stride, tile) in windows {
                 let shape = ConvShape {
                     inputs,
                     outputs,
@@ -29,7 +31,7 @@ fn convolutions_are_their_definition() {
                         n,
                         h: h.div_ceil(stride),
                         w: w.div_ceil(stride),
-                        p: if stride == 1 { p } else { q },
+                        p: tile,
                     },
                     target: Target {
                         isa,
@@ -52,7 +54,6 @@ fn check(layer: Layer, algorithm: Algorithm) {
         kernel,
         ..
     } = shape;
-    let Target { isa, threads } = layer.target;
     let (from, to) = (layer.input, layer.output);
     let size @ (n, h, w) = (from.n, from.h, from.w);
     let input = Batch::new(inputs, size, &numbers(n * inputs * h * w, 1));
@@ -75,14 +76,19 @@ fn check(layer: Layer, algorithm: Algorithm) {
         offset: first.offset + first.elements() + GUARD,
         ..first
     };
-    let elements = second.offset + second.elements() + GUARD;
-    let conv = || Convolution::new(layer, algorithm, (&weights, &bias), relu, Inputs::default());
+    let conv = |from, sum, to| Op::Conv {
+        conv: params(layer, algorithm, (&weights, &bias)),
+        from,
+        sum,
+        relu,
+        to,
+    };
     let what = format!("{layer}, {algorithm}");
-    let steps = |last: Step| {
+    let ops = |last: Op<Placed>| {
         vec![
-            Step::load(image),
-            Step::conv(conv(), image, first, None),
-            Step::conv(conv(), image, second, Some(first)),
+            Op::Load { to: image },
+            conv(image, None, first),
+            conv(image, Some(first), second),
             last,
         ]
     };
@@ -100,14 +106,8 @@ fn check(layer: Layer, algorithm: Algorithm) {
         } else {
             1.0
         };
-    agrees(
-        &what,
-        (steps(Step::store_map(second)), elements),
-        isa,
-        threads,
-        &input,
-        (&expected, allowed),
-    );
+    let store = Op::StoreMap { from: second, at: 0 };
+    agrees(&what, ops(store), layer.target, &input, (&expected, allowed));
     if cfg!(zoo_asan) {
         return;
     }
@@ -119,15 +119,9 @@ fn check(layer: Layer, algorithm: Algorithm) {
             channels: GUARD,
         };
         for offset in [map.offset - GUARD, map.offset + map.elements()] {
-            let steps = steps(Step::store_row(guard(offset)));
-            agrees(
-                &what,
-                (steps, elements),
-                isa,
-                threads,
-                &input,
-                (&[0.0; GUARD], 0.0),
-            );
+            let from = guard(offset);
+            let ops = ops(Op::StoreRow { from, at: 0 });
+            agrees(&what, ops, layer.target, &input, (&[0.0; GUARD], 0.0));
         }
     }
 }
@@ -154,7 +148,7 @@ fn units_that_are_required_are_there() {
 }
 
 #[test]
-fn maps_are_enlarged_and_added() {
+fn maps_are_upsampled_and_added() {
     for isa in Isa::available() {
         for (size, p, q, factor) in [((1, 7, 7), 2, 4, 2), ((2, 3, 5), 2, 2, 4), ((1, 2, 2), 4, 4, 8)] {
             let (n, h, w) = size;
@@ -184,16 +178,29 @@ fn maps_are_enlarged_and_added() {
             let grown = Batch::map(3, (n, h * factor, w * factor), |n, c, y, x| {
                 input.at(n, c, y / f, x / f)
             });
-            let steps = vec![
-                Step::load(from),
-                Step::enlarge(from, once, factor, None, false, isa),
-                Step::enlarge(from, twice, factor, Some(once), true, isa),
-                Step::add(twice, Some(once), twice, false),
-                Step::store_map(twice),
+            let upsample = |sum, relu, to| Op::Upsample {
+                factor,
+                table: (),
+                from,
+                sum,
+                relu,
+                to,
+            };
+            let ops = vec![
+                Op::Load { to: from },
+                upsample(None, false, once),
+                upsample(Some(once), true, twice),
+                Op::Add {
+                    a: twice,
+                    sum: Some(once),
+                    relu: false,
+                    to: twice,
+                },
+                Op::StoreMap { from: twice, at: 0 },
             ];
             let expected: Vec<f64> = grown.values.iter().map(|x| (2.0 * x).max(0.0) + x).collect();
-            let elements = twice.offset + twice.elements();
-            agrees(isa.name(), (steps, elements), isa, 2, &input, (&expected, 1e-6));
+            let target = Target { isa, threads: 2 };
+            agrees(isa.name(), ops, target, &input, (&expected, 1e-6));
         }
     }
 }
@@ -238,23 +245,19 @@ fn pools_gates_and_linear_layers_are_their_definition() {
             n,
             channels: outputs,
         };
-        let linear = |outputs: usize, salt: usize, activation| Linear {
+        let linear = |outputs: usize, salt: usize| LinearParams {
             weights: numbers(channels * outputs, salt),
             bias: numbers(outputs, salt + 1),
-            activation,
             format,
         };
-        let (inner, outer) = (
-            linear(channels, 11, Activation::Sigmoid),
-            linear(outputs, 13, Activation::Relu),
-        );
+        let (inner, outer) = (linear(channels, 11), linear(outputs, 13));
         let area = (h * w) as f64;
         let sum = |batch: &Batch, n: usize, c: usize| -> f64 {
             (0..h * w)
                 .map(|i| batch.at(n, c, (i / w).cast_signed(), (i % w).cast_signed()))
                 .sum()
         };
-        let apply = |linear: &Linear, x: &[f64], o: usize| {
+        let apply = |linear: &LinearParams, x: &[f64], o: usize| {
             let row = &linear.weights[o * channels..(o + 1) * channels];
             f64::from(linear.bias[o]) + row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>()
         };
@@ -275,18 +278,72 @@ fn pools_gates_and_linear_layers_are_their_definition() {
                 .collect();
             expected.extend((0..outputs).map(|o| apply(&outer, &pooled, o).max(0.0)));
         }
-        let elements = last.offset + last.elements();
-        let steps = vec![
-            Step::load(map),
-            Step::pool(map, mean),
-            Step::linear(inner, mean, gate),
-            Step::gate(map, gate, Some(map), gated, true),
-            Step::pool(gated, pooled),
-            Step::linear(outer, pooled, last),
-            Step::store_row(last),
+        let layer = |linear, activation, from, to| Op::Linear {
+            linear,
+            activation,
+            from,
+            to,
+        };
+        let ops = vec![
+            Op::Load { to: map },
+            Op::Pool { from: map, to: mean },
+            layer(inner, Activation::Sigmoid, mean, gate),
+            Op::Gate {
+                from: map,
+                gate,
+                sum: Some(map),
+                relu: true,
+                to: gated,
+            },
+            Op::Pool {
+                from: gated,
+                to: pooled,
+            },
+            layer(outer, Activation::Relu, pooled, last),
+            Op::StoreRow { from: last, at: 0 },
         ];
         let name = format!("{} {format}", isa.name());
-        agrees(&name, (steps, elements), isa, 2, &input, (&expected, tolerance));
+        let target = Target { isa, threads: 2 };
+        agrees(&name, ops, target, &input, (&expected, tolerance));
+    }
+}
+
+/// Two values beside each other in the results, the second one first.
+#[test]
+fn several_results_lie_where_they_are_stored() {
+    let grid = Grid {
+        n: 2,
+        h: 3,
+        w: 5,
+        p: 2,
+    };
+    let map = Map {
+        offset: 0,
+        channels: 2,
+        grid,
+    };
+    let means = Row {
+        offset: map.elements(),
+        n: 2,
+        channels: 2,
+    };
+    let pixels = map.pixels();
+    for isa in Isa::available() {
+        let input = Batch::new(2, (2, 3, 5), &numbers(pixels, 3));
+        let mean = |image: &[f64]| image.iter().sum::<f64>() / 15.0;
+        let mut expected: Vec<f64> = input.values.chunks(15).map(mean).collect();
+        expected.extend(&input.values);
+        let ops = vec![
+            Op::Load { to: map },
+            Op::Pool { from: map, to: means },
+            Op::StoreMap {
+                from: map,
+                at: means.elements(),
+            },
+            Op::StoreRow { from: means, at: 0 },
+        ];
+        let target = Target { isa, threads: 2 };
+        agrees(isa.name(), ops, target, &input, (&expected, 1e-6));
     }
 }
 
@@ -301,11 +358,15 @@ fn weights_of_more_than_a_chunk_and_an_odd_number_are_followed_by_others() {
     };
     let (first, second, third) = (of(0, side), of(side, side), of(2 * side, 3));
     // Output `o` of the first layer is input `o + 1`, wherever that lies in the weights; of the second the sum of every third.
-    let layer = |weights: Vec<f32>, outputs: usize, format: Format| Linear {
-        weights,
-        bias: vec![0.0; outputs],
+    let layer = |weights: Vec<f32>, format: Format, from: Row, to: Row| Op::Linear {
+        linear: LinearParams {
+            weights,
+            bias: vec![0.0; to.channels],
+            format,
+        },
         activation: Activation::None,
-        format,
+        from,
+        to,
     };
     let mut next = vec![0.0; side * side];
     (0..side).for_each(|o| next[o * side + (o + 1) % side] = 1.0);
@@ -322,24 +383,20 @@ fn weights_of_more_than_a_chunk_and_an_odd_number_are_followed_by_others() {
         channels: side,
         grid,
     };
-    let steps = vec![
-        Step::load(map),
-        Step::pool(map, first),
-        Step::linear(layer(next, side, Format::F32), first, second),
-        Step::linear(layer(thirds.collect(), 3, Format::F16), second, third),
-        Step::store_row(third),
+    let ops = vec![
+        Op::Load { to: map },
+        Op::Pool { from: map, to: first },
+        layer(next, Format::F32, first, second),
+        layer(thirds.collect(), Format::F16, second, third),
+        Op::StoreRow { from: third, at: 0 },
     ];
     let of_third = |third: usize| (0..side).filter(move |o| o % 3 == third).map(|o| (o + 1) % side);
     let expected = [0, 1, 2].map(|third| of_third(third).map(|i| input.values[i]).sum::<f64>());
-    let elements = map.offset + map.elements();
-    agrees(
-        "a large layer",
-        (steps, elements),
-        Isa::best(),
-        2,
-        &input,
-        (&expected, 1e-3),
-    );
+    let target = Target {
+        isa: Isa::best(),
+        threads: 2,
+    };
+    agrees("a large layer", ops, target, &input, (&expected, 1e-3));
 }
 
 #[test]

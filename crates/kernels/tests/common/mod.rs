@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test file needs a part")]
 
 use kernels::engine::{
-    Algorithm, ConvShape, Convolution, Grid, Inputs, Isa, Layer, Map, Program, Step, Steps, Target,
+    Algorithm, ConvParams, ConvShape, Grid, Layer, Map, Op, Placed, Program, ProgramBuilder, ProgramError,
+    Target,
 };
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
@@ -91,17 +92,47 @@ impl Batch {
     }
 }
 
-/// Runs the steps on images of this batch and compares with what is expected.
+/// The program of these operations.
+pub fn program(ops: impl IntoIterator<Item = Op<Placed>>, target: Target) -> Result<Program, ProgramError> {
+    let mut builder = ProgramBuilder::new(target);
+    ops.into_iter().try_for_each(|op| builder.push(op))?;
+    builder.finish()
+}
+
+/// The parameters of a layer whose inputs are numbers as they are.
+pub fn params(layer: Layer, algorithm: Algorithm, (weights, bias): (&[f32], &[f32])) -> ConvParams {
+    ConvParams {
+        shape: layer.shape,
+        format: layer.format,
+        algorithm,
+        weights: weights.to_vec(),
+        bias: bias.to_vec(),
+        steps: [].into(),
+        means: Vec::new(),
+    }
+}
+
+/// A convolution without a ReLU.
+pub fn conv(conv: ConvParams, from: Map, to: Map, sum: Option<Map>) -> Op<Placed> {
+    Op::Conv {
+        conv,
+        from,
+        sum,
+        relu: false,
+        to,
+    }
+}
+
+/// Runs the operations on images of this batch and compares with what is expected.
 pub fn agrees(
     what: &str,
-    (steps, maps): (Vec<Step>, usize),
-    isa: Isa,
-    threads: usize,
+    ops: Vec<Op<Placed>>,
+    target: Target,
     input: &Batch,
     (expected, allowed): (&[f64], f64),
 ) {
     let images: Vec<f32> = input.values.iter().map(|v| *v as f32).collect();
-    let mut program = Program::new(Steps::of(steps).expect("memory"), maps, isa, threads).expect("a program");
+    let mut program = program(ops, target).expect("a program");
     let mut result = vec![f32::NAN; expected.len()];
     for run in 0..2 {
         program.run(&images, &mut result);
@@ -188,22 +219,24 @@ pub fn run_of_means(
         offset: first.offset + first.elements(),
         ..first
     };
-    let inputs = Inputs {
-        steps: &packing.steps,
-        means,
+    let layer_params = || ConvParams {
+        steps: packing.steps.clone(),
+        means: means.to_vec(),
+        ..params(layer, algorithm, (weights, bias))
     };
-    let conv = || Convolution::new(layer, algorithm, (weights, bias), false, inputs);
-    let steps = [
-        Step::load(image),
-        Step::pack(packing.clone(), image, packed, layer.target.isa),
-        Step::conv(conv(), packed, first, None),
-        Step::conv(conv(), packed, second, Some(first)),
-        Step::store_map(second),
+    let ops = [
+        Op::Load { to: image },
+        Op::Pack {
+            packing: packing.clone(),
+            pack: (),
+            from: image,
+            to: packed,
+        },
+        conv(layer_params(), packed, first, None),
+        conv(layer_params(), packed, second, Some(first)),
+        Op::StoreMap { from: second, at: 0 },
     ];
-    let Target { isa, threads } = layer.target;
-    let elements = second.offset + second.elements();
-    let steps = Steps::of(steps).expect("memory");
-    let mut program = Program::new(steps, elements, isa, threads).expect("a program");
+    let mut program = program(ops, layer.target).expect("a program");
     let Grid { n, h, w, .. } = layer.output;
     let mut result = vec![f32::NAN; n * h * w * layer.shape.outputs];
     program.run(images, &mut result);

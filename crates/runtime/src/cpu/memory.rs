@@ -1,46 +1,58 @@
-//! The place of each value in a program's memory: values that live at the same time do not overlap.
+//! Fourth pass: the place of each value in a program's memory. Values that live at the same time do not overlap.
 
-use super::plan::{Plan, Value, Work};
+use kernels::engine::{Access, Op};
+
+use super::fuse::{Fused, Plan, ValueId, value};
 
 /// Offsets are multiples of this, so that channels begin at a cache line.
-pub(super) const ALIGNMENT: usize = 16;
+const ALIGNMENT: usize = 16;
 
-/// The offset of each value, and the elements that all of them need.
+/// The offset of each value, of which `elements` are needed, and the elements that all of them need.
 pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {
     let last = last_reads(plan);
     let mut memory = Memory::default();
     let mut offsets = vec![0; elements.len()];
-    for (index, step) in plan.steps.iter().enumerate() {
-        let Some(output) = step.output else { continue };
-        // A sum that nobody reads later gives its place to the result: each element is read before it is written.
-        let heir = step
-            .sum
-            .filter(|sum| last[*sum] == index && elements[*sum] == elements[output]);
-        offsets[output] = match heir {
-            Some(sum) => offsets[sum],
-            None => memory.take(elements[output]),
+    for (index, op) in plan.ops.iter().enumerate() {
+        let Some(output) = op.output().map(value) else {
+            continue;
         };
-        for dead in reads(step).filter(|value| last[*value] == index && Some(*value) != heir) {
-            memory.give(offsets[dead], elements[dead]);
+        let dies = |value: &ValueId| last[value.0] == index;
+        // What is read place by place and never again gives its place to the output.
+        let suits = |value: &ValueId| dies(value) && elements[value.0] == elements[output.0];
+        let heir = reads(op, &[Access::InPlace]).into_iter().rev().find(suits);
+        offsets[output.0] = match heir {
+            Some(heir) => offsets[heir.0],
+            None => memory.take(elements[output.0]),
+        };
+        let dead = reads(op, &[Access::Read, Access::InPlace]);
+        for dead in dead
+            .into_iter()
+            .filter(|value| dies(value) && Some(*value) != heir)
+        {
+            memory.give(offsets[dead.0], elements[dead.0]);
         }
     }
     (offsets, memory.end)
 }
 
-fn reads(step: &super::plan::PlanStep) -> impl Iterator<Item = Value> {
-    let mut values = Work::reads(&step.work);
-    values.extend(step.sum);
-    values.sort_unstable();
-    values.dedup();
-    values.into_iter()
+/// The values that an operation uses in one of these ways, each once.
+fn reads(op: &Op<Fused>, ways: &[Access]) -> Vec<ValueId> {
+    let mut values = Vec::new();
+    for (access, operand) in op.operands() {
+        let value = value(operand);
+        if ways.contains(&access) && !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
 }
 
-/// The last step that reads each value.
+/// The last operation that reads each value.
 fn last_reads(plan: &Plan) -> Vec<usize> {
     let mut last = vec![usize::MAX; plan.values.len()];
-    for (index, step) in plan.steps.iter().enumerate() {
-        for value in reads(step) {
-            last[value] = index;
+    for (index, op) in plan.ops.iter().enumerate() {
+        for value in reads(op, &[Access::Read, Access::InPlace]) {
+            last[value.0] = index;
         }
     }
     last

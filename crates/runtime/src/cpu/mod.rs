@@ -1,23 +1,31 @@
-//! The zoo's own engine: the graph compiled to fused steps, run by `kernels::engine`.
+//! The zoo's own engine: the graph compiled to operations of `kernels::engine`, pass by pass.
+//!
+//! ```text
+//! fuse    Graph ──> Op<Fused>     batch norms, sums and activations become part of the operations before them
+//! grids                           one grid per size of map, so that any two maps of a size can be added
+//! choice                          the format and algorithm of each convolution, estimated or measured (tune)
+//! pack                            operations that convert maps to operands of narrow formats
+//! memory                          a place for each value; in-place sums and live ranges come from Op::operands
+//! bind    Op<Fused> ──> Op<Placed>    weights are read, batch norms folded; a ProgramBuilder prepares the rest
+//! ```
 
+mod bind;
 mod choice;
+mod fuse;
+mod grids;
 mod memory;
 mod need;
 mod observe;
-mod packing;
-mod plan;
-mod results;
-mod steps;
+mod pack;
 mod tune;
 
 use std::sync::Arc;
 
 use choice::Choice;
+use fuse::Plan;
+use grids::Grids;
 use hrnet::{Graph, Precision, WeightSource};
 use kernels::engine::{Format, Isa, Program, ProgramError, Step, Target, UnknownIsa};
-use plan::Plan;
-use results::Stored;
-use steps::{Built, Grids};
 
 use crate::{Backend, Calibration, Options, RuntimeError, Session, Shapes, StepCost};
 
@@ -144,7 +152,7 @@ impl Backend for Cpu {
     ) -> Result<Box<dyn Session>, RuntimeError> {
         let choice = Choice::new(options.precision, self.winograd);
         let plan = Plan::new(graph).map_err(|reason| self.failed(reason))?;
-        Ok(Box::new(self.session(&plan, graph, weights, &options, choice)?))
+        Ok(Box::new(self.session(plan, graph, weights, &options, choice)?))
     }
 }
 
@@ -172,7 +180,7 @@ fn no_program(backend: &'static str, error: ProgramError) -> RuntimeError {
             backend,
             source: error.into(),
         },
-        ProgramError::Threads { .. } | ProgramError::Step { .. } => RuntimeError::device(backend, error),
+        error => RuntimeError::device(backend, error),
     }
 }
 
@@ -183,7 +191,7 @@ impl Cpu {
 
     fn session(
         &self,
-        plan: &Plan,
+        plan: Plan,
         graph: &Graph,
         weights: &dyn WeightSource,
         options: &Options,
@@ -200,23 +208,15 @@ impl Cpu {
         let threads = options.threads.get();
         let target = Target { isa, threads };
         let grids = Grids::new(graph, isa, options.precision);
-        let layers = steps::layers(plan, graph, target, &grids);
+        let layers = grids::layers(&plan, graph, target, &grids);
         let calibration = calibration(graph, weights, options)?;
-        let chosen = packing::chosen(layers, graph, choice, calibration.as_deref());
-        let plan = packing::packed(plan, &chosen);
-        let Built {
-            steps,
-            elements,
-            stored,
-        } = steps::build(&plan, graph, weights, target, &grids, &chosen)?;
-        let program =
-            Program::new(steps, elements, isa, threads).map_err(|error| no_program(self.name, error))?;
+        let chosen = pack::chosen(layers, graph, choice, calibration.as_deref());
+        let plan = pack::packed(plan, &chosen);
         Ok(CpuSession {
-            program,
             layers: plan.layers(graph),
+            program: bind::program(plan, graph, weights, target, &grids, &chosen)?,
             isa,
             shapes: Shapes::of(graph),
-            stored,
         })
     }
 }
@@ -227,35 +227,25 @@ struct CpuSession {
     layers: Vec<String>,
     isa: Isa,
     shapes: Shapes,
-    /// The values that the program stores, if there are several results.
-    stored: Option<Stored>,
 }
 
 impl CpuSession {
-    /// Runs one batch by `run`, which takes the program, the images and what the program stores.
-    fn go(
+    /// Checks the lengths of a batch and its results and has `run` compute them.
+    fn checked(
         &mut self,
         images: &[f32],
         results: &mut [f32],
         run: impl FnOnce(&mut Program, &[f32], &mut [f32]),
     ) -> Result<(), RuntimeError> {
         self.shapes.check(images, results)?;
-        match &mut self.stored {
-            None => run(&mut self.program, images, results),
-            Some(stored) => {
-                run(&mut self.program, images, stored.elements());
-                stored.read(&self.shapes, results);
-            }
-        }
+        run(&mut self.program, images, results);
         Ok(())
     }
 }
 
 impl Session for CpuSession {
     fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        self.go(images, logits, |program, images, stored| {
-            program.run(images, stored)
-        })
+        self.checked(images, logits, Program::run)
     }
 
     fn shapes(&self) -> &Shapes {
@@ -283,8 +273,8 @@ impl Session for CpuSession {
         logits: &mut [f32],
         after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<(), RuntimeError> {
-        self.go(images, logits, |program, images, stored| {
-            program.run_watched(images, stored, after);
+        self.checked(images, logits, |program, images, results| {
+            program.run_watched(images, results, after);
         })
     }
 

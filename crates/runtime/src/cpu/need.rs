@@ -2,9 +2,9 @@
 
 use hrnet::{Graph, Precision};
 
-use super::plan::Plan;
-use super::steps::{self, Grids};
-use super::unit_of;
+use super::fuse::Plan;
+use super::grids::Grids;
+use super::{bind, unit_of};
 use crate::RuntimeError;
 
 /// Bytes that choosing algorithms takes for each pixel of the input: where the pixels of each map lie, and which are computed
@@ -32,7 +32,7 @@ pub fn least_memory(graph: &Graph, precision: Precision) -> Result<u64, RuntimeE
         let failed = |reason: String| super::FAST.failed(reason);
         let plan = Plan::new(graph).map_err(failed)?;
         let (isa, _) = unit_of(precision).map_err(|error| RuntimeError::device(super::FAST.name, error))?;
-        let maps = steps::elements(&plan, graph, &Grids::new(graph, isa, precision));
+        let maps = bind::elements(&plan, graph, &Grids::new(graph, isa, precision));
         bytes += maps as u128 * size_of::<f32>() as u128 + pixels * CHOOSING;
     }
     Ok(u64::try_from(bytes).unwrap_or(u64::MAX))

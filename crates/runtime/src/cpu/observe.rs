@@ -1,10 +1,10 @@
 //! A network whose values are looked at.
 
-use hrnet::{Graph, Node, Op, Precision, WeightSource};
-use kernels::engine::Seen;
+use hrnet::{Graph, Node, Op as GraphOp, Precision, WeightSource};
+use kernels::engine::{Op, Seen};
 
 use super::choice::Choice;
-use super::plan::{Plan, PlanStep};
+use super::fuse::{Fused, Plan, value};
 use super::{CpuSession, EXACT};
 use crate::{Options, RuntimeError};
 
@@ -33,13 +33,17 @@ pub(crate) enum Shown<'a> {
 pub(crate) fn other_values(graph: &Graph) -> impl Iterator<Item = &Node> {
     let readers = |id| graph.nodes().iter().filter(move |node| node.inputs.contains(&id));
     let computes_map = move |id, node: &Node| match node.op {
-        Op::BatchNorm | Op::Add | Op::Scale => true,
-        Op::Conv(_) => !readers(id).any(|reader| reader.op == Op::BatchNorm),
-        Op::Relu => !matches!(graph.node(node.inputs[0]).op, Op::Linear(_)),
-        Op::Input | Op::Upsample(_) | Op::GlobalAvgPool | Op::Linear(_) | Op::Sigmoid => false,
+        GraphOp::BatchNorm | GraphOp::Add | GraphOp::Scale => true,
+        GraphOp::Conv(_) => !readers(id).any(|reader| reader.op == GraphOp::BatchNorm),
+        GraphOp::Relu => !matches!(graph.node(node.inputs[0]).op, GraphOp::Linear(_)),
+        GraphOp::Input
+        | GraphOp::Upsample(_)
+        | GraphOp::GlobalAvgPool
+        | GraphOp::Linear(_)
+        | GraphOp::Sigmoid => false,
     };
     // A ReLU is a part of the step before it.
-    let is_other = |reader: &Node| !matches!(reader.op, Op::Conv(_) | Op::Relu);
+    let is_other = |reader: &Node| !matches!(reader.op, GraphOp::Conv(_) | GraphOp::Relu);
     let others = graph
         .iter()
         .filter(move |(id, node)| computes_map(*id, node) && readers(*id).all(is_other));
@@ -51,12 +55,12 @@ impl Observed {
         let options = Options::new(Precision::F32).threads(std::num::NonZeroUsize::MIN);
         let plan = Plan::with_sums_apart(graph).map_err(|reason| EXACT.failed(reason))?;
         let names: Vec<String> = other_values(graph).map(Node::name).collect();
-        let other = |step: &PlanStep| {
-            let name = graph.node(plan.values[step.output?]).name();
+        let other = |op: &Op<Fused>| {
+            let name = graph.node(plan.values[value(op.output()?).0]).name();
             names.contains(&name).then_some(name)
         };
-        let others = plan.steps.iter().map(other).collect();
-        let mut session = EXACT.session(&plan, graph, weights, &options, Choice::plain())?;
+        let others = plan.ops.iter().map(other).collect();
+        let mut session = EXACT.session(plan, graph, weights, &options, Choice::plain())?;
         Ok(Self {
             others,
             layers: std::mem::take(&mut session.layers),
@@ -84,8 +88,8 @@ impl Observed {
             (Seen::Written, None) => {}
         };
         self.session
-            .go(images, &mut self.result, |program, images, stored| {
-                program.run_observed(images, stored, &written, &mut observe);
+            .checked(images, &mut self.result, |program, images, results| {
+                program.run_observed(images, results, &written, &mut observe);
             })
     }
 }

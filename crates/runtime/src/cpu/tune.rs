@@ -1,11 +1,12 @@
 //! Times every algorithm of every layer of a network.
 
 use hrnet::{Graph, Precision};
-use kernels::engine::{Algorithm, Convolution, Inputs, Layer, Map, Program, Step, Steps, Target};
+use kernels::engine::{Algorithm, ConvParams, Layer, Map, Op, ProgramBuilder, Target};
 
 use super::choice::{Candidate, Choice, Costs};
-use super::steps::{self, Grids};
-use super::{FAST, plan, unit_of};
+use super::fuse::Plan;
+use super::grids::{self, Grids};
+use super::{FAST, unit_of};
 use crate::RuntimeError;
 
 /// Weights that a timed program streams through, bytes: more than caches hold, as in a whole network.
@@ -44,9 +45,9 @@ pub fn tune(
     let failed = |reason: String| RuntimeError::device(FAST.name, reason);
     let (isa, _) = unit_of(precision).map_err(|error| RuntimeError::device(FAST.name, error))?;
     let target = Target { isa, threads };
-    let plan = plan::Plan::new(graph).map_err(failed)?;
+    let plan = Plan::new(graph).map_err(failed)?;
     let choice = Choice::new(precision, true);
-    for (node, layer) in steps::layers(&plan, graph, target, &Grids::new(graph, isa, precision)) {
+    for (node, layer) in grids::layers(&plan, graph, target, &Grids::new(graph, isa, precision)) {
         let candidates = choice.candidates(layer, !graph.is_non_negative(graph.node(node).inputs[0]));
         for of_format in candidates.chunk_by(|(a, _), (b, _)| a == b) {
             let unknown = |(layer, algorithm): &Candidate| known.get(*layer, *algorithm).is_none();
@@ -76,10 +77,6 @@ fn measured(
     time: &mut impl FnMut(&mut dyn FnMut()) -> u64,
 ) -> Result<u64, String> {
     let shape = layer.shape;
-    let weights: Vec<f32> = (0..shape.outputs * shape.inputs * shape.kernel.pow(2))
-        .map(|i| (i % 17) as f32 / 17.0 - 0.5)
-        .collect();
-    let bias = vec![0.0; shape.outputs];
     let from = Map {
         offset: 0,
         channels: layer.format.elements(shape.inputs),
@@ -90,17 +87,33 @@ fn measured(
         channels: shape.outputs,
         grid: layer.output,
     };
-    let step = || {
-        let conv = Convolution::new(layer, algorithm, (&weights, &bias), true, Inputs::default());
-        Step::conv(conv, from, to, None)
+    let weights = (0..shape.weights()).map(|i| (i % 17) as f32 / 17.0 - 0.5);
+    let conv = ConvParams {
+        shape,
+        format: layer.format,
+        algorithm,
+        weights: weights.collect(),
+        bias: vec![0.0; shape.outputs],
+        steps: [].into(),
+        means: Vec::new(),
     };
-    let first = step();
-    let copies = (STREAMED / first.weight_bytes()).clamp(1, COPIES);
-    let steps = std::iter::once(first).chain((1..copies).map(|_| step()));
-    let steps = Steps::of(steps).map_err(|error| error.to_string())?;
-    let elements = to.offset + to.elements();
-    let mut program = Program::new(steps, elements, layer.target.isa, layer.target.threads)
-        .map_err(|error| error.to_string())?;
+    let mut builder = ProgramBuilder::new(layer.target);
+    let mut copy = || {
+        let op = Op::Conv {
+            conv: conv.clone(),
+            from,
+            sum: None,
+            relu: true,
+            to,
+        };
+        builder.push(op).map_err(|error| error.to_string())?;
+        Ok::<usize, String>(builder.steps()[0].weight_bytes())
+    };
+    let copies = (STREAMED / copy()?).clamp(1, COPIES);
+    for _ in 1..copies {
+        copy()?;
+    }
+    let mut program = builder.finish().map_err(|error| error.to_string())?;
     let mut run = || program.run(&[], &mut []);
     run();
     let best = (0..RUNS).map(|_| time(&mut run)).min().unwrap_or(0);

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::RUN;
-use crate::engine::algo::ops::cut;
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::slots::{Outside, Slots};
+use crate::engine::layout::tiling::Part;
 use crate::engine::micro::gemm::{self, Factors, Rows};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
@@ -114,7 +114,7 @@ impl Channels {
         (self.run_inputs() * self.taps + 2) * gemm::PIXELS_STEP
     }
 
-    /// Computes one part of `parts`.
+    /// Computes one part of the output.
     ///
     /// # Safety
     /// As for `Winograd::run`.
@@ -123,10 +123,10 @@ impl Channels {
         &self,
         io: Io,
         epilogue: Epilogue,
-        part: (usize, usize),
+        part: Part,
         scratch: *mut f32,
     ) {
-        let groups = cut(self.groups(), part);
+        let groups = part.range(self.groups());
         if groups.is_empty() {
             return;
         }

@@ -1,34 +1,42 @@
 //! A convolution with all that is fused into it, ready to run.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::engine::algo::layer::{Algorithm, ConvShape, Kind, Layer};
-use crate::engine::layout::grid::Grid;
+use crate::engine::layout::tiling::Part;
 use crate::engine::program::packed::{Packed, Stored};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
-use crate::engine::simd::isa::Isa;
 
-/// A convolution with bias, and by choice a sum with another map and a ReLU, on prepared weights.
+/// A convolution with bias on packed weights.
 #[derive(Debug)]
-pub struct Convolution {
+pub(in crate::engine) struct Convolution {
     layer: Layer,
     kind: Kind,
     weights: Packed,
     bias: Vec<f32>,
     /// What sums of weights in steps stand for; none for other formats.
     scales: Vec<f32>,
-    relu: bool,
 }
 
-/// What is known of what a convolution reads.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Inputs<'a> {
-    /// What one stands for in each channel's whole numbers, see [`Packing::steps`](crate::engine::Packing::steps); none for 1.
-    pub steps: &'a [f32],
-    /// Each channel's mean: what rounding the weights of whole numbers adds to an output of such inputs is taken off its
-    /// bias. None where they are not known.
-    pub means: &'a [f32],
+/// The parameters of a convolution with bias.
+#[derive(Clone, Debug)]
+pub struct ConvParams {
+    /// Channels, kernel and stride.
+    pub shape: ConvShape,
+    /// The format of the operands that it multiplies.
+    pub format: Format,
+    /// How it is computed: one of [`Layer::algorithms`].
+    pub algorithm: Algorithm,
+    /// `[outputs, inputs, kernel, kernel]`.
+    pub weights: Vec<f32>,
+    /// `[outputs]`.
+    pub bias: Vec<f32>,
+    /// The value of 1 in each input channel's whole numbers, see [`Packing::steps`](crate::engine::Packing::steps); empty for 1.
+    pub steps: Arc<[f32]>,
+    /// Each input channel's mean, or empty where the means are not known. Rounding a layer's weights shifts its outputs on inputs
+    /// of these means; the bias takes the shift back.
+    pub means: Vec<f32>,
 }
 
 /// What a convolution works on; `residual` is null where nothing is added.
@@ -106,31 +114,24 @@ impl Epilogue {
     }
 }
 
-impl Inputs<'_> {
-    /// Weights `[outputs, inputs, kernel, kernel]` for whole inputs: each takes over what its input's steps stand for.
-    fn whole<'a>(&self, shape: ConvShape, weights: &'a [f32]) -> Cow<'a, [f32]> {
+impl ConvParams {
+    /// Multiplies the weights by the steps of the inputs that they meet, so that they suit whole numbers.
+    fn take_steps(&mut self) {
         if self.steps.is_empty() {
-            return weights.into();
+            return;
         }
-        assert_eq!(self.steps.len(), shape.inputs, "steps of inputs");
-        let taps = shape.kernel * shape.kernel;
+        let taps = self.shape.kernel * self.shape.kernel;
         let steps = self
             .steps
             .iter()
             .flat_map(|step| std::iter::repeat_n(*step, taps));
-        weights
-            .iter()
-            .zip(steps.cycle())
-            .map(|(w, step)| w * step)
-            .collect()
+        for (weight, step) in self.weights.iter_mut().zip(steps.cycle()) {
+            *weight *= step;
+        }
     }
 
-    /// The means of whole inputs.
-    fn whole_means(&self, shape: ConvShape) -> Vec<f32> {
-        assert!(
-            self.means.is_empty() || self.means.len() == shape.inputs,
-            "means of inputs"
-        );
+    /// The means of the inputs as whole numbers.
+    fn whole_means(&self) -> Vec<f32> {
         let steps = self.steps.iter().copied().chain(std::iter::repeat(1.0));
         self.means
             .iter()
@@ -141,24 +142,16 @@ impl Inputs<'_> {
 }
 
 impl Convolution {
-    /// The layer with weights `[outputs, inputs, kernel, kernel]` and one bias an output.
+    /// Packs the weights for the layer, which is that of the parameters.
     ///
     /// # Panics
-    /// If the weights, biases, steps or means are not as many as the shape says, the grids' sizes do not go together, a
-    /// stride of 2 meets odd tiles, or the algorithm is none of [`Layer::algorithms`].
-    pub fn new(
-        layer: Layer,
-        algorithm: Algorithm,
-        (weights, bias): (&[f32], &[f32]),
-        relu: bool,
-        inputs: Inputs<'_>,
-    ) -> Self {
-        let shape = layer.shape;
-        assert_eq!(weights.len(), shape.weights(), "weights of {layer}");
-        assert_eq!(bias.len(), shape.outputs, "biases of {layer}");
-        let kind = layer.kind(algorithm);
-        let packed = kind.packed(layer, &inputs.whole(shape, weights), &inputs.whole_means(shape));
-        let mut bias = bias.to_vec();
+    /// If the layer does not suit the parameters, which a program's builder refuses.
+    pub(in crate::engine) fn new(layer: Layer, mut params: ConvParams) -> Self {
+        let kind = layer.kind(params.algorithm);
+        let means = params.whole_means();
+        params.take_steps();
+        let packed = kind.packed(layer, &params.weights, &means);
+        let mut bias = params.bias;
         for (bias, drift) in bias.iter_mut().zip(&packed.drift) {
             *bias -= drift;
         }
@@ -168,45 +161,26 @@ impl Convolution {
             kind,
             bias,
             scales: packed.scales,
-            relu,
         }
     }
 
     /// The format of its operands.
-    pub fn format(&self) -> Format {
+    pub(in crate::engine) fn format(&self) -> Format {
         self.layer.format
     }
 
     /// Channels in and out, kernel and stride.
-    pub fn shape(&self) -> ConvShape {
+    pub(in crate::engine) fn shape(&self) -> ConvShape {
         self.layer.shape
     }
 
-    /// The vector unit that it is prepared for.
-    pub(in crate::engine) fn isa(&self) -> Isa {
-        self.layer.target.isa
-    }
-
-    /// Whether it takes maps on `input` to maps on `output`.
-    pub(in crate::engine) fn joins(&self, input: Grid, output: Grid) -> bool {
-        (self.layer.input, self.layer.output) == (input, output)
-    }
-
-    /// Whether a ReLU follows.
-    pub fn relu(&self) -> bool {
-        self.relu
-    }
-
     /// The kernel that runs it: `conv3x3s1_f32_avx512_winograd4`.
-    pub fn name(&self) -> String {
-        let ConvShape { kernel, stride, .. } = self.layer.shape;
-        let isa = self.layer.target.isa.name();
-        let (format, kind) = (self.layer.format, self.kind.name());
-        format!("conv{kernel}x{kernel}s{stride}_{format}_{isa}_{kind}")
+    pub(in crate::engine) fn name(&self) -> String {
+        self.layer.named(self.kind.name())
     }
 
     /// Bytes of prepared weights and biases.
-    pub fn weight_bytes(&self) -> usize {
+    pub(in crate::engine) fn weight_bytes(&self) -> usize {
         (self.weights.elements() + self.bias.len() + self.scales.len()) * size_of::<f32>()
     }
 
@@ -223,19 +197,19 @@ impl Convolution {
         self.kind.scratch()
     }
 
-    /// Computes one part of `parts` of the output.
+    /// Computes one part of the output.
     ///
     /// # Safety
     /// As [`Kind::run`].
     #[inline(always)]
-    pub(in crate::engine) unsafe fn run<S: Simd>(&self, io: Io, part: (usize, usize), scratch: *mut f32) {
+    pub(in crate::engine) unsafe fn run<S: Simd>(&self, io: Io, relu: bool, part: Part, scratch: *mut f32) {
         let epilogue = Epilogue {
             bias: self.bias.as_ptr(),
             scales: match self.scales.as_slice() {
                 [] => std::ptr::null(),
                 scales => scales.as_ptr(),
             },
-            relu: self.relu,
+            relu,
         };
         // SAFETY: the caller's, which is that of `Kind::run`; bias and scales have one number a channel.
         unsafe { self.kind.run::<S>(io, epilogue, part, scratch) }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::engine::algo::conv::{Epilogue, Io, shifted};
 use crate::engine::layout::grid::{Grid, first};
 use crate::engine::layout::places::{Place, Places};
-use crate::engine::layout::tiling::Tiling;
+use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::gemm::{self, Factors, MOST, Rows, Sink};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
@@ -89,7 +89,7 @@ impl Direct {
             + Stored::room(self.format, self.depth.min(RUN) * self.tiling.rows)
     }
 
-    /// Computes one part of `parts`.
+    /// Computes one part of the output.
     ///
     /// # Safety
     /// As for `Winograd::run`.
@@ -98,10 +98,10 @@ impl Direct {
         &self,
         io: Io,
         epilogue: Epilogue,
-        (part, parts): (usize, usize),
+        part: Part,
         scratch: *mut f32,
     ) {
-        let (vectors, blocks) = self.tiling.share(part, parts);
+        let (vectors, blocks) = self.tiling.share(part);
         let mut start = vectors.start;
         while start < vectors.end {
             let left = self.places.run(start).min(vectors.end - start);

@@ -7,6 +7,8 @@ use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::{Direct, RUN};
 use crate::engine::algo::winograd::Winograd;
 use crate::engine::layout::grid::Grid;
+use crate::engine::layout::tiling::Part;
+use crate::engine::program::check::Refusal;
 use crate::engine::program::packed::halves;
 use crate::engine::quant::format::{self, Format, Packing, Weights};
 use crate::engine::simd::Simd;
@@ -90,7 +92,7 @@ impl Layer {
     /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.
     ///
     /// # Panics
-    /// As [`Convolution::new`](crate::engine::Convolution::new), and if int8 is to hold numbers below zero.
+    /// If the layer cannot be computed by the algorithm, and if int8 is to hold numbers below zero.
     pub fn packing(self, algorithm: Algorithm, largest: &[f32], signed: bool) -> Packing {
         let format = self.format;
         if !format.whole() {
@@ -111,6 +113,21 @@ impl Layer {
         }
     }
 
+    /// Returns the name of the kernel that computes it: `conv3x3s1_f32_avx512_winograd4`.
+    ///
+    /// # Panics
+    /// If the layer cannot be computed by the algorithm.
+    pub fn kernel(self, algorithm: Algorithm) -> String {
+        self.named(self.kind(algorithm).name())
+    }
+
+    /// The name of the kernel that computes the layer in this way.
+    pub(in crate::engine) fn named(self, kind: &str) -> String {
+        let ConvShape { kernel, stride, .. } = self.shape;
+        let (format, isa) = (self.format, self.target.isa.name());
+        format!("conv{kernel}x{kernel}s{stride}_{format}_{isa}_{kind}")
+    }
+
     /// The largest magnitude of whole inputs that are not transformed.
     fn limit(self) -> f32 {
         match self.format {
@@ -123,7 +140,7 @@ impl Layer {
     /// An estimate of the busiest thread's vector instructions in one run.
     ///
     /// # Panics
-    /// As [`Convolution::new`](crate::engine::Convolution::new).
+    /// If the layer cannot be computed by the algorithm.
     pub fn effort(self, algorithm: Algorithm) -> usize {
         let threads = self.target.threads;
         match self.kind(algorithm) {
@@ -133,8 +150,8 @@ impl Layer {
         }
     }
 
-    /// The layer as the algorithm cuts it.
-    pub(in crate::engine) fn kind(self, algorithm: Algorithm) -> Kind {
+    /// Refuses a layer that cannot be computed, or not by this algorithm.
+    pub(in crate::engine) fn check(self, algorithm: Algorithm) -> Result<(), Refusal> {
         let Self {
             shape,
             format,
@@ -143,26 +160,46 @@ impl Layer {
             target,
         } = self;
         let ConvShape { kernel, stride, .. } = shape;
-        assert_eq!(
-            (output.n, output.h, output.w),
-            (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride)),
-            "sizes of {self}"
-        );
-        assert!(input.p % stride == 0, "stride {stride} on tiles of {}", input.p);
-        assert!(matches!(kernel, 1 | 3) && matches!(stride, 1 | 2), "{self}");
-        assert!(
-            kernel == 3 || (stride == 1 && input == output),
-            "a 1x1 convolution keeps its grid"
-        );
-        assert!(
-            target.isa.multiplies(format).is_some(),
-            "{} multiplies no {format}",
-            target.isa.name()
-        );
-        assert!(
-            self.algorithms().contains(&algorithm),
-            "{algorithm:?} does not suit {self}"
-        );
+        if !matches!((kernel, stride), (1, 1) | (3, 1 | 2)) {
+            return Err(Refusal::Window { kernel, stride });
+        }
+        let size = (output.n, output.h, output.w);
+        let fits = size == (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride))
+            && input.p % stride == 0
+            && (kernel == 3 || input == output);
+        if !fits {
+            let (from, to) = (input, output);
+            return Err(Refusal::Grids { from, to });
+        }
+        if target.isa.multiplies(format).is_none() {
+            let unit = target.isa.name();
+            return Err(Refusal::Format { unit, format });
+        }
+        if !self.algorithms().contains(&algorithm) {
+            return Err(Refusal::Algorithm {
+                algorithm,
+                layer: self.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The layer as the algorithm divides it.
+    ///
+    /// # Panics
+    /// If [`Layer::check`] refuses it.
+    pub(in crate::engine) fn kind(self, algorithm: Algorithm) -> Kind {
+        if let Err(refusal) = self.check(algorithm) {
+            unreachable!("{self}: {refusal}");
+        }
+        let Self {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = self;
+        let ConvShape { kernel, stride, .. } = shape;
         let (grids, channels) = ((input, output), (format.elements(shape.inputs), shape.outputs));
         let window = (kernel, stride);
         match algorithm {
@@ -215,7 +252,7 @@ impl Kind {
         }
     }
 
-    /// Computes one part of `parts` of the output.
+    /// Computes one part of the output.
     ///
     /// # Safety
     /// `io` points to maps of the layer's grids and channels and to weights as [`Kind::packed`] orders them, `scratch`
@@ -226,7 +263,7 @@ impl Kind {
         &self,
         io: Io,
         epilogue: Epilogue,
-        part: (usize, usize),
+        part: Part,
         scratch: *mut f32,
     ) {
         // SAFETY: the caller's.

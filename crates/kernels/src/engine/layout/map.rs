@@ -1,7 +1,6 @@
-//! The values of a program: where they lie in its memory, and the layer that has weights of its own.
+//! The values of a program: batches of maps and of vectors, and where they lie in its memory.
 
 use crate::engine::layout::grid::Grid;
-use crate::engine::quant::format::Format;
 
 /// A batch of maps in a program's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +17,30 @@ impl Map {
     /// Elements it takes.
     pub fn elements(&self) -> usize {
         self.channels * self.grid.stride()
+    }
+
+    /// Elements of its pixels as `[n, channels, h, w]`, without what the grid adds.
+    pub fn pixels(&self) -> usize {
+        self.channels * self.grid.n * self.grid.h * self.grid.w
+    }
+
+    /// Calls `pair` with each pixel's place in the memory and its place in `[n, channels, h, w]`, for one channel.
+    #[inline(always)]
+    pub(in crate::engine) fn exchange(self, channel: usize, mut pair: impl FnMut(usize, usize)) {
+        let Grid { n, h, w, p } = self.grid;
+        let base = self.offset + channel * self.grid.stride();
+        for image in 0..n {
+            for y in 0..h {
+                let row = ((image * self.channels + channel) * h + y) * w;
+                for x in 0..p.min(w) {
+                    let first = base + self.grid.place(image, y, x);
+                    debug_assert!(first < base + self.grid.positions());
+                    for (tile, x) in (x..w).step_by(p).enumerate() {
+                        pair(first + tile, row + x);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -36,39 +59,5 @@ impl Row {
     /// Elements it takes.
     pub fn elements(&self) -> usize {
         self.n * self.channels
-    }
-}
-
-/// What a linear layer's sum goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-}
-
-/// A linear layer.
-#[derive(Debug)]
-pub struct Linear {
-    /// `[outputs, inputs]`.
-    pub weights: Vec<f32>,
-    /// `[outputs]`.
-    pub bias: Vec<f32>,
-    /// What follows.
-    pub activation: Activation,
-    /// What the weights are kept in: f32 or f16. Products are f32.
-    pub format: Format,
-}
-
-impl Activation {
-    pub(in crate::engine) fn of(self, x: f32) -> f32 {
-        match self {
-            Self::None => x,
-            Self::Relu => x.max(0.0),
-            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        }
     }
 }

@@ -2,9 +2,24 @@
 
 use std::ops::Range;
 
-use crate::engine::algo::ops::cut;
 use crate::engine::micro::gemm::SHAPES;
 use crate::engine::simd::isa::Target;
+
+/// One thread's part of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Part {
+    /// From 0.
+    pub(in crate::engine) index: usize,
+    /// The number of parts.
+    pub(in crate::engine) of: usize,
+}
+
+impl Part {
+    /// Returns the part's share of `count` items.
+    pub(in crate::engine) fn range(self, count: usize) -> Range<usize> {
+        count * self.index / self.of..count * (self.index + 1) / self.of
+    }
+}
 
 /// The cut of one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +82,11 @@ impl Tiling {
         }
     }
 
-    /// The vectors and blocks of one part of `parts`.
-    pub(in crate::engine) fn share(&self, part: usize, parts: usize) -> (Range<usize>, Range<usize>) {
-        let part = (part, parts);
+    /// The vectors and blocks of one part.
+    pub(in crate::engine) fn share(&self, part: Part) -> (Range<usize>, Range<usize>) {
         match self.by_blocks {
-            true => (0..self.vectors, cut(self.blocks, part)),
-            false => (cut(self.vectors, part), 0..self.blocks),
+            true => (0..self.vectors, part.range(self.blocks)),
+            false => (part.range(self.vectors), 0..self.blocks),
         }
     }
 }
@@ -91,7 +105,10 @@ mod tests {
                 let largest = tiling.largest(threads);
                 let mut cells = vec![0; vectors * tiling.blocks];
                 for part in 0..threads {
-                    let (vectors, blocks) = tiling.share(part, threads);
+                    let (vectors, blocks) = tiling.share(Part {
+                        index: part,
+                        of: threads,
+                    });
                     assert!(
                         vectors.len() <= largest.0 && blocks.len() <= largest.1,
                         "{tiling:?}"
@@ -109,7 +126,7 @@ mod tests {
     fn two_threads_get_the_same_number_of_blocks() {
         for isa in Isa::available() {
             let tiling = Tiling::new(72, 1, Target { isa, threads: 2 });
-            let shares = [0, 1].map(|part| tiling.share(part, 2).1.len() * tiling.rows);
+            let shares = [0, 1].map(|part| tiling.share(Part { index: part, of: 2 }).1.len() * tiling.rows);
             assert!(tiling.by_blocks, "{}: {tiling:?}", isa.name());
             assert_eq!(shares, [36, 36], "{}: {tiling:?}", isa.name());
             if isa.wide() {

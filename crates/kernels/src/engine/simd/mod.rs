@@ -149,6 +149,18 @@ unsafe fn each<S: Simd, const N: usize>(v: [S::V; N], f: impl Fn([u32; N]) -> u3
     }
 }
 
+/// Returns the sum of a vector's lanes.
+///
+/// # Safety
+/// The CPU has the unit.
+#[inline(always)]
+pub(in crate::engine) unsafe fn total<S: Simd>(v: S::V) -> f32 {
+    let mut lanes = [0.0_f32; MAX_LANES];
+    // SAFETY: there is room for the widest vector; the CPU has the unit.
+    unsafe { S::store(lanes.as_mut_ptr(), v) };
+    lanes[..S::LANES].iter().sum()
+}
+
 /// What [`Simd::call`] runs: small functions keep their sums in registers, which one large one does not.
 pub(in crate::engine) trait Work<S: Simd> {
     type Output;

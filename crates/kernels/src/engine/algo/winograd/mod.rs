@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::Grid;
-use crate::engine::layout::tiling::Tiling;
+use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::gemm::{self, Factors, Rows, Scaled};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::{self, Format, Weights};
@@ -256,7 +256,7 @@ impl Winograd {
         self.inputs * width + 16
     }
 
-    /// Computes one part of `parts`.
+    /// Computes one part of the output.
     ///
     /// # Safety
     /// `io` points to maps on the grids with the convolution's channels, `scratch` to as much as
@@ -266,10 +266,10 @@ impl Winograd {
         &self,
         io: Io,
         epilogue: Epilogue,
-        (part, parts): (usize, usize),
+        part: Part,
         scratch: *mut f32,
     ) {
-        let share = self.tiling.share(part, parts);
+        let share = self.tiling.share(part);
         // SAFETY: the caller's.
         unsafe {
             match &self.tiles {

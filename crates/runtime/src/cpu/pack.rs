@@ -1,12 +1,12 @@
-//! A plan whose convolutions read operands of their formats, packed once a value.
+//! Third pass: the format and algorithm of each convolution, and the operations that pack operands for them.
 
 use std::collections::BTreeMap;
 
 use hrnet::{Graph, NodeId};
-use kernels::engine::{Algorithm, Format, Grid, Layer, Packing};
+use kernels::engine::{Algorithm, Format, Grid, Layer, Op, Packing};
 
 use super::choice::Choice;
-use super::plan::{Plan, PlanStep, Value, Work};
+use super::fuse::{Plan, ValueId};
 use crate::Calibration;
 
 /// The format and algorithm of one convolution.
@@ -90,93 +90,79 @@ fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
     largest.iter().map(of_one).collect()
 }
 
-/// The plan with the steps that pack what convolutions of packed formats read.
-pub(super) fn packed(plan: &Plan, chosen: &ChosenOf) -> Plan {
+/// Has convolutions of packed formats read operands: inserts the operations that pack their inputs, each value once for all
+/// convolutions that read it alike.
+pub(super) fn packed(plan: Plan, chosen: &ChosenOf) -> Plan {
     let mut packer = Packer {
         plan: Plan {
-            steps: Vec::with_capacity(plan.steps.len()),
-            values: Vec::with_capacity(plan.values.len()),
+            ops: Vec::with_capacity(plan.ops.len()),
+            values: plan.values,
         },
-        renamed: Vec::with_capacity(plan.values.len()),
         packed: Vec::new(),
     };
-    for step in &plan.steps {
-        packer.step(plan, step, chosen);
+    for mut op in plan.ops {
+        if let Op::Conv { conv, from, .. } = &mut op
+            && let Chosen { packing, layer, .. } = &chosen[&conv.conv]
+            && packing.format.is_packed()
+        {
+            *from = packer.pack(*from, packing, layer.input);
+        }
+        packer.plan.ops.push(op);
     }
     packer.plan
 }
 
 struct Packer {
     plan: Plan,
-    /// The new value of each old one.
-    renamed: Vec<Value>,
-    /// Values that are packed, how, on which grid, and as what.
-    packed: Vec<(Value, Packing, Grid, Value)>,
+    packed: Vec<Packed>,
+}
+
+/// A value that is packed.
+struct Packed {
+    from: ValueId,
+    packing: Packing,
+    grid: Grid,
+    to: ValueId,
 }
 
 impl Packer {
-    fn step(&mut self, old: &Plan, step: &PlanStep, chosen: &ChosenOf) {
-        let mut step = PlanStep {
-            work: step.work.clone().reading(|value| self.renamed[value]),
-            sum: step.sum.map(|value| self.renamed[value]),
-            ..*step
-        };
-        if let Work::Conv { conv, from, .. } = &mut step.work
-            && let Chosen { packing, layer, .. } = &chosen[conv]
-            && packing.format.is_packed()
-        {
-            *from = self.pack(*from, packing, layer.input);
+    /// The value as operands, by an operation of its own unless there was one.
+    fn pack(&mut self, from: ValueId, packing: &Packing, grid: Grid) -> ValueId {
+        let alike = |packed: &&Packed| (packed.from, &packed.packing, packed.grid) == (from, packing, grid);
+        if let Some(packed) = self.packed.iter().find(alike) {
+            return packed.to;
         }
-        if let Some(output) = step.output {
-            let value = self.value(old.values[output]);
-            self.renamed.push(value);
-            step.output = Some(value);
-        }
-        self.plan.steps.push(step);
-    }
-
-    fn value(&mut self, node: NodeId) -> Value {
-        self.plan.values.push(node);
-        self.plan.values.len() - 1
-    }
-
-    /// The value as operands, by a step of its own unless there was one.
-    fn pack(&mut self, from: Value, packing: &Packing, grid: Grid) -> Value {
-        let known = |(value, how, at, _): &&(Value, Packing, Grid, Value)| {
-            (*value, how, *at) == (from, packing, grid)
-        };
-        if let Some((.., packed)) = self.packed.iter().find(known) {
-            return *packed;
-        }
-        let output = self.value(self.plan.values[from]);
-        self.packed.push((from, packing.clone(), grid, output));
-        self.plan.steps.push(PlanStep {
-            work: Work::Pack {
-                packing: packing.clone(),
-                grid,
-                from,
-            },
-            sum: None,
-            relu: false,
-            output: Some(output),
+        let to = self.plan.add_value(self.plan.values[from.0]);
+        self.packed.push(Packed {
+            from,
+            packing: packing.clone(),
+            grid,
+            to,
         });
-        output
+        self.plan.ops.push(Op::Pack {
+            packing: packing.clone(),
+            pack: grid,
+            from,
+            to,
+        });
+        to
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hrnet::{HrnetSpec, Op, SeededWeights, Shape};
+    use hrnet::{HrnetSpec, Op as GraphOp, SeededWeights, Shape};
     use kernels::engine::{Isa, Target};
 
     use super::*;
-    use crate::cpu::steps::{self, Grids};
+    use crate::cpu::fuse::value;
+    use crate::cpu::grids::{self, Grids};
 
     /// The layers of an int8 network on plain code.
     fn layers(plan: &Plan, graph: &Graph) -> Vec<(NodeId, Layer)> {
         let isa = Isa::named("portable").expect("always there");
         let grids = Grids::new(graph, isa, hrnet::Precision::Int8);
-        steps::layers(plan, graph, Target { isa, threads: 1 }, &grids)
+        grids::layers(plan, graph, Target { isa, threads: 1 }, &grids)
     }
 
     #[test]
@@ -234,32 +220,36 @@ mod tests {
         let count = layers.len();
         let choice = Choice::new(hrnet::Precision::Int8, false);
         let chosen = chosen(layers, &graph, choice, None);
-        let packed = packed(&plan, &chosen);
+        let packed = packed(plan, &chosen);
         let mut packs = Vec::new();
-        for step in &packed.steps {
-            match &step.work {
-                Work::Pack { packing, grid, from } => {
-                    let pack = (*from, packing.clone(), *grid);
+        for op in &packed.ops {
+            match op {
+                Op::Pack {
+                    packing, pack, from, ..
+                } => {
+                    let pack = (*from, packing.clone(), *pack);
                     assert!(!packs.contains(&pack), "packed twice");
                     packs.push(pack);
                 }
-                Work::Conv { conv, from, .. } => {
-                    let maker = packed.steps.iter().find(|step| step.output == Some(*from));
-                    let Some(Work::Pack { packing, .. }) = maker.map(|step| &step.work) else {
+                Op::Conv { conv, from, .. } => {
+                    let makes = |op: &&Op<_>| op.output().map(value) == Some(*from);
+                    let maker = packed.ops.iter().find(makes);
+                    let Some(Op::Pack { packing, .. }) = maker else {
                         panic!("a convolution reads {maker:?}");
                     };
-                    assert_eq!(*packing, chosen[conv].packing);
+                    assert_eq!(*packing, chosen[&conv.conv].packing);
                     // The images are the only numbers below zero.
-                    let reads_images = graph.node(graph.node(*conv).inputs[0]).op == Op::Input;
+                    let reads_images = graph.node(graph.node(conv.conv).inputs[0]).op == GraphOp::Input;
                     assert_eq!(packing.format == Format::I16, reads_images);
                 }
-                Work::Load
-                | Work::Enlarge { .. }
-                | Work::Copy { .. }
-                | Work::Pool { .. }
-                | Work::Linear { .. }
-                | Work::Gate { .. }
-                | Work::Store { .. } => {}
+                Op::Load { .. }
+                | Op::Upsample { .. }
+                | Op::Add { .. }
+                | Op::Pool { .. }
+                | Op::Linear { .. }
+                | Op::Gate { .. }
+                | Op::StoreMap { .. }
+                | Op::StoreRow { .. } => {}
             }
         }
         assert!(

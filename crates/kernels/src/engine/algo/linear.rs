@@ -1,0 +1,186 @@
+//! Linear layers: one scalar product per output and image.
+
+use crate::engine::layout::grid::first;
+use crate::engine::layout::map::Row;
+use crate::engine::layout::tiling::Part;
+use crate::engine::program::packed::{Packed, halves};
+use crate::engine::quant::format::{Format, weight_step};
+use crate::engine::simd::{Simd, total};
+
+/// The function that a linear layer's sums go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None: `x`.
+    None,
+    /// `max(x, 0)`.
+    Relu,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+}
+
+impl Activation {
+    fn of(self, x: f32) -> f32 {
+        match self {
+            Self::None => x,
+            Self::Relu => x.max(0.0),
+            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        }
+    }
+}
+
+/// The parameters of a linear layer.
+#[derive(Clone, Debug)]
+pub struct LinearParams {
+    /// `[outputs, inputs]`.
+    pub weights: Vec<f32>,
+    /// `[outputs]`.
+    pub bias: Vec<f32>,
+    /// The format in which the weights are kept: f32 or f16. Products are f32.
+    pub format: Format,
+}
+
+/// A linear layer whose weights are packed.
+#[derive(Debug)]
+pub(in crate::engine) struct Linear {
+    weights: Packed,
+    bias: Vec<f32>,
+    format: Format,
+    /// The value of 1 in the packed weights.
+    scale: f32,
+}
+
+impl Linear {
+    /// Packs the weights.
+    ///
+    /// # Panics
+    /// If the format is neither f32 nor f16, which a program's builder refuses.
+    pub(in crate::engine) fn new(params: LinearParams) -> Self {
+        let LinearParams {
+            weights,
+            bias,
+            format,
+        } = params;
+        let (weights, scale) = match format {
+            Format::F32 => (weights, 1.0),
+            Format::F16 => in_halves(weights),
+            Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("a linear layer in {format}"),
+        };
+        Self {
+            weights: Packed::new(weights),
+            bias,
+            format,
+            scale,
+        }
+    }
+
+    /// The format of the weights.
+    pub(in crate::engine) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Bytes of packed weights and biases.
+    pub(in crate::engine) fn weight_bytes(&self) -> usize {
+        (self.weights.elements() + self.bias.len()) * size_of::<f32>()
+    }
+
+    pub(in crate::engine) fn weights_mut(&mut self) -> &mut Packed {
+        &mut self.weights
+    }
+
+    /// Computes one part of the outputs, `[n, outputs]`, of inputs `[n, inputs]`.
+    ///
+    /// # Safety
+    /// `x` and `y` point to as many numbers as the rows `from` and `to` have, which are the layer's; nobody else writes this
+    /// part of `y`; the CPU has the unit.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn run<S: Simd>(
+        &self,
+        (from, x): (Row, *const f32),
+        (to, y): (Row, *mut f32),
+        activation: Activation,
+        part: Part,
+    ) {
+        let (count, start) = (from.channels, self.weights.start());
+        for output in part.range(to.channels) {
+            for image in 0..to.n {
+                // SAFETY: a row of weights has `count` numbers, and one in f16 a vector more behind the last; an image has `count` inputs.
+                let sum = unsafe {
+                    let x = x.add(image * count);
+                    match self.format {
+                        Format::F16 => dot_halves::<S>(start.cast::<u16>().add(output * count), x, count),
+                        Format::F32 => dot::<S>(start.add(output * count), x, count),
+                        Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("refused by `Linear::new`"),
+                    }
+                };
+                let sum = sum * self.scale + self.bias[output];
+                // SAFETY: the output is one of the part's.
+                unsafe { *y.add(image * to.channels + output) = activation.of(sum) };
+            }
+        }
+    }
+}
+
+/// Weights as f16, two to an element, and the value of 1 in them.
+fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
+    let step = weight_step(Format::F16, 1.0, std::iter::once(weights.as_slice()));
+    weights.iter_mut().for_each(|weight| *weight /= step);
+    (halves(&weights), step)
+}
+
+/// As [`dot`] of a row of f16.
+///
+/// # Safety
+/// Both point to `count` elements, and `a` to a vector more; the CPU has the unit.
+#[inline(always)]
+unsafe fn dot_halves<S: Simd>(a: *const u16, b: *const f32, count: usize) -> f32 {
+    // SAFETY: the CPU has the unit.
+    let mut sums = [unsafe { S::splat(0.0) }; 4];
+    // SAFETY: the caller's; lanes past the end are not touched or multiplied with zero.
+    unsafe {
+        let mut at = 0;
+        while at < count {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let here = at + i * S::LANES;
+                let mask = first(count.saturating_sub(here)) & first(S::LANES);
+                if mask != 0 {
+                    *sum = S::fma(S::widen(a.add(here)), S::load_masked(b.add(here), mask), *sum);
+                }
+            }
+            at += 4 * S::LANES;
+        }
+        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    }
+}
+
+/// The scalar product of two rows of `count` elements.
+///
+/// # Safety
+/// Both point to `count` elements; the CPU has the unit.
+#[inline(always)]
+unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, count: usize) -> f32 {
+    // SAFETY: the CPU has the unit.
+    let mut sums = [unsafe { S::splat(0.0) }; 4];
+    let step = 4 * S::LANES;
+    let whole = count / step * step;
+    // SAFETY: the caller's; lanes past the end are not touched.
+    unsafe {
+        let mut at = 0;
+        while at < whole {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let here = at + i * S::LANES;
+                *sum = S::fma(S::load(a.add(here)), S::load(b.add(here)), *sum);
+            }
+            at += step;
+        }
+        while at < count {
+            let mask = first(count - at) & first(S::LANES);
+            sums[0] = S::fma(
+                S::load_masked(a.add(at), mask),
+                S::load_masked(b.add(at), mask),
+                sums[0],
+            );
+            at += S::LANES;
+        }
+        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    }
+}

@@ -1,0 +1,255 @@
+//! What an operation must hold to before it may run: the reason why running one is safe.
+
+use std::ops::Range;
+
+use super::form::Placed;
+use super::op::{Access, Op, Operand};
+use crate::engine::algo::conv::ConvParams;
+use crate::engine::algo::layer::Algorithm;
+use crate::engine::layout::grid::Grid;
+use crate::engine::layout::map::{Map, Row};
+use crate::engine::quant::format::Format;
+use crate::engine::simd::isa::{Isa, Target};
+
+/// Why an operation may not run in a program: the plan is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The unit has no instruction for the operands.
+    #[error("{unit} multiplies no {format}")]
+    Format {
+        /// The unit of the program.
+        unit: &'static str,
+        /// The format of the operands.
+        format: Format,
+    },
+    /// A linear layer's weights are to be kept in another format than f32 and f16.
+    #[error("a linear layer keeps its weights in f32 or f16, not in {0}")]
+    Kept(Format),
+    /// A convolution of a kernel or stride that the engine does not compute.
+    #[error(
+        "a kernel of {kernel}x{kernel} of stride {stride}; expected 1x1 of stride 1, or 3x3 of stride 1 or 2"
+    )]
+    Window {
+        /// Side of the kernel.
+        kernel: usize,
+        /// Its stride.
+        stride: usize,
+    },
+    /// An algorithm that does not compute the layer.
+    #[error("{algorithm} does not compute {layer}")]
+    Algorithm {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The layer.
+        layer: String,
+    },
+    /// A side of a map is 0, or there are more elements than can be counted.
+    #[error("a map or row has no elements, or more than can be counted")]
+    Size,
+    /// Grids that do not go together.
+    #[error("{from:?} does not go to {to:?}")]
+    Grids {
+        /// The grid that is read.
+        from: Grid,
+        /// The grid that is written.
+        to: Grid,
+    },
+    /// Maps that are added or gated lie on other grids than the sum, or have other channels.
+    #[error("what is added has another grid or other channels than the sum")]
+    Unlike,
+    /// Images, channels or parameters of one value do not suit another.
+    #[error("{what}: {actual}, expected {expected}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        actual: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// The output lies over an input that is still read.
+    #[error("it writes over what it reads")]
+    Overwrites,
+    /// The output lies over a part of what is added: where sums are read and written place by place, all of it may.
+    #[error("it writes over a part of a sum")]
+    OverwritesSum,
+}
+
+impl Op<Placed> {
+    /// Checks that the operation can run on a target: its values and parameters go together, and its output lies over nothing
+    /// that is still read. Returns the end of the memory that its values need, in elements.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
+    pub(in crate::engine) fn check(&self, target: Target) -> Result<usize, Refusal> {
+        self.fits(target)?;
+        let (mut reads, mut in_place, mut written) = (Vec::new(), Vec::new(), None);
+        for (access, operand) in self.operands() {
+            let range = range(operand)?;
+            match access {
+                Access::Read => reads.push(range),
+                Access::InPlace => in_place.push(range),
+                Access::Write => written = Some(range),
+            }
+        }
+        let ranges = reads.iter().chain(&in_place).chain(&written);
+        let end = ranges.map(|range| range.end).max().unwrap_or(0);
+        if let Some(written) = written {
+            let over = |range: &Range<usize>| range.start < written.end && written.start < range.end;
+            if reads.iter().any(over) {
+                return Err(Refusal::Overwrites);
+            }
+            if in_place.iter().any(|range| *range != written && over(range)) {
+                return Err(Refusal::OverwritesSum);
+            }
+        }
+        Ok(end)
+    }
+
+    /// Checks that the values and parameters go together.
+    fn fits(&self, target: Target) -> Result<(), Refusal> {
+        match self {
+            Self::Load { .. } => Ok(()),
+            Self::Conv {
+                conv, from, sum, to, ..
+            } => {
+                conv.fits(from, to, target)?;
+                added(sum.as_slice(), to)
+            }
+            Self::Pack {
+                packing, from, to, ..
+            } => {
+                multiplies(target.isa, packing.format)?;
+                let size = |grid: Grid| (grid.n, grid.h, grid.w);
+                goes(size(from.grid) == size(to.grid), from, to)?;
+                count("elements", to.channels, packing.format.elements(from.channels))?;
+                if packing.format.whole() {
+                    count("steps of channels", packing.steps.len(), from.channels)?;
+                }
+                Ok(())
+            }
+            Self::Upsample {
+                factor,
+                from,
+                sum,
+                to,
+                ..
+            } => {
+                let grown = |side: usize| side.checked_mul(*factor);
+                let size = (Some(to.grid.n), Some(to.grid.h), Some(to.grid.w));
+                let Grid { n, h, w, .. } = from.grid;
+                goes((Some(n), grown(h), grown(w)) == size, from, to)?;
+                count("channels", to.channels, from.channels)?;
+                added(sum.as_slice(), to)
+            }
+            Self::Add { a, sum, to, .. } => {
+                added(&[*a], to)?;
+                added(sum.as_slice(), to)
+            }
+            Self::Pool { from, to } => {
+                count("channels", to.channels, from.channels)?;
+                count("images", to.n, from.grid.n)
+            }
+            Self::Linear { linear, from, to, .. } => {
+                if !matches!(linear.format, Format::F32 | Format::F16) {
+                    return Err(Refusal::Kept(linear.format));
+                }
+                let weights = from.channels.checked_mul(to.channels).ok_or(Refusal::Size)?;
+                count("weights of a linear layer", linear.weights.len(), weights)?;
+                count("biases", linear.bias.len(), to.channels)?;
+                count("images", to.n, from.n)
+            }
+            Self::Gate {
+                from, gate, sum, to, ..
+            } => {
+                count("gates", gate.channels, to.channels)?;
+                count("images of gates", gate.n, to.grid.n)?;
+                added(&[*from], to)?;
+                added(sum.as_slice(), to)
+            }
+            Self::StoreMap { from, at } => stored(*at, map(from)?),
+            Self::StoreRow { from, at } => stored(*at, row(from)?),
+        }
+    }
+}
+
+impl ConvParams {
+    /// Checks that the parameters suit two maps and a target.
+    fn fits(&self, from: &Map, to: &Map, target: Target) -> Result<(), Refusal> {
+        let shape = self.shape;
+        self.layer(from, to, target).check(self.algorithm)?;
+        let elements = self.format.elements(shape.inputs);
+        count("elements of inputs", from.channels, elements)?;
+        count("outputs", to.channels, shape.outputs)?;
+        count("weights of a convolution", self.weights.len(), shape.weights())?;
+        count("biases", self.bias.len(), shape.outputs)?;
+        for (what, numbers) in [
+            ("steps of inputs", &*self.steps),
+            ("means of inputs", &self.means),
+        ] {
+            if !numbers.is_empty() {
+                count(what, numbers.len(), shape.inputs)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn multiplies(isa: Isa, format: Format) -> Result<(), Refusal> {
+    let unit = isa.name();
+    isa.multiplies(format)
+        .map(|_| ())
+        .ok_or(Refusal::Format { unit, format })
+}
+
+/// The elements of a value.
+fn range(operand: Operand<&Map, &Row>) -> Result<Range<usize>, Refusal> {
+    match operand {
+        Operand::Map(it) => map(it),
+        Operand::Row(it) => row(it),
+    }
+}
+
+fn map(map: &Map) -> Result<Range<usize>, Refusal> {
+    let stride = map.grid.checked_stride();
+    behind(
+        map.offset,
+        stride.and_then(|stride| stride.checked_mul(map.channels)),
+    )
+}
+
+fn row(row: &Row) -> Result<Range<usize>, Refusal> {
+    behind(row.offset, row.n.checked_mul(row.channels))
+}
+
+/// The elements of a value that begins at `offset`.
+fn behind(offset: usize, elements: Option<usize>) -> Result<Range<usize>, Refusal> {
+    let end = elements.filter(|elements| *elements > 0);
+    let end = end.and_then(|elements| offset.checked_add(elements));
+    Ok(offset..end.ok_or(Refusal::Size)?)
+}
+
+/// Checks that results from `at` on can be counted: they are no more elements than the value's.
+fn stored(at: usize, value: Range<usize>) -> Result<(), Refusal> {
+    at.checked_add(value.len()).map(|_| ()).ok_or(Refusal::Size)
+}
+
+/// Checks that maps can be added to `to` place by place.
+fn added(sums: &[Map], to: &Map) -> Result<(), Refusal> {
+    let like = |sum: &Map| sum.grid == to.grid && sum.channels == to.channels;
+    sums.iter().all(like).then_some(()).ok_or(Refusal::Unlike)
+}
+
+fn goes(fits: bool, from: &Map, to: &Map) -> Result<(), Refusal> {
+    let (from, to) = (from.grid, to.grid);
+    fits.then_some(()).ok_or(Refusal::Grids { from, to })
+}
+
+fn count(what: &'static str, actual: usize, expected: usize) -> Result<(), Refusal> {
+    (actual == expected).then_some(()).ok_or(Refusal::Count {
+        what,
+        actual,
+        expected,
+    })
+}

@@ -1,0 +1,149 @@
+//! Running a step, which is where everything that was checked before is relied on.
+
+use super::op::Op;
+use super::step::Step;
+use crate::engine::algo::conv::{Io, shifted};
+use crate::engine::algo::elementwise;
+use crate::engine::algo::pack::{self, Channels};
+use crate::engine::layout::map::{Map, Row};
+use crate::engine::layout::tiling::Part;
+use crate::engine::simd::Simd;
+
+/// Where a program's data lies.
+#[derive(Clone, Copy)]
+pub(super) struct Context {
+    pub(super) memory: *mut f32,
+    pub(super) images: *const f32,
+    pub(super) results: *mut f32,
+}
+
+// SAFETY: the threads of a program write disjoint parts, and a barrier lies between a write and the reads of it.
+unsafe impl Send for Context {}
+// SAFETY: as for `Send`: threads that share a context touch disjoint parts between two barriers.
+unsafe impl Sync for Context {}
+
+impl Step {
+    /// Computes one part of the step.
+    ///
+    /// # Safety
+    /// The context's memory, images and results are as long as the step was checked for; `scratch` is this thread's
+    /// and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; the CPU
+    /// has the unit of `S`, which is that of the target that the step was prepared for.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(&self, context: Context, part: Part, scratch: *mut f32) {
+        // SAFETY: `Op::check` accepted the operation: all of its maps and rows lie in the memory, have the sizes and parameters that
+        // belong together, and its output lies over nothing that another part still reads. Loads and stores go through images
+        // and results as long as `Step::lengths` says. The rest is the contract above.
+        unsafe {
+            let at = |map: &Map| context.memory.add(map.offset);
+            let or_null = |map: &Option<Map>| map.map_or(std::ptr::null(), |map| at(&map).cast_const());
+            let row = |row: &Row| context.memory.add(row.offset);
+            match &self.0 {
+                Op::Load { to } => {
+                    for channel in part.range(to.channels) {
+                        to.exchange(channel, |at, image| {
+                            *context.memory.add(at) = *context.images.add(image);
+                        });
+                    }
+                }
+                Op::StoreMap { from, at: first } => {
+                    for channel in part.range(from.channels) {
+                        from.exchange(channel, |at, image| {
+                            *context.results.add(first + image) = *context.memory.add(at);
+                        });
+                    }
+                }
+                Op::StoreRow { from, at: first } => {
+                    for i in part.range(from.elements()) {
+                        *context.results.add(first + i) = *row(from).add(i);
+                    }
+                }
+                Op::Conv {
+                    conv,
+                    from,
+                    sum,
+                    relu,
+                    to,
+                } => {
+                    let io = Io {
+                        input: at(from),
+                        output: at(to),
+                        residual: or_null(sum),
+                        weights: conv.weights(),
+                    };
+                    conv.run::<S>(io, *relu, part, scratch);
+                }
+                Op::Pack {
+                    packing,
+                    pack,
+                    from,
+                    to,
+                } => {
+                    let (stride, held) = (from.grid.stride(), packing.format.channels());
+                    for element in part.range(to.channels) {
+                        let first = element * held;
+                        let channels = Channels {
+                            start: at(from).add(first * stride),
+                            stride,
+                            count: held.min(from.channels - first),
+                            positions: from.grid.positions(),
+                        };
+                        let to = at(to).add(element * to.grid.stride());
+                        pack::pack::<S>(packing, first, channels, to, pack.as_ref());
+                    }
+                }
+                Op::Upsample {
+                    table,
+                    from,
+                    sum,
+                    relu,
+                    to,
+                    ..
+                } => {
+                    for channel in part.range(to.channels) {
+                        let offset = channel * to.grid.stride();
+                        let small = at(from).add(channel * from.grid.stride());
+                        let sum = shifted(or_null(sum), offset);
+                        table.run::<S>(small, sum, at(to).add(offset), *relu);
+                    }
+                }
+                Op::Add { a, sum, relu, to } => {
+                    for channel in part.range(to.channels) {
+                        let offset = channel * to.grid.stride();
+                        let (a, b) = (at(a).add(offset), shifted(or_null(sum), offset));
+                        elementwise::add::<S>(a, b, at(to).add(offset), to.grid.positions(), *relu);
+                    }
+                }
+                Op::Pool { from, to } => {
+                    for channel in part.range(from.channels) {
+                        for image in 0..to.n {
+                            let x = at(from).add(channel * from.grid.stride());
+                            let mean = elementwise::mean::<S>(from.grid, x, image);
+                            *row(to).add(image * to.channels + channel) = mean;
+                        }
+                    }
+                }
+                Op::Linear {
+                    linear,
+                    activation,
+                    from,
+                    to,
+                } => linear.run::<S>((*from, row(from)), (*to, row(to)), *activation, part),
+                Op::Gate {
+                    from,
+                    gate,
+                    sum,
+                    relu,
+                    to,
+                } => {
+                    for channel in part.range(to.channels) {
+                        let offset = channel * to.grid.stride();
+                        let gates = (row(gate).add(channel).cast_const(), gate.channels);
+                        let (x, sum) = (at(from).add(offset), shifted(or_null(sum), offset));
+                        elementwise::gated::<S>(to.grid, x, gates, sum, at(to).add(offset), *relu);
+                    }
+                }
+            }
+        }
+    }
+}
