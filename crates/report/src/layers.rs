@@ -45,7 +45,7 @@ impl Work {
             Self::Filter => "3x3 convolutions",
             Self::FilterHalving => "3x3, stride 2",
             Self::Mix => "1x1 convolutions",
-            Self::Other => "enlarge, sum, pool, copy",
+            Self::Other => "upsample, sum, pool, copy",
         }
     }
 

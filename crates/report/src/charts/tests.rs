@@ -334,7 +334,7 @@ fn a_networks_time_is_told_by_part_and_by_work() {
         "3x3 convolutions",
         "3x3, stride 2",
         "1x1 convolutions",
-        "enlarge, sum, pool, copy",
+        "upsample, sum, pool, copy",
     ];
     assert_eq!(bars.families, families);
     let told: Vec<(&str, &str)> = bars

@@ -42,6 +42,7 @@ pub struct LinearParams {
 /// A linear layer whose weights are packed.
 #[derive(Debug)]
 pub(in crate::engine) struct Linear {
+    inputs: usize,
     weights: Packed,
     bias: Vec<f32>,
     format: Format,
@@ -60,17 +61,24 @@ impl Linear {
             bias,
             format,
         } = params;
+        let inputs = weights.len() / bias.len();
         let (weights, scale) = match format {
             Format::F32 => (weights, 1.0),
             Format::F16 => in_halves(weights),
             Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("a linear layer in {format}"),
         };
         Self {
+            inputs,
             weights: Packed::new(weights),
             bias,
             format,
             scale,
         }
+    }
+
+    /// Inputs of each output.
+    pub(in crate::engine) fn inputs(&self) -> usize {
+        self.inputs
     }
 
     /// The format of the weights.

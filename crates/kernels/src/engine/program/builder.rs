@@ -5,12 +5,12 @@ use std::io::ErrorKind;
 use rayon::ThreadPoolBuilder;
 
 use super::Program;
-use super::check::Refusal;
-use super::form::Placed;
+use super::check::{Needs, Refusal};
+use super::form::{Placed, Prepare};
 use super::memory::Memory;
 use super::op::Op;
 use super::packed::Store;
-use super::step::{Lengths, Step};
+use super::step::Step;
 use crate::engine::simd::MAX_LANES;
 use crate::engine::simd::isa::Target;
 
@@ -67,8 +67,7 @@ pub struct ProgramBuilder {
     target: Target,
     steps: Vec<Step>,
     weights: Store,
-    /// The end of the memory that the values need, in elements.
-    end: usize,
+    needs: Needs,
 }
 
 impl ProgramBuilder {
@@ -78,7 +77,7 @@ impl ProgramBuilder {
             target,
             steps: Vec::new(),
             weights: Store::default(),
-            end: 0,
+            needs: Needs::default(),
         }
     }
 
@@ -88,18 +87,16 @@ impl ProgramBuilder {
     /// If the operation cannot run on the target, its values and parameters do not go together, its output lies over what it
     /// reads, or there is too little memory for its weights.
     pub fn push(&mut self, op: Op<Placed>) -> Result<(), ProgramError> {
-        let end = op.check(self.target).map_err(|refusal| ProgramError::Step {
+        let needs = op.check(self.target).map_err(|refusal| ProgramError::Step {
             step: op.to_string(),
             refusal,
         })?;
-        let mut step = Step(op.prepared(self.target));
-        let bytes = step.weight_bytes();
-        if let Some(packed) = step.packed_mut() {
-            let settled = self.weights.settle(packed);
-            settled.map_err(|source| ProgramError::Memory { bytes, source })?;
-        }
-        self.end = self.end.max(end);
-        self.steps.push(step);
+        let step = op.pass(&mut Prepare {
+            target: self.target,
+            weights: &mut self.weights,
+        })?;
+        self.needs = self.needs.and(needs);
+        self.steps.push(Step(step));
         Ok(())
     }
 
@@ -116,7 +113,7 @@ impl ProgramBuilder {
         let threads = self.target.threads.max(1);
         let scratch = self.steps.iter().map(Step::scratch).max().unwrap_or(0);
         let scratch = scratch.next_multiple_of(MAX_LANES) + MAX_LANES;
-        let bytes = bytes(self.end, threads, scratch).ok_or_else(|| ProgramError::Memory {
+        let bytes = bytes(self.needs.memory, threads, scratch).ok_or_else(|| ProgramError::Memory {
             bytes: usize::MAX,
             source: ErrorKind::OutOfMemory.into(),
         })?;
@@ -128,19 +125,11 @@ impl ProgramBuilder {
                 threads,
                 reason: error.to_string(),
             })?;
-        let longest = |most: Lengths, step: &Step| {
-            let Lengths { images, results } = step.lengths();
-            Lengths {
-                images: most.images.max(images),
-                results: most.results.max(results),
-            }
-        };
         Ok(Program {
-            lengths: self.steps.iter().fold(Lengths::default(), longest),
+            needs: self.needs,
             steps: self.steps,
             _weights: self.weights,
             memory,
-            maps: self.end.next_multiple_of(MAX_LANES),
             scratch,
             isa: self.target.isa,
             pool,

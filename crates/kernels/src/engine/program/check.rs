@@ -76,14 +76,36 @@ pub enum Refusal {
     OverwritesSum,
 }
 
+/// Elements that operations read and write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// The end of their values in the program's memory.
+    pub(super) memory: usize,
+    /// Elements of the images.
+    pub(super) images: usize,
+    /// Elements of the results.
+    pub(super) results: usize,
+}
+
+impl Needs {
+    /// What both need.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            memory: self.memory.max(other.memory),
+            images: self.images.max(other.images),
+            results: self.results.max(other.results),
+        }
+    }
+}
+
 impl Op<Placed> {
     /// Checks that the operation can run on a target: its values and parameters go together, and its output lies over nothing
-    /// that is still read. Returns the end of the memory that its values need, in elements.
+    /// that is still read. Returns the elements that its values need.
     ///
     /// # Errors
     /// The reason why it cannot.
-    pub(in crate::engine) fn check(&self, target: Target) -> Result<usize, Refusal> {
-        self.fits(target)?;
+    pub(super) fn check(&self, target: Target) -> Result<Needs, Refusal> {
+        let needs = self.fits(target)?;
         let (mut reads, mut in_place, mut written) = (Vec::new(), Vec::new(), None);
         for (access, operand) in self.operands() {
             let range = range(operand)?;
@@ -94,7 +116,7 @@ impl Op<Placed> {
             }
         }
         let ranges = reads.iter().chain(&in_place).chain(&written);
-        let end = ranges.map(|range| range.end).max().unwrap_or(0);
+        let memory = ranges.map(|range| range.end).max().unwrap_or(0);
         if let Some(written) = written {
             let over = |range: &Range<usize>| range.start < written.end && written.start < range.end;
             if reads.iter().any(over) {
@@ -104,18 +126,24 @@ impl Op<Placed> {
                 return Err(Refusal::OverwritesSum);
             }
         }
-        Ok(end)
+        Ok(Needs { memory, ..needs })
     }
 
-    /// Checks that the values and parameters go together.
-    fn fits(&self, target: Target) -> Result<(), Refusal> {
+    /// Checks that the values and parameters go together; returns what is needed outside of the memory.
+    fn fits(&self, target: Target) -> Result<Needs, Refusal> {
         match self {
-            Self::Load { .. } => Ok(()),
+            Self::Load { to } => {
+                map(to)?;
+                return Ok(Needs {
+                    images: to.pixels(),
+                    ..Needs::default()
+                });
+            }
             Self::Conv {
                 conv, from, sum, to, ..
             } => {
                 conv.fits(from, to, target)?;
-                added(sum.as_slice(), to)
+                added(sum.as_slice(), to)?;
             }
             Self::Pack {
                 packing, from, to, ..
@@ -127,7 +155,6 @@ impl Op<Placed> {
                 if packing.format.whole() {
                     count("steps of channels", packing.steps.len(), from.channels)?;
                 }
-                Ok(())
             }
             Self::Upsample {
                 factor,
@@ -141,15 +168,15 @@ impl Op<Placed> {
                 let Grid { n, h, w, .. } = from.grid;
                 goes((Some(n), grown(h), grown(w)) == size, from, to)?;
                 count("channels", to.channels, from.channels)?;
-                added(sum.as_slice(), to)
+                added(sum.as_slice(), to)?;
             }
             Self::Add { a, sum, to, .. } => {
                 added(&[*a], to)?;
-                added(sum.as_slice(), to)
+                added(sum.as_slice(), to)?;
             }
             Self::Pool { from, to } => {
                 count("channels", to.channels, from.channels)?;
-                count("images", to.n, from.grid.n)
+                count("images", to.n, from.grid.n)?;
             }
             Self::Linear { linear, from, to, .. } => {
                 if !matches!(linear.format, Format::F32 | Format::F16) {
@@ -158,7 +185,7 @@ impl Op<Placed> {
                 let weights = from.channels.checked_mul(to.channels).ok_or(Refusal::Size)?;
                 count("weights of a linear layer", linear.weights.len(), weights)?;
                 count("biases", linear.bias.len(), to.channels)?;
-                count("images", to.n, from.n)
+                count("images", to.n, from.n)?;
             }
             Self::Gate {
                 from, gate, sum, to, ..
@@ -166,11 +193,18 @@ impl Op<Placed> {
                 count("gates", gate.channels, to.channels)?;
                 count("images of gates", gate.n, to.grid.n)?;
                 added(&[*from], to)?;
-                added(sum.as_slice(), to)
+                added(sum.as_slice(), to)?;
             }
-            Self::StoreMap { from, at } => stored(*at, map(from)?),
-            Self::StoreRow { from, at } => stored(*at, row(from)?),
+            Self::StoreMap { from, at } => {
+                map(from)?;
+                return stored(*at, from.pixels());
+            }
+            Self::StoreRow { from, at } => {
+                row(from)?;
+                return stored(*at, from.elements());
+            }
         }
+        Ok(Needs::default())
     }
 }
 
@@ -230,9 +264,12 @@ fn behind(offset: usize, elements: Option<usize>) -> Result<Range<usize>, Refusa
     Ok(offset..end.ok_or(Refusal::Size)?)
 }
 
-/// Checks that results from `at` on can be counted: they are no more elements than the value's.
-fn stored(at: usize, value: Range<usize>) -> Result<(), Refusal> {
-    at.checked_add(value.len()).map(|_| ()).ok_or(Refusal::Size)
+/// The results up to the end of `elements` of them from `at` on.
+fn stored(at: usize, elements: usize) -> Result<Needs, Refusal> {
+    Ok(Needs {
+        results: at.checked_add(elements).ok_or(Refusal::Size)?,
+        ..Needs::default()
+    })
 }
 
 /// Checks that maps can be added to `to` place by place.

@@ -1,6 +1,8 @@
 //! The forms of operations that the engine knows: placed in memory, and ready to run.
 
-use super::op::{Access, Form, Op, Pass};
+use super::builder::ProgramError;
+use super::op::{Access, Form, Pass};
+use super::packed::{Packed, Store};
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::Layer;
 use crate::engine::algo::linear::{Linear, LinearParams};
@@ -36,35 +38,51 @@ impl Form for Ready {
     type Upsample = Nearest;
 }
 
-/// The pass that packs weights and computes tables for a target, of operations that [`Op::check`] accepts for it.
-pub(in crate::engine) struct Prepare(pub(in crate::engine) Target);
+/// The pass that packs weights into a store and computes tables for a target, of operations that [`Op::check`](super::op::Op::check) accepts for it.
+pub(super) struct Prepare<'a> {
+    pub(super) target: Target,
+    pub(super) weights: &'a mut Store,
+}
 
-impl Pass<Placed, Ready> for Prepare {
-    type Error = std::convert::Infallible;
+impl Pass<Placed, Ready> for Prepare<'_> {
+    type Error = ProgramError;
 
-    fn map(&mut self, _: Access, map: Map) -> Result<Map, Self::Error> {
+    fn map(&mut self, _: Access, map: Map) -> Result<Map, ProgramError> {
         Ok(map)
     }
 
-    fn row(&mut self, _: Access, row: Row) -> Result<Row, Self::Error> {
+    fn row(&mut self, _: Access, row: Row) -> Result<Row, ProgramError> {
         Ok(row)
     }
 
-    fn conv(&mut self, conv: ConvParams, from: &Map, to: &Map) -> Result<Box<Convolution>, Self::Error> {
-        Ok(Box::new(Convolution::new(conv.layer(from, to, self.0), conv)))
+    fn conv(&mut self, conv: ConvParams, from: &Map, to: &Map) -> Result<Box<Convolution>, ProgramError> {
+        let mut conv = Convolution::new(conv.layer(from, to, self.target), conv);
+        self.settle(conv.weights_mut())?;
+        Ok(Box::new(conv))
     }
 
-    fn linear(&mut self, linear: LinearParams) -> Result<Linear, Self::Error> {
-        Ok(Linear::new(linear))
+    fn linear(&mut self, linear: LinearParams) -> Result<Linear, ProgramError> {
+        let mut linear = Linear::new(linear);
+        self.settle(linear.weights_mut())?;
+        Ok(linear)
     }
 
-    fn pack(&mut self, (): (), from: &Map, to: &Map) -> Result<Option<Moves>, Self::Error> {
-        let moves = || Moves::new(from.grid, to.grid, self.0.isa.lanes());
+    fn pack(&mut self, (): (), from: &Map, to: &Map) -> Result<Option<Moves>, ProgramError> {
+        let moves = || Moves::new(from.grid, to.grid, self.target.isa.lanes());
         Ok((from.grid != to.grid).then(moves))
     }
 
-    fn upsample(&mut self, (): (), factor: usize, from: &Map, to: &Map) -> Result<Nearest, Self::Error> {
-        Ok(Nearest::new(from.grid, to.grid, factor, self.0.isa.lanes()))
+    fn upsample(&mut self, (): (), factor: usize, from: &Map, to: &Map) -> Result<Nearest, ProgramError> {
+        let lanes = self.target.isa.lanes();
+        Ok(Nearest::new(from.grid, to.grid, factor, lanes))
+    }
+}
+
+impl Prepare<'_> {
+    fn settle(&mut self, packed: &mut Packed) -> Result<(), ProgramError> {
+        let bytes = packed.elements() * size_of::<f32>();
+        let settled = self.weights.settle(packed);
+        settled.map_err(|source| ProgramError::Memory { bytes, source })
     }
 }
 
@@ -77,16 +95,6 @@ impl ConvParams {
             input: from.grid,
             output: to.grid,
             target,
-        }
-    }
-}
-
-impl Op<Placed> {
-    /// Prepares the operation, which was checked for the target.
-    pub(in crate::engine) fn prepared(self, target: Target) -> Op<Ready> {
-        match self.pass(&mut Prepare(target)) {
-            Ok(ready) => ready,
-            Err(never) => match never {},
         }
     }
 }

@@ -19,12 +19,13 @@ use crate::engine::layout::grid::Grid;
 use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
 use crate::engine::simd::isa::{Isa, on};
-use crate::engine::simd::{Simd, Work};
+use crate::engine::simd::{MAX_LANES, Simd, Work};
 use barrier::Barrier;
+use check::Needs;
 use memory::Memory;
 use packed::Store;
 use run::Context;
-use step::{Lengths, Step};
+use step::Step;
 
 pub use builder::{ProgramBuilder, ProgramError};
 pub use form::Placed;
@@ -51,11 +52,10 @@ pub struct Program {
     /// The steps' packed weights, which they point into.
     _weights: Store,
     memory: Memory,
-    /// Elements of the maps; each thread's scratch memory lies behind them.
-    maps: usize,
+    needs: Needs,
+    /// Elements of a thread's scratch memory; those of all threads lie behind the values.
     scratch: usize,
     isa: Isa,
-    lengths: Lengths,
     /// All threads but the caller's.
     pool: Option<ThreadPool>,
     threads: usize,
@@ -120,19 +120,21 @@ impl Program {
     }
 
     fn go(&mut self, images: &[f32], results: &mut [f32], watch: Option<&Mutex<&mut Watch<'_>>>) {
-        let given = Lengths {
+        let given = Needs {
             images: images.len(),
             results: results.len(),
+            ..self.needs
         };
-        assert_eq!(given, self.lengths, "lengths of images and results");
+        assert_eq!(given, self.needs, "lengths of images and results");
+        let values = self.needs.memory.next_multiple_of(MAX_LANES);
         let context = Context {
             memory: self.memory.start(),
             images: images.as_ptr(),
             results: results.as_mut_ptr(),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
-            // SAFETY: the memory holds `threads` scratch areas behind the maps.
-            let scratch = unsafe { context.memory.add(self.maps + part * self.scratch) };
+            // SAFETY: the memory holds `threads` scratch areas behind the values.
+            let scratch = unsafe { context.memory.add(values + part * self.scratch) };
             let _guard = barrier.map(Barrier::guard);
             for (index, step) in self.steps.iter().enumerate() {
                 let work = Share {

@@ -11,9 +11,11 @@
 //! Op<Ready>      what a Program runs
 //! ```
 //!
-//! [`Op::operands`] tells what an operation reads and writes; checks, live ranges and listings come from it. No `match` over
+//! [`Op::parts`] describes an operation: what it reads, writes and may do in place, its layer and its activation. Checks, live
+//! ranges, listings and counts come from it. No `match` over
 //! an [`Op`] has a wildcard: an operation that is added stops the build wherever it must be looked at.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use crate::engine::algo::linear::Activation;
@@ -160,6 +162,102 @@ pub enum Operand<M, R> {
     Row(R),
 }
 
+/// What an operation is made of: one description, from which checks, live ranges, listings and counts come.
+#[derive(Debug)]
+pub struct Parts<'a, F: Form> {
+    /// The name in listings, with what distinguishes the operation from others of its kind.
+    pub name: Cow<'static, str>,
+    /// The values, in order: what is read, then what is written.
+    pub operands: Vec<(Access, Operand<&'a F::Map, &'a F::Row>)>,
+    /// The last function that the output goes through.
+    pub activation: Activation,
+    /// The parameters of an operation that multiplies its input with weights.
+    pub layer: Option<OpLayer<'a, F>>,
+}
+
+/// The parameters of an operation with weights.
+#[derive(Debug)]
+pub enum OpLayer<'a, F: Form> {
+    /// A convolution.
+    Conv(&'a F::Conv),
+    /// A linear layer.
+    Linear(&'a F::Linear),
+}
+
+impl<'a, F: Form> Parts<'a, F> {
+    fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            operands: Vec::new(),
+            activation: Activation::None,
+            layer: None,
+        }
+    }
+
+    fn with(mut self, access: Access, operand: Operand<&'a F::Map, &'a F::Row>) -> Self {
+        self.operands.push((access, operand));
+        self
+    }
+
+    fn reads(self, map: &'a F::Map) -> Self {
+        self.with(Access::Read, Operand::Map(map))
+    }
+
+    fn reads_row(self, row: &'a F::Row) -> Self {
+        self.with(Access::Read, Operand::Row(row))
+    }
+
+    fn reads_in_place(self, map: &'a F::Map) -> Self {
+        self.with(Access::InPlace, Operand::Map(map))
+    }
+
+    fn adds(self, sum: &'a Option<F::Map>) -> Self {
+        match sum {
+            Some(sum) => self.reads_in_place(sum),
+            None => self,
+        }
+    }
+
+    fn writes(self, map: &'a F::Map) -> Self {
+        self.with(Access::Write, Operand::Map(map))
+    }
+
+    fn writes_row(self, row: &'a F::Row) -> Self {
+        self.with(Access::Write, Operand::Row(row))
+    }
+
+    fn activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    fn relu(self, relu: bool) -> Self {
+        self.activation(if relu { Activation::Relu } else { Activation::None })
+    }
+
+    fn layer(self, layer: OpLayer<'a, F>) -> Self {
+        Self {
+            layer: Some(layer),
+            ..self
+        }
+    }
+}
+
+/// What an operation can do to its output before it writes it.
+#[derive(Debug)]
+pub enum Epilogue<'a, F: Form> {
+    /// Adds a map, then applies a ReLU.
+    SumThenRelu {
+        /// The map that is added.
+        sum: &'a mut Option<F::Map>,
+        /// Whether a ReLU comes last.
+        relu: &'a mut bool,
+    },
+    /// Applies an activation.
+    Activation(&'a mut Activation),
+    /// Nothing.
+    None,
+}
+
 /// A translation of operations from form `A` to form `B`, value by value and layer by layer. [`Op::pass`] calls it for what is
 /// read before what is written, and for parameters and tables last.
 pub trait Pass<A: Form, B: Form> {
@@ -192,48 +290,75 @@ pub trait Pass<A: Form, B: Form> {
 }
 
 impl<F: Form> Op<F> {
-    /// Returns the values that the operation uses: what it reads, then what it writes.
-    pub fn operands(&self) -> Vec<(Access, Operand<&F::Map, &F::Row>)> {
-        use Access::{InPlace, Read, Write};
-        let map = |access, map| (access, Operand::Map(map));
-        let row = |access, row| (access, Operand::Row(row));
-        let sum = |sum| Option::as_ref(sum).map(|sum| map(InPlace, sum));
+    /// Returns what the operation is made of.
+    pub fn parts(&self) -> Parts<'_, F> {
         match self {
-            Self::Load { to } => vec![map(Write, to)],
+            Self::Load { to } => Parts::new("load").writes(to),
             Self::Conv {
-                from, sum: added, to, ..
-            }
-            | Self::Upsample {
-                from, sum: added, to, ..
-            } => [map(Read, from)]
-                .into_iter()
-                .chain(sum(added))
-                .chain([map(Write, to)])
-                .collect(),
-            Self::Pack { from, to, .. } => vec![map(Read, from), map(Write, to)],
-            Self::Add {
-                a, sum: added, to, ..
-            } => [map(InPlace, a)]
-                .into_iter()
-                .chain(sum(added))
-                .chain([map(Write, to)])
-                .collect(),
-            Self::Pool { from, to } => vec![map(Read, from), row(Write, to)],
-            Self::Linear { from, to, .. } => vec![row(Read, from), row(Write, to)],
+                conv,
+                from,
+                sum,
+                relu,
+                to,
+            } => Parts::new("conv")
+                .layer(OpLayer::Conv(conv))
+                .reads(from)
+                .adds(sum)
+                .relu(*relu)
+                .writes(to),
+            Self::Pack {
+                packing, from, to, ..
+            } => Parts::new(format!("pack {}", packing.format))
+                .reads(from)
+                .writes(to),
+            Self::Upsample {
+                factor,
+                from,
+                sum,
+                relu,
+                to,
+                ..
+            } => Parts::new(format!("upsample x{factor}"))
+                .reads(from)
+                .adds(sum)
+                .relu(*relu)
+                .writes(to),
+            Self::Add { a, sum, relu, to } => Parts::new("add")
+                .reads_in_place(a)
+                .adds(sum)
+                .relu(*relu)
+                .writes(to),
+            Self::Pool { from, to } => Parts::new("pool").reads(from).writes_row(to),
+            Self::Linear {
+                linear,
+                activation,
+                from,
+                to,
+            } => Parts::new("linear")
+                .layer(OpLayer::Linear(linear))
+                .reads_row(from)
+                .activation(*activation)
+                .writes_row(to),
             Self::Gate {
                 from,
                 gate,
-                sum: added,
+                sum,
+                relu,
                 to,
-                ..
-            } => [row(Read, gate), map(InPlace, from)]
-                .into_iter()
-                .chain(sum(added))
-                .chain([map(Write, to)])
-                .collect(),
-            Self::StoreMap { from, .. } => vec![map(Read, from)],
-            Self::StoreRow { from, .. } => vec![row(Read, from)],
+            } => Parts::new("gate")
+                .reads_in_place(from)
+                .reads_row(gate)
+                .adds(sum)
+                .relu(*relu)
+                .writes(to),
+            Self::StoreMap { from, .. } => Parts::new("store").reads(from),
+            Self::StoreRow { from, .. } => Parts::new("store").reads_row(from),
         }
+    }
+
+    /// Returns the values that the operation uses: what it reads, then what it writes.
+    pub fn operands(&self) -> Vec<(Access, Operand<&F::Map, &F::Row>)> {
+        self.parts().operands
     }
 
     /// Returns the value that the operation writes; `None` for one that stores results.
@@ -242,19 +367,27 @@ impl<F: Form> Op<F> {
         operands.find_map(|(access, operand)| (access == Access::Write).then_some(operand))
     }
 
-    /// Returns where the operation takes a map that it adds; `None` if it has no such place.
-    pub fn sum_mut(&mut self) -> Option<&mut Option<F::Map>> {
+    /// Returns what the operation can do to its output before it writes it.
+    pub fn epilogue_mut(&mut self) -> Epilogue<'_, F> {
         match self {
-            Self::Conv { sum, .. }
-            | Self::Upsample { sum, .. }
-            | Self::Add { sum, .. }
-            | Self::Gate { sum, .. } => Some(sum),
+            Self::Conv { sum, relu, .. }
+            | Self::Upsample { sum, relu, .. }
+            | Self::Add { sum, relu, .. }
+            | Self::Gate { sum, relu, .. } => Epilogue::SumThenRelu { sum, relu },
+            Self::Linear { activation, .. } => Epilogue::Activation(activation),
             Self::Load { .. }
             | Self::Pack { .. }
             | Self::Pool { .. }
-            | Self::Linear { .. }
             | Self::StoreMap { .. }
-            | Self::StoreRow { .. } => None,
+            | Self::StoreRow { .. } => Epilogue::None,
+        }
+    }
+
+    /// Returns where the operation takes a map that it adds; `None` if it has no such place.
+    pub fn sum_mut(&mut self) -> Option<&mut Option<F::Map>> {
+        match self.epilogue_mut() {
+            Epilogue::SumThenRelu { sum, .. } => Some(sum),
+            Epilogue::Activation(_) | Epilogue::None => None,
         }
     }
 
@@ -262,28 +395,12 @@ impl<F: Form> Op<F> {
     /// cannot do that.
     #[must_use]
     pub fn activate(&mut self, with: Activation) -> bool {
-        match self {
-            Self::Conv { relu, .. }
-            | Self::Upsample { relu, .. }
-            | Self::Add { relu, .. }
-            | Self::Gate { relu, .. } => {
-                let can = with == Activation::Relu;
-                *relu |= can;
-                can
-            }
-            Self::Linear { activation, .. } => {
-                let can = *activation == Activation::None;
-                if can {
-                    *activation = with;
-                }
-                can
-            }
-            Self::Load { .. }
-            | Self::Pack { .. }
-            | Self::Pool { .. }
-            | Self::StoreMap { .. }
-            | Self::StoreRow { .. } => false,
+        match (self.epilogue_mut(), with) {
+            (Epilogue::SumThenRelu { relu, .. }, Activation::Relu) => *relu = true,
+            (Epilogue::Activation(activation @ Activation::None), with) => *activation = with,
+            (Epilogue::SumThenRelu { .. } | Epilogue::Activation(_) | Epilogue::None, _) => return false,
         }
+        true
     }
 
     /// Translates the operation to another form.

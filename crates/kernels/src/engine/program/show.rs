@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::form::{Placed, Ready};
-use super::op::{Form, Op};
+use super::op::{Access, Form, Op, OpLayer, Operand, Parts};
 use super::step::Step;
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::ConvShape;
-use crate::engine::algo::linear::{Linear, LinearParams};
+use crate::engine::algo::linear::{Activation, Linear, LinearParams};
+use crate::engine::layout::grid::Grid;
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::quant::format::Format;
 
@@ -64,76 +65,67 @@ impl fmt::Display for Step {
     }
 }
 
+/// The operation's name, with the kernel or format of its layer.
+fn name<F: Listed>(parts: &Parts<'_, F>) -> String {
+    match &parts.layer {
+        Some(OpLayer::Conv(conv)) => F::kernel(conv),
+        Some(OpLayer::Linear(linear)) => format!("{}{}", parts.name, kept(F::kept(linear))),
+        None => parts.name.clone().into_owned(),
+    }
+}
+
+/// The scales and the tiles of operands.
+fn packed<F: Listed>(op: &Op<F>) -> String {
+    let Op::Pack {
+        packing, from, to, ..
+    } = op
+    else {
+        return String::new();
+    };
+    let ends = |(low, high): (f32, f32), step: &f32| (low.min(*step), high.max(*step));
+    let (low, high) = packing.steps.iter().fold((f32::INFINITY, 0.0), ends);
+    let scales = match high > 0.0 {
+        true => format!(", scales {low:.3e} to {high:.3e}"),
+        false => String::new(),
+    };
+    match from.grid.p == to.grid.p {
+        true => scales,
+        false => format!("{scales}, on tiles of {}", to.grid.p),
+    }
+}
+
+/// A value's shape and offset.
+fn value(operand: Operand<&Map, &Row>) -> String {
+    match operand {
+        Operand::Map(map) => {
+            let Grid { n, h, w, .. } = map.grid;
+            format!("{n}x{}x{h}x{w}@{}", map.channels, map.offset)
+        }
+        Operand::Row(row) => format!("{}x{}@{}", row.n, row.channels, row.offset),
+    }
+}
+
 fn list<F: Listed>(op: &Op<F>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let map = |map: &Map| {
-        format!(
-            "{}x{}x{}x{}@{}",
-            map.grid.n, map.channels, map.grid.h, map.grid.w, map.offset
-        )
-    };
-    let row = |row: &Row| format!("{}x{}@{}", row.n, row.channels, row.offset);
-    let plus = |sum: &Option<Map>| {
-        sum.as_ref()
-            .map_or(String::new(), |sum| format!(" + {}", map(sum)))
-    };
-    let then = |relu: bool| if relu { ", relu" } else { "" };
-    match op {
-        Op::Load { to } => write!(f, "load -> {}", map(to)),
-        Op::Conv {
-            conv,
-            from,
-            sum,
-            relu,
-            to,
-        } => {
-            let (kernel, from, to) = (F::kernel(conv), map(from), map(to));
-            write!(f, "{kernel} {from}{}{} -> {to}", plus(sum), then(*relu))
-        }
-        Op::Pack {
-            packing, from, to, ..
-        } => {
-            let ends = |(low, high): (f32, f32), step: &f32| (low.min(*step), high.max(*step));
-            let (low, high) = packing.steps.iter().fold((f32::INFINITY, 0.0), ends);
-            let steps = match high > 0.0 {
-                true => format!(", steps {low:.3e} to {high:.3e}"),
-                false => String::new(),
-            };
-            let tiles = match from.grid.p == to.grid.p {
-                true => String::new(),
-                false => format!(", on tiles of {}", to.grid.p),
-            };
-            let (format, from, to) = (packing.format, map(from), map(to));
-            write!(f, "pack {format} {from}{steps}{tiles} -> {to}")
-        }
-        Op::Upsample {
-            factor,
-            from,
-            sum,
-            relu,
-            to,
-            ..
-        } => {
-            let (from, to) = (map(from), map(to));
-            write!(f, "upsample x{factor} {from}{}{} -> {to}", plus(sum), then(*relu))
-        }
-        Op::Add { a, sum, relu, to } => {
-            write!(f, "add {}{}{} -> {}", map(a), plus(sum), then(*relu), map(to))
-        }
-        Op::Pool { from, to } => write!(f, "pool {} -> {}", map(from), row(to)),
-        Op::Linear {
-            linear,
-            activation,
-            from,
-            to,
-        } => {
-            let kept = kept(F::kept(linear));
-            write!(f, "linear{kept} {}, {activation:?} -> {}", row(from), row(to))
-        }
-        Op::Gate {
-            from, sum, relu, to, ..
-        } => write!(f, "gate {}{}{} -> {}", map(from), plus(sum), then(*relu), map(to)),
-        Op::StoreMap { from, .. } => write!(f, "store {}", map(from)),
-        Op::StoreRow { from, .. } => write!(f, "store {}", row(from)),
+    let parts = op.parts();
+    f.write_str(&name(&parts))?;
+    for (index, (access, operand)) in parts.operands.iter().enumerate() {
+        let joint = match (access, index) {
+            (Access::Write, _) => continue,
+            (Access::Read | Access::InPlace, 0) => " ",
+            (Access::Read, _) => ", ",
+            (Access::InPlace, _) => " + ",
+        };
+        write!(f, "{joint}{}", value(*operand))?;
+    }
+    f.write_str(&packed(op))?;
+    match parts.activation {
+        Activation::None => {}
+        Activation::Relu => f.write_str(", relu")?,
+        Activation::Sigmoid => f.write_str(", sigmoid")?,
+    }
+    match op.output() {
+        Some(output) => write!(f, " -> {}", value(output)),
+        None => Ok(()),
     }
 }
 
@@ -141,34 +133,31 @@ impl Step {
     /// Returns what the step computes on which shapes, the same for all steps that cost the same:
     /// `conv3x3s1_f32_avx512_winograd4 18x56x56 -> 18`.
     pub fn kind(&self) -> String {
-        let shape = |map: &Map| format!("{}x{}x{}", map.channels, map.grid.h, map.grid.w);
-        let plus = |sum: &Option<Map>| if sum.is_some() { " + sum" } else { "" };
-        match &self.0 {
-            Op::Load { to } => format!("load {}", shape(to)),
-            Op::Conv {
-                conv, from, sum, to, ..
-            } => {
-                let (kernel, from) = (conv.name(), shape(from));
-                format!("{kernel} {from} -> {}{}", to.channels, plus(sum))
-            }
-            Op::Pack {
-                packing, from, to, ..
-            } => {
-                let moved = if from.grid == to.grid { "" } else { " moved" };
-                format!("pack {} {}{moved}", packing.format, shape(from))
-            }
-            Op::Upsample {
-                factor, from, sum, ..
-            } => format!("upsample x{factor} {}{}", shape(from), plus(sum)),
-            Op::Add { a, .. } => format!("add {}", shape(a)),
-            Op::Pool { from, .. } => format!("pool {}", shape(from)),
-            Op::Linear { linear, from, to, .. } => {
-                let kept = kept(linear.format());
-                format!("linear{kept} {} -> {}", from.channels, to.channels)
-            }
-            Op::Gate { from, sum, .. } => format!("gate {}{}", shape(from), plus(sum)),
-            Op::StoreMap { from, .. } => format!("store {}", shape(from)),
-            Op::StoreRow { from, .. } => format!("store {}", from.channels),
+        let parts = self.0.parts();
+        let mut text = name(&parts);
+        let shape = parts.operands.first().map(|(_, first)| match first {
+            Operand::Map(map) => format!("{}x{}x{}", map.channels, map.grid.h, map.grid.w),
+            Operand::Row(row) => row.channels.to_string(),
+        });
+        text.extend(shape.map(|shape| format!(" {shape}")));
+        if let (Some(_), Some(output)) = (&parts.layer, self.0.output()) {
+            let channels = match output {
+                Operand::Map(map) => map.channels,
+                Operand::Row(row) => row.channels,
+            };
+            text = format!("{text} -> {channels}");
         }
+        if parts
+            .operands
+            .iter()
+            .skip(1)
+            .any(|(access, _)| *access == Access::InPlace)
+        {
+            text.push_str(" + sum");
+        }
+        if matches!(&self.0, Op::Pack { pack: Some(_), .. }) {
+            text.push_str(" moved");
+        }
+        text
     }
 }
