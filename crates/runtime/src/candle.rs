@@ -93,7 +93,6 @@ impl Backend for Candle {
             pool,
             device,
             storage,
-            compute,
             shapes: Shapes::of(graph),
             outputs: graph.outputs().to_vec(),
             values: vec![None; graph.nodes().len()],
@@ -112,34 +111,15 @@ fn dtype(precision: Precision) -> Option<DType> {
 
 /// One operation on values, which are numbered like the graph's nodes.
 struct Step {
-    kind: Kind,
+    run: Box<Run>,
     inputs: Vec<NodeId>,
     output: NodeId,
     /// Values that no later step reads.
     dies: Vec<NodeId>,
 }
 
-enum Kind {
-    Conv {
-        conv: Conv,
-        weight: Tensor,
-        bias: Option<Tensor>,
-    },
-    Affine {
-        scale: Tensor,
-        shift: Tensor,
-    },
-    Relu,
-    Sigmoid,
-    Add,
-    Scale,
-    Upsample(usize),
-    GlobalAvgPool,
-    Linear {
-        weight: Tensor,
-        bias: Tensor,
-    },
-}
+/// Computes a value from those of the inputs.
+type Run = dyn Fn(&[&Tensor]) -> CandleResult<Tensor> + Send + Sync;
 
 enum StepError {
     Weights(hrnet::WeightError),
@@ -172,12 +152,17 @@ impl Compiler<'_> {
     fn steps(&self) -> Result<Vec<Step>, StepError> {
         let mut steps = Vec::new();
         for (id, node) in self.graph.iter() {
-            let Some((kind, inputs)) = self.step(id, node)? else {
+            let Some(run) = self.step(id, node)? else {
                 continue;
             };
+            let folded = node
+                .inputs
+                .first()
+                .filter(|conv| self.graph.folds_into_next(**conv, &self.uses));
+            let reader = folded.map_or(node, |conv| self.graph.node(*conv));
             steps.push(Step {
-                kind,
-                inputs,
+                run,
+                inputs: reader.inputs.clone(),
                 output: id,
                 dies: Vec::new(),
             });
@@ -196,18 +181,15 @@ impl Compiler<'_> {
         Ok(steps)
     }
 
-    /// The node's step, or `None` if another step does its work.
-    fn step(&self, id: NodeId, node: &Node) -> Result<Option<(Kind, Vec<NodeId>)>, StepError> {
-        let kind = match node.op {
+    /// Returns the code of a node; `None` if another step does its work.
+    fn step(&self, id: NodeId, node: &Node) -> Result<Option<Box<Run>>, StepError> {
+        let storage = self.storage;
+        Ok(Some(match node.op {
             Op::Input => return Ok(None),
             Op::Conv(_) if self.graph.folds_into_next(id, &self.uses) => return Ok(None),
             Op::Conv(conv) => {
-                let weight = self.weights.load(&node.params()[0])?;
-                Kind::Conv {
-                    conv,
-                    weight: self.conv_weight(conv, weight.into_owned())?,
-                    bias: None,
-                }
+                let weight = self.weights.load(&node.params()[0])?.into_owned();
+                self.conv(conv, weight, None)?
             }
             Op::BatchNorm => {
                 let before = self.graph.node(node.inputs[0]);
@@ -215,43 +197,67 @@ impl Compiler<'_> {
                     (before.op, self.graph.folds_into_next(node.inputs[0], &self.uses))
                 {
                     let folded = FoldedConv::new(before, node, self.weights)?;
-                    let bias = Some(self.tensor(folded.bias, (1, conv.outputs, 1, 1), self.compute)?);
-                    let weight = self.conv_weight(conv, folded.weight)?;
-                    return Ok(Some((Kind::Conv { conv, weight, bias }, before.inputs.clone())));
+                    return Ok(Some(self.conv(conv, folded.weight, Some(folded.bias))?));
                 }
                 let ScaleShift { scale, shift } = ScaleShift::new(node, self.weights)?;
                 let channel = |values: Vec<f64>| {
                     let values = values.iter().map(|value| *value as f32).collect();
-                    self.tensor(values, (1, node.shape.c, 1, 1), self.storage)
+                    self.tensor(values, (1, node.shape.c, 1, 1), storage)
                 };
-                Kind::Affine {
-                    scale: channel(scale)?,
-                    shift: channel(shift)?,
-                }
+                let (scale, shift) = (channel(scale)?, channel(shift)?);
+                Box::new(move |x| x[0].broadcast_mul(&scale)?.broadcast_add(&shift))
             }
-            Op::Relu => Kind::Relu,
-            Op::Sigmoid => Kind::Sigmoid,
-            Op::Add => Kind::Add,
-            Op::Scale => Kind::Scale,
-            Op::Upsample(factor) => Kind::Upsample(factor),
-            Op::GlobalAvgPool => Kind::GlobalAvgPool,
+            Op::Relu => Box::new(|x| x[0].relu()),
+            Op::Sigmoid => Box::new(|x| (x[0].neg()?.exp()? + 1.0)?.recip()),
+            Op::Add => Box::new(|x| x[0] + x[1]),
+            Op::Scale => Box::new(|x| x[0].broadcast_mul(x[1])),
+            Op::Upsample(_) => {
+                let Shape { h, w, .. } = node.shape;
+                Box::new(move |x| x[0].upsample_nearest2d(h, w))
+            }
+            // Sums of thousands of elements lose too much in 16 bits.
+            Op::GlobalAvgPool => Box::new(move |x| {
+                let x = x[0].to_dtype(DType::F32)?;
+                x.mean_keepdim(D::Minus1)?
+                    .mean_keepdim(D::Minus2)?
+                    .to_dtype(storage)
+            }),
             Op::Linear(linear) => self.linear(linear, node)?,
-        };
-        Ok(Some((kind, node.inputs.clone())))
+        }))
     }
 
-    fn linear(&self, linear: Linear, node: &Node) -> Result<Kind, StepError> {
+    fn conv(&self, conv: Conv, weight: Vec<f32>, bias: Option<Vec<f32>>) -> CandleResult<Box<Run>> {
+        let (storage, compute) = (self.storage, self.compute);
+        let weight = self.conv_weight(conv, weight)?;
+        let bias = bias.map(|bias| self.tensor(bias, (1, conv.outputs, 1, 1), compute));
+        let bias = bias.transpose()?;
+        Ok(Box::new(move |x| {
+            let x = x[0].to_dtype(compute)?;
+            let y = x.conv2d(&weight, conv.padding(), conv.stride, 1, 1)?;
+            let y = match &bias {
+                Some(bias) => y.broadcast_add(bias)?,
+                None => y,
+            };
+            y.to_dtype(storage)
+        }))
+    }
+
+    fn linear(&self, linear: Linear, node: &Node) -> Result<Box<Run>, StepError> {
+        let (storage, compute) = (self.storage, self.compute);
         let params = node.params();
         let weight = self.weights.load(&params[0])?.into_owned();
         let bias = self.weights.load(&params[1])?.into_owned();
         let weight = self
-            .tensor(weight, (linear.outputs, linear.inputs), self.compute)?
+            .tensor(weight, (linear.outputs, linear.inputs), compute)?
             .t()?
             .contiguous()?;
-        Ok(Kind::Linear {
-            weight,
-            bias: self.tensor(bias, (1, linear.outputs), self.compute)?,
-        })
+        let bias = self.tensor(bias, (1, linear.outputs), compute)?;
+        Ok(Box::new(move |x| {
+            let x = x[0].to_dtype(compute)?;
+            let y = x.reshape((x.dim(0)?, linear.inputs))?.matmul(&weight)?;
+            let y = y.broadcast_add(&bias)?;
+            y.reshape((x.dim(0)?, linear.outputs, 1, 1))?.to_dtype(storage)
+        }))
     }
 
     fn conv_weight(&self, conv: Conv, values: Vec<f32>) -> CandleResult<Tensor> {
@@ -278,7 +284,6 @@ struct CandleSession {
     pool: ThreadPool,
     device: Device,
     storage: DType,
-    compute: DType,
     shapes: Shapes,
     outputs: Vec<NodeId>,
     values: Vec<Option<Tensor>>,
@@ -292,7 +297,6 @@ impl Session for CandleSession {
             pool,
             device,
             storage,
-            compute,
             values,
             shapes,
             outputs,
@@ -303,7 +307,13 @@ impl Session for CandleSession {
         let result = pool.install(|| -> CandleResult<Vec<f32>> {
             values[0] = Some(Tensor::from_slice(images, (n, c, h, w), device)?.to_dtype(*storage)?);
             for step in steps.iter() {
-                let value = step.run(values, *storage, *compute)?;
+                let input = |id: &NodeId| {
+                    values[id.index()]
+                        .as_ref()
+                        .expect("inputs run before their users")
+                };
+                let inputs: Vec<&Tensor> = step.inputs.iter().map(input).collect();
+                let value = (step.run)(&inputs)?;
                 values[step.output.index()] = Some(value);
                 for dead in &step.dies {
                     values[dead.index()] = None;
@@ -324,53 +334,5 @@ impl Session for CandleSession {
 
     fn shapes(&self) -> &Shapes {
         &self.shapes
-    }
-}
-
-impl Step {
-    fn run(&self, values: &[Option<Tensor>], storage: DType, compute: DType) -> CandleResult<Tensor> {
-        let input = |i: usize| {
-            values[self.inputs[i].index()]
-                .as_ref()
-                .expect("inputs run before their users")
-        };
-        let x = input(0);
-        match &self.kind {
-            Kind::Conv { conv, weight, bias } => {
-                let y = x
-                    .to_dtype(compute)?
-                    .conv2d(weight, conv.padding(), conv.stride, 1, 1)?;
-                let y = match bias {
-                    Some(bias) => y.broadcast_add(bias)?,
-                    None => y,
-                };
-                y.to_dtype(storage)
-            }
-            Kind::Affine { scale, shift } => x.broadcast_mul(scale)?.broadcast_add(shift),
-            Kind::Relu => x.relu(),
-            Kind::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
-            Kind::Add => x + input(1),
-            Kind::Scale => x.broadcast_mul(input(1)),
-            Kind::Upsample(factor) => {
-                let (_, _, h, w) = x.dims4()?;
-                x.upsample_nearest2d(h * factor, w * factor)
-            }
-            // Sums of thousands of elements lose too much in 16 bits.
-            Kind::GlobalAvgPool => x
-                .to_dtype(DType::F32)?
-                .mean_keepdim(D::Minus1)?
-                .mean_keepdim(D::Minus2)?
-                .to_dtype(storage),
-            Kind::Linear { weight, bias } => {
-                let (n, c, _, _) = x.dims4()?;
-                let y = x
-                    .to_dtype(compute)?
-                    .reshape((n, c))?
-                    .matmul(weight)?
-                    .broadcast_add(bias)?;
-                let outputs = y.dim(1)?;
-                y.reshape((n, outputs, 1, 1))?.to_dtype(storage)
-            }
-        }
     }
 }
