@@ -4,14 +4,15 @@
 use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::algo::direct::RUN;
+use crate::engine::algo::direct::LONGEST_SUM;
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::slots::{Outside, Slots};
 use crate::engine::layout::tiling::Part;
-use crate::engine::micro::gemm::{self, Factors, Rows};
+use crate::engine::micro::gemm::{self, Factors, Panel, Rows, TileShape};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
+use crate::engine::simd::isa::Isa;
 
 /// A convolution that is cut.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(in crate::engine) struct Channels {
     taps: usize,
     format: Format,
     /// Pixels and vectors of channels that are held at a time.
-    held: (usize, usize),
+    held: TileShape,
     slots: Slots,
     outside: Outside,
     vectors: usize,
@@ -33,25 +34,25 @@ pub(in crate::engine) struct Channels {
 const TOGETHER: usize = 9;
 
 /// Pixels and vectors of channels that fit into the registers, or `None` where lanes are too few for it to pay.
-pub(in crate::engine) fn held(lanes: usize, wide: bool) -> Option<(usize, usize)> {
-    match (lanes >= gemm::PIXELS_STEP, wide) {
-        (false, _) => None,
-        (true, true) => Some((7, 3)),
-        (true, false) => Some((6, 2)),
-    }
+pub(in crate::engine) fn held(isa: Isa) -> Option<TileShape> {
+    let (rows, vectors) = if isa.registers() == 32 { (7, 3) } else { (6, 2) };
+    (isa.lanes() >= gemm::PIXELS_STEP).then_some(TileShape { rows, vectors })
 }
 
 impl Channels {
-    /// A convolution of `kernel` 1 or 3 on a unit of so many lanes, which has this [`held`]; inputs are counted in elements
-    /// of the format.
+    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
+    ///
+    /// # Panics
+    /// If the unit has too few lanes, see [`held`].
     pub(in crate::engine) fn new(
         (input, output): (Grid, Grid),
         (inputs, outputs): (usize, usize),
         (kernel, stride): (usize, usize),
         format: Format,
-        lanes: usize,
-        held: (usize, usize),
+        isa: Isa,
     ) -> Self {
+        let lanes = isa.lanes();
+        let held = held(isa).expect("`Layer::check` refuses units of few lanes");
         Self {
             lanes,
             strides: (input.stride(), output.stride()),
@@ -60,7 +61,7 @@ impl Channels {
             taps: kernel * kernel,
             format,
             held,
-            slots: Slots::new((input, output), (kernel, stride), held.0, |_| true),
+            slots: Slots::new((input, output), (kernel, stride), held.rows, |_| true),
             outside: Outside::of(output, lanes),
             vectors: outputs.div_ceil(lanes),
         }
@@ -68,7 +69,7 @@ impl Channels {
 
     /// Groups of vectors of channels.
     fn groups(&self) -> usize {
-        self.vectors.div_ceil(self.held.1)
+        self.vectors.div_ceil(self.held.vectors)
     }
 
     fn depth(&self) -> usize {
@@ -77,13 +78,13 @@ impl Channels {
 
     /// Input channels whose pixels are gathered at a time.
     fn run_inputs(&self) -> usize {
-        (RUN / self.taps).min(self.inputs)
+        (LONGEST_SUM / self.taps).min(self.inputs)
     }
 
     /// The vectors of a group: groups differ by one at most.
     fn group(&self, group: usize) -> Range<usize> {
-        let cut = |group: usize| group * self.vectors / self.groups();
-        cut(group)..cut(group + 1)
+        let start = |group: usize| group * self.vectors / self.groups();
+        start(group)..start(group + 1)
     }
 
     /// Where a group's weights of the inputs from this one on lie.
@@ -94,18 +95,18 @@ impl Channels {
 
     /// See [`Layer::effort`](crate::engine::Layer::effort).
     pub(in crate::engine) fn effort(&self, threads: usize) -> usize {
-        let vectors = (self.groups().div_ceil(threads) * self.held.1).min(self.vectors);
-        let products = self.slots.list.len() * self.depth() * self.held.0 * vectors;
+        let vectors = (self.groups().div_ceil(threads) * self.held.vectors).min(self.vectors);
+        let products = self.slots.list.len() * self.depth() * self.held.rows * vectors;
         products + self.slots.gathers() * self.inputs + self.slots.stores() * vectors * self.lanes
     }
 
     /// Elements of scratch memory that a thread needs.
     pub(in crate::engine) fn scratch(&self) -> usize {
         let slots = TOGETHER.min(self.slots.list.len());
-        slots * (self.panel() + self.held.0 * self.vectors * self.lanes)
+        slots * (self.panel() + self.held.rows * self.vectors * self.lanes)
             + Stored::room(
                 self.format,
-                self.run_inputs() * self.taps * self.held.1 * self.lanes,
+                self.run_inputs() * self.taps * self.held.vectors * self.lanes,
             )
     }
 
@@ -117,10 +118,11 @@ impl Channels {
     /// Computes one part of the output.
     ///
     /// # Safety
-    /// As for `Winograd::run`.
+    /// As for [`Kind::run`](crate::engine::algo::layer::Kind::run).
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         part: Part,
@@ -134,17 +136,17 @@ impl Channels {
         let channels = first..(self.group(groups.end - 1).end * S::LANES).min(self.outputs);
         let count = self.slots.list.len();
         let wide = self.vectors * S::LANES;
-        for start in (0..count).step_by(TOGETHER) {
-            let slots = start..(start + TOGETHER).min(count);
-            // SAFETY: the caller's: the maps of `io` were checked, and `scratch` has room for what `scratch()` counts, which is
-            // the panels and sums of `TOGETHER` slots; the slots are of this layer, and no other part has these channels.
-            unsafe {
-                let together = TOGETHER.min(count);
-                let sums = scratch.add(together * self.panel());
-                let room = sums.add(together * self.held.0 * wide);
+        let together = TOGETHER.min(count);
+        // SAFETY: `io` points to maps and weights of the layer and `scratch` to what `scratch()` counts, by the contract above: the
+        // panels and sums of `TOGETHER` slots, and room for weights. The slots are of this layer, and no other part has these channels.
+        unsafe {
+            let sums = scratch.add(together * self.panel());
+            let room = sums.add(together * self.held.rows * wide);
+            for start in (0..count).step_by(TOGETHER) {
+                let slots = start..(start + TOGETHER).min(count);
                 for input in (0..self.inputs).step_by(self.run_inputs()) {
                     let inputs = input..(input + self.run_inputs()).min(self.inputs);
-                    self.gather::<S>(io.input, slots.clone(), inputs.clone(), scratch);
+                    self.gather(s, io.input, slots.clone(), inputs.clone(), scratch);
                     for group in groups.clone() {
                         let vectors = self.group(group);
                         let nv = vectors.len();
@@ -155,39 +157,51 @@ impl Channels {
                             false => self.weights_at(groups.start, inputs.end),
                         };
                         let next = next.cast_signed() - at.cast_signed();
-                        let b = io.weights.from::<S>(at, depth * nv * S::LANES, room);
+                        let b = Panel {
+                            start: io.weights.from(s, at, depth * nv * S::LANES, room),
+                            stride: nv * S::LANES,
+                        };
+                        let shape = TileShape {
+                            vectors: nv,
+                            ..self.held
+                        };
                         for slot in 0..slots.len() {
                             let sink = Rows {
-                                to: sums.add(slot * self.held.0 * wide + vectors.start * S::LANES),
+                                to: sums.add(slot * self.held.rows * wide + vectors.start * S::LANES),
                                 stride: wide,
                                 more: input > 0,
                             };
                             let factors = Factors {
                                 format: self.format,
                                 a: scratch.add(slot * self.panel()),
-                                b: (b, nv * S::LANES),
+                                b,
                                 depth,
                                 // The slots after the first ask for one vector a step each of what comes next: these weights
                                 // are near by now.
                                 ahead: match slot {
-                                    0 => gemm::AHEAD,
+                                    0 => gemm::WEIGHTS_PREFETCH,
                                     _ => next + ((slot - 1) % nv * S::LANES).cast_signed(),
                                 },
                             };
-                            gemm::product_of_pixels::<S, _>((self.held.0, nv), factors, sink);
+                            gemm::product_of_pixels(s, shape, factors, sink);
                         }
                     }
                 }
-                self.finish::<S>(io, epilogue, slots, channels.clone(), sums);
+                self.finish(s, io, epilogue, slots, channels.clone(), sums);
             }
+            self.outside.clear(s, io.output, channels);
         }
-        // SAFETY: the caller's: the output map was checked, and no other part has these channels.
-        unsafe { self.outside.clear::<S>(io.output, channels) };
     }
 
+    /// Gathers the pixels of some inputs for some slots, each into its panel.
+    ///
+    /// # Safety
+    /// `input` points to the input's map, `panels` to as many panels as there are slots; the slots and inputs are the layer's, and the
+    /// inputs not more than [`Channels::run_inputs`].
     #[inline(always)]
     unsafe fn gather<S: Simd>(
         &self,
+        s: S,
         input: *const f32,
         slots: Range<usize>,
         inputs: Range<usize>,
@@ -195,21 +209,27 @@ impl Channels {
     ) {
         let step = gemm::PIXELS_STEP;
         for (i, ci) in inputs.enumerate() {
-            for (s, slot) in slots.clone().enumerate() {
-                // SAFETY: the caller's; each vector is stored over the end of the one before.
+            for (index, slot) in slots.clone().enumerate() {
+                // SAFETY: the map has channel `ci`, and a panel room for `run_inputs` inputs and a vector more, by the contract above;
+                // each vector is stored over the end of the one before.
                 unsafe {
-                    let to = panels.add(s * self.panel() + i * self.taps * step);
-                    self.slots
-                        .gather::<S>(input.add(ci * self.strides.0), (slot, 1), to, step);
+                    let to = panels.add(index * self.panel() + i * self.taps * step);
+                    let channel = input.add(ci * self.strides.0);
+                    self.slots.gather(s, channel, slot..slot + 1, to, step);
                 }
             }
         }
     }
 
     /// Stores the channels of some slots.
+    ///
+    /// # Safety
+    /// `io` and `epilogue` are as [`Channels::run`] asks for; `sums` holds those of all of the slots, which are the layer's; nobody
+    /// else writes these channels.
     #[inline(always)]
     unsafe fn finish<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         slots: Range<usize>,
@@ -217,22 +237,23 @@ impl Channels {
         sums: *const f32,
     ) {
         let wide = self.vectors * S::LANES;
-        for (s, slot) in self.slots.list[slots].iter().enumerate() {
+        for (index, slot) in self.slots.list[slots].iter().enumerate() {
             for first in channels.clone().step_by(S::LANES) {
-                // SAFETY: the caller's; the places are of the output's channel.
+                // SAFETY: there are `held.rows` rows of sums for each slot, each of all vectors of channels; the channels exist, and the
+                // slot's places are of the output's grid. All by the contract above.
                 unsafe {
-                    let mut rows = [S::splat(0.0); 8];
-                    for r in 0..self.held.0 {
-                        rows[r] = S::load(sums.add((s * self.held.0 + r) * wide + first));
+                    let mut rows = [s.splat(0.0); 8];
+                    for r in 0..self.held.rows {
+                        rows[r] = s.load(sums.add((index * self.held.rows + r) * wide + first));
                     }
-                    let columns = S::columns(rows);
+                    let columns = s.columns(rows);
                     for c in 0..S::LANES.min(channels.end - first) {
                         let channel = first + c;
                         for piece in slot.pieces() {
                             let at = channel * self.strides.1 + piece.place;
-                            let sum = piece.of::<S>(columns[c]);
-                            let y = epilogue.apply::<S>(sum, channel, io.residual, at, piece.there);
-                            S::store_masked(io.output.add(at), piece.there, y);
+                            let sum = piece.of(s, columns[c]);
+                            let y = epilogue.apply(s, sum, channel, io.residual, at, piece.there);
+                            s.store_masked(io.output.add(at), piece.there, y);
                         }
                     }
                 }

@@ -15,7 +15,7 @@ pub(in crate::engine) struct Convolution {
     kind: Kind,
     weights: Packed,
     bias: Vec<f32>,
-    /// What sums of weights in steps stand for; none for other formats.
+    /// The scales of sums of weights in steps, see [`Kind::packed`]; empty for other formats.
     scales: Vec<f32>,
 }
 
@@ -52,7 +52,7 @@ pub(in crate::engine) struct Io {
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Epilogue {
     bias: *const f32,
-    /// What each channel's sum is multiplied by; null for 1. In Winograd's filtering it goes by element, not by channel.
+    /// Each channel's scale; null for 1. In Winograd's filtering it goes by element, not by channel.
     pub(in crate::engine) scales: *const f32,
     relu: bool,
 }
@@ -87,29 +87,30 @@ impl Epilogue {
     /// Scale, bias, residual at `at`, ReLU, for a vector of one channel.
     ///
     /// # Safety
-    /// `residual` is null or holds the lanes of `there` at `at`; the channel has a bias; the CPU has the unit.
+    /// `residual` is null or holds the lanes of `there` at `at`; the channel has a bias, and a scale where there are any.
     #[inline(always)]
     pub(in crate::engine) unsafe fn apply<S: Simd>(
         self,
+        s: S,
         sum: S::V,
         channel: usize,
         residual: *const f32,
         at: usize,
         there: u32,
     ) -> S::V {
-        // SAFETY: the caller's: the channel has a bias, and a scale where there are any; the residual is read only where it is
-        // not null, and then in the lanes of `there` alone.
+        // SAFETY: the channel has a bias, and a scale where there are any, by the contract above; the residual is read only where
+        // it is not null, and then in the lanes of `there` alone.
         unsafe {
-            let bias = S::splat(*self.bias.add(channel));
+            let bias = s.splat(*self.bias.add(channel));
             let mut y = if self.scales.is_null() {
-                S::add(sum, bias)
+                s.add(sum, bias)
             } else {
-                S::fma(sum, S::splat(*self.scales.add(channel)), bias)
+                s.fma(sum, s.splat(*self.scales.add(channel)), bias)
             };
             if !residual.is_null() {
-                y = S::add(y, S::load_masked(residual.add(at), there));
+                y = s.add(y, s.load_masked(residual.add(at), there));
             }
-            if self.relu { S::max(y, S::splat(0.0)) } else { y }
+            if self.relu { s.max(y, s.splat(0.0)) } else { y }
         }
     }
 }
@@ -202,7 +203,14 @@ impl Convolution {
     /// # Safety
     /// As [`Kind::run`].
     #[inline(always)]
-    pub(in crate::engine) unsafe fn run<S: Simd>(&self, io: Io, relu: bool, part: Part, scratch: *mut f32) {
+    pub(in crate::engine) unsafe fn run<S: Simd>(
+        &self,
+        s: S,
+        io: Io,
+        relu: bool,
+        part: Part,
+        scratch: *mut f32,
+    ) {
         let epilogue = Epilogue {
             bias: self.bias.as_ptr(),
             scales: match self.scales.as_slice() {
@@ -211,7 +219,7 @@ impl Convolution {
             },
             relu,
         };
-        // SAFETY: the caller's, which is that of `Kind::run`; bias and scales have one number a channel.
-        unsafe { self.kind.run::<S>(io, epilogue, part, scratch) }
+        // SAFETY: the contract is that of `Kind::run`; bias and scales are those that `Kind::packed` made.
+        unsafe { self.kind.run(s, io, epilogue, part, scratch) }
     }
 }

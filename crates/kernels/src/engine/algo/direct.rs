@@ -7,7 +7,7 @@ use crate::engine::algo::conv::{Epilogue, Io, shifted};
 use crate::engine::layout::grid::{Grid, first};
 use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::tiling::{Part, Tiling};
-use crate::engine::micro::gemm::{self, Factors, MOST, Rows, Sink};
+use crate::engine::micro::gemm::{self, Factors, MOST_VECTORS, Panel, Rows, Sink, TileShape};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
@@ -28,7 +28,7 @@ pub(in crate::engine) struct Direct {
 
 /// The longest sum that is kept in one register: a sum of sums rounds less than one long sum, and sums of whole numbers
 /// become f32 before they overflow.
-pub(in crate::engine) const RUN: usize = 288;
+pub(in crate::engine) const LONGEST_SUM: usize = 288;
 
 impl Direct {
     /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
@@ -86,16 +86,17 @@ impl Direct {
     /// Elements of scratch memory that a thread needs.
     pub(in crate::engine) fn scratch(&self) -> usize {
         (self.depth + self.tiling.rows) * self.width()
-            + Stored::room(self.format, self.depth.min(RUN) * self.tiling.rows)
+            + Stored::room(self.format, self.depth.min(LONGEST_SUM) * self.tiling.rows)
     }
 
     /// Computes one part of the output.
     ///
     /// # Safety
-    /// As for `Winograd::run`.
+    /// As for [`Kind::run`](crate::engine::algo::layer::Kind::run).
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         part: Part,
@@ -103,93 +104,107 @@ impl Direct {
     ) {
         let (vectors, blocks) = self.tiling.share(part);
         let mut start = vectors.start;
-        while start < vectors.end {
-            let left = self.places.run(start).min(vectors.end - start);
-            let nv = left.div_ceil(left.div_ceil(self.tiling.most));
-            // SAFETY: the caller's: the maps of `io` were checked; `share` gives these vectors and blocks to this part alone.
-            unsafe { self.group::<S>(io, epilogue, start..start + nv, blocks.clone(), scratch) };
-            start += nv;
-        }
-        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
-            let rows = self.tiling.rows;
-            let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
-            // SAFETY: the output's map was checked, as `run` demands; these channels are of this part's blocks, and of
-            // the parts with a block only one has the first vectors.
-            unsafe { outside.clear::<S>(io.output, channels) };
+        // SAFETY: maps, weights and scratch memory are the layer's by the contract above; `share` gives these vectors and blocks to this
+        // part alone, and of the parts with a block only one has the first vectors, with which go the places outside the map.
+        unsafe {
+            while start < vectors.end {
+                let left = self.places.run(start).min(vectors.end - start);
+                let nv = left.div_ceil(left.div_ceil(self.tiling.most));
+                self.group(s, io, epilogue, start..start + nv, blocks.clone(), scratch);
+                start += nv;
+            }
+            if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+                let rows = self.tiling.rows;
+                let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
+                outside.clear(s, io.output, channels);
+            }
         }
     }
 
     /// Computes the vectors that are held at a time.
     ///
     /// # Safety
-    /// As for [`Direct::run`]; the vectors, at most [`MOST`], and the blocks are those of one part.
+    /// As for [`Direct::run`]; the vectors, at most [`MOST_VECTORS`], and the blocks are those of one part.
     #[inline(always)]
     unsafe fn group<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         vectors: Range<usize>,
         blocks: Range<usize>,
         scratch: *mut f32,
     ) {
-        // SAFETY: the maps of `io` were checked and the part is this thread's, both by the contract above. `Direct::scratch` counts
-        // the panel, the sums behind it and the room for weights behind those, which is how they are divided here.
+        let mut places = [Place::default(); MOST_VECTORS];
+        for (place, vector) in places.iter_mut().zip(vectors.clone()) {
+            *place = self.places.of(vector);
+        }
+        // SAFETY: the maps of `io` are the layer's and the part is this thread's, both by the contract above. `Direct::scratch` counts
+        // the panel, the sums behind it and the room for weights behind those, which is how they are divided here. `whole` is given
+        // vectors that lie one after the other inside the map, and blocks whose channels all exist.
         unsafe {
-            let mut places = [Place::default(); MOST];
-            for (place, vector) in places.iter_mut().zip(vectors.clone()) {
-                *place = self.places.of(vector);
-            }
             let group = Group {
                 conv: self,
                 io,
                 epilogue,
                 start: vectors.start,
                 places,
-                shape: (self.tiling.rows, vectors.len()),
-                panel: self.panel::<S>(io.input, &vectors, scratch),
+                shape: TileShape {
+                    rows: self.tiling.rows,
+                    vectors: vectors.len(),
+                },
+                panel: self.panel(s, io.input, &vectors, scratch),
                 sums: scratch.add(self.depth * self.width()),
                 room: scratch.add((self.depth + self.tiling.rows) * self.width()),
             };
             let together = vectors.clone().all(|vector| self.places.together(vector));
-            let whole = self.places.whole(vectors).filter(|_| self.depth <= RUN);
+            let whole = self.places.whole(vectors).filter(|_| self.depth <= LONGEST_SUM);
             for block in blocks {
                 match whole {
                     Some(place) if (block + 1) * self.tiling.rows <= self.outputs => {
-                        group.whole::<S>(block, place);
+                        group.whole(s, block, place);
                     }
-                    _ => group.partly::<S>(block, together),
+                    _ => group.partly(s, block, together),
                 }
             }
         }
     }
 
-    /// The pixels that some vectors need, and the elements from one input's to the next: as they lie, or gathered.
+    /// The pixels that some vectors need, step by step: as they lie, or gathered.
     ///
     /// # Safety
-    /// `input` is the map that the places were made for, `scratch` has room for the panel, and the CPU has the unit.
+    /// `input` is the map that the places were made for, `scratch` has room for the panel, and the vectors exist.
     #[inline(always)]
     unsafe fn panel<S: Simd>(
         &self,
+        s: S,
         input: *const f32,
         vectors: &Range<usize>,
         scratch: *mut f32,
-    ) -> (*const f32, usize) {
+    ) -> Panel {
         let (stride, places) = (self.strides.0, &self.places);
         let (width, taps) = (vectors.len() * S::LANES, self.depth / self.inputs);
-        // SAFETY: places and slots are of `input`'s map; a gathered panel has `depth` rows of `width` numbers, which `scratch` holds.
-        unsafe {
-            if let Some(flat) = places.flat.get(vectors.start) {
-                return (input.add(flat.place), stride);
-            }
-            let slots = (vectors.start - places.flat.len(), vectors.len());
-            for ci in 0..self.inputs {
+        if let Some(flat) = places.flat.get(vectors.start) {
+            return Panel {
+                start: input.wrapping_add(flat.place),
+                stride,
+            };
+        }
+        let first = vectors.start - places.flat.len();
+        let slots = first..first + vectors.len();
+        for ci in 0..self.inputs {
+            // SAFETY: the map has channel `ci`; a gathered panel has `depth` rows of `width` numbers, which `scratch` holds by the
+            // contract above, and the sums behind it are the vector more.
+            unsafe {
                 let to = scratch.add(ci * taps * width);
-                places
-                    .slots
-                    .gather::<S>(input.add(ci * stride), slots, to, S::LANES);
+                let channel = input.add(ci * stride);
+                places.slots.gather(s, channel, slots.clone(), to, S::LANES);
             }
         }
-        (scratch.cast_const(), width)
+        Panel {
+            start: scratch,
+            stride: width,
+        }
     }
 }
 
@@ -201,10 +216,9 @@ struct Group<'a> {
     epilogue: Epilogue,
     /// The slot of vector 0.
     start: usize,
-    places: [Place; MOST],
-    /// Rows and vectors.
-    shape: (usize, usize),
-    panel: (*const f32, usize),
+    places: [Place; MOST_VECTORS],
+    shape: TileShape,
+    panel: Panel,
     /// Room for the sums, and for weights.
     sums: *mut f32,
     room: *mut f32,
@@ -216,9 +230,9 @@ impl Group<'_> {
     /// # Safety
     /// The group is one that `Direct::group` made, all channels of the block exist, and so do the vectors from `place` on.
     #[inline(always)]
-    unsafe fn whole<S: Simd>(self, block: usize, place: usize) {
+    unsafe fn whole<S: Simd>(self, s: S, block: usize, place: usize) {
         let Self { conv, io, .. } = self;
-        let (channel, stride) = (block * self.shape.0, conv.strides.1);
+        let (channel, stride) = (block * self.shape.rows, conv.strides.1);
         let at = channel * stride + place;
         let end = Whole {
             epilogue: self.epilogue.of(channel),
@@ -226,30 +240,30 @@ impl Group<'_> {
             residual: shifted(io.residual, at),
             stride,
         };
-        // SAFETY: the panel has the group's vectors for `depth` steps; the output, and the residual where there is one, hold the
-        // block's channels at `place`, by the contract above.
+        // SAFETY: the panel has the group's vectors for `depth` steps, which are at most `LONGEST_SUM`; the output, and the residual
+        // where there is one, hold the block's channels at `place`, by the contract above.
         unsafe {
-            let factors = Factors {
-                format: conv.format,
-                a: self.weights::<S>(block, 0..conv.depth),
-                b: self.panel,
-                depth: conv.depth,
-                ahead: gemm::AHEAD,
-            };
-            gemm::product::<S, _>(self.shape, factors, end);
+            let factors = self.factors(s, block, 0..conv.depth);
+            gemm::product(s, self.shape, factors, end);
         }
     }
 
-    /// The weights of a block of rows for some steps.
+    /// What is multiplied for a block of rows in some steps.
     ///
     /// # Safety
-    /// The block is one of the layer's; the steps, at most [`RUN`], are within its depth; the CPU has the unit.
+    /// The block is one of the layer's; the steps, at most [`LONGEST_SUM`], are within its depth.
     #[inline(always)]
-    unsafe fn weights<S: Simd>(self, block: usize, steps: Range<usize>) -> *const f32 {
-        let rows = self.shape.0;
-        let at = (block * self.conv.depth + steps.start) * rows;
-        // SAFETY: `packed` lays out `depth` rows' worth per block, so these elements exist; `room` was counted for `RUN` steps.
-        unsafe { self.io.weights.from::<S>(at, steps.len() * rows, self.room) }
+    unsafe fn factors<S: Simd>(self, s: S, block: usize, steps: Range<usize>) -> Factors {
+        let (conv, rows) = (self.conv, self.shape.rows);
+        let at = (block * conv.depth + steps.start) * rows;
+        Factors {
+            format: conv.format,
+            // SAFETY: `packed` lays out `depth` rows' worth per block, so these elements exist; `room` was counted for `LONGEST_SUM` steps.
+            a: unsafe { self.io.weights.from(s, at, steps.len() * rows, self.room) },
+            b: self.panel.from(steps.start),
+            depth: steps.len(),
+            ahead: gemm::WEIGHTS_PREFETCH,
+        }
     }
 
     /// A block whose sums are long, or have channels or places that do not exist or lie apart.
@@ -257,10 +271,10 @@ impl Group<'_> {
     /// # Safety
     /// The group is one that `Direct::group` made, and the block is one of its part.
     #[inline(always)]
-    unsafe fn partly<S: Simd>(self, block: usize, together: bool) {
+    unsafe fn partly<S: Simd>(self, s: S, block: usize, together: bool) {
         let Self { conv, sums, .. } = self;
-        let (rows, nv) = self.shape;
-        let width = nv * S::LANES;
+        let TileShape { rows, vectors } = self.shape;
+        let width = vectors * S::LANES;
         let end = End {
             conv,
             io: self.io,
@@ -268,33 +282,31 @@ impl Group<'_> {
             channel: block * rows,
             start: self.start,
             places: self.places,
-            partial: if conv.depth > RUN { sums } else { std::ptr::null() },
+            partial: if conv.depth > LONGEST_SUM {
+                sums
+            } else {
+                std::ptr::null()
+            },
             width,
         };
         // SAFETY: panel, sums and room are those that `group` divided; `end` writes channels and places that exist alone.
         unsafe {
-            for at in (0..conv.depth).step_by(RUN) {
-                let depth = RUN.min(conv.depth - at);
-                let factors = Factors {
-                    format: conv.format,
-                    a: self.weights::<S>(block, at..at + depth),
-                    b: (self.panel.0.add(at * self.panel.1), self.panel.1),
-                    depth,
-                    ahead: gemm::AHEAD,
-                };
+            for at in (0..conv.depth).step_by(LONGEST_SUM) {
+                let depth = LONGEST_SUM.min(conv.depth - at);
+                let factors = self.factors(s, block, at..at + depth);
                 if together && at + depth == conv.depth {
-                    gemm::product::<S, _>(self.shape, factors, end);
+                    gemm::product(s, self.shape, factors, end);
                 } else {
                     let sink = Rows {
                         to: sums,
                         stride: width,
                         more: at > 0,
                     };
-                    gemm::product::<S, _>(self.shape, factors, sink);
+                    gemm::product(s, self.shape, factors, sink);
                 }
             }
             if !together {
-                end.scatter::<S>(nv, sums);
+                end.scatter(s, vectors, sums);
             }
         }
     }
@@ -310,7 +322,7 @@ struct End<'a> {
     channel: usize,
     /// The slot of vector 0.
     start: usize,
-    places: [Place; MOST],
+    places: [Place; MOST_VECTORS],
     /// Sums so far; null if there are none.
     partial: *const f32,
     width: usize,
@@ -318,35 +330,32 @@ struct End<'a> {
 
 impl<S: Simd> Sink<S> for End<'_> {
     #[inline(always)]
-    unsafe fn expect(self, r: usize, v: usize) {
+    fn expect(self, s: S, r: usize, v: usize) {
         let at = (self.channel + r) * self.conv.strides.1 + self.places[v].first;
-        // SAFETY: a prefetch of any address is harmless.
-        unsafe { S::prefetch(self.io.output.wrapping_add(at)) };
+        s.prefetch(self.io.output.wrapping_add(at));
         if !self.io.residual.is_null() {
-            // SAFETY: a prefetch of any address is harmless, and the CPU has the unit, as `expect` asks of its caller.
-            unsafe { S::prefetch(self.io.residual.wrapping_add(at)) };
+            s.prefetch(self.io.residual.wrapping_add(at));
         }
     }
 
     #[inline(always)]
-    unsafe fn put(self, r: usize, v: usize, sum: S::V) {
+    unsafe fn put(self, s: S, r: usize, v: usize, sum: S::V) {
         let channel = self.channel + r;
         if channel >= self.conv.outputs {
             return;
         }
         let Place { first, there, inside } = self.places[v];
-        // SAFETY: the caller's; only lanes that exist are stored.
+        // SAFETY: the contract of `put` gives the maps the channel, which exists, with the lanes `there` of the vector's place, and
+        // no others are touched; partial sums, where there are any, are those of all rows and vectors.
         unsafe {
             let sum = if self.partial.is_null() {
                 sum
             } else {
-                S::add(S::load(self.partial.add(r * self.width + v * S::LANES)), sum)
+                s.add(s.load(self.partial.add(r * self.width + v * S::LANES)), sum)
             };
             let at = channel * self.conv.strides.1 + first;
-            let y = self
-                .epilogue
-                .apply::<S>(sum, channel, self.io.residual, at, there);
-            S::store_masked(self.io.output.add(at), there, S::keep(inside, y));
+            let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);
+            s.store_masked(self.io.output.add(at), there, s.keep(inside, y));
         }
     }
 }
@@ -364,49 +373,47 @@ struct Whole {
 
 impl<S: Simd> Sink<S> for Whole {
     #[inline(always)]
-    unsafe fn expect(self, r: usize, v: usize) {
+    fn expect(self, s: S, r: usize, v: usize) {
         let at = r * self.stride + v * S::LANES;
-        // SAFETY: a prefetch of any address is harmless.
-        unsafe { S::prefetch(self.output.wrapping_add(at)) };
+        s.prefetch(self.output.wrapping_add(at));
         if !self.residual.is_null() {
-            // SAFETY: a prefetch of any address is harmless, and the CPU has the unit, as `expect` asks of its caller.
-            unsafe { S::prefetch(self.residual.wrapping_add(at)) };
+            s.prefetch(self.residual.wrapping_add(at));
         }
     }
 
     #[inline(always)]
-    unsafe fn put(self, r: usize, v: usize, sum: S::V) {
+    unsafe fn put(self, s: S, r: usize, v: usize, sum: S::V) {
         let at = r * self.stride + v * S::LANES;
-        // SAFETY: the caller of `put` has the unit, and room for row `r` and vector `v` in the output and in the residual, if there is one;
-        // the vector lies whole inside the map.
+        // SAFETY: there is room for row `r` and vector `v` in the output and in the residual, if there is one, by the contract of
+        // `put`; the vector lies whole inside the map.
         unsafe {
-            let y = self
-                .epilogue
-                .apply::<S>(sum, r, self.residual, at, first(S::LANES));
-            S::store(self.output.add(at), y);
+            let y = self.epilogue.apply(s, sum, r, self.residual, at, first(S::LANES));
+            s.store(self.output.add(at), y);
         }
     }
 }
 
 impl End<'_> {
     /// Stores sums whose places do not lie together.
+    ///
+    /// # Safety
+    /// The contract of [`Sink::put`] for each row and vector; `sums` holds those of all.
     #[inline(always)]
-    unsafe fn scatter<S: Simd>(self, nv: usize, sums: *const f32) {
+    unsafe fn scatter<S: Simd>(self, s: S, nv: usize, sums: *const f32) {
         let places = &self.conv.places;
         for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
             let channel = self.channel + r;
             for v in 0..nv {
-                // SAFETY: the caller's; only lanes that exist are stored.
+                // SAFETY: there is a sum for each row and vector, by the contract above; a piece's lanes `there` are places of the
+                // output's channel, which exists, and no others are touched.
                 unsafe {
-                    let sum = S::load(sums.add(r * self.width + v * S::LANES));
+                    let sum = s.load(sums.add(r * self.width + v * S::LANES));
                     for piece in places.slots.list[self.start + v - places.flat.len()].pieces() {
                         let at = channel * self.conv.strides.1 + piece.place;
                         let there = piece.there;
-                        let sum = piece.of::<S>(sum);
-                        let y = self
-                            .epilogue
-                            .apply::<S>(sum, channel, self.io.residual, at, there);
-                        S::store_masked(self.io.output.add(at), there, y);
+                        let sum = piece.of(s, sum);
+                        let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);
+                        s.store_masked(self.io.output.add(at), there, y);
                     }
                 }
             }

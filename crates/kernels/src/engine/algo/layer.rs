@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::engine::algo::channels::{Channels, held};
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::algo::direct::{Direct, RUN};
+use crate::engine::algo::direct::{Direct, LONGEST_SUM};
 use crate::engine::algo::winograd::Winograd;
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::tiling::Part;
@@ -75,7 +75,7 @@ impl Layer {
     pub fn algorithms(self) -> Vec<Algorithm> {
         let Target { isa, .. } = self.target;
         let mut algorithms = vec![Algorithm::Direct];
-        if held(isa.lanes(), isa.wide()).is_some() {
+        if held(isa).is_some() {
             algorithms.push(Algorithm::DirectChannels);
         }
         let filtered = match (self.shape.kernel, self.shape.stride) {
@@ -205,9 +205,7 @@ impl Layer {
         match algorithm {
             Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, format, target)),
             Algorithm::DirectChannels => {
-                let lanes = target.isa.lanes();
-                let held = held(lanes, target.isa.wide()).expect("asserted above");
-                Kind::Channels(Channels::new(grids, channels, window, format, lanes, held))
+                Kind::Channels(Channels::new(grids, channels, window, format, target.isa))
             }
             Algorithm::Winograd => {
                 Kind::Winograd(Box::new(Winograd::new(grids, channels, stride, format, target)))
@@ -231,7 +229,7 @@ impl Kind {
     pub(in crate::engine) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
         let ConvShape { outputs, kernel, .. } = layer.shape;
         let form = (layer.format, layer.limit());
-        let narrow = || format::weights(form, (outputs, kernel * kernel, means), RUN, weights);
+        let narrow = || format::weights(form, (outputs, kernel * kernel, means), LONGEST_SUM, weights);
         let mut packed = match self {
             Self::Winograd(winograd) => winograd.packed(weights),
             Self::Channels(channels) => narrow().ordered(|weights| channels.packed(weights)),
@@ -256,22 +254,23 @@ impl Kind {
     ///
     /// # Safety
     /// `io` points to maps of the layer's grids and channels and to weights as [`Kind::packed`] orders them, `scratch`
-    /// to as much as [`Kind::scratch`] says; nobody else writes the output's part; the CPU has the unit of `S`, which is
-    /// the layer's.
+    /// to as much as [`Kind::scratch`] says; `epilogue` has a bias for each output channel, and scales as [`Kind::packed`] made
+    /// them; nobody else writes the output's part, or reads it; `S` is the layer's unit, which multiplies the format.
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         part: Part,
         scratch: *mut f32,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the contract of each is the one above.
         unsafe {
             match self {
-                Self::Direct(direct) => direct.run::<S>(io, epilogue, part, scratch),
-                Self::Channels(channels) => channels.run::<S>(io, epilogue, part, scratch),
-                Self::Winograd(winograd) => winograd.run::<S>(io, epilogue, part, scratch),
+                Self::Direct(direct) => direct.run(s, io, epilogue, part, scratch),
+                Self::Channels(channels) => channels.run(s, io, epilogue, part, scratch),
+                Self::Winograd(winograd) => winograd.run(s, io, epilogue, part, scratch),
             }
         }
     }

@@ -99,10 +99,11 @@ impl Linear {
     ///
     /// # Safety
     /// `x` and `y` point to as many numbers as the rows `from` and `to` have, which are the layer's; nobody else writes this
-    /// part of `y`; the CPU has the unit.
+    /// part of `y`.
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         (from, x): (Row, *const f32),
         (to, y): (Row, *mut f32),
         activation: Activation,
@@ -111,18 +112,18 @@ impl Linear {
         let (count, start) = (from.channels, self.weights.start());
         for output in part.range(to.channels) {
             for image in 0..to.n {
-                // SAFETY: a row of weights has `count` numbers, and one in f16 a vector more behind the last; an image has `count` inputs.
-                let sum = unsafe {
+                // SAFETY: a row of weights has `count` numbers, and one in f16 a vector more behind the last; an image has `count` inputs
+                // and `to.channels` outputs, of which this one is of the part's, by the contract above.
+                unsafe {
                     let x = x.add(image * count);
-                    match self.format {
-                        Format::F16 => dot_halves::<S>(start.cast::<u16>().add(output * count), x, count),
-                        Format::F32 => dot::<S>(start.add(output * count), x, count),
+                    let sum = match self.format {
+                        Format::F16 => dot_halves(s, start.cast::<u16>().add(output * count), x, count),
+                        Format::F32 => dot(s, start.add(output * count), x, count),
                         Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("refused by `Linear::new`"),
-                    }
-                };
-                let sum = sum * self.scale + self.bias[output];
-                // SAFETY: the output is one of the part's.
-                unsafe { *y.add(image * to.channels + output) = activation.of(sum) };
+                    };
+                    let sum = sum * self.scale + self.bias[output];
+                    *y.add(image * to.channels + output) = activation.of(sum);
+                }
             }
         }
     }
@@ -138,57 +139,56 @@ fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
 /// As [`dot`] of a row of f16.
 ///
 /// # Safety
-/// Both point to `count` elements, and `a` to a vector more; the CPU has the unit.
+/// Both point to `count` elements, and `a` to a vector more.
 #[inline(always)]
-unsafe fn dot_halves<S: Simd>(a: *const u16, b: *const f32, count: usize) -> f32 {
-    // SAFETY: the CPU has the unit.
-    let mut sums = [unsafe { S::splat(0.0) }; 4];
-    // SAFETY: the caller's; lanes past the end are not touched or multiplied with zero.
-    unsafe {
-        let mut at = 0;
-        while at < count {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let here = at + i * S::LANES;
-                let mask = first(count.saturating_sub(here)) & first(S::LANES);
-                if mask != 0 {
-                    *sum = S::fma(S::widen(a.add(here)), S::load_masked(b.add(here), mask), *sum);
-                }
+unsafe fn dot_halves<S: Simd>(s: S, a: *const u16, b: *const f32, count: usize) -> f32 {
+    let mut sums = [s.splat(0.0); 4];
+    let mut at = 0;
+    while at < count {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let here = at + i * S::LANES;
+            let mask = first(count.saturating_sub(here)) & first(S::LANES);
+            if mask != 0 {
+                // SAFETY: `here` is below `count`, and `a` has a vector more, by the contract above; of `b`, lanes past the last are not
+                // in the mask, so that what `a` has there is multiplied with zero.
+                let (a, b) = unsafe { (s.widen(a.add(here)), s.load_masked(b.add(here), mask)) };
+                *sum = s.fma(a, b, *sum);
             }
-            at += 4 * S::LANES;
         }
-        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+        at += 4 * S::LANES;
     }
+    total(s, s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
 }
 
 /// The scalar product of two rows of `count` elements.
 ///
 /// # Safety
-/// Both point to `count` elements; the CPU has the unit.
+/// Both point to `count` elements.
 #[inline(always)]
-unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, count: usize) -> f32 {
-    // SAFETY: the CPU has the unit.
-    let mut sums = [unsafe { S::splat(0.0) }; 4];
+unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, count: usize) -> f32 {
+    let mut sums = [s.splat(0.0); 4];
     let step = 4 * S::LANES;
     let whole = count / step * step;
-    // SAFETY: the caller's; lanes past the end are not touched.
+    // SAFETY: both have `count` elements, by the contract above: four vectors of them at each `at` below `whole`; after that, lanes
+    // past the last are not in the mask.
     unsafe {
         let mut at = 0;
         while at < whole {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let here = at + i * S::LANES;
-                *sum = S::fma(S::load(a.add(here)), S::load(b.add(here)), *sum);
+                *sum = s.fma(s.load(a.add(here)), s.load(b.add(here)), *sum);
             }
             at += step;
         }
         while at < count {
             let mask = first(count - at) & first(S::LANES);
-            sums[0] = S::fma(
-                S::load_masked(a.add(at), mask),
-                S::load_masked(b.add(at), mask),
+            sums[0] = s.fma(
+                s.load_masked(a.add(at), mask),
+                s.load_masked(b.add(at), mask),
                 sums[0],
             );
             at += S::LANES;
         }
-        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
     }
+    total(s, s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
 }

@@ -26,18 +26,6 @@ impl Moves {
             outside: Outside::of(to, lanes),
         }
     }
-
-    /// Stores a vector of the one grid on a channel of the other.
-    ///
-    /// # Safety
-    /// `to` points to a channel of the other grid, which nobody else writes; the CPU has the unit.
-    #[inline(always)]
-    unsafe fn store<S: Simd>(&self, to: *mut f32, vector: usize, v: S::V) {
-        for piece in &self.pieces[vector] {
-            // SAFETY: the caller's; the places are of the other grid.
-            unsafe { S::store_masked(to.add(piece.place), piece.there, piece.of::<S>(v)) };
-        }
-    }
 }
 
 /// The channels of a map that become one element of its operands.
@@ -57,39 +45,44 @@ pub(in crate::engine) struct Channels {
 ///
 /// # Safety
 /// `from` describes channels that exist, with up to a vector more behind each; `to` points to a channel of operands, which nobody
-/// else writes; the CPU has the unit.
+/// else writes, on the grid that `moves` lead to where there are any.
 #[inline(always)]
 pub(in crate::engine) unsafe fn pack<S: Simd>(
+    s: S,
     packing: &Packing,
     first: usize,
     from: Channels,
     to: *mut f32,
     moves: Option<&Moves>,
 ) {
-    // SAFETY: the contract above; a channel's positions are whole cache lines.
+    let limits = packing.limits;
+    let mut scales = [s.splat(1.0); 4];
+    for (scale, step) in scales.iter_mut().zip(packing.steps.iter().skip(first)) {
+        *scale = s.splat(1.0 / step);
+    }
+    let (low, high) = (s.splat(limits.0), s.splat(limits.1));
+    // SAFETY: the channels of `from` exist with a vector more, and a channel of operands is behind `to`, by the contract above; a
+    // channel's positions are whole cache lines, and the places that `moves` names are of the grid that it leads to.
     unsafe {
-        let limits = packing.limits;
-        let mut scales = [S::splat(1.0); 4];
-        for (scale, step) in scales.iter_mut().zip(packing.steps.iter().skip(first)) {
-            *scale = S::splat(1.0 / step);
-        }
-        let (low, high) = (S::splat(limits.0), S::splat(limits.1));
         for at in (0..from.positions).step_by(S::LANES) {
-            let mut channels = [S::splat(0.0); 4];
+            let mut channels = [s.splat(0.0); 4];
             for (c, channel) in channels.iter_mut().enumerate().take(from.count) {
-                *channel = S::load(from.start.add(c * from.stride + at));
+                *channel = s.load(from.start.add(c * from.stride + at));
                 if packing.format.whole() {
-                    *channel = S::min(S::max(S::mul(scales[c], *channel), low), high);
+                    *channel = s.min(s.max(s.mul(scales[c], *channel), low), high);
                 }
             }
-            let element = packing.format.packed::<S>(channels);
-            match moves {
-                None => S::store(to.add(at), element),
-                Some(moves) => moves.store::<S>(to, at / S::LANES, element),
+            let element = packing.format.packed(s, channels);
+            let Some(moves) = moves else {
+                s.store(to.add(at), element);
+                continue;
+            };
+            for piece in &moves.pieces[at / S::LANES] {
+                s.store_masked(to.add(piece.place), piece.there, piece.of(s, element));
             }
         }
         if let Some(moves) = moves {
-            moves.outside.clear::<S>(to, 0..1);
+            moves.outside.clear(s, to, 0..1);
         }
     }
 }

@@ -53,32 +53,34 @@ impl Nearest {
     /// `y = sum + upsampled small`, or its ReLU, for one channel; a null `sum` stands for zeros.
     ///
     /// # Safety
-    /// The pointers are to a channel of their grids; nobody else writes `y`; the CPU has the unit.
+    /// The pointers are to a channel of their grids; nobody else writes `y`; `S` has the lanes that the table was made for.
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         small: *const f32,
         sum: *const f32,
         y: *mut f32,
         relu: bool,
     ) {
-        // SAFETY: the CPU has the unit.
-        let zero = unsafe { S::splat(0.0) };
+        let zero = s.splat(0.0);
         for Source { index, phases } in &self.sources {
             for tile in (0..self.phase).step_by(S::LANES) {
-                // SAFETY: the caller's; every index is a place of the small map, and a phase is whole vectors.
+                // SAFETY: every index is a place of the small map's grid; a phase is whole vectors, so that each lies in the index, which has
+                // an element a place, in the masks, one a vector of the large grid, and in the channels, which are there by the contract
+                // above.
                 unsafe {
-                    let pixels = S::gather(small, index.as_ptr().add(tile));
+                    let pixels = s.gather(small, index.as_ptr().add(tile));
                     for phase in phases {
                         let at = phase * self.phase + tile;
-                        let mut v = S::keep(*self.inside.get_unchecked(at / S::LANES), pixels);
+                        let mut v = s.keep(*self.inside.get_unchecked(at / S::LANES), pixels);
                         if !sum.is_null() {
-                            v = S::add(v, S::load(sum.add(at)));
+                            v = s.add(v, s.load(sum.add(at)));
                         }
                         if relu {
-                            v = S::max(v, zero);
+                            v = s.max(v, zero);
                         }
-                        S::store(y.add(at), v);
+                        s.store(y.add(at), v);
                     }
                 }
             }

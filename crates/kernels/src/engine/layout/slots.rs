@@ -101,36 +101,36 @@ impl Slots {
         self.list.iter().map(stores).sum()
     }
 
-    /// Copies what the slots `start..start + count` need of one channel to `to`, `[tap][slot][lane]`, for lanes and
+    /// Copies what some slots need of one channel to `to`, `[tap][slot][lane]`, for lanes and
     /// slots `step` apart.
     ///
     /// # Safety
-    /// `channel` points to a channel of the input's grid, `to` to as much as is written and a vector more; the CPU has
-    /// the unit.
+    /// `channel` points to a channel of the input's grid, `to` to as much as is written and a vector more; the slots exist.
     #[inline(always)]
     pub(in crate::engine) unsafe fn gather<S: Simd>(
         &self,
+        s: S,
         channel: *const f32,
-        (start, count): (usize, usize),
+        slots: Range<usize>,
         to: *mut f32,
         step: usize,
     ) {
-        for tap in 0..self.taps {
-            for i in 0..count {
-                // SAFETY: the caller's; a masked lane is not touched.
-                unsafe {
+        let (start, count) = (slots.start, slots.len());
+        // SAFETY: there are `taps` loads for each slot, and the slots exist by the contract above. A mask has the lanes whose pixel
+        // lies in the channel, and no other is touched. What is stored lies before the end of what `to` has room for: a vector at
+        // the last slot of the last tap is the vector more.
+        unsafe {
+            for tap in 0..self.taps {
+                for i in 0..count {
                     let Load { offset, mask } = *self.loads.get_unchecked((start + i) * self.taps + tap);
-                    let pixels = S::load_masked(channel.wrapping_offset(offset), mask);
-                    S::store(to.add((tap * count + i) * step), pixels);
+                    let pixels = s.load_masked(channel.wrapping_offset(offset), mask);
+                    s.store(to.add((tap * count + i) * step), pixels);
                 }
             }
-        }
-        for (i, slot) in self.list[start..start + count].iter().enumerate() {
-            for (tap, Load { offset, mask }) in &slot.more {
-                // SAFETY: as above; a run's lanes are stored, and no others.
-                unsafe {
-                    let pixels = S::load_masked(channel.wrapping_offset(*offset), *mask);
-                    S::store_masked(to.add((tap * count + i) * step), *mask, pixels);
+            for (i, slot) in self.list[slots].iter().enumerate() {
+                for (tap, Load { offset, mask }) in &slot.more {
+                    let pixels = s.load_masked(channel.wrapping_offset(*offset), *mask);
+                    s.store_masked(to.add((tap * count + i) * step), *mask, pixels);
                 }
             }
         }
@@ -222,15 +222,11 @@ impl Slot {
 
 impl Piece {
     /// The run's pixels of a slot's, first lanes first.
-    ///
-    /// # Safety
-    /// The CPU has the unit.
     #[inline(always)]
-    pub(in crate::engine) unsafe fn of<S: Simd>(&self, pixels: S::V) -> S::V {
+    pub(in crate::engine) fn of<S: Simd>(&self, s: S, pixels: S::V) -> S::V {
         match &self.pick {
             None => pixels,
-            // SAFETY: the CPU has the unit; there is an index for the widest vector.
-            Some(pick) => unsafe { S::permute(pixels, pick.as_ptr()) },
+            Some(pick) => s.permute(pixels, pick),
         }
     }
 }
@@ -261,13 +257,13 @@ impl Outside {
     /// Zeros for these channels.
     ///
     /// # Safety
-    /// `map` points to a map of the grid with the channels; the CPU has the unit.
+    /// `map` points to a map of the grid with the channels, which nobody else writes.
     #[inline(always)]
-    pub(in crate::engine) unsafe fn clear<S: Simd>(&self, map: *mut f32, channels: Range<usize>) {
+    pub(in crate::engine) unsafe fn clear<S: Simd>(&self, s: S, map: *mut f32, channels: Range<usize>) {
         for channel in channels {
             for (place, lanes) in &self.list {
-                // SAFETY: the caller's; the places are of the channel.
-                unsafe { S::store_masked(map.add(channel * self.stride + place), *lanes, S::splat(0.0)) };
+                // SAFETY: the map has the channel, by the contract above, and the channel the lanes at each place of the grid.
+                unsafe { s.store_masked(map.add(channel * self.stride + place), *lanes, s.splat(0.0)) };
             }
         }
     }

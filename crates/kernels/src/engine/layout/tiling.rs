@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::micro::gemm::SHAPES;
+use crate::engine::micro::gemm::REGISTER_TILES;
 use crate::engine::simd::isa::Target;
 
 /// One thread's part of an operation.
@@ -42,11 +42,11 @@ const REPEATED: f64 = 1.1;
 impl Tiling {
     /// The cut that takes the busiest thread the fewest instructions by an estimate.
     pub(in crate::engine) fn new(outputs: usize, vectors: usize, target: Target) -> Self {
-        let candidates = SHAPES.iter().flat_map(|(rows, wide, narrow)| {
-            let most = if target.isa.wide() { *wide } else { *narrow };
-            let blocks = outputs.div_ceil(*rows);
+        let candidates = REGISTER_TILES.iter().flat_map(|tile| {
+            let most = tile.vectors(target.isa.registers());
+            let blocks = outputs.div_ceil(tile.rows);
             [false, true].map(|by_blocks| Self {
-                rows: *rows,
+                rows: tile.rows,
                 most,
                 vectors,
                 blocks,
@@ -129,7 +129,7 @@ mod tests {
             let shares = [0, 1].map(|part| tiling.share(Part { index: part, of: 2 }).1.len() * tiling.rows);
             assert!(tiling.by_blocks, "{}: {tiling:?}", isa.name());
             assert_eq!(shares, [36, 36], "{}: {tiling:?}", isa.name());
-            if isa.wide() {
+            if isa.registers() == 32 {
                 assert_eq!(tiling.rows, 12, "{}", isa.name());
             }
         }

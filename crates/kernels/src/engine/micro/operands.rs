@@ -1,74 +1,64 @@
 //! How products of a format are made and summed.
 
-use crate::engine::simd::Simd;
+use crate::engine::simd::{Bf16, I16, Int8, Simd};
 
-/// A format's arithmetic.
-pub(in crate::engine) trait Operands: Copy + 'static {
+/// A format's arithmetic on a unit, which multiplies the format: its implementers are the proofs.
+pub(in crate::engine) trait Operands<S: Simd>: Copy {
     /// `sum` and the products of a weight, the same in all lanes, and inputs.
-    ///
-    /// # Safety
-    /// The CPU has the unit, and the unit multiplies the format.
-    unsafe fn multiply<S: Simd>(w: S::V, x: S::V, sum: S::V) -> S::V;
+    fn multiply(self, s: S, w: S::V, x: S::V, sum: S::V) -> S::V;
 
     /// A sum as f32.
-    ///
-    /// # Safety
-    /// The CPU has the unit.
+    fn sum(self, s: S, sum: S::V) -> S::V;
+}
+
+/// Numbers in f32, which every unit multiplies.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct F32;
+
+impl<S: Simd> Operands<S> for F32 {
     #[inline(always)]
-    unsafe fn sum<S: Simd>(sum: S::V) -> S::V {
+    fn multiply(self, s: S, w: S::V, x: S::V, sum: S::V) -> S::V {
+        s.fma(w, x, sum)
+    }
+
+    #[inline(always)]
+    fn sum(self, _: S, sum: S::V) -> S::V {
         sum
     }
 }
 
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct F32;
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct Bf16;
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct I16;
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct Int8;
-
-impl Operands for F32 {
+impl<S: Simd> Operands<S> for Bf16<S> {
     #[inline(always)]
-    unsafe fn multiply<S: Simd>(w: S::V, x: S::V, sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::fma(w, x, sum) }
+    fn multiply(self, s: S, w: S::V, x: S::V, sum: S::V) -> S::V {
+        s.dot_bf16(self, w, x, sum)
+    }
+
+    #[inline(always)]
+    fn sum(self, _: S, sum: S::V) -> S::V {
+        sum
     }
 }
 
-impl Operands for Bf16 {
+impl<S: Simd> Operands<S> for I16<S> {
     #[inline(always)]
-    unsafe fn multiply<S: Simd>(w: S::V, x: S::V, sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::dot_bf16(w, x, sum) }
+    fn multiply(self, s: S, w: S::V, x: S::V, sum: S::V) -> S::V {
+        s.dot_i16(self, w, x, sum)
+    }
+
+    #[inline(always)]
+    fn sum(self, s: S, sum: S::V) -> S::V {
+        s.to_f32(sum)
     }
 }
 
-impl Operands for I16 {
+impl<S: Simd> Operands<S> for Int8<S> {
     #[inline(always)]
-    unsafe fn multiply<S: Simd>(w: S::V, x: S::V, sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::dot_i16(w, x, sum) }
+    fn multiply(self, s: S, w: S::V, x: S::V, sum: S::V) -> S::V {
+        s.dot_u8(self, w, x, sum)
     }
 
     #[inline(always)]
-    unsafe fn sum<S: Simd>(sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::to_f32(sum) }
-    }
-}
-
-impl Operands for Int8 {
-    #[inline(always)]
-    unsafe fn multiply<S: Simd>(w: S::V, x: S::V, sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::dot_u8(w, x, sum) }
-    }
-
-    #[inline(always)]
-    unsafe fn sum<S: Simd>(sum: S::V) -> S::V {
-        // SAFETY: the caller's.
-        unsafe { S::to_f32(sum) }
+    fn sum(self, s: S, sum: S::V) -> S::V {
+        s.to_f32(sum)
     }
 }

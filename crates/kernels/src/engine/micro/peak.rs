@@ -1,12 +1,11 @@
 //! A loop that does nothing but multiply and add: the most that any kernel of a format could do.
 
 use std::hint::black_box;
-use std::marker::PhantomData;
 
-use crate::engine::micro::operands::{Bf16, F32, I16, Int8, Operands};
+use crate::engine::micro::operands::{F32, Operands};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::isa::{Isa, on};
-use crate::engine::simd::{MAX_LANES, Simd, Work};
+use crate::engine::simd::{Bf16, I16, Int8, MAX_LANES, Simd, Work, total};
 
 /// Vectors of inputs a round.
 const INPUTS: usize = 3;
@@ -14,37 +13,37 @@ const INPUTS: usize = 3;
 /// yet needs one, too. Sums are then enough not to wait for each other.
 const WEIGHTS: [usize; 2] = [6, 3];
 
+const fn weights(registers: usize) -> usize {
+    if registers == 32 { WEIGHTS[0] } else { WEIGHTS[1] }
+}
+
 /// Multiplies and adds for so many rounds, by the instruction that kernels of the format use; returns the
 /// multiply-accumulates done, or `None` where the unit does not multiply the format. Their number over the time that the
 /// call takes is the unit's peak on one thread.
 pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
-    isa.multiplies(format)?;
-    // SAFETY: the unit multiplies the format.
-    black_box(unsafe { spin(isa, format, rounds) });
-    let sums = INPUTS * WEIGHTS[usize::from(!isa.wide())];
+    black_box(spin(isa, format, rounds)?);
+    let sums = INPUTS * weights(isa.registers());
     Some((rounds * sums * isa.lanes() * format.channels()) as u64)
 }
 
 /// The sum of all lanes of all sums, which is the number of products, as far as f32 tells.
-///
-/// # Safety
-/// The unit multiplies the format.
-unsafe fn spin(isa: Isa, format: Format, rounds: usize) -> f32 {
-    // SAFETY: an `Isa` is the proof that the CPU has the unit; the rest is the caller's.
-    unsafe {
-        match format {
-            Format::F32 | Format::F16 => on!(isa, Spin::<F32>::new(format, rounds)),
-            Format::Bf16 => on!(isa, Spin::<Bf16>::new(format, rounds)),
-            Format::I16 => on!(isa, Spin::<I16>::new(format, rounds)),
-            Format::Int8 => on!(isa, Spin::<Int8>::new(format, rounds)),
-        }
-    }
+fn spin(isa: Isa, format: Format, rounds: usize) -> Option<f32> {
+    on!(isa, s => of_unit(s, format, rounds))
+}
+
+fn of_unit<S: Simd>(s: S, format: Format, rounds: usize) -> Option<f32> {
+    Some(match format {
+        Format::F32 | Format::F16 => s.call(Spin::new(F32, format, rounds)),
+        Format::Bf16 => s.call(Spin::new(Bf16::found(s)?, format, rounds)),
+        Format::I16 => s.call(Spin::new(I16::found(s)?, format, rounds)),
+        Format::Int8 => s.call(Spin::new(Int8::found(s)?, format, rounds)),
+    })
 }
 
 struct Spin<O> {
     rounds: usize,
     ones: Ones,
-    operands: PhantomData<O>,
+    operands: O,
 }
 
 /// A vector of ones in a cache line of its own.
@@ -53,44 +52,38 @@ struct Spin<O> {
 struct Ones([f32; MAX_LANES]);
 
 impl<O> Spin<O> {
-    fn new(format: Format, rounds: usize) -> Self {
+    fn new(operands: O, format: Format, rounds: usize) -> Self {
         Self {
             rounds,
             ones: Ones([format.element([1.0; 4]); MAX_LANES]),
-            operands: PhantomData,
+            operands,
         }
     }
 }
 
-impl<S: Simd, O: Operands> Work<S> for Spin<O> {
+impl<S: Simd, O: Operands<S>> Work<S> for Spin<O> {
     type Output = f32;
 
     #[inline(always)]
-    unsafe fn run(self) -> f32 {
-        let weights = WEIGHTS[usize::from(!S::WIDE)];
+    fn run(self, s: S) -> f32 {
         let rows = [self.ones; INPUTS + WEIGHTS[0]];
-        // SAFETY: the caller's: the CPU has the unit, which multiplies the format; there is room for the widest vector.
-        unsafe {
-            let mut sums = [[S::splat(0.0); INPUTS]; WEIGHTS[0]];
-            for _ in 0..self.rounds {
-                // From memory that the compiler cannot know, or it would take products out of the loop.
-                let rows = black_box(&rows);
-                let x: [S::V; INPUTS] = std::array::from_fn(|i| S::load(rows[i].0.as_ptr()));
-                for i in 0..weights {
-                    let w = S::load(rows[INPUTS + i].0.as_ptr());
-                    for j in 0..INPUTS {
-                        sums[i][j] = O::multiply::<S>(w, x[j], sums[i][j]);
-                    }
+        let mut sums = [[s.splat(0.0); INPUTS]; WEIGHTS[0]];
+        for _ in 0..self.rounds {
+            // From memory that the compiler cannot know, or it would take products out of the loop.
+            let rows = black_box(&rows);
+            let x: [S::V; INPUTS] = std::array::from_fn(|i| s.from_array(&rows[i].0));
+            for i in 0..weights(S::REGISTERS) {
+                let w = s.from_array(&rows[INPUTS + i].0);
+                for j in 0..INPUTS {
+                    sums[i][j] = self.operands.multiply(s, w, x[j], sums[i][j]);
                 }
             }
-            let mut total = S::splat(0.0);
-            for sum in sums.as_flattened() {
-                total = S::add(total, O::sum::<S>(*sum));
-            }
-            let mut lanes = [0.0; MAX_LANES];
-            S::store(lanes.as_mut_ptr(), total);
-            lanes.iter().sum()
         }
+        let mut sum = s.splat(0.0);
+        for other in sums.as_flattened() {
+            sum = s.add(sum, self.operands.sum(s, *other));
+        }
+        total(s, sum)
     }
 }
 
@@ -109,7 +102,7 @@ mod tests {
                 let sums = macs.map(|macs| (macs % (5 * vector), macs / (5 * vector)));
                 let expected = isa
                     .multiplies(format)
-                    .map(|_| (0, if isa.wide() { 18 } else { 9 }));
+                    .map(|_| (0, if isa.registers() == 32 { 18 } else { 9 }));
                 assert_eq!(sums, expected, "{format} on {}", isa.name());
             }
         }
@@ -120,9 +113,8 @@ mod tests {
         for isa in Isa::available() {
             for format in FORMATS {
                 if let Some(macs) = peak_macs(isa, format, 7) {
-                    // SAFETY: the unit multiplies the format.
-                    let sum = unsafe { spin(isa, format, 7) };
-                    assert_eq!(sum, macs as f32, "{format} on {}", isa.name());
+                    let sum = spin(isa, format, 7);
+                    assert_eq!(sum, Some(macs as f32), "{format} on {}", isa.name());
                 }
             }
         }

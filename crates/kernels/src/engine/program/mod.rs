@@ -133,23 +133,18 @@ impl Program {
             results: results.as_mut_ptr(),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
-            // SAFETY: the memory holds `threads` scratch areas behind the values.
-            let scratch = unsafe { context.memory.add(values + part * self.scratch) };
+            let scratch = context.memory.wrapping_add(values + part * self.scratch);
             let _guard = barrier.map(Barrier::guard);
             for (index, step) in self.steps.iter().enumerate() {
-                let work = Share {
-                    step,
-                    context,
-                    part: Part {
-                        index: part,
-                        of: self.threads,
-                    },
-                    scratch,
+                let own = Part {
+                    index: part,
+                    of: self.threads,
                 };
-                // SAFETY: the builder has checked each operation, made the memory as long as they need and prepared them for this
-                // unit alone; the lengths are checked above, each thread has its own part and scratch memory, and the barrier keeps steps
-                // apart. An `Isa` is the proof that the CPU has the unit.
-                unsafe { on!(self.isa, work) };
+                // SAFETY: the builder has checked each operation, made the memory as long as they need, scratch areas of all threads
+                // included, and prepared them for this unit alone; the lengths are checked above, each thread has its own part and scratch
+                // memory, and the barrier keeps steps apart.
+                let share = unsafe { Share::new(step, context, own, scratch) };
+                on!(self.isa, s => s.call(share));
                 if let Some(barrier) = barrier {
                     barrier.wait();
                 }
@@ -188,14 +183,14 @@ impl Between {
         values.resize(map.channels * n * h * w, 0.0);
         for channel in 0..map.channels {
             map.exchange(channel, |at, image| {
-                // SAFETY: the caller's.
+                // SAFETY: `at` is an element of the map, which lies in the memory by the contract above.
                 values[image] = unsafe { *self.0.add(at) };
             });
         }
     }
 }
 
-/// One thread's part of a step.
+/// One thread's part of a step, for which somebody holds to the contract of [`Step::run`].
 struct Share<'a> {
     step: &'a Step,
     context: Context,
@@ -203,12 +198,25 @@ struct Share<'a> {
     scratch: *mut f32,
 }
 
+impl<'a> Share<'a> {
+    /// # Safety
+    /// The contract of [`Step::run`], until the share has run, on the unit that the step was prepared for.
+    unsafe fn new(step: &'a Step, context: Context, part: Part, scratch: *mut f32) -> Self {
+        Self {
+            step,
+            context,
+            part,
+            scratch,
+        }
+    }
+}
+
 impl<S: Simd> Work<S> for Share<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
-        // SAFETY: whoever makes a share holds to the contract of `Step::run`.
-        unsafe { self.step.run::<S>(self.context, self.part, self.scratch) }
+    fn run(self, s: S) {
+        // SAFETY: whoever made the share holds to the contract of `Step::run`.
+        unsafe { self.step.run(s, self.context, self.part, self.scratch) }
     }
 }

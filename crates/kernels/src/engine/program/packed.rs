@@ -17,7 +17,7 @@ pub(in crate::engine) struct Packed {
 
 // SAFETY: the place is in a store that the program keeps as long as its steps, and is not written again.
 unsafe impl Send for Packed {}
-// SAFETY: as above.
+// SAFETY: as for `Send`: what has settled is only read.
 unsafe impl Sync for Packed {}
 
 impl Packed {
@@ -62,10 +62,11 @@ impl Stored {
     /// The elements from `at` on as products take them: as they lie, or `count` of them widened into `room`.
     ///
     /// # Safety
-    /// There are `count` of them, and [`Stored::room`] in `room`; the CPU has the unit.
+    /// There are `count` of them, in f16 with a vector more behind them as [`halves`] adds it; `room` has [`Stored::room`].
     #[inline(always)]
     pub(in crate::engine) unsafe fn from<S: Simd>(
         self,
+        s: S,
         at: usize,
         count: usize,
         room: *mut f32,
@@ -77,11 +78,9 @@ impl Stored {
         let halves = self.start.cast::<u16>().wrapping_add(at);
         let mut i = 0;
         while i < count {
-            // SAFETY: the caller's; a vector more is there to read and to write.
-            unsafe {
-                S::prefetch(halves.wrapping_add(i + AHEAD).cast());
-                S::store(room.add(i), S::widen(halves.add(i)));
-            }
+            s.prefetch(halves.wrapping_add(i + HALVES_PREFETCH).cast());
+            // SAFETY: `i` is below `count`, and a vector more than `count` is there to read and to write, by the contract above.
+            unsafe { s.store(room.add(i), s.widen(halves.add(i))) };
             i += S::LANES;
         }
         room
@@ -96,8 +95,8 @@ impl Stored {
     }
 }
 
-/// How far ahead of use f16 weights are asked for.
-const AHEAD: usize = 2048;
+/// How far ahead of use f16 weights are asked for, elements: twice the bytes of [`WEIGHTS_PREFETCH`](crate::engine::micro::gemm::WEIGHTS_PREFETCH).
+const HALVES_PREFETCH: usize = 2048;
 
 /// The weights of all steps in the order they are used, on few large pages: they stream through, and what is asked for
 /// ahead runs on into the next layer.

@@ -3,7 +3,7 @@
 use super::op::Op;
 use super::step::Step;
 use crate::engine::algo::conv::{Io, shifted};
-use crate::engine::algo::elementwise;
+use crate::engine::algo::elementwise::{self, Gates};
 use crate::engine::algo::pack::{self, Channels};
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::layout::tiling::Part;
@@ -27,10 +27,10 @@ impl Step {
     ///
     /// # Safety
     /// The context's memory, images and results are as long as the step was checked for; `scratch` is this thread's
-    /// and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; the CPU
-    /// has the unit of `S`, which is that of the target that the step was prepared for.
+    /// and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; `S` is the unit of
+    /// the target that the step was prepared for.
     #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&self, context: Context, part: Part, scratch: *mut f32) {
+    pub(super) unsafe fn run<S: Simd>(&self, s: S, context: Context, part: Part, scratch: *mut f32) {
         // SAFETY: `Op::check` accepted the operation: all of its maps and rows lie in the memory, have the sizes and parameters that
         // belong together, and its output lies over nothing that another part still reads. Loads and stores go through images
         // and results as long as `Step::lengths` says. The rest is the contract above.
@@ -71,7 +71,7 @@ impl Step {
                         residual: or_null(sum),
                         weights: conv.weights(),
                     };
-                    conv.run::<S>(io, *relu, part, scratch);
+                    conv.run(s, io, *relu, part, scratch);
                 }
                 Op::Pack {
                     packing,
@@ -89,7 +89,7 @@ impl Step {
                             positions: from.grid.positions(),
                         };
                         let to = at(to).add(element * to.grid.stride());
-                        pack::pack::<S>(packing, first, channels, to, pack.as_ref());
+                        pack::pack(s, packing, first, channels, to, pack.as_ref());
                     }
                 }
                 Op::Upsample {
@@ -104,21 +104,21 @@ impl Step {
                         let offset = channel * to.grid.stride();
                         let small = at(from).add(channel * from.grid.stride());
                         let sum = shifted(or_null(sum), offset);
-                        table.run::<S>(small, sum, at(to).add(offset), *relu);
+                        table.run(s, small, sum, at(to).add(offset), *relu);
                     }
                 }
                 Op::Add { a, sum, relu, to } => {
                     for channel in part.range(to.channels) {
                         let offset = channel * to.grid.stride();
                         let (a, b) = (at(a).add(offset), shifted(or_null(sum), offset));
-                        elementwise::add::<S>(a, b, at(to).add(offset), to.grid.positions(), *relu);
+                        elementwise::add(s, a, b, at(to).add(offset), to.grid.positions(), *relu);
                     }
                 }
                 Op::Pool { from, to } => {
                     for channel in part.range(from.channels) {
                         for image in 0..to.n {
                             let x = at(from).add(channel * from.grid.stride());
-                            let mean = elementwise::mean::<S>(from.grid, x, image);
+                            let mean = elementwise::mean(s, from.grid, x, image);
                             *row(to).add(image * to.channels + channel) = mean;
                         }
                     }
@@ -128,7 +128,7 @@ impl Step {
                     activation,
                     from,
                     to,
-                } => linear.run::<S>((*from, row(from)), (*to, row(to)), *activation, part),
+                } => linear.run(s, (*from, row(from)), (*to, row(to)), *activation, part),
                 Op::Gate {
                     from,
                     gate,
@@ -138,9 +138,12 @@ impl Step {
                 } => {
                     for channel in part.range(to.channels) {
                         let offset = channel * to.grid.stride();
-                        let gates = (row(gate).add(channel).cast_const(), gate.channels);
+                        let gates = Gates {
+                            start: row(gate).add(channel),
+                            stride: gate.channels,
+                        };
                         let (x, sum) = (at(from).add(offset), shifted(or_null(sum), offset));
-                        elementwise::gated::<S>(to.grid, x, gates, sum, at(to).add(offset), *relu);
+                        elementwise::gated(s, to.grid, x, gates, sum, at(to).add(offset), *relu);
                     }
                 }
             }

@@ -26,9 +26,9 @@ pub enum Format {
 pub struct Packing {
     /// The operands' format.
     pub format: Format,
-    /// What a difference of one in a whole number stands for, in each channel; none for formats with a point of their own.
+    /// The scale of each channel: the value of 1 in its whole numbers. Empty for formats with a point of their own.
     pub steps: Arc<[f32]>,
-    /// The least and the largest whole number; others are cut to them. They mean nothing for other formats.
+    /// The least and the largest whole number; others saturate at them. They mean nothing for other formats.
     pub limits: (f32, f32),
 }
 
@@ -108,19 +108,13 @@ impl Format {
     }
 
     /// Vectors of inputs as operands; those past [`Format::channels`] do not count.
-    ///
-    /// # Safety
-    /// The CPU has the unit.
     #[inline(always)]
-    pub(in crate::engine) unsafe fn packed<S: Simd>(self, v: [S::V; 4]) -> S::V {
-        // SAFETY: the caller has the unit; these work on registers alone.
-        unsafe {
-            match self {
-                Self::F32 | Self::F16 => v[0],
-                Self::Bf16 => S::pairs_bf16(v[0], v[1]),
-                Self::I16 => S::pairs(v[0], v[1]),
-                Self::Int8 => S::quads(v),
-            }
+    pub(in crate::engine) fn packed<S: Simd>(self, s: S, v: [S::V; 4]) -> S::V {
+        match self {
+            Self::F32 | Self::F16 => v[0],
+            Self::Bf16 => s.pairs_bf16(v[0], v[1]),
+            Self::I16 => s.pairs(v[0], v[1]),
+            Self::Int8 => s.quads(v),
         }
     }
 }
@@ -193,7 +187,7 @@ const LARGEST_EXPONENT: i32 = 14;
 pub(in crate::engine) struct Weights<'a> {
     /// In the order that is asked for.
     pub(in crate::engine) elements: Cow<'a, [f32]>,
-    /// What one stands for in a sum with whole inputs; none for formats without steps.
+    /// Each output's scale: the value of 1 in its sum with whole inputs. Empty for formats without steps.
     pub(in crate::engine) scales: Vec<f32>,
     /// How much rounding the weights adds to each output where inputs are their means; none where that is not known.
     pub(in crate::engine) drift: Vec<f32>,

@@ -4,102 +4,61 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::avx2::transposed;
-use super::{MAX_LANES, Simd, Work};
+use super::isa::{Isa, Kind};
+use super::{Bf16, I16, Int8, MAX_LANES, Simd, Work};
 
-/// AVX-512F and BW; what multiplies packed operands, VNNI and BF16, is asked for in [`crate::engine::Isa::multiplies`].
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct Avx512;
+/// AVX-512F and BW; what multiplies packed operands, VNNI and BF16, has proofs of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::engine) struct Avx512(());
+
+type V = __m512;
+
+impl Avx512 {
+    /// Returns the unit if the CPU has it.
+    pub(in crate::engine) fn found() -> Option<Self> {
+        let found =
+            std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw");
+        found.then_some(Self(()))
+    }
+}
 
 impl Simd for Avx512 {
     const LANES: usize = 16;
-    const WIDE: bool = true;
-    type V = __m512;
+    const REGISTERS: usize = 32;
+    type V = V;
 
-    #[inline(always)]
-    unsafe fn call<W: Work<Self>>(work: W) -> W::Output {
-        #[target_feature(enable = "avx512f,avx512bw")]
-        #[inline(never)]
-        unsafe fn go<W: Work<Avx512>>(work: W) -> W::Output {
-            // SAFETY: the caller's.
-            unsafe { work.run() }
+    fn isa(self) -> Isa {
+        Isa(Kind::Avx512(self))
+    }
+    entered_with!("avx512f,avx512bw");
+    through_pointers! {
+        fn load(self, from: *const f32) -> V { _mm512_loadu_ps(from) }
+        fn load_masked(self, from: *const f32, mask: u32) -> V {
+            _mm512_maskz_loadu_ps(mask as __mmask16, from)
         }
-        // SAFETY: the caller's.
-        unsafe { go(work) }
+        fn store(self, to: *mut f32, v: V) { _mm512_storeu_ps(to, v) }
+        fn store_masked(self, to: *mut f32, mask: u32, v: V) {
+            _mm512_mask_storeu_ps(to, mask as __mmask16, v)
+        }
+        fn gather(self, from: *const f32, index: *const i32) -> V {
+            _mm512_i32gather_ps::<4>(_mm512_loadu_si512(index.cast()), from)
+        }
+        fn widen(self, from: *const u16) -> V { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_set1_ps(value) }
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { _mm512_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn load_masked(from: *const f32, mask: u32) -> Self::V {
-        // SAFETY: the caller's; masked lanes are not touched.
-        unsafe { _mm512_maskz_loadu_ps(mask as __mmask16, from) }
-    }
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: Self::V) {
-        // SAFETY: the caller's.
-        unsafe { _mm512_storeu_ps(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn store_masked(to: *mut f32, mask: u32, v: Self::V) {
-        // SAFETY: the caller's; masked lanes are not touched.
-        unsafe { _mm512_mask_storeu_ps(to, mask as __mmask16, v) }
-    }
-    #[inline(always)]
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
-    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_max_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_min_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn keep(mask: u32, v: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_maskz_mov_ps(mask as __mmask16, v) }
-    }
-    #[inline(always)]
-    unsafe fn gather(from: *const f32, index: *const i32) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_si512(index.cast()), from) }
-    }
-    #[inline(always)]
-    unsafe fn permute(v: Self::V, index: *const i32) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { _mm512_permutexvar_ps(_mm512_loadu_si512(index.cast()), v) }
-    }
-    #[inline(always)]
-    unsafe fn columns(rows: [Self::V; 8]) -> [Self::V; MAX_LANES] {
-        // SAFETY: the CPU has the unit, and with it AVX.
-        unsafe {
+    on_registers! {
+        fn prefetch(self, from: *const f32) { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        fn splat(self, value: f32) -> V { _mm512_set1_ps(value) }
+        fn add(self, a: V, b: V) -> V { _mm512_add_ps(a, b) }
+        fn sub(self, a: V, b: V) -> V { _mm512_sub_ps(a, b) }
+        fn mul(self, a: V, b: V) -> V { _mm512_mul_ps(a, b) }
+        fn fma(self, a: V, b: V, c: V) -> V { _mm512_fmadd_ps(a, b, c) }
+        fn max(self, a: V, b: V) -> V { _mm512_max_ps(a, b) }
+        fn min(self, a: V, b: V) -> V { _mm512_min_ps(a, b) }
+        fn keep(self, mask: u32, v: V) -> V { _mm512_maskz_mov_ps(mask as __mmask16, v) }
+        fn permute(self, v: V, index: &[i32; MAX_LANES]) -> V {
+            _mm512_permutexvar_ps(_mm512_loadu_si512(index.as_ptr().cast()), v)
+        }
+        fn columns(self, rows: [V; 8]) -> [V; MAX_LANES] {
             let mut halves = [[_mm256_setzero_ps(); 8]; 2];
             for r in 0..8 {
                 halves[0][r] = _mm512_castps512_ps256(rows[r]);
@@ -115,117 +74,65 @@ impl Simd for Avx512 {
             }
             columns
         }
-    }
-    #[inline(always)]
-    unsafe fn widen(from: *const u16) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
-    }
-    #[inline(always)]
-    unsafe fn prefetch(from: *const f32) {
-        // SAFETY: a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn pairs(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe {
+        fn pairs(self, a: V, b: V) -> V {
             let order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
             let both = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
             let both = _mm512_shuffle_epi8(both, _mm512_broadcast_i32x4(order));
             _mm512_castsi512_ps(both)
         }
-    }
-    #[inline(always)]
-    unsafe fn quads([a, b, c, d]: [Self::V; 4]) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe {
+        fn quads(self, v: [V; 4]) -> V {
+            let [a, b, c, d] = v;
             let order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             let low = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
             let high = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
             let all = _mm512_shuffle_epi8(_mm512_packus_epi16(low, high), _mm512_broadcast_i32x4(order));
             _mm512_castsi512_ps(all)
         }
-    }
-    #[inline(always)]
-    unsafe fn pairs_bf16(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe {
+        fn pairs_bf16(self, a: V, b: V) -> V {
             let low = _mm512_srli_epi32::<16>(rounded_to_bf16(a));
             _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, rounded_to_bf16(b)))
         }
-    }
-    #[inline(always)]
-    unsafe fn dot_i16(w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { vpdpwssd(sum, w, x) }
-    }
-    #[inline(always)]
-    unsafe fn dot_u8(w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { vpdpbusd(sum, x, w) }
-    }
-    #[inline(always)]
-    unsafe fn dot_bf16(w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
-        // SAFETY: the caller's.
-        unsafe { vdpbf16ps(sum, w, x) }
-    }
-    #[inline(always)]
-    unsafe fn to_f32(v: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_cvtepi32_ps(_mm512_castps_si512(v)) }
-    }
-    #[inline(always)]
-    unsafe fn add_i16(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_castsi512_ps(_mm512_adds_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
-    }
-    #[inline(always)]
-    unsafe fn sub_i16(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_castsi512_ps(_mm512_subs_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
-    }
-    #[inline(always)]
-    unsafe fn shift_i16<const N: u32>(v: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_castsi512_ps(_mm512_slli_epi16::<N>(_mm512_castps_si512(v))) }
-    }
-    #[inline(always)]
-    unsafe fn interleave(a: Self::V, b: Self::V) -> [Self::V; 2] {
-        // SAFETY: the CPU has the unit.
-        unsafe {
+        fn dot_i16(self, _proof: I16<Self>, w: V, x: V, sum: V) -> V { vpdpwssd(sum, w, x) }
+        fn dot_u8(self, _proof: Int8<Self>, w: V, x: V, sum: V) -> V { vpdpbusd(sum, x, w) }
+        fn dot_bf16(self, _proof: Bf16<Self>, w: V, x: V, sum: V) -> V { vdpbf16ps(sum, w, x) }
+        fn to_f32(self, v: V) -> V { _mm512_cvtepi32_ps(_mm512_castps_si512(v)) }
+        fn add_i16(self, a: V, b: V) -> V {
+            _mm512_castsi512_ps(_mm512_adds_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
+        fn sub_i16(self, a: V, b: V) -> V {
+            _mm512_castsi512_ps(_mm512_subs_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
+        fn shift_i16<const N: u32>(self, v: V) -> V {
+            _mm512_castsi512_ps(_mm512_slli_epi16::<N>(_mm512_castps_si512(v)))
+        }
+        fn interleave(self, a: V, b: V) -> [V; 2] {
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
             [
                 _mm512_castsi512_ps(_mm512_unpacklo_epi16(a, b)),
                 _mm512_castsi512_ps(_mm512_unpackhi_epi16(a, b)),
             ]
         }
-    }
-    #[inline(always)]
-    unsafe fn narrow<const N: u32>(v: [Self::V; 2]) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe {
+        fn narrow<const N: u32>(self, v: [V; 2]) -> V {
             let low = _mm512_srai_epi32::<N>(_mm512_castps_si512(v[0]));
             let high = _mm512_srai_epi32::<N>(_mm512_castps_si512(v[1]));
             _mm512_castsi512_ps(_mm512_packs_epi32(low, high))
         }
-    }
-    #[inline(always)]
-    unsafe fn add_i32(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
-    }
-    #[inline(always)]
-    unsafe fn sub_i32(a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the CPU has the unit.
-        unsafe { _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+        fn add_i32(self, a: V, b: V) -> V {
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
+        fn sub_i32(self, a: V, b: V) -> V {
+            _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
     }
 }
 
 /// Numbers whose upper halves are the nearest bf16.
+///
+/// # Safety
+/// The CPU has AVX-512F.
 #[inline(always)]
 unsafe fn rounded_to_bf16(v: __m512) -> __m512i {
-    // SAFETY: the caller's: the CPU has AVX-512F.
+    // SAFETY: the CPU has AVX-512F by the contract above; these work on registers alone.
     unsafe {
         let bits = _mm512_castps_si512(v);
         let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -237,11 +144,11 @@ unsafe fn rounded_to_bf16(v: __m512) -> __m512i {
 macro_rules! instruction {
     ($name:ident) => {
         /// # Safety
-        /// `Isa::multiplies` has found the instruction.
+        /// The CPU has the instruction, of which a multiplier is the proof.
         #[inline]
         #[target_feature(enable = "avx512f")]
         unsafe fn $name(mut sum: __m512, a: __m512, b: __m512) -> __m512 {
-            // SAFETY: the caller's; it works on registers alone.
+            // SAFETY: the CPU has the instruction by the contract above; it works on registers alone.
             unsafe {
                 asm!(
                     concat!(stringify!($name), " {}, {}, {}"),

@@ -1,33 +1,38 @@
 //! Which vector unit runs the kernels.
 
+#[cfg(target_arch = "aarch64")]
+use super::arm::Neon;
+use super::{Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
 use crate::engine::quant::format::Format;
 
-/// A vector unit that this CPU was found to have: holding one is the proof.
+/// A vector unit that this CPU was found to have: it holds the unit's token, which is the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Isa(pub(in crate::engine) Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::engine) enum Kind {
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Avx2),
     #[cfg(target_arch = "aarch64")]
-    Neon,
-    Portable,
+    Neon(Neon),
+    Portable(Portable),
 }
 
-/// Runs work, a [`Work`](super::Work) of every [`Simd`](super::Simd), on the unit of an [`Isa`].
+/// Evaluates an expression for the token of an [`Isa`], a [`Simd`] that the expression is generic over.
 macro_rules! on {
-    ($isa:expr, $work:expr) => {
+    ($isa:expr, $s:ident => $body:expr) => {
         match $isa.0 {
             #[cfg(target_arch = "x86_64")]
-            $crate::engine::simd::isa::Kind::Avx512 => $crate::engine::simd::Avx512::call($work),
+            $crate::engine::simd::isa::Kind::Avx512($s) => $body,
             #[cfg(target_arch = "x86_64")]
-            $crate::engine::simd::isa::Kind::Avx2 => $crate::engine::simd::Avx2::call($work),
+            $crate::engine::simd::isa::Kind::Avx2($s) => $body,
             #[cfg(target_arch = "aarch64")]
-            $crate::engine::simd::isa::Kind::Neon => $crate::engine::simd::Neon::call($work),
-            $crate::engine::simd::isa::Kind::Portable => $crate::engine::simd::Portable::call($work),
+            $crate::engine::simd::isa::Kind::Neon($s) => $body,
+            $crate::engine::simd::isa::Kind::Portable($s) => $body,
         }
     };
 }
@@ -56,22 +61,13 @@ impl Isa {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if std::arch::is_x86_feature_detected!("avx512f")
-                && std::arch::is_x86_feature_detected!("avx512bw")
-            {
-                found.push(Self(Kind::Avx512));
-            }
-            if std::arch::is_x86_feature_detected!("avx2")
-                && std::arch::is_x86_feature_detected!("fma")
-                && std::arch::is_x86_feature_detected!("f16c")
-            {
-                found.push(Self(Kind::Avx2));
-            }
+            found.extend(Avx512::found().map(Kind::Avx512));
+            found.extend(Avx2::found().map(Kind::Avx2));
         }
         #[cfg(target_arch = "aarch64")]
-        found.push(Self(Kind::Neon));
-        found.push(Self(Kind::Portable));
-        found
+        found.push(Kind::Neon(Neon));
+        found.push(Kind::Portable(Portable));
+        found.into_iter().map(Self).collect()
     }
 
     /// The best unit of this CPU.
@@ -100,12 +96,12 @@ impl Isa {
     pub fn name(&self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => "avx512",
+            Kind::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => "avx2",
+            Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => "neon",
-            Kind::Portable => "portable",
+            Kind::Neon(_) => "neon",
+            Kind::Portable(_) => "portable",
         }
     }
 
@@ -113,7 +109,7 @@ impl Isa {
     pub fn multiplies(&self, format: Format) -> Option<&'static str> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => {
+            Kind::Avx512(_) => {
                 let vnni = std::arch::is_x86_feature_detected!("avx512vnni");
                 let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
                 match format {
@@ -125,7 +121,7 @@ impl Isa {
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => match format {
+            Kind::Avx2(_) => match format {
                 Format::F32 => Some("FMA vfmadd"),
                 Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
                 Format::Bf16 => None,
@@ -133,11 +129,11 @@ impl Isa {
                 Format::Int8 => Some("AVX2 vpmaddwd on bytes taken apart"),
             },
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => match format {
+            Kind::Neon(_) => match format {
                 Format::F32 => Some("fmla"),
                 Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
             },
-            Kind::Portable => match format {
+            Kind::Portable(_) => match format {
                 Format::F32 | Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
             },
         }
@@ -145,27 +141,17 @@ impl Isa {
 
     /// f32 numbers in a vector.
     pub fn lanes(&self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => 16,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => 8,
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon => 4,
-            Kind::Portable => 4,
+        fn of<S: Simd>(_: S) -> usize {
+            S::LANES
         }
+        on!(self, s => of(s))
     }
 
-    /// Whether the unit has 32 registers rather than 16.
-    pub(in crate::engine) fn wide(&self) -> bool {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => true,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => false,
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon => true,
-            Kind::Portable => false,
+    /// Vector registers: 32 or 16.
+    pub(in crate::engine) fn registers(&self) -> usize {
+        fn of<S: Simd>(_: S) -> usize {
+            S::REGISTERS
         }
+        on!(self, s => of(s))
     }
 }

@@ -59,6 +59,6 @@ pub(in crate::engine) fn upper([a, b]: [u32; 2]) -> u32 {
 }
 
 pub(in crate::engine) fn narrow<const N: u32>(v: [u32; 2]) -> u32 {
-    let cut = |x: u32| (x.cast_signed() >> N).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-    joined(v.map(cut))
+    let saturated = |x: u32| (x.cast_signed() >> N).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    joined(v.map(saturated))
 }

@@ -1,11 +1,11 @@
 //! Every unit's instructions on narrow operands against plain Rust.
 
-use super::{MAX_LANES, Simd, Work, lanes};
+use super::{I16, Int8, MAX_LANES, Simd, Work, lanes};
 use crate::engine::simd::isa::on;
 use crate::engine::{Format, Isa};
 
 /// One operation on three vectors of bits.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Operation {
     Pairs,
     Quads,
@@ -26,38 +26,49 @@ const ALL: [Operation; 11] = [
     Pairs, Quads, PairsBf16, DotI16, DotU8, ToF32, Add, Sub, Narrow, AddI32, SubI32,
 ];
 
+impl Operation {
+    /// The format of what it multiplies.
+    fn format(self) -> Format {
+        match self {
+            DotI16 => Format::I16,
+            DotU8 => Format::Int8,
+            Pairs | Quads | PairsBf16 | ToF32 | Add | Sub | Narrow | AddI32 | SubI32 => Format::F32,
+        }
+    }
+}
+
 struct On(Operation, [[u32; MAX_LANES]; 3]);
 
 impl<S: Simd> Work<S> for On {
-    type Output = Vec<u32>;
+    /// Nothing if the unit does not multiply the operands.
+    type Output = Option<Vec<u32>>;
 
     #[inline(always)]
-    unsafe fn run(self) -> Vec<u32> {
-        let mut out = [0.0_f32; MAX_LANES];
-        // SAFETY: the caller's; there is room for the widest vector.
-        unsafe {
-            let [a, b, c] = self.1.map(|v| S::load(v.map(f32::from_bits).as_ptr()));
-            let v = match self.0 {
-                Pairs => S::pairs(a, b),
-                Quads => S::quads([a, b, c, a]),
-                PairsBf16 => S::pairs_bf16(a, b),
-                DotI16 => S::dot_i16(a, b, c),
-                DotU8 => S::dot_u8(a, b, c),
-                ToF32 => S::to_f32(a),
-                Add => S::add_i16(a, b),
-                Sub => S::sub_i16(a, b),
-                // Interleaved, moved in the same way, and put back.
-                Narrow => {
-                    let [low, high] = S::interleave(a, b);
-                    S::narrow::<3>([S::add_i32(low, low), S::add_i32(high, high)])
-                }
-                AddI32 => S::add_i32(a, b),
-                SubI32 => S::sub_i32(a, b),
-            };
-            S::store(out.as_mut_ptr(), v);
-        }
-        out[..S::LANES].iter().map(|x| x.to_bits()).collect()
+    fn run(self, s: S) -> Option<Vec<u32>> {
+        let [a, b, c] = self.1.map(|v| s.from_array(&v.map(f32::from_bits)));
+        let v = match self.0 {
+            Pairs => s.pairs(a, b),
+            Quads => s.quads([a, b, c, a]),
+            PairsBf16 => s.pairs_bf16(a, b),
+            DotI16 => s.dot_i16(I16::found(s)?, a, b, c),
+            DotU8 => s.dot_u8(Int8::found(s)?, a, b, c),
+            ToF32 => s.to_f32(a),
+            Add => s.add_i16(a, b),
+            Sub => s.sub_i16(a, b),
+            // Interleaved, moved in the same way, and put back.
+            Narrow => {
+                let [low, high] = s.interleave(a, b);
+                s.narrow::<3>([s.add_i32(low, low), s.add_i32(high, high)])
+            }
+            AddI32 => s.add_i32(a, b),
+            SubI32 => s.sub_i32(a, b),
+        };
+        Some(bits_of(s, v))
     }
+}
+
+fn bits_of<S: Simd>(s: S, v: S::V) -> Vec<u32> {
+    s.to_array(v)[..S::LANES].iter().map(|x| x.to_bits()).collect()
 }
 
 fn expected(operation: Operation, [a, b, c]: [u32; 3]) -> u32 {
@@ -98,16 +109,14 @@ fn bits(operation: Operation, index: u32) -> u32 {
 #[test]
 fn instructions_do_what_plain_code_does() {
     for isa in Isa::available() {
-        let vnni = isa.multiplies(Format::I16).is_some();
         for operation in ALL {
-            if matches!(operation, DotI16 | DotU8) && !vnni {
-                continue;
-            }
             for round in 0..200 {
                 let lane = |v: u32, lane: usize| bits(operation, round * 64 + v * 16 + lane as u32);
                 let v = [0, 1, 2].map(|v| std::array::from_fn(|i| lane(v, i)));
-                // SAFETY: an `Isa` is the proof that the CPU has the unit.
-                let ours = unsafe { on!(isa, On(operation, v)) };
+                let Some(ours) = on!(isa, s => s.call(On(operation, v))) else {
+                    assert!(isa.multiplies(operation.format()).is_none(), "{operation:?}");
+                    continue;
+                };
                 for (i, ours) in ours.into_iter().enumerate() {
                     let theirs = expected(operation, v.map(|v| v[i]));
                     assert_eq!(ours, theirs, "{}, {:?}: lane {i}", isa.name(), v.map(|v| v[i]));
@@ -123,11 +132,10 @@ impl<S: Simd> Work<S> for Widened<'_> {
     type Output = Vec<u32>;
 
     #[inline(always)]
-    unsafe fn run(self) -> Vec<u32> {
-        let mut out = [0.0_f32; MAX_LANES];
-        // SAFETY: the caller's; there is room for the widest vector.
-        unsafe { S::store(out.as_mut_ptr(), S::widen(self.0.as_ptr())) };
-        out[..S::LANES].iter().map(|x| x.to_bits()).collect()
+    fn run(self, s: S) -> Vec<u32> {
+        // SAFETY: there are numbers for the widest vector.
+        let v = unsafe { s.widen(self.0.as_ptr()) };
+        bits_of(s, v)
     }
 }
 
@@ -136,8 +144,7 @@ fn every_f16_is_widened_exactly() {
     for isa in Isa::available() {
         for first in (0..=u16::MAX).step_by(isa.lanes()) {
             let bits: [u16; MAX_LANES] = std::array::from_fn(|i| first.wrapping_add(i as u16));
-            // SAFETY: an `Isa` is the proof that the CPU has the unit.
-            let ours = unsafe { on!(isa, Widened(&bits)) };
+            let ours = on!(isa, s => s.call(Widened(&bits)));
             for (ours, bits) in ours.into_iter().zip(bits) {
                 let theirs = half::f16::from_bits(bits);
                 let same = f32::from_bits(ours) == theirs.to_f32();

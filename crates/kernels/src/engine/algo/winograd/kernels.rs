@@ -24,7 +24,7 @@ impl<S: Simd, const N: usize> Work<S> for Transformed<'_, N> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run(self) {
+    fn run(self, _: S) {
         let Self(g, packing) = self;
         let (inputs, rows) = (packing.inputs, packing.rows);
         let block = N * N * inputs * rows;

@@ -15,14 +15,14 @@ use std::ops::Range;
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::tiling::{Part, Tiling};
-use crate::engine::micro::gemm::{self, Factors, Rows, Scaled};
+use crate::engine::micro::gemm::{self, Factors, Panel, Rows, Scaled, TileShape};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::{self, Format, Weights};
 use crate::engine::simd::Simd;
 use crate::engine::simd::isa::{Isa, Target, on};
 
 use kernels::{Packing, Transformed};
-use passes::{Backward, Forward};
+use passes::{Backward, Forward, Products};
 use stride1::Stride1;
 use stride2::Stride2;
 
@@ -58,9 +58,11 @@ trait Transform {
     /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
     ///
     /// # Safety
-    /// `channel` points to a channel of the input's grid, `to` to room for the elements; the CPU has the unit.
+    /// `channel` points to a channel of the input's grid, which has the vector, `to` to room for the elements; `S` is the unit that
+    /// the tiles were made for, which multiplies the format.
     unsafe fn forward<S: Simd>(
         &self,
+        s: S,
         format: Format,
         channel: *const f32,
         vector: usize,
@@ -68,18 +70,28 @@ trait Transform {
         plane: usize,
     );
 
-    /// Transforms back the tiles of vector `vector`, whose elements lie `step` apart, and stores them as a channel.
+    /// Transforms back the tiles of vector `vector` and stores them as a channel.
     ///
     /// # Safety
-    /// `io` points to maps of the grids, `from` to the elements; the CPU has the unit.
+    /// `io` points to maps of the grids, which and `epilogue` have the channel, and nobody else writes it; `from` has the elements;
+    /// `S` is the unit that the tiles were made for.
     unsafe fn backward<S: Simd>(
         &self,
-        from: (*const f32, usize),
+        s: S,
+        from: Elements,
         vector: usize,
         channel: usize,
         io: Io,
         epilogue: Epilogue,
     );
+}
+
+/// The elements of a vector of transformed tiles.
+#[derive(Clone, Copy)]
+struct Elements {
+    start: *const f32,
+    /// From one element's vector to the next.
+    step: usize,
 }
 
 /// For each vector the masks of all kinds.
@@ -157,13 +169,10 @@ impl Winograd {
             rows,
             out: &mut out,
         };
-        // SAFETY: an `Isa` is the proof that the CPU has the unit.
-        unsafe {
-            match &self.tiles {
-                Tiles::Two(_) => on!(self.isa, Transformed(&stride1::F2, packing)),
-                Tiles::Four(_) => on!(self.isa, Transformed(&stride1::F4, packing)),
-                Tiles::Stride2(_) => on!(self.isa, Transformed(&stride2::KERNEL, packing)),
-            }
+        match &self.tiles {
+            Tiles::Two(_) => on!(self.isa, s => s.call(Transformed(&stride1::F2, packing))),
+            Tiles::Four(_) => on!(self.isa, s => s.call(Transformed(&stride1::F4, packing))),
+            Tiles::Stride2(_) => on!(self.isa, s => s.call(Transformed(&stride2::KERNEL, packing))),
         }
         match self.format {
             Format::F32 => Weights {
@@ -193,7 +202,7 @@ impl Winograd {
                     let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
                     elements[input * rows + row] = self.format.element(steps);
                 }
-                scales.push(step * self.unit(index % self.elements()));
+                scales.push(step * self.scale(index % self.elements()));
             }
             out.extend(elements);
         }
@@ -204,10 +213,10 @@ impl Winograd {
         }
     }
 
-    /// What one stands for in an element of a transformed input.
-    fn unit(&self, element: usize) -> f32 {
+    /// The scale of an element of a transformed input.
+    fn scale(&self, element: usize) -> f32 {
         match &self.tiles {
-            Tiles::Four(_) if self.format.whole() => whole::unit(element),
+            Tiles::Four(_) if self.format.whole() => whole::scale(element),
             Tiles::Two(_) | Tiles::Four(_) | Tiles::Stride2(_) => 1.0,
         }
     }
@@ -215,7 +224,7 @@ impl Winograd {
     /// Elements of inputs whose products are summed before the sum is scaled.
     fn summed(&self) -> usize {
         match self.format {
-            Format::I16 => RUN,
+            Format::I16 => LONGEST_I16_SUM,
             Format::F16 => WIDENED.min(self.inputs),
             Format::F32 | Format::Bf16 | Format::Int8 => self.inputs,
         }
@@ -259,30 +268,35 @@ impl Winograd {
     /// Computes one part of the output.
     ///
     /// # Safety
-    /// `io` points to maps on the grids with the convolution's channels, `scratch` to as much as
-    /// [`Winograd::scratch`] says; nobody else writes these outputs or reads them; the CPU has the unit.
+    /// As for [`Kind::run`](crate::engine::algo::layer::Kind::run).
     #[inline(always)]
     pub(in crate::engine) unsafe fn run<S: Simd>(
         &self,
+        s: S,
         io: Io,
         epilogue: Epilogue,
         part: Part,
         scratch: *mut f32,
     ) {
         let share = self.tiling.share(part);
-        // SAFETY: the caller's.
+        // SAFETY: the contract of `go` is the one above; the tiles and the share are the convolution's own.
         unsafe {
             match &self.tiles {
-                Tiles::Two(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
-                Tiles::Four(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
-                Tiles::Stride2(tiles) => self.go::<S, _>(tiles, io, epilogue, share, scratch),
+                Tiles::Two(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
+                Tiles::Four(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
+                Tiles::Stride2(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
             }
         }
     }
 
+    /// Computes some vectors of tiles and blocks of channels.
+    ///
+    /// # Safety
+    /// As for [`Winograd::run`]; the tiles are the convolution's, and vectors and blocks those of one part.
     #[inline(always)]
     unsafe fn go<S: Simd, T: Transform>(
         &self,
+        s: S,
         tiles: &T,
         io: Io,
         epilogue: Epilogue,
@@ -296,40 +310,35 @@ impl Winograd {
             let nv = (vectors.end - start).div_ceil(count - part);
             let width = nv * S::LANES;
             let plane = self.plane(width);
-            // SAFETY: the caller's.
+            // SAFETY: maps, weights and epilogue are the layer's by the contract above, vectors and blocks are this part's alone.
+            // `Winograd::scratch` counts the transformed inputs, the products behind them and the room for weights behind those, for
+            // the most vectors that are held, which is how they are divided here.
             unsafe {
                 let products = scratch.add(T::ELEMENTS * plane);
                 let room = products.add(T::ELEMENTS * rows * width);
-                S::call(Forward {
-                    conv: self,
-                    tiles,
-                    input: io.input,
-                    vectors: start..start + nv,
-                    to: scratch,
-                });
+                s.call(Forward::new(self, tiles, io.input, start..start + nv, scratch));
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
                         let matrix = block * T::ELEMENTS + element;
-                        let to = products.add(element * rows * width);
-                        let b = (scratch.add(element * plane).cast_const(), width);
-                        let scales = epilogue.scales.wrapping_add(matrix * rows);
                         let kernels = Kernels {
                             all: io.weights,
                             matrix,
-                            scales,
+                            scales: epilogue.scales.wrapping_add(matrix * rows),
                             room,
                         };
-                        self.product::<S>(kernels, (rows, nv), b, to);
+                        let panel = Panel {
+                            start: scratch.add(element * plane),
+                            stride: width,
+                        };
+                        self.product(s, kernels, nv, panel, products.add(element * rows * width));
                     }
-                    S::call(Backward {
-                        tiles,
-                        from: products,
+                    let products = Products {
+                        start: products,
                         rows,
                         channels: block * rows..self.outputs.min((block + 1) * rows),
                         vectors: start..start + nv,
-                        io,
-                        epilogue: epilogue.scaled(),
-                    });
+                    };
+                    s.call(Backward::new(tiles, products, io, epilogue.scaled()));
                 }
             }
             start += nv;
@@ -337,49 +346,61 @@ impl Winograd {
     }
 
     /// The product of one element of the transform.
+    ///
+    /// # Safety
+    /// `kernels` are those of one of the layer's matrices, with their scales where the format has any, and with room for as many as
+    /// are summed; `panel` has a step of `vectors` vectors for each input, and `to` room for their sums with each row.
     #[inline(always)]
-    unsafe fn product<S: Simd>(
-        &self,
-        kernels: Kernels,
-        (rows, vectors): (usize, usize),
-        (b, width): (*const f32, usize),
-        to: *mut f32,
-    ) {
-        let factors = |at: usize, depth: usize| Factors {
-            format: self.format,
-            // SAFETY: the caller's.
-            a: unsafe {
-                let first = (kernels.matrix * self.inputs + at) * rows;
-                kernels.all.from::<S>(first, depth * rows, kernels.room)
-            },
-            b: (b.wrapping_add(at * width), width),
-            depth,
-            ahead: gemm::AHEAD,
-        };
+    unsafe fn product<S: Simd>(&self, s: S, kernels: Kernels, vectors: usize, panel: Panel, to: *mut f32) {
+        let rows = self.tiling.rows;
+        let shape = TileShape { rows, vectors };
         let sink = |more: bool| Rows {
             to,
-            stride: width,
+            stride: panel.stride,
             more,
         };
-        // SAFETY: the caller's.
+        // SAFETY: a matrix has `inputs` steps of `rows` kernels, of which these are some, and the rest is the contract above.
         unsafe {
             if self.format == Format::F32 {
-                return gemm::product::<S, _>((rows, vectors), factors(0, self.inputs), sink(false));
+                return gemm::product(
+                    s,
+                    shape,
+                    self.factors(s, kernels, panel, 0..self.inputs),
+                    sink(false),
+                );
             }
             for at in (0..self.inputs).step_by(self.summed()) {
                 let sink = Scaled {
                     rows: sink(at > 0),
                     scales: kernels.scales,
                 };
-                let depth = self.summed().min(self.inputs - at);
-                gemm::product::<S, _>((rows, vectors), factors(at, depth), sink);
+                let inputs = at..at + self.summed().min(self.inputs - at);
+                gemm::product(s, shape, self.factors(s, kernels, panel, inputs), sink);
             }
+        }
+    }
+
+    /// What is multiplied for some inputs.
+    ///
+    /// # Safety
+    /// The kernels of these inputs exist, and there is room for them.
+    #[inline(always)]
+    unsafe fn factors<S: Simd>(&self, s: S, kernels: Kernels, panel: Panel, inputs: Range<usize>) -> Factors {
+        let rows = self.tiling.rows;
+        let first = (kernels.matrix * self.inputs + inputs.start) * rows;
+        Factors {
+            format: self.format,
+            // SAFETY: the kernels exist, and there is room for them, by the contract above.
+            a: unsafe { kernels.all.from(s, first, inputs.len() * rows, kernels.room) },
+            b: panel.from(inputs.start),
+            depth: inputs.len(),
+            ahead: gemm::WEIGHTS_PREFETCH,
         }
     }
 }
 
 /// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
-const RUN: usize = 24;
+const LONGEST_I16_SUM: usize = 24;
 
 /// Elements of inputs whose f16 kernels are widened at a time: they and the inputs stay in the first cache.
 const WIDENED: usize = 96;
@@ -393,7 +414,7 @@ struct Kernels {
     all: Stored,
     /// Their place among all.
     matrix: usize,
-    /// What each row's sums are to be multiplied by.
+    /// The scales of the rows' sums.
     scales: *const f32,
     /// Room to widen them in.
     room: *mut f32,

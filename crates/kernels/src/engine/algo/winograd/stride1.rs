@@ -1,11 +1,11 @@
 //! Stride 1: F(2x2, 3x3) and F(4x4, 3x3) on grids whose tiles are as wide as the transform's output.
 
 use super::whole::{forward_again, forward_pairs};
-use super::{Transform, by_vector};
+use super::{Elements, Transform, by_vector};
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::{Grid, first};
 use crate::engine::quant::format::Format;
-use crate::engine::simd::Simd;
+use crate::engine::simd::{I16, Simd};
 
 /// `G` of F(2x2, 3x3).
 pub(in crate::engine) const F2: [[f64; 3]; 4] = [
@@ -70,100 +70,122 @@ impl<const M: usize> Stride1<M> {
     }
 
     /// Column `X` of the tiles' pixels after the first axis of the transform.
+    ///
+    /// # Safety
+    /// `from` points to the first pixels of a vector of tiles, whose neighbours are in `masks`.
     #[inline(always)]
     unsafe fn column<S: Simd, const WHOLE: bool, const X: usize>(
         &self,
+        s: S,
         from: *const f32,
         masks: &[u32; 9],
     ) -> [S::V; 6] {
-        // SAFETY: the caller's; a masked lane is not touched.
-        unsafe {
-            let mut d = [S::splat(0.0); 6];
-            if X >= side(M) {
-                return d;
-            }
-            let (_, dx) = place::<M>(X);
-            for y in 0..side(M) {
-                let (_, dy) = place::<M>(y);
-                let at = from.wrapping_offset(self.offsets[y][X]);
-                d[y] = match (dy, dx) {
-                    (0, 0) => S::load(at),
-                    _ => S::load_masked(at, masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
-                };
-            }
-            if WHOLE {
-                forward_pairs::<S, M>(d)
-            } else {
-                forward::<S, M>(d)
-            }
+        let mut d = [s.splat(0.0); 6];
+        if X >= side(M) {
+            return d;
+        }
+        let (_, dx) = place::<M>(X);
+        for y in 0..side(M) {
+            let (_, dy) = place::<M>(y);
+            let at = from.wrapping_offset(self.offsets[y][X]);
+            // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
+            // contract above; no other lane is touched.
+            d[y] = unsafe {
+                match (dy, dx) {
+                    (0, 0) => s.load(at),
+                    _ => s.load_masked(at, masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
+                }
+            };
+        }
+        if WHOLE {
+            forward_pairs::<S, M>(s, d)
+        } else {
+            forward::<S, M>(s, d)
         }
     }
 
     /// Transforms the tiles at `from`. All is written out: what a loop indexes lies in memory.
+    ///
+    /// # Safety
+    /// As for [`Stride1::column`]; each element has room for a vector; with `WHOLE` the unit multiplies i16.
     #[inline(always)]
     unsafe fn transform<S: Simd, const WHOLE: bool>(
         &self,
+        s: S,
         from: *const f32,
         masks: &[u32; 9],
-        to: (*mut f32, usize),
+        to: Room,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the contracts of columns and rows are the one above.
         unsafe {
             let half = [
-                self.column::<S, WHOLE, 0>(from, masks),
-                self.column::<S, WHOLE, 1>(from, masks),
-                self.column::<S, WHOLE, 2>(from, masks),
-                self.column::<S, WHOLE, 3>(from, masks),
-                self.column::<S, WHOLE, 4>(from, masks),
-                self.column::<S, WHOLE, 5>(from, masks),
+                self.column::<S, WHOLE, 0>(s, from, masks),
+                self.column::<S, WHOLE, 1>(s, from, masks),
+                self.column::<S, WHOLE, 2>(s, from, masks),
+                self.column::<S, WHOLE, 3>(s, from, masks),
+                self.column::<S, WHOLE, 4>(s, from, masks),
+                self.column::<S, WHOLE, 5>(s, from, masks),
             ];
-            transform_row::<S, WHOLE, M, 0>(&half, to);
-            transform_row::<S, WHOLE, M, 1>(&half, to);
-            transform_row::<S, WHOLE, M, 2>(&half, to);
-            transform_row::<S, WHOLE, M, 3>(&half, to);
+            transform_row::<S, WHOLE, M, 0>(s, &half, to);
+            transform_row::<S, WHOLE, M, 1>(s, &half, to);
+            transform_row::<S, WHOLE, M, 2>(s, &half, to);
+            transform_row::<S, WHOLE, M, 3>(s, &half, to);
             if M == 4 {
-                transform_row::<S, WHOLE, M, 4>(&half, to);
-                transform_row::<S, WHOLE, M, 5>(&half, to);
+                transform_row::<S, WHOLE, M, 4>(s, &half, to);
+                transform_row::<S, WHOLE, M, 5>(s, &half, to);
             }
         }
     }
 }
 
-/// Row `Y` through the second axis of the transform, each element `plane` from the one before.
+/// Room for the elements of a vector of transformed tiles.
+#[derive(Clone, Copy)]
+struct Room {
+    start: *mut f32,
+    /// From one element's vector to the next.
+    plane: usize,
+}
+
+/// Row `Y` through the second axis of the transform.
+///
+/// # Safety
+/// Each element has room for a vector; with `WHOLE` the unit multiplies i16.
 #[inline(always)]
 unsafe fn transform_row<S: Simd, const WHOLE: bool, const M: usize, const Y: usize>(
+    s: S,
     half: &[[S::V; 6]; 6],
-    (to, plane): (*mut f32, usize),
+    to: Room,
 ) {
     let row = [
         half[0][Y], half[1][Y], half[2][Y], half[3][Y], half[4][Y], half[5][Y],
     ];
-    // SAFETY: the caller's.
+    // SAFETY: with `WHOLE` the unit multiplies i16, and the elements of row `Y` have room, by the contract above.
     unsafe {
         let t = if WHOLE {
-            forward_again::<S, M, Y>(row)
+            forward_again::<S, M, Y>(s, I16::assumed(s), row)
         } else {
-            forward::<S, M>(row)
+            forward::<S, M>(s, row)
         };
         for x in 0..side(M) {
-            S::store(to.add((Y * side(M) + x) * plane), t[x]);
+            s.store(to.start.add((Y * side(M) + x) * to.plane), t[x]);
         }
     }
 }
 
-/// Column `X` of elements, each `step` from the one before, after the first axis of the way back.
+/// Column `X` of elements after the first axis of the way back.
+///
+/// # Safety
+/// `from` has the elements of tiles of `M x M` outputs.
 #[inline(always)]
-unsafe fn column_back<S: Simd, const M: usize, const X: usize>(from: *const f32, step: usize) -> [S::V; 4] {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut d = [S::splat(0.0); 6];
-        if X < side(M) {
-            for y in 0..side(M) {
-                d[y] = S::load(from.add((y * side(M) + X) * step));
-            }
+unsafe fn column_back<S: Simd, const M: usize, const X: usize>(s: S, from: Elements) -> [S::V; 4] {
+    let mut d = [s.splat(0.0); 6];
+    if X < side(M) {
+        for y in 0..side(M) {
+            // SAFETY: this is an element of row `y` and column `X` of a tile, which is there by the contract above.
+            d[y] = unsafe { s.load(from.start.add((y * side(M) + X) * from.step)) };
         }
-        backward::<S, M>(d)
     }
+    backward::<S, M>(s, d)
 }
 
 impl<const M: usize> Transform for Stride1<M> {
@@ -172,20 +194,23 @@ impl<const M: usize> Transform for Stride1<M> {
     #[inline(always)]
     unsafe fn forward<S: Simd>(
         &self,
+        s: S,
         format: Format,
         channel: *const f32,
         vector: usize,
         to: *mut f32,
         plane: usize,
     ) {
-        // SAFETY: the caller's.
+        let to = Room { start: to, plane };
+        // SAFETY: the channel has the vector, which has its masks, the elements have room, and the unit multiplies the format, which is
+        // i16 where it is whole, by the contract of `forward`.
         unsafe {
             let from = channel.add(vector * S::LANES);
             let masks = self.neighbours.get_unchecked(vector);
             if format.whole() {
-                self.transform::<S, true>(from, masks, (to, plane));
+                self.transform::<S, true>(s, from, masks, to);
             } else {
-                self.transform::<S, false>(from, masks, (to, plane));
+                self.transform::<S, false>(s, from, masks, to);
             }
         }
     }
@@ -193,7 +218,8 @@ impl<const M: usize> Transform for Stride1<M> {
     #[inline(always)]
     unsafe fn backward<S: Simd>(
         &self,
-        (from, step): (*const f32, usize),
+        s: S,
+        from: Elements,
         vector: usize,
         channel: usize,
         io: Io,
@@ -201,29 +227,30 @@ impl<const M: usize> Transform for Stride1<M> {
     ) {
         let inside = self.inside.as_ref().map(|vectors| &vectors[vector]);
         let base = channel * self.strides.0 + vector * S::LANES;
-        // SAFETY: the caller's; a phase ends with a whole vector.
+        // SAFETY: the elements are there, and the maps and the epilogue have the channel, by the contract of `backward`; a phase ends
+        // with a whole vector.
         unsafe {
             let half = [
-                column_back::<S, M, 0>(from, step),
-                column_back::<S, M, 1>(from, step),
-                column_back::<S, M, 2>(from, step),
-                column_back::<S, M, 3>(from, step),
-                column_back::<S, M, 4>(from, step),
-                column_back::<S, M, 5>(from, step),
+                column_back::<S, M, 0>(s, from),
+                column_back::<S, M, 1>(s, from),
+                column_back::<S, M, 2>(s, from),
+                column_back::<S, M, 3>(s, from),
+                column_back::<S, M, 4>(s, from),
+                column_back::<S, M, 5>(s, from),
             ];
             for i in 0..M {
                 let row = [
                     half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i],
                 ];
-                let t = backward::<S, M>(row);
+                let t = backward::<S, M>(s, row);
                 for j in 0..M {
                     let phase = i * M + j;
                     let at = base + phase * self.strides.1;
-                    let mut y = epilogue.apply::<S>(t[j], channel, io.residual, at, first(S::LANES));
+                    let mut y = epilogue.apply(s, t[j], channel, io.residual, at, first(S::LANES));
                     if let Some(inside) = inside {
-                        y = S::keep(inside[phase], y);
+                        y = s.keep(inside[phase], y);
                     }
-                    S::store(io.output.add(at), y);
+                    s.store(io.output.add(at), y);
                 }
             }
         }
@@ -244,47 +271,41 @@ const fn place<const M: usize>(i: usize) -> (usize, isize) {
 
 /// `B^T d`, of which the first `M + 2` elements count.
 #[inline(always)]
-pub(in crate::engine) unsafe fn forward<S: Simd, const M: usize>(d: [S::V; 6]) -> [S::V; 6] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe {
-        let zero = S::splat(0.0);
-        if M == 2 {
-            let (a, b) = (S::sub(d[0], d[2]), S::add(d[1], d[2]));
-            return [a, b, S::sub(d[2], d[1]), S::sub(d[1], d[3]), zero, zero];
-        }
-        let [two, four, five] = [S::splat(2.0), S::splat(4.0), S::splat(-5.0)];
-        let four_less = S::splat(-4.0);
-        let even = S::fma(four_less, d[2], d[4]);
-        let odd = S::fma(four_less, d[1], d[3]);
-        let far = S::sub(d[4], d[2]);
-        let near = S::mul(two, S::sub(d[3], d[1]));
-        [
-            S::fma(four, d[0], S::fma(five, d[2], d[4])),
-            S::add(even, odd),
-            S::sub(even, odd),
-            S::add(far, near),
-            S::sub(far, near),
-            S::fma(four, d[1], S::fma(five, d[3], d[5])),
-        ]
+pub(in crate::engine) fn forward<S: Simd, const M: usize>(s: S, d: [S::V; 6]) -> [S::V; 6] {
+    let zero = s.splat(0.0);
+    if M == 2 {
+        let (a, b) = (s.sub(d[0], d[2]), s.add(d[1], d[2]));
+        return [a, b, s.sub(d[2], d[1]), s.sub(d[1], d[3]), zero, zero];
     }
+    let [two, four, five] = [s.splat(2.0), s.splat(4.0), s.splat(-5.0)];
+    let four_less = s.splat(-4.0);
+    let even = s.fma(four_less, d[2], d[4]);
+    let odd = s.fma(four_less, d[1], d[3]);
+    let far = s.sub(d[4], d[2]);
+    let near = s.mul(two, s.sub(d[3], d[1]));
+    [
+        s.fma(four, d[0], s.fma(five, d[2], d[4])),
+        s.add(even, odd),
+        s.sub(even, odd),
+        s.add(far, near),
+        s.sub(far, near),
+        s.fma(four, d[1], s.fma(five, d[3], d[5])),
+    ]
 }
 
 /// `A^T m`, of which the first `M` elements count.
 #[inline(always)]
-unsafe fn backward<S: Simd, const M: usize>(m: [S::V; 6]) -> [S::V; 4] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe {
-        let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        if M == 2 {
-            let zero = S::splat(0.0);
-            return [S::add(m[0], sum), S::sub(difference, m[3]), zero, zero];
-        }
-        let (wide_sum, wide_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        [
-            S::add(S::add(m[0], sum), wide_sum),
-            S::fma(S::splat(2.0), wide_difference, difference),
-            S::fma(S::splat(4.0), wide_sum, sum),
-            S::fma(S::splat(8.0), wide_difference, S::add(difference, m[5])),
-        ]
+fn backward<S: Simd, const M: usize>(s: S, m: [S::V; 6]) -> [S::V; 4] {
+    let (sum, difference) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
+    if M == 2 {
+        let zero = s.splat(0.0);
+        return [s.add(m[0], sum), s.sub(difference, m[3]), zero, zero];
     }
+    let (wide_sum, wide_difference) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
+    [
+        s.add(s.add(m[0], sum), wide_sum),
+        s.fma(s.splat(2.0), wide_difference, difference),
+        s.fma(s.splat(4.0), wide_sum, sum),
+        s.fma(s.splat(8.0), wide_difference, s.add(difference, m[5])),
+    ]
 }

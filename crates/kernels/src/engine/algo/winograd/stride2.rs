@@ -2,7 +2,7 @@
 //! as a convolution of stride 1, which F(2, 2) computes with three multiplications for two outputs. So 25 make 2x2
 //! outputs, where the definition has 36.
 
-use super::{Transform, by_vector};
+use super::{Elements, Transform, by_vector};
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::slots::{Outside, Piece, pieces};
@@ -71,41 +71,47 @@ impl Stride2 {
     }
 
     /// Column `X` of the tiles' pixels after the first axis of the transform.
+    ///
+    /// # Safety
+    /// `from` points to the first pixels of a vector of tiles, whose neighbours are in `masks`.
     #[inline(always)]
     unsafe fn column<S: Simd, const X: usize>(
         &self,
+        s: S,
         format: Format,
         from: *const f32,
         masks: &[u32; 4],
     ) -> [S::V; 5] {
-        // SAFETY: the caller's; a masked lane is not touched.
-        unsafe {
-            let mut d = [S::splat(0.0); 5];
-            let (_, dx) = place(X);
-            for y in 0..5 {
-                let (_, dy) = place(y);
-                let at = from.wrapping_offset(self.offsets[y][X]);
-                d[y] = match (dy, dx) {
-                    (0, 0) => S::load(at),
-                    _ => S::load_masked(at, masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
-                };
-            }
-            forward::<S>(format, d)
+        let mut d = [s.splat(0.0); 5];
+        let (_, dx) = place(X);
+        for y in 0..5 {
+            let (_, dy) = place(y);
+            let at = from.wrapping_offset(self.offsets[y][X]);
+            // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
+            // contract above; no other lane is touched.
+            d[y] = unsafe {
+                match (dy, dx) {
+                    (0, 0) => s.load(at),
+                    _ => s.load_masked(at, masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
+                }
+            };
         }
+        forward(s, format, d)
     }
 }
 
-/// Column `X` of elements, each `step` from the one before, after the first axis of the way back.
+/// Column `X` of elements after the first axis of the way back.
+///
+/// # Safety
+/// `from` has the 25 elements.
 #[inline(always)]
-unsafe fn column_back<S: Simd, const X: usize>(from: *const f32, step: usize) -> [S::V; 2] {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut d = [S::splat(0.0); 5];
-        for y in 0..5 {
-            d[y] = S::load(from.add((y * 5 + X) * step));
-        }
-        backward::<S>(d)
+unsafe fn column_back<S: Simd, const X: usize>(s: S, from: Elements) -> [S::V; 2] {
+    let mut d = [s.splat(0.0); 5];
+    for y in 0..5 {
+        // SAFETY: this is one of the 25 elements, which are there by the contract above.
+        d[y] = unsafe { s.load(from.start.add((y * 5 + X) * from.step)) };
     }
+    backward(s, d)
 }
 
 impl Transform for Stride2 {
@@ -114,28 +120,29 @@ impl Transform for Stride2 {
     #[inline(always)]
     unsafe fn forward<S: Simd>(
         &self,
+        s: S,
         format: Format,
         channel: *const f32,
         vector: usize,
         to: *mut f32,
         plane: usize,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the channel has the vector, which has its masks, and the elements have room, by the contract of `forward`.
         unsafe {
             let from = channel.add(vector * S::LANES);
             let masks = self.neighbours.get_unchecked(vector);
             let half = [
-                self.column::<S, 0>(format, from, masks),
-                self.column::<S, 1>(format, from, masks),
-                self.column::<S, 2>(format, from, masks),
-                self.column::<S, 3>(format, from, masks),
-                self.column::<S, 4>(format, from, masks),
+                self.column::<S, 0>(s, format, from, masks),
+                self.column::<S, 1>(s, format, from, masks),
+                self.column::<S, 2>(s, format, from, masks),
+                self.column::<S, 3>(s, format, from, masks),
+                self.column::<S, 4>(s, format, from, masks),
             ];
             for y in 0..5 {
                 let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
-                let t = forward::<S>(format, row);
+                let t = forward(s, format, row);
                 for x in 0..5 {
-                    S::store(to.add((y * 5 + x) * plane), t[x]);
+                    s.store(to.add((y * 5 + x) * plane), t[x]);
                 }
             }
         }
@@ -144,36 +151,38 @@ impl Transform for Stride2 {
     #[inline(always)]
     unsafe fn backward<S: Simd>(
         &self,
-        (from, step): (*const f32, usize),
+        s: S,
+        from: Elements,
         vector: usize,
         channel: usize,
         io: Io,
         epilogue: Epilogue,
     ) {
         let base = channel * self.stride;
-        // SAFETY: the caller's; the places are of the output's channel.
+        // SAFETY: the elements are there, and the maps and the epilogue have the channel, by the contract of `backward`; the vector has
+        // its stores, whose places are of the output's grid.
         unsafe {
             let half = [
-                column_back::<S, 0>(from, step),
-                column_back::<S, 1>(from, step),
-                column_back::<S, 2>(from, step),
-                column_back::<S, 3>(from, step),
-                column_back::<S, 4>(from, step),
+                column_back::<S, 0>(s, from),
+                column_back::<S, 1>(s, from),
+                column_back::<S, 2>(s, from),
+                column_back::<S, 3>(s, from),
+                column_back::<S, 4>(s, from),
             ];
             let stores = self.stores.get_unchecked(vector);
             for y in 0..2 {
-                let t = backward::<S>([half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]]);
+                let t = backward(s, [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]]);
                 for x in 0..2 {
                     for piece in &stores[y * 2 + x] {
                         let at = base + piece.place;
-                        let sums = piece.of::<S>(t[x]);
-                        let y = epilogue.apply::<S>(sums, channel, io.residual, at, piece.there);
-                        S::store_masked(io.output.add(at), piece.there, y);
+                        let sums = piece.of(s, t[x]);
+                        let y = epilogue.apply(s, sums, channel, io.residual, at, piece.there);
+                        s.store_masked(io.output.add(at), piece.there, y);
                     }
                 }
             }
             if vector == 0 {
-                self.outside.clear::<S>(io.output, channel..channel + 1);
+                self.outside.clear(s, io.output, channel..channel + 1);
             }
         }
     }
@@ -187,21 +196,17 @@ const fn place(i: usize) -> (usize, isize) {
 
 /// Five pixels to what the five of [`KERNEL`] are multiplied with.
 #[inline(always)]
-unsafe fn forward<S: Simd>(format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe {
-        let (before, after) = if format.whole() {
-            (S::sub_i16(a, b), S::sub_i16(c, b))
-        } else {
-            (S::sub(a, b), S::sub(c, b))
-        };
-        [before, b, after, even, next_even]
-    }
+fn forward<S: Simd>(s: S, format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
+    let (before, after) = if format.whole() {
+        (s.sub_i16(a, b), s.sub_i16(c, b))
+    } else {
+        (s.sub(a, b), s.sub(c, b))
+    };
+    [before, b, after, even, next_even]
 }
 
 /// Two outputs of five products.
 #[inline(always)]
-unsafe fn backward<S: Simd>([a, b, c, even, next_even]: [S::V; 5]) -> [S::V; 2] {
-    // SAFETY: the caller's: the CPU has the unit.
-    unsafe { [S::add(S::add(a, b), even), S::add(S::add(b, c), next_even)] }
+fn backward<S: Simd>(s: S, [a, b, c, even, next_even]: [S::V; 5]) -> [S::V; 2] {
+    [s.add(s.add(a, b), even), s.add(s.add(b, c), next_even)]
 }

@@ -189,7 +189,7 @@ macro_rules! functions {
             /// # Safety
             /// See [`Configured::sum`].
             pub(in crate::engine) unsafe fn one(operands: Operands<'_>) {
-                // SAFETY: the caller's: memory and configuration are right.
+                // SAFETY: memory and configuration are as `Configured::sum` asks for, by the contract above.
                 unsafe {
                     group!(
                         zero: ["tilezero tmm0", "tilezero tmm1"],
@@ -212,7 +212,7 @@ macro_rules! functions {
             /// # Safety
             /// See [`Configured::sum`].
             pub(in crate::engine) unsafe fn two(operands: Operands<'_>) {
-                // SAFETY: the caller's: memory and configuration are right.
+                // SAFETY: memory and configuration are as `Configured::sum` asks for, by the contract above.
                 unsafe {
                     group!(
                         zero: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
@@ -243,7 +243,7 @@ macro_rules! functions {
             /// # Safety
             /// See [`Configured::sum`].
             pub(in crate::engine) unsafe fn three(operands: Operands<'_>) {
-                // SAFETY: the caller's: memory and configuration are right.
+                // SAFETY: memory and configuration are as `Configured::sum` asks for, by the contract above.
                 unsafe {
                     group!(
                         zero: [
@@ -312,7 +312,8 @@ impl Configured {
                 }
             };
         }
-        // SAFETY: the caller's.
+        // SAFETY: the configuration is the shape's, whose blocks choose the function, and memory is as long as the functions ask for,
+        // by the contract above.
         unsafe {
             match group.operand {
                 Operand::Bf16 => blocks!(bf16),

@@ -1,0 +1,47 @@
+//! Macros that write the methods of a [`Simd`](super::Simd), so that what makes them sound is said once.
+
+/// Methods that work on registers and on what they are lent, alone.
+macro_rules! on_registers {
+    ($(
+        fn $name:ident $(<const $n:ident: u32>)? ($self:ident $(, $argument:ident: $type:ty)*) $(-> $output:ty)?
+            $body:block
+    )*) => {$(
+        #[inline(always)]
+        fn $name $(<const $n: u32>)? ($self, $($argument: $type),*) $(-> $output)? {
+            // SAFETY: a token is the proof that the CPU has the unit, whose instructions these are.
+            unsafe { $body }
+        }
+    )*};
+}
+
+/// Methods that load and store, each with the contract that [`Simd`](super::Simd) gives to its callers.
+macro_rules! through_pointers {
+    ($(
+        fn $name:ident ($self:ident $(, $argument:ident: $type:ty)*) $(-> $output:ty)?
+            $body:block
+    )*) => {$(
+        #[inline(always)]
+        unsafe fn $name($self, $($argument: $type),*) $(-> $output)? {
+            // SAFETY: a token is the proof that the CPU has the unit. The lanes that the trait's contract says are valid are
+            // touched, and no others.
+            unsafe { $body }
+        }
+    )*};
+}
+
+/// The method [`Simd::call`](super::Simd::call), through a function with these target features.
+#[cfg(target_arch = "x86_64")]
+macro_rules! entered_with {
+    ($features:literal) => {
+        #[inline(always)]
+        fn call<W: Work<Self>>(self, work: W) -> W::Output {
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            fn go<S: Simd, W: Work<S>>(s: S, work: W) -> W::Output {
+                work.run(s)
+            }
+            // SAFETY: a token is the proof that the CPU has these features.
+            unsafe { go(self, work) }
+        }
+    };
+}
