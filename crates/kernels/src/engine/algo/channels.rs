@@ -8,7 +8,7 @@ use crate::engine::algo::direct::LONGEST_SUM;
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::slots::{Outside, Slots};
 use crate::engine::layout::tiling::Part;
-use crate::engine::micro::gemm::{self, Factors, Panel, Rows, TileShape};
+use crate::engine::micro::gemm::{self, Factors, PIXEL_KERNELS, Panel, Rows, TileShape};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
@@ -35,8 +35,8 @@ const TOGETHER: usize = 9;
 
 /// Pixels and vectors of channels that fit into the registers, or `None` where lanes are too few for it to pay.
 pub(in crate::engine) fn held(isa: Isa) -> Option<TileShape> {
-    let (rows, vectors) = if isa.registers() == 32 { (7, 3) } else { (6, 2) };
-    (isa.lanes() >= gemm::PIXELS_STEP).then_some(TileShape { rows, vectors })
+    let most = gemm::largest(PIXEL_KERNELS, isa.registers()).last();
+    most.filter(|_| isa.lanes() >= gemm::PIXELS_STEP)
 }
 
 impl Channels {

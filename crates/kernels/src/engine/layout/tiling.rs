@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::micro::gemm::REGISTER_TILES;
+use crate::engine::micro::gemm::{ROW_KERNELS, largest};
 use crate::engine::simd::isa::Target;
 
 /// One thread's part of an operation.
@@ -42,21 +42,19 @@ const REPEATED: f64 = 1.1;
 impl Tiling {
     /// The cut that takes the busiest thread the fewest instructions by an estimate.
     pub(in crate::engine) fn new(outputs: usize, vectors: usize, target: Target) -> Self {
-        let candidates = REGISTER_TILES.iter().flat_map(|tile| {
-            let most = tile.vectors(target.isa.registers());
+        let candidates = largest(ROW_KERNELS, target.isa.registers()).flat_map(|tile| {
             let blocks = outputs.div_ceil(tile.rows);
             [false, true].map(|by_blocks| Self {
                 rows: tile.rows,
-                most,
+                most: tile.vectors,
                 vectors,
                 blocks,
                 by_blocks,
             })
         });
         candidates
-            .filter(|tiling| tiling.most > 0)
             .min_by(|a, b| a.cost(target.threads).total_cmp(&b.cost(target.threads)))
-            .expect("some shape fits every unit")
+            .expect("some kernel fits every unit")
     }
 
     fn cost(&self, threads: usize) -> f64 {

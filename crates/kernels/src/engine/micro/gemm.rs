@@ -5,35 +5,6 @@ use crate::engine::micro::operands::{F32, Operands};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::{Bf16, I16, Int8, Simd, Work};
 
-/// Output channels that a product may hold at a time, and the vectors that fit beside them.
-pub(in crate::engine) struct RegisterTile {
-    pub(in crate::engine) rows: usize,
-    /// Vectors in 32 registers.
-    of_32: usize,
-    /// Vectors in 16 registers.
-    of_16: usize,
-}
-
-/// The tiles of [`product`].
-pub(in crate::engine) const REGISTER_TILES: [RegisterTile; 5] = [
-    RegisterTile::new(6, 4, 2),
-    RegisterTile::new(8, 3, 1),
-    RegisterTile::new(12, 2, 1),
-    RegisterTile::new(16, 1, 0),
-    RegisterTile::new(24, 1, 0),
-];
-
-impl RegisterTile {
-    const fn new(rows: usize, of_32: usize, of_16: usize) -> Self {
-        Self { rows, of_32, of_16 }
-    }
-
-    /// The vectors that fit at most; 0 if not even the rows do.
-    pub(in crate::engine) fn vectors(&self, registers: usize) -> usize {
-        if registers == 32 { self.of_32 } else { self.of_16 }
-    }
-}
-
 /// Vectors that a product holds at a time, at most.
 pub(in crate::engine) const MOST_VECTORS: usize = 4;
 
@@ -157,7 +128,7 @@ macro_rules! of_format {
     };
 }
 
-/// Puts `sum over i of a[i][r] * b[i][v]` for the tile's output channels and vectors, one of [`REGISTER_TILES`].
+/// Puts `sum over i of a[i][r] * b[i][v]` for the tile's output channels and vectors, one of [`ROW_KERNELS`].
 ///
 /// # Safety
 /// The factors are valid for reads of `depth` steps of the tile's rows and vectors; [`Sink::put`] may be called for each
@@ -208,46 +179,69 @@ struct Product<K, F> {
     operands: F,
 }
 
-impl<K, F> Product<K, F> {
-    #[inline(always)]
-    fn of_rows<S: Simd>(self, s: S, TileShape { rows, vectors }: TileShape)
-    where
-        K: Sink<S>,
-        F: Operands<S>,
-    {
-        let all = S::REGISTERS == 32;
-        match (rows, vectors) {
-            (6, 1) => s.call(Tile::<K, F, 6, 1, false>(self)),
-            (6, 2) => s.call(Tile::<K, F, 6, 2, false>(self)),
-            (6, 3) if all => s.call(Tile::<K, F, 6, 3, false>(self)),
-            (6, 4) if all => s.call(Tile::<K, F, 6, 4, false>(self)),
-            (8, 1) => s.call(Tile::<K, F, 8, 1, false>(self)),
-            (8, 2) if all => s.call(Tile::<K, F, 8, 2, false>(self)),
-            (8, 3) if all => s.call(Tile::<K, F, 8, 3, false>(self)),
-            (12, 1) => s.call(Tile::<K, F, 12, 1, false>(self)),
-            (12, 2) if all => s.call(Tile::<K, F, 12, 2, false>(self)),
-            (16, 1) if all => s.call(Tile::<K, F, 16, 1, false>(self)),
-            (24, 1) if all => s.call(Tile::<K, F, 24, 1, false>(self)),
-            _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
-        }
-    }
+/// Rows and vectors that a product may hold, and the registers that a unit needs for them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct KernelTile {
+    pub(in crate::engine) shape: TileShape,
+    registers: usize,
+}
 
-    #[inline(always)]
-    fn of_pixels<S: Simd>(self, s: S, TileShape { rows, vectors }: TileShape)
-    where
-        K: Sink<S>,
-        F: Operands<S>,
-    {
-        let all = S::REGISTERS == 32;
-        match (rows, vectors) {
-            (6, 1) => s.call(Tile::<K, F, 6, 1, true>(self)),
-            (6, 2) => s.call(Tile::<K, F, 6, 2, true>(self)),
-            (7, 1) if all => s.call(Tile::<K, F, 7, 1, true>(self)),
-            (7, 2) if all => s.call(Tile::<K, F, 7, 2, true>(self)),
-            (7, 3) if all => s.call(Tile::<K, F, 7, 3, true>(self)),
-            _ => unreachable!("no product of {rows} pixels and {vectors} vectors"),
+/// Lists kernels: makes the table that tilings and tests walk, and the method that runs a kernel of it, from the same rows.
+macro_rules! kernels {
+    (
+        $(#[$table_doc:meta])* $table:ident, $method:ident, $of_weights:literal:
+        $($rows:literal x $vectors:literal in $registers:literal),* $(,)?
+    ) => {
+        $(#[$table_doc])*
+        pub(in crate::engine) const $table: &[KernelTile] = &[$(KernelTile {
+            shape: TileShape { rows: $rows, vectors: $vectors },
+            registers: $registers,
+        }),*];
+
+        impl<K, F> Product<K, F> {
+            #[inline(always)]
+            fn $method<S: Simd>(self, s: S, TileShape { rows, vectors }: TileShape)
+            where
+                K: Sink<S>,
+                F: Operands<S>,
+            {
+                match (rows, vectors) {
+                    $(($rows, $vectors) if S::REGISTERS >= $registers => {
+                        s.call(Tile::<K, F, $rows, $vectors, $of_weights>(self));
+                    })*
+                    _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
+                }
+            }
         }
-    }
+    };
+}
+
+// A sum takes a register each, and a step one for each vector and one for the row; without an instruction that multiplies and
+// adds, one more for the product.
+kernels! {
+    /// The kernels of [`product`]: output channels by vectors of places.
+    ROW_KERNELS, of_rows, false:
+    6 x 1 in 16, 6 x 2 in 16, 6 x 3 in 32, 6 x 4 in 32,
+    8 x 1 in 16, 8 x 2 in 32, 8 x 3 in 32,
+    12 x 1 in 16, 12 x 2 in 32,
+    16 x 1 in 32,
+    24 x 1 in 32,
+}
+kernels! {
+    /// The kernels of [`product_of_pixels`]: pixels by vectors of output channels.
+    PIXEL_KERNELS, of_pixels, true:
+    6 x 1 in 16, 6 x 2 in 16,
+    7 x 1 in 32, 7 x 2 in 32, 7 x 3 in 32,
+}
+
+/// The largest kernels of a table on a unit of so many registers: for each number of rows the one with the most vectors.
+pub(in crate::engine) fn largest(
+    table: &'static [KernelTile],
+    registers: usize,
+) -> impl Iterator<Item = TileShape> {
+    let fits = move |tile: &&KernelTile| tile.registers <= registers;
+    let of_rows = table.chunk_by(|a, b| a.shape.rows == b.shape.rows);
+    of_rows.filter_map(move |tiles| tiles.iter().rfind(fits).map(|tile| tile.shape))
 }
 
 /// A product of `R` rows and `V` vectors; the weights are the vectors' with `OF_WEIGHTS`, else the rows'.
@@ -311,5 +305,132 @@ impl<S: Simd, K: Sink<S>, F: Operands<S>, const R: usize, const V: usize, const 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::simd::MAX_LANES;
+    use crate::engine::simd::isa::{Isa, on};
+
+    const FORMATS: [Format; 5] = [Format::F32, Format::F16, Format::Bf16, Format::I16, Format::Int8];
+
+    /// One kernel on rows and vectors of whole numbers, with the sums put one row after the other.
+    struct Run<'a> {
+        tile: TileShape,
+        of_pixels: bool,
+        factors: Factors,
+        sums: &'a mut [f32],
+    }
+
+    impl<S: Simd> Work<S> for Run<'_> {
+        type Output = ();
+
+        fn run(self, s: S) {
+            let sink = Rows {
+                to: self.sums.as_mut_ptr(),
+                stride: self.tile.vectors * S::LANES,
+                more: false,
+            };
+            // SAFETY: `products` gives each operand `depth` steps of the tile's rows and vectors, and the sums room for all.
+            unsafe {
+                if self.of_pixels {
+                    product_of_pixels(s, self.tile, self.factors, sink);
+                } else {
+                    product(s, self.tile, self.factors, sink);
+                }
+            }
+        }
+    }
+
+    /// A small whole number: of weights with a sign, of inputs without one, as int8 has them.
+    fn number(i: usize, signed: bool) -> f32 {
+        let number = (i * 37 % 7) as f32;
+        if signed { number - 3.0 } else { number }
+    }
+
+    /// Runs a kernel and compares its sums, which whole numbers make exact in every format, with the definition.
+    fn products(isa: Isa, format: Format, tile: TileShape, of_pixels: bool, depth: usize) {
+        let TileShape { rows, vectors } = tile;
+        let (lanes, held) = (isa.lanes(), format.channels());
+        let step = if of_pixels { PIXELS_STEP } else { rows };
+        // The weights are the vectors' where the rows are pixels.
+        let of_a = |i: usize, r: usize, c: usize| number((i * step + r) * 4 + c, !of_pixels);
+        let of_b = |i: usize, x: usize, c: usize| number((i * vectors * lanes + x) * 4 + c + 5, of_pixels);
+        let element = |values: [f32; 4]| {
+            let held = std::array::from_fn(|c| if c < held { values[c] } else { 0.0 });
+            format.element(held)
+        };
+        let a = (0..depth * step).map(|at| element(std::array::from_fn(|c| of_a(at / step, at % step, c))));
+        let width = vectors * lanes;
+        let b =
+            (0..depth * width).map(|at| element(std::array::from_fn(|c| of_b(at / width, at % width, c))));
+        let (a, b): (Vec<f32>, Vec<f32>) = (a.collect(), b.collect());
+        let mut sums = vec![f32::NAN; rows * width + MAX_LANES];
+        let run = Run {
+            tile,
+            of_pixels,
+            factors: Factors {
+                format,
+                a: a.as_ptr(),
+                b: Panel {
+                    start: b.as_ptr(),
+                    stride: width,
+                },
+                depth,
+                ahead: WEIGHTS_PREFETCH,
+            },
+            sums: &mut sums,
+        };
+        on!(isa, s => s.call(run));
+        for r in 0..rows {
+            for x in 0..width {
+                let product = |i: usize| (0..held).map(move |c| of_a(i, r, c) * of_b(i, x, c)).sum::<f32>();
+                let expected: f32 = (0..depth).map(product).sum();
+                let sum = sums[r * width + x];
+                let what = format!("{} {format} {rows}x{vectors}, depth {depth}", isa.name());
+                assert_eq!(sum, expected, "{what}: row {r}, lane {x}");
+            }
+        }
+        assert!(
+            sums[rows * width..].iter().all(|x| x.is_nan()),
+            "no sum is put beyond the tile"
+        );
+    }
+
+    /// A kernel cannot be in a table without being tested: this walks the tables.
+    #[test]
+    fn every_kernel_of_every_unit_and_format_is_its_definition() {
+        for isa in Isa::available() {
+            for format in FORMATS {
+                if isa.multiplies(format).is_none() {
+                    continue;
+                }
+                for (table, of_pixels) in [(ROW_KERNELS, false), (PIXEL_KERNELS, true)] {
+                    let fits = table.iter().filter(|tile| tile.registers <= isa.registers());
+                    for tile in fits {
+                        for depth in [0, 1, 2, 17] {
+                            products(isa, format, tile.shape, of_pixels, depth);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_stand_together_and_vectors_grow_so_that_the_last_is_the_largest() {
+        for table in [ROW_KERNELS, PIXEL_KERNELS] {
+            let grows = |pair: &[KernelTile]| {
+                let [a, b] = [pair[0].shape, pair[1].shape];
+                b.rows > a.rows || (b.rows == a.rows && b.vectors > a.vectors)
+            };
+            assert!(table.windows(2).all(grows));
+        }
+        let of_16: Vec<usize> = largest(ROW_KERNELS, 16).map(|tile| tile.vectors).collect();
+        assert_eq!(of_16, [2, 1, 1], "6, 8 and 12 rows");
+        let most = ROW_KERNELS.iter().map(|tile| tile.shape.vectors).max();
+        assert_eq!(most, Some(MOST_VECTORS));
     }
 }
