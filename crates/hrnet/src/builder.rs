@@ -94,6 +94,30 @@ impl GraphBuilder {
         Ok(self.push(place, Op::Add, vec![a, b], left))
     }
 
+    /// Adds the channels of several maps, one map after the other.
+    ///
+    /// # Errors
+    /// If their sizes differ.
+    ///
+    /// # Panics
+    /// If there are no maps.
+    pub fn concat(&mut self, place: Place, maps: &[NodeId]) -> Result<NodeId, GraphError> {
+        let first = self.shape(*maps.first().expect("maps to concatenate"));
+        let mut c = 0;
+        for map in maps {
+            let shape = self.shape(*map);
+            if (Shape { c: first.c, ..shape }) != first {
+                return Err(GraphError::Mismatch {
+                    node: place.to_string(),
+                    left: first,
+                    right: shape,
+                });
+            }
+            c += shape.c;
+        }
+        Ok(self.push(place, Op::Concat, maps.to_vec(), Shape { c, ..first }))
+    }
+
     /// Adds the map `x` with each channel multiplied by its factor in `gate`.
     ///
     /// # Errors

@@ -57,6 +57,8 @@ pub enum Op {
     Add,
     /// Product of a map (first input) with one factor per channel (second input, `h = w = 1`).
     Scale,
+    /// The channels of several maps of one size, one map after the other.
+    Concat,
     /// Nearest-neighbour enlargement by an integer factor.
     Upsample(usize),
     /// Mean over rows and columns.
@@ -79,6 +81,7 @@ impl Op {
             Self::Sigmoid => "sigmoid",
             Self::Add => "add",
             Self::Scale => "scale",
+            Self::Concat => "concat",
             Self::Upsample(_) => "upsample",
             Self::GlobalAvgPool => "global_avg_pool",
             Self::Linear(_) => "linear",
@@ -133,6 +136,7 @@ impl Node {
             | Op::Sigmoid
             | Op::Add
             | Op::Scale
+            | Op::Concat
             | Op::Upsample(_)
             | Op::GlobalAvgPool => Vec::new(),
         }
@@ -269,7 +273,7 @@ impl Graph {
         let inputs = || node.inputs.iter().all(|input| self.is_non_negative(*input));
         match node.op {
             Op::Relu | Op::Sigmoid => true,
-            Op::Add | Op::Upsample(_) | Op::Scale | Op::GlobalAvgPool => inputs(),
+            Op::Add | Op::Concat | Op::Upsample(_) | Op::Scale | Op::GlobalAvgPool => inputs(),
             Op::Input | Op::Conv(_) | Op::BatchNorm | Op::Linear(_) => false,
         }
     }

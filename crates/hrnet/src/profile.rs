@@ -68,6 +68,7 @@ impl NodeProfile {
             | Op::Sigmoid
             | Op::Add
             | Op::Scale
+            | Op::Concat
             | Op::Upsample(_)
             | Op::GlobalAvgPool => 0,
         };
@@ -119,6 +120,7 @@ pub struct OpCounts {
     pub sigmoid: u64,
     pub add: u64,
     pub scale: u64,
+    pub concat: u64,
     pub upsample: u64,
     pub global_avg_pool: u64,
     pub linear: u64,
@@ -157,6 +159,7 @@ impl Graph {
                 }
                 Op::Add => p.ops.add += 1,
                 Op::Scale => p.ops.scale += 1,
+                Op::Concat => p.ops.concat += 1,
                 Op::Upsample(_) => {
                     p.ops.upsample += 1;
                     p.upsample_elements += elements;

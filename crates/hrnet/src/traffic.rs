@@ -5,7 +5,7 @@ use crate::{Graph, Op};
 /// Elements that one pass moves where everything that can be fused is, and no cache keeps a map from one op to the next.
 ///
 /// Every parameter is read once a pass. A convolution, a linear layer, a pool and an enlargement read their input and write
-/// their output once; a sum reads one operand more, a gate its map and its factors. Batch norms, ReLUs and sigmoids
+/// their output once, and so does a concatenation; a sum reads one operand more, a gate its map and its factors. Batch norms, ReLUs and sigmoids
 /// work on what is in registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
@@ -25,6 +25,7 @@ impl Graph {
             match node.op {
                 Op::Input | Op::BatchNorm | Op::Relu | Op::Sigmoid => 0,
                 Op::Add => output,
+                Op::Concat => 2 * output,
                 Op::Scale => input(0) + input(1) + output,
                 Op::Conv(_) | Op::Linear(_) | Op::Upsample(_) | Op::GlobalAvgPool => input(0) + output,
             }

@@ -308,6 +308,54 @@ fn pools_gates_and_linear_layers_are_their_definition() {
     }
 }
 
+#[test]
+fn channels_of_several_maps_follow_each_other() {
+    let grid = Grid {
+        n: 2,
+        h: 5,
+        w: 6,
+        p: 2,
+    };
+    let mut offset = 0;
+    let mut map = |channels: usize| {
+        let map = Map {
+            offset,
+            channels,
+            grid,
+        };
+        offset += map.elements();
+        map
+    };
+    let (image, doubled, all) = (map(3), map(3), map(9));
+    for isa in Isa::available() {
+        let input = Batch::new(3, (2, 5, 6), &numbers(2 * 3 * 30, 4));
+        let expected = Batch::map(9, (2, 5, 6), |n, c, y, x| {
+            let factor = if (3..6).contains(&c) { 2.0 } else { 1.0 };
+            factor * input.at(n, c % 3, y, x)
+        });
+        let ops = || {
+            vec![
+                Op::Load { to: image },
+                Op::Add {
+                    a: image,
+                    sum: Some(image),
+                    relu: false,
+                    to: doubled,
+                },
+                Op::Concat {
+                    from: vec![image, doubled, image],
+                    to: all,
+                },
+                Op::StoreMap { from: all, at: 0 },
+            ]
+        };
+        for threads in [1, 2, 4] {
+            let target = Target { isa, threads };
+            agrees(isa.name(), ops(), target, &input, (&expected.values, 1e-6));
+        }
+    }
+}
+
 /// Two values beside each other in the results, the second one first.
 #[test]
 fn several_results_lie_where_they_are_stored() {

@@ -419,6 +419,34 @@ fn channels_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn maps_that_do_not_make_one_are_refused() {
+    let [a, b, c] = maps();
+    let concat = |from: &[Map], to: Map| {
+        refused(Op::Concat {
+            from: from.to_vec(),
+            to,
+        })
+    };
+    let six = map(3 * c.offset, 6, GRID);
+    let coarse = Grid { p: 2, ..GRID };
+    let moved = Map { grid: coarse, ..b };
+    let grids = Refusal::Grids {
+        from: coarse,
+        to: GRID,
+    };
+    assert_eq!(concat(&[a, moved], six), grids);
+    assert_eq!(concat(&[a, b, c], six), count("channels", 6, 9));
+    assert_eq!(concat(&[], six), count("channels", 6, 0));
+    let over = Map { channels: 6, ..b };
+    assert_eq!(concat(&[a, b], over), Refusal::Overwrites);
+    let half = Map {
+        channels: usize::MAX / 2 + 1,
+        ..a
+    };
+    assert_eq!(concat(&[half, half], six), Refusal::Size);
+}
+
+#[test]
 fn sums_of_other_shapes_are_refused() {
     let [a, b, c] = maps();
     let narrow = map(c.offset, 2, GRID);

@@ -37,7 +37,7 @@ fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
     let node = graph.node(id);
     let mut readers = graph.nodes().iter().filter(|node| node.inputs.contains(&id));
     let is_map = match node.op {
-        Op::Input | Op::Conv(_) | Op::BatchNorm | Op::Add | Op::Scale | Op::Upsample(_) => true,
+        Op::Input | Op::Conv(_) | Op::BatchNorm | Op::Add | Op::Scale | Op::Concat | Op::Upsample(_) => true,
         Op::Relu => !matches!(graph.node(node.inputs[0]).op, Op::Linear(_)),
         Op::GlobalAvgPool | Op::Linear(_) | Op::Sigmoid => false,
     };

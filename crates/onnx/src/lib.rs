@@ -220,6 +220,7 @@ impl<'a> Writer<'a> {
             Op::Sigmoid => ("Sigmoid", Vec::new()),
             Op::Add => ("Add", Vec::new()),
             Op::Scale => ("Mul", Vec::new()),
+            Op::Concat => ("Concat", vec![Attribute::int("axis", 1)]),
             Op::GlobalAvgPool => ("GlobalAveragePool", Vec::new()),
             Op::Upsample(factor) => {
                 inputs.extend([String::new(), self.scales(node, factor)]);

@@ -210,6 +210,7 @@ impl Compiler<'_> {
             Op::Relu => Box::new(|x| x[0].relu()),
             Op::Sigmoid => Box::new(|x| (x[0].neg()?.exp()? + 1.0)?.recip()),
             Op::Add => Box::new(|x| x[0] + x[1]),
+            Op::Concat => Box::new(|x| Tensor::cat(x, 1)),
             Op::Scale => Box::new(|x| x[0].broadcast_mul(x[1])),
             Op::Upsample(_) => {
                 let Shape { h, w, .. } = node.shape;

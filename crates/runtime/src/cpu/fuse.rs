@@ -120,6 +120,7 @@ impl Plan {
             | Op::Pack { to, .. }
             | Op::Upsample { to, .. }
             | Op::Add { to, .. }
+            | Op::Concat { to, .. }
             | Op::Pool { to, .. }
             | Op::Gate { to, .. } => self.values[to.0],
             Op::StoreMap { from, .. } | Op::StoreRow { from, .. } => self.values[from.0],
@@ -170,6 +171,10 @@ impl Fuser<'_> {
                 gate: self.value(input(1)),
                 sum: None,
                 relu: false,
+                to: self.plan.add_value(id),
+            },
+            GraphOp::Concat => Op::Concat {
+                from: node.inputs.iter().map(|input| self.value(*input)).collect(),
                 to: self.plan.add_value(id),
             },
             GraphOp::GlobalAvgPool => Op::Pool {

@@ -73,6 +73,7 @@ impl Grids {
                 | GraphOp::Sigmoid
                 | GraphOp::Add
                 | GraphOp::Scale
+                | GraphOp::Concat
                 | GraphOp::Upsample(_)
                 | GraphOp::GlobalAvgPool
                 | GraphOp::Linear(_) => None,
@@ -124,6 +125,7 @@ impl Grids {
             | Op::Conv { .. }
             | Op::Upsample { .. }
             | Op::Add { .. }
+            | Op::Concat { .. }
             | Op::Pool { .. }
             | Op::Linear { .. }
             | Op::Gate { .. }

@@ -33,7 +33,7 @@ pub(crate) enum Shown<'a> {
 pub(crate) fn other_values(graph: &Graph) -> impl Iterator<Item = &Node> {
     let readers = |id| graph.nodes().iter().filter(move |node| node.inputs.contains(&id));
     let computes_map = move |id, node: &Node| match node.op {
-        GraphOp::BatchNorm | GraphOp::Add | GraphOp::Scale => true,
+        GraphOp::BatchNorm | GraphOp::Add | GraphOp::Scale | GraphOp::Concat => true,
         GraphOp::Conv(_) => !readers(id).any(|reader| reader.op == GraphOp::BatchNorm),
         GraphOp::Relu => !matches!(graph.node(node.inputs[0]).op, GraphOp::Linear(_)),
         GraphOp::Input

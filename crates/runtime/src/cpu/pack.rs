@@ -245,6 +245,7 @@ mod tests {
                 Op::Load { .. }
                 | Op::Upsample { .. }
                 | Op::Add { .. }
+                | Op::Concat { .. }
                 | Op::Pool { .. }
                 | Op::Linear { .. }
                 | Op::Gate { .. }

@@ -144,6 +144,14 @@ impl<'a> Walker<'a> {
             Op::Sigmoid => map(&|x| 1.0 / (1.0 + (-x).exp())),
             Op::Add if self.without == Some(id) => input(0).clone(),
             Op::Add => input(0).iter().zip(input(1)).map(|(a, b)| a + b).collect(),
+            Op::Concat => {
+                let maps = (0..node.inputs.len()).flat_map(|i| (0..from(i).c).map(move |c| (i, c)));
+                let maps: Vec<(usize, usize)> = maps.collect();
+                each(out, |n, c, y, x| {
+                    let (map, channel) = maps[c];
+                    input(map)[at(from(map), n, channel, y, x)]
+                })
+            }
             Op::Scale => each(out, |n, c, y, x| {
                 input(0)[at(out, n, c, y, x)] * input(1)[n * out.c + c]
             }),

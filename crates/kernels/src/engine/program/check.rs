@@ -174,6 +174,14 @@ impl Op<Placed> {
                 added(&[*a], to)?;
                 added(sum.as_slice(), to)?;
             }
+            Self::Concat { from, to } => {
+                let mut channels = 0_usize;
+                for map in from {
+                    goes(map.grid == to.grid, map, to)?;
+                    channels = channels.checked_add(map.channels).ok_or(Refusal::Size)?;
+                }
+                count("channels", to.channels, channels)?;
+            }
             Self::Pool { from, to } => {
                 count("channels", to.channels, from.channels)?;
                 count("images", to.n, from.grid.n)?;

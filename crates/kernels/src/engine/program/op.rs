@@ -95,6 +95,13 @@ pub enum Op<F: Form> {
         /// The result.
         to: F::Map,
     },
+    /// The channels of several maps, one map after the other.
+    Concat {
+        /// The maps, on one grid.
+        from: Vec<F::Map>,
+        /// All their channels.
+        to: F::Map,
+    },
     /// The mean of each channel of each image.
     Pool {
         /// The maps.
@@ -328,6 +335,7 @@ impl<F: Form> Op<F> {
                 .adds(sum)
                 .relu(*relu)
                 .writes(to),
+            Self::Concat { from, to } => from.iter().fold(Parts::new("concat"), Parts::reads).writes(to),
             Self::Pool { from, to } => Parts::new("pool").reads(from).writes_row(to),
             Self::Linear {
                 linear,
@@ -377,6 +385,7 @@ impl<F: Form> Op<F> {
             Self::Linear { activation, .. } => Epilogue::Activation(activation),
             Self::Load { .. }
             | Self::Pack { .. }
+            | Self::Concat { .. }
             | Self::Pool { .. }
             | Self::StoreMap { .. }
             | Self::StoreRow { .. } => Epilogue::None,
@@ -474,6 +483,13 @@ impl<F: Form> Op<F> {
                 let to = pass.map(Write, to)?;
                 Op::Add { a, sum, relu, to }
             }
+            Self::Concat { from, to } => Op::Concat {
+                from: from
+                    .into_iter()
+                    .map(|map| pass.map(Read, map))
+                    .collect::<Result<_, _>>()?,
+                to: pass.map(Write, to)?,
+            },
             Self::Pool { from, to } => Op::Pool {
                 from: pass.map(Read, from)?,
                 to: pass.row(Write, to)?,

@@ -114,6 +114,18 @@ impl Step {
                         elementwise::add(s, a, b, at(to).add(offset), to.grid.positions(), *relu);
                     }
                 }
+                Op::Concat { from, to } => {
+                    let channels = from
+                        .iter()
+                        .flat_map(|map| (0..map.channels).map(move |c| (map, c)));
+                    let part = part.range(to.channels);
+                    for (channel, (map, c)) in part.clone().zip(channels.skip(part.start)) {
+                        let copy = at(map).add(c * map.grid.stride());
+                        at(to)
+                            .add(channel * to.grid.stride())
+                            .copy_from_nonoverlapping(copy, to.grid.positions());
+                    }
+                }
                 Op::Pool { from, to } => {
                     for channel in part.range(from.channels) {
                         for image in 0..to.n {
