@@ -21,6 +21,10 @@ def weight(name: str, *shape: int) -> torch.Tensor:
     return torch.from_numpy(seeded.tensor(f"{name}.weight", shape))
 
 
+def bias(name: str, count: int) -> torch.Tensor:
+    return torch.from_numpy(seeded.tensor(f"{name}.bias", (count,)))
+
+
 def branches() -> tuple:
     """Maps of 12x20 with 6 channels, and of 6x10 with 8, from seeded images."""
     x = torch.from_numpy(seeded.images((2, 3, 24, 40)))
@@ -35,7 +39,17 @@ def concat() -> torch.Tensor:
     return F.conv2d(maps, weight("mix", 5, 20, 1, 1))
 
 
-CASES = {"concat": concat}
+def conv_bias() -> torch.Tensor:
+    """A bias before a batch norm, which folds it in, and one at the end."""
+    high, _ = branches()
+    x = F.conv2d(high, weight("mid", 7, 6, 3, 3), bias("mid", 7), padding=1)
+    names = ["running_mean", "running_var", "weight", "bias"]
+    norm = [torch.from_numpy(seeded.tensor(f"norm.{name}", (7,))) for name in names]
+    x = F.relu(F.batch_norm(x, *norm, eps=1e-5))
+    return F.conv2d(x, weight("last", 5, 7, 1, 1), bias("last", 5))
+
+
+CASES = {"concat": concat, "conv_bias": conv_bias}
 
 
 def main():

@@ -49,17 +49,41 @@ impl GraphBuilder {
         self.nodes[id.0].shape
     }
 
-    /// Adds a convolution from the channels of `x` to `outputs`.
+    /// Adds a convolution without bias from the channels of `x` to `outputs`.
     pub fn conv(&mut self, place: Place, x: NodeId, outputs: usize, kernel: usize, stride: usize) -> NodeId {
-        let shape = self.shape(x);
         let conv = Conv {
-            inputs: shape.c,
+            inputs: self.shape(x).c,
             outputs,
             kernel,
             stride,
+            bias: false,
         };
-        let side = |extent: usize| (extent + 2 * conv.padding() - kernel) / stride + 1;
-        let shape = Shape::new(shape.n, outputs, side(shape.h), side(shape.w));
+        self.convolve(place, x, conv)
+    }
+
+    /// Adds a convolution with bias, such as the last one of a head.
+    pub fn conv_with_bias(
+        &mut self,
+        place: Place,
+        x: NodeId,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> NodeId {
+        let conv = Conv {
+            inputs: self.shape(x).c,
+            outputs,
+            kernel,
+            stride,
+            bias: true,
+        };
+        self.convolve(place, x, conv)
+    }
+
+    fn convolve(&mut self, place: Place, x: NodeId, conv: Conv) -> NodeId {
+        let shape = self.shape(x);
+        let side = |extent: usize| (extent + 2 * conv.padding() - conv.kernel) / conv.stride + 1;
+        let shape = Shape::new(shape.n, conv.outputs, side(shape.h), side(shape.w));
         self.push(place, Op::Conv(conv), vec![x], shape)
     }
 

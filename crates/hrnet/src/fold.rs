@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::{Graph, Node, NodeId, Op, WeightError, WeightSource};
 
 /// A convolution with the batch norm that follows it folded in: `y = W x + b`.
@@ -45,22 +47,39 @@ impl ScaleShift {
 }
 
 impl FoldedConv {
-    /// Folds the convolution `conv` with the `batch_norm` that follows it, computed in f64 and rounded once.
+    /// Returns the weights and bias of a convolution, with the batch norm that follows it folded in, if one does. Folding is
+    /// computed in f64 and rounded once.
     ///
     /// # Errors
     /// If the weights lack a parameter of either node.
-    pub fn new(conv: &Node, batch_norm: &Node, weights: &dyn WeightSource) -> Result<Self, WeightError> {
-        let ScaleShift { scale, shift } = ScaleShift::new(batch_norm, weights)?;
+    pub fn new(
+        conv: &Node,
+        batch_norm: Option<&Node>,
+        weights: &dyn WeightSource,
+    ) -> Result<Self, WeightError> {
         let params = conv.params();
         let weight = weights.load(&params[0])?;
+        let own = params.get(1).map(|bias| weights.load(bias)).transpose()?;
+        let Some(batch_norm) = batch_norm else {
+            return Ok(Self {
+                weight: weight.into_owned(),
+                bias: own.map_or_else(|| vec![0.0; conv.shape.c], Cow::into_owned),
+            });
+        };
+        let ScaleShift { scale, shift } = ScaleShift::new(batch_norm, weights)?;
         let per_output = weight.len() / scale.len();
         let mut scaled = Vec::with_capacity(weight.len());
         for (row, scale) in weight.chunks_exact(per_output).zip(&scale) {
             scaled.extend(row.iter().map(|w| (f64::from(*w) * scale) as f32));
         }
+        // scale (W x + own) + shift = scale W x + (scale own + shift)
+        let own = |channel: usize| own.as_ref().map_or(0.0, |own| f64::from(own[channel]));
+        let bias = shift.iter().zip(&scale).enumerate();
         Ok(Self {
             weight: scaled,
-            bias: shift.iter().map(|b| *b as f32).collect(),
+            bias: bias
+                .map(|(channel, (shift, scale))| (scale * own(channel) + shift) as f32)
+                .collect(),
         })
     }
 }

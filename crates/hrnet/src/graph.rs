@@ -11,7 +11,7 @@ impl NodeId {
     }
 }
 
-/// A square convolution without bias, padded by `(kernel - 1) / 2`.
+/// A square convolution, padded by `(kernel - 1) / 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conv {
     /// Input channels.
@@ -22,6 +22,8 @@ pub struct Conv {
     pub kernel: usize,
     /// Step between output pixels.
     pub stride: usize,
+    /// Whether it adds a number per output channel. One before a batch norm has none.
+    pub bias: bool,
 }
 
 impl Conv {
@@ -119,7 +121,10 @@ impl Node {
         match self.op {
             Op::Conv(conv) => {
                 let shape = [conv.outputs, conv.inputs, conv.kernel, conv.kernel];
-                vec![param(ParamKind::ConvWeight, &shape)]
+                let bias = conv.bias.then(|| param(ParamKind::ConvBias, &[conv.outputs]));
+                std::iter::once(param(ParamKind::ConvWeight, &shape))
+                    .chain(bias)
+                    .collect()
             }
             Op::BatchNorm => vec![
                 param(ParamKind::BnWeight, &[self.shape.c]),

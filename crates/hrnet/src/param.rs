@@ -5,6 +5,8 @@ use crate::Place;
 pub enum ParamKind {
     /// `[out, in, k, k]`.
     ConvWeight,
+    /// `[out]`, of a convolution that has one.
+    ConvBias,
     /// Batch norm's factor, `[c]`.
     BnWeight,
     /// Batch norm's offset, `[c]`.
@@ -29,7 +31,7 @@ impl ParamKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConvWeight | Self::BnWeight | Self::LinearWeight => "weight",
-            Self::BnBias | Self::LinearBias => "bias",
+            Self::ConvBias | Self::BnBias | Self::LinearBias => "bias",
             Self::BnMean => "running_mean",
             Self::BnVariance => "running_var",
         }

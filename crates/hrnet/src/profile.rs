@@ -86,9 +86,11 @@ impl NodeProfile {
 pub struct Profile {
     /// Elements of convolution weights.
     pub conv_weights: u64,
+    /// Elements of their biases.
+    pub conv_biases: u64,
     /// Channels over all batch norms.
     pub bn_channels: u64,
-    /// Elements of their weights.
+    /// Elements of linear layers' weights.
     pub linear_weights: u64,
     /// Elements of their biases.
     pub linear_biases: u64,
@@ -139,9 +141,11 @@ impl Graph {
             let elements = node.shape.elements() as u64;
             match node.op {
                 Op::Input => {}
-                Op::Conv(_) => {
+                Op::Conv(conv) => {
+                    let biases = if conv.bias { conv.outputs as u64 } else { 0 };
                     p.ops.conv += 1;
-                    p.conv_weights += own.trainable.0;
+                    p.conv_biases += biases;
+                    p.conv_weights += own.trainable.0 - biases;
                     p.conv_macs += own.macs.0;
                 }
                 Op::BatchNorm => {
@@ -184,7 +188,8 @@ impl Graph {
 impl Profile {
     /// Returns the number of parameters that training changes by gradient: PyTorch's count.
     pub fn trainable(&self) -> Params {
-        Params(self.conv_weights + 2 * self.bn_channels + self.linear_weights + self.linear_biases)
+        let convolutions = self.conv_weights + self.conv_biases;
+        Params(convolutions + 2 * self.bn_channels + self.linear_weights + self.linear_biases)
     }
 
     /// Returns the number of elements of the state dict, running statistics included.

@@ -32,6 +32,7 @@ impl Graph {
         });
         Traffic {
             weights: profile.conv_weights
+                + profile.conv_biases
                 + profile.bn_channels
                 + profile.linear_weights
                 + profile.linear_biases,

@@ -151,10 +151,7 @@ impl Writer<'_> {
 
     /// A convolution without a batch norm behind it.
     pub(crate) fn int8_alone(&mut self, node: &Node, output: String) -> Result<(), WeightError> {
-        let conv = FoldedConv {
-            weight: self.weights.load(&node.params()[0])?.into_owned(),
-            bias: vec![0.0; node.shape.c],
-        };
+        let conv = FoldedConv::new(node, None, self.weights)?;
         self.int8(node, &conv, output);
         Ok(())
     }
@@ -337,7 +334,7 @@ mod tests {
         for name in ["conv1", "stage4.2.branches.3.1.conv2"] {
             let id = network.find(name).expect("a convolution");
             let norm = &network.nodes()[id.index() + 1];
-            let folded = FoldedConv::new(network.node(id), norm, &weights).expect("seeded weights");
+            let folded = FoldedConv::new(network.node(id), Some(norm), &weights).expect("seeded weights");
             let whole = tensor(&graph, &format!("{name}.weight.quantized"));
             let steps = floats(tensor(&graph, &format!("{name}.weight.scale")));
             assert_eq!((whole.data_type, steps.len()), (INT8, folded.bias.len()));

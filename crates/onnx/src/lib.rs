@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
         let Op::Conv(shape) = conv.op else {
             unreachable!("only convolutions fold into the batch norm behind them")
         };
-        let folded = FoldedConv::new(conv, batch_norm, self.weights)?;
+        let folded = FoldedConv::new(conv, Some(batch_norm), self.weights)?;
         if self.maps.is_some() {
             self.int8(conv, &folded, output);
             return Ok(());

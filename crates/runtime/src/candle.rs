@@ -187,17 +187,14 @@ impl Compiler<'_> {
         Ok(Some(match node.op {
             Op::Input => return Ok(None),
             Op::Conv(_) if self.graph.folds_into_next(id, &self.uses) => return Ok(None),
-            Op::Conv(conv) => {
-                let weight = self.weights.load(&node.params()[0])?.into_owned();
-                self.conv(conv, weight, None)?
-            }
+            Op::Conv(conv) => self.conv(conv, FoldedConv::new(node, None, self.weights)?)?,
             Op::BatchNorm => {
                 let before = self.graph.node(node.inputs[0]);
                 if let (Op::Conv(conv), true) =
                     (before.op, self.graph.folds_into_next(node.inputs[0], &self.uses))
                 {
-                    let folded = FoldedConv::new(before, node, self.weights)?;
-                    return Ok(Some(self.conv(conv, folded.weight, Some(folded.bias))?));
+                    let folded = FoldedConv::new(before, Some(node), self.weights)?;
+                    return Ok(Some(self.conv(conv, folded)?));
                 }
                 let ScaleShift { scale, shift } = ScaleShift::new(node, self.weights)?;
                 let channel = |values: Vec<f64>| {
@@ -227,19 +224,14 @@ impl Compiler<'_> {
         }))
     }
 
-    fn conv(&self, conv: Conv, weight: Vec<f32>, bias: Option<Vec<f32>>) -> CandleResult<Box<Run>> {
+    fn conv(&self, conv: Conv, folded: FoldedConv) -> CandleResult<Box<Run>> {
         let (storage, compute) = (self.storage, self.compute);
-        let weight = self.conv_weight(conv, weight)?;
-        let bias = bias.map(|bias| self.tensor(bias, (1, conv.outputs, 1, 1), compute));
-        let bias = bias.transpose()?;
+        let weight = self.conv_weight(conv, folded.weight)?;
+        let bias = self.tensor(folded.bias, (1, conv.outputs, 1, 1), compute)?;
         Ok(Box::new(move |x| {
             let x = x[0].to_dtype(compute)?;
             let y = x.conv2d(&weight, conv.padding(), conv.stride, 1, 1)?;
-            let y = match &bias {
-                Some(bias) => y.broadcast_add(bias)?,
-                None => y,
-            };
-            y.to_dtype(storage)
+            y.broadcast_add(&bias)?.to_dtype(storage)
         }))
     }
 

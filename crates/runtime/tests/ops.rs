@@ -88,3 +88,18 @@ fn maps_are_concatenated_along_their_channels() {
     builder.conv("mix".into(), maps, 5, 1, 1);
     agrees("concat", &builder.finish());
 }
+
+#[test]
+fn convolutions_add_a_bias_also_where_a_batch_norm_follows() {
+    let (mut builder, Branches { high, .. }) = branches();
+    let mid = builder.conv_with_bias("mid".into(), high, 7, 3, 1);
+    let norm = builder.batch_norm("norm".into(), mid);
+    let relu = builder.relu("norm.relu".into(), norm);
+    builder.conv_with_bias("last".into(), relu, 5, 1, 1);
+    let graph = builder.finish();
+    let profile = graph.profile();
+    assert_eq!(profile.conv_biases, 12);
+    let own: u64 = graph.node_profiles().map(|(.., own)| own.trainable.0).sum();
+    assert_eq!(profile.trainable().0, own);
+    agrees("conv_bias", &graph);
+}

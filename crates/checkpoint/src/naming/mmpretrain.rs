@@ -24,7 +24,7 @@ pub(super) fn name(unit: Unit, role: Role, kind: ParamKind) -> String {
 /// Returns the name of the layer that has such a parameter, in the neck and the head.
 fn layer(kind: ParamKind) -> &'static str {
     match kind {
-        ParamKind::ConvWeight => "conv",
+        ParamKind::ConvWeight | ParamKind::ConvBias => "conv",
         ParamKind::BnWeight | ParamKind::BnBias | ParamKind::BnMean | ParamKind::BnVariance => "bn",
         ParamKind::LinearWeight | ParamKind::LinearBias => "fc",
     }

@@ -19,6 +19,7 @@ pub(super) const WORDS: Words = Words {
 fn suffix(kind: ParamKind) -> &'static str {
     match kind {
         ParamKind::ConvWeight => ".conv.weight",
+        ParamKind::ConvBias => ".conv.bias",
         ParamKind::BnWeight => ".bn.weight",
         ParamKind::BnBias => ".bn.bias",
         ParamKind::BnMean => ".bn._mean",

@@ -20,6 +20,7 @@ pub(super) const WORDS: Words = Words {
 fn suffix(kind: ParamKind) -> &'static str {
     match kind {
         ParamKind::ConvWeight => "._conv.weight",
+        ParamKind::ConvBias => "._conv.bias",
         ParamKind::BnWeight => "._batch_norm.weight",
         ParamKind::BnBias => "._batch_norm.bias",
         ParamKind::BnMean => "._batch_norm._mean",

@@ -23,7 +23,7 @@ fn suffix(kind: ParamKind) -> &'static str {
         ParamKind::BnBias => "_bn_offset",
         ParamKind::BnMean => "_bn_mean",
         ParamKind::BnVariance => "_bn_variance",
-        ParamKind::LinearBias => "_offset",
+        ParamKind::ConvBias | ParamKind::LinearBias => "_offset",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Last pass: operations on maps and rows in memory, with the parameters of their layers.
 
-use hrnet::{FoldedConv, Graph, NodeId, Op as GraphOp, Precision, WeightSource};
+use hrnet::{FoldedConv, Graph, NodeId, Precision, WeightSource};
 use kernels::engine::{
     Access, ConvParams, Format, LinearParams, Map, Operand, Pass, Placed, Program, ProgramBuilder, Row,
     Target,
@@ -92,16 +92,8 @@ impl Pass<Fused, Placed> for Binder<'_> {
             means,
         } = &self.chosen[&conv.conv];
         let node = self.graph.node(conv.conv);
-        let GraphOp::Conv(shape) = node.op else {
-            unreachable!("the plan names convolutions")
-        };
-        let folded = match conv.batch_norm {
-            Some(batch_norm) => FoldedConv::new(node, self.graph.node(batch_norm), self.weights)?,
-            None => FoldedConv {
-                weight: self.weights.load(&node.params()[0])?.into_owned(),
-                bias: vec![0.0; shape.outputs],
-            },
-        };
+        let batch_norm = conv.batch_norm.map(|id| self.graph.node(id));
+        let folded = FoldedConv::new(node, batch_norm, self.weights)?;
         Ok(ConvParams {
             shape: layer.shape,
             format: layer.format,

@@ -130,8 +130,9 @@ impl<'a> Walker<'a> {
             Op::Conv(_) if self.rounding.is_some() => self.rounded(id, None, values),
             Op::BatchNorm if self.rounding.is_some() => self.rounded(node.inputs[0], Some(node), values),
             Op::Conv(_) => {
-                let weights = &self.parameters(node)[0];
-                self.convolved(node, input(0), weights, &vec![0.0; out.c])
+                let params = self.parameters(node);
+                let bias = params.get(1).cloned().unwrap_or_else(|| vec![0.0; out.c]);
+                self.convolved(node, input(0), &params[0], &bias)
             }
             Op::BatchNorm => {
                 let params = self.parameters(node);
@@ -181,14 +182,11 @@ impl<'a> Walker<'a> {
     /// computed in one with it.
     fn rounded(&self, conv: NodeId, batch_norm: Option<&Node>, values: &[Vec<f64>]) -> Vec<f64> {
         let node = self.graph.node(conv);
-        let folded = match batch_norm {
-            None if self.graph.folds_into_next(conv, &self.graph.consumer_counts()) => return Vec::new(),
-            None => FoldedConv {
-                weight: self.weights.load(&node.params()[0]).expect("seeded").into_owned(),
-                bias: vec![0.0; node.shape.c],
-            },
-            Some(batch_norm) => FoldedConv::new(node, batch_norm, self.weights).expect("seeded"),
-        };
+        let folds = || self.graph.folds_into_next(conv, &self.graph.consumer_counts());
+        if batch_norm.is_none() && folds() {
+            return Vec::new();
+        }
+        let folded = FoldedConv::new(node, batch_norm, self.weights).expect("seeded");
         let rounding = self.rounding.expect("asked for");
         let Operands { input, weights, bias } =
             rounding.operands(self.graph, node, &values[node.inputs[0].index()], &folded);
