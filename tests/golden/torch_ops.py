@@ -39,6 +39,14 @@ def concat() -> torch.Tensor:
     return F.conv2d(maps, weight("mix", 5, 20, 1, 1))
 
 
+def bilinear(align_corners: bool) -> torch.Tensor:
+    """The low map as large as the high one and added to it, then four times as large."""
+    high, low = branches()
+    low = F.conv2d(low, weight("narrow", 6, 8, 1, 1))
+    up = lambda x, factor: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=align_corners)
+    return up(F.relu(F.conv2d(up(low, 2) + high, weight("two", 2, 6, 1, 1))), 4)
+
+
 def conv_bias() -> torch.Tensor:
     """A bias before a batch norm, which folds it in, and one at the end."""
     high, _ = branches()
@@ -49,7 +57,12 @@ def conv_bias() -> torch.Tensor:
     return F.conv2d(x, weight("last", 5, 7, 1, 1), bias("last", 5))
 
 
-CASES = {"concat": concat, "conv_bias": conv_bias}
+CASES = {
+    "concat": concat,
+    "conv_bias": conv_bias,
+    "bilinear": lambda: bilinear(False),
+    "bilinear_corners": lambda: bilinear(True),
+}
 
 
 def main():

@@ -1,4 +1,4 @@
-use crate::{Conv, Graph, Linear, Node, NodeId, Op, Place, Shape};
+use crate::{Conv, Graph, Linear, Node, NodeId, Op, Place, Shape, Upsample};
 
 /// The builder of graphs: it computes the shape of each node and refuses inputs that do not fit.
 #[derive(Debug)]
@@ -158,15 +158,11 @@ impl GraphBuilder {
         Ok(self.push(place, Op::Scale, vec![x, gate], left))
     }
 
-    /// Adds `x` enlarged `factor` times in both directions.
-    pub fn upsample(&mut self, place: Place, x: NodeId, factor: usize) -> NodeId {
+    /// Adds `x` upsampled.
+    pub fn upsample(&mut self, place: Place, x: NodeId, by: Upsample) -> NodeId {
         let Shape { n, c, h, w } = self.shape(x);
-        self.push(
-            place,
-            Op::Upsample(factor),
-            vec![x],
-            Shape::new(n, c, h * factor, w * factor),
-        )
+        let shape = Shape::new(n, c, h * by.factor, w * by.factor);
+        self.push(place, Op::Upsample(by), vec![x], shape)
     }
 
     /// Adds the mean of each channel of `x`.

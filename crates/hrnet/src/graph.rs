@@ -42,6 +42,46 @@ pub struct Linear {
     pub outputs: usize,
 }
 
+/// Upsampling by an integer factor in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Upsample {
+    /// Output rows per input row, and columns per column.
+    pub factor: usize,
+    /// How output pixels are made.
+    pub interpolation: Interpolation,
+}
+
+impl Upsample {
+    /// Returns nearest-neighbour upsampling by `factor`.
+    pub const fn nearest(factor: usize) -> Self {
+        Self {
+            factor,
+            interpolation: Interpolation::Nearest,
+        }
+    }
+
+    /// Returns bilinear upsampling by `factor`.
+    pub const fn bilinear(factor: usize, align_corners: bool) -> Self {
+        Self {
+            factor,
+            interpolation: Interpolation::Bilinear { align_corners },
+        }
+    }
+}
+
+/// How pixels are made that lie between those of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// Output pixel `i` is input pixel `floor(i / factor)`.
+    Nearest,
+    /// Linear in both directions between the centres of the nearest input pixels; beyond the outermost centres their values.
+    Bilinear {
+        /// Whether the centres of the corner pixels, rather than their outer corners, lie on each other. PyTorch's
+        /// `align_corners`.
+        align_corners: bool,
+    },
+}
+
 /// The operations of an HRNet. Walkers match it without a wildcard: a new op stops the build in each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
@@ -61,8 +101,8 @@ pub enum Op {
     Scale,
     /// The channels of several maps of one size, one map after the other.
     Concat,
-    /// Nearest-neighbour enlargement by an integer factor.
-    Upsample(usize),
+    /// Upsampling by an integer factor.
+    Upsample(Upsample),
     /// Mean over rows and columns.
     GlobalAvgPool,
     /// Fully connected layer.

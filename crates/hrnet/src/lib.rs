@@ -40,7 +40,7 @@ pub use builder::{GraphBuilder, GraphError};
 pub use counting::CountingRule;
 pub use features::{Feature, Features, UnknownFeatures};
 pub use fold::{FoldedConv, ScaleShift};
-pub use graph::{Conv, Graph, Linear, Node, NodeId, Op};
+pub use graph::{Conv, Graph, Interpolation, Linear, Node, NodeId, Op, Upsample};
 pub use network::SpecError;
 pub use param::{Param, ParamKind};
 pub use part::Part;

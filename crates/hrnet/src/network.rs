@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use crate::place::{Gate, Layer, Role, Unit};
 use crate::spec::BOTTLENECK_EXPANSION;
-use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape};
+use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape, Upsample};
 
 /// A spec or an input size from which no HRNet can be built.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -259,8 +259,8 @@ impl Network<'_> {
         let unit = exchange.term(from, None);
         let filter = Filter::one(self.spec.widths[exchange.output]);
         let x = self.conv_bn(unit, Layer::Only, x, filter);
-        self.g
-            .upsample(unit.at(Role::Upsample), x, 1 << (from - exchange.output))
+        let by = Upsample::nearest(1 << (from - exchange.output));
+        self.g.upsample(unit.at(Role::Upsample), x, by)
     }
 
     fn reduce(&mut self, exchange: Exchange, from: usize, mut x: NodeId) -> NodeId {

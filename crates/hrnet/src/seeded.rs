@@ -44,7 +44,9 @@ impl WeightSource for SeededWeights {
             ParamKind::ConvWeight | ParamKind::LinearWeight => paired(&param.shape, self.start(&name)),
             ParamKind::BnWeight => fill(|u| 0.3 + 0.6 * u),
             ParamKind::BnVariance => fill(|u| 0.5 + u),
-            ParamKind::ConvBias | ParamKind::BnBias | ParamKind::BnMean | ParamKind::LinearBias => fill(|u| (2.0 * u - 1.0) * 0.02),
+            ParamKind::ConvBias | ParamKind::BnBias | ParamKind::BnMean | ParamKind::LinearBias => {
+                fill(|u| (2.0 * u - 1.0) * 0.02)
+            }
         }))
     }
 }

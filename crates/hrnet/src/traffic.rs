@@ -44,7 +44,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{GraphBuilder, HrnetSpec, Shape};
+    use crate::{GraphBuilder, HrnetSpec, Shape, Upsample};
 
     #[test]
     fn each_op_moves_what_the_rule_says() {
@@ -52,7 +52,7 @@ mod tests {
         let conv = builder.conv("conv".into(), x, 2, 3, 2);
         let norm = builder.batch_norm("norm".into(), conv);
         let relu = builder.relu("relu".into(), norm);
-        let large = builder.upsample("large".into(), relu, 2);
+        let large = builder.upsample("large".into(), relu, Upsample::nearest(2));
         let sum = builder.add("sum".into(), large, large).expect("equal shapes");
         let pool = builder.global_avg_pool("pool".into(), sum);
         let gate = builder

@@ -5,7 +5,8 @@ mod common;
 
 use common::{Batch, agrees, cases, numbers, params};
 use kernels::engine::{
-    Activation, Algorithm, ConvShape, Format, Grid, Isa, Layer, LinearParams, Map, Op, Placed, Row, Target,
+    Activation, Algorithm, ConvShape, Format, Grid, Interpolation, Isa, Layer, LinearParams, Map, Op, Placed,
+    Row, Target,
 };
 
 #[test]
@@ -180,6 +181,7 @@ fn maps_are_upsampled_and_added() {
             });
             let upsample = |sum, relu, to| Op::Upsample {
                 factor,
+                interpolation: Interpolation::Nearest,
                 table: (),
                 from,
                 sum,
@@ -201,6 +203,89 @@ fn maps_are_upsampled_and_added() {
             let expected: Vec<f64> = grown.values.iter().map(|x| (2.0 * x).max(0.0) + x).collect();
             let target = Target { isa, threads: 2 };
             agrees(isa.name(), ops, target, &input, (&expected, 1e-6));
+        }
+    }
+}
+
+/// The value of a channel at a position in pixels' centres, linear between them.
+fn interpolated(batch: &Batch, (n, c): (usize, usize), (y, x): (f64, f64)) -> f64 {
+    let (_, h, w) = batch.size;
+    let along = |position: f64, extent: usize| {
+        let position = position.clamp(0.0, (extent - 1) as f64);
+        (
+            position.floor(),
+            (position.floor() + 1.0).min((extent - 1) as f64),
+            position.fract(),
+        )
+    };
+    let ((y0, y1, fy), (x0, x1, fx)) = (along(y, h), along(x, w));
+    let row = |y: f64| {
+        let pixel = |x: f64| batch.at(n, c, y as isize, x as isize);
+        pixel(x0) * (1.0 - fx) + pixel(x1) * fx
+    };
+    row(y0) * (1.0 - fy) + row(y1) * fy
+}
+
+#[test]
+fn bilinear_upsampling_is_its_definition_with_and_without_aligned_corners() {
+    let sizes = [
+        ((1, 7, 7), 2, 4, 2),
+        ((2, 3, 5), 2, 2, 4),
+        ((1, 2, 2), 4, 4, 8),
+        ((1, 1, 1), 4, 4, 2),
+        ((3, 1, 6), 1, 8, 3),
+        ((1, 9, 4), 4, 2, 1),
+    ];
+    for isa in Isa::available() {
+        for (size, p, q, factor) in sizes {
+            for align_corners in [false, true] {
+                let (n, h, w) = size;
+                let (large_h, large_w) = (h * factor, w * factor);
+                let input = Batch::new(2, size, &numbers(n * 2 * h * w, 6));
+                let from = Map {
+                    offset: 0,
+                    channels: 2,
+                    grid: Grid { n, h, w, p },
+                };
+                let to = Map {
+                    offset: from.elements(),
+                    channels: 2,
+                    grid: Grid {
+                        n,
+                        h: large_h,
+                        w: large_w,
+                        p: q,
+                    },
+                };
+                let position = |i: isize, small: usize, large: usize| match align_corners {
+                    true if large == 1 => 0.0,
+                    true => i as f64 * (small - 1) as f64 / (large - 1) as f64,
+                    false => (i as f64 + 0.5) / factor as f64 - 0.5,
+                };
+                let grown = Batch::map(2, (n, large_h, large_w), |n, c, y, x| {
+                    let at = (position(y, h, large_h), position(x, w, large_w));
+                    interpolated(&input, (n, c), at)
+                });
+                let upsample = |sum, relu| Op::Upsample {
+                    factor,
+                    interpolation: Interpolation::Bilinear { align_corners },
+                    table: (),
+                    from,
+                    sum,
+                    relu,
+                    to,
+                };
+                let ops = vec![
+                    Op::Load { to: from },
+                    upsample(None, false),
+                    upsample(Some(to), true),
+                    Op::StoreMap { from: to, at: 0 },
+                ];
+                let expected: Vec<f64> = grown.values.iter().map(|x| (2.0 * x).max(0.0)).collect();
+                let what = format!("{}, {size:?} x{factor}, {align_corners}", isa.name());
+                let target = Target { isa, threads: 2 };
+                agrees(&what, ops, target, &input, (&expected, 1e-5));
+            }
         }
     }
 }

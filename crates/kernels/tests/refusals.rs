@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use common::program as program_of;
 use kernels::engine::{
-    Activation, Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, LinearParams, Map, Op, Packing,
-    Placed, Program, ProgramError, Refusal, Row, Target,
+    Activation, Algorithm, ConvParams, ConvShape, Format, Grid, Interpolation, Isa, Layer, LinearParams, Map,
+    Op, Packing, Placed, Program, ProgramError, Refusal, Row, Target,
 };
 
 type Step = Op<Placed>;
@@ -100,6 +100,7 @@ fn pack(packing: Packing, from: Map, to: Map) -> Step {
 fn upsample(from: Map, to: Map, sum: Option<Map>) -> Step {
     Op::Upsample {
         factor: 2,
+        interpolation: Interpolation::Nearest,
         table: (),
         from,
         sum,

@@ -26,7 +26,7 @@ mod proto;
 
 use std::collections::BTreeMap;
 
-use hrnet::{FoldedConv, Graph, Node, NodeId, Op, Param, Shape, WeightError, WeightSource};
+use hrnet::{FoldedConv, Graph, Interpolation, Node, NodeId, Op, Param, Shape, WeightError, WeightSource};
 pub use model::{Model, Port};
 use proto::{
     Attribute, Dimension, GraphProto, ModelProto, NodeProto, OperatorSet, TensorProto, TensorShape,
@@ -222,9 +222,9 @@ impl<'a> Writer<'a> {
             Op::Scale => ("Mul", Vec::new()),
             Op::Concat => ("Concat", vec![Attribute::int("axis", 1)]),
             Op::GlobalAvgPool => ("GlobalAveragePool", Vec::new()),
-            Op::Upsample(factor) => {
-                inputs.extend([String::new(), self.scales(node, factor)]);
-                ("Resize", nearest())
+            Op::Upsample(by) => {
+                inputs.extend([String::new(), self.scales(node, by.factor)]);
+                ("Resize", resize(by.interpolation))
             }
         };
         for param in node.params() {
@@ -299,13 +299,24 @@ fn window(kernel: usize, stride: usize, padding: usize) -> Vec<Attribute> {
     ]
 }
 
-/// Enlargement that repeats pixels: output pixel `i` is input pixel `floor(i / factor)`.
-fn nearest() -> Vec<Attribute> {
-    vec![
-        Attribute::string("coordinate_transformation_mode", "asymmetric"),
-        Attribute::string("mode", "nearest"),
-        Attribute::string("nearest_mode", "floor"),
-    ]
+/// The attributes of `Resize` that make it interpolate so.
+fn resize(interpolation: Interpolation) -> Vec<Attribute> {
+    let coordinates = |mode| Attribute::string("coordinate_transformation_mode", mode);
+    match interpolation {
+        Interpolation::Nearest => vec![
+            coordinates("asymmetric"),
+            Attribute::string("mode", "nearest"),
+            Attribute::string("nearest_mode", "floor"),
+        ],
+        Interpolation::Bilinear { align_corners } => vec![
+            coordinates(if align_corners {
+                "align_corners"
+            } else {
+                "half_pixel"
+            }),
+            Attribute::string("mode", "linear"),
+        ],
+    }
 }
 
 fn images(graph: &Graph, dynamic_size: bool) -> ValueInfo {

@@ -1,7 +1,10 @@
 //! The graph on candle's stock operations: the reference that other backends are measured against.
 
 use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
-use hrnet::{Conv, FoldedConv, Graph, Linear, Node, NodeId, Op, Precision, ScaleShift, Shape, WeightSource};
+use hrnet::{
+    Conv, FoldedConv, Graph, Interpolation, Linear, Node, NodeId, Op, Precision, ScaleShift, Shape,
+    WeightSource,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Backend, Options, RuntimeError, Session, Shapes};
@@ -183,7 +186,7 @@ impl Compiler<'_> {
 
     /// Returns the code of a node; `None` if another step does its work.
     fn step(&self, id: NodeId, node: &Node) -> Result<Option<Box<Run>>, StepError> {
-        let storage = self.storage;
+        let (storage, compute) = (self.storage, self.compute);
         Ok(Some(match node.op {
             Op::Input => return Ok(None),
             Op::Conv(_) if self.graph.folds_into_next(id, &self.uses) => return Ok(None),
@@ -209,9 +212,15 @@ impl Compiler<'_> {
             Op::Add => Box::new(|x| x[0] + x[1]),
             Op::Concat => Box::new(|x| Tensor::cat(x, 1)),
             Op::Scale => Box::new(|x| x[0].broadcast_mul(x[1])),
-            Op::Upsample(_) => {
+            Op::Upsample(by) => {
                 let Shape { h, w, .. } = node.shape;
-                Box::new(move |x| x[0].upsample_nearest2d(h, w))
+                match by.interpolation {
+                    Interpolation::Nearest => Box::new(move |x| x[0].upsample_nearest2d(h, w)),
+                    Interpolation::Bilinear { align_corners } => Box::new(move |x| {
+                        let x = x[0].to_dtype(compute)?;
+                        x.upsample_bilinear2d(h, w, align_corners)?.to_dtype(storage)
+                    }),
+                }
             }
             // Sums of thousands of elements lose too much in 16 bits.
             Op::GlobalAvgPool => Box::new(move |x| {

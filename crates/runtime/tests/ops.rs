@@ -10,7 +10,7 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-use hrnet::{Graph, GraphBuilder, NodeId, Precision, SeededWeights, Shape};
+use hrnet::{Graph, GraphBuilder, NodeId, Precision, SeededWeights, Shape, Upsample};
 use npyz::NpyFile;
 use runtime::{Calibrator, Method, Options, Origin};
 use testkit::largest_difference;
@@ -78,7 +78,7 @@ fn agrees(name: &str, graph: &Graph) {
 #[test]
 fn maps_are_concatenated_along_their_channels() {
     let (mut builder, Branches { high, low }) = branches();
-    let up = builder.upsample("up".into(), low, 2);
+    let up = builder.upsample("up".into(), low, Upsample::nearest(2));
     let maps = builder
         .concat("maps".into(), &[high, up, high])
         .expect("maps of one size");
@@ -102,4 +102,18 @@ fn convolutions_add_a_bias_also_where_a_batch_norm_follows() {
     let own: u64 = graph.node_profiles().map(|(.., own)| own.trainable.0).sum();
     assert_eq!(profile.trainable().0, own);
     agrees("conv_bias", &graph);
+}
+
+#[test]
+fn bilinear_upsampling_is_pytorchs_with_and_without_aligned_corners() {
+    for (name, align_corners) in [("bilinear", false), ("bilinear_corners", true)] {
+        let (mut builder, Branches { high, low }) = branches();
+        let narrow = builder.conv("narrow".into(), low, 6, 1, 1);
+        let up = builder.upsample("up".into(), narrow, Upsample::bilinear(2, align_corners));
+        let sum = builder.add("sum".into(), up, high).expect("maps of one size");
+        let two = builder.conv("two".into(), sum, 2, 1, 1);
+        let relu = builder.relu("two.relu".into(), two);
+        builder.upsample("large".into(), relu, Upsample::bilinear(4, align_corners));
+        agrees(name, &builder.finish());
+    }
 }

@@ -22,6 +22,7 @@ mod simd;
 pub use algo::conv::ConvParams;
 pub use algo::layer::{Algorithm, ConvShape, Layer};
 pub use algo::linear::{Activation, LinearParams};
+pub use algo::upsample::Interpolation;
 pub use layout::grid::Grid;
 pub use layout::map::{Map, Row};
 pub use micro::matrix;

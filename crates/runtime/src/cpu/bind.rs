@@ -2,8 +2,8 @@
 
 use hrnet::{FoldedConv, Graph, NodeId, Precision, WeightSource};
 use kernels::engine::{
-    Access, ConvParams, Format, LinearParams, Map, Operand, Pass, Placed, Program, ProgramBuilder, Row,
-    Target,
+    Access, ConvParams, Format, Interpolation, LinearParams, Map, Operand, Pass, Placed, Program,
+    ProgramBuilder, Row, Target,
 };
 
 use super::fuse::{Fused, FusedConv, Plan, ValueId};
@@ -121,7 +121,7 @@ impl Pass<Fused, Placed> for Binder<'_> {
         Ok(())
     }
 
-    fn upsample(&mut self, (): (), _: usize, _: &Map, _: &Map) -> Result<(), RuntimeError> {
+    fn upsample(&mut self, (): (), _: Interpolation, _: &Map, _: &Map) -> Result<(), RuntimeError> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! First pass: the graph as fused operations over values, before memory and kernels are chosen.
 
 use hrnet::{Graph, NodeId, Op as GraphOp};
-use kernels::engine::{Activation, Form, Grid, Op, Operand};
+use kernels::engine::{Activation, Form, Grid, Interpolation, Op, Operand};
 
 /// Operations that name values by number and layers by their nodes.
 #[derive(Clone, Copy, Debug)]
@@ -158,8 +158,14 @@ impl Fuser<'_> {
                 }
                 self.conv(id, conv, Some(id))
             }
-            GraphOp::Upsample(factor) => Op::Upsample {
-                factor,
+            GraphOp::Upsample(by) => Op::Upsample {
+                factor: by.factor,
+                interpolation: match by.interpolation {
+                    hrnet::Interpolation::Nearest => Interpolation::Nearest,
+                    hrnet::Interpolation::Bilinear { align_corners } => {
+                        Interpolation::Bilinear { align_corners }
+                    }
+                },
                 table: (),
                 from: self.value(input(0)),
                 sum: None,

@@ -5,7 +5,8 @@
 pub mod rounding;
 
 use hrnet::{
-    FoldedConv, Graph, HeadSpec, HrnetSpec, Node, NodeId, Op, Precision, Shape, StageOneSpec, WeightSource,
+    FoldedConv, Graph, HeadSpec, HrnetSpec, Interpolation, Node, NodeId, Op, Precision, Shape, StageOneSpec,
+    Upsample, WeightSource,
 };
 use rounding::{Operands, Rounding};
 use runtime::{BACKENDS, Backend, RuntimeError};
@@ -156,8 +157,23 @@ impl<'a> Walker<'a> {
             Op::Scale => each(out, |n, c, y, x| {
                 input(0)[at(out, n, c, y, x)] * input(1)[n * out.c + c]
             }),
-            Op::Upsample(factor) => each(out, |n, c, y, x| {
-                input(0)[at(from(0), n, c, y / factor, x / factor)]
+            Op::Upsample(Upsample {
+                factor,
+                interpolation,
+            }) => each(out, |n, c, y, x| match interpolation {
+                Interpolation::Nearest => input(0)[at(from(0), n, c, y / factor, x / factor)],
+                Interpolation::Bilinear { align_corners } => {
+                    let Shape { h, w, .. } = from(0);
+                    let (y, x) = (
+                        between(y, h, factor, align_corners),
+                        between(x, w, factor, align_corners),
+                    );
+                    let row = |y: usize| {
+                        let pixel = |x: usize| input(0)[at(from(0), n, c, y, x)];
+                        pixel(x.first) * (1.0 - x.share) + pixel(x.second) * x.share
+                    };
+                    row(y.first) * (1.0 - y.share) + row(y.second) * y.share
+                }
             }),
             Op::GlobalAvgPool => each(out, |n, c, _, _| {
                 let area = from(0).h * from(0).w;
@@ -216,6 +232,28 @@ impl<'a> Walker<'a> {
             }
             sum + bias[c]
         })
+    }
+}
+
+/// Two neighbouring pixels of an axis, and the second one's share.
+struct Between {
+    first: usize,
+    second: usize,
+    share: f64,
+}
+
+/// The pixels between which output pixel `i` of an axis lies, of `count` that are upsampled by `factor`.
+fn between(i: usize, count: usize, factor: usize, align_corners: bool) -> Between {
+    let last = (count - 1) as f64;
+    let position = match align_corners {
+        true => i as f64 * last / (count * factor - 1) as f64,
+        false => ((i as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, last),
+    };
+    let first = position.floor() as usize;
+    Between {
+        first,
+        second: (first + 1).min(count - 1),
+        share: position - position.floor(),
     }
 }
 

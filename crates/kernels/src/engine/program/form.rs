@@ -7,7 +7,7 @@ use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::Layer;
 use crate::engine::algo::linear::{Linear, LinearParams};
 use crate::engine::algo::pack::Moves;
-use crate::engine::algo::upsample::Nearest;
+use crate::engine::algo::upsample::{Interpolation, Upsampling};
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::simd::isa::Target;
 
@@ -35,7 +35,7 @@ impl Form for Ready {
     type Linear = Linear;
     /// Nothing where both grids are the same.
     type Pack = Option<Moves>;
-    type Upsample = Nearest;
+    type Upsample = Upsampling;
 }
 
 /// The pass that packs weights into a store and computes tables for a target, of operations that [`Op::check`](super::op::Op::check) accepts for it.
@@ -72,9 +72,15 @@ impl Pass<Placed, Ready> for Prepare<'_> {
         Ok((from.grid != to.grid).then(moves))
     }
 
-    fn upsample(&mut self, (): (), factor: usize, from: &Map, to: &Map) -> Result<Nearest, ProgramError> {
+    fn upsample(
+        &mut self,
+        (): (),
+        interpolation: Interpolation,
+        from: &Map,
+        to: &Map,
+    ) -> Result<Upsampling, ProgramError> {
         let lanes = self.target.isa.lanes();
-        Ok(Nearest::new(from.grid, to.grid, factor, lanes))
+        Ok(Upsampling::new(interpolation, from.grid, to.grid, lanes))
     }
 }
 

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use crate::engine::algo::linear::Activation;
+use crate::engine::algo::upsample::Interpolation;
 use crate::engine::quant::format::Packing;
 
 /// How operations name values and parameters in one stage of compilation.
@@ -69,10 +70,12 @@ pub enum Op<F: Form> {
         /// The operands.
         to: F::Map,
     },
-    /// Nearest-neighbour upsampling by an integer factor.
+    /// Upsampling by an integer factor.
     Upsample {
         /// Output rows per input row, and columns per column.
         factor: usize,
+        /// How output pixels are made.
+        interpolation: Interpolation,
         /// Where the output's pixels come from.
         table: F::Upsample,
         /// The small map.
@@ -286,11 +289,11 @@ pub trait Pass<A: Form, B: Form> {
     /// Translates what packing holds of its grids.
     fn pack(&mut self, pack: A::Pack, from: &B::Map, to: &B::Map) -> Result<B::Pack, Self::Error>;
 
-    /// Translates the table of upsampling by `factor`.
+    /// Translates the table of upsampling.
     fn upsample(
         &mut self,
         table: A::Upsample,
-        factor: usize,
+        interpolation: Interpolation,
         from: &B::Map,
         to: &B::Map,
     ) -> Result<B::Upsample, Self::Error>;
@@ -320,12 +323,13 @@ impl<F: Form> Op<F> {
                 .writes(to),
             Self::Upsample {
                 factor,
+                interpolation,
                 from,
                 sum,
                 relu,
                 to,
                 ..
-            } => Parts::new(format!("upsample x{factor}"))
+            } => Parts::new(format!("upsample x{factor}{}", interpolation.suffix()))
                 .reads(from)
                 .adds(sum)
                 .relu(*relu)
@@ -458,6 +462,7 @@ impl<F: Form> Op<F> {
             }
             Self::Upsample {
                 factor,
+                interpolation,
                 table,
                 from,
                 sum,
@@ -467,9 +472,10 @@ impl<F: Form> Op<F> {
                 let from = pass.map(Read, from)?;
                 let sum = sum.map(|sum| pass.map(InPlace, sum)).transpose()?;
                 let to = pass.map(Write, to)?;
-                let table = pass.upsample(table, factor, &from, &to)?;
+                let table = pass.upsample(table, interpolation, &from, &to)?;
                 Op::Upsample {
                     factor,
+                    interpolation,
                     table,
                     from,
                     sum,
