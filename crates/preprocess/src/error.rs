@@ -1,5 +1,6 @@
 /// A photo that cannot be read, or a transform that is not valid.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PreprocessError {
     /// The bytes are no image of a known format, or a damaged one.
     #[error("cannot be read as a JPEG, PNG, WebP or BMP image: {0}")]
