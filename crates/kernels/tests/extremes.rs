@@ -1,4 +1,4 @@
-//! Narrow operands at the ends of their ranges and beyond: sums do not overflow, inputs are cut, and weights keep their bits.
+//! Narrow operands at the ends of their ranges and beyond: sums do not overflow, inputs saturate, and weights keep their bits.
 
 mod common;
 
@@ -81,7 +81,7 @@ fn extremes(layer: Layer) {
     }
 }
 
-/// What is beyond the range is as the end of the range: in 16 bits, transforms of what is not cut would overflow.
+/// What is beyond the range is as the end of the range: in 16 bits, transforms of what does not saturate would overflow.
 #[test]
 fn inputs_out_of_range_are_cut_to_it() {
     for isa in Isa::available() {

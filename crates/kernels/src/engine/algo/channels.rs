@@ -135,13 +135,13 @@ impl Channels {
         let first = self.group(groups.start).start * S::LANES;
         let channels = first..(self.group(groups.end - 1).end * S::LANES).min(self.outputs);
         let count = self.slots.list.len();
-        let wide = self.vectors * S::LANES;
+        let width = self.vectors * S::LANES;
         let together = TOGETHER.min(count);
         // SAFETY: `io` points to maps and weights of the layer and `scratch` to what `scratch()` counts, by the contract above: the
         // panels and sums of `TOGETHER` slots, and room for weights. The slots are of this layer, and no other part has these channels.
         unsafe {
             let sums = scratch.add(together * self.panel());
-            let room = sums.add(together * self.held.rows * wide);
+            let room = sums.add(together * self.held.rows * width);
             for start in (0..count).step_by(TOGETHER) {
                 let slots = start..(start + TOGETHER).min(count);
                 for input in (0..self.inputs).step_by(self.run_inputs()) {
@@ -167,8 +167,8 @@ impl Channels {
                         };
                         for slot in 0..slots.len() {
                             let sink = Rows {
-                                to: sums.add(slot * self.held.rows * wide + vectors.start * S::LANES),
-                                stride: wide,
+                                to: sums.add(slot * self.held.rows * width + vectors.start * S::LANES),
+                                stride: width,
                                 more: input > 0,
                             };
                             let factors = Factors {
@@ -236,7 +236,7 @@ impl Channels {
         channels: Range<usize>,
         sums: *const f32,
     ) {
-        let wide = self.vectors * S::LANES;
+        let width = self.vectors * S::LANES;
         for (index, slot) in self.slots.list[slots].iter().enumerate() {
             for first in channels.clone().step_by(S::LANES) {
                 // SAFETY: there are `held.rows` rows of sums for each slot, each of all vectors of channels; the channels exist, and the
@@ -244,7 +244,7 @@ impl Channels {
                 unsafe {
                     let mut rows = [s.splat(0.0); 8];
                     for r in 0..self.held.rows {
-                        rows[r] = s.load(sums.add((index * self.held.rows + r) * wide + first));
+                        rows[r] = s.load(sums.add((index * self.held.rows + r) * width + first));
                     }
                     let columns = s.columns(rows);
                     for c in 0..S::LANES.min(channels.end - first) {

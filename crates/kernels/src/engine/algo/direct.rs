@@ -248,7 +248,7 @@ impl Group<'_> {
         }
     }
 
-    /// What is multiplied for a block of rows in some steps.
+    /// The factors of a block of rows in some steps.
     ///
     /// # Safety
     /// The block is one of the layer's; the steps, at most [`LONGEST_SUM`], are within its depth.

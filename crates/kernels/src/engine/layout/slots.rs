@@ -101,8 +101,7 @@ impl Slots {
         self.list.iter().map(stores).sum()
     }
 
-    /// Copies what some slots need of one channel to `to`, `[tap][slot][lane]`, for lanes and
-    /// slots `step` apart.
+    /// Copies what some slots need of one channel to `to`, `[tap][slot][lane]`, for slots `step` apart.
     ///
     /// # Safety
     /// `channel` points to a channel of the input's grid, `to` to as much as is written and a vector more; the slots exist.

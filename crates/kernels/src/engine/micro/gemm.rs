@@ -141,7 +141,7 @@ pub(in crate::engine) unsafe fn product<S: Simd, K: Sink<S>>(
     sink: K,
 ) {
     let step = tile.rows;
-    // SAFETY: the unit multiplies the format, by the contract above, which is all that a `Product` stands for.
+    // SAFETY: the unit multiplies the format, by the contract above, and a `Product` is made under all of that contract.
     unsafe {
         of_format!(s, factors.format, operands => Product { factors, step, sink, operands }.of_rows(s, tile))
     }
@@ -163,7 +163,7 @@ pub(in crate::engine) unsafe fn product_of_pixels<S: Simd, K: Sink<S>>(
     sink: K,
 ) {
     let step = PIXELS_STEP;
-    // SAFETY: the unit multiplies the format, by the contract of `product`, which is all that a `Product` stands for.
+    // SAFETY: the unit multiplies the format, by the contract of `product`, and a `Product` is made under all of that contract.
     unsafe {
         of_format!(s, factors.format, operands => Product { factors, step, sink, operands }.of_pixels(s, tile))
     }

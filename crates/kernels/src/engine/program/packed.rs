@@ -95,7 +95,7 @@ impl Stored {
     }
 }
 
-/// How far ahead of use f16 weights are asked for, elements: twice the bytes of [`WEIGHTS_PREFETCH`](crate::engine::micro::gemm::WEIGHTS_PREFETCH).
+/// How far ahead of use f16 weights are asked for, elements: as many bytes as [`WEIGHTS_PREFETCH`](crate::engine::micro::gemm::WEIGHTS_PREFETCH).
 const HALVES_PREFETCH: usize = 2048;
 
 /// The weights of all steps in the order they are used, on few large pages: they stream through, and what is asked for

@@ -223,7 +223,7 @@ pub(in crate::engine) fn total<S: Simd>(s: S, v: S::V) -> f32 {
     s.to_array(v)[..S::LANES].iter().sum()
 }
 
-/// What [`Simd::call`] runs: small functions keep their sums in registers, which one large one does not.
+/// A piece of work that [`Simd::call`] runs: small functions keep their sums in registers, which one large one does not.
 ///
 /// To run it is safe: whoever makes work that goes through pointers vouches for them.
 pub(in crate::engine) trait Work<S: Simd> {

@@ -380,7 +380,7 @@ impl Winograd {
         }
     }
 
-    /// What is multiplied for some inputs.
+    /// The factors of some inputs.
     ///
     /// # Safety
     /// The kernels of these inputs exist, and there is room for them.
