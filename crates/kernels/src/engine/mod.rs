@@ -2,7 +2,7 @@
 //! on the best vector unit of the CPU.
 //!
 //! Its `unsafe` code loads and stores through pointers, and enters code for a vector unit that was found. Everything it
-//! offers outside is safe: [`Program::new`] refuses steps for which it would not be.
+//! offers outside is safe: a [`ProgramBuilder`] refuses steps for which it would not be.
 #![expect(
     unsafe_code,
     reason = "vectors are loaded and stored through pointers, by threads that share one memory"

@@ -71,9 +71,9 @@ impl<S: Simd, O: Operands<S>> Work<S> for Spin<O> {
         for _ in 0..self.rounds {
             // From memory that the compiler cannot know, or it would take products out of the loop.
             let rows = black_box(&rows);
-            let x: [S::V; INPUTS] = std::array::from_fn(|i| s.from_array(&rows[i].0));
+            let x: [S::V; INPUTS] = std::array::from_fn(|i| s.load_array(&rows[i].0));
             for i in 0..weights(S::REGISTERS) {
-                let w = s.from_array(&rows[INPUTS + i].0);
+                let w = s.load_array(&rows[INPUTS + i].0);
                 for j in 0..INPUTS {
                     sums[i][j] = self.operands.multiply(s, w, x[j], sums[i][j]);
                 }

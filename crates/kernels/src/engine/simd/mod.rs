@@ -67,7 +67,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
                 *out = unsafe { from.wrapping_add(lane).read() };
             }
         }
-        self.from_array(&v)
+        self.load_array(&v)
     }
     /// Stores the lanes whose bit is set; the others are not touched.
     ///
@@ -94,7 +94,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
             // SAFETY: there is an index for each lane, and a number at each index, by the contract above.
             *out = unsafe { *from.offset(*index.add(lane) as isize) };
         }
-        self.from_array(&v)
+        self.load_array(&v)
     }
     /// Loads f16 numbers as f32.
     ///
@@ -107,7 +107,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
             // SAFETY: there is a number for each lane, by the contract above.
             *out = half::f16::from_bits(unsafe { from.add(lane).read() }).to_f32();
         }
-        self.from_array(&out)
+        self.load_array(&out)
     }
     /// Asks for the cache line at `from`, which need not exist: a prefetch never faults.
     fn prefetch(self, from: *const f32);
@@ -122,7 +122,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     }
     /// A vector of the first numbers.
     #[inline(always)]
-    fn from_array(self, lanes: &[f32; MAX_LANES]) -> Self::V {
+    fn load_array(self, lanes: &[f32; MAX_LANES]) -> Self::V {
         // SAFETY: there are numbers for the widest vector.
         unsafe { self.load(lanes.as_ptr()) }
     }
@@ -214,7 +214,7 @@ fn each<S: Simd, const N: usize>(s: S, v: [S::V; N], f: impl Fn([u32; N]) -> u32
     for lane in 0..S::LANES {
         out[lane] = f32::from_bits(f(std::array::from_fn(|i| rows[i][lane].to_bits())));
     }
-    s.from_array(&out)
+    s.load_array(&out)
 }
 
 /// Returns the sum of a vector's lanes.

@@ -45,7 +45,7 @@ impl<S: Simd> Work<S> for On {
 
     #[inline(always)]
     fn run(self, s: S) -> Option<Vec<u32>> {
-        let [a, b, c] = self.1.map(|v| s.from_array(&v.map(f32::from_bits)));
+        let [a, b, c] = self.1.map(|v| s.load_array(&v.map(f32::from_bits)));
         let v = match self.0 {
             Pairs => s.pairs(a, b),
             Quads => s.quads([a, b, c, a]),

@@ -2,7 +2,7 @@
 
 use crate::engine::simd::{Simd, Work};
 
-/// Kernels on their way to [`Winograd::packed`].
+/// Kernels on their way to [`Winograd::packed`](super::Winograd::packed).
 pub(in crate::engine) struct Packing<'a> {
     /// `[outputs][inputs]`.
     pub(in crate::engine) kernels: &'a [[f32; 9]],
