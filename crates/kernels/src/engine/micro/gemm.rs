@@ -1,6 +1,8 @@
 //! The one matrix product under every convolution: a few output channels by a few vectors of places, kept in
 //! registers over the whole depth.
 
+use std::marker::PhantomData;
+
 use crate::engine::micro::operands::{F32, Operands};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::{Bf16, I16, Int8, Simd, Work};
@@ -186,6 +188,14 @@ pub(in crate::engine) struct KernelTile {
     registers: usize,
 }
 
+/// Whether a unit has so many registers. A condition that is a constant itself keeps the compiler from making kernels for units
+/// that cannot run them.
+struct Fits<S, const REGISTERS: usize>(PhantomData<S>);
+
+impl<S: Simd, const REGISTERS: usize> Fits<S, REGISTERS> {
+    const YES: bool = S::REGISTERS >= REGISTERS;
+}
+
 /// Lists kernels: makes the table that tilings and tests walk, and the method that runs a kernel of it, from the same rows.
 macro_rules! kernels {
     (
@@ -206,7 +216,7 @@ macro_rules! kernels {
                 F: Operands<S>,
             {
                 match (rows, vectors) {
-                    $(($rows, $vectors) if S::REGISTERS >= $registers => {
+                    $(($rows, $vectors) if Fits::<S, $registers>::YES => {
                         s.call(Tile::<K, F, $rows, $vectors, $of_weights>(self));
                     })*
                     _ => unreachable!("no product of {rows} rows and {vectors} vectors"),
