@@ -22,7 +22,7 @@ use crate::engine::simd::Simd;
 use crate::engine::simd::isa::{Isa, Target, on};
 
 use kernels::{Packing, Transformed};
-use passes::{Backward, Forward, Products};
+use passes::{Backward, Elements, Forward, Products, Transform};
 use stride1::Stride1;
 use stride2::Stride2;
 
@@ -48,50 +48,6 @@ enum Tiles {
     Four(Stride1<4>),
     /// F(2x2, 2x2) on the odd pixels of a stride of 2.
     Stride2(Stride2),
-}
-
-/// The transforms of one kind of tile.
-trait Transform {
-    /// Elements of a transformed tile.
-    const ELEMENTS: usize;
-
-    /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
-    ///
-    /// # Safety
-    /// `channel` points to a channel of the input's grid, which has the vector, `to` to room for the elements; `S` is the unit that
-    /// the tiles were made for, which multiplies the format.
-    unsafe fn forward<S: Simd>(
-        &self,
-        s: S,
-        format: Format,
-        channel: *const f32,
-        vector: usize,
-        to: *mut f32,
-        plane: usize,
-    );
-
-    /// Transforms back the tiles of vector `vector` and stores them as a channel.
-    ///
-    /// # Safety
-    /// `io` points to maps of the grids, which and `epilogue` have the channel, and nobody else writes it; `from` has the elements;
-    /// `S` is the unit that the tiles were made for.
-    unsafe fn backward<S: Simd>(
-        &self,
-        s: S,
-        from: Elements,
-        vector: usize,
-        channel: usize,
-        io: Io,
-        epilogue: Epilogue,
-    );
-}
-
-/// The elements of a vector of transformed tiles.
-#[derive(Clone, Copy)]
-struct Elements {
-    start: *const f32,
-    /// From one element's vector to the next.
-    step: usize,
 }
 
 /// For each vector the masks of all kinds.

@@ -1,10 +1,55 @@
-//! The ways there and back, over channels and vectors of tiles.
+//! The transforms there and back, of one vector of tiles and over channels and vectors.
 
 use std::ops::Range;
 
-use super::{Elements, Transform, Winograd};
+use super::Winograd;
 use crate::engine::algo::conv::{Epilogue, Io};
+use crate::engine::quant::format::Format;
 use crate::engine::simd::{Simd, Work};
+
+/// The transforms of one kind of tile.
+pub(in crate::engine) trait Transform {
+    /// Elements of a transformed tile.
+    const ELEMENTS: usize;
+
+    /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
+    ///
+    /// # Safety
+    /// `channel` points to a channel of the input's grid, which has the vector, `to` to room for the elements; `S` is the unit that
+    /// the tiles were made for, which multiplies the format.
+    unsafe fn forward<S: Simd>(
+        &self,
+        s: S,
+        format: Format,
+        channel: *const f32,
+        vector: usize,
+        to: *mut f32,
+        plane: usize,
+    );
+
+    /// Transforms back the tiles of vector `vector` and stores them as a channel.
+    ///
+    /// # Safety
+    /// `io` points to maps of the grids, which and `epilogue` have the channel, and nobody else writes it; `from` has the elements;
+    /// `S` is the unit that the tiles were made for.
+    unsafe fn backward<S: Simd>(
+        &self,
+        s: S,
+        from: Elements,
+        vector: usize,
+        channel: usize,
+        io: Io,
+        epilogue: Epilogue,
+    );
+}
+
+/// The elements of a vector of transformed tiles.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Elements {
+    pub(in crate::engine) start: *const f32,
+    /// From one element's vector to the next.
+    pub(in crate::engine) step: usize,
+}
 
 /// Transforms all channels of some vectors of tiles.
 pub(in crate::engine) struct Forward<'a, T> {
