@@ -30,7 +30,7 @@ fn on_small_maps(isa: Isa, format: Format, shape: ConvShape) -> [Layer; 2] {
 #[test]
 fn sums_of_whole_numbers_do_not_overflow() {
     for format in [Format::I16, Format::Int8] {
-        for isa in Isa::available() {
+        for isa in Isa::all() {
             if isa.multiplies(format).is_none() {
                 continue;
             }
@@ -84,7 +84,7 @@ fn extremes(layer: Layer) {
 /// What is beyond the range is as the end of the range: in 16 bits, transforms of what does not saturate would overflow.
 #[test]
 fn inputs_out_of_range_are_cut_to_it() {
-    for isa in Isa::available() {
+    for isa in Isa::all() {
         for format in [Format::I16, Format::Int8] {
             if isa.multiplies(format).is_none() {
                 continue;
@@ -135,7 +135,7 @@ fn weights_of_any_size_fit_f16() {
         w: 8,
         p: 4,
     };
-    for isa in Isa::available() {
+    for isa in Isa::all() {
         let layer = Layer {
             shape: ConvShape {
                 inputs: 2,

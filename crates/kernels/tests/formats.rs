@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Batch, cases, numbers, run};
-use kernels::engine::{ConvShape, Format, Grid, Isa, Layer, Target};
+use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Target};
 
 /// Formats that round what they multiply.
 const NARROW: [Format; 4] = [Format::F16, Format::Bf16, Format::I16, Format::Int8];
@@ -75,7 +75,7 @@ fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_un
             let exact = Batch::new(shape.inputs, size, &images).convolved(shape, &weights, &bias);
             let exact: Vec<f64> = exact.values.iter().map(|x| 2.0 * x).collect();
             let deviation = deviation(shape.inputs * shape.kernel.pow(2));
-            for isa in Isa::available() {
+            for isa in Isa::all() {
                 if isa.multiplies(format).is_none() {
                     continue;
                 }
@@ -109,6 +109,48 @@ fn convolutions_of_narrow_operands_are_near_their_definition_and_alike_on_all_un
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Layouts, packing and tails of tiles do not depend on who multiplies them: plain code beside vectors of each number of lanes
+/// gives what the hardware gives, but for how the vector unit rounds what it finishes.
+#[test]
+fn tiles_of_every_unit_give_the_same() {
+    let hardware = Isa::with_tiles();
+    if let Err(why) = &hardware {
+        testkit::tell("ISA", "products of tiles on the CPU", &why.to_string());
+    }
+    let portable = Isa::named("portable").expect("always there").twin();
+    let others: Vec<Isa> = Isa::available()
+        .into_iter()
+        .map(Isa::twin)
+        .chain(hardware)
+        .collect();
+    for format in [Format::Int8, Format::Bf16] {
+        for layer in layers(portable, format) {
+            let (from, shape) = (layer.input, layer.shape);
+            let images = numbers(from.n * shape.inputs * from.h * from.w, 5);
+            let images: Vec<f32> = images.iter().map(|x| x.abs()).collect();
+            let (weights, bias) = (numbers(shape.weights(), 6), numbers(shape.outputs, 7));
+            let run = |isa| {
+                let target = Target { isa, ..layer.target };
+                let layer = Layer { target, ..layer };
+                let largest = vec![1.0; shape.inputs];
+                run(layer, Algorithm::Tiles, (&images, &largest), (&weights, &bias))
+            };
+            let expected = run(portable);
+            let scale = expected
+                .iter()
+                .fold(0.0_f64, |most, x| f64::from(x.abs()).max(most));
+            for isa in others.iter().filter(|isa| isa.multiplies(format).is_some()) {
+                let error = testkit::largest_difference(&run(*isa), &expected);
+                assert!(
+                    error <= 1e-6 * scale,
+                    "{} {layer}: {error:e} of {scale}",
+                    isa.name()
+                );
             }
         }
     }

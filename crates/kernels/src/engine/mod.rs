@@ -28,7 +28,7 @@ pub use layout::map::{Map, Row};
 pub use micro::matrix;
 pub use micro::peak::peak_macs;
 pub use program::check::Refusal;
-pub use program::op::{Access, Epilogue, Form, Op, OpLayer, Operand, Parts, Pass};
+pub use program::op::{Access, Epilogue, Form, Op, OpLayer, Operand, Operands, Parts, Pass};
 pub use program::step::Step;
 pub use program::{Observe, Placed, Program, ProgramBuilder, ProgramError, Seen, Watch};
 pub use quant::format::{Format, Packing};

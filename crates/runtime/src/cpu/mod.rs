@@ -105,12 +105,11 @@ fn precision_of(format: Format) -> Option<Precision> {
 /// The vector unit that runs a precision, and what it multiplies the precision's operands by: the one that `ZOO_ISA` names,
 /// else the best that has an instruction for them.
 fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
-    let first = unit()?;
-    let multiplies = |isa: Isa| isa.multiplies(operands(precision)).map(|how| (isa, Some(how)));
-    let others = if named_unit().is_some() {
-        Vec::new()
-    } else {
-        Isa::available()
+    let format = operands(precision);
+    let multiplies = |isa: Isa| isa.multiplies(format).map(|how| (isa, Some(how)));
+    let (first, others) = match named_unit() {
+        Some(_) => (unit()?, Vec::new()),
+        None => (Isa::best_for(format), Isa::available()),
     };
     let found = std::iter::once(first).chain(others).find_map(multiplies);
     Ok(found.unwrap_or((first, None)))

@@ -280,8 +280,11 @@ pub fn pairs_that_must_run() -> Vec<(&'static str, Precision)> {
     let has = |feature: &str| kernels::cpu_features().contains(&feature);
     let runs = |precision: Precision| match (named.as_deref(), precision) {
         (Some("avx2"), Precision::Bf16) => false,
-        (Some("avx512"), Precision::Bf16) => has("avx512bf16"),
-        (Some("avx512"), Precision::I16 | Precision::Int8) => has("avx512vnni"),
+        // Tiles stand beside the best vector unit, which computes what does not suit them.
+        (Some("amx-twin"), Precision::Bf16) if !has("avx512f") => !has("avx2"),
+        (Some("avx512" | "amx" | "amx-twin"), Precision::Bf16) => has("avx512bf16"),
+        (Some("avx512" | "amx"), Precision::I16 | Precision::Int8) => has("avx512vnni"),
+        (Some("amx-twin"), Precision::I16 | Precision::Int8) => has("avx512vnni") || !has("avx512f"),
         _ => true,
     };
     let of = |name: &'static str, precisions: &'static [Precision]| {

@@ -110,7 +110,7 @@ impl Doctor {
                 let peak = |(operand, peak): (&&str, &f64)| format!("{operand} {peak}");
                 let peaks: Vec<String> = checkup.matrix_peaks.iter().map(peak).collect();
                 format!(
-                    "{unit}: {} GMAC/s, one thread; the engine does not use it yet",
+                    "{unit}: {} GMAC/s, one thread; networks in int8 and bf16 use it",
                     peaks.join(", ")
                 )
             }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::LONGEST_SUM;
 use crate::engine::layout::grid::Grid;
-use crate::engine::layout::slots::{Outside, Slots};
+use crate::engine::layout::slots::{Outside, Room, Slots};
 use crate::engine::layout::tiling::Part;
 use crate::engine::micro::gemm::{self, Factors, PIXEL_KERNELS, Panel, Rows, TileShape};
 use crate::engine::program::packed::Stored;
@@ -213,9 +213,13 @@ impl Channels {
                 // SAFETY: the map has channel `ci`, and a panel room for `run_inputs` inputs and a vector more, by the contract above;
                 // each vector is stored over the end of the one before.
                 unsafe {
-                    let to = panels.add(index * self.panel() + i * self.taps * step);
+                    let to = Room {
+                        start: panels.add(index * self.panel() + i * self.taps * step),
+                        tap: step,
+                        slot: step,
+                    };
                     let channel = input.add(ci * self.strides.0);
-                    self.slots.gather(s, channel, slot..slot + 1, to, step);
+                    self.slots.gather(s, channel, slot..slot + 1, to);
                 }
             }
         }

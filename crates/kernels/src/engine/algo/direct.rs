@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::engine::algo::conv::{Epilogue, Io, shifted};
 use crate::engine::layout::grid::{Grid, first};
 use crate::engine::layout::places::{Place, Places};
+use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::gemm::{self, Factors, MOST_VECTORS, Panel, Rows, Sink, TileShape};
 use crate::engine::program::packed::Stored;
@@ -196,9 +197,13 @@ impl Direct {
             // SAFETY: the map has channel `ci`; a gathered panel has `depth` rows of `width` numbers, which `scratch` holds by the
             // contract above, and the sums behind it are the vector more.
             unsafe {
-                let to = scratch.add(ci * taps * width);
+                let to = Room {
+                    start: scratch.add(ci * taps * width),
+                    tap: width,
+                    slot: S::LANES,
+                };
                 let channel = input.add(ci * stride);
-                places.slots.gather(s, channel, slots.clone(), to, S::LANES);
+                places.slots.gather(s, channel, slots.clone(), to);
             }
         }
         Panel {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::engine::algo::channels::{Channels, held};
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::{Direct, LONGEST_SUM};
+use crate::engine::algo::tiles::Tiles;
 use crate::engine::algo::winograd::Winograd;
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::tiling::Part;
@@ -34,6 +35,8 @@ pub enum Algorithm {
     Direct,
     /// The same with output channels along the lanes, on vectors of 8 lanes or more.
     DirectChannels,
+    /// One multiplication for each of the definition's, by tiles of a matrix unit.
+    Tiles,
     /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
     Winograd,
 }
@@ -60,6 +63,7 @@ const LIMIT: f32 = 8191.0;
 pub(in crate::engine) enum Kind {
     Direct(Direct),
     Channels(Channels),
+    Tiles(Tiles),
     Winograd(Box<Winograd>),
 }
 
@@ -77,6 +81,9 @@ impl Layer {
         let mut algorithms = vec![Algorithm::Direct];
         if held(isa).is_some() {
             algorithms.push(Algorithm::DirectChannels);
+        }
+        if isa.tiles().is_some() && self.format.tiles().is_some() {
+            algorithms.push(Algorithm::Tiles);
         }
         let filtered = match (self.shape.kernel, self.shape.stride) {
             (3, 1) => self.input == self.output && matches!(self.input.p, 2 | 4),
@@ -102,7 +109,7 @@ impl Layer {
         assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
         let limit = match self.kind(algorithm) {
             Kind::Winograd(winograd) => winograd.limit(signed),
-            Kind::Direct(_) | Kind::Channels(_) => self.limit(),
+            Kind::Direct(_) | Kind::Channels(_) | Kind::Tiles(_) => self.limit(),
         };
         // Where there is nothing but zeros, any step does.
         let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };
@@ -146,6 +153,7 @@ impl Layer {
         match self.kind(algorithm) {
             Kind::Direct(direct) => direct.effort(threads),
             Kind::Channels(channels) => channels.effort(threads),
+            Kind::Tiles(tiles) => tiles.effort(threads),
             Kind::Winograd(winograd) => winograd.effort(threads),
         }
     }
@@ -207,6 +215,7 @@ impl Layer {
             Algorithm::DirectChannels => {
                 Kind::Channels(Channels::new(grids, channels, window, format, target.isa))
             }
+            Algorithm::Tiles => Kind::Tiles(Tiles::new(grids, channels, window, format, target)),
             Algorithm::Winograd => {
                 Kind::Winograd(Box::new(Winograd::new(grids, channels, stride, format, target)))
             }
@@ -220,6 +229,7 @@ impl Kind {
         match self {
             Self::Direct(_) => "direct",
             Self::Channels(_) => "channels",
+            Self::Tiles(_) => "tiles",
             Self::Winograd(winograd) => winograd.name(),
         }
     }
@@ -229,11 +239,17 @@ impl Kind {
     pub(in crate::engine) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
         let ConvShape { outputs, kernel, .. } = layer.shape;
         let form = (layer.format, layer.limit());
-        let narrow = || format::weights(form, (outputs, kernel * kernel, means), LONGEST_SUM, weights);
+        let taps = kernel * kernel;
+        let narrow = |run| format::weights(form, (outputs, taps, means), run, weights);
         let mut packed = match self {
             Self::Winograd(winograd) => winograd.packed(weights),
-            Self::Channels(channels) => narrow().ordered(|weights| channels.packed(weights)),
-            Self::Direct(direct) => narrow().ordered(|weights| direct.packed(weights)),
+            Self::Channels(channels) => narrow(LONGEST_SUM).ordered(|weights| channels.packed(weights)),
+            Self::Direct(direct) => narrow(LONGEST_SUM).ordered(|weights| direct.packed(weights)),
+            // Sums of tiles are whole.
+            Self::Tiles(tiles) => {
+                let all = layer.format.elements(layer.shape.inputs) * taps;
+                narrow(all).ordered(|weights| tiles.packed(weights))
+            }
         };
         if layer.format == Format::F16 {
             packed.elements = halves(&packed.elements).into();
@@ -246,6 +262,7 @@ impl Kind {
         match self {
             Self::Direct(direct) => direct.scratch(),
             Self::Channels(channels) => channels.scratch(),
+            Self::Tiles(tiles) => tiles.scratch(),
             Self::Winograd(winograd) => winograd.scratch(),
         }
     }
@@ -270,6 +287,7 @@ impl Kind {
             match self {
                 Self::Direct(direct) => direct.run(s, io, epilogue, part, scratch),
                 Self::Channels(channels) => channels.run(s, io, epilogue, part, scratch),
+                Self::Tiles(tiles) => tiles.run(s, io, epilogue, part, scratch),
                 Self::Winograd(winograd) => winograd.run(s, io, epilogue, part, scratch),
             }
         }
@@ -281,6 +299,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Self::Direct => "direct",
             Self::DirectChannels => "channels",
+            Self::Tiles => "tiles",
             Self::Winograd => "winograd",
         })
     }

@@ -7,5 +7,6 @@ pub(in crate::engine) mod elementwise;
 pub(in crate::engine) mod layer;
 pub(in crate::engine) mod linear;
 pub(in crate::engine) mod pack;
+pub(in crate::engine) mod tiles;
 pub(in crate::engine) mod upsample;
 pub(in crate::engine) mod winograd;

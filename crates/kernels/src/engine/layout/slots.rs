@@ -101,7 +101,7 @@ impl Slots {
         self.list.iter().map(stores).sum()
     }
 
-    /// Copies what some slots need of one channel to `to`, `[tap][slot][lane]`, for slots `step` apart.
+    /// Copies what some slots need of one channel to `to`, `[tap][slot][lane]`.
     ///
     /// # Safety
     /// `channel` points to a channel of the input's grid, `to` to as much as is written and a vector more; the slots exist.
@@ -111,10 +111,14 @@ impl Slots {
         s: S,
         channel: *const f32,
         slots: Range<usize>,
-        to: *mut f32,
-        step: usize,
+        to: Room,
     ) {
         let (start, count) = (slots.start, slots.len());
+        let Room {
+            start: to,
+            tap: row,
+            slot: step,
+        } = to;
         // SAFETY: there are `taps` loads for each slot, and the slots exist by the contract above. A mask has the lanes whose pixel
         // lies in the channel, and no other is touched. What is stored lies before the end of what `to` has room for: a vector at
         // the last slot of the last tap is the vector more.
@@ -123,17 +127,28 @@ impl Slots {
                 for i in 0..count {
                     let Load { offset, mask } = *self.loads.get_unchecked((start + i) * self.taps + tap);
                     let pixels = s.load_masked(channel.wrapping_offset(offset), mask);
-                    s.store(to.add((tap * count + i) * step), pixels);
+                    s.store(to.add(tap * row + i * step), pixels);
                 }
             }
             for (i, slot) in self.list[slots].iter().enumerate() {
                 for (tap, Load { offset, mask }) in &slot.more {
                     let pixels = s.load_masked(channel.wrapping_offset(*offset), *mask);
-                    s.store_masked(to.add((tap * count + i) * step), *mask, pixels);
+                    s.store_masked(to.add(tap * row + i * step), *mask, pixels);
                 }
             }
         }
     }
+}
+
+/// Where [`Slots::gather`] puts pixels.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Room {
+    /// Those of the first tap and slot.
+    pub(in crate::engine) start: *mut f32,
+    /// Elements from one tap's to the next.
+    pub(in crate::engine) tap: usize,
+    /// Elements from one slot's to the next.
+    pub(in crate::engine) slot: usize,
 }
 
 /// A place on the natural grid, and its image, row and column.

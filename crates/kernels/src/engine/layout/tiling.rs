@@ -57,6 +57,33 @@ impl Tiling {
             .expect("some kernel fits every unit")
     }
 
+    /// The division of so many vectors and blocks of `rows` outputs, of which `most` vectors and one block are held at a time:
+    /// threads share what is shared more evenly.
+    pub(in crate::engine) fn of(
+        rows: usize,
+        most: usize,
+        vectors: usize,
+        blocks: usize,
+        threads: usize,
+    ) -> Self {
+        let [by_vectors, by_blocks] = [false, true].map(|by_blocks| Self {
+            rows,
+            most,
+            vectors,
+            blocks,
+            by_blocks,
+        });
+        let share = |tiling: &Self| {
+            let (vectors, blocks) = tiling.largest(threads);
+            vectors.next_multiple_of(most) * blocks
+        };
+        if share(&by_blocks) as f64 * REPEATED < share(&by_vectors) as f64 {
+            by_blocks
+        } else {
+            by_vectors
+        }
+    }
+
     fn cost(&self, threads: usize) -> f64 {
         let (vectors, blocks) = self.largest(threads);
         let held = vectors.div_ceil(vectors.div_ceil(self.most));

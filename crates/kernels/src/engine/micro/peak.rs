@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use crate::engine::micro::matrix::matrix_peak_macs;
 use crate::engine::micro::operands::{F32, Operands};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::isa::{Isa, on};
@@ -17,10 +18,15 @@ const fn weights(registers: usize) -> usize {
     if registers == 32 { WEIGHTS[0] } else { WEIGHTS[1] }
 }
 
-/// Multiplies and adds for so many rounds, by the instruction that kernels of the format use; returns the
+/// Multiplies and adds for so many rounds, by the instruction that kernels of the format use, or groups of tiles; returns the
 /// multiply-accumulates done, or `None` where the unit does not multiply the format. Their number over the time that the
 /// call takes is the unit's peak on one thread.
 pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
+    if let (Some(tiles), Some(operand)) = (isa.tiles(), format.tiles()) {
+        return isa
+            .multiplies(format)
+            .map(|_| matrix_peak_macs(tiles, operand, rounds));
+    }
     black_box(spin(isa, format, rounds)?);
     let sums = INPUTS * weights(isa.registers());
     Some((rounds * sums * isa.lanes() * format.channels()) as u64)

@@ -178,7 +178,7 @@ pub struct Parts<'a, F: Form> {
     /// The name in listings, with what distinguishes the operation from others of its kind.
     pub name: Cow<'static, str>,
     /// The values, in order: what is read, then what is written.
-    pub operands: Vec<(Access, Operand<&'a F::Map, &'a F::Row>)>,
+    pub operands: Operands<'a, F>,
     /// The last function that the output goes through.
     pub activation: Activation,
     /// The parameters of an operation that multiplies its input with weights.
@@ -267,6 +267,9 @@ pub enum Epilogue<'a, F: Form> {
     /// Nothing.
     None,
 }
+
+/// The values of an operation, and how it uses them.
+pub type Operands<'a, F> = Vec<(Access, Operand<&'a <F as Form>::Map, &'a <F as Form>::Row>)>;
 
 /// A translation of operations from form `A` to form `B`, value by value and layer by layer. [`Op::pass`] calls it for what is
 /// read before what is written, and for parameters and tables last.
@@ -369,7 +372,7 @@ impl<F: Form> Op<F> {
     }
 
     /// Returns the values that the operation uses: what it reads, then what it writes.
-    pub fn operands(&self) -> Vec<(Access, Operand<&F::Map, &F::Row>)> {
+    pub fn operands(&self) -> Operands<'_, F> {
         self.parts().operands
     }
 

@@ -86,6 +86,11 @@ impl Stored {
         room
     }
 
+    /// The first element.
+    pub(in crate::engine) fn start(self) -> *const f32 {
+        self.start
+    }
+
     /// Elements of room for so many weights at a time.
     pub(in crate::engine) fn room(format: Format, count: usize) -> usize {
         match format {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::engine::micro::matrix::Operand;
 use crate::engine::simd::Simd;
 
 /// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
@@ -45,6 +46,15 @@ impl Format {
     /// Elements that hold so many channels.
     pub fn elements(self, channels: usize) -> usize {
         channels.div_ceil(self.channels())
+    }
+
+    /// The operands of tiles that are this format; `None` for a format that tiles do not multiply.
+    pub(in crate::engine) fn tiles(self) -> Option<Operand> {
+        match self {
+            Self::Bf16 => Some(Operand::Bf16),
+            Self::Int8 => Some(Operand::I8U8),
+            Self::F32 | Self::F16 | Self::I16 => None,
+        }
     }
 
     /// Whether operands are whole numbers, in steps.

@@ -17,7 +17,7 @@ impl Simd for Neon {
     type V = V;
 
     fn isa(self) -> Isa {
-        Isa(Kind::Neon(self))
+        Isa::of(Kind::Neon(self))
     }
     #[inline(always)]
     fn call<W: Work<Self>>(self, work: W) -> W::Output {

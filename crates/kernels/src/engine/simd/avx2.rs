@@ -35,7 +35,7 @@ impl Simd for Avx2 {
     type V = V;
 
     fn isa(self) -> Isa {
-        Isa(Kind::Avx2(self))
+        Isa::of(Kind::Avx2(self))
     }
     entered_with!("avx2,fma,f16c");
     through_pointers! {

@@ -28,7 +28,7 @@ impl Simd for Avx512 {
     type V = V;
 
     fn isa(self) -> Isa {
-        Isa(Kind::Avx512(self))
+        Isa::of(Kind::Avx512(self))
     }
     entered_with!("avx512f,avx512bw");
     through_pointers! {

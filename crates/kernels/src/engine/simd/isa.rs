@@ -5,11 +5,15 @@ use super::arm::Neon;
 use super::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+use crate::engine::micro::matrix::{MatrixUnit, NoMatrixUnit};
 use crate::engine::quant::format::Format;
 
 /// A vector unit that this CPU was found to have: it holds the unit's token, which is the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Isa(pub(in crate::engine) Kind);
+pub struct Isa {
+    pub(in crate::engine) kind: Kind,
+    tiles: Option<MatrixUnit>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::engine) enum Kind {
@@ -25,7 +29,7 @@ pub(in crate::engine) enum Kind {
 /// Evaluates an expression for the token of an [`Isa`], a [`Simd`] that the expression is generic over.
 macro_rules! on {
     ($isa:expr, $s:ident => $body:expr) => {
-        match $isa.0 {
+        match $isa.kind {
             #[cfg(target_arch = "x86_64")]
             $crate::engine::simd::isa::Kind::Avx512($s) => $body,
             #[cfg(target_arch = "x86_64")]
@@ -67,7 +71,7 @@ impl Isa {
         #[cfg(target_arch = "aarch64")]
         found.push(Kind::Neon(Neon));
         found.push(Kind::Portable(Portable));
-        found.into_iter().map(Self).collect()
+        found.into_iter().map(Self::of).collect()
     }
 
     /// The best unit of this CPU.
@@ -75,12 +79,65 @@ impl Isa {
         Self::available()[0]
     }
 
+    /// A unit without tiles.
+    pub(in crate::engine) fn of(kind: Kind) -> Self {
+        Self { kind, tiles: None }
+    }
+
+    /// The best unit with the CPU's matrix unit beside it, `amx`.
+    ///
+    /// # Errors
+    /// If the CPU has none, or the kernel does not let this process use it.
+    pub fn with_tiles() -> Result<Self, NoMatrixUnit> {
+        Ok(Self {
+            tiles: Some(MatrixUnit::hardware()?),
+            ..Self::best()
+        })
+    }
+
+    /// The best unit for products of a format: with tiles, if the CPU has a matrix unit that multiplies them.
+    pub fn best_for(format: Format) -> Self {
+        let tiles = format.tiles().and_then(|_| Self::with_tiles().ok());
+        tiles.unwrap_or_else(Self::best)
+    }
+
+    /// The best unit with plain code in place of a matrix unit, `amx-twin`.
+    pub fn with_twin() -> Self {
+        Self::best().twin()
+    }
+
+    /// All units that this CPU can run: [`Isa::available`], and those with tiles.
+    pub fn all() -> Vec<Self> {
+        let mut all = Self::available();
+        all.extend(Self::with_tiles());
+        all.push(Self::with_twin());
+        all
+    }
+
+    /// The same vector unit with plain code in place of a matrix unit, for tests of layouts.
+    pub fn twin(self) -> Self {
+        Self {
+            tiles: Some(MatrixUnit::Twin),
+            ..self
+        }
+    }
+
+    /// The matrix unit beside the vector unit; `None` if there is none, or it is not to be used.
+    pub fn tiles(&self) -> Option<MatrixUnit> {
+        self.tiles
+    }
+
+    /// The vector unit alone.
+    pub fn vectors(&self) -> Self {
+        Self::of(self.kind)
+    }
+
     /// The unit of this name.
     ///
     /// # Errors
     /// If this CPU has none of that name.
     pub fn named(name: &str) -> Result<Self, UnknownIsa> {
-        let available = Self::available();
+        let available = Self::all();
         let names = || available.iter().map(Self::name).collect::<Vec<_>>().join(", ");
         available
             .iter()
@@ -92,9 +149,12 @@ impl Isa {
             })
     }
 
-    /// `avx512`, `avx2`, `neon` or `portable`.
+    /// `avx512`, `avx2`, `neon` or `portable`, or with tiles `amx` or `amx-twin`.
     pub fn name(&self) -> &'static str {
-        match self.0 {
+        if let Some(tiles) = self.tiles {
+            return tiles.name();
+        }
+        match self.kind {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -107,7 +167,14 @@ impl Isa {
 
     /// The instruction that multiplies operands of a format on this unit, or `None` where there is none that pays.
     pub fn multiplies(&self, format: Format) -> Option<&'static str> {
-        match self.0 {
+        if let (Some(tiles), Some(operand)) = (self.tiles, format.tiles()) {
+            // The vector unit computes what tiles do not suit.
+            return self
+                .vectors()
+                .multiplies(format)
+                .map(|_| tiles.instruction(operand));
+        }
+        match self.kind {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => {
                 let vnni = std::arch::is_x86_feature_detected!("avx512vnni");

@@ -15,7 +15,7 @@ impl Simd for Portable {
     type V = V;
 
     fn isa(self) -> Isa {
-        Isa(Kind::Portable(self))
+        Isa::of(Kind::Portable(self))
     }
     #[inline(always)]
     fn call<W: Work<Self>>(self, work: W) -> W::Output {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::{Group, Line, NoMatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
 
 /// The proof that the CPU has AMX with int8 and bf16, and that this process may use it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Amx(());
 
 /// Bits of CPUID leaf 7 subleaf 0, EDX.

@@ -24,6 +24,8 @@ mod peak;
 mod tests;
 mod twin;
 
+use std::marker::PhantomData;
+
 pub use peak::matrix_peak_macs;
 
 /// A cache line: what a row of a tile of operands or sums fills.
@@ -91,7 +93,7 @@ impl Operand {
 }
 
 /// A unit that multiplies tiles, which this machine has and this process may use: holding one is the proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MatrixUnit {
     /// Advanced Matrix Extensions with the instructions for int8 and bf16.
     #[cfg(target_arch = "x86_64")]
@@ -145,6 +147,23 @@ impl MatrixUnit {
         }
     }
 
+    /// Returns the instruction that multiplies tiles of these operands.
+    pub fn instruction(self, operand: Operand) -> &'static str {
+        match (self, operand) {
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx(_), Operand::Bf16) => "AMX tdpbf16ps",
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx(_), Operand::I8U8) => "AMX tdpbsud",
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx(_), Operand::I8I8) => "AMX tdpbssd",
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx(_), Operand::U8I8) => "AMX tdpbusd",
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx(_), Operand::U8U8) => "AMX tdpbuud",
+            (Self::Twin, _) => "tiles in plain code",
+        }
+    }
+
     /// Configures this thread's unit for groups of this shape, runs `work` and releases the unit.
     ///
     /// Configuring takes some 50 ns: do it once a step, not once a group.
@@ -160,9 +179,21 @@ impl MatrixUnit {
             }
             Self::Twin => work(&mut Tiles {
                 shape,
-                unit: Running::Twin,
+                unit: Running::Twin(PhantomData),
             }),
         }
+    }
+}
+
+impl Shape {
+    /// Blocks of a group.
+    pub(in crate::engine) fn blocks(self) -> usize {
+        self.blocks
+    }
+
+    /// Outputs of a block.
+    pub(in crate::engine) fn rows(self) -> usize {
+        self.rows
     }
 }
 
@@ -218,7 +249,7 @@ pub struct Tiles<'a> {
 enum Running<'a> {
     #[cfg(target_arch = "x86_64")]
     Amx(&'a amx::Configured),
-    Twin,
+    Twin(PhantomData<&'a ()>),
 }
 
 impl Tiles<'_> {
@@ -253,7 +284,7 @@ impl Tiles<'_> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the unit is configured for the shape on this thread, and what it reads and writes was checked above.
             Running::Amx(on) => unsafe { on.sum(self.shape, group, sums) },
-            Running::Twin => twin::sum(self.shape, group, sums),
+            Running::Twin(_) => twin::sum(self.shape, group, sums),
         }
     }
 }

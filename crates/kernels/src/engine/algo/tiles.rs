@@ -1,0 +1,329 @@
+//! Convolutions as products of tiles on a matrix unit: the pixels that each output needs are gathered into a panel whose rows
+//! are whole cache lines, and groups of outputs are summed over it.
+//!
+//! ```text
+//! panel    [channels x taps][line of 16 pixels]      gathered by the vector unit, rows of a tile never cross a cache line
+//! weights  [group][tile][block][output]              in the order of their use: a line holds 16 elements of one output
+//! sums     [block][line][output]                     of a group and two lines, finished by the vector unit
+//! ```
+//!
+//! Sums of int8 are whole over all channels: a bound on the weights' scale keeps them in i32.
+
+use std::ops::Range;
+
+use crate::engine::algo::conv::{Epilogue, Io};
+use crate::engine::layout::grid::Grid;
+use crate::engine::layout::places::{Place, Places};
+use crate::engine::layout::slots::Room;
+use crate::engine::layout::tiling::{Part, Tiling};
+use crate::engine::micro::matrix::{BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
+use crate::engine::quant::format::Format;
+use crate::engine::simd::isa::Target;
+use crate::engine::simd::{Simd, Work};
+
+/// Pixels of a line.
+const PIXELS: usize = 16;
+
+/// The most vectors that make the lines of a group: of 4 lanes.
+const MOST_VECTORS: usize = VECTORS * PIXELS / 4;
+
+/// Lines of a panel at most, unless two lines of pixels need more: 256 KiB, of which a core's second cache holds several.
+const PANEL: usize = 4096;
+
+/// Vector instructions that take as long as a product of tiles with its loads. On a Xeon a product takes 19 cycles alone, and the
+/// kernels of the vector unit execute one or two instructions a cycle.
+const PRODUCT: usize = 32;
+
+/// Vector instructions that take as long as to finish a vector of sums and to store it.
+const FINISH: usize = 18;
+
+/// A convolution on a matrix unit.
+#[derive(Debug)]
+pub(in crate::engine) struct Tiles {
+    unit: MatrixUnit,
+    operand: Operand,
+    lanes: usize,
+    /// Elements from one channel to the next, of inputs and outputs.
+    strides: [usize; 2],
+    /// Elements of inputs.
+    inputs: usize,
+    outputs: usize,
+    taps: usize,
+    shape: Shape,
+    /// Its rows are the outputs of a group, its vectors those of pixels.
+    tiling: Tiling,
+    places: Places,
+}
+
+impl Tiles {
+    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
+    ///
+    /// # Panics
+    /// If the unit has no tiles of the format, see [`Format::tiles`].
+    pub(in crate::engine) fn new(
+        (input, output): (Grid, Grid),
+        (inputs, outputs): (usize, usize),
+        (kernel, stride): (usize, usize),
+        format: Format,
+        target: Target,
+    ) -> Self {
+        let lanes = target.isa.lanes();
+        let places = Places::gathered((input, output), (kernel, stride), lanes);
+        let shape = shape(outputs);
+        let rows = shape.blocks() * shape.rows();
+        let most = VECTORS * PIXELS / lanes;
+        let groups = outputs.div_ceil(rows);
+        Self {
+            unit: target.isa.tiles().expect("`Layer::check` refuses units without"),
+            operand: format.tiles().expect("`Layer::check` refuses other formats"),
+            lanes,
+            strides: [input.stride(), output.stride()],
+            inputs,
+            outputs,
+            taps: kernel * kernel,
+            shape,
+            tiling: Tiling::of(rows, most, places.vectors(), groups, target.threads),
+            places,
+        }
+    }
+
+    /// Products of tiles over all channels and taps.
+    fn tiles(&self) -> usize {
+        (self.inputs * self.taps).div_ceil(ROWS)
+    }
+
+    /// Lines of the weights of a group.
+    fn group_lines(&self) -> usize {
+        self.tiles() * self.shape.blocks() * self.shape.rows()
+    }
+
+    /// Weights `[outputs, inputs, kernel, kernel]` as `[group][tile][block][output][element]`, absent ones at 0.
+    pub(in crate::engine) fn packed(&self, weights: &[f32]) -> Vec<f32> {
+        let (blocks, rows) = (self.shape.blocks(), self.shape.rows());
+        let mut out = vec![0.0; self.tiling.blocks * self.group_lines() * ROWS];
+        for (output, weights) in weights.chunks_exact(self.inputs * self.taps).enumerate() {
+            let (group, in_group) = (output / self.tiling.rows, output % self.tiling.rows);
+            let (block, row) = (in_group / rows, in_group % rows);
+            for (tile, elements) in weights.chunks(ROWS).enumerate() {
+                let line = group * self.group_lines() + (tile * blocks + block) * rows + row;
+                out[line * ROWS..][..elements.len()].copy_from_slice(elements);
+            }
+        }
+        out
+    }
+
+    /// Vectors whose pixels are gathered at a time, and the lines from one row of their panel to the next: an odd number, so
+    /// that rows of a tile lie in different sets of the first cache.
+    fn panel(&self) -> (usize, usize) {
+        let most = (PANEL / (self.tiles() * ROWS)).max(VECTORS) / VECTORS * self.tiling.most;
+        let vectors = most.min(self.tiling.vectors.next_multiple_of(self.tiling.most));
+        (vectors, (vectors * self.lanes / PIXELS) | 1)
+    }
+
+    /// See [`Layer::effort`](crate::engine::Layer::effort).
+    pub(in crate::engine) fn effort(&self, threads: usize) -> usize {
+        let (vectors, groups) = self.tiling.largest(threads);
+        let lines = vectors.next_multiple_of(self.tiling.most) * self.lanes / PIXELS;
+        let outputs = groups * self.tiling.rows;
+        let products = lines * groups * self.shape.blocks() * self.tiles();
+        let gathers = self.places.slots.gathers() * self.inputs * vectors / self.tiling.vectors;
+        PRODUCT * products + gathers + FINISH * vectors * outputs
+    }
+
+    /// Elements of scratch memory that a thread needs.
+    pub(in crate::engine) fn scratch(&self) -> usize {
+        self.tiles() * ROWS * self.panel().1 * PIXELS
+    }
+
+    /// Computes one part of the output.
+    ///
+    /// # Safety
+    /// As for [`Kind::run`](crate::engine::algo::layer::Kind::run); `scratch` begins at a cache line.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn run<S: Simd>(
+        &self,
+        s: S,
+        io: Io,
+        epilogue: Epilogue,
+        part: Part,
+        scratch: *mut f32,
+    ) {
+        let (vectors, groups) = self.tiling.share(part);
+        let (together, pitch) = self.panel();
+        let (tiles, lines) = (self.tiles(), self.tiles() * ROWS * pitch);
+        self.unit.configured(self.shape, |unit| {
+            let mut sums = [Line::ZERO; SUMS];
+            for start in vectors.clone().step_by(together) {
+                let vectors = start..vectors.end.min(start + together);
+                s.call(Gather {
+                    conv: self,
+                    input: io.input,
+                    vectors: vectors.clone(),
+                    to: scratch,
+                    pitch,
+                });
+                // SAFETY: `scratch` holds the panel, whose rows are lines from a cache line on, by the contract above; nothing writes to
+                // it while it is read here.
+                let inputs =
+                    unsafe { std::slice::from_raw_parts(scratch.cast::<Line>().cast_const(), lines) };
+                for group in groups.clone() {
+                    let first = group * self.group_lines();
+                    // SAFETY: the weights are those that `packed` made, which settled at a cache line, with lines for each group.
+                    let weights = unsafe {
+                        let start = io.weights.start().cast::<Line>().add(first);
+                        std::slice::from_raw_parts(start, self.group_lines())
+                    };
+                    for (pair, start) in vectors.clone().step_by(self.tiling.most).enumerate() {
+                        let group_of_sums = Group {
+                            operand: self.operand,
+                            weights,
+                            inputs,
+                            runs: &[pair * VECTORS],
+                            pitch,
+                            tiles,
+                        };
+                        unit.sum(&group_of_sums, &mut sums);
+                        s.call(Finish {
+                            conv: self,
+                            io,
+                            epilogue,
+                            group,
+                            vectors: start..vectors.end.min(start + self.tiling.most),
+                            sums: &sums,
+                        });
+                    }
+                }
+            }
+        });
+        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+            let rows = self.tiling.rows;
+            let channels = groups.start * rows..(groups.end * rows).min(self.outputs);
+            // SAFETY: the output map is the layer's, and of the parts with a group only one has the first vectors, with which go
+            // the places outside the map.
+            unsafe { outside.clear(s, io.output, channels) };
+        }
+    }
+}
+
+/// The blocks of a group and the outputs of a block for so many outputs: as few groups as can be, then as few blocks, all of
+/// them alike.
+fn shape(outputs: usize) -> Shape {
+    let groups = outputs.div_ceil(ROWS).div_ceil(BLOCKS);
+    let blocks = outputs.div_ceil(ROWS).div_ceil(groups);
+    Shape::new(blocks, outputs.div_ceil(groups * blocks))
+}
+
+/// Gathers the pixels of some vectors of the layer into the panel: [`Tiles::run`] alone makes one, with room for the panel.
+struct Gather<'a> {
+    conv: &'a Tiles,
+    input: *const f32,
+    vectors: Range<usize>,
+    to: *mut f32,
+    pitch: usize,
+}
+
+impl<S: Simd> Work<S> for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, s: S) {
+        let Self {
+            conv,
+            input,
+            vectors,
+            to,
+            pitch,
+        } = self;
+        let row = pitch * PIXELS;
+        for ci in 0..conv.inputs {
+            // SAFETY: the map has channel `ci`, the vectors are the layer's, and the panel has `taps` rows of at least their lanes for
+            // each channel.
+            unsafe {
+                let room = Room {
+                    start: to.add(ci * conv.taps * row),
+                    tap: row,
+                    slot: S::LANES,
+                };
+                let channel = input.add(ci * conv.strides[0]);
+                conv.places.slots.gather(s, channel, vectors.clone(), room);
+            }
+        }
+        let depth = conv.inputs * conv.taps;
+        for at in (depth * row..conv.tiles() * ROWS * row).step_by(S::LANES) {
+            // SAFETY: the panel has `tiles` times `ROWS` rows, each of whole vectors. Rows without channels meet weights of 0, and
+            // must not be NaN.
+            unsafe { s.store(to.add(at), s.splat(0.0)) };
+        }
+    }
+}
+
+/// Finishes the sums of a group of outputs for some vectors: [`Tiles::run`] alone makes one, of its own part.
+struct Finish<'a> {
+    conv: &'a Tiles,
+    io: Io,
+    epilogue: Epilogue,
+    group: usize,
+    /// At most [`MOST_VECTORS`].
+    vectors: Range<usize>,
+    sums: &'a [Line; SUMS],
+}
+
+impl<S: Simd> Work<S> for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, s: S) {
+        let Self {
+            conv,
+            io,
+            epilogue,
+            group,
+            vectors,
+            sums,
+        } = self;
+        let mut places = [(Place::default(), false); MOST_VECTORS];
+        for (place, vector) in places.iter_mut().zip(vectors.clone()) {
+            *place = (conv.places.of(vector), conv.places.together(vector));
+        }
+        let sums = sums.as_ptr().cast::<f32>();
+        let first = group * conv.tiling.rows;
+        for block in 0..conv.shape.blocks() {
+            let first = first + block * conv.shape.rows();
+            for row in 0..conv.shape.rows().min(conv.outputs.saturating_sub(first)) {
+                let start = (first + row) * conv.strides[1];
+                for (v, vector) in vectors.clone().enumerate() {
+                    let line = (block * VECTORS + v * S::LANES / PIXELS) * ROWS + row;
+                    // SAFETY: the sums have a line for each block, line of pixels and row, and a vector lies within one. The channel
+                    // exists; the lanes `there` of a place or piece are places of it, which this part alone writes, and no others
+                    // are touched.
+                    unsafe {
+                        let sum = s.load(sums.add(line * PIXELS + v * S::LANES % PIXELS));
+                        let sum = match conv.operand {
+                            Operand::Bf16 => sum,
+                            Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8 => s.to_f32(sum),
+                        };
+                        if let (
+                            Place {
+                                first: at,
+                                there,
+                                inside,
+                            },
+                            true,
+                        ) = places[v]
+                        {
+                            let at = start + at;
+                            let y = epilogue.apply(s, sum, first + row, io.residual, at, there);
+                            s.store_masked(io.output.add(at), there, s.keep(inside, y));
+                            continue;
+                        }
+                        for piece in conv.places.slots.list[vector].pieces() {
+                            let (at, there) = (start + piece.place, piece.there);
+                            let y = epilogue.apply(s, piece.of(s, sum), first + row, io.residual, at, there);
+                            s.store_masked(io.output.add(at), there, y);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
