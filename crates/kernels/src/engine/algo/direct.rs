@@ -406,14 +406,17 @@ impl End<'_> {
     #[inline(always)]
     unsafe fn scatter<S: Simd>(self, s: S, nv: usize, sums: *const f32) {
         let places = &self.conv.places;
-        for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
-            let channel = self.channel + r;
-            for v in 0..nv {
+        // Vector by vector: one channel's vectors may share a line, and reading a line that was just written, as a sum in place
+        // does, waits for it.
+        for v in 0..nv {
+            let pieces = places.slots.list[self.start + v - places.flat.len()].pieces();
+            for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
+                let channel = self.channel + r;
                 // SAFETY: there is a sum for each row and vector, by the contract above; a piece's lanes `there` are places of the
                 // output's channel, which exists, and no others are touched.
                 unsafe {
                     let sum = s.load(sums.add(r * self.width + v * S::LANES));
-                    for piece in places.slots.list[self.start + v - places.flat.len()].pieces() {
+                    for piece in pieces {
                         let at = channel * self.conv.strides.1 + piece.place;
                         let there = piece.there;
                         let sum = piece.of(s, sum);

@@ -24,9 +24,6 @@ use crate::engine::simd::{Simd, Work};
 /// Pixels of a line.
 const PIXELS: usize = 16;
 
-/// The most vectors that make the lines of a group: of 4 lanes.
-const MOST_VECTORS: usize = VECTORS * PIXELS / 4;
-
 /// Lines of a panel at most, unless two lines of pixels need more: 256 KiB, of which a core's second cache holds several.
 const PANEL: usize = 4096;
 
@@ -263,7 +260,7 @@ struct Finish<'a> {
     io: Io,
     epilogue: Epilogue,
     group: usize,
-    /// At most [`MOST_VECTORS`].
+    /// Those of a group of lines.
     vectors: Range<usize>,
     sums: &'a [Line; SUMS],
 }
@@ -281,17 +278,15 @@ impl<S: Simd> Work<S> for Finish<'_> {
             vectors,
             sums,
         } = self;
-        let mut places = [(Place::default(), false); MOST_VECTORS];
-        for (place, vector) in places.iter_mut().zip(vectors.clone()) {
-            *place = (conv.places.of(vector), conv.places.together(vector));
-        }
         let sums = sums.as_ptr().cast::<f32>();
         let first = group * conv.tiling.rows;
-        for block in 0..conv.shape.blocks() {
-            let first = first + block * conv.shape.rows();
-            for row in 0..conv.shape.rows().min(conv.outputs.saturating_sub(first)) {
-                let start = (first + row) * conv.strides[1];
-                for (v, vector) in vectors.clone().enumerate() {
+        // Vector by vector: one channel's vectors may share a line, and reading a line that was just written waits for it.
+        for (v, vector) in vectors.enumerate() {
+            let together = conv.places.together(vector).then(|| conv.places.of(vector));
+            for block in 0..conv.shape.blocks() {
+                let first = first + block * conv.shape.rows();
+                for row in 0..conv.shape.rows().min(conv.outputs.saturating_sub(first)) {
+                    let (channel, start) = (first + row, (first + row) * conv.strides[1]);
                     let line = (block * VECTORS + v * S::LANES / PIXELS) * ROWS + row;
                     // SAFETY: the sums have a line for each block, line of pixels and row, and a vector lies within one. The channel
                     // exists; the lanes `there` of a place or piece are places of it, which this part alone writes, and no others
@@ -302,23 +297,15 @@ impl<S: Simd> Work<S> for Finish<'_> {
                             Operand::Bf16 => sum,
                             Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8 => s.to_f32(sum),
                         };
-                        if let (
-                            Place {
-                                first: at,
-                                there,
-                                inside,
-                            },
-                            true,
-                        ) = places[v]
-                        {
-                            let at = start + at;
-                            let y = epilogue.apply(s, sum, first + row, io.residual, at, there);
+                        if let Some(Place { first, there, inside }) = together {
+                            let at = start + first;
+                            let y = epilogue.apply(s, sum, channel, io.residual, at, there);
                             s.store_masked(io.output.add(at), there, s.keep(inside, y));
                             continue;
                         }
                         for piece in conv.places.slots.list[vector].pieces() {
                             let (at, there) = (start + piece.place, piece.there);
-                            let y = epilogue.apply(s, piece.of(s, sum), first + row, io.residual, at, there);
+                            let y = epilogue.apply(s, piece.of(s, sum), channel, io.residual, at, there);
                             s.store_masked(io.output.add(at), there, y);
                         }
                     }
