@@ -117,7 +117,7 @@ fn twos(lower: i8, upper: i8) -> __m256i {
 unsafe fn mix_columns(source: *const u8, groups: &[Group], line: *mut i16) {
     let twos = twos(0, 8);
     for (i, group) in groups.iter().enumerate() {
-        // SAFETY: the caller's.
+        // SAFETY: eight bytes can be read from the begin of each of the group's columns, by the contract above.
         let mixed = [0, 1].map(|odd| unsafe {
             let lower = _mm_loadl_epi64(source.add(group.bytes[odd]).cast());
             let upper = _mm_loadl_epi64(source.add(group.bytes[odd + 2]).cast());
@@ -125,7 +125,7 @@ unsafe fn mix_columns(source: *const u8, groups: &[Group], line: *mut i16) {
             let weights = _mm256_loadu_si256(group.weights[odd].as_ptr().cast());
             _mm256_srai_epi32::<4>(_mm256_madd_epi16(_mm256_shuffle_epi8(both, twos), weights))
         });
-        // SAFETY: the caller's.
+        // SAFETY: the line has 16 elements for each group, by the contract above.
         unsafe { _mm256_storeu_si256(line.add(16 * i).cast(), _mm256_packs_epi32(mixed[0], mixed[1])) };
     }
 }
@@ -143,10 +143,10 @@ unsafe fn filter_columns(sources: [*const u8; ROWS], fours: &Fours, lines: [*mut
             let at = begin + four * 4 * CHANNELS;
             // SAFETY: an array of 16 is a vector.
             let above = unsafe { _mm256_loadu_si256(above.as_ptr().cast()) };
-            // SAFETY: as above.
+            // SAFETY: an array of 16 is a vector.
             let below = unsafe { _mm256_loadu_si256(below.as_ptr().cast()) };
             for row in 0..ROWS {
-                // SAFETY: the caller's.
+                // SAFETY: all bytes of a column's fours and four more can be read from each source, by the contract above.
                 let pixels = unsafe { _mm_loadu_si128(sources[row].add(at).cast()) };
                 let pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(pixels), twos);
                 high[row] = _mm256_add_epi32(high[row], _mm256_madd_epi16(pixels, above));
@@ -170,7 +170,7 @@ unsafe fn filter_columns(sources: [*const u8; ROWS], fours: &Fours, lines: [*mut
             _mm_extract_epi32::<3>(bytes),
         ];
         for (line, pixel) in lines.into_iter().zip(pixels) {
-            // SAFETY: the caller's.
+            // SAFETY: four bytes can be written to each line for each column, by the contract above.
             unsafe { line.add(x * LANES).cast::<i32>().write_unaligned(pixel) };
         }
     }

@@ -174,12 +174,11 @@ fn calibration(
 
 /// Converts the error of making a program; lack of memory has a kind of its own.
 fn no_program(backend: &'static str, error: ProgramError) -> RuntimeError {
-    match error {
-        ProgramError::Memory { .. } => RuntimeError::Memory {
-            backend,
-            source: error.into(),
-        },
-        error => RuntimeError::device(backend, error),
+    if matches!(error, ProgramError::Memory { .. }) {
+        let source = error.into();
+        RuntimeError::Memory { backend, source }
+    } else {
+        RuntimeError::device(backend, error)
     }
 }
 

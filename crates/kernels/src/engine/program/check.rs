@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::form::Placed;
-use super::op::{Access, Op, Operand};
+use super::op::Op;
+use super::parts::{Access, Operand};
 use crate::engine::algo::conv::ConvParams;
 use crate::engine::algo::layer::Algorithm;
 use crate::engine::layout::grid::Grid;

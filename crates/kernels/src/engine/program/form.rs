@@ -1,8 +1,9 @@
 //! The forms of operations that the engine knows: placed in memory, and ready to run.
 
 use super::builder::ProgramError;
-use super::op::{Access, Form, Pass};
+use super::op::{Form, Pass};
 use super::packed::{Packed, Store};
+use super::parts::Access;
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::Layer;
 use crate::engine::algo::linear::{Linear, LinearParams};

@@ -7,6 +7,7 @@ mod form;
 mod memory;
 pub(in crate::engine) mod op;
 pub(in crate::engine) mod packed;
+pub(in crate::engine) mod parts;
 mod run;
 mod show;
 pub(in crate::engine) mod step;

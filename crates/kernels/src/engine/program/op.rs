@@ -15,9 +15,9 @@
 //! ranges, listings and counts come from it. No `match` over
 //! an [`Op`] has a wildcard: an operation that is added stops the build wherever it must be looked at.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 
+use super::parts::{Access, Epilogue, OpLayer, Operand, Operands, Parts};
 use crate::engine::algo::linear::Activation;
 use crate::engine::algo::upsample::Interpolation;
 use crate::engine::quant::format::Packing;
@@ -151,125 +151,6 @@ pub enum Op<F: Form> {
         at: usize,
     },
 }
-
-/// How an operation uses one of its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// It reads the value; its output must lie elsewhere.
-    Read,
-    /// It reads each element before it writes the same element of its output, which may lie in the same memory.
-    InPlace,
-    /// It writes the value.
-    Write,
-}
-
-/// A value of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operand<M, R> {
-    /// A batch of maps.
-    Map(M),
-    /// A batch of vectors.
-    Row(R),
-}
-
-/// What an operation is made of: one description, from which checks, live ranges, listings and counts come.
-#[derive(Debug)]
-pub struct Parts<'a, F: Form> {
-    /// The name in listings, with what distinguishes the operation from others of its kind.
-    pub name: Cow<'static, str>,
-    /// The values, in order: what is read, then what is written.
-    pub operands: Operands<'a, F>,
-    /// The last function that the output goes through.
-    pub activation: Activation,
-    /// The parameters of an operation that multiplies its input with weights.
-    pub layer: Option<OpLayer<'a, F>>,
-}
-
-/// The parameters of an operation with weights.
-#[derive(Debug)]
-pub enum OpLayer<'a, F: Form> {
-    /// A convolution.
-    Conv(&'a F::Conv),
-    /// A linear layer.
-    Linear(&'a F::Linear),
-}
-
-impl<'a, F: Form> Parts<'a, F> {
-    fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: name.into(),
-            operands: Vec::new(),
-            activation: Activation::None,
-            layer: None,
-        }
-    }
-
-    fn with(mut self, access: Access, operand: Operand<&'a F::Map, &'a F::Row>) -> Self {
-        self.operands.push((access, operand));
-        self
-    }
-
-    fn reads(self, map: &'a F::Map) -> Self {
-        self.with(Access::Read, Operand::Map(map))
-    }
-
-    fn reads_row(self, row: &'a F::Row) -> Self {
-        self.with(Access::Read, Operand::Row(row))
-    }
-
-    fn reads_in_place(self, map: &'a F::Map) -> Self {
-        self.with(Access::InPlace, Operand::Map(map))
-    }
-
-    fn adds(self, sum: &'a Option<F::Map>) -> Self {
-        match sum {
-            Some(sum) => self.reads_in_place(sum),
-            None => self,
-        }
-    }
-
-    fn writes(self, map: &'a F::Map) -> Self {
-        self.with(Access::Write, Operand::Map(map))
-    }
-
-    fn writes_row(self, row: &'a F::Row) -> Self {
-        self.with(Access::Write, Operand::Row(row))
-    }
-
-    fn activation(self, activation: Activation) -> Self {
-        Self { activation, ..self }
-    }
-
-    fn relu(self, relu: bool) -> Self {
-        self.activation(if relu { Activation::Relu } else { Activation::None })
-    }
-
-    fn layer(self, layer: OpLayer<'a, F>) -> Self {
-        Self {
-            layer: Some(layer),
-            ..self
-        }
-    }
-}
-
-/// What an operation can do to its output before it writes it.
-#[derive(Debug)]
-pub enum Epilogue<'a, F: Form> {
-    /// Adds a map, then applies a ReLU.
-    SumThenRelu {
-        /// The map that is added.
-        sum: &'a mut Option<F::Map>,
-        /// Whether a ReLU comes last.
-        relu: &'a mut bool,
-    },
-    /// Applies an activation.
-    Activation(&'a mut Activation),
-    /// Nothing.
-    None,
-}
-
-/// The values of an operation, and how it uses them.
-pub type Operands<'a, F> = Vec<(Access, Operand<&'a <F as Form>::Map, &'a <F as Form>::Row>)>;
 
 /// A translation of operations from form `A` to form `B`, value by value and layer by layer. [`Op::pass`] calls it for what is
 /// read before what is written, and for parameters and tables last.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::form::{Placed, Ready};
-use super::op::{Access, Form, Op, OpLayer, Operand, Parts};
+use super::op::{Form, Op};
+use super::parts::{Access, OpLayer, Operand, Parts};
 use super::step::Step;
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::ConvShape;

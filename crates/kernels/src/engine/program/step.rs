@@ -1,7 +1,8 @@
 //! A step of a program: one operation that is ready to run.
 
 use super::form::Ready;
-use super::op::{Op, OpLayer, Operand};
+use super::op::Op;
+use super::parts::{OpLayer, Operand};
 use crate::engine::layout::map::Map;
 use crate::engine::quant::format::Format;
 
