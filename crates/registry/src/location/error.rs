@@ -78,7 +78,7 @@ impl LocationError {
         }
     }
 
-    /// The failure of a [`Reader`] that caused the error of its caller.
+    /// The failure of a [`Reader`](crate::Reader) that caused the error of its caller.
     pub fn behind(error: &io::Error) -> Option<&Self> {
         let inner = error.get_ref()?;
         match inner.downcast_ref() {
