@@ -62,21 +62,12 @@ impl Grids {
         let size = |node: &Node| (node.shape.h, node.shape.w);
         let read = |window: (usize, usize)| {
             let readers = graph.nodes().iter();
-            readers.filter_map(move |node| match node.op {
-                GraphOp::Conv(conv) => {
-                    let wanted = (conv.kernel, conv.stride) == window;
-                    wanted.then(|| size(graph.node(node.inputs[0])))
-                }
-                GraphOp::Input
-                | GraphOp::BatchNorm
-                | GraphOp::Relu
-                | GraphOp::Sigmoid
-                | GraphOp::Add
-                | GraphOp::Scale
-                | GraphOp::Concat
-                | GraphOp::Upsample(_)
-                | GraphOp::GlobalAvgPool
-                | GraphOp::Linear(_) => None,
+            readers.filter_map(move |node| {
+                let GraphOp::Conv(conv) = node.op else {
+                    return None;
+                };
+                let wanted = (conv.kernel, conv.stride) == window;
+                wanted.then(|| size(graph.node(node.inputs[0])))
             })
         };
         let input = graph.input_shape();
@@ -119,18 +110,10 @@ impl Grids {
                 channels: shape.c,
             });
         }
-        let (channels, grid) = match op {
-            Op::Pack { packing, pack, .. } => (packing.format.elements(shape.c), *pack),
-            Op::Load { .. }
-            | Op::Conv { .. }
-            | Op::Upsample { .. }
-            | Op::Add { .. }
-            | Op::Concat { .. }
-            | Op::Pool { .. }
-            | Op::Linear { .. }
-            | Op::Gate { .. }
-            | Op::StoreMap { .. }
-            | Op::StoreRow { .. } => (shape.c, self.grid(shape)),
+        let (channels, grid) = if let Op::Pack { packing, pack, .. } = op {
+            (packing.format.elements(shape.c), *pack)
+        } else {
+            (shape.c, self.grid(shape))
         };
         Operand::Map(Map {
             offset: 0,
