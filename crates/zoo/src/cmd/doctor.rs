@@ -110,7 +110,7 @@ impl Doctor {
                 let peak = |(operand, peak): (&&str, &f64)| format!("{operand} {peak}");
                 let peaks: Vec<String> = checkup.matrix_peaks.iter().map(peak).collect();
                 format!(
-                    "{unit}: {} GMAC/s, one thread; networks in int8 and bf16 use it",
+                    "{unit}: {} GMAC/s, one thread; networks in int8 and bf16 use it, unless ZOO_ISA names another unit",
                     peaks.join(", ")
                 )
             }
