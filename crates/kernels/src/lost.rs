@@ -34,7 +34,7 @@ static SLOTS: [Slot; KNOWN] = [const { Slot::free() }; KNOWN];
 #[derive(Debug)]
 pub(crate) struct Watched {
     slot: Option<usize>,
-    /// What the slot points to.
+    /// The name that the slot points to.
     _name: Box<[u8]>,
 }
 
@@ -70,7 +70,7 @@ impl Drop for Watched {
     }
 }
 
-/// What is said before and after the file's name, and the exit code.
+/// The message before and after the file's name, and the exit code.
 struct Words {
     before: &'static str,
     after: &'static str,
@@ -103,7 +103,7 @@ mod unix {
 
     use super::{SLOTS, WORDS};
 
-    /// What was done about the signal before, by the standard library for one.
+    /// The handler of the signal before, the standard library's for one.
     static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
     pub(super) fn install() {

@@ -33,7 +33,7 @@ pub(super) const BICUBIC: Filter = Filter {
     },
 };
 
-/// What is filtered first.
+/// The axis that is filtered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Rows, as Pillow does up to 12.
@@ -172,7 +172,7 @@ impl Down {
     }
 }
 
-/// What the positions of one side of the window are made of.
+/// The source pixels and weights of the positions of one side of the window.
 #[derive(Clone, Debug, Default)]
 struct Axis {
     /// Source positions of each.

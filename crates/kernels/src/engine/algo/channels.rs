@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::LONGEST_SUM;
-use crate::engine::layout::grid::Grid;
+use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::slots::{Outside, Room, Slots};
 use crate::engine::layout::tiling::Part;
 use crate::engine::micro::gemm::{self, Factors, PIXEL_KERNELS, Panel, Rows, TileShape};
@@ -40,17 +40,26 @@ pub(in crate::engine) fn held(isa: Isa) -> Option<TileShape> {
 }
 
 impl Channels {
-    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
+    /// The layer, whose inputs are counted in elements of the format.
     ///
     /// # Panics
     /// If the unit has too few lanes, see [`held`].
-    pub(in crate::engine) fn new(
-        (input, output): (Grid, Grid),
-        (inputs, outputs): (usize, usize),
-        (kernel, stride): (usize, usize),
-        format: Format,
-        isa: Isa,
-    ) -> Self {
+    pub(in crate::engine) fn new(layer: Layer) -> Self {
+        let Layer {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = layer;
+        let ConvShape {
+            outputs,
+            kernel,
+            stride,
+            ..
+        } = shape;
+        let inputs = format.elements(shape.inputs);
+        let isa = target.isa;
         let lanes = isa.lanes();
         let held = held(isa).expect("`Layer::check` refuses units of few lanes");
         Self {

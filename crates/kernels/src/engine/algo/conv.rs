@@ -39,7 +39,7 @@ pub struct ConvParams {
     pub means: Vec<f32>,
 }
 
-/// What a convolution works on; `residual` is null where nothing is added.
+/// The memory of a convolution; `residual` is null where nothing is added.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Io {
     pub(in crate::engine) input: *const f32,
@@ -48,7 +48,7 @@ pub(in crate::engine) struct Io {
     pub(in crate::engine) weights: Stored,
 }
 
-/// What happens to a sum of products before it is stored.
+/// The end of a sum of products: scale, bias, residual and ReLU.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Epilogue {
     bias: *const f32,

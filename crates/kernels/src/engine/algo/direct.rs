@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io, shifted};
-use crate::engine::layout::grid::{Grid, first};
+use crate::engine::algo::layer::{ConvShape, Layer};
+use crate::engine::layout::grid::first;
 use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
@@ -12,7 +13,6 @@ use crate::engine::micro::gemm::{self, Factors, MOST_VECTORS, Panel, Rows, Sink,
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
-use crate::engine::simd::isa::Target;
 
 /// A convolution that is cut.
 #[derive(Debug)]
@@ -32,14 +32,22 @@ pub(in crate::engine) struct Direct {
 pub(in crate::engine) const LONGEST_SUM: usize = 288;
 
 impl Direct {
-    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
-    pub(in crate::engine) fn new(
-        (input, output): (Grid, Grid),
-        (inputs, outputs): (usize, usize),
-        (kernel, stride): (usize, usize),
-        format: Format,
-        target: Target,
-    ) -> Self {
+    /// The layer, whose inputs are counted in elements of the format.
+    pub(in crate::engine) fn new(layer: Layer) -> Self {
+        let Layer {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = layer;
+        let ConvShape {
+            outputs,
+            kernel,
+            stride,
+            ..
+        } = shape;
+        let inputs = format.elements(shape.inputs);
         let lanes = target.isa.lanes();
         let places = match (kernel, stride) {
             (1, 1) => Places::of_1x1(output, (inputs, outputs), lanes),

@@ -15,7 +15,7 @@ use crate::engine::quant::format::{self, Format, Packing, Weights};
 use crate::engine::simd::Simd;
 use crate::engine::simd::isa::Target;
 
-/// What a convolution is, whatever computes it.
+/// The shape of a convolution, whatever computes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Input channels.
@@ -41,12 +41,12 @@ pub enum Algorithm {
     Winograd,
 }
 
-/// What has to be computed, where, by what.
+/// A convolution to compute: its shape and format, where its maps lie, and the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// Channels, kernel and stride.
     pub shape: ConvShape,
-    /// What is multiplied.
+    /// The format of the operands.
     pub format: Format,
     /// Where the inputs lie.
     pub input: Grid,
@@ -200,25 +200,11 @@ impl Layer {
         if let Err(refusal) = self.check(algorithm) {
             unreachable!("{self}: {refusal}");
         }
-        let Self {
-            shape,
-            format,
-            input,
-            output,
-            target,
-        } = self;
-        let ConvShape { kernel, stride, .. } = shape;
-        let (grids, channels) = ((input, output), (format.elements(shape.inputs), shape.outputs));
-        let window = (kernel, stride);
         match algorithm {
-            Algorithm::Direct => Kind::Direct(Direct::new(grids, channels, window, format, target)),
-            Algorithm::DirectChannels => {
-                Kind::Channels(Channels::new(grids, channels, window, format, target.isa))
-            }
-            Algorithm::Tiles => Kind::Tiles(Tiles::new(grids, channels, window, format, target)),
-            Algorithm::Winograd => {
-                Kind::Winograd(Box::new(Winograd::new(grids, channels, stride, format, target)))
-            }
+            Algorithm::Direct => Kind::Direct(Direct::new(self)),
+            Algorithm::DirectChannels => Kind::Channels(Channels::new(self)),
+            Algorithm::Tiles => Kind::Tiles(Tiles::new(self)),
+            Algorithm::Winograd => Kind::Winograd(Box::new(Winograd::new(self))),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::simd::{Simd, total};
 /// The function that a linear layer's sums go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// None: `x`.
+    /// No function: `x`.
     None,
     /// `max(x, 0)`.
     Relu,

@@ -12,13 +12,11 @@
 use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::layout::grid::Grid;
+use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::matrix::{BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
-use crate::engine::quant::format::Format;
-use crate::engine::simd::isa::Target;
 use crate::engine::simd::{Simd, Work};
 
 /// Pixels of a line.
@@ -53,20 +51,28 @@ pub(in crate::engine) struct Tiles {
 }
 
 impl Tiles {
-    /// A convolution of `kernel` 1 or 3; inputs are counted in elements of the format.
+    /// The layer, whose inputs are counted in elements of the format.
     ///
     /// # Panics
-    /// If the unit has no tiles of the format, see [`Format::tiles`].
-    pub(in crate::engine) fn new(
-        (input, output): (Grid, Grid),
-        (inputs, outputs): (usize, usize),
-        (kernel, stride): (usize, usize),
-        format: Format,
-        target: Target,
-    ) -> Self {
+    /// If the unit has no tiles of the format, see [`Format::tiles`](crate::engine::Format::tiles).
+    pub(in crate::engine) fn new(layer: Layer) -> Self {
+        let Layer {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = layer;
+        let ConvShape {
+            outputs,
+            kernel,
+            stride,
+            ..
+        } = shape;
+        let inputs = format.elements(shape.inputs);
         let lanes = target.isa.lanes();
         let places = Places::gathered((input, output), (kernel, stride), lanes);
-        let shape = shape(outputs);
+        let shape = divided(outputs);
         let rows = shape.blocks() * shape.rows();
         let most = VECTORS * PIXELS / lanes;
         let groups = outputs.div_ceil(rows);
@@ -204,7 +210,7 @@ impl Tiles {
 
 /// The blocks of a group and the outputs of a block for so many outputs: as few groups as can be, then as few blocks, all of
 /// them alike.
-fn shape(outputs: usize) -> Shape {
+fn divided(outputs: usize) -> Shape {
     let groups = outputs.div_ceil(ROWS).div_ceil(BLOCKS);
     let blocks = outputs.div_ceil(ROWS).div_ceil(groups);
     Shape::new(blocks, outputs.div_ceil(groups * blocks))

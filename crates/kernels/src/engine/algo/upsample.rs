@@ -82,7 +82,7 @@ pub(in crate::engine) struct Nearest {
     inside: Vec<u32>,
 }
 
-/// What several phases of the large map find alike: neighbours come from one pixel.
+/// The source that several phases of the large map share: neighbours come from one pixel.
 #[derive(Debug)]
 struct Source {
     /// The pixel's place for each tile.

@@ -23,7 +23,7 @@ pub enum ProgramError {
     Memory {
         /// The bytes that were asked for.
         bytes: usize,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The threads cannot be started.
@@ -31,7 +31,7 @@ pub enum ProgramError {
     Threads {
         /// The threads that were asked for.
         threads: usize,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// An operation may not run in a program.

@@ -62,7 +62,7 @@ pub enum Refusal {
     /// Images, channels or parameters of one value do not suit another.
     #[error("{what}: {actual}, expected {expected}")]
     Count {
-        /// What was counted.
+        /// The things that were counted.
         what: &'static str,
         /// How many there are.
         actual: usize,
@@ -89,7 +89,7 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// What both need.
+    /// Returns the needs of both.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             memory: self.memory.max(other.memory),

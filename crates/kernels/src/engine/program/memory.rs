@@ -19,10 +19,10 @@ mod mapped {
     pub(in crate::engine) struct Memory(MmapMut);
 
     impl Memory {
-        /// So many bytes.
+        /// Takes `bytes` bytes.
         ///
         /// # Errors
-        /// What the system says where there are not as many.
+        /// The system's, if there are not as many.
         pub(in crate::engine) fn new(bytes: usize) -> io::Result<Self> {
             let memory = MmapMut::map_anon(bytes)?;
             #[cfg(target_os = "linux")]

@@ -31,18 +31,18 @@ use step::Step;
 pub use builder::{ProgramBuilder, ProgramError};
 pub use form::Placed;
 
-/// What is called after each step with its index.
+/// A function that is called after each step with its index.
 pub type Watch<'a> = dyn FnMut(usize) + Send + 'a;
 
-/// What is called after a step with its index and a map of it, `[n, channels, h, w]`.
+/// A function that is called after a step with its index and a map of it, `[n, channels, h, w]`.
 pub type Observe<'a> = dyn FnMut(usize, Seen, &[f32]) + Send + 'a;
 
 /// Which map of a step is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// What a convolution read.
+    /// The input of a convolution.
     Read,
-    /// What any step wrote.
+    /// The output of any step.
     Written,
 }
 

@@ -116,7 +116,7 @@ pub enum Op<F: Form> {
     Linear {
         /// Its parameters.
         linear: F::Linear,
-        /// What its sums go through.
+        /// The function that its sums go through.
         activation: Activation,
         /// Its input.
         from: F::Row,

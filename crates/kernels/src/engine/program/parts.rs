@@ -25,7 +25,7 @@ pub enum Operand<M, R> {
     Row(R),
 }
 
-/// What an operation is made of: one description, from which checks, live ranges, listings and counts come.
+/// The parts of an operation: one description, from which checks, live ranges, listings and counts come.
 #[derive(Debug)]
 pub struct Parts<'a, F: Form> {
     /// The name in listings, with what distinguishes the operation from others of its kind.
@@ -105,7 +105,7 @@ impl<'a, F: Form> Parts<'a, F> {
     }
 }
 
-/// What an operation can do to its output before it writes it.
+/// The changes that an operation can make to its output before it writes it.
 #[derive(Debug)]
 pub enum Epilogue<'a, F: Form> {
     /// Adds a map, then applies a ReLU.

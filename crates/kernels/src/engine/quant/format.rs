@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::engine::micro::matrix::Operand;
 use crate::engine::simd::Simd;
 
-/// What a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
+/// The format of the operands that a convolution multiplies. Sums are f32, or i32 that become f32 before they can overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// Maps as they are.

@@ -42,7 +42,7 @@ macro_rules! on {
 }
 pub(in crate::engine) use on;
 
-/// What a step is prepared for.
+/// The unit and threads for which a step is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The vector unit.

@@ -13,13 +13,13 @@ mod whole;
 use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::layout::grid::Grid;
+use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::gemm::{self, Factors, Panel, Rows, Scaled, TileShape};
 use crate::engine::program::packed::Stored;
 use crate::engine::quant::format::{self, Format, Weights};
 use crate::engine::simd::Simd;
-use crate::engine::simd::isa::{Isa, Target, on};
+use crate::engine::simd::isa::{Isa, on};
 
 use kernels::{Packing, Transformed};
 use passes::{Backward, Elements, Forward, Products, Transform};
@@ -66,15 +66,18 @@ impl Winograd {
         }
     }
 
-    /// The convolution of this stride in a format that is [filtered](Winograd::filters): stride 1 needs equal grids with tiles
-    /// of 2 or 4, stride 2 an input with tiles of 4.
-    pub(in crate::engine) fn new(
-        (input, output): (Grid, Grid),
-        (inputs, outputs): (usize, usize),
-        stride: usize,
-        format: Format,
-        target: Target,
-    ) -> Self {
+    /// The layer, in a format that is [filtered](Winograd::filters): stride 1 needs equal grids with tiles of 2 or 4, stride 2 an
+    /// input with tiles of 4.
+    pub(in crate::engine) fn new(layer: Layer) -> Self {
+        let Layer {
+            shape,
+            format,
+            input,
+            output,
+            target,
+        } = layer;
+        let ConvShape { outputs, stride, .. } = shape;
+        let inputs = format.elements(shape.inputs);
         assert!(Self::filters(format), "no filtering in {format}");
         let lanes = target.isa.lanes();
         let tiles = match (stride, input.p) {

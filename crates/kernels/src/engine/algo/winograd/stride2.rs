@@ -9,7 +9,7 @@ use crate::engine::layout::slots::{Outside, Piece, pieces};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
 
-/// What the kernel's elements become: for the odd pixels, then twice the middle one for the even pixels.
+/// The transform of a kernel's elements: for the odd pixels, then twice the middle one for the even pixels.
 pub(in crate::engine) const KERNEL: [[f64; 3]; 5] = [
     [1.0, 0.0, 0.0],
     [1.0, 0.0, 1.0],

@@ -105,7 +105,7 @@ fn permit() -> Result<(), NoMatrixUnit> {
     Ok(())
 }
 
-/// What `ldtilecfg` reads.
+/// The configuration that `ldtilecfg` reads.
 #[repr(C, align(64))]
 struct Config {
     palette: u8,
@@ -170,7 +170,7 @@ macro_rules! group {
     }};
 }
 
-/// What the assembly reads and writes.
+/// The memory that the assembly reads and writes.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
     weights: *const Line,

@@ -64,7 +64,7 @@ pub const BLOCKS: usize = 3;
 /// Lines of the sums of a group: a whole tile for each block and vector.
 pub const SUMS: usize = BLOCKS * VECTORS * ROWS;
 
-/// What a product multiplies and how its sums are held.
+/// The operands of a product, and the form of its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
     /// bf16 by bf16 into f32. Numbers below the normal ones count as zero; every sum is rounded to nearest even.
@@ -223,7 +223,7 @@ impl Shape {
 /// The operands of one group of sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
-    /// What is multiplied.
+    /// The operands.
     pub operand: Operand,
     /// `[run][tile][block][row]`: four or two input channels of one output fill four bytes of a line.
     pub weights: &'a [Line],
