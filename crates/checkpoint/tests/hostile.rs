@@ -9,7 +9,7 @@ fn read_bytes(bytes: &[u8]) -> Result<TensorFile, CheckpointError> {
     parse(Path::new("hostile"), bytes.to_vec().into())
 }
 
-/// What `pickle` protocol 3 writes for a dictionary with these, already pickled, values.
+/// The bytes that `pickle` protocol 3 writes for a dictionary with these, already pickled, values.
 fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = b"\x80\x03}(".to_vec();
     for (name, value) in entries {
@@ -21,7 +21,7 @@ fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     [&bytes, b"u.".as_slice()].concat()
 }
 
-/// What it writes for a float32 array.
+/// The bytes that it writes for a float32 array.
 fn array(shape: &[u64], data: &[u8]) -> Vec<u8> {
     let extents: Vec<u8> = shape
         .iter()
@@ -189,7 +189,7 @@ fn cycles_are_no_trouble() {
     assert!(refused_legacy(list, b"\x80\x02].").contains("holds no tensors"));
 }
 
-/// What a legacy `.pth` of this object and these storage keys is refused for.
+/// The reason why a legacy `.pth` of this object and these storage keys is refused for.
 fn refused_legacy(object: &[u8], rest: &[u8]) -> String {
     let head = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.";
     let system = b"\x80\x02}X\x0d\x00\x00\x00little_endian\x88s.";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use faultd::{Content, Server};
 
-/// What a server answers to the request for a path.
+/// The answer of a server to the request for a path.
 fn get(server: &Server, path: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).expect("connected");
     write!(stream, "GET /{path} HTTP/1.1\r\nConnection: close\r\n\r\n").expect("sent");

@@ -81,7 +81,7 @@ fn extremes(layer: Layer) {
     }
 }
 
-/// What is beyond the range is as the end of the range: in 16 bits, transforms of what does not saturate would overflow.
+/// Inputs beyond the range count as its end: in 16 bits, transforms of what does not saturate would overflow.
 #[test]
 fn inputs_out_of_range_are_cut_to_it() {
     for isa in Isa::all() {

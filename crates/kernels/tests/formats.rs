@@ -39,7 +39,7 @@ fn layers(isa: Isa, format: Format) -> Vec<Layer> {
     layers
 }
 
-/// What twice a sum of so many products of such numbers deviates by.
+/// The standard deviation of twice a sum of that many products.
 fn deviation(products: usize) -> f64 {
     2.0 / 3.0 * (products as f64).sqrt()
 }

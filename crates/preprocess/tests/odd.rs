@@ -9,7 +9,7 @@ use preprocess::{Reader, RgbImage, decode_into};
 /// Files that are read otherwise than the library reads them, by reason; `crates/preprocess/src/lib.rs` says so as well.
 const OTHERWISE: &[(Reader, &[&str])] = &[];
 
-/// What a library makes of a file: its extent and the hash of its pixels, or nothing.
+/// The result of a library for a file: its extent and the hash of its pixels, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
     width: usize,

@@ -65,7 +65,7 @@ impl Zoo {
         self.place.zoo_with(&[("NO_PROXY", "*")], arguments)
     }
 
-    /// What the network answers, and what is said meanwhile.
+    /// The answer of the network, and its messages.
     fn infer(&self) -> (Vec<u8>, String) {
         let said = self
             .run(&["infer", "-m", "tiny", "--input", "x.npy", "-o", "y.npy", "-v"])
@@ -73,7 +73,7 @@ impl Zoo {
         (fs::read(self.place.path().join("y.npy")).expect("written"), said)
     }
 
-    /// What the network must answer.
+    /// The answer that the network must give.
     fn right(&self) -> Vec<u8> {
         let seeded = ["--weights", "seeded:5"];
         let infer = ["infer", "-m", "tiny", "--input", "x.npy", "-o", "right.npy"];

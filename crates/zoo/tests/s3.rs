@@ -49,7 +49,7 @@ impl Cloud {
         cloud
     }
 
-    /// What is in the bucket, as a file or folder.
+    /// The content of the bucket, as a file or folder.
     fn bucket(&self, name: &str) -> PathBuf {
         self.world.place.path().join("buckets/zoo").join(name)
     }

@@ -150,7 +150,7 @@ naming = "paddle"
     zoo.variants[0].artifacts[0].clone()
 }
 
-/// What a manifest says that knows the whole digest.
+/// The entry of a manifest that knows the whole digest.
 pub fn known(body: &[u8]) -> String {
     format!("bytes = {}\nsha256 = \"{}\"", body.len(), Digest::of(body))
 }

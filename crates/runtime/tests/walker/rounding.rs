@@ -167,7 +167,7 @@ impl<'a> Rounding<'a> {
         calibration.channels(name).expect("channels of each convolution")
     }
 
-    /// What one stands for in each channel: 16 bits hold half more than was seen of all channels and three times what was seen
+    /// The scale of each channel: 16 bits hold half more than was seen of all channels and three times what was seen
     /// of one, 8 bits what the method chose, a channel by the root of its share; none holds less than a fourth of all.
     fn steps(&self, name: &str, format: Format, limit: f32) -> Vec<f32> {
         let calibration = self.calibration.expect("a calibration for whole numbers");
@@ -191,7 +191,7 @@ impl<'a> Rounding<'a> {
     }
 }
 
-/// What one stands for in an output's weights `[inputs, taps]`: as fine as fits, and so large that no run's sum leaves 32 bits.
+/// The scale of an output's weights `[inputs, taps]`: as fine as fits, and so large that no run's sum leaves 32 bits.
 fn weight_step(format: Format, limit: f32, weights: &[f32], taps: usize) -> f32 {
     let (most, channels) = match format {
         Format::Int8 => (127.0, 4),

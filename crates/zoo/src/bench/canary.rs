@@ -42,7 +42,7 @@ pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
     }
 }
 
-/// What a cache line takes from one thread to another and back, halved, ns: the best of many short times of two threads that
+/// The time that a cache line takes from one thread to another and back, halved, ns: the best of many short times of two threads that
 /// wait for each other.
 pub(crate) fn handover_ns() -> f64 {
     let turn = AtomicUsize::new(0);

@@ -119,7 +119,7 @@ impl Report {
         Ok(None)
     }
 
-    /// What came of evaluations beside the last file of records that has some.
+    /// The results of evaluations beside the last file of records that has some.
     fn evaluations(&self) -> Result<Evaluations, Failure> {
         for file in self.records.iter().rev() {
             let found = report::evaluations(file.parent().unwrap_or(Path::new(".")))?;

@@ -117,7 +117,7 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
     parts.join("\n")
 }
 
-/// What to do next, a line per step, that of most cells first.
+/// Returns the next steps, a line per step, that of most cells first.
 fn next(verdicts: &[&Verdict]) -> Vec<String> {
     let mut steps: Vec<(&str, usize)> = Vec::new();
     for step in verdicts.iter().filter_map(|verdict| verdict.next.as_deref()) {

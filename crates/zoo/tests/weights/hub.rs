@@ -101,7 +101,7 @@ fn every_command_says_whose_word_a_digest_is() {
     text_of(&unset.expect("the program starts"));
 }
 
-/// What a run that succeeded wrote.
+/// The output of a run that succeeded.
 fn text_of(output: &Output) -> String {
     let all = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{all}");

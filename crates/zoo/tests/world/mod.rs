@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-/// What must be the same whatever the way to it.
+/// The state that must be the same whatever the way to it.
 pub fn counts(summary: &Value) -> (Value, Value, Value) {
     (
         summary["tally"].clone(),
