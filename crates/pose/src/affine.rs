@@ -89,19 +89,20 @@ fn solve(rows: &mut [[f64; 6]; 6], sides: &mut [f64; 6]) {
         }
         rows.swap(i, pivot);
         sides.swap(i, pivot);
-        let inverse = -1.0 / rows[i][i];
+        let upper = rows[i];
+        let inverse = -1.0 / upper[i];
         for row in i + 1..6 {
             let factor = rows[row][i] * inverse;
-            for column in i + 1..6 {
-                rows[row][column] += factor * rows[i][column];
+            for (value, upper) in rows[row].iter_mut().zip(upper).skip(i + 1) {
+                *value += factor * upper;
             }
             sides[row] += factor * sides[i];
         }
     }
     for i in (0..6).rev() {
         let mut sum = sides[i];
-        for column in i + 1..6 {
-            sum -= rows[i][column] * sides[column];
+        for (factor, side) in rows[i].iter().zip(sides.iter()).skip(i + 1) {
+            sum -= factor * side;
         }
         sides[i] = sum / rows[i][i];
     }

@@ -7,6 +7,9 @@
 //! | flip test | [`mirror`], [`flip_mean`] | mmpose, to the bit |
 //! | heatmaps to keypoints | [`Decoder`] | mmpose, to 1e-4 pixels of the input on smooth maps |
 //! | keypoints of data sets | [`skeleton`] | mmpose's rows |
+//! | several detections of a person to one | [`oks`] | mmpose's OKS-NMS and scores |
+//! | COCO's files | [`coco`] | |
+//! | AP and AR | [`ap`] | pycocotools' `COCOeval`, to 1e-9 |
 //!
 //! ```
 //! use pose::{Cropper, Decoder, Levels, PersonBox, Size, skeleton};
@@ -30,11 +33,14 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod affine;
+pub mod ap;
 mod boxes;
+pub mod coco;
 mod decode;
 mod flip;
 mod heatmaps;
 mod input;
+pub mod oks;
 mod size;
 pub mod skeleton;
 mod warp;
@@ -45,5 +51,6 @@ pub use decode::{BLUR_TAPS, Decoder, Keypoint};
 pub use flip::flip_mean;
 pub use heatmaps::{HeatmapError, Heatmaps};
 pub use input::{Cropper, Levels, mirror};
+pub use oks::Oks;
 pub use size::Size;
 pub use warp::warp;

@@ -65,7 +65,7 @@ impl Blurred {
 
     /// Multiplies so that the highest value is that of the map before, and takes logarithms of values between `low` and `high`.
     /// Returns false if nothing positive is left of the map.
-    pub(super) fn to_logarithms(&mut self, peak: f32, low: f64, high: f64) -> bool {
+    pub(super) fn take_logarithms(&mut self, peak: f32, low: f64, high: f64) -> bool {
         let highest = self.highest();
         if highest <= 0.0 {
             return false;

@@ -31,7 +31,7 @@ pub(super) fn dark(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
         return Some([0.0; 2]);
     }
     let mut blurred = Blurred::new(map, taps, Border::Zero);
-    if !blurred.to_logarithms(peak.score, 1e-10, f64::INFINITY) {
+    if !blurred.take_logarithms(peak.score, 1e-10, f64::INFINITY) {
         return None;
     }
     let map = blurred.map();
@@ -53,7 +53,7 @@ pub(super) fn dark(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
 /// border the outermost pixels are repeated.
 pub(super) fn udp(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
     let mut blurred = Blurred::new(map, taps, Border::Zero);
-    if !blurred.to_logarithms(peak.score, 1e-3, 50.0) {
+    if !blurred.take_logarithms(peak.score, 1e-3, 50.0) {
         return None;
     }
     let map = blurred.map();
