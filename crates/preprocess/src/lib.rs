@@ -78,6 +78,7 @@
 mod bmp;
 mod budget;
 mod decode;
+mod encode;
 mod error;
 mod exif;
 mod jpeg;
@@ -89,6 +90,7 @@ mod worker;
 
 pub use budget::Budget;
 pub use decode::{DECODER, Notes, Reader, RgbImage, decode, decode_into, decode_within};
+pub use encode::encode_png;
 pub use error::PreprocessError;
 pub use kernels::Element;
 pub use transform::{Filter, Profile, Transform};
