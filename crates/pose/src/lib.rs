@@ -7,7 +7,8 @@
 //! | flip test | [`mirror`], [`flip_mean`] | mmpose, to the bit |
 //! | heatmaps to keypoints | [`Decoder`] | mmpose, to 1e-4 pixels of the input on smooth maps |
 //! | keypoints of data sets | [`skeleton`] | mmpose's rows |
-//! | several detections of a person to one | [`oks`] | mmpose's OKS-NMS and scores |
+//! | people of an image to results | [`results`], [`oks`] | mmpose's scores and OKS-NMS |
+//! | keypoints to a picture | [`draw()`] | |
 //! | COCO's files | [`coco`] | |
 //! | AP and AR | [`ap`] | pycocotools' `COCOeval`, to 1e-9 |
 //!
@@ -37,10 +38,12 @@ pub mod ap;
 mod boxes;
 pub mod coco;
 mod decode;
+pub mod draw;
 mod flip;
 mod heatmaps;
 mod input;
 pub mod oks;
+mod people;
 mod size;
 pub mod skeleton;
 mod warp;
@@ -48,9 +51,11 @@ mod warp;
 pub use affine::Affine;
 pub use boxes::{BoxError, PersonBox, Placement, place_all};
 pub use decode::{BLUR_TAPS, Decoder, Keypoint};
+pub use draw::draw;
 pub use flip::flip_mean;
 pub use heatmaps::{HeatmapError, Heatmaps};
 pub use input::{Cropper, Levels, mirror};
 pub use oks::Oks;
+pub use people::{Found, results};
 pub use size::Size;
 pub use warp::warp;

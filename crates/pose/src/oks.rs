@@ -3,8 +3,8 @@
 use crate::coco::Person;
 use crate::{Keypoint, Placement};
 
-/// A keypoint counts for a person's score if its own is above this, as in mmpose.
-pub const KEYPOINT_THRESHOLD: f64 = 0.2;
+/// A keypoint counts for a person's score if its own is above this, as in mmpose, which compares in f32.
+pub const KEYPOINT_THRESHOLD: f32 = 0.2;
 /// Of two people that are more similar than this, the one of the lower score is dropped, as in mmpose.
 pub const NMS_THRESHOLD: f64 = 0.9;
 
@@ -92,7 +92,9 @@ impl Oks {
         order.sort_by(|a, b| people[*b].score.total_cmp(&people[*a].score));
         let mut kept: Vec<usize> = Vec::new();
         for index in order {
-            let is_new = |other: &usize| self.between(&people[*other], &people[index]) <= threshold;
+            // mmpose compares in f32.
+            let is_new =
+                |other: &usize| self.between(&people[*other], &people[index]) as f32 <= threshold as f32;
             if kept.iter().all(is_new) {
                 kept.push(index);
             }
@@ -119,10 +121,10 @@ impl Candidate {
 }
 
 /// Returns a person's score: that of the box times the mean of the keypoints' scores above [`KEYPOINT_THRESHOLD`]; 0 if none is.
-pub fn person_score(box_score: f64, keypoints: &[[f64; 3]]) -> f64 {
+fn person_score(box_score: f64, keypoints: &[[f64; 3]]) -> f64 {
     let scores = keypoints.iter().map(|keypoint| keypoint[2]);
     let (sum, count) = scores
-        .filter(|score| *score > KEYPOINT_THRESHOLD)
+        .filter(|score| *score as f32 > KEYPOINT_THRESHOLD)
         .fold((0.0, 0), |(sum, count), score| (sum + score, count + 1));
     match count {
         0 => 0.0,
@@ -195,6 +197,7 @@ mod tests {
         let scored = |scores: [f64; 2]| person_score(0.5, &scores.map(|score| [0.0, 0.0, score]));
         assert_eq!(scored([0.8, 0.4]), 0.5 * 1.2000000000000002 / 2.0);
         assert_eq!(scored([0.8, 0.2]), 0.4, "0.2 is not above the threshold");
+        assert_eq!(scored([0.8, f64::from(0.2_f32)]), 0.4, "nor is the 0.2 of f32");
         assert_eq!(scored([0.1, 0.2]), 0.0);
     }
 }

@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use common::{bytes, json, list};
 use pose::ap::{Evaluation, EvaluationError, Figures};
 use pose::coco::{Annotations, Detection, Image, Person, read_detections};
-use pose::oks::{Candidate, NMS_THRESHOLD, Oks, person_score};
-use pose::{PersonBox, Size, skeleton};
+use pose::oks::{NMS_THRESHOLD, Oks};
+use pose::{Found, Keypoint, PersonBox, Size, results, skeleton};
 use serde_json::Value;
 
 fn oks() -> Oks {
@@ -58,31 +58,28 @@ fn set(name: &str) -> (Annotations, Vec<Detection>) {
 
 /// Returns the detections that are left of those of each image, with mmpose's scores.
 fn kept(detections: &[Detection]) -> Vec<Detection> {
-    let mut images: HashMap<u64, Vec<&Detection>> = HashMap::new();
+    let mut images: BTreeMap<u64, Vec<Found>> = BTreeMap::new();
     for detection in detections {
-        images.entry(detection.image).or_default().push(detection);
-    }
-    let mut kept = Vec::new();
-    for people in images.values() {
-        let candidate = |detection: &&Detection| {
-            let person =
-                PersonBox::detected(detection.bbox.expect("a box"), Size::new(640, 480)).expect("a box");
-            Candidate {
-                keypoints: detection.keypoints.clone(),
-                score: person_score(detection.score, &detection.keypoints),
-                area: person.place(Size::new(192, 256)).area(),
-            }
+        let bbox = detection.bbox.expect("a box");
+        let person = PersonBox::detected(bbox, Size::new(640, 480)).expect("a box");
+        let keypoint = |[x, y, score]: &[f64; 3]| {
+            Some(Keypoint {
+                x: *x,
+                y: *y,
+                score: *score as f32,
+            })
         };
-        let candidates: Vec<Candidate> = people.iter().map(candidate).collect();
-        for index in oks().suppress(&candidates, NMS_THRESHOLD) {
-            let score = candidates[index].score;
-            kept.push(Detection {
-                score,
-                ..people[index].clone()
-            });
-        }
+        images.entry(detection.image).or_default().push(Found {
+            placement: person.place(Size::new(192, 256)),
+            person,
+            box_score: detection.score,
+            keypoints: detection.keypoints.iter().map(keypoint).collect(),
+        });
     }
-    kept
+    let left = images
+        .iter()
+        .map(|(image, people)| results(*image, people, &oks(), Some(NMS_THRESHOLD)));
+    left.flatten().collect()
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! Readers take the bytes of a file and its name, which their errors state together with the entry and what to do.
 
 mod annotations;
+mod photo;
 mod results;
 
 pub use annotations::{Annotations, Image, Person};
+pub use photo::{PhotoBox, read_photo_boxes};
 pub use results::{DetectedBox, Detection, read_boxes, read_detections, write_detections};
 
 /// COCO's category of people.

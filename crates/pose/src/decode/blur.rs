@@ -24,16 +24,19 @@ impl Blurred {
         let size = map.size;
         let weights = gaussian(taps);
         let mut rows = vec![0.0; size.pixels()];
+        let mut padded = vec![0.0; size.width + taps - 1];
         for (row, blurred) in map
             .values
             .chunks_exact(size.width)
             .zip(rows.chunks_exact_mut(size.width))
         {
+            for (place, value) in padded.iter_mut().enumerate() {
+                let index = border.index(place, taps / 2, size.width);
+                *value = index.map_or(0.0, |x| f64::from(row[x]));
+            }
             for (tap, weight) in weights.iter().enumerate() {
-                for (x, blurred) in blurred.iter_mut().enumerate() {
-                    if let Some(x) = border.index(x + tap, taps / 2, size.width) {
-                        *blurred += weight * f64::from(row[x]);
-                    }
+                for (blurred, value) in blurred.iter_mut().zip(&padded[tap..]) {
+                    *blurred += weight * value;
                 }
             }
         }
@@ -63,18 +66,30 @@ impl Blurred {
         self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// Multiplies so that the highest value is that of the map before, and takes logarithms of values between `low` and `high`.
-    /// Returns false if nothing positive is left of the map.
-    pub(super) fn take_logarithms(&mut self, peak: f32, low: f64, high: f64) -> bool {
+    /// Returns the logarithms of the map, multiplied so that its highest value is that before the blur, and of values between
+    /// `low` and `high`; `None` if nothing positive is left of the map.
+    pub(super) fn logarithms(&self, peak: f32, low: f64, high: f64) -> Option<Logarithms<'_>> {
         let highest = self.highest();
-        if highest <= 0.0 {
-            return false;
-        }
-        let factor = f64::from(peak) / highest;
-        for value in &mut self.values {
-            *value = (*value * factor).clamp(low, high).ln();
-        }
-        true
+        (highest > 0.0).then(|| Logarithms {
+            map: self.map(),
+            factor: f64::from(peak) / highest,
+            low,
+            high,
+        })
+    }
+}
+
+/// Logarithms of a blurred map, computed where they are read.
+pub(super) struct Logarithms<'a> {
+    map: Map<'a, f64>,
+    factor: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Logarithms<'_> {
+    pub(super) fn at(&self, x: usize, y: usize) -> f64 {
+        (self.map.at(x, y) * self.factor).clamp(self.low, self.high).ln()
     }
 }
 

@@ -30,20 +30,17 @@ pub(super) fn dark(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
     if x < 2 || x + 2 >= map.size.width || y < 2 || y + 2 >= map.size.height {
         return Some([0.0; 2]);
     }
-    let mut blurred = Blurred::new(map, taps, Border::Zero);
-    if !blurred.take_logarithms(peak.score, 1e-10, f64::INFINITY) {
-        return None;
-    }
-    let map = blurred.map();
-    let middle = map.at(x, y);
-    let corners = map.at(x + 1, y + 1) - map.at(x + 1, y - 1) - map.at(x - 1, y + 1) + map.at(x - 1, y - 1);
+    let blurred = Blurred::new(map, taps, Border::Zero);
+    let log = blurred.logarithms(peak.score, 1e-10, f64::INFINITY)?;
+    let middle = log.at(x, y);
+    let corners = log.at(x + 1, y + 1) - log.at(x + 1, y - 1) - log.at(x - 1, y + 1) + log.at(x - 1, y - 1);
     let top = Paraboloid {
         slope: [
-            0.5 * (map.at(x + 1, y) - map.at(x - 1, y)),
-            0.5 * (map.at(x, y + 1) - map.at(x, y - 1)),
+            0.5 * (log.at(x + 1, y) - log.at(x - 1, y)),
+            0.5 * (log.at(x, y + 1) - log.at(x, y - 1)),
         ],
-        xx: 0.25 * (map.at(x + 2, y) - 2.0 * middle + map.at(x - 2, y)),
-        yy: 0.25 * (map.at(x, y + 2) - 2.0 * middle + map.at(x, y - 2)),
+        xx: 0.25 * (log.at(x + 2, y) - 2.0 * middle + log.at(x - 2, y)),
+        yy: 0.25 * (log.at(x, y + 2) - 2.0 * middle + log.at(x, y - 2)),
         xy: 0.25 * corners,
     };
     top.offset()
@@ -52,14 +49,11 @@ pub(super) fn dark(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
 /// Returns the top of the paraboloid through the logarithms of the blurred map, of differences over one pixel; beyond the
 /// border the outermost pixels are repeated.
 pub(super) fn udp(map: &Map, peak: Peak, taps: usize) -> Option<[f64; 2]> {
-    let mut blurred = Blurred::new(map, taps, Border::Zero);
-    if !blurred.take_logarithms(peak.score, 1e-3, 50.0) {
-        return None;
-    }
-    let map = blurred.map();
+    let blurred = Blurred::new(map, taps, Border::Zero);
+    let log = blurred.logarithms(peak.score, 1e-3, 50.0)?;
     let beside = |place: usize, side: usize| [place.saturating_sub(1), place, (place + 1).min(side - 1)];
     let (columns, rows) = (beside(peak.x, map.size.width), beside(peak.y, map.size.height));
-    let at = |x: usize, y: usize| map.at(columns[x], rows[y]);
+    let at = |x: usize, y: usize| log.at(columns[x], rows[y]);
     let middle = at(1, 1);
     let eps = f64::from(f32::EPSILON);
     let cross = at(2, 2) - at(2, 1) - at(1, 2) + 2.0 * middle - at(0, 1) - at(1, 0) + at(0, 0);
