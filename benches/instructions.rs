@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kernels::engine::{
-    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, ProgramBuilder, Target,
+    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, ProgramBuilder, Rows, Target,
 };
 use kernels::{Extent, Geometry, Resampling, Resizer, Window};
 use toml::{Table, Value};
@@ -243,6 +243,7 @@ fn convolution(
         h: side,
         w: side,
         p,
+        rows: Rows::Dense,
     };
     let layer = Layer {
         shape: ConvShape {
@@ -281,7 +282,8 @@ fn convolution(
         from,
         sum: None,
         relu: true,
-        to,
+        to: Some(to),
+        packs: None,
     });
     pushed.expect("a convolution that the unit computes");
     let mut program = builder.finish().expect("a program");

@@ -4,16 +4,27 @@
 mod common;
 
 use common::{Batch, agrees, cases, numbers, params};
-use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Map, Op, Placed, Row, Target};
+use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Map, Op, Placed, Row, Rows, Target};
 
 #[test]
 fn convolutions_are_their_definition() {
     for isa in Isa::available() {
         for (index, ((size, p, q), (inputs, outputs))) in cases() {
-            // A 3x3 convolution may store its output on tiles of another size.
-            let mut windows = vec![(1, 1, p), (3, 1, p), (3, 1, q), (3, 2, q)];
+            // A 3x3 convolution may store its output on tiles of another size, and rows of tiles may be aligned in both maps or in one.
+            let (dense, aligned) = (Rows::Dense, Rows::Aligned);
+            let mut windows = vec![
+                (1, 1, p, [dense, dense]),
+                (3, 1, p, [dense, dense]),
+                (3, 1, q, [dense, dense]),
+                (3, 2, q, [dense, dense]),
+                (1, 1, p, [aligned, aligned]),
+                (3, 1, p, [aligned, aligned]),
+                (3, 2, q, [dense, aligned]),
+                (3, 2, q, [aligned, dense]),
+                (3, 2, q, [aligned, aligned]),
+            ];
             windows.dedup();
-            for (kernel, stride, tile) in windows {
+            for (kernel, stride, tile, rows) in windows {
                 let shape = ConvShape {
                     inputs,
                     outputs,
@@ -24,12 +35,19 @@ fn convolutions_are_their_definition() {
                 let layer = Layer {
                     shape,
                     format: Format::F32,
-                    input: Grid { n, h, w, p },
+                    input: Grid {
+                        n,
+                        h,
+                        w,
+                        p,
+                        rows: rows[0],
+                    },
                     output: Grid {
                         n,
                         h: h.div_ceil(stride),
                         w: w.div_ceil(stride),
                         p: tile,
+                        rows: rows[1],
                     },
                     target: Target {
                         isa,
@@ -79,7 +97,8 @@ fn check(layer: Layer, algorithm: Algorithm) {
         from,
         sum,
         relu,
-        to,
+        to: Some(to),
+        packs: None,
     };
     let what = format!("{layer}, {algorithm}");
     let ops = |last: Op<Placed>| {

@@ -3,13 +3,19 @@
 mod common;
 
 use common::{Batch, numbers, run, run_of_means};
-use kernels::engine::{ConvShape, Format, Grid, Isa, Layer, Target};
+use kernels::engine::{ConvShape, Format, Grid, Isa, Layer, Rows, Target};
 
 /// A layer on one map of 8x8 pixels with tiles of 2 and of 4.
 fn on_small_maps(isa: Isa, format: Format, shape: ConvShape) -> [Layer; 2] {
     [2, 4].map(|p| {
         let [n, h, w] = [1, 8, 8];
-        let output = Grid { n, h, w, p };
+        let output = Grid {
+            n,
+            h,
+            w,
+            p,
+            rows: Rows::Dense,
+        };
         let stride = shape.stride;
         Layer {
             shape,
@@ -134,6 +140,7 @@ fn weights_of_any_size_fit_f16() {
         h: 8,
         w: 8,
         p: 4,
+        rows: Rows::Dense,
     };
     for isa in Isa::all() {
         let layer = Layer {
@@ -180,6 +187,7 @@ fn what_rounding_weights_adds_to_the_mean_is_taken_off() {
         h: 4,
         w: 4,
         p: 4,
+        rows: Rows::Dense,
     };
     let shape = ConvShape {
         inputs: 40,

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Batch, cases, numbers, run};
-use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Target};
+use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Rows, Target};
 
 /// Formats that round what they multiply.
 const NARROW: [Format; 4] = [Format::F16, Format::Bf16, Format::I16, Format::Int8];
@@ -22,12 +22,19 @@ fn layers(isa: Isa, format: Format) -> Vec<Layer> {
                     stride,
                 },
                 format,
-                input: Grid { n, h, w, p },
+                input: Grid {
+                    n,
+                    h,
+                    w,
+                    p,
+                    rows: Rows::Dense,
+                },
                 output: Grid {
                     n,
                     h: h.div_ceil(stride),
                     w: w.div_ceil(stride),
                     p: if stride == 1 { p } else { q },
+                    rows: Rows::Dense,
                 },
                 target: Target {
                     isa,

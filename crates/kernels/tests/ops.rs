@@ -3,19 +3,28 @@
 mod common;
 
 use common::{Batch, agrees, numbers};
-use kernels::engine::{Activation, Format, Grid, Interpolation, Isa, LinearParams, Map, Op, Row, Target};
+use kernels::engine::{
+    Activation, Format, Grid, Interpolation, Isa, LinearParams, Map, Op, Row, Rows, Target,
+};
 
 #[test]
 fn maps_are_upsampled_and_added() {
     for isa in Isa::available() {
         for (size, p, q, factor) in [((1, 7, 7), 2, 4, 2), ((2, 3, 5), 2, 2, 4), ((1, 2, 2), 4, 4, 8)] {
             let (n, h, w) = size;
-            let small = Grid { n, h, w, p };
+            let small = Grid {
+                n,
+                h,
+                w,
+                p,
+                rows: Rows::Dense,
+            };
             let large = Grid {
                 n,
                 h: h * factor,
                 w: w * factor,
                 p: q,
+                rows: Rows::Dense,
             };
             let input = Batch::new(3, size, &numbers(n * 3 * h * w, 5));
             let from = Map {
@@ -102,7 +111,13 @@ fn bilinear_upsampling_is_its_definition_with_and_without_aligned_corners() {
                 let from = Map {
                     offset: 0,
                     channels: 2,
-                    grid: Grid { n, h, w, p },
+                    grid: Grid {
+                        n,
+                        h,
+                        w,
+                        p,
+                        rows: Rows::Dense,
+                    },
                 };
                 let to = Map {
                     offset: from.elements(),
@@ -112,6 +127,7 @@ fn bilinear_upsampling_is_its_definition_with_and_without_aligned_corners() {
                         h: large_h,
                         w: large_w,
                         p: q,
+                        rows: Rows::Dense,
                     },
                 };
                 let position = |i: isize, small: usize, large: usize| match align_corners {
@@ -157,7 +173,13 @@ fn pools_gates_and_linear_layers_are_their_definition() {
         let (size, channels, outputs) = ((3, 7, 6), 37, 5);
         let (n, h, w) = size;
         let input = Batch::new(channels, size, &numbers(n * channels * h * w, 7));
-        let grid = Grid { n, h, w, p: 2 };
+        let grid = Grid {
+            n,
+            h,
+            w,
+            p: 2,
+            rows: Rows::Dense,
+        };
         let map = Map {
             offset: 0,
             channels,
@@ -257,6 +279,7 @@ fn channels_of_several_maps_follow_each_other() {
         h: 5,
         w: 6,
         p: 2,
+        rows: Rows::Dense,
     };
     let mut offset = 0;
     let mut map = |channels: usize| {
@@ -306,6 +329,7 @@ fn several_results_lie_where_they_are_stored() {
         h: 3,
         w: 5,
         p: 2,
+        rows: Rows::Dense,
     };
     let map = Map {
         offset: 0,
@@ -367,6 +391,7 @@ fn weights_of_more_than_a_chunk_and_an_odd_number_are_followed_by_others() {
         h: 1,
         w: 1,
         p: 1,
+        rows: Rows::Dense,
     };
     let map = Map {
         offset: third.offset + third.elements(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::program as program_of;
 use kernels::engine::{
     Activation, Algorithm, ConvParams, ConvShape, Format, Grid, Interpolation, Isa, Layer, LinearParams, Map,
-    Op, Packing, Placed, Program, ProgramError, Refusal, Row, Target,
+    Op, Packing, Placed, Program, ProgramError, Refusal, Row, Rows, Target,
 };
 
 type Step = Op<Placed>;
@@ -18,6 +18,7 @@ const GRID: Grid = Grid {
     h: 8,
     w: 8,
     p: 4,
+    rows: Rows::Dense,
 };
 
 const LARGE: Grid = Grid { h: 16, w: 16, ..GRID };
@@ -207,6 +208,7 @@ fn sizes_that_cannot_be_counted_are_refused() {
                 h: 1 << 32,
                 w: 4,
                 p: 4,
+                rows: Rows::Dense,
             },
         ),
         map(0, 1, Grid { p: 1 << 32, ..GRID }),

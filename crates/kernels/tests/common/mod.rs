@@ -3,7 +3,7 @@
 
 use kernels::engine::{
     Algorithm, ConvParams, ConvShape, Grid, Layer, Map, Op, Placed, Program, ProgramBuilder, ProgramError,
-    Target,
+    Rows, Target,
 };
 
 /// Numbers in -1 to 1 that depend on the index and a salt alone.
@@ -119,7 +119,8 @@ pub fn conv(conv: ConvParams, from: Map, to: Map, sum: Option<Map>) -> Op<Placed
         from,
         sum,
         relu: false,
-        to,
+        to: Some(to),
+        packs: None,
     }
 }
 
@@ -195,13 +196,15 @@ pub fn run_of_means(
     means: &[f32],
 ) -> Vec<f32> {
     let packing = layer.packing(algorithm, largest, false);
-    // Packing may move a map to another grid.
-    let moves = layer.format.is_packed() && layer.target.threads == 2;
+    // Packing may move a map to another grid, and orders it as planes from aligned rows.
+    let planes = layer.input.rows == Rows::Planes;
+    let moves = !planes && layer.format.is_packed() && layer.target.threads == 2;
     let image = Map {
         offset: 0,
         channels: layer.shape.inputs,
         grid: Grid {
             p: if moves { 3 } else { layer.input.p },
+            rows: if planes { Rows::Aligned } else { layer.input.rows },
             ..layer.input
         },
     };

@@ -2,7 +2,7 @@
 
 use hrnet::{FoldedConv, Graph, NodeId, Precision, WeightSource};
 use kernels::engine::{
-    Access, ConvParams, Format, Interpolation, LinearParams, Map, Operand, Pass, Placed, Program,
+    Access, ConvParams, Format, Interpolation, LinearParams, Map, Operand, Packs, Pass, Placed, Program,
     ProgramBuilder, Row, Target,
 };
 
@@ -84,7 +84,13 @@ impl Pass<Fused, Placed> for Binder<'_> {
         }
     }
 
-    fn conv(&mut self, conv: FusedConv, _: &Map, _: &Map) -> Result<ConvParams, RuntimeError> {
+    fn conv(
+        &mut self,
+        conv: FusedConv,
+        _: &Map,
+        _: Option<&Map>,
+        _: Option<&Packs<Placed>>,
+    ) -> Result<ConvParams, RuntimeError> {
         let Chosen {
             layer,
             algorithm,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use hrnet::Precision;
-use kernels::engine::{Algorithm, Format, Grid, Layer, Target};
+use kernels::engine::{Algorithm, Format, Grid, Layer, Rows, Target};
+
+use super::grids::in_planes;
 
 /// Times of layers on this machine, ns, by layer and algorithm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -155,6 +157,14 @@ impl Choice {
                     candidates.push((of_format, algorithm));
                 }
             }
+            if of_format.input.rows == Rows::Aligned && own {
+                let layer = Layer {
+                    input: in_planes(of_format.input),
+                    ..of_format
+                };
+                let algorithms = layer.algorithms().into_iter();
+                candidates.extend(algorithms.map(|algorithm| (layer, algorithm)));
+            }
             if let Some(moved) = moved(of_format).filter(|_| own) {
                 let unfiltered = moved.algorithms().into_iter();
                 let unfiltered = unfiltered.filter(|algorithm| *algorithm != Algorithm::Winograd);
@@ -173,7 +183,7 @@ impl Choice {
     /// The candidate for a layer with the least estimated effort.
     pub(super) fn estimated(given: Layer, candidates: &[Candidate]) -> Candidate {
         let effort = |(layer, algorithm): &&Candidate| {
-            let moved = layer.input != given.input;
+            let moved = layer.input.p != given.input.p;
             layer.effort(*algorithm) + if moved { moving(*layer) } else { 0 }
         };
         let best = candidates.iter().min_by_key(effort);
@@ -186,6 +196,7 @@ impl Choice {
 fn moved(layer: Layer) -> Option<Layer> {
     let grid = Grid {
         p: 2 * layer.output.p,
+        rows: layer.output.rows,
         ..layer.input
     };
     let moves = layer.shape.stride == 2 && layer.format.is_packed() && grid != layer.input;
@@ -223,6 +234,7 @@ mod tests {
             h: 28,
             w: 28,
             p: 4,
+            rows: Rows::Dense,
         };
         Layer {
             shape: ConvShape {

@@ -207,7 +207,8 @@ impl Fuser<'_> {
             from: self.value(self.graph.node(conv).inputs[0]),
             sum: None,
             relu: false,
-            to: self.plan.add_value(id),
+            to: Some(self.plan.add_value(id)),
+            packs: None,
         }
     }
 

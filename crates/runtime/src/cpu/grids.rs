@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use hrnet::{Graph, Node, NodeId, Op as GraphOp, Precision, Shape};
-use kernels::engine::{ConvShape, Format, Grid, Isa, Layer, Map, Op, Operand, Row, Target};
+use kernels::engine::{
+    Access, ConvShape, Format, Grid, Isa, Layer, Map, Op, Operand, Row, Rows, Target, matrix,
+};
 
 use super::fuse::{Fused, Plan, ValueId, value};
+use super::operands;
 
 /// A value in a program's memory.
 pub(super) type Placed = Operand<Map, Row>;
@@ -22,7 +25,13 @@ pub(super) fn elements(value: &Placed) -> usize {
 pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target, grids: &Grids) -> Vec<(NodeId, Layer)> {
     let grid = |value: &ValueId| grids.grid(graph.node(plan.values[value.0]).shape);
     let layer = |op: &Op<Fused>| {
-        let Op::Conv { conv, from, to, .. } = op else {
+        let Op::Conv {
+            conv,
+            from,
+            to: Some(to),
+            ..
+        } = op
+        else {
             return None;
         };
         let node = conv.conv;
@@ -46,11 +55,34 @@ pub(super) fn layers(plan: &Plan, graph: &Graph, target: Target, grids: &Grids) 
     plan.ops.iter().filter_map(layer).collect()
 }
 
+/// The lanes of a vector that a row of tiles fills at least, where rows are vectors.
+const FILLED: usize = 12;
+
+/// The most tiles that a row of every size of a network can have, as sides are halved one after the other: as many as a vector has
+/// lanes at most. `None` where rows would leave too many lanes empty.
+fn columns(width: usize) -> Option<usize> {
+    let mut columns = width;
+    while columns > matrix::ROWS && columns.is_multiple_of(2) {
+        columns /= 2;
+    }
+    (FILLED..=matrix::ROWS).contains(&columns).then_some(columns)
+}
+
+/// The grid of the operands of a map.
+pub(super) fn in_planes(grid: Grid) -> Grid {
+    Grid {
+        rows: Rows::Planes,
+        ..grid
+    }
+}
+
 /// The grid of each size of map: one for all maps of a size, so that any two can be added.
 pub(super) struct Grids {
     lanes: usize,
     precision: Precision,
     input: (usize, usize),
+    /// Tiles in a row of all maps whose width is a multiple of it, where the network's operands may lie in planes.
+    columns: Option<usize>,
     /// Sizes on which 3x3 convolutions of stride 1 work.
     filtered: BTreeSet<(usize, usize)>,
     /// Sizes that convolutions of stride 2 read.
@@ -75,6 +107,7 @@ impl Grids {
             lanes: isa.lanes(),
             precision,
             input: (input.h, input.w),
+            columns: columns(input.w).filter(|_| isa.multiplies_tiles(operands(precision))),
             filtered: read((3, 1)).collect(),
             halved: read((3, 2)).collect(),
         }
@@ -94,15 +127,23 @@ impl Grids {
         });
         let mut values = vec![unused; plan.values.len()];
         for op in &plan.ops {
-            if let Some(output) = op.output() {
-                let shape = graph.node(plan.values[value(output).0]).shape;
-                values[value(output).0] = self.placed(op, output, shape);
+            for (access, operand) in op.operands() {
+                let shape = graph.node(plan.values[value(operand).0]).shape;
+                if access.writes() {
+                    values[value(operand).0] = self.placed(op, access, operand, shape);
+                }
             }
         }
         values
     }
 
-    fn placed(&self, op: &Op<Fused>, output: Operand<&ValueId, &ValueId>, shape: Shape) -> Placed {
+    fn placed(
+        &self,
+        op: &Op<Fused>,
+        access: Access,
+        output: Operand<&ValueId, &ValueId>,
+        shape: Shape,
+    ) -> Placed {
         if let Operand::Row(_) = output {
             return Operand::Row(Row {
                 offset: 0,
@@ -110,10 +151,18 @@ impl Grids {
                 channels: shape.c,
             });
         }
-        let (channels, grid) = if let Op::Pack { packing, pack, .. } = op {
-            (packing.format.elements(shape.c), *pack)
-        } else {
-            (shape.c, self.grid(shape))
+        let (channels, grid) = match (op, access) {
+            (Op::Pack { packing, pack, .. }, _) => (packing.format.elements(shape.c), *pack),
+            (
+                Op::Conv {
+                    packs: Some(packs), ..
+                },
+                Access::WriteApart,
+            ) => (
+                packs.packing.format.elements(shape.c),
+                in_planes(self.grid(shape)),
+            ),
+            _ => (shape.c, self.grid(shape)),
         };
         Operand::Map(Map {
             offset: 0,
@@ -123,7 +172,17 @@ impl Grids {
     }
 
     fn grid(&self, Shape { n, h, w, .. }: Shape) -> Grid {
-        let with = |p: usize| Grid { n, h, w, p };
+        if let Some(columns) = self.columns.filter(|columns| w.is_multiple_of(*columns)) {
+            let (p, rows) = (w / columns, Rows::Aligned);
+            return Grid { n, h, w, p, rows };
+        }
+        let with = |p: usize| Grid {
+            n,
+            h,
+            w,
+            p,
+            rows: Rows::Dense,
+        };
         if (h, w) == self.input {
             // So that what a stride of 2 makes of it lies on tiles of 4.
             return with(8);

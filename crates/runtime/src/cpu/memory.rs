@@ -13,18 +13,24 @@ pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {
     let mut memory = Memory::default();
     let mut offsets = vec![0; elements.len()];
     for (index, op) in plan.ops.iter().enumerate() {
-        let Some(output) = op.output().map(value) else {
+        if op.output().is_none() {
             continue;
-        };
+        }
         let dies = |value: &ValueId| last[value.0] == index;
-        // What is read place by place and never again gives its place to the output.
-        let suits = |value: &ValueId| dies(value) && elements[value.0] == elements[output.0];
-        let heir = reads(op, &[Access::InPlace]).into_iter().rev().find(suits);
-        offsets[output.0] = match heir {
-            Some(heir) => offsets[heir.0],
-            None => memory.take(elements[output.0]),
-        };
-        let dead = reads(op, &[Access::Read, Access::InPlace]);
+        let mut heir = None;
+        for output in uses(op, &[Access::Write]) {
+            // What is read place by place and never again gives its place to the output.
+            let suits = |value: &ValueId| dies(value) && elements[value.0] == elements[output.0];
+            heir = uses(op, &[Access::InPlace]).into_iter().rev().find(suits);
+            offsets[output.0] = match heir {
+                Some(heir) => offsets[heir.0],
+                None => memory.take(elements[output.0]),
+            };
+        }
+        for output in uses(op, &[Access::WriteApart]) {
+            offsets[output.0] = memory.take(elements[output.0]);
+        }
+        let dead = uses(op, &[Access::Read, Access::InPlace]);
         for dead in dead
             .into_iter()
             .filter(|value| dies(value) && Some(*value) != heir)
@@ -36,7 +42,7 @@ pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {
 }
 
 /// The values that an operation uses in one of these ways, each once.
-fn reads(op: &Op<Fused>, ways: &[Access]) -> Vec<ValueId> {
+fn uses(op: &Op<Fused>, ways: &[Access]) -> Vec<ValueId> {
     let mut values = Vec::new();
     for (access, operand) in op.operands() {
         let value = value(operand);
@@ -51,7 +57,7 @@ fn reads(op: &Op<Fused>, ways: &[Access]) -> Vec<ValueId> {
 fn last_reads(plan: &Plan) -> Vec<usize> {
     let mut last = vec![usize::MAX; plan.values.len()];
     for (index, op) in plan.ops.iter().enumerate() {
-        for value in reads(op, &[Access::Read, Access::InPlace]) {
+        for value in uses(op, &[Access::Read, Access::InPlace]) {
             last[value.0] = index;
         }
     }

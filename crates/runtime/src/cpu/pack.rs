@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use hrnet::{Graph, NodeId};
-use kernels::engine::{Algorithm, Format, Grid, Layer, Op, Packing};
+use kernels::engine::{Algorithm, Format, Grid, Layer, Op, Packing, Packs, Rows};
 
 use super::choice::Choice;
-use super::fuse::{Plan, ValueId};
+use super::fuse::{Fused, Plan, ValueId, value};
 use crate::Calibration;
 
 /// The format and algorithm of one convolution.
@@ -91,8 +91,58 @@ fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
 }
 
 /// Has convolutions of packed formats read operands: inserts the operations that pack their inputs, each value once for all
-/// convolutions that read it alike.
+/// convolutions that read it alike, and has convolutions on planes write the operands themselves.
 pub(super) fn packed(plan: Plan, chosen: &ChosenOf) -> Plan {
+    written_at_once(packed_apart(plan, chosen), chosen)
+}
+
+/// Has convolutions on planes write the operands that are packed of their outputs, and nothing else where nothing else is read.
+fn written_at_once(mut plan: Plan, chosen: &ChosenOf) -> Plan {
+    let mut next = 0;
+    while next < plan.ops.len() {
+        let index = next;
+        next += 1;
+        let Op::Conv {
+            conv, to: Some(to), ..
+        } = &plan.ops[index]
+        else {
+            continue;
+        };
+        let (layer, output) = (chosen[&conv.conv].layer, *to);
+        let suits = |op: &Op<Fused>| {
+            matches!(op, Op::Pack { packing, pack, from, .. } if *from == output
+                && pack.rows == Rows::Planes
+                && layer.input.rows == Rows::Planes
+                && packing.format == layer.format)
+        };
+        let Some(at) = plan.ops.iter().position(suits) else {
+            continue;
+        };
+        let Op::Pack {
+            packing,
+            to: operands,
+            ..
+        } = plan.ops.remove(at)
+        else {
+            unreachable!("the operation packs")
+        };
+        let reads = |op: &Op<Fused>| {
+            let mut operands = op.operands().into_iter();
+            operands.any(|(access, operand)| !access.writes() && value(operand) == output)
+        };
+        let alone = !plan.ops.iter().any(reads);
+        if let Op::Conv { to, packs, .. } = &mut plan.ops[index] {
+            *packs = Some(Packs {
+                packing,
+                to: operands,
+            });
+            *to = to.filter(|_| !alone);
+        }
+    }
+    plan
+}
+
+fn packed_apart(plan: Plan, chosen: &ChosenOf) -> Plan {
     let mut packer = Packer {
         plan: Plan {
             ops: Vec::with_capacity(plan.ops.len()),

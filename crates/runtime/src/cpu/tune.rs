@@ -104,7 +104,8 @@ fn measured(
             from,
             sum: None,
             relu: true,
-            to,
+            to: Some(to),
+            packs: None,
         };
         builder.push(op).map_err(|error| error.to_string())?;
         Ok::<usize, String>(builder.steps()[0].weight_bytes())

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::algo::layer::{Algorithm, ConvShape, Kind, Layer};
+use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
 use crate::engine::program::packed::{Packed, Stored};
-use crate::engine::quant::format::Format;
+use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
 
 /// A convolution with bias on packed weights.
@@ -39,13 +40,15 @@ pub struct ConvParams {
     pub means: Vec<f32>,
 }
 
-/// The memory of a convolution; `residual` is null where nothing is added.
+/// The memory of a convolution; `residual` is null where nothing is added, `output` where only operands are wanted.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Io {
     pub(in crate::engine) input: *const f32,
     pub(in crate::engine) output: *mut f32,
     pub(in crate::engine) residual: *const f32,
     pub(in crate::engine) weights: Stored,
+    /// Where the output goes as operands: null for algorithms that write none.
+    pub(in crate::engine) operands: *mut f32,
 }
 
 /// The end of a sum of products: scale, bias, residual and ReLU.
@@ -84,6 +87,38 @@ impl Epilogue {
         }
     }
 
+    /// The bias of a channel added.
+    ///
+    /// # Safety
+    /// The channel has a bias.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn biased<S: Simd>(self, s: S, sum: S::V, channel: usize) -> S::V {
+        // SAFETY: the channel has a bias, by the contract above.
+        s.add(sum, s.splat(unsafe { *self.bias.add(channel) }))
+    }
+
+    /// The scale of a channel multiplied, its bias added.
+    ///
+    /// # Safety
+    /// The channel has a bias and a scale.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn scaled_and_biased<S: Simd>(
+        self,
+        s: S,
+        sum: S::V,
+        channel: usize,
+    ) -> S::V {
+        // SAFETY: the channel has both, by the contract above.
+        let (scale, bias) = unsafe { (*self.scales.add(channel), *self.bias.add(channel)) };
+        s.fma(sum, s.splat(scale), s.splat(bias))
+    }
+
+    /// The ReLU, where there is one.
+    #[inline(always)]
+    pub(in crate::engine) fn rectified<S: Simd>(self, s: S, y: S::V) -> S::V {
+        if self.relu { s.max(y, s.splat(0.0)) } else { y }
+    }
+
     /// Scale, bias, residual at `at`, ReLU, for a vector of one channel.
     ///
     /// # Safety
@@ -101,16 +136,15 @@ impl Epilogue {
         // SAFETY: the channel has a bias, and a scale where there are any, by the contract above; the residual is read only where
         // it is not null, and then in the lanes of `there` alone.
         unsafe {
-            let bias = s.splat(*self.bias.add(channel));
             let mut y = if self.scales.is_null() {
-                s.add(sum, bias)
+                self.biased(s, sum, channel)
             } else {
-                s.fma(sum, s.splat(*self.scales.add(channel)), bias)
+                self.scaled_and_biased(s, sum, channel)
             };
             if !residual.is_null() {
                 y = s.add(y, s.load_masked(residual.add(at), there));
             }
-            if self.relu { s.max(y, s.splat(0.0)) } else { y }
+            self.rectified(s, y)
         }
     }
 }
@@ -147,8 +181,15 @@ impl Convolution {
     ///
     /// # Panics
     /// If the layer does not suit the parameters, which a program's builder refuses.
-    pub(in crate::engine) fn new(layer: Layer, mut params: ConvParams) -> Self {
-        let kind = layer.kind(params.algorithm);
+    pub(in crate::engine) fn new(
+        layer: Layer,
+        mut params: ConvParams,
+        packs: Option<(&Packing, &Map)>,
+    ) -> Self {
+        let mut kind = layer.kind(params.algorithm);
+        if let Some((packing, to)) = packs {
+            kind.write_operands(packing, to);
+        }
         let means = params.whole_means();
         params.take_steps();
         let packed = kind.packed(layer, &params.weights, &means);

@@ -5,9 +5,11 @@ use std::fmt;
 use crate::engine::algo::channels::{Channels, held};
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::direct::{Direct, LONGEST_SUM};
+use crate::engine::algo::planes::PlaneTiles;
 use crate::engine::algo::tiles::Tiles;
 use crate::engine::algo::winograd::Winograd;
-use crate::engine::layout::grid::Grid;
+use crate::engine::layout::grid::{Grid, Rows};
+use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
 use crate::engine::program::check::Refusal;
 use crate::engine::program::packed::halves;
@@ -35,7 +37,8 @@ pub enum Algorithm {
     Direct,
     /// The same with output channels along the lanes, on vectors of 8 lanes or more.
     DirectChannels,
-    /// One multiplication for each of the definition's, by tiles of a matrix unit.
+    /// One multiplication for each of the definition's, by tiles of a matrix unit: of operands in planes as they lie, of others
+    /// gathered into a panel.
     Tiles,
     /// Winograd's minimal filtering of 3x3 kernels: stride 1 on tiles of 2 or 4, stride 2 from tiles of 4.
     Winograd,
@@ -64,6 +67,7 @@ pub(in crate::engine) enum Kind {
     Direct(Direct),
     Channels(Channels),
     Tiles(Tiles),
+    Planes(PlaneTiles),
     Winograd(Box<Winograd>),
 }
 
@@ -75,9 +79,16 @@ impl ConvShape {
 }
 
 impl Layer {
-    /// The algorithms that can compute it.
+    /// The algorithms that can compute it; none if its grids do not go together.
     pub fn algorithms(self) -> Vec<Algorithm> {
         let Target { isa, .. } = self.target;
+        if self.fits().is_err() {
+            return Vec::new();
+        }
+        if self.input.rows == Rows::Planes {
+            let tiles = isa.tiles().is_some() && self.format.tiles().is_some() && PlaneTiles::suits(self);
+            return tiles.then_some(Algorithm::Tiles).into_iter().collect();
+        }
         let mut algorithms = vec![Algorithm::Direct];
         if held(isa).is_some() {
             algorithms.push(Algorithm::DirectChannels);
@@ -109,7 +120,7 @@ impl Layer {
         assert_eq!(largest.len(), self.shape.inputs, "magnitudes of {self}");
         let limit = match self.kind(algorithm) {
             Kind::Winograd(winograd) => winograd.limit(signed),
-            Kind::Direct(_) | Kind::Channels(_) | Kind::Tiles(_) => self.limit(),
+            Kind::Direct(_) | Kind::Channels(_) | Kind::Tiles(_) | Kind::Planes(_) => self.limit(),
         };
         // Where there is nothing but zeros, any step does.
         let step = |largest: &f32| if *largest > 0.0 { largest / limit } else { 1.0 };
@@ -154,31 +165,15 @@ impl Layer {
             Kind::Direct(direct) => direct.effort(threads),
             Kind::Channels(channels) => channels.effort(threads),
             Kind::Tiles(tiles) => tiles.effort(threads),
+            Kind::Planes(tiles) => tiles.effort(threads),
             Kind::Winograd(winograd) => winograd.effort(threads),
         }
     }
 
     /// Refuses a layer that cannot be computed, or not by this algorithm.
     pub(in crate::engine) fn check(self, algorithm: Algorithm) -> Result<(), Refusal> {
-        let Self {
-            shape,
-            format,
-            input,
-            output,
-            target,
-        } = self;
-        let ConvShape { kernel, stride, .. } = shape;
-        if !matches!((kernel, stride), (1, 1) | (3, 1 | 2)) {
-            return Err(Refusal::Window { kernel, stride });
-        }
-        let size = (output.n, output.h, output.w);
-        let fits = size == (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride))
-            && input.p % stride == 0
-            && (kernel == 3 || input == output);
-        if !fits {
-            let (from, to) = (input, output);
-            return Err(Refusal::Grids { from, to });
-        }
+        self.fits()?;
+        let Self { format, target, .. } = self;
         if target.isa.multiplies(format).is_none() {
             let unit = target.isa.name();
             return Err(Refusal::Format { unit, format });
@@ -188,6 +183,25 @@ impl Layer {
                 algorithm,
                 layer: self.to_string(),
             });
+        }
+        Ok(())
+    }
+
+    /// Refuses a window that the engine does not compute, and grids that do not go together.
+    fn fits(self) -> Result<(), Refusal> {
+        let Self { input, output, .. } = self;
+        let ConvShape { kernel, stride, .. } = self.shape;
+        if !matches!((kernel, stride), (1, 1) | (3, 1 | 2)) {
+            return Err(Refusal::Window { kernel, stride });
+        }
+        let size = (output.n, output.h, output.w);
+        let fits = size == (input.n, input.h.div_ceil(stride), input.w.div_ceil(stride))
+            && input.p % stride == 0
+            && output.rows != Rows::Planes
+            && (kernel == 3 || input.of_map() == output || input == output);
+        if !fits {
+            let (from, to) = (input, output);
+            return Err(Refusal::Grids { from, to });
         }
         Ok(())
     }
@@ -203,6 +217,7 @@ impl Layer {
         match algorithm {
             Algorithm::Direct => Kind::Direct(Direct::new(self)),
             Algorithm::DirectChannels => Kind::Channels(Channels::new(self)),
+            Algorithm::Tiles if self.input.rows == Rows::Planes => Kind::Planes(PlaneTiles::new(self)),
             Algorithm::Tiles => Kind::Tiles(Tiles::new(self)),
             Algorithm::Winograd => Kind::Winograd(Box::new(Winograd::new(self))),
         }
@@ -210,12 +225,13 @@ impl Layer {
 }
 
 impl Kind {
-    /// `direct`, `channels`, `winograd2`, `winograd4` or `polyphase2`.
+    /// `direct`, `channels`, `tiles`, `panel_tiles`, `winograd2`, `winograd4` or `polyphase2`.
     pub(in crate::engine) fn name(&self) -> &'static str {
         match self {
             Self::Direct(_) => "direct",
             Self::Channels(_) => "channels",
-            Self::Tiles(_) => "tiles",
+            Self::Tiles(_) => "panel_tiles",
+            Self::Planes(_) => "tiles",
             Self::Winograd(winograd) => winograd.name(),
         }
     }
@@ -236,11 +252,28 @@ impl Kind {
                 let all = layer.format.elements(layer.shape.inputs) * taps;
                 narrow(all).ordered(|weights| tiles.packed(weights))
             }
+            Self::Planes(tiles) => {
+                let all = layer.format.elements(layer.shape.inputs) * taps;
+                narrow(all).ordered(|weights| tiles.packed(weights))
+            }
         };
         if layer.format == Format::F16 {
             packed.elements = halves(&packed.elements).into();
         }
         packed
+    }
+
+    /// Has the output written as operands, too.
+    ///
+    /// # Panics
+    /// If the algorithm cannot do that, which `Op::check` refuses.
+    pub(in crate::engine) fn write_operands(&mut self, packing: &Packing, to: &Map) {
+        match self {
+            Self::Planes(tiles) => tiles.write_operands(packing, to),
+            Self::Direct(_) | Self::Channels(_) | Self::Tiles(_) | Self::Winograd(_) => {
+                unreachable!("{} writes no operands", self.name())
+            }
+        }
     }
 
     /// Elements of scratch memory that a thread needs.
@@ -249,6 +282,7 @@ impl Kind {
             Self::Direct(direct) => direct.scratch(),
             Self::Channels(channels) => channels.scratch(),
             Self::Tiles(tiles) => tiles.scratch(),
+            Self::Planes(tiles) => tiles.scratch(),
             Self::Winograd(winograd) => winograd.scratch(),
         }
     }
@@ -274,6 +308,7 @@ impl Kind {
                 Self::Direct(direct) => direct.run(s, io, epilogue, part, scratch),
                 Self::Channels(channels) => channels.run(s, io, epilogue, part, scratch),
                 Self::Tiles(tiles) => tiles.run(s, io, epilogue, part, scratch),
+                Self::Planes(tiles) => tiles.run(s, io, epilogue, part, scratch),
                 Self::Winograd(winograd) => winograd.run(s, io, epilogue, part, scratch),
             }
         }
@@ -299,14 +334,22 @@ impl fmt::Display for Layer {
             kernel,
             stride,
         } = self.shape;
-        let Grid { n, h, w, p } = self.input;
+        let Grid { n, h, w, p, rows } = self.input;
+        // Rows one after the other are the usual form, and have no mark.
+        let mark = |rows: Rows| match rows {
+            Rows::Dense => "",
+            Rows::Aligned => "a",
+            Rows::Planes => "p",
+        };
         let Target { isa, threads } = self.target;
         write!(
             f,
-            "conv{kernel}x{kernel}s{stride} {} {} t{threads} {n}x{inputs}x{h}x{w}/{p} -> {outputs}/{}",
+            "conv{kernel}x{kernel}s{stride} {} {} t{threads} {n}x{inputs}x{h}x{w}/{p}{} -> {outputs}/{}{}",
             self.format,
             isa.name(),
-            self.output.p
+            mark(rows),
+            self.output.p,
+            mark(self.output.rows),
         )
     }
 }

@@ -81,6 +81,11 @@ impl Linear {
         self.inputs
     }
 
+    /// Outputs.
+    pub(in crate::engine) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
     /// The format of the weights.
     pub(in crate::engine) fn format(&self) -> Format {
         self.format

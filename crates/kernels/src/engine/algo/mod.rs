@@ -7,6 +7,7 @@ pub(in crate::engine) mod elementwise;
 pub(in crate::engine) mod layer;
 pub(in crate::engine) mod linear;
 pub(in crate::engine) mod pack;
+pub(in crate::engine) mod planes;
 pub(in crate::engine) mod tiles;
 pub(in crate::engine) mod upsample;
 pub(in crate::engine) mod winograd;

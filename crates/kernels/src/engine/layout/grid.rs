@@ -8,7 +8,7 @@ use crate::engine::simd::MAX_LANES;
 /// Pixel `(y, x)` of image `n` belongs to the tile `(y / p, x / p)`, `p` pixels wide, and to the phase
 /// `(y % p, x % p)`. A channel holds its phases one after the other, each with the tiles of all images in order, from
 /// one cache line's begin; channels lie [`Grid::stride`] elements apart. Pixels of a tile that lie outside the map are
-/// kept at zero; what fills up a phase's last line may be anything.
+/// kept at zero, and so is what fills up aligned rows of tiles; what fills up a phase's last line may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// Images.
@@ -19,6 +19,19 @@ pub struct Grid {
     pub w: usize,
     /// Side of a tile, pixels.
     pub p: usize,
+    /// How rows of tiles follow each other.
+    pub rows: Rows,
+}
+
+/// How the rows of tiles of a phase follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rows {
+    /// One after the other.
+    Dense,
+    /// Each from a cache line's begin.
+    Aligned,
+    /// As operands of tiles of a matrix unit, whose order is not by channel: see [`Planes`](super::planes::Planes).
+    Planes,
 }
 
 impl Grid {
@@ -32,9 +45,26 @@ impl Grid {
         self.w.div_ceil(self.p)
     }
 
-    /// Tiles of all images.
+    /// The grid of the map whose operands lie on this one.
+    pub(in crate::engine) fn of_map(self) -> Self {
+        let rows = match self.rows {
+            Rows::Dense => Rows::Dense,
+            Rows::Aligned | Rows::Planes => Rows::Aligned,
+        };
+        Self { rows, ..self }
+    }
+
+    /// Tiles from one row of them to the next.
+    pub fn pitch(&self) -> usize {
+        match self.rows {
+            Rows::Dense => self.tile_columns(),
+            Rows::Aligned | Rows::Planes => self.tile_columns().next_multiple_of(MAX_LANES),
+        }
+    }
+
+    /// Tiles of all images, with those that fill up aligned rows.
     pub fn tiles(&self) -> usize {
-        self.n * self.tile_rows() * self.tile_columns()
+        self.n * self.tile_rows() * self.pitch()
     }
 
     /// Elements of a phase: its tiles, filled up to whole cache lines, which two threads then do not share.
@@ -55,11 +85,16 @@ impl Grid {
 
     /// [`Grid::stride`], or `None` where a side is 0 or there are more elements than can be counted.
     pub(in crate::engine) fn checked_stride(&self) -> Option<usize> {
-        let Self { n, h, w, p } = *self;
+        let Self { n, h, w, p, rows } = *self;
         if [n, h, w, p].contains(&0) {
             return None;
         }
-        let tiles = n.checked_mul(h.div_ceil(p))?.checked_mul(w.div_ceil(p))?;
+        let columns = w.div_ceil(p);
+        let pitch = match rows {
+            Rows::Dense => columns,
+            Rows::Aligned | Rows::Planes => columns.checked_next_multiple_of(MAX_LANES)?,
+        };
+        let tiles = n.checked_mul(h.div_ceil(p))?.checked_mul(pitch)?;
         let phase = tiles.checked_next_multiple_of(MAX_LANES)?;
         let positions = phase.checked_mul(p.checked_mul(p)?)?;
         (positions.div_ceil(MAX_LANES) | 1).checked_mul(MAX_LANES)
@@ -67,16 +102,16 @@ impl Grid {
 
     /// The place of a pixel in its channel.
     pub fn place(&self, n: usize, y: usize, x: usize) -> usize {
-        let (p, rows, columns) = (self.p, self.tile_rows(), self.tile_columns());
-        ((y % p) * p + x % p) * self.phase() + (n * rows + y / p) * columns + x / p
+        let (p, rows) = (self.p, self.tile_rows());
+        ((y % p) * p + x % p) * self.phase() + (n * rows + y / p) * self.pitch() + x / p
     }
 
     /// As [`Grid::place`], continued over the borders by whole tiles.
     pub(in crate::engine) fn signed_place(&self, n: usize, y: isize, x: isize) -> isize {
-        let [p, rows, columns] = [self.p, self.tile_rows(), self.tile_columns()].map(usize::cast_signed);
+        let [p, rows, pitch] = [self.p, self.tile_rows(), self.pitch()].map(usize::cast_signed);
         let phase = y.rem_euclid(p) * p + x.rem_euclid(p);
         let row = n.cast_signed() * rows + y.div_euclid(p);
-        phase * self.phase().cast_signed() + row * columns + x.div_euclid(p)
+        phase * self.phase().cast_signed() + row * pitch + x.div_euclid(p)
     }
 
     /// The pixel at a place of a channel, or `None` where it lies outside the map.
@@ -90,10 +125,10 @@ impl Grid {
         (y < self.h && x < self.w).then_some((n, y, x))
     }
 
-    /// Image, row and column of a tile.
+    /// Image, row and column of a tile; what fills up a row lies beyond the last column.
     pub(in crate::engine) fn tile(&self, tile: usize) -> (usize, usize, usize) {
-        let (rows, columns) = (self.tile_rows(), self.tile_columns());
-        (tile / (rows * columns), tile / columns % rows, tile % columns)
+        let (rows, pitch) = (self.tile_rows(), self.pitch());
+        (tile / (rows * pitch), tile / pitch % rows, tile % pitch)
     }
 
     /// Whether the tile `(dy, dx)` away from this one exists.
@@ -148,7 +183,13 @@ mod tests {
     #[test]
     fn every_pixel_has_its_own_place() {
         for (n, h, w, p) in [(1, 56, 56, 4), (2, 7, 7, 2), (3, 14, 10, 4), (1, 5, 3, 1)] {
-            let grid = Grid { n, h, w, p };
+            let grid = Grid {
+                n,
+                h,
+                w,
+                p,
+                rows: Rows::Dense,
+            };
             let mut seen = vec![false; grid.positions()];
             for (image, y, x) in (0..n * h * w).map(|i| (i / (h * w), i / w % h, i % w)) {
                 let place = grid.place(image, y, x);
@@ -173,6 +214,7 @@ mod tests {
             h: 8,
             w: 12,
             p: 4,
+            rows: Rows::Dense,
         };
         // Two rows of three tiles an image.
         assert_eq!(grid.neighbour_masks(0, 0, 16), [0b111_111_111_111]);

@@ -3,5 +3,6 @@
 pub(in crate::engine) mod grid;
 pub(in crate::engine) mod map;
 pub(in crate::engine) mod places;
+pub(in crate::engine) mod planes;
 pub(in crate::engine) mod slots;
 pub(in crate::engine) mod tiling;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::engine::layout::grid::{Grid, first};
+use crate::engine::layout::grid::{Grid, Rows, first};
 use crate::engine::simd::{MAX_LANES, Simd};
 
 /// All pixels of an output, in slots of up to a vector.
@@ -55,6 +55,7 @@ impl Slots {
     ) -> Self {
         let natural = Grid {
             p: input.p / stride,
+            rows: input.rows,
             ..output
         };
         let pixel = |place: usize| Some((place, natural.pixel(place)?));
@@ -67,12 +68,12 @@ impl Slots {
             loads: Vec::new(),
             taps: kernel * kernel,
         };
-        for pixels in whole_first(&pixels, natural.phase(), lanes).chunks(lanes) {
+        for pixels in in_slots(&pixels, natural, lanes) {
             let place = |(_, (n, y, x)): &Pixel| {
                 u32::try_from(output.place(*n, *y, *x)).expect("fewer than four thousand million pixels")
             };
             let places: Vec<u32> = pixels.iter().map(place).collect();
-            let runs = runs(input, natural.phase(), (kernel, stride), pixels);
+            let runs = runs(input, natural.phase(), (kernel, stride), &pixels);
             slots.loads.extend(&runs[0]);
             slots.list.push(Slot {
                 pieces: pieces(&places.iter().copied().map(Some).collect::<Vec<_>>()),
@@ -183,6 +184,18 @@ fn runs(input: Grid, phase: usize, (kernel, stride): (usize, usize), pixels: &[P
         .collect()
 }
 
+/// The pixels of each slot of so many lanes. Aligned rows of tiles share no slot.
+fn in_slots(pixels: &[Pixel], natural: Grid, lanes: usize) -> Vec<Vec<Pixel>> {
+    let slots = |pixels: &[Pixel]| pixels.chunks(lanes).map(<[Pixel]>::to_vec).collect::<Vec<_>>();
+    match natural.rows {
+        Rows::Dense => slots(&whole_first(pixels, natural.phase(), lanes)),
+        Rows::Aligned | Rows::Planes => pixels
+            .chunk_by(|a, b| a.0 / natural.pitch() == b.0 / natural.pitch())
+            .flat_map(slots)
+            .collect(),
+    }
+}
+
 /// The pixels in an order in which slots of so many lanes cross from one phase to another as seldom as can be: what fills
 /// slots of a phase alone comes first.
 fn whole_first(pixels: &[Pixel], phase: usize, lanes: usize) -> Vec<Pixel> {
@@ -291,7 +304,13 @@ mod tests {
     fn only_what_fills_no_slot_of_its_phase_crosses_to_another() {
         // 16 phases of 49 pixels: three slots each, and one of what is left.
         let [n, h, w, p] = [1, 28, 28, 4];
-        let output = Grid { n, h, w, p };
+        let output = Grid {
+            n,
+            h,
+            w,
+            p,
+            rows: Rows::Dense,
+        };
         let input = Grid {
             h: 56,
             w: 56,
@@ -308,12 +327,19 @@ mod tests {
     #[test]
     fn every_pixel_of_the_output_is_in_one_slot_and_stored_once() {
         for (n, h, w, p, stride, out) in [(1, 14, 14, 4, 2, 2), (2, 56, 56, 4, 2, 4), (3, 10, 6, 2, 1, 2)] {
-            let input = Grid { n, h, w, p };
+            let input = Grid {
+                n,
+                h,
+                w,
+                p,
+                rows: Rows::Dense,
+            };
             let output = Grid {
                 n,
                 h: h / stride,
                 w: w / stride,
                 p: out,
+                rows: Rows::Dense,
             };
             for lanes in [4, 7, 16] {
                 let slots = Slots::new((input, output), (3, stride), lanes, |_| true).list;

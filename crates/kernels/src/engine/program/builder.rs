@@ -48,9 +48,9 @@ pub enum ProgramError {
 /// their use, and takes as much memory as the operations' values need.
 ///
 /// ```
-/// use kernels::engine::{Grid, Isa, Map, Op, ProgramBuilder, Target};
+/// use kernels::engine::{Grid, Rows, Isa, Map, Op, ProgramBuilder, Target};
 ///
-/// let grid = Grid { n: 1, h: 2, w: 2, p: 1 };
+/// let grid = Grid { n: 1, h: 2, w: 2, p: 1, rows: Rows::Dense };
 /// let map = |offset: usize| Map { offset, channels: 1, grid };
 /// let (a, b) = (map(0), map(map(0).elements()));
 /// let mut builder = ProgramBuilder::new(Target { isa: Isa::best(), threads: 1 });

@@ -7,9 +7,10 @@ use super::op::Op;
 use super::parts::{Access, Operand};
 use crate::engine::algo::conv::ConvParams;
 use crate::engine::algo::layer::Algorithm;
-use crate::engine::layout::grid::Grid;
+use crate::engine::layout::grid::{Grid, Rows};
 use crate::engine::layout::map::{Map, Row};
-use crate::engine::quant::format::Format;
+use crate::engine::layout::planes::Planes;
+use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::isa::{Isa, Target};
 
 /// Why an operation may not run in a program: the plan is wrong.
@@ -69,6 +70,12 @@ pub enum Refusal {
         /// How many there must be.
         expected: usize,
     },
+    /// An operation that works channel by channel is given operands in planes.
+    #[error("operands in planes, which convolutions on a matrix unit alone read")]
+    Planes,
+    /// A convolution with neither a map nor operands to write.
+    #[error("it has no output")]
+    NoOutput,
     /// The output lies over an input that is still read.
     #[error("it writes over what it reads")]
     Overwrites,
@@ -107,23 +114,26 @@ impl Op<Placed> {
     /// The reason why it cannot.
     pub(super) fn check(&self, target: Target) -> Result<Needs, Refusal> {
         let needs = self.fits(target)?;
-        let (mut reads, mut in_place, mut written) = (Vec::new(), Vec::new(), None);
+        let (mut reads, mut in_place, mut writes) = (Vec::new(), Vec::new(), Vec::new());
         for (access, operand) in self.operands() {
             let range = range(operand)?;
             match access {
                 Access::Read => reads.push(range),
                 Access::InPlace => in_place.push(range),
-                Access::Write => written = Some(range),
+                Access::Write | Access::WriteApart => writes.push((access, range)),
             }
         }
-        let ranges = reads.iter().chain(&in_place).chain(&written);
+        let written = writes.iter().map(|(_, range)| range);
+        let ranges = reads.iter().chain(&in_place).chain(written);
         let memory = ranges.map(|range| range.end).max().unwrap_or(0);
-        if let Some(written) = written {
+        for (index, (access, written)) in writes.iter().enumerate() {
             let over = |range: &Range<usize>| range.start < written.end && written.start < range.end;
-            if reads.iter().any(over) {
+            let others = writes[..index].iter().map(|(_, range)| range);
+            if reads.iter().chain(others).any(over) {
                 return Err(Refusal::Overwrites);
             }
-            if in_place.iter().any(|range| *range != written && over(range)) {
+            let replaces = |range: &Range<usize>| *access == Access::Write && range == written;
+            if in_place.iter().any(|range| !replaces(range) && over(range)) {
                 return Err(Refusal::OverwritesSum);
             }
         }
@@ -132,6 +142,9 @@ impl Op<Placed> {
 
     /// Checks that the values and parameters go together; returns what is needed outside of the memory.
     fn fits(&self, target: Target) -> Result<Needs, Refusal> {
+        if !matches!(self, Self::Conv { .. } | Self::Pack { .. }) && self.operands().iter().any(in_planes) {
+            return Err(Refusal::Planes);
+        }
         match self {
             Self::Load { to } => {
                 map(to)?;
@@ -141,10 +154,30 @@ impl Op<Placed> {
                 });
             }
             Self::Conv {
-                conv, from, sum, to, ..
+                conv,
+                from,
+                sum,
+                to,
+                packs,
+                ..
             } => {
-                conv.fits(from, to, target)?;
-                added(sum.as_slice(), to)?;
+                let operands = packs.as_ref().map(|packs| &packs.to);
+                let output = to.as_ref().or(operands).ok_or(Refusal::NoOutput)?;
+                conv.fits(from, output.grid.of_map(), target)?;
+                if let Some(to) = to {
+                    goes(to.grid.rows != Rows::Planes, from, to)?;
+                    count("outputs", to.channels, conv.shape.outputs)?;
+                    added(sum.as_slice(), to)?;
+                }
+                if let Some(packs) = packs {
+                    let grid = output.grid.of_map();
+                    let alike = packs.to.grid.of_map() == grid && packs.to.grid.rows == Rows::Planes;
+                    let writes = from.grid.rows == Rows::Planes && packs.packing.format == conv.format;
+                    goes(alike && writes, from, &packs.to)?;
+                    packed(&packs.packing, conv.shape.outputs, &packs.to)?;
+                    let like = |sum: &Map| sum.grid == grid && sum.channels == conv.shape.outputs;
+                    sum.iter().all(like).then_some(()).ok_or(Refusal::Unlike)?;
+                }
             }
             Self::Pack {
                 packing, from, to, ..
@@ -152,10 +185,12 @@ impl Op<Placed> {
                 multiplies(target.isa, packing.format)?;
                 let size = |grid: Grid| (grid.n, grid.h, grid.w);
                 goes(size(from.grid) == size(to.grid), from, to)?;
-                count("elements", to.channels, packing.format.elements(from.channels))?;
-                if packing.format.whole() {
-                    count("steps of channels", packing.steps.len(), from.channels)?;
+                goes(from.grid.rows != Rows::Planes, from, to)?;
+                if to.grid.rows == Rows::Planes {
+                    let aligned = from.grid == to.grid.of_map() && Planes::suit(from.grid);
+                    goes(aligned, from, to)?;
                 }
+                packed(packing, from.channels, to)?;
             }
             Self::Upsample {
                 factor,
@@ -219,12 +254,11 @@ impl Op<Placed> {
 
 impl ConvParams {
     /// Checks that the parameters suit two maps and a target.
-    fn fits(&self, from: &Map, to: &Map, target: Target) -> Result<(), Refusal> {
+    fn fits(&self, from: &Map, output: Grid, target: Target) -> Result<(), Refusal> {
         let shape = self.shape;
-        self.layer(from, to, target).check(self.algorithm)?;
+        self.layer(from.grid, output, target).check(self.algorithm)?;
         let elements = self.format.elements(shape.inputs);
         count("elements of inputs", from.channels, elements)?;
-        count("outputs", to.channels, shape.outputs)?;
         count("weights of a convolution", self.weights.len(), shape.weights())?;
         count("biases", self.bias.len(), shape.outputs)?;
         for (what, numbers) in [
@@ -237,6 +271,19 @@ impl ConvParams {
         }
         Ok(())
     }
+}
+
+fn in_planes((_, operand): &(Access, Operand<&Map, &Row>)) -> bool {
+    matches!(operand, Operand::Map(map) if map.grid.rows == Rows::Planes)
+}
+
+/// Checks that maps of so many channels can be packed to operands.
+fn packed(packing: &Packing, channels: usize, to: &Map) -> Result<(), Refusal> {
+    count("elements", to.channels, packing.format.elements(channels))?;
+    if packing.format.whole() {
+        count("steps of channels", packing.steps.len(), channels)?;
+    }
+    Ok(())
 }
 
 fn multiplies(isa: Isa, format: Format) -> Result<(), Refusal> {
@@ -255,11 +302,7 @@ fn range(operand: Operand<&Map, &Row>) -> Result<Range<usize>, Refusal> {
 }
 
 fn map(map: &Map) -> Result<Range<usize>, Refusal> {
-    let stride = map.grid.checked_stride();
-    behind(
-        map.offset,
-        stride.and_then(|stride| stride.checked_mul(map.channels)),
-    )
+    behind(map.offset, map.checked_elements())
 }
 
 fn row(row: &Row) -> Result<Range<usize>, Refusal> {

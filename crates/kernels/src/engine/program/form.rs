@@ -1,14 +1,15 @@
 //! The forms of operations that the engine knows: placed in memory, and ready to run.
 
 use super::builder::ProgramError;
-use super::op::{Form, Pass};
+use super::op::{Form, Packs, Pass};
 use super::packed::{Packed, Store};
 use super::parts::Access;
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::Layer;
 use crate::engine::algo::linear::{Linear, LinearParams};
-use crate::engine::algo::pack::Moves;
+use crate::engine::algo::pack::Repack;
 use crate::engine::algo::upsample::{Interpolation, Upsampling};
+use crate::engine::layout::grid::Grid;
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::simd::isa::Target;
 
@@ -34,8 +35,7 @@ impl Form for Ready {
     type Row = Row;
     type Conv = Box<Convolution>;
     type Linear = Linear;
-    /// Nothing where both grids are the same.
-    type Pack = Option<Moves>;
+    type Pack = Repack;
     type Upsample = Upsampling;
 }
 
@@ -56,8 +56,18 @@ impl Pass<Placed, Ready> for Prepare<'_> {
         Ok(row)
     }
 
-    fn conv(&mut self, conv: ConvParams, from: &Map, to: &Map) -> Result<Box<Convolution>, ProgramError> {
-        let mut conv = Convolution::new(conv.layer(from, to, self.target), conv);
+    fn conv(
+        &mut self,
+        conv: ConvParams,
+        from: &Map,
+        to: Option<&Map>,
+        packs: Option<&Packs<Ready>>,
+    ) -> Result<Box<Convolution>, ProgramError> {
+        let packs = packs.map(|packs| (&packs.packing, &packs.to));
+        let to = to
+            .or(packs.map(|(_, to)| to))
+            .expect("`Op::check` found an output");
+        let mut conv = Convolution::new(conv.layer(from.grid, to.grid.of_map(), self.target), conv, packs);
         self.settle(conv.weights_mut())?;
         Ok(Box::new(conv))
     }
@@ -68,9 +78,8 @@ impl Pass<Placed, Ready> for Prepare<'_> {
         Ok(linear)
     }
 
-    fn pack(&mut self, (): (), from: &Map, to: &Map) -> Result<Option<Moves>, ProgramError> {
-        let moves = || Moves::new(from.grid, to.grid, self.target.isa.lanes());
-        Ok((from.grid != to.grid).then(moves))
+    fn pack(&mut self, (): (), from: &Map, to: &Map) -> Result<Repack, ProgramError> {
+        Ok(Repack::new(from, to, self.target.isa.lanes()))
     }
 
     fn upsample(
@@ -94,13 +103,13 @@ impl Prepare<'_> {
 }
 
 impl ConvParams {
-    /// The layer of these parameters between two maps.
-    pub(in crate::engine) fn layer(&self, from: &Map, to: &Map, target: Target) -> Layer {
+    /// The layer of these parameters between two grids.
+    pub(in crate::engine) fn layer(&self, input: Grid, output: Grid, target: Target) -> Layer {
         Layer {
             shape: self.shape,
             format: self.format,
-            input: from.grid,
-            output: to.grid,
+            input,
+            output,
             target,
         }
     }

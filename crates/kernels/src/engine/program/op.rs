@@ -56,8 +56,10 @@ pub enum Op<F: Form> {
         sum: Option<F::Map>,
         /// A ReLU comes last.
         relu: bool,
-        /// Its output.
-        to: F::Map,
+        /// Its output; `None` where only operands are wanted.
+        to: Option<F::Map>,
+        /// Its output as operands of the convolutions that read it.
+        packs: Option<Packs<F>>,
     },
     /// Converts a map to operands of convolutions, several channels to an element where the format is narrow.
     Pack {
@@ -152,6 +154,15 @@ pub enum Op<F: Form> {
     },
 }
 
+/// Operands that an operation writes beside its output, or in place of it.
+#[derive(Clone, Debug)]
+pub struct Packs<F: Form> {
+    /// The format, and how numbers are rounded to it.
+    pub packing: Packing,
+    /// The operands.
+    pub to: F::Map,
+}
+
 /// A translation of operations from form `A` to form `B`, value by value and layer by layer. [`Op::pass`] calls it for what is
 /// read before what is written, and for parameters and tables last.
 pub trait Pass<A: Form, B: Form> {
@@ -164,8 +175,14 @@ pub trait Pass<A: Form, B: Form> {
     /// Translates a row.
     fn row(&mut self, access: Access, row: A::Row) -> Result<B::Row, Self::Error>;
 
-    /// Translates the parameters of a convolution between these maps.
-    fn conv(&mut self, conv: A::Conv, from: &B::Map, to: &B::Map) -> Result<B::Conv, Self::Error>;
+    /// Translates the parameters of a convolution of a map to these outputs, of which there is one at least.
+    fn conv(
+        &mut self,
+        conv: A::Conv,
+        from: &B::Map,
+        to: Option<&B::Map>,
+        packs: Option<&Packs<B>>,
+    ) -> Result<B::Conv, Self::Error>;
 
     /// Translates the parameters of a linear layer.
     fn linear(&mut self, linear: A::Linear) -> Result<B::Linear, Self::Error>;
@@ -183,6 +200,15 @@ pub trait Pass<A: Form, B: Form> {
     ) -> Result<B::Upsample, Self::Error>;
 }
 
+impl<F: Form> Packs<F> {
+    fn pass<B: Form, P: Pass<F, B>>(self, pass: &mut P) -> Result<Packs<B>, P::Error> {
+        Ok(Packs {
+            packing: self.packing,
+            to: pass.map(Access::WriteApart, self.to)?,
+        })
+    }
+}
+
 impl<F: Form> Op<F> {
     /// Returns what the operation is made of.
     pub fn parts(&self) -> Parts<'_, F> {
@@ -194,12 +220,17 @@ impl<F: Form> Op<F> {
                 sum,
                 relu,
                 to,
-            } => Parts::new("conv")
-                .layer(OpLayer::Conv(conv))
-                .reads(from)
-                .adds(sum)
-                .relu(*relu)
-                .writes(to),
+                packs,
+            } => {
+                let parts = Parts::new("conv")
+                    .layer(OpLayer::Conv(conv))
+                    .reads(from)
+                    .adds(sum)
+                    .relu(*relu);
+                let parts = to.iter().fold(parts, Parts::writes);
+                let operands = packs.iter().map(|packs| &packs.to);
+                operands.fold(parts, Parts::writes_apart)
+            }
             Self::Pack {
                 packing, from, to, ..
             } => Parts::new(format!("pack {}", packing.format))
@@ -257,10 +288,10 @@ impl<F: Form> Op<F> {
         self.parts().operands
     }
 
-    /// Returns the value that the operation writes; `None` for one that stores results.
+    /// Returns the value that the operation writes, of several the first one; `None` for one that stores results.
     pub fn output(&self) -> Option<Operand<&F::Map, &F::Row>> {
         let mut operands = self.operands().into_iter();
-        operands.find_map(|(access, operand)| (access == Access::Write).then_some(operand))
+        operands.find_map(|(access, operand)| access.writes().then_some(operand))
     }
 
     /// Returns what the operation can do to its output before it writes it.
@@ -316,17 +347,20 @@ impl<F: Form> Op<F> {
                 sum,
                 relu,
                 to,
+                packs,
             } => {
                 let from = pass.map(Read, from)?;
                 let sum = sum.map(|sum| pass.map(InPlace, sum)).transpose()?;
-                let to = pass.map(Write, to)?;
-                let conv = pass.conv(conv, &from, &to)?;
+                let to = to.map(|to| pass.map(Write, to)).transpose()?;
+                let packs = packs.map(|packs| packs.pass(pass)).transpose()?;
+                let conv = pass.conv(conv, &from, to.as_ref(), packs.as_ref())?;
                 Op::Conv {
                     conv,
                     from,
                     sum,
                     relu,
                     to,
+                    packs,
                 }
             }
             Self::Pack {

@@ -14,6 +14,15 @@ pub enum Access {
     InPlace,
     /// It writes the value.
     Write,
+    /// It writes the value, which must lie apart from all others.
+    WriteApart,
+}
+
+impl Access {
+    /// Whether the operation makes the value.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::WriteApart)
+    }
 }
 
 /// A value of an operation.
@@ -83,6 +92,10 @@ impl<'a, F: Form> Parts<'a, F> {
 
     pub(super) fn writes(self, map: &'a F::Map) -> Self {
         self.with(Access::Write, Operand::Map(map))
+    }
+
+    pub(super) fn writes_apart(self, map: &'a F::Map) -> Self {
+        self.with(Access::WriteApart, Operand::Map(map))
     }
 
     pub(super) fn writes_row(self, row: &'a F::Row) -> Self {

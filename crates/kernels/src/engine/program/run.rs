@@ -4,7 +4,7 @@ use super::op::Op;
 use super::step::Step;
 use crate::engine::algo::conv::{Io, shifted};
 use crate::engine::algo::elementwise::{self, Gates};
-use crate::engine::algo::pack::{self, Channels};
+use crate::engine::algo::pack::Channels;
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::layout::tiling::Part;
 use crate::engine::simd::Simd;
@@ -64,12 +64,15 @@ impl Step {
                     sum,
                     relu,
                     to,
+                    packs,
                 } => {
+                    let written = |map: Option<&Map>| map.map_or(std::ptr::null_mut(), at);
                     let io = Io {
                         input: at(from),
-                        output: at(to),
+                        output: written(to.as_ref()),
                         residual: or_null(sum),
                         weights: conv.weights(),
+                        operands: written(packs.as_ref().map(|packs| &packs.to)),
                     };
                     conv.run(s, io, *relu, part, scratch);
                 }
@@ -85,11 +88,11 @@ impl Step {
                         let channels = Channels {
                             start: at(from).add(first * stride),
                             stride,
+                            first,
                             count: held.min(from.channels - first),
-                            positions: from.grid.positions(),
+                            grid: from.grid,
                         };
-                        let to = at(to).add(element * to.grid.stride());
-                        pack::pack(s, packing, first, channels, to, pack.as_ref());
+                        pack.run(s, packing, channels, at(to), element);
                     }
                 }
                 Op::Upsample {

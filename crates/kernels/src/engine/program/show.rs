@@ -3,13 +3,14 @@
 use std::fmt;
 
 use super::form::{Placed, Ready};
-use super::op::{Form, Op};
+use super::op::{Form, Op, Packs};
 use super::parts::{Access, OpLayer, Operand, Parts};
 use super::step::Step;
 use crate::engine::algo::conv::{ConvParams, Convolution};
 use crate::engine::algo::layer::ConvShape;
 use crate::engine::algo::linear::{Activation, Linear, LinearParams};
-use crate::engine::layout::grid::Grid;
+use crate::engine::algo::pack::Repack;
+use crate::engine::layout::grid::{Grid, Rows};
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::quant::format::Format;
 
@@ -77,11 +78,24 @@ fn name<F: Listed>(parts: &Parts<'_, F>) -> String {
 
 /// The scales and the tiles of operands.
 fn packed<F: Listed>(op: &Op<F>) -> String {
-    let Op::Pack {
-        packing, from, to, ..
-    } = op
-    else {
-        return String::new();
+    let (packing, from, to) = match op {
+        Op::Pack {
+            packing, from, to, ..
+        } => (packing, from, to),
+        Op::Conv {
+            packs: Some(Packs { packing, to }),
+            ..
+        } => (packing, to, to),
+        Op::Conv { packs: None, .. }
+        | Op::Load { .. }
+        | Op::Upsample { .. }
+        | Op::Add { .. }
+        | Op::Concat { .. }
+        | Op::Pool { .. }
+        | Op::Linear { .. }
+        | Op::Gate { .. }
+        | Op::StoreMap { .. }
+        | Op::StoreRow { .. } => return String::new(),
     };
     let ends = |(low, high): (f32, f32), step: &f32| (low.min(*step), high.max(*step));
     let (low, high) = packing.steps.iter().fold((f32::INFINITY, 0.0), ends);
@@ -89,9 +103,10 @@ fn packed<F: Listed>(op: &Op<F>) -> String {
         true => format!(", scales {low:.3e} to {high:.3e}"),
         false => String::new(),
     };
-    match from.grid.p == to.grid.p {
-        true => scales,
-        false => format!("{scales}, on tiles of {}", to.grid.p),
+    match (from.grid.p == to.grid.p, to.grid.rows) {
+        (_, Rows::Planes) => format!("{scales}, in planes"),
+        (true, Rows::Dense | Rows::Aligned) => scales,
+        (false, Rows::Dense | Rows::Aligned) => format!("{scales}, on tiles of {}", to.grid.p),
     }
 }
 
@@ -111,7 +126,7 @@ fn list<F: Listed>(op: &Op<F>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&name(&parts))?;
     for (index, (access, operand)) in parts.operands.iter().enumerate() {
         let joint = match (access, index) {
-            (Access::Write, _) => continue,
+            (Access::Write | Access::WriteApart, _) => continue,
             (Access::Read | Access::InPlace, 0) => " ",
             (Access::Read, _) => ", ",
             (Access::InPlace, _) => " + ",
@@ -124,10 +139,13 @@ fn list<F: Listed>(op: &Op<F>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Activation::Relu => f.write_str(", relu")?,
         Activation::Sigmoid => f.write_str(", sigmoid")?,
     }
-    match op.output() {
-        Some(output) => write!(f, " -> {}", value(output)),
-        None => Ok(()),
+    let written = parts.operands.iter();
+    let written = written.filter(|(access, _)| access.writes());
+    for (index, (_, output)) in written.enumerate() {
+        let joint = if index == 0 { " -> " } else { ", " };
+        write!(f, "{joint}{}", value(*output))?;
     }
+    Ok(())
 }
 
 impl Step {
@@ -141,13 +159,11 @@ impl Step {
             Operand::Row(row) => row.channels.to_string(),
         });
         text.extend(shape.map(|shape| format!(" {shape}")));
-        if let (Some(_), Some(output)) = (&parts.layer, self.0.output()) {
-            let channels = match output {
-                Operand::Map(map) => map.channels,
-                Operand::Row(row) => row.channels,
-            };
-            text = format!("{text} -> {channels}");
-        }
+        let outputs = parts.layer.as_ref().map(|layer| match layer {
+            OpLayer::Conv(conv) => conv.shape().outputs,
+            OpLayer::Linear(linear) => linear.outputs(),
+        });
+        text.extend(outputs.map(|outputs| format!(" -> {outputs}")));
         if parts
             .operands
             .iter()
@@ -156,7 +172,11 @@ impl Step {
         {
             text.push_str(" + sum");
         }
-        if matches!(&self.0, Op::Pack { pack: Some(_), .. }) {
+        if let Op::Pack {
+            pack: Repack::Moved { .. },
+            ..
+        } = &self.0
+        {
             text.push_str(" moved");
         }
         text

@@ -19,15 +19,18 @@ impl Step {
     /// Returns the multiply-accumulates of a convolution or linear layer by its definition, however it is computed; 0 for other
     /// operations.
     pub fn macs(&self) -> u64 {
-        let outputs = self.0.output().map_or(0, |output| match output {
-            Operand::Map(map) => map.pixels(),
-            Operand::Row(row) => row.elements(),
-        });
-        let of_one = self.layer().map_or(0, |layer| match layer {
-            OpLayer::Conv(conv) => conv.shape().weights() / conv.shape().outputs,
-            OpLayer::Linear(linear) => linear.inputs(),
-        });
-        (outputs * of_one) as u64
+        let (Some(layer), Some(output)) = (self.layer(), self.0.output()) else {
+            return 0;
+        };
+        let weights = match layer {
+            OpLayer::Conv(conv) => conv.shape().weights(),
+            OpLayer::Linear(linear) => linear.inputs() * linear.outputs(),
+        };
+        let times = match output {
+            Operand::Map(map) => map.grid.n * map.grid.h * map.grid.w,
+            Operand::Row(row) => row.n,
+        };
+        (times * weights) as u64
     }
 
     /// Returns the format of the operands that are multiplied with weights; `None` for an operation without weights.

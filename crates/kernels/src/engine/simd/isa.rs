@@ -165,6 +165,11 @@ impl Isa {
         }
     }
 
+    /// Whether the unit has tiles of this format.
+    pub fn multiplies_tiles(self, format: Format) -> bool {
+        self.tiles.is_some() && format.tiles().is_some()
+    }
+
     /// The instruction that multiplies operands of a format on this unit, or `None` where there is none that pays.
     pub fn multiplies(&self, format: Format) -> Option<&'static str> {
         if let (Some(tiles), Some(operand)) = (self.tiles, format.tiles()) {

@@ -3,7 +3,7 @@
 use super::whole::{forward_again, forward_pairs};
 use super::{Elements, Transform, by_vector};
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::layout::grid::{Grid, first};
+use crate::engine::layout::grid::{Grid, Rows, first};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::{I16, Simd};
 
@@ -45,7 +45,7 @@ const fn side(m: usize) -> usize {
 
 impl<const M: usize> Stride1<M> {
     pub(in crate::engine) fn new(grid: Grid, lanes: usize) -> Self {
-        let (columns, length) = (grid.tile_columns().cast_signed(), grid.phase().cast_signed());
+        let (columns, length) = (grid.pitch().cast_signed(), grid.phase().cast_signed());
         let offset = |y: usize, x: usize| {
             let [(py, dy), (px, dx)] = [y, x].map(place::<M>);
             (py * M + px).cast_signed() * length + dy * columns + dx
@@ -54,7 +54,7 @@ impl<const M: usize> Stride1<M> {
             let i = i.cast_signed();
             grid.neighbour_masks(i / 3 - 1, i % 3 - 1, lanes)
         });
-        let fits = grid.h.is_multiple_of(M) && grid.w.is_multiple_of(M);
+        let fits = grid.rows == Rows::Dense && grid.h.is_multiple_of(M) && grid.w.is_multiple_of(M);
         Self {
             strides: (grid.stride(), grid.phase()),
             offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),

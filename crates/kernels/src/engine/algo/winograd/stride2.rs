@@ -35,7 +35,7 @@ pub(in crate::engine) struct Stride2 {
 
 impl Stride2 {
     pub(in crate::engine) fn new(input: Grid, output: Grid, lanes: usize) -> Self {
-        let (columns, length) = (input.tile_columns().cast_signed(), input.phase().cast_signed());
+        let (columns, length) = (input.pitch().cast_signed(), input.phase().cast_signed());
         let offset = |y: usize, x: usize| {
             let [(py, dy), (px, dx)] = [y, x].map(place);
             (py * 4 + px).cast_signed() * length + dy * columns + dx
@@ -44,7 +44,11 @@ impl Stride2 {
             let i = i.cast_signed();
             input.neighbour_masks(i / 2 - 1, i % 2 - 1, lanes)
         });
-        let natural = Grid { p: 2, ..output };
+        let natural = Grid {
+            p: 2,
+            rows: input.rows,
+            ..output
+        };
         let stores = |phase: usize, vector: usize| {
             let place = |lane: usize| {
                 let tile = vector * lanes + lane;

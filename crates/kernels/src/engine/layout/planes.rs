@@ -1,0 +1,226 @@
+//! The operands of a matrix unit in an order in which every pixel that a 3x3 kernel needs lies in a whole line: a row of a tile
+//! that crosses a cache line takes three to six times as long to load.
+//!
+//! ```text
+//! [phase of y: p][phase of x: -1 .. p][element][vector]
+//!
+//! vector 0      zeros                                    above the first row of tiles
+//!        1 ..   one row of tiles, 16 lanes at most       ┐
+//!        ..     zeros                                    ┘ for each image
+//! ```
+//!
+//! A neighbour above or below is in another phase of y, or in the vector before or after. A neighbour to the left or right is in
+//! another phase of x. Phase -1 of a tile is phase `p - 1` of the tile before it, and phase `p`, phase 0 of the tile after it: both
+//! are stored once more, moved by one lane. So the three pixels of a row of the kernel lie in phases one after the other, and
+//! their elements are `3 * elements` rows of tiles at one distance: one sum.
+
+use crate::engine::layout::grid::Grid;
+use crate::engine::simd::{MAX_LANES, Simd};
+
+/// Pixels of a vector: a row of tiles of the map.
+pub(in crate::engine) const PIXELS: usize = 16;
+
+/// Rows of a tile of inputs.
+const TILE: usize = 16;
+
+/// The order of some elements of channels on a grid.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Planes {
+    grid: Grid,
+    rows: usize,
+    elements: usize,
+    pitch: usize,
+    lines: usize,
+}
+
+/// A vector of operands.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Spot {
+    /// The phase of y.
+    pub(in crate::engine) y: usize,
+    /// The phase of x, 0 to `p - 1`.
+    pub(in crate::engine) x: usize,
+    pub(in crate::engine) element: usize,
+    pub(in crate::engine) vector: usize,
+}
+
+/// For each lane the next one, and the one before.
+const NEXT: [i32; MAX_LANES] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15];
+const PREVIOUS: [i32; MAX_LANES] = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+
+/// The words of a vector, by vectors of a unit: one of 16 lanes to four of four.
+pub(in crate::engine) type Words<V> = [V; PIXELS / 4];
+
+impl Planes {
+    /// The order of so many elements, each of several channels, on a grid; `None` if there are more lines than can be counted.
+    pub(in crate::engine) fn checked(grid: Grid, elements: usize) -> Option<Self> {
+        let rows = grid.tile_rows();
+        // A pair of vectors may begin with the last one, and its neighbours end one later.
+        let vectors = grid.n.checked_mul(rows.checked_add(1)?)?.checked_add(2)?;
+        let pitch = vectors | 1;
+        // Where a tile is longer than a sum, it ends behind the last element, on weights of 0.
+        let behind = if elements < TILE { TILE } else { 0 };
+        let planes = grid.p.checked_mul(grid.p.checked_add(2)?)?;
+        let all = planes.checked_mul(elements)?.checked_add(behind)?;
+        Some(Self {
+            grid,
+            rows,
+            elements,
+            pitch,
+            lines: all.checked_mul(pitch)?,
+        })
+    }
+
+    /// The same for operands that were counted before.
+    pub(in crate::engine) fn new(grid: Grid, elements: usize) -> Self {
+        Self::checked(grid, elements).expect("`Op::check` counted the operands")
+    }
+
+    /// Whether maps on a grid can have this order: a row of tiles is one vector, and no tile is cut at the right.
+    pub(in crate::engine) fn suit(grid: Grid) -> bool {
+        grid.tile_columns() <= PIXELS && grid.w.is_multiple_of(grid.p)
+    }
+
+    /// Vectors from the first row of the first image to the last of the last one, with the zeros between images.
+    pub(in crate::engine) fn vectors(&self) -> usize {
+        self.grid.n * (self.rows + 1) - 1
+    }
+
+    /// Lines from one element to the next: an odd number, so that rows of a tile lie in different sets of the first cache.
+    pub(in crate::engine) fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    /// Lines of all operands.
+    pub(in crate::engine) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// The line of vector 0 of the first element of a phase of y and a phase of x, counted from -1 on as 0.
+    pub(in crate::engine) fn line(&self, y: usize, column: usize) -> usize {
+        (y * (self.grid.p + 2) + column) * self.elements * self.pitch
+    }
+
+    /// The row of tiles of a vector, counted through all images; `None` for a vector of zeros.
+    pub(in crate::engine) fn row(&self, vector: usize) -> Option<usize> {
+        let rows = self.rows;
+        let (image, row) = ((vector - 1) / (rows + 1), (vector - 1) % (rows + 1));
+        (row < rows && image < self.grid.n).then_some(image * rows + row)
+    }
+
+    /// Stores the words of a vector, and once more where they are neighbours of other phases.
+    ///
+    /// # Safety
+    /// `to` points to operands in this order, which have the spot; nobody else writes it or its copies.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn store<S: Simd>(
+        &self,
+        s: S,
+        to: *mut f32,
+        spot: Spot,
+        words: &Words<S::V>,
+    ) {
+        let Spot {
+            y,
+            x,
+            element,
+            vector,
+        } = spot;
+        let pitch = self.pitch;
+        let at = |column: usize| (self.line(y, column) + element * pitch + vector) * PIXELS;
+        let parts = &words[..PIXELS / S::LANES];
+        let (left, right) = (x + 1 == self.grid.p, x == 0);
+        // SAFETY: the spot's line and its copies lie in the operands, by the contract above, and a line is as long as the words.
+        unsafe {
+            for (i, word) in parts.iter().enumerate() {
+                s.store(to.add(at(x + 1) + i * S::LANES), *word);
+            }
+            if !left && !right {
+                return;
+            }
+            if let [word] = parts {
+                if right {
+                    let next = s.keep(0x7fff, s.permute(*word, &NEXT));
+                    s.store(to.add(at(self.grid.p + 1)), next);
+                }
+                if left {
+                    let previous = s.keep(0xfffe, s.permute(*word, &PREVIOUS));
+                    s.store(to.add(at(0)), previous);
+                }
+                return;
+            }
+            // Lanes that move from one vector to another go through memory.
+            let mut line = [0.0; PIXELS + 2];
+            for (i, word) in parts.iter().enumerate() {
+                s.store(line.as_mut_ptr().add(1 + i * S::LANES), *word);
+            }
+            for i in 0..parts.len() {
+                let part = |first: usize| s.load(line.as_ptr().add(first + i * S::LANES));
+                if right {
+                    s.store(to.add(at(self.grid.p + 1) + i * S::LANES), part(2));
+                }
+                if left {
+                    s.store(to.add(at(0) + i * S::LANES), part(0));
+                }
+            }
+        }
+    }
+
+    /// Stores the zeros above the first image and below each, of these elements.
+    ///
+    /// # Safety
+    /// `to` points to operands in this order, which have the elements; nobody else writes their zeros.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn clear<S: Simd>(
+        &self,
+        s: S,
+        to: *mut f32,
+        elements: std::ops::Range<usize>,
+    ) {
+        let (pitch, p) = (self.pitch, self.grid.p);
+        for plane in 0..p * (p + 2) {
+            for element in elements.clone() {
+                let first = (plane * self.elements + element) * pitch;
+                for image in 0..=self.grid.n {
+                    let line = first + image * (self.rows + 1);
+                    for lane in (0..PIXELS).step_by(S::LANES) {
+                        // SAFETY: the element has a vector of zeros before each image and after the last one.
+                        unsafe { s.store(to.add(line * PIXELS + lane), s.splat(0.0)) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Rows;
+
+    #[test]
+    fn every_vector_and_every_zero_has_a_line_of_its_own() {
+        for (n, h, w, p, elements) in [(1, 56, 56, 4, 5), (2, 15, 14, 1, 16), (3, 10, 24, 2, 9)] {
+            let rows = Rows::Planes;
+            let planes = Planes::new(Grid { n, h, w, p, rows }, elements);
+            let mut seen = vec![false; planes.lines()];
+            for y in 0..p {
+                for column in 0..p + 2 {
+                    for element in 0..elements {
+                        let first = planes.line(y, column) + element * planes.pitch();
+                        let vectors = (0..n).flat_map(|image| {
+                            (0..h.div_ceil(p)).map(move |row| 1 + image * (h.div_ceil(p) + 1) + row)
+                        });
+                        let zeros = (0..=n).map(|image| image * (h.div_ceil(p) + 1));
+                        for vector in vectors.chain(zeros) {
+                            assert!(!std::mem::replace(&mut seen[first + vector], true));
+                        }
+                    }
+                }
+            }
+            assert_eq!(planes.pitch() % 2, 1);
+            let rows: Vec<_> = (1..=planes.vectors()).filter_map(|v| planes.row(v)).collect();
+            assert_eq!(rows, (0..n * h.div_ceil(p)).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Tiles of operands in planes against tiles of the same operands gathered into a panel, on every unit, and operands that a
+//! convolution writes against those that are packed afterwards.
+
+mod common;
+
+use common::{numbers, params, program, run};
+use kernels::engine::{
+    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, Packs, Placed, Rows, Target,
+};
+
+/// `n`, `h` and `w` of outputs, and the side of their tiles: odd rows, rows cut below, full vectors, several images.
+const SIZES: [((usize, usize, usize), usize); 7] = [
+    ((1, 14, 14), 1),
+    ((1, 28, 28), 2),
+    ((2, 15, 14), 1),
+    ((1, 7, 32), 2),
+    ((3, 6, 24), 2),
+    ((1, 16, 12), 4),
+    ((2, 3, 5), 1),
+];
+
+/// Input and output channels: runs shorter than a tile, tiles that overlap, blocks and groups with a rest.
+const CHANNELS: [(usize, usize); 6] = [(18, 18), (5, 7), (64, 17), (36, 72), (34, 37), (12, 100)];
+
+fn layers() -> impl Iterator<Item = Layer> {
+    let isa = Isa::named("portable").expect("always there").twin();
+    let of =
+        move |index: usize, ((n, h, w), p): ((usize, usize, usize), usize), (inputs, outputs), format| {
+            [(1, 1), (3, 1), (3, 2)].map(|(kernel, stride)| Layer {
+                shape: ConvShape {
+                    inputs,
+                    outputs,
+                    kernel,
+                    stride,
+                },
+                format,
+                input: Grid {
+                    n,
+                    h: h * stride - (stride - 1) * (index % 2),
+                    w: w * stride,
+                    p: p * stride,
+                    rows: Rows::Planes,
+                },
+                output: Grid {
+                    n,
+                    h,
+                    w,
+                    p,
+                    rows: Rows::Aligned,
+                },
+                target: Target {
+                    isa,
+                    threads: index % 3 + 1,
+                },
+            })
+        };
+    let sizes = SIZES
+        .iter()
+        .flat_map(|size| CHANNELS.iter().map(move |channels| (*size, *channels)));
+    let few = sizes.enumerate().step_by(if cfg!(zoo_asan) { 11 } else { 5 });
+    few.flat_map(move |(index, (size, channels))| {
+        [Format::Int8, Format::Bf16]
+            .map(|format| of(index, size, channels, format))
+            .into_iter()
+            .flatten()
+    })
+}
+
+/// Units of every number of lanes with tiles of the format in plain code, and the hardware's.
+fn units(format: Format) -> Vec<Isa> {
+    let twins = Isa::available().into_iter().map(Isa::twin);
+    let all = twins.chain(Isa::with_tiles());
+    all.filter(|isa| isa.multiplies(format).is_some()).collect()
+}
+
+fn images(layer: Layer) -> Vec<f32> {
+    let Grid { n, h, w, .. } = layer.input;
+    numbers(n * layer.shape.inputs * h * w, 5)
+        .iter()
+        .map(|x| x.abs())
+        .collect()
+}
+
+#[test]
+fn planes_give_what_a_panel_gives() {
+    let mut computed = 0;
+    for layer in layers() {
+        if layer.algorithms().is_empty() {
+            // Runs of floats are a tile long at least.
+            assert_eq!(layer.format, Format::Bf16, "{layer}");
+            continue;
+        }
+        computed += 1;
+        let shape = layer.shape;
+        let weights = numbers(shape.weights(), 2);
+        let bias = numbers(shape.outputs, 3);
+        let largest = vec![1.0; shape.inputs];
+        let images = images(layer);
+        let run = |layer| run(layer, Algorithm::Tiles, (&images, &largest), (&weights, &bias));
+        let dense = |grid: Grid| Grid {
+            rows: Rows::Dense,
+            ..grid
+        };
+        let expected = run(Layer {
+            input: dense(layer.input),
+            output: dense(layer.output),
+            ..layer
+        });
+        for isa in units(layer.format) {
+            let target = Target { isa, ..layer.target };
+            let ours = run(Layer { target, ..layer });
+            for (i, (a, b)) in ours.iter().zip(&expected).enumerate() {
+                assert!(
+                    (a - b).abs() <= 1e-4,
+                    "{layer} on {}: {i}: {a}, panel {b}",
+                    isa.name()
+                );
+            }
+        }
+    }
+    assert!(computed > 0);
+}
+
+/// Two convolutions of one another: the second one's operands are packed by an operation of their own, or written by the first,
+/// with a map beside them or without.
+#[test]
+fn operands_that_a_convolution_writes_are_those_that_are_packed() {
+    for layer in layers().filter(|layer| !layer.algorithms().is_empty()) {
+        let shape = layer.shape;
+        let weights = numbers(shape.weights(), 2);
+        let bias = numbers(shape.outputs, 3);
+        let packing = layer.packing(Algorithm::Tiles, &vec![1.0; shape.inputs], false);
+        let second = Layer {
+            shape: ConvShape {
+                inputs: shape.outputs,
+                outputs: 9,
+                kernel: 3,
+                stride: 1,
+            },
+            input: Grid {
+                rows: Rows::Planes,
+                ..layer.output
+            },
+            ..layer
+        };
+        if second.algorithms().is_empty() {
+            continue;
+        }
+        let largest: Vec<f32> = (0..shape.outputs).map(|c| 2.0 + c as f32).collect();
+        let repacking = second.packing(Algorithm::Tiles, &largest, false);
+        let (other, other_bias) = (numbers(second.shape.weights(), 7), numbers(9, 8));
+        let mut end = 0;
+        let mut map = |channels, grid| {
+            let offset = end;
+            let map = Map {
+                offset,
+                channels,
+                grid,
+            };
+            end += map.elements();
+            map
+        };
+        let aligned = |grid| Grid {
+            rows: Rows::Aligned,
+            ..grid
+        };
+        let image = map(shape.inputs, aligned(layer.input));
+        let operands = map(layer.format.elements(shape.inputs), layer.input);
+        let sum = map(shape.outputs, layer.output);
+        let middle = map(shape.outputs, layer.output);
+        let packed = map(layer.format.elements(shape.outputs), second.input);
+        let last = map(9, second.output);
+        let first_params = || ConvParams {
+            steps: packing.steps.clone(),
+            ..params(layer, Algorithm::Tiles, (&weights, &bias))
+        };
+        let pack = |packing, from, to| Op::<Placed>::Pack {
+            packing,
+            pack: (),
+            from,
+            to,
+        };
+        let images = images(layer);
+        let result = |isa: Isa, to: Option<Map>, packs: Option<Map>| {
+            let conv = |to, packs: Option<Map>, sum| Op::Conv {
+                conv: first_params(),
+                from: operands,
+                sum,
+                relu: true,
+                to,
+                packs: packs.map(|to| Packs {
+                    packing: repacking.clone(),
+                    to,
+                }),
+            };
+            let mut ops = vec![
+                Op::Load { to: image },
+                pack(packing.clone(), image, operands),
+                conv(Some(sum), None, None),
+                conv(to, packs, Some(sum)),
+            ];
+            ops.extend((packs.is_none()).then(|| pack(repacking.clone(), middle, packed)));
+            ops.push(Op::Conv {
+                conv: ConvParams {
+                    steps: repacking.steps.clone(),
+                    ..params(second, Algorithm::Tiles, (&other, &other_bias))
+                },
+                from: packed,
+                sum: None,
+                relu: false,
+                to: Some(last),
+                packs: None,
+            });
+            ops.push(Op::StoreMap { from: last, at: 0 });
+            let target = Target { isa, ..layer.target };
+            let mut program = program(ops, target).expect("a program");
+            let Grid { n, h, w, .. } = last.grid;
+            let mut result = vec![f32::NAN; n * 9 * h * w];
+            program.run(&images, &mut result);
+            // What the first run left in the memory is not in the way of the second.
+            program.run(&images, &mut result);
+            result
+        };
+        for isa in units(layer.format) {
+            let apart = result(isa, Some(middle), None);
+            assert!(apart.iter().any(|x| *x != 0.0), "{layer}");
+            let what = format!("{layer} on {}", isa.name());
+            assert_eq!(
+                result(isa, Some(middle), Some(packed)),
+                apart,
+                "{what}, beside its map"
+            );
+            assert_eq!(result(isa, None, Some(packed)), apart, "{what}, alone");
+            // The map that is added may become the output.
+            assert_eq!(result(isa, Some(sum), Some(packed)), apart, "{what}, in place");
+        }
+    }
+}
