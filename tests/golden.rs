@@ -187,7 +187,7 @@ fn must_run(precisions: Precisions<'_>) -> Vec<(&'static str, Precision)> {
     let named = std::env::var("ZOO_ISA").ok();
     let has = |feature: &str| kernels::cpu_features().contains(&feature);
     let runs = |precision: Precision| match (named.as_deref(), precision) {
-        (Some("avx2"), Precision::Bf16) => false,
+        (Some("avx2-vnni" | "avx2"), Precision::Bf16) => false,
         (Some("avx512"), Precision::Bf16) => has("avx512bf16"),
         (Some("avx512"), Precision::I16 | Precision::Int8) => has("avx512vnni"),
         _ => true,

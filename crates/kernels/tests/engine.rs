@@ -151,7 +151,7 @@ const GUARD: usize = 64;
 fn units_that_are_required_are_there() {
     let all: &[&str] = match cfg!(target_arch = "aarch64") {
         true => &["neon"],
-        false => &["avx512", "avx2"],
+        false => &["avx512", "avx2-vnni", "avx2"],
     };
     for name in all {
         if let Err(missing) = Isa::named(name) {

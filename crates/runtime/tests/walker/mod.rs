@@ -279,7 +279,7 @@ pub fn pairs_that_must_run() -> Vec<(&'static str, Precision)> {
     let named = std::env::var("ZOO_ISA").ok();
     let has = |feature: &str| kernels::cpu_features().contains(&feature);
     let runs = |precision: Precision| match (named.as_deref(), precision) {
-        (Some("avx2"), Precision::Bf16) => false,
+        (Some("avx2-vnni" | "avx2"), Precision::Bf16) => false,
         // Tiles stand beside the best vector unit, which computes what does not suit them.
         (Some("amx-twin"), Precision::Bf16) if !has("avx512f") => !has("avx2"),
         (Some("avx512" | "amx" | "amx-twin"), Precision::Bf16) => has("avx512bf16"),

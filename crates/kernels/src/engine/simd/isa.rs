@@ -4,7 +4,10 @@
 use super::arm::Neon;
 use super::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2::Avx2, avx512::Avx512};
+use super::{
+    avx2::{Avx2, Plain, Vnni},
+    avx512::Avx512,
+};
 use crate::engine::micro::matrix::{MatrixUnit, NoMatrixUnit};
 use crate::engine::quant::format::Format;
 
@@ -20,7 +23,9 @@ pub(in crate::engine) enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
+    Avx2Vnni(Avx2<Vnni>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2<Plain>),
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
     Portable(Portable),
@@ -32,6 +37,8 @@ macro_rules! on {
         match $isa.kind {
             #[cfg(target_arch = "x86_64")]
             $crate::engine::simd::isa::Kind::Avx512($s) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::engine::simd::isa::Kind::Avx2Vnni($s) => $body,
             #[cfg(target_arch = "x86_64")]
             $crate::engine::simd::isa::Kind::Avx2($s) => $body,
             #[cfg(target_arch = "aarch64")]
@@ -66,7 +73,8 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             found.extend(Avx512::found().map(Kind::Avx512));
-            found.extend(Avx2::found().map(Kind::Avx2));
+            found.extend(Avx2::<Vnni>::found().map(Kind::Avx2Vnni));
+            found.extend(Avx2::<Plain>::found().map(Kind::Avx2));
         }
         #[cfg(target_arch = "aarch64")]
         found.push(Kind::Neon(Neon));
@@ -149,7 +157,7 @@ impl Isa {
             })
     }
 
-    /// `avx512`, `avx2`, `neon` or `portable`, or with tiles `amx` or `amx-twin`.
+    /// `avx512`, `avx2-vnni`, `avx2`, `neon` or `portable`, or with tiles `amx` or `amx-twin`.
     pub fn name(&self) -> &'static str {
         if let Some(tiles) = self.tiles {
             return tiles.name();
@@ -157,6 +165,8 @@ impl Isa {
         match self.kind {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2Vnni(_) => "avx2-vnni",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "aarch64")]
@@ -192,6 +202,14 @@ impl Isa {
                     Format::Int8 => vnni.then_some("AVX-512 vpdpbusd"),
                 }
             }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2Vnni(_) => match format {
+                Format::F32 => Some("FMA vfmadd"),
+                Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
+                Format::Bf16 => None,
+                Format::I16 => Some("AVX-VNNI vpdpwssd"),
+                Format::Int8 => Some("AVX-VNNI vpdpbusd"),
+            },
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => match format {
                 Format::F32 => Some("FMA vfmadd"),

@@ -1,25 +1,35 @@
-//! AVX2.
+//! AVX2, alone and with AVX-VNNI.
+
+mod products;
 
 use std::arch::x86_64::*;
 
-use super::isa::{Isa, Kind};
+use super::isa::Isa;
 use super::{I16, Int8, MAX_LANES, Simd, Work};
+use products::Products;
+pub(in crate::engine) use products::{Plain, Vnni};
 
-/// AVX2 with FMA and F16C.
+/// AVX2 with FMA and F16C, and what multiplies whole numbers: [`Plain`] or [`Vnni`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::engine) struct Avx2(());
+pub(in crate::engine) struct Avx2<P>(P);
 
 type V = __m256;
 
-impl Avx2 {
+impl Avx2<Plain> {
     /// Returns the unit if the CPU has it.
     pub(in crate::engine) fn found() -> Option<Self> {
-        let found = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("fma")
-            && std::arch::is_x86_feature_detected!("f16c");
-        found.then_some(Self(()))
+        Plain::found().map(Self)
     }
+}
 
+impl Avx2<Vnni> {
+    /// Returns the unit if the CPU has it.
+    pub(in crate::engine) fn found() -> Option<Self> {
+        Vnni::found().map(Self)
+    }
+}
+
+impl<P: Products> Avx2<P> {
     on_registers! {
         fn lanes(self, mask: u32) -> __m256i {
             let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
@@ -29,13 +39,13 @@ impl Avx2 {
     }
 }
 
-impl Simd for Avx2 {
+impl<P: Products> Simd for Avx2<P> {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
     type V = V;
 
     fn isa(self) -> Isa {
-        Isa::of(Kind::Avx2(self))
+        Isa::of(P::kind(self))
     }
     entered_with!("avx2,fma,f16c");
     through_pointers! {
@@ -80,20 +90,6 @@ impl Simd for Avx2 {
             let all = _mm256_packus_epi16(low, high);
             _mm256_castsi256_ps(_mm256_shuffle_epi8(all, _mm256_broadcastsi128_si256(order)))
         }
-        fn dot_i16(self, _proof: I16<Self>, w: V, x: V, sum: V) -> V {
-            let products = _mm256_madd_epi16(_mm256_castps_si256(w), _mm256_castps_si256(x));
-            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), products))
-        }
-        fn dot_u8(self, _proof: Int8<Self>, w: V, x: V, sum: V) -> V {
-            // Even and odd bytes as i16, for `vpmaddubsw` would saturate sums of two products.
-            let (w, x) = (_mm256_castps_si256(w), _mm256_castps_si256(x));
-            let even = _mm256_and_si256(x, _mm256_set1_epi16(0xff));
-            let odd = _mm256_srli_epi16::<8>(x);
-            let even_w = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
-            let odd_w = _mm256_srai_epi16::<8>(w);
-            let products = _mm256_add_epi32(_mm256_madd_epi16(even, even_w), _mm256_madd_epi16(odd, odd_w));
-            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), products))
-        }
         fn to_f32(self, v: V) -> V { _mm256_cvtepi32_ps(_mm256_castps_si256(v)) }
         fn add_i16(self, a: V, b: V) -> V {
             _mm256_castsi256_ps(_mm256_adds_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b)))
@@ -124,6 +120,14 @@ impl Simd for Avx2 {
         fn sub_i32(self, a: V, b: V) -> V {
             _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
         }
+    }
+    #[inline(always)]
+    fn dot_i16(self, _: I16<Self>, w: V, x: V, sum: V) -> V {
+        self.0.dot_i16(w, x, sum)
+    }
+    #[inline(always)]
+    fn dot_u8(self, _: Int8<Self>, w: V, x: V, sum: V) -> V {
+        self.0.dot_u8(w, x, sum)
     }
 }
 
