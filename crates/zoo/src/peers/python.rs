@@ -2,7 +2,7 @@
 //!
 //! Each call is isolated (`-I` ignores the current folder, `PYTHON*` variables and the user's own packages), runs in a folder
 //! of ours, and sees a short list of the caller's variables: those that a program needs to find its home, its language and its
-//! tools. No token or key is on the list.
+//! tools, and the unit that oneDNN is held to. No token or key is on the list.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -64,6 +64,9 @@ const DOWNLOADS: &[&str] = &[
     "no_proxy",
 ];
 
+/// The best vector unit that oneDNN may use, in OpenVINO and PyTorch: for races on the units of other CPUs.
+const UNITS: &[&str] = &["ONEDNN_MAX_CPU_ISA"];
+
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -96,13 +99,13 @@ fn environment(
     all: impl IntoIterator<Item = (OsString, OsString)>,
     purpose: Purpose,
 ) -> Vec<(OsString, OsString)> {
-    let downloads = match purpose {
-        Purpose::Compute => &[],
+    let of_purpose = match purpose {
+        Purpose::Compute => UNITS,
         Purpose::Install => DOWNLOADS,
     };
     let named = |list: &[&str], name: &OsStr| list.iter().any(|known| is_same(name, known));
     all.into_iter()
-        .filter(|(name, _)| named(COMMON, name) || named(downloads, name))
+        .filter(|(name, _)| named(COMMON, name) || named(of_purpose, name))
         .map(|(name, value)| match is_same(&name, "PATH") {
             true => (name, absolute(&value)),
             false => (name, value),
@@ -181,6 +184,13 @@ mod tests {
         ];
         assert!(seen(&given, Purpose::Compute).is_empty());
         assert_eq!(seen(&given, Purpose::Install).len(), 2);
+    }
+
+    #[test]
+    fn only_computing_sees_the_unit_that_peers_are_held_to() {
+        let given = [("ONEDNN_MAX_CPU_ISA", "AVX2_VNNI")];
+        assert_eq!(seen(&given, Purpose::Compute), ["ONEDNN_MAX_CPU_ISA=AVX2_VNNI"]);
+        assert!(seen(&given, Purpose::Install).is_empty());
     }
 
     #[cfg(unix)]

@@ -16,6 +16,12 @@ replies = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
 
+def on_unit():
+    """The unit that oneDNN is held to, if it is, as records name units."""
+    unit = "_".join(os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower().split())
+    return f", on {unit}" if unit else ""
+
+
 class OpenVino:
     def __init__(self, model, images, threads, precision):
         import openvino
@@ -35,7 +41,7 @@ class OpenVino:
         assert taken == hint, f"OpenVINO does not run {precision} on this CPU: it takes {taken}"
         self.request = compiled.create_infer_request()
         self.images = images
-        self.about = f"OpenVINO {version('openvino')}"
+        self.about = f"OpenVINO {version('openvino')}{on_unit()}"
 
     def run(self):
         return self.request.infer({0: self.images}, share_inputs=True)[0]
@@ -123,7 +129,7 @@ class Torch:
         self.images = torch.from_numpy(images)
         self.format = torch.channels_last
         self.module = self.compiled(torch_module(model).to(memory_format=self.format))
-        self.about = f"PyTorch {torch.__version__}, {self.how}"
+        self.about = f"PyTorch {torch.__version__}, {self.how}{on_unit()}"
 
     def compiled(self, module):
         return module
