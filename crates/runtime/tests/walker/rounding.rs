@@ -4,14 +4,23 @@
 use std::collections::BTreeMap;
 
 use hrnet::{FoldedConv, Graph, Node, Op, Precision};
+use kernels::engine::Isa;
 use runtime::{Calibration, StepCost};
 
 /// How each layer of a session rounds what it multiplies.
 pub struct Rounding<'a> {
     calibration: Option<&'a Calibration>,
-    /// Format and algorithm of each convolution, by its node.
-    kernels: BTreeMap<String, (Format, String)>,
+    /// The kernel of each convolution, by its node.
+    kernels: BTreeMap<String, Kernel>,
     precision: Precision,
+}
+
+/// What a kernel's name tells.
+struct Kernel {
+    format: Format,
+    algorithm: String,
+    /// The largest sum of two neighbouring weights of 8 bits, where the unit's instruction saturates beyond it.
+    pair: Option<f64>,
 }
 
 /// A convolution's operands, as the numbers that they stand for.
@@ -39,7 +48,7 @@ impl<'a> Rounding<'a> {
         let kernels = steps.iter().filter_map(|step| {
             // `conv3x3s1_f32_avx512_winograd4 18x56x56 -> 18`
             let kernel = step.kind.split(' ').next()?;
-            let [_, format, _, algorithm] = kernel.split('_').collect::<Vec<_>>()[..] else {
+            let [_, format, unit, algorithm] = kernel.split('_').collect::<Vec<_>>()[..] else {
                 return None;
             };
             let format = match format {
@@ -50,7 +59,19 @@ impl<'a> Rounding<'a> {
                 "int8" => Format::Int8,
                 other => panic!("{kernel}: unknown format {other}"),
             };
-            Some((step.layer.clone(), (format, algorithm.to_owned())))
+            // Plain code in place of tiles stands beside the best vector unit, which computes what does not suit them.
+            let unit = if unit == "amx-twin" {
+                Isa::best().name()
+            } else {
+                unit
+            };
+            let saturates = unit == "avx2" && format == Format::Int8 && algorithm != "tiles";
+            let kernel = Kernel {
+                format,
+                algorithm: algorithm.to_owned(),
+                pair: saturates.then_some(128.0),
+            };
+            Some((step.layer.clone(), kernel))
         });
         Self {
             calibration,
@@ -61,7 +82,7 @@ impl<'a> Rounding<'a> {
 
     /// Layers of each format that a kernel's name tells.
     pub fn count(&self, format: &str) -> usize {
-        let named = |(own, _): &&(Format, String)| format!("{own:?}").eq_ignore_ascii_case(format);
+        let named = |kernel: &&Kernel| format!("{:?}", kernel.format).eq_ignore_ascii_case(format);
         self.kernels.values().filter(named).count()
     }
 
@@ -74,14 +95,15 @@ impl<'a> Rounding<'a> {
 
     /// The operands of a convolution that reads `input`.
     pub fn operands(&self, graph: &Graph, conv: &Node, input: &[f64], folded: &FoldedConv) -> Operands {
-        let (format, algorithm) = self
+        let kernel = self
             .kernels
             .get(&conv.name())
             .expect("a step of each convolution");
+        let algorithm = &kernel.algorithm;
         let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
         let bias = wide(&folded.bias);
         let filtered = algorithm.starts_with("winograd") || algorithm.starts_with("polyphase");
-        match format {
+        match kernel.format {
             // What filtering rounds is not the kernel but its transform.
             Format::F16 if !filtered => Operands {
                 input: input.to_vec(),
@@ -98,7 +120,7 @@ impl<'a> Rounding<'a> {
                 weights: folded.weight.iter().map(|w| cut(*w, 16)).collect(),
                 bias,
             },
-            Format::I16 | Format::Int8 => self.whole(graph, conv, input, folded, (*format, algorithm)),
+            Format::I16 | Format::Int8 => self.whole(graph, conv, input, folded, kernel),
         }
     }
 
@@ -109,8 +131,9 @@ impl<'a> Rounding<'a> {
         conv: &Node,
         input: &[f64],
         folded: &FoldedConv,
-        (format, algorithm): (Format, &str),
+        kernel: &Kernel,
     ) -> Operands {
+        let (format, algorithm) = (kernel.format, kernel.algorithm.as_str());
         let Op::Conv(shape) = conv.op else {
             panic!("{} is no convolution", conv.place)
         };
@@ -144,7 +167,7 @@ impl<'a> Rounding<'a> {
                 .map(|(i, w)| w * steps[i / taps])
                 .collect();
             let step = match algorithm {
-                "direct" | "channels" | "tiles" => Some(weight_step(format, limit, &taken_over, taps)),
+                "direct" | "channels" | "tiles" => Some(weight_step(kernel, limit, &taken_over, taps)),
                 // Of kernels that are filtered it is the transforms that are rounded, to next to nothing.
                 _ => None,
             };
@@ -192,8 +215,8 @@ impl<'a> Rounding<'a> {
 }
 
 /// The scale of an output's weights `[inputs, taps]`: as fine as fits, and so large that no run's sum leaves 32 bits.
-fn weight_step(format: Format, limit: f32, weights: &[f32], taps: usize) -> f32 {
-    let (most, channels) = match format {
+fn weight_step(kernel: &Kernel, limit: f32, weights: &[f32], taps: usize) -> f32 {
+    let (most, channels) = match kernel.format {
         Format::Int8 => (127.0, 4),
         _ => (f64::from(i16::MAX), 2),
     };
@@ -216,6 +239,13 @@ fn weight_step(format: Format, limit: f32, weights: &[f32], taps: usize) -> f32 
         let places = 4 * (elements.min(start + RUN) - start);
         let room = f64::from(i32::MAX) / f64::from(limit) - 0.5 * places as f64;
         step = step.max(largest / most).max(run.iter().sum::<f64>() / room);
+        if let Some(most) = kernel.pair {
+            let pair = run
+                .chunks_exact(2)
+                .map(|pair| pair[0] + pair[1])
+                .fold(0.0, f64::max);
+            step = step.max(pair / (most * (1.0 - 1e-6)));
+        }
     }
     if step > 0.0 {
         step as f32 * (1.0 + f32::EPSILON)

@@ -13,7 +13,7 @@ use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
 use crate::engine::program::check::Refusal;
 use crate::engine::program::packed::halves;
-use crate::engine::quant::format::{self, Format, Packing, Weights};
+use crate::engine::quant::format::{self, Format, Packing, Room, Weights};
 use crate::engine::simd::Simd;
 use crate::engine::simd::isa::Target;
 
@@ -240,21 +240,27 @@ impl Kind {
     /// order in which they are used.
     pub(in crate::engine) fn packed(&self, layer: Layer, weights: &[f32], means: &[f32]) -> Weights<'static> {
         let ConvShape { outputs, kernel, .. } = layer.shape;
-        let form = (layer.format, layer.limit());
+        let any = Room::of(layer.limit());
+        let vectors = Room {
+            pair: layer.target.isa.pair().filter(|_| layer.format == Format::Int8),
+            ..any
+        };
         let taps = kernel * kernel;
-        let narrow = |run| format::weights(form, (outputs, taps, means), run, weights);
+        let narrow = |room, run| format::weights((layer.format, room), (outputs, taps, means), run, weights);
         let mut packed = match self {
             Self::Winograd(winograd) => winograd.packed(weights),
-            Self::Channels(channels) => narrow(LONGEST_SUM).ordered(|weights| channels.packed(weights)),
-            Self::Direct(direct) => narrow(LONGEST_SUM).ordered(|weights| direct.packed(weights)),
+            Self::Channels(channels) => {
+                narrow(vectors, LONGEST_SUM).ordered(|weights| channels.packed(weights))
+            }
+            Self::Direct(direct) => narrow(vectors, LONGEST_SUM).ordered(|weights| direct.packed(weights)),
             // Sums of tiles are whole.
             Self::Tiles(tiles) => {
                 let all = layer.format.elements(layer.shape.inputs) * taps;
-                narrow(all).ordered(|weights| tiles.packed(weights))
+                narrow(any, all).ordered(|weights| tiles.packed(weights))
             }
             Self::Planes(tiles) => {
                 let all = layer.format.elements(layer.shape.inputs) * taps;
-                narrow(all).ordered(|weights| tiles.packed(weights))
+                narrow(any, all).ordered(|weights| tiles.packed(weights))
             }
         };
         if layer.format == Format::F16 {

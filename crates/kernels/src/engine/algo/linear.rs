@@ -4,7 +4,7 @@ use crate::engine::layout::grid::first;
 use crate::engine::layout::map::Row;
 use crate::engine::layout::tiling::Part;
 use crate::engine::program::packed::{Packed, halves};
-use crate::engine::quant::format::{Format, weight_step};
+use crate::engine::quant::format::{Format, Room, weight_step};
 use crate::engine::simd::{Simd, total};
 
 /// The function that a linear layer's sums go through.
@@ -136,7 +136,7 @@ impl Linear {
 
 /// Weights as f16, two to an element, and the value of 1 in them.
 fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
-    let step = weight_step(Format::F16, 1.0, std::iter::once(weights.as_slice()));
+    let step = weight_step(Format::F16, Room::of(1.0), std::iter::once(weights.as_slice()));
     weights.iter_mut().for_each(|weight| *weight /= step);
     (halves(&weights), step)
 }

@@ -8,14 +8,14 @@ use crate::engine::quant::format::Format;
 use crate::engine::simd::isa::{Isa, on};
 use crate::engine::simd::{Bf16, I16, Int8, MAX_LANES, Simd, Work, total};
 
-/// Vectors of inputs a round.
-const INPUTS: usize = 3;
-/// Vectors of weights, each multiplied by each of the inputs: with 32 registers, and with 16, where a product that is no sum
+/// Vectors of weights a round.
+const WEIGHTS: usize = 6;
+/// Vectors of inputs, each multiplied by each of the weights: with 32 registers, and with 16, where a product that is no sum
 /// yet needs one, too. Sums are then enough not to wait for each other.
-const WEIGHTS: [usize; 2] = [6, 3];
+const INPUTS: [usize; 2] = [3, 2];
 
-const fn weights(registers: usize) -> usize {
-    if registers == 32 { WEIGHTS[0] } else { WEIGHTS[1] }
+const fn inputs(registers: usize) -> usize {
+    if registers == 32 { INPUTS[0] } else { INPUTS[1] }
 }
 
 /// Multiplies and adds for so many rounds, by the instruction that kernels of the format use, or groups of tiles; returns the
@@ -28,7 +28,7 @@ pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
             .map(|_| matrix_peak_macs(tiles, operand, rounds));
     }
     black_box(spin(isa, format, rounds)?);
-    let sums = INPUTS * weights(isa.registers());
+    let sums = inputs(isa.registers()) * WEIGHTS;
     Some((rounds * sums * isa.lanes() * format.channels()) as u64)
 }
 
@@ -72,15 +72,15 @@ impl<S: Simd, O: Operands<S>> Work<S> for Spin<O> {
 
     #[inline(always)]
     fn run(self, s: S) -> f32 {
-        let rows = [self.ones; INPUTS + WEIGHTS[0]];
-        let mut sums = [[s.splat(0.0); INPUTS]; WEIGHTS[0]];
+        let rows = [self.ones; INPUTS[0] + WEIGHTS];
+        let mut sums = [[s.splat(0.0); INPUTS[0]]; WEIGHTS];
         for _ in 0..self.rounds {
             // From memory that the compiler cannot know, or it would take products out of the loop.
             let rows = black_box(&rows);
-            let x: [S::V; INPUTS] = std::array::from_fn(|i| s.load_array(&rows[i].0));
-            for i in 0..weights(S::REGISTERS) {
-                let w = s.load_array(&rows[INPUTS + i].0);
-                for j in 0..INPUTS {
+            let x: [S::V; INPUTS[0]] = std::array::from_fn(|i| s.load_array(&rows[i].0));
+            for i in 0..WEIGHTS {
+                let w = s.load_array(&rows[INPUTS[0] + i].0);
+                for j in 0..inputs(S::REGISTERS) {
                     sums[i][j] = self.operands.multiply(s, w, x[j], sums[i][j]);
                 }
             }
@@ -108,7 +108,7 @@ mod tests {
                 let sums = macs.map(|macs| (macs % (5 * vector), macs / (5 * vector)));
                 let expected = isa
                     .multiplies(format)
-                    .map(|_| (0, if isa.registers() == 32 { 18 } else { 9 }));
+                    .map(|_| (0, if isa.registers() == 32 { 18 } else { 12 }));
                 assert_eq!(sums, expected, "{format} on {}", isa.name());
             }
         }

@@ -149,11 +149,27 @@ impl Packing {
 /// The largest i32 that a sum of whole products may reach.
 const LARGEST: f64 = i32::MAX as f64;
 
-/// How large one weight in steps may be, for `runs` of weights that are summed before their sum becomes an f32, on inputs
-/// of at most `limit` in magnitude: as fine as fits the format and can never overflow the sum.
+/// The numbers whose products a unit sums exactly.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Room {
+    /// The largest magnitude of an input.
+    pub(in crate::engine) limit: f32,
+    /// See [`Simd::PAIR`].
+    pub(in crate::engine) pair: Option<f32>,
+}
+
+impl Room {
+    /// Inputs up to a limit, and any weights.
+    pub(in crate::engine) fn of(limit: f32) -> Self {
+        Self { limit, pair: None }
+    }
+}
+
+/// How large one weight in steps may be, for `runs` of weights, whole elements, that are summed before their sum becomes an f32:
+/// as fine as fits the format and can never overflow the sum.
 pub(in crate::engine) fn weight_step<'a>(
     format: Format,
-    limit: f32,
+    room: Room,
     runs: impl Iterator<Item = &'a [f32]>,
 ) -> f32 {
     let most = match format {
@@ -166,8 +182,10 @@ pub(in crate::engine) fn weight_step<'a>(
         let largest = run.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max);
         let together: f64 = run.iter().map(|w| f64::from(w.abs())).sum();
         // Rounding may add half a step a weight.
-        let room = LARGEST / f64::from(limit) - 0.5 * run.len() as f64;
-        (largest / most).max(together / room)
+        let most_together = LARGEST / f64::from(room.limit) - 0.5 * run.len() as f64;
+        let of_sums = (largest / most).max(together / most_together);
+        let of_pair = |most: f32| largest_pair(run) / (f64::from(most) * SHY);
+        of_sums.max(room.pair.map_or(0.0, of_pair))
     };
     let step = runs.map(step).fold(0.0, f64::max);
     if step > 0.0 {
@@ -175,6 +193,18 @@ pub(in crate::engine) fn weight_step<'a>(
     } else {
         1.0
     }
+}
+
+/// Two magnitudes whose sum is at most a whole number are so when each is rounded to the nearest, too; this share of it is left for
+/// how dividing them by their step is rounded.
+const SHY: f64 = 1.0 - 1e-6;
+
+/// The largest sum of the magnitudes of two weights that are multiplied together.
+fn largest_pair(run: &[f32]) -> f64 {
+    let pairs = run
+        .chunks(2)
+        .map(|pair| pair.iter().map(|w| f64::from(w.abs())).sum());
+    pairs.fold(0.0, f64::max)
 }
 
 /// The power of two that brings the largest weight near the end of f16's range, so that small ones are not lost at the
@@ -215,9 +245,9 @@ impl Weights<'_> {
 }
 
 /// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, for sums of `run` elements
-/// of inputs of at most a limit; `means` are those of the inputs as they are multiplied, or nothing.
+/// that have room; `means` are those of the inputs as they are multiplied, or nothing.
 pub(in crate::engine) fn weights<'a>(
-    (format, limit): (Format, f32),
+    (format, room): (Format, Room),
     (outputs, taps, means): (usize, usize, &[f32]),
     run: usize,
     weights: &'a [f32],
@@ -244,7 +274,7 @@ pub(in crate::engine) fn weights<'a>(
             std::array::from_fn::<f32, 4, _>(weight)
         };
         let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
-        let step = weight_step(format, limit, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
+        let step = weight_step(format, room, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
         let elements = own
             .iter()
             .map(|own| format.element(own.map(|w| format.steps(w, step))));

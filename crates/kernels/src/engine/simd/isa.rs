@@ -216,7 +216,7 @@ impl Isa {
                 Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
                 Format::Bf16 => None,
                 Format::I16 => Some("AVX2 vpmaddwd"),
-                Format::Int8 => Some("AVX2 vpmaddwd on bytes taken apart"),
+                Format::Int8 => Some("AVX2 vpmaddubsw"),
             },
             #[cfg(target_arch = "aarch64")]
             Kind::Neon(_) => match format {
@@ -233,6 +233,14 @@ impl Isa {
     pub fn lanes(&self) -> usize {
         fn of<S: Simd>(_: S) -> usize {
             S::LANES
+        }
+        on!(self, s => of(s))
+    }
+
+    /// See [`Simd::PAIR`].
+    pub(in crate::engine) fn pair(&self) -> Option<f32> {
+        fn of<S: Simd>(_: S) -> Option<f32> {
+            S::PAIR
         }
         on!(self, s => of(s))
     }

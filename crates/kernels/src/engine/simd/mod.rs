@@ -36,6 +36,9 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Vector registers: 32 or 16.
     const REGISTERS: usize;
+    /// The largest sum of the magnitudes of two weights, the first two or the last two of four, up to which [`Simd::dot_u8`] is
+    /// exact; `None` if it always is.
+    const PAIR: Option<f32> = None;
     /// A vector.
     type V: Copy;
 
@@ -161,7 +164,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     fn dot_i16(self, _: I16<Self>, w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
         each(self, [w, x, sum], lanes::dot_i16)
     }
-    /// `sum`, an i32, and the products of four i8 of `w` and u8 of `x`.
+    /// `sum`, an i32, and the products of four i8 of `w`, within [`Simd::PAIR`], and u8 of `x`.
     fn dot_u8(self, _: Int8<Self>, w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
         each(self, [w, x, sum], lanes::dot_u8)
     }

@@ -5,7 +5,7 @@ use crate::engine::simd::isa::on;
 use crate::engine::{Format, Isa};
 
 /// One operation on three vectors of bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Operation {
     Pairs,
     Quads,
@@ -90,6 +90,15 @@ fn expected(operation: Operation, [a, b, c]: [u32; 3]) -> u32 {
     }
 }
 
+/// Weights of half the magnitude: two of them are within any unit's [`Simd::PAIR`].
+fn halved(weights: u32) -> u32 {
+    u32::from_le_bytes(
+        weights
+            .to_le_bytes()
+            .map(|w| (w.cast_signed() / 2).cast_unsigned()),
+    )
+}
+
 /// Bits that depend on the index alone: numbers that fit for conversions, any bits for the rest.
 fn bits(operation: Operation, index: u32) -> u32 {
     let any = index
@@ -112,7 +121,10 @@ fn instructions_do_what_plain_code_does() {
         for operation in ALL {
             for round in 0..200 {
                 let lane = |v: u32, lane: usize| bits(operation, round * 64 + v * 16 + lane as u32);
-                let v = [0, 1, 2].map(|v| std::array::from_fn(|i| lane(v, i)));
+                let mut v = [0, 1, 2].map(|v| std::array::from_fn(|i| lane(v, i)));
+                if operation == DotU8 && isa.pair().is_some() {
+                    v[0] = v[0].map(halved);
+                }
                 let Some(ours) = on!(isa, s => s.call(On(operation, v))) else {
                     assert!(isa.multiplies(operation.format()).is_none(), "{operation:?}");
                     continue;

@@ -17,7 +17,7 @@ use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::gemm::{self, Factors, Panel, Rows, Scaled, TileShape};
 use crate::engine::program::packed::Stored;
-use crate::engine::quant::format::{self, Format, Weights};
+use crate::engine::quant::format::{self, Format, Room, Weights};
 use crate::engine::simd::Simd;
 use crate::engine::simd::isa::{Isa, on};
 
@@ -155,7 +155,7 @@ impl Winograd {
             for row in 0..rows {
                 let weights: Vec<f32> = matrix.iter().skip(row).step_by(rows).copied().collect();
                 let runs = weights.chunks(self.summed() * channels);
-                let step = format::weight_step(self.format, TRANSFORMED, runs);
+                let step = format::weight_step(self.format, Room::of(TRANSFORMED), runs);
                 for (input, pair) in weights.chunks(channels).enumerate() {
                     let [a, b] = [pair[0], pair.get(1).copied().unwrap_or(0.0)];
                     let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));

@@ -42,6 +42,7 @@ impl<P: Products> Avx2<P> {
 impl<P: Products> Simd for Avx2<P> {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
+    const PAIR: Option<f32> = P::PAIR;
     type V = V;
 
     fn isa(self) -> Isa {

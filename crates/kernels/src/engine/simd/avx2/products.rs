@@ -9,6 +9,9 @@ use crate::engine::simd::isa::Kind;
 /// How a unit with AVX2 multiplies pairs of i16 and fours of bytes. Its implementers' values are proofs that the CPU has AVX2 with
 /// FMA and F16C, and the instructions that they use.
 pub(in crate::engine) trait Products: Copy + Send + Sync + 'static {
+    /// See [`Simd::PAIR`](crate::engine::simd::Simd::PAIR).
+    const PAIR: Option<f32>;
+
     /// Returns the unit as an [`Isa`](crate::engine::Isa) holds it.
     fn kind(unit: Avx2<Self>) -> Kind;
     /// `sum`, an i32, and the products of two i16.
@@ -44,6 +47,9 @@ impl Vnni {
 }
 
 impl Products for Plain {
+    /// `vpmaddubsw` saturates sums of two products at 32,767, and 255 * 128 is less.
+    const PAIR: Option<f32> = Some(128.0);
+
     fn kind(unit: Avx2<Self>) -> Kind {
         Kind::Avx2(unit)
     }
@@ -53,19 +59,16 @@ impl Products for Plain {
             _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), products))
         }
         fn dot_u8(self, w: V, x: V, sum: V) -> V {
-            // Even and odd bytes as i16, for `vpmaddubsw` would saturate sums of two products.
-            let (w, x) = (_mm256_castps_si256(w), _mm256_castps_si256(x));
-            let even = _mm256_and_si256(x, _mm256_set1_epi16(0xff));
-            let odd = _mm256_srli_epi16::<8>(x);
-            let even_w = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
-            let odd_w = _mm256_srai_epi16::<8>(w);
-            let products = _mm256_add_epi32(_mm256_madd_epi16(even, even_w), _mm256_madd_epi16(odd, odd_w));
+            let pairs = _mm256_maddubs_epi16(_mm256_castps_si256(x), _mm256_castps_si256(w));
+            let products = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
             _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), products))
         }
     }
 }
 
 impl Products for Vnni {
+    const PAIR: Option<f32> = None;
+
     fn kind(unit: Avx2<Self>) -> Kind {
         Kind::Avx2Vnni(unit)
     }
