@@ -225,12 +225,12 @@ impl Layer {
 }
 
 impl Kind {
-    /// `direct`, `channels`, `tiles`, `panel_tiles`, `winograd2`, `winograd4` or `polyphase2`.
+    /// `direct`, `channels`, `tiles`, `panel`, `winograd2`, `winograd4` or `polyphase2`.
     pub(in crate::engine) fn name(&self) -> &'static str {
         match self {
             Self::Direct(_) => "direct",
             Self::Channels(_) => "channels",
-            Self::Tiles(_) => "panel_tiles",
+            Self::Tiles(_) => "panel",
             Self::Planes(_) => "tiles",
             Self::Winograd(winograd) => winograd.name(),
         }

@@ -32,7 +32,7 @@ use crate::engine::simd::{Simd, Work};
 const PRODUCT: usize = 32;
 
 /// Vector instructions that finish and store a vector of sums, as far as the products beside them do not hide them.
-const FINISH: usize = 10;
+const FINISH: usize = 5;
 
 /// Bytes of weights from which on a group stays in the caches for all pixels, rather than pixels for all groups.
 const KEPT: usize = 200 << 10;
