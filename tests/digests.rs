@@ -50,8 +50,7 @@ fn networks() -> Vec<(String, HrnetSpec)> {
             .is_none_or(|only| only.split(',').any(|one| one == name))
     };
     let own = zoo
-        .variants
-        .iter()
+        .classifiers()
         .filter(|v| zoo.network_of(v).name == v.name && wanted(&v.name));
     own.map(|variant| (variant.name.clone(), variant.spec.clone()))
         .collect()

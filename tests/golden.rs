@@ -8,7 +8,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hrnet::{Graph, Precision, SeededWeights, Shape};
+use hrnet::{Features, Graph, OutputKind, Precision, SeededWeights, Shape};
 use npyz::NpyFile;
 use preprocess::{Profile, Transform};
 use registry::{EMBEDDED, Variant, Zoo};
@@ -35,7 +35,7 @@ fn networks() -> Vec<(String, Variant)> {
         let name = name.trim_end_matches("_ssld").trim_end_matches("_c").to_owned();
         (name, variant.clone())
     };
-    zoo.variants.iter().filter(first).map(named).collect()
+    zoo.classifiers().filter(first).map(named).collect()
 }
 
 /// `seeded.images`: the tensor named `input`, from -2 to 2.
@@ -289,6 +289,115 @@ fn two_images_have_their_own_logits() {
     let shape = Shape::new(2, 3, 192, 160);
     let graph = variant.spec.graph(shape).expect("a graph");
     agree(&graph, &[question(&name, shape)], Precisions::F32);
+}
+
+/// A line of `features.txt`: a map of timm's `features_only=True`.
+struct TimmMap {
+    network: String,
+    location: Features,
+    stride: usize,
+    channels: usize,
+    mean: f64,
+    largest: f64,
+    samples: Vec<f64>,
+}
+
+fn timm_maps() -> Vec<TimmMap> {
+    let path = folder().join("features.txt");
+    let text = std::fs::read_to_string(path).expect("the maps");
+    let map = |line: &str| {
+        let [network, location, stride, channels, numbers @ ..] = &line.split(' ').collect::<Vec<_>>()[..]
+        else {
+            panic!("{line}")
+        };
+        let numbers = numbers.iter().map(|number| number.parse().expect("a number"));
+        let numbers: Vec<f64> = numbers.collect();
+        TimmMap {
+            network: (*network).into(),
+            location: location.parse().expect("a location"),
+            stride: stride.parse().expect("a stride"),
+            channels: channels.parse().expect("channels"),
+            mean: numbers[0],
+            largest: numbers[1],
+            samples: numbers[2..].to_vec(),
+        }
+    };
+    text.lines().map(map).collect()
+}
+
+impl TimmMap {
+    /// Compares the mean and the samples, which are evenly spaced.
+    fn agrees(&self, what: &str, values: &[f32], tolerance: f64) {
+        let what = format!(
+            "{what}: {} {} at stride {}",
+            self.network, self.location, self.stride
+        );
+        let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
+        let gaps = self.samples.len() - 1;
+        let at = |place: usize| f64::from(values[place * (values.len() - 1) / gaps]);
+        let ours = (0..self.samples.len()).map(at);
+        let pairs = ours.zip(&self.samples).chain([(mean, &self.mean)]);
+        let error = pairs.fold(0.0_f64, |most, (ours, theirs)| most.max((ours - theirs).abs()));
+        let error = error / self.largest;
+        println!("{what}: largest error {error:.1e} of the largest value");
+        assert!(error <= tolerance, "{what}: {error:e} is over {tolerance:e}");
+    }
+}
+
+/// Every map of every network has timm's stride and channels; to run them takes seconds each, so the small ones and the first
+/// stand for all.
+#[test]
+fn feature_pyramids_are_timms() {
+    let (maps, shape) = (timm_maps(), Shape::new(1, 3, 64, 96));
+    let of = |name: &str, location: Features| -> Vec<&TimmMap> {
+        let theirs = |map: &&TimmMap| (map.network.as_str(), map.location) == (name, location);
+        maps.iter().filter(theirs).collect()
+    };
+    for (name, variant) in networks() {
+        // timm has no squeeze-and-excitation.
+        if variant.spec.se_reduction.is_some() {
+            continue;
+        }
+        for location in Features::ALL {
+            let theirs = of(&name, location);
+            assert_eq!(theirs.len(), 5, "{name} {location}");
+            let strides = variant.spec.strides();
+            let spec = variant.spec.features_only(location, &strides).expect("strides");
+            let graph = spec.graph(shape).expect("a graph");
+            for (output, theirs) in graph.named_outputs().iter().zip(&theirs) {
+                assert_eq!(
+                    output.kind,
+                    OutputKind::Features {
+                        stride: theirs.stride
+                    }
+                );
+                let found = graph.node(output.node).shape;
+                let expected = Shape::new(1, theirs.channels, 64 / theirs.stride, 96 / theirs.stride);
+                assert_eq!(found, expected, "{name} {location}");
+            }
+            if ["w18", "w18_small", "w18_small_v2"].contains(&name.as_str()) {
+                run_pyramid(&graph, &theirs);
+            }
+        }
+    }
+}
+
+/// Runs a pyramid on every backend in f32 and compares each map.
+fn run_pyramid(graph: &Graph, theirs: &[&TimmMap]) {
+    for backend in BACKENDS {
+        if Precisions::F32.of(backend.name()).is_empty() || backend.identity().is_err() {
+            continue;
+        }
+        let mut session = backend
+            .prepare(graph, &SeededWeights::new(0), Options::new(Precision::F32))
+            .expect("a session");
+        let outputs = session.outputs(&images(graph.input_shape())).expect("maps");
+        let tolerance = f64::from(backend.tolerance(Precision::F32));
+        for map in theirs {
+            let found = outputs.get(&format!("stride_{}", map.stride)).expect("a map");
+            map.agrees(backend.name(), found.values, tolerance);
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use commands::{commands, unknown};
-use hrnet::Shape;
 use markdown::Page;
 use registry::{EMBEDDED, Variant, Zoo};
 
@@ -113,10 +112,7 @@ fn reference(page: &str) -> String {
 
 /// A variant's row of the table of networks.
 fn row(zoo: &Zoo, variant: &Variant) -> String {
-    let graph = variant
-        .spec
-        .graph(Shape::square(1, variant.preprocess.crop))
-        .expect("a network");
+    let graph = variant.spec.graph(variant.input()).expect("a network");
     let profile = graph.profile();
     let widths: Vec<String> = variant.spec.widths.iter().map(usize::to_string).collect();
     let attention = if variant.spec.se_reduction.is_some() {
@@ -137,6 +133,23 @@ fn row(zoo: &Zoo, variant: &Variant) -> String {
         "| `{}` | {}{attention} | {:.2} | {:.2} | {claimed} | {} |",
         variant.name,
         widths.join("-"),
+        profile.trainable().0 as f64 / 1e6,
+        profile.macs().0 as f64 / 1e9,
+        sources.collect::<Vec<_>>().join(", "),
+    )
+}
+
+/// A pose variant's row of the second table.
+fn pose_row(zoo: &Zoo, variant: &Variant) -> String {
+    let (profile, pose) = (variant.graph().profile(), variant.pose().expect("a pose variant"));
+    let claimed = zoo.claimed_ap(variant).map_or(String::new(), |ap| ap.in_points());
+    let sources = variant.artifacts.iter().map(|source| format!("`{}`", source.id));
+    format!(
+        "| `{}` | {} | {} | {} | {:.2} | {:.2} | {claimed} | {} |",
+        variant.name,
+        variant.preprocess.size(),
+        pose.keypoints.count(),
+        pose.decoder.name(),
         profile.trainable().0 as f64 / 1e6,
         profile.macs().0 as f64 / 1e9,
         sources.collect::<Vec<_>>().join(", "),
@@ -210,7 +223,13 @@ fn the_reference_lists_every_command_and_exit_code() {
 #[test]
 fn the_reference_lists_every_variant() {
     let zoo = Zoo::parse(EMBEDDED, Path::new("zoo.toml")).expect("the manifest");
-    let rows: Vec<String> = zoo.variants.iter().map(|variant| row(&zoo, variant)).collect();
+    let of_people = zoo.variants.iter().filter(|variant| !variant.is_classifier());
+    let of_people = of_people.map(|variant| pose_row(&zoo, variant));
+    let rows: Vec<String> = zoo
+        .classifiers()
+        .map(|variant| row(&zoo, variant))
+        .chain(of_people)
+        .collect();
     let page = reference("networks.md");
     let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(

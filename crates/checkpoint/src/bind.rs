@@ -6,6 +6,7 @@ use hrnet::{Graph, Param, ParamKind, WeightError, WeightSource};
 
 use crate::differences::{Differences, listed};
 use crate::error::shown;
+use crate::heads;
 use crate::naming::{self, Scheme};
 use crate::tensor::transposed;
 use crate::{AilmentKind, CheckpointError, Naming, Tensor, TensorFile, health};
@@ -142,7 +143,8 @@ impl TensorFile {
                 .take(3)
                 .map(|name| format!("`{}`", shown(name.as_bytes())))
                 .collect();
-            let expected = Naming::ALL.map(|naming| format!("`{}` ({})", naming.sign(), naming.name()));
+            let expected =
+                Naming::OF_CLASSIFIERS.map(|naming| format!("`{}` ({})", naming.sign(), naming.name()));
             CheckpointError::Naming {
                 path: self.path.clone(),
                 found: if found.is_empty() {
@@ -175,9 +177,11 @@ impl TensorFile {
     /// norm behind them.
     ///
     /// # Errors
-    /// If the naming scheme is unknown, or a tensor is missing, unreadable, surplus, of another shape or of integers.
+    /// If the naming scheme is unknown, the head is another than the graph's, or a tensor is missing, unreadable, surplus, of another
+    /// shape or of integers.
     pub fn bind(mut self, graph: &Graph) -> Result<Weights, CheckpointError> {
         let Scheme { naming, prefix } = self.scheme()?;
+        let head = self.described().and_then(|described| described.head());
         let mut differences = Differences::default();
         let mut tensors = BTreeMap::new();
         // The means that biases of head convolutions are taken off, by the names of the biases.
@@ -235,7 +239,17 @@ impl TensorFile {
                     .push(format!("{} {:?}", shown(name.as_bytes()), tensor.shape)),
             }
         }
-        match differences.describe() {
+        let described = differences.describe();
+        if let (Some(_), Some(head)) = (&described, head)
+            && !head.fits(graph)
+        {
+            return Err(CheckpointError::Head {
+                path: self.path,
+                found: head.words(),
+                expected: heads::words(graph),
+            });
+        }
+        match described {
             None => Ok(Weights { tensors }),
             Some(differences) => Err(CheckpointError::Mismatch {
                 path: self.path,

@@ -1,9 +1,10 @@
 //! The network that the shapes of a file's tensors describe.
 
 use hrnet::place::{Gate, Layer, Role, Unit};
-use hrnet::{HeadSpec, HrnetSpec, ParamKind, StageOneSpec};
+use hrnet::{Classifier, Head, Heatmaps, HrnetSpec, ParamKind, StageOneSpec};
 
 use crate::TensorFile;
+use crate::heads::FoundHead;
 use crate::naming::Scheme;
 
 /// The most stages of a network that is recognized; published ones have 4.
@@ -12,10 +13,23 @@ const MOST_STAGES: usize = 8;
 /// A network as a file's tensors describe it: by the names that are there and their shapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// The network. What the file does not say of the head is as in the published HRNet-C networks.
+    /// The network: a pose network if the file has the convolution of its heatmaps, else a classifier. What the file does not say
+    /// of a classifier's head is as in the published HRNet-C networks.
     pub spec: HrnetSpec,
-    /// True if the file has a classifier, which decides the number of classes.
-    pub has_classifier: bool,
+    /// True if the file has the layer that computes the outputs, which decides the number of classes or heatmaps.
+    pub has_head: bool,
+}
+
+impl Described {
+    /// Returns the head that the file has.
+    pub(crate) fn head(&self) -> Option<FoundHead> {
+        let head = match &self.spec.head {
+            Head::Classifier(head) => FoundHead::Classifier(head.classes),
+            Head::Heatmaps(head) => FoundHead::Heatmaps(head.maps),
+            Head::Pyramid(_) => return None,
+        };
+        self.has_head.then_some(head)
+    }
 }
 
 impl TensorFile {
@@ -33,9 +47,7 @@ impl TensorFile {
         // Each stage adds a branch, so the last one has as many as its number.
         let branches = modules.len() + 1;
         let widths = (0..branches).map(|branch| file.width(block(branches, 0, branch, 0)));
-        let mids = (0..branches).map(|branch| file.width(Unit::HeadBlock { branch }));
-        let usual = HrnetSpec::imagenet([1; 4]).head;
-        let features = file.first_side(Unit::HeadFinal, Role::Conv(Layer::Only), ParamKind::ConvWeight);
+        let heatmaps = file.heatmaps();
         let classes = file.first_side(Unit::Classifier, Role::Linear, ParamKind::LinearBias);
         Some(Described {
             spec: HrnetSpec {
@@ -48,13 +60,12 @@ impl TensorFile {
                 blocks: file.count(|last| block(2, 0, 0, last)),
                 modules,
                 se_reduction: file.se_reduction(),
-                head: HeadSpec {
-                    mids: mids.collect::<Option<_>>().unwrap_or(usual.mids),
-                    features: features.unwrap_or(usual.features),
-                    classes: classes.unwrap_or(usual.classes),
+                head: match heatmaps {
+                    Some(heatmaps) => heatmaps.into(),
+                    None => file.classifier(branches, classes).into(),
                 },
             },
-            has_classifier: classes.is_some(),
+            has_head: heatmaps.is_some() || classes.is_some(),
         })
     }
 }
@@ -76,11 +87,39 @@ struct Shapes<'a> {
 }
 
 impl Shapes<'_> {
-    /// Returns the first side of a tensor: the output channels of a convolution, the length of a bias.
-    fn first_side(&self, unit: Unit, role: Role, kind: ParamKind) -> Option<usize> {
+    /// Returns the shape of a tensor.
+    fn shape(&self, unit: Unit, role: Role, kind: ParamKind) -> Option<&[usize]> {
         let Scheme { naming, prefix } = &self.scheme;
         let name = format!("{prefix}{}", naming.name_of(&unit.at(role), kind));
-        self.file.tensors.get(&name)?.shape.first().copied()
+        Some(&self.file.tensors.get(&name)?.shape)
+    }
+
+    /// Returns the first side of a tensor: the output channels of a convolution, the length of a bias.
+    fn first_side(&self, unit: Unit, role: Role, kind: ParamKind) -> Option<usize> {
+        self.shape(unit, role, kind)?.first().copied()
+    }
+
+    /// Returns the head of a pose network, if the file has one.
+    fn heatmaps(&self) -> Option<Heatmaps> {
+        match self.shape(Unit::Heatmaps, Role::FinalConv, ParamKind::ConvWeight)? {
+            [maps, _, kernel, _] => Some(Heatmaps {
+                maps: *maps,
+                kernel: *kernel,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Returns the head of a classifier, as far as the file has it.
+    fn classifier(&self, branches: usize, classes: Option<usize>) -> Classifier {
+        let usual = Classifier::imagenet();
+        let mids = (0..branches).map(|branch| self.width(Unit::HeadBlock { branch }));
+        let features = self.first_side(Unit::HeadFinal, Role::Conv(Layer::Only), ParamKind::ConvWeight);
+        Classifier {
+            mids: mids.collect::<Option<_>>().unwrap_or(usual.mids),
+            features: features.unwrap_or(usual.features),
+            classes: classes.unwrap_or(usual.classes),
+        }
     }
 
     /// Returns the output channels of the first convolution of a block.
@@ -116,11 +155,11 @@ mod tests {
             stage1: StageOneSpec { blocks: 1, mid: 4 },
             modules: vec![1, 2, 1],
             blocks: 2,
-            head: HeadSpec {
+            head: Head::Classifier(Classifier {
                 mids: vec![2, 4, 6, 8],
                 features: 24,
                 classes: 5,
-            },
+            }),
             stem: 6,
             ..HrnetSpec::imagenet([4, 8, 16, 32])
         }
@@ -137,19 +176,16 @@ mod tests {
 
     #[test]
     fn a_network_is_described_by_its_tensors_under_any_names() {
-        let mut specs = [1, 5, 21_841].map(|classes| HrnetSpec {
-            head: HeadSpec {
-                classes,
-                ..small().head
-            },
-            ..small()
-        });
+        let mut specs = [1, 5, 21_841].map(|classes| small().with_classes(classes));
         specs[0].se_reduction = Some(4);
-        for spec in &specs {
-            for naming in Naming::ALL {
-                let described = written(spec, naming).described().expect("an HRNet");
+        let pose = [(1, 17), (3, 51)].map(|(kernel, maps)| small().with_head(Heatmaps { maps, kernel }));
+        let classifiers = specs.iter().map(|spec| (spec, &Naming::OF_CLASSIFIERS[..]));
+        let pose = pose.iter().map(|spec| (spec, &Naming::OF_POSE[..]));
+        for (spec, namings) in classifiers.chain(pose) {
+            for naming in namings {
+                let described = written(spec, *naming).described().expect("an HRNet");
                 assert_eq!(described.spec, *spec, "{naming:?}");
-                assert!(described.has_classifier);
+                assert!(described.has_head);
             }
         }
     }
@@ -159,7 +195,7 @@ mod tests {
         let mut file = written(&small(), Naming::Mmpretrain);
         file.tensors.retain(|name, _| name.starts_with("backbone."));
         let described = file.described().expect("an HRNet");
-        assert!(!described.has_classifier);
+        assert!(!described.has_head);
         assert_eq!(described.spec.modules, small().modules);
         assert_eq!(described.spec.head, HrnetSpec::imagenet([1; 4]).head);
         file.tensors.retain(|name, _| name.contains("conv1"));

@@ -59,6 +59,16 @@ pub enum CheckpointError {
         /// A name that each known scheme has.
         expected: String,
     },
+    /// The file has the head of another kind of network, or one with another number of heatmaps.
+    #[error("{path}: weights of {found}; expected those of {expected}")]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// The network whose weights it holds: `a pose network with 17 heatmaps`.
+        found: String,
+        /// The network that they were read for.
+        expected: String,
+    },
     /// The tensors are not those of the network.
     #[error("{path}: not the weights of this network ({naming} names): {differences}")]
     Mismatch {

@@ -32,6 +32,7 @@ mod error;
 mod file;
 mod foreign;
 mod format;
+mod heads;
 mod health;
 mod latin1;
 mod naming;

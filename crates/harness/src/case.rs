@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use serde::{Deserialize, Serialize};
 
 /// The subject of one benchmark cell. Its id, its [`Display`](fmt::Display) form, is stable: history is joined by it.
@@ -14,7 +14,7 @@ pub enum Case {
     Preprocess(PreprocessCase),
 }
 
-/// A network pass: `HRNet_W18_C/f32/bs1/crop224/candle/t2`.
+/// A network pass: `HRNet_W18_C/f32/bs1/crop224/candle/t2`, or `…/256x192/…` where the input is not square.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NetworkCase {
     /// The variant whose network runs; variants that share a network are measured once, under the first's name.
@@ -23,8 +23,8 @@ pub struct NetworkCase {
     pub precision: Precision,
     /// Images in the batch.
     pub batch: usize,
-    /// Side of the square input, pixels.
-    pub crop: usize,
+    /// Size of the input, pixels.
+    pub crop: Size,
     /// The backend's name.
     pub backend: String,
     /// Threads of the session.
@@ -96,9 +96,10 @@ impl fmt::Display for Case {
                 backend,
                 threads,
             }) => {
+                let square = if crop.side().is_some() { "crop" } else { "" };
                 write!(
                     f,
-                    "{variant}/{precision}/bs{batch}/crop{crop}/{backend}/t{threads}"
+                    "{variant}/{precision}/bs{batch}/{square}{crop}/{backend}/t{threads}"
                 )
             }
             Self::Preprocess(PreprocessCase::Decode) => write!(f, "preprocess/decode"),
@@ -117,7 +118,7 @@ impl fmt::Display for Case {
 /// A string that is no case id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no case id: expected VARIANT/PRECISION/bsN/cropN/BACKEND/tN, preprocess/decode or \
+    "`{0}` is no case id: expected VARIANT/PRECISION/bsN/cropN/BACKEND/tN, ROWSxCOLUMNS for cropN, preprocess/decode or \
      preprocess/resizeN-cropN/PRECISION/bsN"
 )]
 pub struct ParseCaseError(String);
@@ -127,6 +128,14 @@ impl FromStr for Case {
 
     fn from_str(id: &str) -> Result<Self, ParseCaseError> {
         parse(id).ok_or_else(|| ParseCaseError(id.to_owned()))
+    }
+}
+
+/// `crop224` for a square, `256x192` for any other size: each size has one form.
+fn size(part: &str) -> Option<Size> {
+    match part.strip_prefix("crop") {
+        Some(side) => side.parse().ok().filter(|side| *side > 0).map(Size::square),
+        None => part.parse().ok().filter(|size: &Size| size.side().is_none()),
     }
 }
 
@@ -153,7 +162,7 @@ fn parse(id: &str) -> Option<Case> {
                 variant: variant.to_owned(),
                 precision: Precision::named(precision)?,
                 batch: number(batch, "bs")?,
-                crop: number(crop, "crop")?,
+                crop: size(crop)?,
                 backend: backend.to_owned(),
                 threads: number(threads, "t")?,
             }))
@@ -187,6 +196,7 @@ mod tests {
             "SE_HRNet_W64_C_ssld/bf16/bs8/crop384/cpu/t16",
             "HRNet_W18_C/i16/bs1/crop224/cpu/t1",
             "HRNet_W18_C/int8/bs1/crop224/cpu/t1",
+            "pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t1",
             "preprocess/decode",
             "preprocess/resize320-crop288/f16/bs4",
         ] {
@@ -213,6 +223,9 @@ mod tests {
             "HRNet_W18_C/fp32/bs1/crop224/candle/t2",
             "HRNet_W18_C/f32/bs0/crop224/candle/t2",
             "HRNet_W18_C/f32/1/crop224/candle/t2",
+            "HRNet_W18_C/f32/bs1/crop256x192/candle/t2",
+            "HRNet_W18_C/f32/bs1/224x224/candle/t2",
+            "HRNet_W18_C/f32/bs1/256x0/candle/t2",
             "/f32/bs1/crop224/candle/t2",
             "preprocess/resize320/f16/bs4",
         ] {

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use files::LARGEST_TEXT;
-use hrnet::{Features, Graph, Precision, SeededWeights, Shape};
-use registry::{Artifact, Cache, Lock, Named, Preprocess, Variant, Zoo};
+use hrnet::{Features, Graph, Precision, SeededWeights};
+use registry::{Artifact, Cache, Frame, Lock, Named, Preprocess, Variant, Zoo};
 use runtime::{Calibration, Options};
 
 use crate::model::{Model, Parts, Source};
@@ -160,6 +160,11 @@ impl Builder {
     pub fn build(self) -> Result<Model, Error> {
         let zoo = self.zoo()?;
         let named = zoo.named(&self.name)?;
+        if !named.variant.is_classifier() {
+            return Err(Error::NoClassifier {
+                variant: named.variant.name.clone(),
+            });
+        }
         let cache = Cache::new(self.cache_folder());
         let lock = Lock::in_force(&cache, self.manifest.as_deref(), zoo.extends)?;
         let mut door = Door::new(&cache, lock);
@@ -167,10 +172,7 @@ impl Builder {
             door = door.for_manifest(manifest, &zoo);
         }
         // The parameters do not depend on the size of images.
-        let graph = named
-            .variant
-            .spec
-            .graph(Shape::square(1, named.variant.preprocess.crop))?;
+        let graph = named.variant.spec.graph(named.variant.input())?;
         let loaded = self.load(&door, &cache, named, &graph)?;
         let preprocess = self.preprocess(&zoo, named.variant, &loaded)?;
         self.check_calibration(&zoo, named.variant, &loaded.identity)?;
@@ -265,9 +267,9 @@ impl Builder {
                 .map_or(&variant.preprocess, |artifact| &artifact.preprocess),
         };
         let mut profile = profile.clone();
-        if let Some(crop) = self.crop {
-            profile.resize_short = (crop.saturating_mul(profile.resize_short) / profile.crop).max(crop);
-            profile.crop = crop;
+        if let (Some(crop), Frame::Centre { resize_short, .. }) = (self.crop, profile.frame) {
+            let short = crop.saturating_mul(resize_short) / profile.crop();
+            profile = profile.centred(short.max(crop), crop);
         }
         Ok(profile)
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{TensorFile, open_prepared, prepared_path, write_prepared};
-use hrnet::{Graph, Shape};
+use hrnet::Graph;
 use registry::{Artifact, Cache, Check, Checked, Digest, FetchError, Lock, Variant, Zoo};
 
 use crate::Error;
@@ -241,7 +241,7 @@ impl<'a> Door<'a> {
 
 /// The network of a variant on one image, whose parameters its weights are.
 fn graph_of(variant: &Variant) -> Result<Graph, Error> {
-    Ok(variant.spec.graph(Shape::square(1, variant.preprocess.crop))?)
+    Ok(variant.spec.graph(variant.input())?)
 }
 
 /// Refuses a file that somebody wrote to while its values were read.

@@ -83,6 +83,18 @@ pub enum Error {
         /// The network's classes.
         expected: usize,
     },
+    /// The variant answers with keypoints.
+    #[error("`{variant}` finds the keypoints of a person: it has no classes")]
+    NoClassifier {
+        /// The variant.
+        variant: String,
+    },
+    /// The profile crops persons, by boxes that a photo alone does not have.
+    #[error("the profile `{profile}` crops a person by a box: it prepares no whole photo")]
+    PersonProfile {
+        /// The profile.
+        profile: String,
+    },
     /// The numbers of a profile prepare no photo.
     #[error(transparent)]
     Transform(PreprocessError),

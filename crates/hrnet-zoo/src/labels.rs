@@ -38,7 +38,7 @@ impl Labels {
     /// # Errors
     /// If the file cannot be read, or has more or fewer lines than the network has classes.
     pub fn of(variant: &Variant) -> Result<Self, Error> {
-        let expected = variant.spec.head.classes;
+        let expected = variant.spec.classes();
         let Some(file) = &variant.labels else {
             let named = Self::imagenet();
             return Ok(if named.0.len() == expected {

@@ -159,7 +159,7 @@ impl Model {
             return Err(Error::Batch {
                 actual: images.len(),
                 image,
-                side: self.parts.preprocess.crop,
+                side: self.parts.preprocess.crop(),
             });
         }
         let session = self.session(Job::Logits(images.len() / image))?;
@@ -192,7 +192,7 @@ impl Model {
             .map(|((feature, shape), values)| FeatureMap {
                 stride: feature.stride,
                 node: feature.node.to_string(),
-                shape: *shape,
+                shape: shape.shape,
                 values: values.to_vec(),
             })
             .collect())
@@ -216,12 +216,12 @@ impl Model {
 
     /// Returns the shape of one image, `[1, 3, crop, crop]`.
     pub fn input_shape(&self) -> Shape {
-        Shape::square(1, self.parts.preprocess.crop)
+        Shape::images(1, self.parts.preprocess.size())
     }
 
     /// Returns the number of classes.
     pub fn classes(&self) -> usize {
-        self.parts.spec.head.classes
+        self.parts.spec.classes()
     }
 
     fn compute(&mut self, photo: &[u8], job: Job) -> Result<Vec<f32>, Error> {
@@ -257,7 +257,7 @@ impl Parts {
             Job::Logits(images) => images,
             Job::Features => 1,
         };
-        let whole = self.spec.graph(Shape::square(images, self.preprocess.crop))?;
+        let whole = self.spec.graph(Shape::images(images, self.preprocess.size()))?;
         Ok(match job {
             Job::Logits(_) => whole,
             Job::Features => {
@@ -282,7 +282,7 @@ impl fmt::Debug for Model {
             .field("source", source)
             .field("precision", &options.precision)
             .field("threads", &options.threads)
-            .field("crop", &self.parts.preprocess.crop)
+            .field("crop", &self.parts.preprocess.crop())
             .finish_non_exhaustive()
     }
 }

@@ -1,15 +1,20 @@
 //! How photos are prepared: by which profile of the manifest, and the code that carries it out.
 
 use preprocess::{Filter, Transform};
-use registry::{Artifact, Interpolation, Naming, Preprocess, Resampler, Variant, Zoo};
+use registry::{Artifact, Frame, Interpolation, Naming, Preprocess, Resampler, Variant, Zoo};
 
 use crate::Error;
 
 /// Returns the transform that prepares photos by a profile of the manifest.
 ///
 /// # Errors
-/// If the crop is empty or larger than the short side, or a standard deviation is not positive.
+/// If the profile crops persons, the crop is empty or larger than the short side, or a standard deviation is not positive.
 pub fn transform(profile: &Preprocess) -> Result<Transform, Error> {
+    let Frame::Centre { resize_short, crop } = profile.frame else {
+        return Err(Error::PersonProfile {
+            profile: profile.id.clone(),
+        });
+    };
     let filter = match profile.interpolation {
         Interpolation::Bilinear => Filter::Bilinear,
         Interpolation::Bicubic => Filter::Bicubic,
@@ -19,13 +24,7 @@ pub fn transform(profile: &Preprocess) -> Result<Transform, Error> {
         Resampler::Pillow12 => preprocess::Profile::Timm(filter),
         Resampler::Pillow13 => preprocess::Profile::Timm13(filter),
     };
-    let transform = Transform::new(
-        profile.resize_short,
-        profile.crop,
-        library,
-        profile.mean,
-        profile.std,
-    );
+    let transform = Transform::new(resize_short, crop, library, profile.mean, profile.std);
     transform.map_err(Error::Transform)
 }
 
@@ -47,6 +46,7 @@ fn publisher(naming: checkpoint::Naming) -> Naming {
         }
         checkpoint::Naming::Timm => Naming::Timm,
         checkpoint::Naming::Mmpretrain => Naming::Mmpretrain,
+        checkpoint::Naming::Mmpose | checkpoint::Naming::Mmpose0 => Naming::Mmpose,
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{Conv, Graph, Linear, Node, NodeId, Op, Place, Shape, Upsample};
+use crate::{Conv, Graph, Linear, Node, NodeId, Op, Output, Place, Shape, Upsample};
 
 /// The builder of graphs: it computes the shape of each node and refuses inputs that do not fit.
 #[derive(Debug)]
@@ -196,9 +196,19 @@ impl GraphBuilder {
         ))
     }
 
-    /// Returns the graph; its last node is the result.
+    /// Returns the graph; its last node is the output.
     pub fn finish(self) -> Graph {
-        Graph::new(self.nodes)
+        let last = NodeId(self.nodes.len() - 1);
+        let output = Output::value(last, &self.nodes[last.0]);
+        self.finish_with(&[output])
+    }
+
+    /// Returns the graph that computes these outputs, without nodes that none of them needs.
+    ///
+    /// # Panics
+    /// If there are no outputs.
+    pub fn finish_with(self, outputs: &[Output]) -> Graph {
+        Graph::new(self.nodes, outputs)
     }
 
     fn same_shape(&mut self, place: Place, op: Op, x: NodeId) -> NodeId {

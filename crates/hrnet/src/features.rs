@@ -66,7 +66,7 @@ impl FromStr for Features {
 }
 
 impl HrnetSpec {
-    /// Returns the maps of the feature pyramid, the finest first: stride 2, then one map for each branch.
+    /// Returns the maps of the feature pyramid of a classifier, the finest first: stride 2, then one map for each branch.
     pub fn features(&self, location: Features) -> Vec<Feature> {
         let stem = Feature {
             stride: 2,

@@ -188,19 +188,56 @@ impl Node {
     }
 }
 
-/// A network for one input shape: nodes in an order in which they can run. Its result is the value of the last one, the
-/// logits, unless it is a part that [`Graph::computing`] made.
+/// A result of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its name, unique in the graph: `logits`, `stride_4`, `heatmaps`; of any other node that node's name.
+    pub name: String,
+    /// The meaning of its values.
+    pub kind: OutputKind,
+    /// The node that computes it.
+    pub node: NodeId,
+}
+
+/// The meaning of an output's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutputKind {
+    /// Scores of classes before the softmax, `[n, classes, 1, 1]`.
+    Logits,
+    /// A map of a feature pyramid, `[n, c, h / stride, w / stride]`.
+    Features {
+        /// Pixels of the image per pixel of the map, in either direction.
+        stride: usize,
+    },
+    /// A map for each keypoint, `[n, maps, h / 4, w / 4]`.
+    Heatmaps,
+    /// The value of some node.
+    Value,
+}
+
+impl Output {
+    /// Returns a node's value as an output of the node's name.
+    pub(crate) fn value(id: NodeId, node: &Node) -> Self {
+        Self {
+            name: node.name(),
+            kind: OutputKind::Value,
+            node: id,
+        }
+    }
+}
+
+/// A network for one input shape: nodes in an order in which they can run, and the outputs among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
     nodes: Vec<Node>,
-    outputs: Vec<NodeId>,
+    outputs: Vec<Output>,
 }
 
 impl Graph {
-    /// The graph of these nodes, the last of which is the result.
-    pub(crate) fn new(nodes: Vec<Node>) -> Self {
-        let outputs = vec![NodeId(nodes.len() - 1)];
-        Self { nodes, outputs }
+    /// The graph of those of these nodes that the outputs need.
+    pub(crate) fn new(nodes: Vec<Node>, outputs: &[Output]) -> Self {
+        let outputs = outputs.to_vec();
+        Self { nodes, outputs }.pruned()
     }
 
     /// Returns the nodes; inputs stand before their users.
@@ -226,17 +263,22 @@ impl Graph {
         self.nodes[0].shape
     }
 
-    /// Returns the nodes whose values are the results, in the order of the results: one, unless [`Graph::computing`] named several.
-    pub fn outputs(&self) -> &[NodeId] {
+    /// Returns the outputs, in order: one of a classifier or a pose network, several of a feature pyramid.
+    pub fn named_outputs(&self) -> &[Output] {
         &self.outputs
     }
 
-    /// Returns the node whose value is the first result.
-    pub fn output(&self) -> NodeId {
-        self.outputs[0]
+    /// Iterates over the nodes that compute the outputs, in the same order.
+    pub fn outputs(&self) -> impl Iterator<Item = &NodeId> {
+        self.outputs.iter().map(|output| &output.node)
     }
 
-    /// Returns the shape of the first result: of a classifier the logits, `[n, classes, 1, 1]`.
+    /// Returns the node of the first output.
+    pub fn output(&self) -> NodeId {
+        self.outputs[0].node
+    }
+
+    /// Returns the shape of the first output: of a classifier `[n, classes, 1, 1]`.
     pub fn output_shape(&self) -> Shape {
         self.node(self.output()).shape
     }
@@ -259,22 +301,37 @@ impl Graph {
             .map(NodeId)
     }
 
-    /// Returns the part of the network that computes `last`, with `last` as its result.
+    /// Returns the part of the network that computes `last`, with `last` as its output.
     pub fn up_to(&self, last: NodeId) -> Self {
         self.computing(&[last])
     }
 
-    /// Returns the part of the network that computes these nodes, with their values as its results in this order, such as the
-    /// features of a backbone.
+    /// Returns the part of the network that computes these nodes, with their values as its outputs in this order. Outputs of the
+    /// network itself keep their names and kinds if they are all that is asked for.
     ///
     /// # Panics
-    /// If `outputs` is empty.
-    pub fn computing(&self, outputs: &[NodeId]) -> Self {
-        let last = outputs.iter().max().expect("a part has a result");
-        let mut needed = vec![false; last.0 + 1];
-        for output in outputs {
-            needed[output.0] = true;
+    /// If `nodes` is empty.
+    pub fn computing(&self, nodes: &[NodeId]) -> Self {
+        if self
+            .outputs
+            .iter()
+            .map(|output| output.node)
+            .eq(nodes.iter().copied())
+        {
+            return self.clone();
         }
+        let outputs = nodes.iter().map(|id| Output::value(*id, self.node(*id)));
+        let outputs = outputs.collect();
+        let nodes = self.nodes.clone();
+        Self { nodes, outputs }.pruned()
+    }
+
+    /// The same graph without the nodes that no output needs.
+    fn pruned(self) -> Self {
+        let nodes = self.outputs.iter().map(|output| output.node);
+        let last = nodes.clone().max().expect("a graph has an output");
+        let mut needed = vec![false; last.0 + 1];
+        nodes.for_each(|node| needed[node.0] = true);
         for index in (0..=last.0).rev() {
             if needed[index] {
                 self.nodes[index]
@@ -285,19 +342,22 @@ impl Graph {
         }
         let mut ids = vec![NodeId(0); last.0 + 1];
         let mut nodes = Vec::new();
-        for (index, node) in self.nodes[..=last.0].iter().enumerate() {
+        for (index, node) in self.nodes.into_iter().take(last.0 + 1).enumerate() {
             // The input stays first even where a part would not read it.
             if needed[index] || index == 0 {
                 ids[index] = NodeId(nodes.len());
                 let inputs = node.inputs.iter().map(|input| ids[input.0]).collect();
-                nodes.push(Node {
-                    inputs,
-                    ..node.clone()
-                });
+                nodes.push(Node { inputs, ..node });
             }
         }
-        let outputs = outputs.iter().map(|output| ids[output.0]).collect();
-        Self { nodes, outputs }
+        let outputs = self.outputs.into_iter().map(|output| Output {
+            node: ids[output.node.0],
+            ..output
+        });
+        Self {
+            nodes,
+            outputs: outputs.collect(),
+        }
     }
 
     /// Returns the same network for batches of `n` images.
@@ -330,7 +390,7 @@ impl Graph {
             counts[input.0] += 1;
         }
         for output in &self.outputs {
-            counts[output.0] += 1;
+            counts[output.node.0] += 1;
         }
         counts
     }

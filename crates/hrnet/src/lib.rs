@@ -16,6 +16,20 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The [`Head`] decides what a network computes: logits, feature maps or heatmaps.
+//!
+//! ```
+//! use hrnet::{Heatmaps, HrnetSpec, Shape};
+//!
+//! # fn main() -> Result<(), hrnet::SpecError> {
+//! let pose = HrnetSpec::imagenet([32, 64, 128, 256]).with_head(Heatmaps::new(17));
+//! let graph = pose.graph(Shape::new(1, 3, 256, 192))?;
+//! assert_eq!(graph.named_outputs()[0].name, "heatmaps");
+//! assert_eq!(graph.output_shape(), Shape::new(1, 17, 64, 48));
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -24,6 +38,7 @@ mod counting;
 mod features;
 mod fold;
 mod graph;
+mod head;
 mod network;
 mod param;
 mod part;
@@ -40,7 +55,8 @@ pub use builder::{GraphBuilder, GraphError};
 pub use counting::CountingRule;
 pub use features::{Feature, Features, UnknownFeatures};
 pub use fold::{FoldedConv, ScaleShift};
-pub use graph::{Conv, Graph, Interpolation, Linear, Node, NodeId, Op, Upsample};
+pub use graph::{Conv, Graph, Interpolation, Linear, Node, NodeId, Op, Output, OutputKind, Upsample};
+pub use head::{Classifier, Head, Heatmaps, Pyramid, UnknownStride};
 pub use network::SpecError;
 pub use param::{Param, ParamKind};
 pub use part::Part;
@@ -48,7 +64,7 @@ pub use place::Place;
 pub use precision::{Precision, UnknownPrecision};
 pub use profile::{Macs, NodeProfile, OpCounts, Params, Profile};
 pub use seeded::SeededWeights;
-pub use shape::Shape;
-pub use spec::{HeadSpec, HrnetSpec, StageOneSpec};
+pub use shape::{ParseSizeError, Shape, Size};
+pub use spec::{HrnetSpec, StageOneSpec};
 pub use traffic::Traffic;
 pub use weights::{WeightError, WeightSource};

@@ -1,8 +1,9 @@
 use std::cmp::Ordering;
 
+use crate::head::Trunk;
 use crate::place::{Gate, Layer, Role, Unit};
 use crate::spec::BOTTLENECK_EXPANSION;
-use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Shape, Upsample};
+use crate::{Graph, GraphBuilder, GraphError, HrnetSpec, NodeId, Output, Shape, Upsample};
 
 /// A spec or an input size from which no HRNet can be built.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +57,8 @@ impl HrnetSpec {
             spec: self,
             g: builder,
         };
-        network.build(x)?;
-        Ok(network.g.finish())
+        let outputs = network.build(x)?;
+        Ok(network.g.finish_with(&outputs))
     }
 
     fn check(&self) -> Result<(), SpecError> {
@@ -66,25 +67,20 @@ impl HrnetSpec {
         if branches < 2 {
             return fail(format!("{branches} branch widths given; at least 2 are needed"));
         }
-        if self.modules.len() != branches - 1 || self.head.mids.len() != branches {
+        if self.modules.len() != branches - 1 {
             return fail(format!(
-                "{branches} branch widths need {} module counts and {branches} head widths; found {} and {}",
+                "{branches} branch widths need {} module counts; found {}",
                 branches - 1,
-                self.modules.len(),
-                self.head.mids.len()
+                self.modules.len()
             ));
         }
-        let scalars = [
-            self.stem,
-            self.stage1.blocks,
-            self.stage1.mid,
-            self.blocks,
-            self.head.features,
-            self.head.classes,
-        ];
-        let lists = self.widths.iter().chain(&self.modules).chain(&self.head.mids);
+        let scalars = [self.stem, self.stage1.blocks, self.stage1.mid, self.blocks];
+        let lists = self.widths.iter().chain(&self.modules);
         if scalars.iter().chain(lists).any(|number| *number == 0) {
             return fail("every count and width must be positive".into());
+        }
+        if let Some(fault) = self.head.fault(self) {
+            return fail(fault);
         }
         let narrowest = self.widths.iter().copied().min().unwrap_or(0);
         match self.se_reduction {
@@ -97,15 +93,15 @@ impl HrnetSpec {
     }
 }
 
-/// The HRNet classifier, written down once.
-struct Network<'a> {
+/// An HRNet, written down once.
+pub(crate) struct Network<'a> {
     spec: &'a HrnetSpec,
-    g: GraphBuilder,
+    pub(crate) g: GraphBuilder,
 }
 
 /// The size of a convolution: one of the three that an HRNet has.
 #[derive(Clone, Copy)]
-struct Filter {
+pub(crate) struct Filter {
     outputs: usize,
     kernel: usize,
     stride: usize,
@@ -113,7 +109,7 @@ struct Filter {
 
 impl Filter {
     /// A 1x1 convolution.
-    const fn one(outputs: usize) -> Self {
+    pub(crate) const fn one(outputs: usize) -> Self {
         Self {
             outputs,
             kernel: 1,
@@ -122,7 +118,7 @@ impl Filter {
     }
 
     /// A 3x3 convolution.
-    const fn three(outputs: usize) -> Self {
+    pub(crate) const fn three(outputs: usize) -> Self {
         Self {
             outputs,
             kernel: 3,
@@ -131,7 +127,7 @@ impl Filter {
     }
 
     /// A 3x3 convolution of stride 2, which halves both sides of the map.
-    const fn halving(outputs: usize) -> Self {
+    pub(crate) const fn halving(outputs: usize) -> Self {
         Self {
             outputs,
             kernel: 3,
@@ -179,12 +175,10 @@ impl Exchange {
 }
 
 impl Network<'_> {
-    fn build(&mut self, input: NodeId) -> Result<(), GraphError> {
-        let mut x = input;
-        for number in [1, 2] {
-            let filter = Filter::halving(self.spec.stem);
-            x = self.conv_bn_relu(Unit::Stem, Layer::Numbered(number), x, filter);
-        }
+    fn build(&mut self, input: NodeId) -> Result<Vec<Output>, GraphError> {
+        let filter = Filter::halving(self.spec.stem);
+        let stem = self.conv_bn_relu(Unit::Stem, Layer::Numbered(1), input, filter);
+        let mut x = self.conv_bn_relu(Unit::Stem, Layer::Numbered(2), stem, filter);
         for block in 0..self.spec.stage1.blocks {
             x = self.bottleneck(Unit::StageOne { block }, x, self.spec.stage1.mid, block == 0)?;
         }
@@ -195,10 +189,16 @@ impl Network<'_> {
                 branches.push(self.transition(stage - 1, branch, last));
             }
             for module in 0..*modules {
-                branches = self.module(stage, module, &branches)?;
+                let is_last = stage == self.spec.widths.len() && module + 1 == *modules;
+                let outputs = match is_last && !self.spec.head.reads_all_branches() {
+                    true => 1,
+                    false => branches.len(),
+                };
+                branches = self.module(stage, module, &branches, outputs)?;
             }
         }
-        self.head(&branches)
+        let branches = &branches;
+        self.spec.head.build(self, &Trunk { stem, branches })
     }
 
     /// Makes a branch of the stage after transition `number`; a new branch has half the resolution of the one before it.
@@ -211,8 +211,14 @@ impl Network<'_> {
         self.conv_bn_relu(Unit::Transition { number, branch }, Layer::Only, x, filter)
     }
 
-    /// Blocks on each branch, then the exchange between all of them.
-    fn module(&mut self, stage: usize, module: usize, inputs: &[NodeId]) -> Result<Vec<NodeId>, GraphError> {
+    /// Blocks on each branch, then the exchange between all of them, of which the first `outputs` are computed.
+    fn module(
+        &mut self,
+        stage: usize,
+        module: usize,
+        inputs: &[NodeId],
+        outputs: usize,
+    ) -> Result<Vec<NodeId>, GraphError> {
         let mut branches = Vec::with_capacity(inputs.len());
         for (branch, input) in inputs.iter().enumerate() {
             let mut x = *input;
@@ -232,7 +238,7 @@ impl Network<'_> {
             module,
             output,
         };
-        (0..branches.len())
+        (0..outputs)
             .map(|output| self.exchange(exchange(output), &branches))
             .collect()
     }
@@ -278,26 +284,14 @@ impl Network<'_> {
         x
     }
 
-    fn head(&mut self, branches: &[NodeId]) -> Result<(), GraphError> {
-        let mids = &self.spec.head.mids;
-        let mut y = self.bottleneck(Unit::HeadBlock { branch: 0 }, branches[0], mids[0], true)?;
-        for (branch, x) in branches.iter().enumerate().skip(1) {
-            let lower = self.bottleneck(Unit::HeadBlock { branch }, *x, mids[branch], true)?;
-            let unit = Unit::HeadDown { from: branch - 1 };
-            let filter = Filter::halving(mids[branch] * BOTTLENECK_EXPANSION);
-            let down = self.conv_bn_relu(unit, Layer::Only, y, filter);
-            y = self.g.add(unit.at(Role::Add), lower, down)?;
-        }
-        let filter = Filter::one(self.spec.head.features);
-        y = self.conv_bn_relu(Unit::HeadFinal, Layer::Only, y, filter);
-        y = self.g.global_avg_pool(Unit::Classifier.at(Role::GlobalPool), y);
-        self.g
-            .linear(Unit::Classifier.at(Role::Linear), y, self.spec.head.classes)?;
-        Ok(())
-    }
-
     /// 1x1, 3x3, 1x1 to four times `mid` channels; `project` puts a 1x1 convolution on the shortcut.
-    fn bottleneck(&mut self, unit: Unit, x: NodeId, mid: usize, project: bool) -> Result<NodeId, GraphError> {
+    pub(crate) fn bottleneck(
+        &mut self,
+        unit: Unit,
+        x: NodeId,
+        mid: usize,
+        project: bool,
+    ) -> Result<NodeId, GraphError> {
         let outputs = mid * BOTTLENECK_EXPANSION;
         let mut y = self.conv_bn_relu(unit, Layer::Numbered(1), x, Filter::one(mid));
         y = self.conv_bn_relu(unit, Layer::Numbered(2), y, Filter::three(mid));
@@ -349,7 +343,7 @@ impl Network<'_> {
         self.g.batch_norm(unit.at(Role::BatchNorm(layer)), x)
     }
 
-    fn conv_bn_relu(&mut self, unit: Unit, layer: Layer, x: NodeId, filter: Filter) -> NodeId {
+    pub(crate) fn conv_bn_relu(&mut self, unit: Unit, layer: Layer, x: NodeId, filter: Filter) -> NodeId {
         let x = self.conv_bn(unit, layer, x, filter);
         self.g.relu(unit.at(Role::Relu(layer)), x)
     }

@@ -14,7 +14,7 @@ pub enum Part {
     Branches(usize),
     /// The exchange of a stage's modules: branches are resized to each other and summed.
     Exchange(usize),
-    /// The head, which computes features and logits from the branches.
+    /// The head, which computes the outputs from the branches.
     Head,
 }
 
@@ -35,7 +35,11 @@ impl Part {
             Unit::Transition { number, .. } => Self::Branches(number + 1),
             Unit::Block { stage, .. } => Self::Branches(stage),
             Unit::ExchangeTerm { stage, .. } | Unit::ExchangeOutput { stage, .. } => Self::Exchange(stage),
-            Unit::HeadBlock { .. } | Unit::HeadDown { .. } | Unit::HeadFinal | Unit::Classifier => Self::Head,
+            Unit::HeadBlock { .. }
+            | Unit::HeadDown { .. }
+            | Unit::HeadFinal
+            | Unit::Classifier
+            | Unit::Heatmaps => Self::Head,
         }
     }
 }

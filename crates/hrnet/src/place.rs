@@ -83,6 +83,8 @@ pub enum Unit {
     HeadFinal,
     /// The pool and the linear layer.
     Classifier,
+    /// The convolution that computes heatmaps.
+    Heatmaps,
 }
 
 /// The role of a node in its unit.
@@ -106,6 +108,8 @@ pub enum Role {
     GlobalPool,
     /// The linear layer that computes the logits.
     Linear,
+    /// The convolution that computes heatmaps.
+    FinalConv,
 }
 
 /// A convolution of a unit, with its batch norm and its ReLU.
@@ -174,7 +178,7 @@ impl Unit {
     /// Writes what is before the role in the names of the unit's nodes.
     fn write_prefix(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stem | Self::Classifier => Ok(()),
+            Self::Stem | Self::Classifier | Self::Heatmaps => Ok(()),
             Self::StageOne { block } => write!(f, "layer1.{block}."),
             // In PyTorch, the sequence of a new branch holds the sequence of its only convolution.
             Self::Transition { number, branch } if number == branch => {
@@ -227,6 +231,7 @@ impl fmt::Display for Role {
             Self::AddRelu => f.write_str("relu"),
             Self::GlobalPool => f.write_str("global_pool"),
             Self::Linear => f.write_str("classifier"),
+            Self::FinalConv => f.write_str("final_layer"),
         }
     }
 }

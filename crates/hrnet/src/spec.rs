@@ -1,4 +1,6 @@
-/// The numbers by which HRNet classifiers differ; [`HrnetSpec::graph`](crate::HrnetSpec::graph) builds the network.
+use crate::{Classifier, Head};
+
+/// The numbers by which HRNets differ; [`HrnetSpec::graph`](crate::HrnetSpec::graph) builds the network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HrnetSpec {
     /// Channels of both stem convolutions.
@@ -13,8 +15,8 @@ pub struct HrnetSpec {
     pub blocks: usize,
     /// Squeeze-and-excitation in every bottleneck and basic block, with this reduction.
     pub se_reduction: Option<usize>,
-    /// The classification head.
-    pub head: HeadSpec,
+    /// The layers behind the trunk, which compute the outputs.
+    pub head: Head,
 }
 
 /// Stage 1: bottlenecks on one branch, whose output has four times `mid` channels.
@@ -24,17 +26,6 @@ pub struct StageOneSpec {
     pub blocks: usize,
     /// Channels of their 3x3 convolution.
     pub mid: usize,
-}
-
-/// The head: one bottleneck per branch, summed from high to low resolution, then features and classes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HeadSpec {
-    /// Channels of the 3x3 convolution of each branch's bottleneck.
-    pub mids: Vec<usize>,
-    /// Channels that are pooled.
-    pub features: usize,
-    /// Number of logits.
-    pub classes: usize,
 }
 
 /// Output channels of a bottleneck over its mid channels.
@@ -50,11 +41,7 @@ impl HrnetSpec {
             modules: vec![1, 4, 3],
             blocks: 4,
             se_reduction: None,
-            head: HeadSpec {
-                mids: vec![32, 64, 128, 256],
-                features: 2048,
-                classes: 1000,
-            },
+            head: Classifier::imagenet().into(),
         }
     }
 
@@ -63,6 +50,30 @@ impl HrnetSpec {
         Self {
             se_reduction: Some(16),
             ..self
+        }
+    }
+
+    /// Returns the same trunk with another head.
+    pub fn with_head(self, head: impl Into<Head>) -> Self {
+        Self {
+            head: head.into(),
+            ..self
+        }
+    }
+
+    /// Returns the same network with this number of classes, if it is a classifier; any other is returned as it is.
+    pub fn with_classes(mut self, classes: usize) -> Self {
+        if let Head::Classifier(head) = &mut self.head {
+            head.classes = classes;
+        }
+        self
+    }
+
+    /// Returns the number of classes; 0 for a network that is no classifier.
+    pub fn classes(&self) -> usize {
+        match &self.head {
+            Head::Classifier(head) => head.classes,
+            Head::Pyramid(_) | Head::Heatmaps(_) => 0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Exact counts of the eight published networks at 224 x 224, computed independently from the layer shapes by `counts.py`
 //! beside this file, and checked against the integers that mmpretrain, the ONNX model zoo and pytorchcv publish.
 
-use hrnet::{CountingRule, HrnetSpec, Profile, Shape};
+use hrnet::{Classifier, CountingRule, Head, Heatmaps, HrnetSpec, OutputKind, Profile, Shape};
 
 /// Counts of one network: conv weights, BN channels, linear weights, linear biases, trainable, all entries,
 /// conv MACs, conv + linear MACs, BN elements.
@@ -61,6 +61,63 @@ fn the_eight_networks_have_their_exact_counts() {
     for (Expected(name, _), relu) in EXPECTED.iter().zip(RELU_ELEMENTS) {
         assert_eq!(profile(name).activation_elements, relu, "{name}");
     }
+}
+
+/// A published pose network: the width of its first branch, rows and columns of its input, its parameters and MACs, and what
+/// Microsoft and mmpose print of them: parameters in millions, MACs in units of 2^30.
+struct Pose(usize, [usize; 2], [u64; 2], [&'static str; 2]);
+
+#[test]
+fn pose_networks_have_their_exact_counts_and_the_published_figures() {
+    for Pose(width, [h, w], counts, printed) in [
+        Pose(32, [256, 192], [28_536_113, 7_645_003_776], ["28.5", "7.1"]),
+        Pose(32, [384, 288], [28_536_113, 17_201_258_496], ["28.5", "16.0"]),
+        Pose(48, [256, 192], [63_595_745, 15_691_825_152], ["63.6", "14.6"]),
+        Pose(48, [384, 288], [63_595_745, 35_306_606_592], ["63.6", "32.9"]),
+    ] {
+        let spec = HrnetSpec::imagenet([width, 2 * width, 4 * width, 8 * width]);
+        let spec = spec.with_head(Heatmaps::new(17));
+        let graph = spec.graph(Shape::new(1, 3, h, w)).expect("a published network");
+        let profile = graph.profile();
+        assert_eq!([profile.trainable().0, profile.macs().0], counts, "W{width}");
+        let figures = [counts[0] as f64 / 1e6, counts[1] as f64 / 1_073_741_824.0];
+        assert_eq!(figures.map(|figure| format!("{figure:.1}")), printed, "W{width}");
+        assert_eq!(graph.output_shape(), Shape::new(1, 17, h / 4, w / 4));
+        let [heatmaps] = graph.named_outputs() else {
+            panic!("one output, found {:?}", graph.named_outputs())
+        };
+        assert_eq!(
+            (heatmaps.name.as_str(), heatmaps.kind),
+            ("heatmaps", OutputKind::Heatmaps)
+        );
+        assert_eq!(spec.classes(), 0);
+    }
+}
+
+/// The files of pose networks have the first output of the last module alone, and a last convolution with bias.
+#[test]
+fn a_pose_network_has_the_trunk_of_a_classifier_without_what_its_head_does_not_read() {
+    let plain = HrnetSpec::imagenet([32, 64, 128, 256]);
+    let names = |spec: &HrnetSpec| -> Vec<String> {
+        let graph = spec.graph(Shape::new(1, 3, 64, 32)).expect("a graph");
+        graph.params().map(|param| param.name()).collect()
+    };
+    let whole = names(&plain);
+    let pose = names(&plain.with_head(Heatmaps::new(17)));
+    let unread = |name: &&String| {
+        let last_rows = (1..4).map(|row| format!("stage4.2.fuse_layers.{row}."));
+        let heads = [
+            "incre_modules.",
+            "downsamp_modules.",
+            "final_layer.",
+            "classifier.",
+        ]
+        .map(String::from);
+        last_rows.chain(heads).any(|part| name.starts_with(&part))
+    };
+    let mut expected: Vec<String> = whole.iter().filter(|name| !unread(name)).cloned().collect();
+    expected.extend(["final_layer.weight".into(), "final_layer.bias".into()]);
+    assert_eq!(pose, expected);
 }
 
 #[test]
@@ -213,11 +270,11 @@ fn tiny_networks_and_odd_sizes() {
         widths: vec![3, 5, 7],
         modules: vec![1, 2],
         blocks: 1,
-        head: hrnet::HeadSpec {
+        head: Head::Classifier(Classifier {
             mids: vec![2, 3, 4],
             features: 11,
             classes: 6,
-        },
+        }),
         stage1: hrnet::StageOneSpec { blocks: 1, mid: 2 },
         se_reduction: None,
     };
@@ -279,13 +336,17 @@ fn a_part_of_a_network_is_a_network() {
     let [fine, coarse] = ["stage4.2.fuse_layers.0.relu", "stage4.2.fuse_layers.3.relu"]
         .map(|name| graph.find(name).expect("an output of stage 4"));
     let part = graph.computing(&[coarse, fine]);
-    let shapes: Vec<Shape> = part.outputs().iter().map(|id| part.node(*id).shape).collect();
+    let shapes: Vec<Shape> = part
+        .named_outputs()
+        .iter()
+        .map(|output| part.node(output.node).shape)
+        .collect();
     assert_eq!(
         shapes,
         [Shape::new(1, 144, 2, 2), Shape::new(1, 18, 16, 16)],
         "as they were named"
     );
-    assert_eq!(part.with_batch(3).outputs(), part.outputs());
+    assert_eq!(part.with_batch(3).named_outputs(), part.named_outputs());
     let consumers = |graph: &hrnet::Graph| graph.consumer_counts().iter().sum::<usize>();
     let inputs: usize = part.nodes().iter().map(|node| node.inputs.len()).sum();
     assert_eq!(consumers(&part), inputs + 2, "each output is read once more");

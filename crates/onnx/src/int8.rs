@@ -46,7 +46,8 @@ fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
         // What goes into a ReLU or a batch norm is rounded behind it.
         Rounding::Every => {
             let is_inner = |reader: &Node| matches!(reader.op, Op::Relu | Op::BatchNorm);
-            is_map && !graph.outputs().contains(&id) && !readers.any(is_inner)
+            let is_output = graph.outputs().any(|output| *output == id);
+            is_map && !is_output && !readers.any(is_inner)
         }
     }
 }

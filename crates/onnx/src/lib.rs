@@ -3,7 +3,8 @@
 //! [`encode_int8`] convolutions are in 8 bits.
 //!
 //! A linear layer becomes a 1x1 convolution on a `1 x 1` map, which is the same arithmetic and keeps every value
-//! four-dimensional; the logits are flattened to `[n, classes]` at the end.
+//! four-dimensional; logits are flattened to `[n, classes]` at the end. Outputs have the names of the graph's: `logits`,
+//! `stride_4`, `heatmaps`.
 //!
 //! ```
 //! use hrnet::{HrnetSpec, SeededWeights, Shape};
@@ -26,7 +27,10 @@ mod proto;
 
 use std::collections::BTreeMap;
 
-use hrnet::{FoldedConv, Graph, Interpolation, Node, NodeId, Op, Param, Shape, WeightError, WeightSource};
+use hrnet::{
+    FoldedConv, Graph, Interpolation, Node, NodeId, Op, Output, OutputKind, Param, Shape, WeightError,
+    WeightSource,
+};
 pub use model::{Model, Port};
 use proto::{
     Attribute, Dimension, GraphProto, ModelProto, NodeProto, OperatorSet, TensorProto, TensorShape,
@@ -47,8 +51,8 @@ pub struct Options {
     pub fold: bool,
 }
 
-/// Encodes an ONNX model with input `images`, `[batch, 3, h, w]`, and output `logits`, `[batch, classes]`. A part of a network,
-/// which ends in no linear layer or has several outputs, returns each of them under the name of its node, `[batch, c, h, w]`.
+/// Encodes an ONNX model with input `images`, `[batch, 3, h, w]`, and the graph's outputs under their names: `logits`,
+/// `[batch, classes]`; any other `[batch, c, h, w]`. Values of a part of a network have the names of their nodes.
 ///
 /// # Errors
 /// If the weights lack a parameter of the graph.
@@ -154,27 +158,22 @@ impl<'a> Writer<'a> {
         }))
     }
 
-    /// The results: those of a classifier are flattened to `logits`, others keep their shapes and the names of their nodes.
+    /// The graph's outputs: logits are flattened, others keep their shapes.
     fn outputs(&mut self, dynamic_size: bool) -> Vec<ValueInfo> {
         let graph = self.graph;
-        if let [only] = graph.outputs()
-            && matches!(graph.node(*only).op, Op::Linear(_))
-        {
-            let (value, flat) = (self.read(*only), vec![Attribute::int("axis", 1)]);
-            self.push("Flatten", "flatten", vec![value], "logits".into(), flat);
-            return vec![logits(graph)];
-        }
-        let mut outputs = Vec::with_capacity(graph.outputs().len());
-        for id in graph.outputs() {
-            let (name, value) = (graph.node(*id).name(), self.read(*id));
-            self.push(
-                "Identity",
-                &format!("{name}.output"),
-                vec![value],
-                name.clone(),
-                Vec::new(),
-            );
-            outputs.push(map(&name, graph.node(*id).shape, dynamic_size));
+        let mut outputs = Vec::with_capacity(graph.named_outputs().len());
+        for output in graph.named_outputs() {
+            let Output { name, kind, node } = output;
+            let (value, shape) = (self.read(*node), graph.node(*node).shape);
+            outputs.push(if *kind == OutputKind::Logits {
+                let flat = vec![Attribute::int("axis", 1)];
+                self.push("Flatten", "flatten", vec![value], name.clone(), flat);
+                logits(name, shape)
+            } else {
+                let as_it_is = format!("{name}.output");
+                self.push("Identity", &as_it_is, vec![value], name.clone(), Vec::new());
+                map(name, shape, dynamic_size)
+            });
         }
         outputs
     }
@@ -346,9 +345,8 @@ fn map_info(name: &str, shape: Shape, free: Option<[&str; 2]>) -> ValueInfo {
     )
 }
 
-fn logits(graph: &Graph) -> ValueInfo {
-    let classes = Extent::Fixed(graph.output_shape().c);
-    value_info("logits", &[Extent::Free("batch"), classes])
+fn logits(name: &str, shape: Shape) -> ValueInfo {
+    value_info(name, &[Extent::Free("batch"), Extent::Fixed(shape.c)])
 }
 
 /// One extent of an input or output.

@@ -1,6 +1,6 @@
 //! Adding a variant to a manifest.
 
-use hrnet::{HeadSpec, HrnetSpec};
+use hrnet::{Classifier, Head, HrnetSpec};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
 /// The beginning of a manifest that is made for variants of one's own.
@@ -80,15 +80,18 @@ fn network(spec: &HrnetSpec) -> InlineTable {
     if spec.blocks != usual.blocks {
         network.insert("blocks", number(spec.blocks));
     }
-    let head = head(&spec.head, &usual.head);
+    let head = head(&spec.head);
     if !head.is_empty() {
         network.insert("head", head.into());
     }
     network
 }
 
-fn head(spec: &HeadSpec, usual: &HeadSpec) -> InlineTable {
-    let mut head = InlineTable::new();
+fn head(spec: &Head) -> InlineTable {
+    let (mut head, usual) = (InlineTable::new(), Classifier::imagenet());
+    let Head::Classifier(spec) = spec else {
+        return head;
+    };
     if spec.mids != usual.mids {
         head.insert("mids", numbers(&spec.mids));
     }
@@ -133,7 +136,7 @@ mod tests {
     fn mine() -> NewVariant {
         NewVariant {
             name: "mine".into(),
-            spec: with(|spec| spec.head.classes = 10),
+            spec: with(|_| ()).with_classes(10),
             licence: "MIT".into(),
             preprocess: "timm-224-bilinear-0.875".into(),
             labels: Some("runs/names.txt".into()),
@@ -147,7 +150,7 @@ mod tests {
         let zoo = Zoo::parse(&first, Path::new("zoo.toml")).expect("valid");
         let variant = zoo.variant("mine").expect("added");
         assert_eq!(variant.spec.widths, [20, 40, 80, 160]);
-        assert_eq!(variant.spec.head.classes, 10);
+        assert_eq!(variant.spec.classes(), 10);
         assert_eq!(variant.artifacts[0].url, "./runs/best \"1\".pth");
         assert_eq!(variant.artifacts[0].id, "local");
         let labels = variant.labels.as_ref().expect("named").path();
@@ -184,11 +187,11 @@ mod tests {
             spec.modules = vec![1, 3, 2];
             spec.blocks = 2;
             spec.se_reduction = Some(4);
-            spec.head = HeadSpec {
+            spec.head = Head::Classifier(Classifier {
                 mids: vec![8, 16, 32, 64],
                 features: 512,
                 classes: 1,
-            };
+            });
         });
         let mine = NewVariant { spec, ..mine() };
         let zoo = Zoo::parse(&mine.added_to(NEW_MANIFEST), Path::new("zoo.toml")).expect("valid");

@@ -32,6 +32,11 @@ impl ClaimedAccuracy<'_> {
         100.0 * self.share
     }
 
+    /// In points of a hundred, as AP is usually written: `74.9`.
+    pub fn in_points(&self) -> String {
+        format!("{:.1}", self.percent())
+    }
+
     /// In percent with every digit that was published, as `76.770 %`: those that a comparison is decided by.
     pub fn in_all_digits(&self) -> String {
         let decimals = match self.column.unit {
@@ -68,12 +73,26 @@ impl Zoo {
         })
     }
 
+    /// The published AP that stands for a pose variant, by the same rule but for the images: all that were published are COCO's or
+    /// those of a set like it, which the column names.
+    pub fn claimed_ap<'a>(&'a self, variant: &'a Variant) -> Option<ClaimedAccuracy<'a>> {
+        self.claimed(variant, |metric| {
+            (*metric == Metric::Ap).then_some(Kind::Accuracy)
+        })
+    }
+
     /// A published figure as an accuracy, whichever weights and protocol it is about; `None` if the variant has none in this
     /// column, or the column's figures are neither accuracies nor errors.
     pub fn accuracy<'a>(&'a self, variant: &'a Variant, column: &str) -> Option<ClaimedAccuracy<'a>> {
         let (column, claim) = (self.column(column)?, variant.claim(column)?);
         let kind = match column.metric {
-            Metric::Top1 | Metric::Top5 => Kind::Accuracy,
+            Metric::Top1
+            | Metric::Top5
+            | Metric::Ap
+            | Metric::Ap50
+            | Metric::Ap75
+            | Metric::Ar
+            | Metric::Pckh => Kind::Accuracy,
             Metric::Top1Error | Metric::Top5Error => Kind::Error,
             _ => return None,
         };
@@ -90,7 +109,9 @@ impl Zoo {
         kind: impl Fn(&Metric) -> Option<Kind>,
     ) -> Option<ClaimedAccuracy<'a>> {
         let of = |artifact: &Artifact| -> Vec<ClaimedAccuracy<'a>> {
-            let columns = self.columns.iter().filter(|column| column.data.is_none());
+            // An accuracy of keypoints always names its images.
+            let is_usual = |column: &&Column| column.data.is_none() || !variant.is_classifier();
+            let columns = self.columns.iter().filter(is_usual);
             columns
                 .filter_map(|column| {
                     let (kind, claim) = (kind(&column.metric)?, variant.claim(&column.id)?);
@@ -175,8 +196,7 @@ mod tests {
     fn every_variant_has_one_accuracy_in_one_unit() {
         let zoo = zoo(EMBEDDED);
         let told: Vec<(&str, String, &str)> = zoo
-            .variants
-            .iter()
+            .classifiers()
             .map(|variant| {
                 let top1 = zoo.claimed_top1(variant).expect(&variant.name);
                 assert!(zoo.claimed_top5(variant).expect("both").share > top1.share);

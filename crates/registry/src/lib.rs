@@ -93,8 +93,8 @@ pub use secrets::without_secrets;
 pub use settings::{Limits, Sizes};
 pub use shelve::{Mirrored, mirror_to};
 pub use types::{
-    Artifact, Claim, Column, Extends, Format, Interpolation, Known, Metric, Naming, Preprocess, Profile,
-    Resampler, Source, Unit, Variant, WeightsRef, Zoo,
+    Artifact, Claim, Column, Decoder, Extends, Format, Frame, Interpolation, Keypoints, Known, Metric,
+    Naming, Pose, Preprocess, Profile, Resampler, Source, Task, TaskKind, Unit, Variant, WeightsRef, Zoo,
 };
 pub use users::{Names, User, UserState};
 pub use verify::Verified;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hrnet::{CountingRule, HrnetSpec, Precision};
+use hrnet::{CountingRule, Graph, HrnetSpec, Precision, Shape, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, DigestPrefix, HubFile, LocalFile};
@@ -36,9 +36,18 @@ impl Zoo {
         variant.claims.iter().any(theirs)
     }
 
-    /// The first variant with the same network: variants that share one are measured once, under this name.
+    /// The variants that answer with classes, in the manifest's order.
+    pub fn classifiers(&self) -> impl Iterator<Item = &Variant> + Clone {
+        self.variants.iter().filter(|variant| variant.is_classifier())
+    }
+
+    /// The first variant with the same network: variants that share one are measured once, under this name. A pose network for
+    /// another size of crops is another one.
     pub fn network_of(&self, variant: &Variant) -> &Variant {
-        let first = self.variants.iter().find(|other| other.spec == variant.spec);
+        let same = |other: &&Variant| {
+            other.spec == variant.spec && (variant.is_classifier() || other.input() == variant.input())
+        };
+        let first = self.variants.iter().find(same);
         first.expect("a variant of the manifest has its own network")
     }
 }
@@ -81,8 +90,10 @@ pub struct Column {
     pub weights: Option<String>,
     /// The id of the preprocessing that an accuracy was measured with, where it is not that of its weight source.
     pub preprocess: Option<String>,
-    /// The images of an accuracy, if they are not ImageNet's validation images.
+    /// The images of an accuracy; for one of classes, if they are not ImageNet's validation images.
     pub data: Option<String>,
+    /// How an accuracy of keypoints was measured: whose boxes, and whether mirrored crops were run as well.
+    pub protocol: Option<String>,
 }
 
 /// The quantity of a figure.
@@ -97,6 +108,16 @@ pub enum Metric {
     Top1Error,
     /// One minus [`Metric::Top5`].
     Top5Error,
+    /// COCO's AP of keypoints: the mean over the thresholds 0.50 to 0.95 of object keypoint similarity.
+    Ap,
+    /// The same at the threshold 0.50 alone.
+    Ap50,
+    /// The same at the threshold 0.75 alone.
+    Ap75,
+    /// COCO's AR of keypoints, over the same thresholds as [`Metric::Ap`].
+    Ar,
+    /// Share of MPII's keypoints within half the length of the head.
+    Pckh,
     /// Operations of one image, counted by a rule.
     Flops {
         /// The counting rule.
@@ -123,7 +144,172 @@ impl Metric {
     pub fn rule(&self) -> Option<CountingRule> {
         match self {
             Self::Flops { rule } | Self::Params { rule } => Some(*rule),
-            Self::Top1 | Self::Top5 | Self::Top1Error | Self::Top5Error | Self::Latency { .. } => None,
+            Self::Top1
+            | Self::Top5
+            | Self::Top1Error
+            | Self::Top5Error
+            | Self::Ap
+            | Self::Ap50
+            | Self::Ap75
+            | Self::Ar
+            | Self::Pckh
+            | Self::Latency { .. } => None,
+        }
+    }
+
+    /// Whether it is an accuracy, of classes or of keypoints: a figure of trained weights.
+    pub fn is_accuracy(&self) -> bool {
+        self.task().is_some()
+    }
+
+    /// The task that an accuracy is about.
+    pub(crate) fn task(&self) -> Option<TaskKind> {
+        match self {
+            Self::Top1 | Self::Top5 | Self::Top1Error | Self::Top5Error => Some(TaskKind::Classes),
+            Self::Ap | Self::Ap50 | Self::Ap75 | Self::Ar | Self::Pckh => Some(TaskKind::Pose),
+            Self::Flops { .. } | Self::Params { .. } | Self::Latency { .. } => None,
+        }
+    }
+}
+
+/// The kind of a variant's answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    /// Classes of a photo.
+    #[default]
+    Classes,
+    /// The keypoints of a person.
+    Pose,
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Classes => "classes",
+            Self::Pose => "pose",
+        })
+    }
+}
+
+/// The answers of a variant, and what they need beside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "task")]
+pub enum Task {
+    /// Classes of a photo.
+    Classes,
+    /// The keypoints of a person.
+    Pose(Pose),
+}
+
+impl Task {
+    /// Its kind.
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::Classes => TaskKind::Classes,
+            Self::Pose(_) => TaskKind::Pose,
+        }
+    }
+}
+
+/// How heatmaps become keypoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pose {
+    /// The keypoints that were learned.
+    pub keypoints: Keypoints,
+    /// The way from heatmaps to places.
+    pub decoder: Decoder,
+}
+
+/// The keypoints of a data set, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keypoints {
+    /// The 17 of COCO.
+    Coco,
+    /// The 133 of COCO-WholeBody: body, feet, face and hands.
+    CocoWholebody,
+    /// The 16 of MPII.
+    Mpii,
+    /// The 17 of AP-10K, of animals.
+    #[serde(rename = "ap-10k")]
+    Ap10k,
+    /// This number of keypoints of a data set of one's own.
+    Own(usize),
+}
+
+impl Keypoints {
+    /// The published sets.
+    pub const PUBLISHED: [Self; 4] = [Self::Coco, Self::CocoWholebody, Self::Mpii, Self::Ap10k];
+
+    /// The number of keypoints.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::Coco | Self::Ap10k => 17,
+            Self::CocoWholebody => 133,
+            Self::Mpii => 16,
+            Self::Own(count) => count,
+        }
+    }
+
+    /// Its name in the manifest; `None` for a set of one's own, which has a number alone.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Coco => Some("coco"),
+            Self::CocoWholebody => Some("coco-wholebody"),
+            Self::Mpii => Some("mpii"),
+            Self::Ap10k => Some("ap-10k"),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Keypoints {
+    /// `17 keypoints of coco`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keypoints", self.count())?;
+        self.name().map_or(Ok(()), |name| write!(f, " of {name}"))
+    }
+}
+
+/// The way from a heatmap to a place, which is a part of how a network was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decoder {
+    /// The largest value, moved a quarter of a pixel towards the larger neighbour: Microsoft's, and mmpose's plain ones.
+    Msra,
+    /// DARK: a parabola through the logarithms around the largest value.
+    Dark,
+    /// UDP: the same on crops that are placed by pixel centres.
+    Udp,
+    /// UDP with two maps of offsets beside each heatmap.
+    UdpRegress,
+}
+
+impl Decoder {
+    /// Its name in the manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Msra => "msra",
+            Self::Dark => "dark",
+            Self::Udp => "udp",
+            Self::UdpRegress => "udp-regress",
+        }
+    }
+
+    /// The maps of each keypoint.
+    pub const fn maps(self) -> usize {
+        match self {
+            Self::Msra | Self::Dark | Self::Udp => 1,
+            Self::UdpRegress => 3,
+        }
+    }
+
+    /// The profile by which crops are made for it.
+    pub const fn profile(self) -> Profile {
+        match self {
+            Self::Msra | Self::Dark => Profile::Msra,
+            Self::Udp | Self::UdpRegress => Profile::Udp,
         }
     }
 }
@@ -187,6 +373,8 @@ pub struct Variant {
     pub base: Option<String>,
     /// Words to select it by.
     pub tags: Vec<String>,
+    /// The answers.
+    pub task: Task,
     /// The network.
     pub spec: HrnetSpec,
     /// The licence of the weights, as an SPDX expression.
@@ -202,6 +390,30 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// Whether it answers with classes.
+    pub fn is_classifier(&self) -> bool {
+        self.task == Task::Classes
+    }
+
+    /// What its heatmaps need to become keypoints; `None` for a classifier.
+    pub fn pose(&self) -> Option<Pose> {
+        match self.task {
+            Task::Classes => None,
+            Task::Pose(pose) => Some(pose),
+        }
+    }
+
+    /// The shape of one image, prepared as for the weights that name no other way.
+    pub fn input(&self) -> Shape {
+        Shape::images(1, self.preprocess.size())
+    }
+
+    /// The network for one such image.
+    pub fn graph(&self) -> Graph {
+        let graph = self.spec.graph(self.input());
+        graph.expect("the manifest's networks are checked")
+    }
+
     /// The figure of this column.
     pub fn claim(&self, column: &str) -> Option<&Claim> {
         self.claims.iter().find(|claim| claim.column == column)
@@ -234,10 +446,9 @@ pub struct Preprocess {
     pub id: String,
     /// Whose decoding, resizing and rounding it is.
     pub profile: Profile,
-    /// The short side after resizing, pixels.
-    pub resize_short: usize,
-    /// The side of the centre crop, pixels.
-    pub crop: usize,
+    /// The part of the photo that is taken.
+    #[serde(flatten)]
+    pub frame: Frame,
     /// The interpolation of pixels.
     pub interpolation: Interpolation,
     /// Which library's version resizes, where versions differ.
@@ -246,6 +457,48 @@ pub struct Preprocess {
     pub mean: [f32; 3],
     /// The divisor of each channel, after the subtraction.
     pub std: [f32; 3],
+}
+
+/// The part of a photo that becomes the network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Frame {
+    /// The centre of the resized photo.
+    Centre {
+        /// The short side after resizing, pixels.
+        resize_short: usize,
+        /// The side of the crop, pixels.
+        crop: usize,
+    },
+    /// The box of a person, widened to the proportions of the input.
+    Person {
+        /// The size of the input, pixels.
+        person: Size,
+    },
+}
+
+impl Preprocess {
+    /// The size of the network's input.
+    pub const fn size(&self) -> Size {
+        match self.frame {
+            Frame::Centre { crop, .. } => Size::square(crop),
+            Frame::Person { person } => person,
+        }
+    }
+
+    /// The height of the network's input, which for a centre crop is its side.
+    pub const fn crop(&self) -> usize {
+        self.size().h
+    }
+
+    /// The same profile for a centre crop of other sizes.
+    #[must_use]
+    pub fn centred(&self, resize_short: usize, crop: usize) -> Self {
+        Self {
+            frame: Frame::Centre { resize_short, crop },
+            ..self.clone()
+        }
+    }
 }
 
 /// Whose preprocessing is followed, pixel for pixel.
@@ -257,6 +510,10 @@ pub enum Profile {
     Paddle,
     /// timm's, with Pillow and torchvision.
     Timm,
+    /// That of Microsoft's pose networks and of mmpose, with OpenCV: a person's box is warped to the input.
+    Msra,
+    /// The same with UDP's warp, which places the centres of the corner pixels on each other.
+    Udp,
 }
 
 impl Profile {
@@ -265,7 +522,14 @@ impl Profile {
         match self {
             Self::Paddle => "paddle",
             Self::Timm => "timm",
+            Self::Msra => "msra",
+            Self::Udp => "udp",
         }
+    }
+
+    /// Whether it takes the box of a person rather than the centre of a photo.
+    pub const fn is_of_persons(self) -> bool {
+        matches!(self, Self::Msra | Self::Udp)
     }
 }
 
@@ -297,7 +561,7 @@ impl Resampler {
     /// The resampler that a profile's published figures were measured with.
     pub fn of(profile: Profile) -> Self {
         match profile {
-            Profile::Paddle => Self::OpenCv4,
+            Profile::Paddle | Profile::Msra | Profile::Udp => Self::OpenCv4,
             Profile::Timm => Self::Pillow12,
         }
     }
@@ -395,6 +659,8 @@ pub enum Naming {
     Timm,
     /// OpenMMLab's.
     Mmpretrain,
+    /// OpenMMLab's of pose networks.
+    Mmpose,
 }
 
 /// A published figure, never mixed with what we counted or measured.

@@ -6,7 +6,7 @@ use hrnet::{CountingRule, Precision};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::types::{Format, Interpolation, Naming, Profile, Resampler, Unit};
+use crate::types::{Decoder, Format, Interpolation, Naming, Profile, Resampler, TaskKind, Unit};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,8 @@ pub(crate) struct Preprocess {
     pub(crate) profile: Profile,
     pub(crate) resize_short: Option<usize>,
     pub(crate) crop_pct: Option<f64>,
-    pub(crate) crop: usize,
+    pub(crate) crop: Option<usize>,
+    pub(crate) person: Option<Spanned<String>>,
     pub(crate) interpolation: Interpolation,
     pub(crate) resampler: Option<Resampler>,
     pub(crate) mean: [f32; 3],
@@ -55,6 +56,7 @@ pub(crate) struct Column {
     pub(crate) weights: Option<String>,
     pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) data: Option<Spanned<String>>,
+    pub(crate) protocol: Option<Spanned<String>>,
     pub(crate) device: Option<String>,
     pub(crate) precision: Option<Precision>,
     pub(crate) batch: Option<usize>,
@@ -67,6 +69,11 @@ pub(crate) enum Metric {
     Top5,
     Top1Error,
     Top5Error,
+    Ap,
+    Ap50,
+    Ap75,
+    Ar,
+    Pckh,
     Flops,
     Params,
     Latency,
@@ -79,6 +86,9 @@ pub(crate) struct Variant {
     pub(crate) base: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) tags: Vec<String>,
+    pub(crate) task: Option<Spanned<TaskKind>>,
+    pub(crate) keypoints: Option<Spanned<Keypoints>>,
+    pub(crate) decoder: Option<Spanned<Decoder>>,
     pub(crate) network: Option<Spanned<Network>>,
     pub(crate) preprocess: Option<Spanned<String>>,
     pub(crate) licence: Option<Spanned<String>>,
@@ -88,6 +98,14 @@ pub(crate) struct Variant {
     pub(crate) weights: Vec<Spanned<Weights>>,
     #[serde(default)]
     pub(crate) claims: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// A published set of keypoints, or the number of one's own.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Keypoints {
+    Count(usize),
+    Name(String),
 }
 
 #[derive(Deserialize)]
@@ -115,6 +133,7 @@ pub(crate) struct Head {
     pub(crate) mids: Option<Vec<usize>>,
     pub(crate) features: Option<usize>,
     pub(crate) classes: Option<usize>,
+    pub(crate) kernel: Option<usize>,
 }
 
 #[derive(Deserialize)]

@@ -320,7 +320,7 @@ fn the_token_is_told_to_the_hub_and_not_to_where_it_redirects() {
 fn a_source_names_repository_revision_and_file() {
     let zoo = Zoo::builtin();
     let (mut names, mut stated) = (BTreeSet::new(), 0);
-    let artifacts = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
+    let artifacts = zoo.classifiers().flat_map(|variant| &variant.artifacts);
     for artifact in artifacts.filter(|artifact| artifact.hub.is_some()) {
         let hub = artifact.hub.as_ref().expect("filtered");
         let is_commit = hub.revision.len() == 40 && hub.revision.bytes().all(|byte| byte.is_ascii_hexdigit());

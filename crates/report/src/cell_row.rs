@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use harness::{Case, PreprocessCase, Record, Times};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use registry::Zoo;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub(crate) struct CellRow {
     #[serde(default)]
     pub(crate) batch: Option<usize>,
     #[serde(default)]
-    pub(crate) crop: Option<usize>,
+    pub(crate) crop: Option<Size>,
     /// As an option names it; in older files what [`CellRow::backend_version`] is.
     pub(crate) backend: String,
     #[serde(default)]
@@ -145,14 +145,14 @@ struct Parts<'a> {
     stage: &'static str,
     network: &'a str,
     precision: Option<Precision>,
-    crop: Option<usize>,
+    crop: Option<Size>,
     backend: &'a str,
     threads: usize,
 }
 
 impl<'a> Parts<'a> {
     fn of(case: &'a Case) -> Self {
-        let preparation = |precision: Option<Precision>, crop: Option<usize>| Self {
+        let preparation = |precision: Option<Precision>, crop: Option<Size>| Self {
             stage: "preprocess",
             network: "",
             precision,
@@ -171,7 +171,7 @@ impl<'a> Parts<'a> {
             },
             Case::Preprocess(PreprocessCase::Decode) => preparation(None, None),
             Case::Preprocess(PreprocessCase::Batch { precision, crop, .. }) => {
-                preparation(Some(*precision), Some(*crop))
+                preparation(Some(*precision), Some(Size::square(*crop)))
             }
         }
     }

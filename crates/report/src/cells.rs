@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use harness::{Case, NetworkCase, PreprocessCase, Record, Times};
-use hrnet::{Precision, Shape};
+use hrnet::{Precision, Shape, Size};
 
 use crate::Input;
 
@@ -85,21 +85,21 @@ pub(crate) struct Model<'a> {
     /// The cells of each variant's network, by their index.
     networks: HashMap<&'a str, Vec<usize>>,
     /// Multiply-accumulates of one image, by variant and crop.
-    macs: HashMap<(&'a str, usize), u64>,
+    macs: HashMap<(&'a str, Size), u64>,
 }
 
 impl<'a> Model<'a> {
     pub(crate) fn new(input: &Input<'a>) -> Self {
         let cells = cells(input.records);
         let mut networks: HashMap<&str, Vec<usize>> = HashMap::new();
-        let mut macs: HashMap<(&str, usize), u64> = HashMap::new();
+        let mut macs: HashMap<(&str, Size), u64> = HashMap::new();
         for (index, cell) in cells.iter().enumerate() {
             let Some(case) = cell.case.network() else { continue };
             networks.entry(&case.variant).or_default().push(index);
             if let Some(variant) = input.zoo.variant(&case.variant)
                 && let std::collections::hash_map::Entry::Vacant(entry) =
                     macs.entry((&case.variant, case.crop))
-                && let Ok(graph) = variant.spec.graph(Shape::square(1, case.crop))
+                && let Ok(graph) = variant.spec.graph(Shape::images(1, case.crop))
             {
                 entry.insert(graph.profile().macs().0);
             }
@@ -172,7 +172,7 @@ impl<'a> Model<'a> {
     }
 
     /// Multiply-accumulates of one image.
-    pub(crate) fn macs_of(&self, variant: &str, crop: usize) -> Option<f64> {
+    pub(crate) fn macs_of(&self, variant: &str, crop: Size) -> Option<f64> {
         self.macs.get(&(variant, crop)).map(|macs| *macs as f64)
     }
 
@@ -183,14 +183,14 @@ impl<'a> Model<'a> {
 
     /// The backend, threads and crop that most cells of a precision have; our own engine and the more threads where there
     /// are as many.
-    pub(crate) fn usual(&self, precision: Precision) -> Option<(&'a str, usize, usize)> {
-        let mut counts: HashMap<(&str, usize, usize), usize> = HashMap::new();
+    pub(crate) fn usual(&self, precision: Precision) -> Option<(&'a str, usize, Size)> {
+        let mut counts: HashMap<(&str, usize, Size), usize> = HashMap::new();
         for (case, _) in self.ours().filter(|(case, _)| case.precision == precision) {
             *counts
                 .entry((&case.backend, case.threads, case.crop))
                 .or_default() += 1;
         }
-        let best = |((backend, threads, crop), count): &((&'a str, usize, usize), usize)| {
+        let best = |((backend, threads, crop), count): &((&'a str, usize, Size), usize)| {
             (
                 *count,
                 *backend == OURS,
@@ -261,7 +261,7 @@ mod tests {
         .map(|case| record(case, &[5; 3]))
         .to_vec();
         with(&records, |model| {
-            assert_eq!(model.usual(Precision::F32), Some(("cpu", 1, 224)));
+            assert_eq!(model.usual(Precision::F32), Some(("cpu", 1, Size::square(224))));
             assert_eq!(model.usual(Precision::F16), None);
             let (case, _) = model.cells[0].measured().expect("measured");
             let macs = model.macs_of_run(case).expect("counted");

@@ -83,7 +83,7 @@ pub(crate) fn breakdown<'a>(model: &Model<'a>) -> Option<Breakdown<'a>> {
     let times = model.input.layers?;
     let case = times.case.network()?;
     let variant = model.input.zoo.variant(&case.variant)?;
-    let graph = variant.spec.graph(Shape::square(1, case.crop)).ok()?;
+    let graph = variant.spec.graph(Shape::images(1, case.crop)).ok()?;
     let nodes: HashMap<String, &Node> = graph.nodes().iter().map(|node| (node.name(), node)).collect();
     let node = |step: &StepTimes| nodes.get(&step.layer).copied();
     let part = |step: &StepTimes| node(step).and_then(|node| Part::of(&node.place));

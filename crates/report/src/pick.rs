@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use harness::{NetworkCase, Noise, Times};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use registry::Variant;
 
 use crate::Input;
@@ -79,13 +79,13 @@ impl Choice {
 /// Returns every variant that was measured at this batch and crop, in each precision that was measured, at its fastest by the
 /// median: the fastest of all first. Without a batch it is the smallest that was measured; without a crop each variant's own.
 pub fn choices(input: &Input, batch: Option<usize>, crop: Option<usize>) -> Vec<Choice> {
-    all(&Model::new(input), batch, crop)
+    all(&Model::new(input), batch, crop.map(Size::square))
 }
 
-/// Returns the crops at which this program's engines ran networks, in pixels, the smallest first.
+/// Returns the sides of the square crops at which this program's engines ran networks, in pixels, the smallest first.
 pub fn measured_crops(input: &Input) -> Vec<usize> {
     let model = Model::new(input);
-    let crops: BTreeSet<usize> = model.ours().map(|(case, _)| case.crop).collect();
+    let crops: BTreeSet<usize> = model.ours().filter_map(|(case, _)| case.crop.side()).collect();
     crops.into_iter().collect()
 }
 
@@ -93,16 +93,16 @@ pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
     all(model, batch, None)
 }
 
-fn all(model: &Model, batch: Option<usize>, crop: Option<usize>) -> Vec<Choice> {
+fn all(model: &Model, batch: Option<usize>, crop: Option<Size>) -> Vec<Choice> {
     let measured = model.ours().map(|(case, _)| case.batch);
     let Some(batch) = batch.or_else(|| measured.min()) else {
         return Vec::new();
     };
     let in_each = |variant: &Variant| {
-        let crop = crop.unwrap_or(variant.preprocess.crop);
+        let crop = crop.unwrap_or(variant.preprocess.size());
         Precision::ALL.map(|precision| choice(model, variant, (precision, batch, crop)))
     };
-    let variants = model.input.zoo.variants.iter();
+    let variants = model.input.zoo.classifiers();
     let mut choices: Vec<Choice> = variants.flat_map(in_each).flatten().collect();
     let best: Vec<bool> = choices
         .iter()
@@ -124,7 +124,7 @@ fn p90(times: &Times) -> f64 {
 }
 
 /// Returns the variant at its fastest in the wanted precision, batch and crop.
-fn choice(model: &Model, variant: &Variant, wanted: (Precision, usize, usize)) -> Option<Choice> {
+fn choice(model: &Model, variant: &Variant, wanted: (Precision, usize, Size)) -> Option<Choice> {
     let zoo = model.input.zoo;
     let fastest = |name: &str| {
         let cells = model.cells_of(name).filter_map(|cell| {

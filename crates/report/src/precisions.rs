@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use harness::{Fidelity, NetworkCase, Times};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 use crate::cells::{Cell, Model, OURS};
 use crate::charts::ratio;
@@ -31,7 +31,7 @@ pub(crate) struct Kind<'a> {
 }
 
 /// The setting that cells of one chart share: threads, batch and crop.
-pub(crate) type Setting = (usize, usize, usize);
+pub(crate) type Setting = (usize, usize, Size);
 
 /// The cells in other precisions for which there is an f32 of ours, and that one before them: in order of the manifest's
 /// variants, then of settings and kinds.
@@ -52,7 +52,7 @@ pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>) -> Vec<Compared<'m, 'a>> {
             found.extend(Compared::of(model, cell, plain));
         }
     }
-    let variants = model.input.zoo.variants.iter().enumerate();
+    let variants = model.input.zoo.classifiers().enumerate();
     let order: HashMap<&str, usize> = variants
         .map(|(index, variant)| (variant.name.as_str(), index))
         .collect();

@@ -116,12 +116,7 @@ fn others(model: &Model, choices: &[Choice], rest: &[&Choice]) -> Option<String>
         rest.map(|choice| choice.variant.as_str()).collect()
     };
     let is_missing = |name: &&str| choices.iter().all(|choice| choice.variant != *name);
-    let variants = model
-        .input
-        .zoo
-        .variants
-        .iter()
-        .map(|variant| variant.name.as_str());
+    let variants = model.input.zoo.classifiers().map(|variant| variant.name.as_str());
     let kinds = [
         (
             "because a network in the table is at least as fast and at least as accurate",
@@ -221,7 +216,7 @@ mod tests {
                 && text.contains(", hrnet\\_w18\\_small\\_gluon, hrnet\\_w18\\_small\\_v2\\_gluon."),
             "{text}"
         );
-        for variant in &zoo.variants {
+        for variant in zoo.classifiers() {
             assert!(text.contains(&md::escape(&variant.name)), "{}", variant.name);
         }
         assert!(text.contains("[The report](reports/README.md)"), "{text}");

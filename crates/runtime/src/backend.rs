@@ -2,9 +2,9 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use hrnet::{Graph, NodeId, Precision, Shape, WeightError, WeightSource};
+use hrnet::{Graph, OutputKind, Precision, Shape, WeightError, WeightSource};
 
-use crate::{Calibration, CalibrationError, candle, cpu};
+use crate::{Calibration, CalibrationError, Outputs, candle, cpu};
 
 /// A way to run a network: one file per backend, one line in [`BACKENDS`].
 pub trait Backend: Sync {
@@ -71,39 +71,54 @@ pub fn default_backend(precision: Precision) -> Result<&'static dyn Backend, Run
     first.ok_or(RuntimeError::NoBackend { precision })
 }
 
-/// The shapes of a session's input and results.
+/// The shapes of a session's input and outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     /// The batch of images, `[n, 3, h, w]`.
     pub input: Shape,
-    /// The results, in the order of the graph's outputs: of a classifier the logits alone, `[n, classes, 1, 1]`.
-    pub outputs: Vec<Shape>,
+    /// The outputs, in the graph's order: one of a classifier or a pose network, several of a feature pyramid.
+    pub outputs: Vec<OutputShape>,
+}
+
+/// An output of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputShape {
+    /// Its name, as [`hrnet::Output`] has it: `logits`, `stride_4`, `heatmaps`.
+    pub name: String,
+    /// The meaning of its values.
+    pub kind: OutputKind,
+    /// Its shape, `[n, c, h, w]`; of logits `[n, classes, 1, 1]`.
+    pub shape: Shape,
 }
 
 impl Shapes {
     /// Returns the shapes of a graph.
     pub fn of(graph: &Graph) -> Self {
-        let shape = |id: &NodeId| graph.node(*id).shape;
+        let outputs = graph.named_outputs().iter().map(|output| OutputShape {
+            name: output.name.clone(),
+            kind: output.kind,
+            shape: graph.node(output.node).shape,
+        });
         Self {
             input: graph.input_shape(),
-            outputs: graph.outputs().iter().map(shape).collect(),
+            outputs: outputs.collect(),
         }
     }
 
-    /// Returns the number of elements of all results together.
+    /// Returns the number of elements of all outputs together.
     pub fn results(&self) -> usize {
-        self.outputs.iter().map(|shape| shape.elements()).sum()
+        self.outputs.iter().map(|output| output.shape.elements()).sum()
     }
 
-    /// Splits `results` into the part of each result, `[n, c, h, w]`, in order.
+    /// Splits `results` into the part of each output, `[n, c, h, w]`, in order.
     ///
     /// # Panics
     /// If the length of `results` is not [`Shapes::results`].
     pub fn split<'a>(&self, mut results: &'a mut [f32]) -> Vec<&'a mut [f32]> {
-        assert_eq!(results.len(), self.results(), "elements of all results");
+        assert_eq!(results.len(), self.results(), "elements of all outputs");
         let mut parts = Vec::with_capacity(self.outputs.len());
-        for shape in &self.outputs {
-            let (part, rest) = results.split_at_mut(shape.elements());
+        for output in &self.outputs {
+            let (part, rest) = results.split_at_mut(output.shape.elements());
             parts.push(part);
             results = rest;
         }
@@ -112,15 +127,16 @@ impl Shapes {
 
     /// Checks the lengths of both slices.
     pub(crate) fn check(&self, images: &[f32], results: &[f32]) -> Result<(), RuntimeError> {
+        let outputs: Vec<Shape> = self.outputs.iter().map(|output| output.shape).collect();
         RuntimeError::check_length("images", images.len(), &[self.input])?;
-        RuntimeError::check_length("logits", results.len(), &self.outputs)
+        RuntimeError::check_length("results", results.len(), &outputs)
     }
 }
 
 /// A prepared network.
 pub trait Session: Send {
-    /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `logits` takes `[n, classes]`, or of a graph with several outputs
-    /// all of them, one after the other ([`Shapes::split`]).
+    /// Runs one batch: `images` is `[n, 3, h, w]` row-major, `results` takes all outputs, one after the other
+    /// ([`Shapes::split`]): of a classifier the logits, `[n, classes]`. Each output is written once, where it stays.
     ///
     /// The images must be finite. It is not checked here, because this call is timed: on vector units a ReLU turns NaN into 0, so
     /// the logits of an image that holds one may be finite and mean nothing. [`check_finite`] checks it, and [`Session::logits`]
@@ -128,9 +144,9 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// If a slice does not have the length the session was prepared for, or the device fails.
-    fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError>;
+    fn run(&mut self, images: &[f32], results: &mut [f32]) -> Result<(), RuntimeError>;
 
-    /// Returns the shapes of the input and the results of [`Session::run`].
+    /// Returns the shapes of the input and the outputs of [`Session::run`].
     fn shapes(&self) -> &Shapes;
 
     /// Returns the shape of the batch that [`Session::run`] takes.
@@ -138,9 +154,9 @@ pub trait Session: Send {
         self.shapes().input
     }
 
-    /// Returns the shape of the first result: of a classifier `[n, classes, 1, 1]`.
+    /// Returns the shape of the first output: of a classifier `[n, classes, 1, 1]`.
     fn output_shape(&self) -> Shape {
-        self.shapes().outputs[0]
+        self.shapes().outputs[0].shape
     }
 
     /// Returns the fused program as text, one step per line, if the backend makes one.
@@ -165,22 +181,34 @@ pub trait Session: Send {
     fn run_watched(
         &mut self,
         images: &[f32],
-        logits: &mut [f32],
+        results: &mut [f32],
         after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<(), RuntimeError> {
         let _ = after;
-        self.run(images, logits)
+        self.run(images, results)
     }
 
-    /// Runs one batch into a new vector.
+    /// Runs one batch of a classifier into a new vector, `[n, classes]`. Of any other network it holds all outputs, one after
+    /// the other.
     ///
     /// # Errors
     /// As [`Session::run`], and if an image is not finite.
     fn logits(&mut self, images: &[f32]) -> Result<Vec<f32>, RuntimeError> {
+        Ok(self.outputs(images)?.values)
+    }
+
+    /// Runs one batch and returns all outputs, by name.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and if an image is not finite.
+    fn outputs(&mut self, images: &[f32]) -> Result<Outputs, RuntimeError> {
         check_finite(images, self.input_shape())?;
-        let mut logits = vec![0.0; self.shapes().results()];
-        self.run(images, &mut logits)?;
-        Ok(logits)
+        let mut values = vec![0.0; self.shapes().results()];
+        self.run(images, &mut values)?;
+        Ok(Outputs {
+            shapes: self.shapes().outputs.clone(),
+            values,
+        })
     }
 }
 
@@ -274,7 +302,7 @@ pub enum RuntimeError {
     /// A slice of another length than the session's shapes.
     #[error("{what} has {actual} elements; prepared for {expected} ({})", shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", "))]
     Length {
-        /// `images` or `logits`.
+        /// `images` or `results`.
         what: &'static str,
         /// The shape that was prepared, or those of several results.
         shapes: Vec<Shape>,

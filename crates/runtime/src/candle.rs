@@ -1,6 +1,6 @@
 //! The graph on candle's stock operations: the reference that other backends are measured against.
 
-use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
+use candle_core::{D, DType, Device, Result as CandleResult, Storage, Tensor};
 use hrnet::{
     Conv, FoldedConv, Graph, Interpolation, Linear, Node, NodeId, Op, Precision, ScaleShift, Shape,
     WeightSource,
@@ -97,7 +97,7 @@ impl Backend for Candle {
             device,
             storage,
             shapes: Shapes::of(graph),
-            outputs: graph.outputs().to_vec(),
+            outputs: graph.outputs().copied().collect(),
             values: vec![None; graph.nodes().len()],
         }))
     }
@@ -291,9 +291,22 @@ struct CandleSession {
     values: Vec<Option<Tensor>>,
 }
 
+/// Copies the elements of a flat tensor.
+fn copy(from: &Tensor, to: &mut [f32]) -> CandleResult<()> {
+    let (storage, layout) = from.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(storage), Some((start, end))) => {
+            to.copy_from_slice(&storage.as_slice::<f32>()?[start..end]);
+        }
+        // Another device's memory is copied into a vector of the library's.
+        _ => to.copy_from_slice(&from.to_vec1::<f32>()?),
+    }
+    Ok(())
+}
+
 impl Session for CandleSession {
-    fn run(&mut self, images: &[f32], logits: &mut [f32]) -> Result<(), RuntimeError> {
-        self.shapes.check(images, logits)?;
+    fn run(&mut self, images: &[f32], results: &mut [f32]) -> Result<(), RuntimeError> {
+        self.shapes.check(images, results)?;
         let Self {
             steps,
             pool,
@@ -306,7 +319,7 @@ impl Session for CandleSession {
         } = self;
         let Shape { n, c, h, w } = shapes.input;
         let outputs = &*outputs;
-        let result = pool.install(|| -> CandleResult<Vec<f32>> {
+        let computed = pool.install(|| -> CandleResult<()> {
             values[0] = Some(Tensor::from_slice(images, (n, c, h, w), device)?.to_dtype(*storage)?);
             for step in steps.iter() {
                 let input = |id: &NodeId| {
@@ -321,17 +334,14 @@ impl Session for CandleSession {
                     values[dead.index()] = None;
                 }
             }
-            let mut results = Vec::with_capacity(shapes.results());
-            for output in outputs {
+            for (output, result) in outputs.iter().zip(shapes.split(results)) {
                 let value = values[output.index()].as_ref().expect("all steps have run");
-                results.extend(value.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+                copy(&value.to_dtype(DType::F32)?.flatten_all()?, result)?;
             }
-            Ok(results)
+            Ok(())
         });
         self.values.fill(None);
-        let result = result.map_err(|error| RuntimeError::device(self.backend, error))?;
-        logits.copy_from_slice(&result);
-        Ok(())
+        computed.map_err(|error| RuntimeError::device(self.backend, error))
     }
 
     fn shapes(&self) -> &Shapes {

@@ -1,6 +1,8 @@
 //! Ranges of what convolutions read and of the values between, against values that another backend computes of the same nodes.
 
-use hrnet::{Graph, HeadSpec, HrnetSpec, Node, NodeId, Op, Precision, SeededWeights, Shape, StageOneSpec};
+use hrnet::{
+    Classifier, Graph, Head, HrnetSpec, Node, NodeId, Op, Precision, SeededWeights, Shape, StageOneSpec,
+};
 use runtime::{Calibration, CalibrationError, Calibrator, Method, Options, Origin, Range, photo_like};
 
 fn tiny(widths: [usize; 3]) -> HrnetSpec {
@@ -11,11 +13,11 @@ fn tiny(widths: [usize; 3]) -> HrnetSpec {
         modules: vec![1, 1],
         blocks: 1,
         se_reduction: Some(2),
-        head: HeadSpec {
+        head: Head::Classifier(Classifier {
             mids: vec![2, 4, 8],
             features: 24,
             classes: 10,
-        },
+        }),
     }
 }
 

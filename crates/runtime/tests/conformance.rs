@@ -7,7 +7,7 @@ mod walker;
 use hrnet::{Graph, NodeId, Op, Precision, SeededWeights, Shape};
 use runtime::{Backend, Options, PEERS, RuntimeError};
 use testkit::largest_difference;
-use walker::{Walker, backends, images, largest, networks, pairs_that_must_run};
+use walker::{Walker, backends, images, largest, networks, other_heads, pairs_that_must_run};
 
 #[test]
 fn values_are_told_to_have_none_below_zero_only_where_they_have_none() {
@@ -59,6 +59,43 @@ fn every_backend_gives_the_reference_logits_in_every_precision() {
                     logits,
                     "a second run gives the same"
                 );
+                ran.push((backend.name(), precision));
+            }
+        }
+        for pair in pairs_that_must_run() {
+            assert!(ran.contains(&pair), "{pair:?} was not run: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn every_backend_gives_the_outputs_of_every_head_by_name_in_every_precision() {
+    let weights = SeededWeights::new(4);
+    let shape = Shape::new(2, 3, 48, 32);
+    for spec in other_heads() {
+        let graph = spec.graph(shape).expect("a tiny network");
+        let images = images(shape);
+        let values = Walker::new(&graph, &weights).values(&images);
+        let mut ran = Vec::new();
+        for backend in backends() {
+            let precisions = Precision::ALL.into_iter();
+            for precision in precisions.filter(|precision| backend.arithmetic(*precision).is_some()) {
+                let mut session = backend
+                    .prepare(&graph, &weights, Options::new(precision))
+                    .expect("prepare");
+                let outputs = session.outputs(&images).expect("run");
+                assert_eq!(outputs.iter().count(), graph.named_outputs().len());
+                assert_eq!(outputs.get("logits"), None);
+                for output in graph.named_outputs() {
+                    let what = format!("{} {precision}: {}", backend.name(), output.name);
+                    let expected = &values[output.node.index()];
+                    let found = outputs.get(&output.name).expect("an output of the graph");
+                    assert_eq!(found.shape, graph.node(output.node).shape, "{what}");
+                    let error = largest_difference(found.values, expected) / largest(expected);
+                    let allowed = f64::from(backend.tolerance(precision));
+                    println!("{what}: {error:e} of the largest value");
+                    assert!(error <= allowed, "{what}: {error:e}, allowed {allowed:e}");
+                }
                 ran.push((backend.name(), precision));
             }
         }
@@ -181,11 +218,12 @@ fn several_results_of_one_run_are_those_of_a_run_for_each() {
             };
             let (shapes, mut all) = run(&graph);
             for ((node, shape), values) in nodes.iter().zip(&shapes.outputs).zip(shapes.split(&mut all)) {
+                let shape = &shape.shape;
                 let what = format!("{} {precision}: {}", backend.name(), whole.node(*node).name());
                 let (alone, expected) = run(&whole.up_to(*node));
                 assert_eq!(
-                    (alone.outputs.as_slice(), *shape),
-                    (&[*shape][..], whole.node(*node).shape),
+                    (alone.outputs[0].shape, *shape),
+                    (*shape, whole.node(*node).shape),
                     "{what}"
                 );
                 let scale = expected

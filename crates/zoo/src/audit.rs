@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hrnet::Shape;
 use hrnet_zoo::CopyState;
 use registry::lint::{Finding, Severity};
 use registry::{Artifact, Variant};
@@ -24,7 +23,7 @@ pub(crate) fn weights(cx: &Context) -> Result<Vec<Finding>, Failure> {
 
 /// Checks that the bytes have the pinned digest, and that all tensors are there, of the right shape, finite and plausible.
 fn file(cx: &Context, variant: &Variant, artifact: &Artifact) -> Result<Option<Finding>, Failure> {
-    let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+    let graph = variant.spec.graph(variant.input())?;
     let wrong = match cx.door()?.open_file(artifact) {
         Ok(None) => return Ok(None),
         Err(error) => vec![error.to_string()],

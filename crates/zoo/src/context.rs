@@ -200,6 +200,18 @@ impl Context {
         Ok(self.zoo()?.named(name)?)
     }
 
+    /// As [`Context::named`], for commands that need classes.
+    ///
+    /// # Errors
+    /// As [`Context::named`], and if the variant answers with keypoints.
+    pub(crate) fn classifier(&self, name: &str) -> Result<Named<'_>, Failure> {
+        let named = self.named(name)?;
+        match named.variant.is_classifier() {
+            true => Ok(named),
+            false => Err(no_classifier(named.variant)),
+        }
+    }
+
     /// Returns the variant that a name stands for.
     pub(crate) fn variant(&self, name: &str) -> Result<&Variant, Failure> {
         Ok(self.named(name)?.variant)
@@ -239,4 +251,12 @@ impl Context {
             None => door,
         })
     }
+}
+
+/// Returns the failure of a command that needs classes.
+pub(crate) fn no_classifier(variant: &Variant) -> Failure {
+    hrnet_zoo::Error::NoClassifier {
+        variant: variant.name.clone(),
+    }
+    .into()
 }

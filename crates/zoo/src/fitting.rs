@@ -4,7 +4,7 @@ use std::path::Path;
 
 use checkpoint::{CheckpointError, Described, TensorFile};
 use harness::counted;
-use hrnet::{HrnetSpec, Shape};
+use hrnet::{Head, HrnetSpec, Shape};
 use registry::{Variant, Zoo};
 
 use crate::files::quoted;
@@ -26,7 +26,7 @@ impl<'z> Kin<'z> {
         let like = wanted
             .into_iter()
             .chain(&zoo.variants)
-            .find(|variant| with_classes(&variant.spec, described.spec.head.classes) == described.spec);
+            .find(|variant| variant.spec.clone().with_classes(described.spec.classes()) == described.spec);
         let graph = described
             .spec
             .graph(Shape::square(1, described.spec.stride()))
@@ -42,13 +42,23 @@ impl<'z> Kin<'z> {
     /// Returns the network in words: `HRNet_W18_C with 5 classes instead of 1000`.
     pub(crate) fn words(&self) -> String {
         let spec = &self.described.spec;
-        let classes = spec.head.classes;
+        let classes = spec.classes();
         let what = match self.like {
             Some(variant) => variant.name.clone(),
             None => format!("an HRNet of widths {}", joined(&spec.widths, ", ")),
         };
-        match self.like.map(|variant| variant.spec.head.classes) {
-            _ if !self.described.has_classifier => format!("{what} without a classifier"),
+        if let Head::Heatmaps(head) = &spec.head {
+            let maps = counted(head.maps, "heatmap");
+            return match self.like {
+                Some(variant) => variant.name.clone(),
+                None => format!(
+                    "a pose network of widths {} with {maps}",
+                    joined(&spec.widths, ", ")
+                ),
+            };
+        }
+        match self.like.map(|variant| variant.spec.classes()) {
+            _ if !self.described.has_head => format!("{what} without a classifier"),
             Some(usual) if usual == classes => what,
             Some(usual) => format!("{what} with {} instead of {usual}", counted(classes, "class")),
             None => format!("{what} with {}", counted(classes, "class")),
@@ -59,15 +69,15 @@ impl<'z> Kin<'z> {
     /// HRNet-C networks, `--like` for that of a variant.
     fn options(&self) -> Option<String> {
         let spec = &self.described.spec;
-        let classes = spec.head.classes;
+        let classes = spec.classes();
         let widths = <[usize; 4]>::try_from(spec.widths.as_slice()).ok()?;
         let published = HrnetSpec::imagenet(widths);
         let (network, usual) = match self.like {
-            _ if with_classes(&published, classes) == *spec => (
+            _ if published.clone().with_classes(classes) == *spec => (
                 format!("--widths {}", joined(&spec.widths, ",")),
-                published.head.classes,
+                published.classes(),
             ),
-            like => (format!("--like {}", like?.name), like?.spec.head.classes),
+            like => (format!("--like {}", like?.name), like?.spec.classes()),
         };
         Some(match classes == usual {
             true => network,
@@ -77,8 +87,11 @@ impl<'z> Kin<'z> {
 
     /// Returns the command that makes the file a network of the user's own, or why there is none.
     pub(crate) fn advice(&self, path: &Path, set: Option<&str>) -> String {
-        if !self.described.has_classifier {
+        if !self.described.has_head {
             return "commands run whole networks: name the file that also has the classifier".into();
+        }
+        if let Head::Heatmaps(_) = self.described.spec.head {
+            return "a [[variant]] with `task = \"pose\"` in zoo.toml declares such a network: `path` names its file".into();
         }
         if !self.is_whole {
             return "`zoo inspect FILE --tensors` lists what is in it".into();
@@ -108,7 +121,10 @@ pub(crate) fn mismatch(
     set: Option<&str>,
     error: CheckpointError,
 ) -> Failure {
-    if !matches!(error, CheckpointError::Mismatch { .. }) {
+    if !matches!(
+        error,
+        CheckpointError::Mismatch { .. } | CheckpointError::Head { .. }
+    ) {
         return error.into();
     }
     let names: Vec<String> = fits(zoo, file)
@@ -116,12 +132,18 @@ pub(crate) fn mismatch(
         .filter(|name| *name != wanted.name)
         .collect();
     if !names.is_empty() {
-        let names = names.join(" and ");
+        let names = match names.as_slice() {
+            [first, _, _, ..] => format!("{first} and {} more", counted(names.len() - 1, "variant")),
+            few => few.join(" and "),
+        };
         return Failure::from(error).help(format!("the file has the tensors of {names}"));
     }
     // A variant that is being added is not known yet.
     match Kin::of(zoo, file, zoo.variant(&wanted.name)) {
-        Some(kin) if kin.is_whole || !kin.described.has_classifier => {
+        Some(kin) if matches!(error, CheckpointError::Head { .. }) => {
+            Failure::from(error).help(kin.advice(&file.path, set))
+        }
+        Some(kin) if kin.is_whole || !kin.described.has_head => {
             let expected = match kin.like {
                 Some(like) if like.name == wanted.name => String::new(),
                 _ => format!(", expected those of {}", wanted.name),
@@ -136,17 +158,11 @@ pub(crate) fn mismatch(
 /// Returns the variants of the manifest with exactly the tensors of the file.
 pub(crate) fn fits(zoo: &Zoo, file: &TensorFile) -> Vec<String> {
     let fit = |variant: &&Variant| {
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+        let graph = variant.spec.graph(variant.input());
         graph.is_ok_and(|graph| file.clone().bind(&graph).is_ok())
     };
     let fitting = zoo.variants.iter().filter(fit);
     fitting.map(|variant| variant.name.clone()).collect()
-}
-
-fn with_classes(spec: &HrnetSpec, classes: usize) -> HrnetSpec {
-    let mut spec = spec.clone();
-    spec.head.classes = classes;
-    spec
 }
 
 fn joined(numbers: &[usize], between: &str) -> String {
@@ -162,16 +178,18 @@ mod tests {
     fn a_set_of_weights_is_added_by_options_and_a_file_by_itself() {
         let zoo = Zoo::builtin();
         let advice = |name: &str, classes: usize, set| {
-            let spec = with_classes(&zoo.find(name).expect("built in").spec, classes);
+            let spec = zoo
+                .find(name)
+                .expect("built in")
+                .spec
+                .clone()
+                .with_classes(classes);
             let kin = Kin {
                 like: zoo
                     .variants
                     .iter()
-                    .find(|variant| with_classes(&variant.spec, classes) == spec),
-                described: Described {
-                    spec,
-                    has_classifier: true,
-                },
+                    .find(|variant| variant.spec.clone().with_classes(classes) == spec),
+                described: Described { spec, has_head: true },
                 is_whole: true,
             };
             kin.advice(Path::new("run 1.pth"), set)

@@ -2,7 +2,7 @@
 
 use hrnet_zoo::Labels;
 use onnx::Model;
-use registry::{Interpolation, Preprocess, Profile, Variant};
+use registry::{Frame, Interpolation, Preprocess, Profile, Task, Variant};
 use serde_json::json;
 
 use crate::Failure;
@@ -34,14 +34,12 @@ pub(crate) fn note(
             model.note("weights_set", set);
         }
     }
-    let classes = variant.spec.head.classes;
-    model.note("classes", classes.to_string());
-    match &variant.labels {
-        Some(_) => model.note("labels", json!(Labels::of(variant)?.names()).to_string()),
-        None if classes == hrnet_zoo::imagenet().len() => {
-            model.note("labels", "imagenet-1k, sorted by WordNet id");
+    match variant.task {
+        Task::Classes => classes(model, variant)?,
+        Task::Pose(pose) => {
+            model.note("keypoints", pose.keypoints.to_string());
+            model.note("decoder", pose.decoder.name());
         }
-        None => {}
     }
     for (key, value) in preparation(preprocess) {
         model.note(key, value);
@@ -50,13 +48,26 @@ pub(crate) fn note(
     Ok(())
 }
 
+/// Writes the number of classes, and their names if they have any.
+fn classes(model: &mut Model, variant: &Variant) -> Result<(), Failure> {
+    let classes = variant.spec.classes();
+    model.note("classes", classes.to_string());
+    match &variant.labels {
+        Some(_) => model.note("labels", json!(Labels::of(variant)?.names()).to_string()),
+        None if classes == hrnet_zoo::imagenet().len() => {
+            model.note("labels", "imagenet-1k, sorted by WordNet id");
+        }
+        None => {}
+    }
+    Ok(())
+}
+
 /// Returns the preprocessing as keys and values of the metadata.
-fn preparation(preprocess: &Preprocess) -> [(&'static str, String); 10] {
+fn preparation(preprocess: &Preprocess) -> Vec<(&'static str, String)> {
     let Preprocess {
         id,
         profile,
-        resize_short,
-        crop,
+        frame,
         interpolation,
         resampler,
         mean,
@@ -65,26 +76,40 @@ fn preparation(preprocess: &Preprocess) -> [(&'static str, String); 10] {
     let library = match profile {
         Profile::Paddle => "PaddleClas",
         Profile::Timm => "timm",
+        Profile::Msra => "mmpose",
+        Profile::Udp => "mmpose with UDP",
     };
     let interpolation = match interpolation {
         Interpolation::Bilinear => "bilinear",
         Interpolation::Bicubic => "bicubic",
     };
-    [
+    let framing = match frame {
+        Frame::Centre { resize_short, crop } => vec![
+            ("preprocess_resize_short", resize_short.to_string()),
+            ("preprocess_crop", crop.to_string()),
+            ("preprocess_crop_mode", "center".into()),
+            ("preprocess_crop_pct", crop_pct(*crop, *resize_short)),
+        ],
+        Frame::Person { person } => vec![
+            ("preprocess_crop", format!("{}x{}", person.h, person.w)),
+            ("preprocess_crop_mode", "person".into()),
+        ],
+    };
+    let mut notes = vec![
         ("preprocess", id.clone()),
         ("preprocess_like", format!("{library}, {resampler}")),
         (
             "preprocess_channels",
             "RGB, NCHW, values 0 to 1 before mean and std".into(),
         ),
-        ("preprocess_resize_short", resize_short.to_string()),
-        ("preprocess_crop", crop.to_string()),
-        ("preprocess_crop_mode", "center".into()),
-        ("preprocess_crop_pct", crop_pct(*crop, *resize_short)),
+    ];
+    notes.extend(framing);
+    notes.extend([
         ("preprocess_interpolation", interpolation.into()),
         ("preprocess_mean", format!("{mean:?}")),
         ("preprocess_std", format!("{std:?}")),
-    ]
+    ]);
+    notes
 }
 
 /// Returns timm's crop_pct: the crop as a share of the short side.

@@ -7,6 +7,7 @@ use glob::{MatchOptions, Pattern};
 use registry::{Named, Zoo};
 
 use crate::Failure;
+use crate::context::no_classifier;
 
 /// Characters that make a name a pattern.
 const WILDCARDS: [char; 3] = ['*', '?', '['];
@@ -66,21 +67,24 @@ impl Selector {
     }
 }
 
-/// Returns the names of the selected variants in the manifest's order, each once.
+/// Returns the names of the selected classifiers in the manifest's order, each once.
 ///
 /// # Errors
-/// If a selector matches no variant, or a name stands for several.
+/// If a selector matches no variant, or none that is a classifier, or a name stands for several.
 pub(crate) fn matching(zoo: &Zoo, selectors: &[Selector]) -> Result<Vec<String>, Failure> {
     let mut chosen = Vec::new();
     for selector in selectors {
-        chosen.extend(
-            selector
-                .choose(zoo)?
-                .iter()
-                .map(|named| named.variant.name.as_str()),
-        );
+        let named = selector.choose(zoo)?;
+        let mut classifiers = named
+            .iter()
+            .filter(|named| named.variant.is_classifier())
+            .peekable();
+        if let (None, [first, ..]) = (classifiers.peek(), named.as_slice()) {
+            return Err(no_classifier(first.variant));
+        }
+        chosen.extend(classifiers.map(|named| named.variant.name.as_str()));
     }
-    let names = zoo.variants.iter().map(|variant| variant.name.as_str());
+    let names = zoo.classifiers().map(|variant| variant.name.as_str());
     Ok(names
         .filter(|name| chosen.contains(name))
         .map(str::to_owned)
@@ -144,5 +148,13 @@ mod tests {
         let failure = none.choose(zoo).expect_err("fits nothing");
         assert!(failure.help.is_some_and(|help| help.contains("HRNet_W18_C")));
         assert!("HRNet_W[".parse::<Selector>().is_err());
+        let pose: Selector = "pose_*".parse().expect("a pattern");
+        assert!(pose.choose(zoo).expect("there are some").len() > 10);
+        let failure = matching(zoo, &[pose]).expect_err("no classes");
+        assert!(
+            failure.message.contains("finds the keypoints"),
+            "{}",
+            failure.message
+        );
     }
 }

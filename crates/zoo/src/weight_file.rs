@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use checkpoint::{Naming, TensorFile};
-use hrnet::{Graph, Shape};
+use hrnet::Graph;
 use registry::Variant;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ impl WeightFile {
         let file = self.read(cx)?;
         let mut refused = None;
         for variant in variants {
-            let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+            let graph = variant.spec.graph(variant.input())?;
             match file.clone().bind(&graph) {
                 Ok(_) => return Ok(()),
                 Err(error) => refused = refused.or(Some((variant, error))),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use checkpoint::{CheckpointError, Format, parse, parse_set};
-use hrnet::{Graph, HeadSpec, HrnetSpec, Shape, StageOneSpec};
+use hrnet::{Classifier, Graph, Head, HrnetSpec, Shape, StageOneSpec};
 use libfuzzer_sys::Corpus;
 
 /// The network of the fixtures that serve as seeds.
@@ -17,11 +17,11 @@ static GRAPH: LazyLock<Graph> = LazyLock::new(|| {
         modules: vec![1],
         blocks: 1,
         se_reduction: None,
-        head: HeadSpec {
+        head: Head::Classifier(Classifier {
             mids: vec![4, 4],
             features: 8,
             classes: 5,
-        },
+        }),
     };
     spec.graph(Shape::square(1, 32)).expect("a tiny graph")
 });

@@ -49,6 +49,7 @@ pub(crate) fn schemes(names: &[&str]) -> Vec<Scheme> {
     found.dedup();
     found.truncate(MOST);
     settle_backbones(&mut found, names);
+    settle_openmmlab(&mut found, names);
     found
 }
 
@@ -64,16 +65,41 @@ fn settle_backbones(found: &mut Vec<Scheme>, names: &[&str]) {
                 let head = format!("{backbone}{head}");
                 names.iter().any(|name| name.starts_with(&head))
             });
-        gone.push(if is_wrapper {
-            scheme.clone()
+        if is_wrapper {
+            let of_openmmlab = [Naming::Mmpretrain, Naming::Mmpose, Naming::Mmpose0];
+            gone.extend(of_openmmlab.map(|naming| Scheme {
+                naming,
+                prefix: scheme.prefix.clone(),
+            }));
         } else {
-            Scheme {
+            gone.push(Scheme {
                 naming: Naming::Timm,
                 prefix: backbone,
-            }
-        });
+            });
+        }
     }
     found.retain(|scheme| !gone.contains(scheme));
+}
+
+/// Decides between OpenMMLab's programs, whose networks have one trunk, by the name of the head.
+fn settle_openmmlab(found: &mut Vec<Scheme>, names: &[&str]) {
+    found.retain(|scheme| {
+        let has = |head: &str| {
+            let head = format!("{}{head}.", scheme.prefix);
+            names.iter().any(|name| name.starts_with(&head))
+        };
+        let of_pose = match (has("keypoint_head.final_layer"), has("head.final_layer")) {
+            (true, _) => Some(Naming::Mmpose0),
+            (false, true) => Some(Naming::Mmpose),
+            (false, false) => None,
+        };
+        match scheme.naming {
+            Naming::Mmpretrain | Naming::Mmpose | Naming::Mmpose0 => {
+                scheme.naming == of_pose.unwrap_or(Naming::Mmpretrain)
+            }
+            Naming::Paddle | Naming::Paddle2020 | Naming::PaddleStatic | Naming::Timm => true,
+        }
+    });
 }
 
 /// Returns true if a prefix can be wrappers around the network, each followed by a dot.

@@ -12,6 +12,7 @@ pub(super) fn name(unit: Unit, role: Role, kind: ParamKind) -> String {
         Unit::HeadDown { from } => format!("neck.downsample_layers.{from}.{layer}.{leaf}"),
         Unit::HeadFinal => format!("neck.final_layer.{layer}.{leaf}"),
         Unit::Classifier => format!("head.{layer}.{leaf}"),
+        Unit::Heatmaps => format!("head.{role}.{leaf}"),
         Unit::Stem
         | Unit::StageOne { .. }
         | Unit::Transition { .. }

@@ -1,6 +1,7 @@
 //! The names that publishers give the tensors: one file a scheme, which names a parameter by its place in the network.
 
 mod detect;
+mod mmpose;
 mod mmpretrain;
 mod paddle;
 mod paddle_2020;
@@ -26,17 +27,35 @@ pub enum Naming {
     Timm,
     /// OpenMMLab's, in `mmpretrain` and the older `mmcls`.
     Mmpretrain,
+    /// OpenMMLab's of pose networks, in `mmpose` 1.
+    Mmpose,
+    /// The same in `mmpose` 0.
+    Mmpose0,
 }
 
 impl Naming {
     /// Every scheme.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
+        Self::Paddle,
+        Self::Paddle2020,
+        Self::PaddleStatic,
+        Self::Timm,
+        Self::Mmpretrain,
+        Self::Mmpose,
+        Self::Mmpose0,
+    ];
+
+    /// Those of classifiers: mmpose's are of pose networks alone.
+    pub const OF_CLASSIFIERS: [Self; 5] = [
         Self::Paddle,
         Self::Paddle2020,
         Self::PaddleStatic,
         Self::Timm,
         Self::Mmpretrain,
     ];
+
+    /// Those of pose networks.
+    pub const OF_POSE: [Self; 3] = [Self::Timm, Self::Mmpose, Self::Mmpose0];
 
     /// Returns the scheme's name.
     pub const fn name(self) -> &'static str {
@@ -46,6 +65,8 @@ impl Naming {
             Self::PaddleStatic => "static Paddle",
             Self::Timm => "timm",
             Self::Mmpretrain => "mmpretrain",
+            Self::Mmpose => "mmpose",
+            Self::Mmpose0 => "mmpose 0",
         }
     }
 
@@ -73,6 +94,8 @@ impl Naming {
             Self::PaddleStatic => paddle_static::WORDS.name(unit, role, kind),
             Self::Timm => None,
             Self::Mmpretrain => Some(mmpretrain::name(unit, role, kind)),
+            Self::Mmpose => Some(mmpose::name(mmpose::HEAD, unit, role, kind)),
+            Self::Mmpose0 => Some(mmpose::name(mmpose::OLD_HEAD, unit, role, kind)),
         }
     }
 
@@ -80,7 +103,7 @@ impl Naming {
     pub const fn transposes_linear(self) -> bool {
         match self {
             Self::Paddle | Self::Paddle2020 | Self::PaddleStatic => true,
-            Self::Timm | Self::Mmpretrain => false,
+            Self::Timm | Self::Mmpretrain | Self::Mmpose | Self::Mmpose0 => false,
         }
     }
 
@@ -88,7 +111,12 @@ impl Naming {
     pub(crate) fn head_bias(self, place: &Place) -> Option<String> {
         match self {
             Self::Timm => timm::head_bias(place),
-            Self::Paddle | Self::Paddle2020 | Self::PaddleStatic | Self::Mmpretrain => None,
+            Self::Paddle
+            | Self::Paddle2020
+            | Self::PaddleStatic
+            | Self::Mmpretrain
+            | Self::Mmpose
+            | Self::Mmpose0 => None,
         }
     }
 }
@@ -98,7 +126,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use hrnet::{Graph, HrnetSpec, Param, Shape};
+    use hrnet::{Graph, Heatmaps, HrnetSpec, Param, Shape};
 
     /// Canonical names, and those of PaddleClas (today, in 2020, in its static graphs) and OpenMMLab.
     const NAMES: &[[&str; 5]] = &[
@@ -264,7 +292,7 @@ mod tests {
     fn whole_networks_map_to_distinct_names() {
         let plain = HrnetSpec::imagenet([18, 36, 72, 144]).graph(Shape::square(1, 224));
         for (graph, count) in [(plain.expect("a graph"), 1627), (gated(), 2075)] {
-            for naming in Naming::ALL {
+            for naming in Naming::OF_CLASSIFIERS {
                 let name = |param: Param| naming.name_of(&param.place, param.kind);
                 let names: BTreeSet<String> = graph.params().map(name).collect();
                 assert_eq!(names.len(), count, "{naming:?}");
@@ -293,6 +321,34 @@ mod tests {
             let text: String = names.map(|name| name + "\n").collect();
             let found = crc32fast::hash(text.as_bytes());
             assert_eq!(found, expected, "{naming:?}: {found:#x}");
+        }
+    }
+
+    #[test]
+    fn pose_networks_are_told_from_classifiers_by_the_names_in_the_file() {
+        let spec = HrnetSpec::imagenet([32, 64, 128, 256]).with_head(Heatmaps::new(17));
+        let graph = spec.graph(Shape::new(1, 3, 64, 32)).expect("a graph");
+        for (naming, head, stem) in [
+            (Naming::Timm, "final_layer", "conv1.weight"),
+            (Naming::Mmpose, "head.final_layer", "backbone.conv1.weight"),
+            (
+                Naming::Mmpose0,
+                "keypoint_head.final_layer",
+                "backbone.conv1.weight",
+            ),
+        ] {
+            for wrapper in ["", "module."] {
+                let name = |param: Param| format!("{wrapper}{}", naming.name_of(&param.place, param.kind));
+                let names: BTreeSet<String> = graph.params().map(name).collect();
+                assert_eq!(names.len(), graph.params().count(), "{naming:?}");
+                for name in [format!("{head}.weight"), format!("{head}.bias"), stem.to_owned()] {
+                    assert!(names.contains(&format!("{wrapper}{name}")), "{naming:?}: {name}");
+                }
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let schemes = schemes(&names);
+                assert_eq!(schemes.len(), 1, "{naming:?}: {schemes:?}");
+                assert_eq!((schemes[0].naming, schemes[0].prefix.as_str()), (naming, wrapper));
+            }
         }
     }
 

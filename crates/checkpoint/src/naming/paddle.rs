@@ -56,6 +56,7 @@ fn unit(unit: Unit) -> Option<String> {
         Unit::HeadDown { from } => format!("cls_head_conv_list.{from}"),
         Unit::HeadFinal => "conv_last".into(),
         Unit::Classifier => "fc".into(),
+        Unit::Heatmaps => return None,
     })
 }
 

@@ -51,5 +51,6 @@ fn unit(unit: Unit) -> Option<String> {
         Unit::HeadDown { .. } => name,
         Unit::HeadFinal => "conv_last".into(),
         Unit::Classifier => "out".into(),
+        Unit::Heatmaps => return None,
     })
 }

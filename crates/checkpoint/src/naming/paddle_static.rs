@@ -60,5 +60,6 @@ pub(super) fn unit(unit: Unit) -> Option<String> {
         Unit::HeadDown { from } => format!("cls_head_add{}", from + 1),
         Unit::HeadFinal => "cls_head_last_conv".into(),
         Unit::Classifier => "fc".into(),
+        Unit::Heatmaps => return None,
     })
 }

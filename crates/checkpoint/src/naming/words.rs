@@ -41,7 +41,8 @@ impl Words {
             | Role::Upsample
             | Role::Add
             | Role::AddRelu
-            | Role::GlobalPool => return None,
+            | Role::GlobalPool
+            | Role::FinalConv => return None,
         })
     }
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use checkpoint::Naming;
-use hrnet::{Graph, HeadSpec, HrnetSpec, Param, SeededWeights, Shape, StageOneSpec, WeightSource};
+use hrnet::{Classifier, Graph, Head, HrnetSpec, Param, SeededWeights, Shape, StageOneSpec, WeightSource};
 
 /// The path of a file of `fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -28,11 +28,11 @@ pub fn graph(width: usize, se_reduction: Option<usize>) -> Graph {
         modules: vec![1],
         blocks: 1,
         se_reduction,
-        head: HeadSpec {
+        head: Head::Classifier(Classifier {
             mids: vec![4, 4],
             features: 8,
             classes: 5,
-        },
+        }),
     };
     spec.graph(Shape::square(1, 32)).expect("a tiny graph")
 }

@@ -33,6 +33,14 @@ impl Check<'_> {
                         format!("`{digits}` is not a number as printed, such as 0.769"),
                     );
                 };
+                let kind = variant.task.kind();
+                if column.metric.task().is_some_and(|task| task != kind) {
+                    let message = format!(
+                        "`{}` is an accuracy of another task than `{}` has: {kind}",
+                        column.id, variant.name
+                    );
+                    return self.fail(id.span(), message);
+                }
                 let weights = match &column.weights {
                     None => None,
                     Some(source) => Some(self.weights(id, source, variant, base)?),

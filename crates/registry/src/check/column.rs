@@ -4,7 +4,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::Check;
-use crate::types::{Column, Metric, Preprocess, Source, Unit};
+use crate::types::{Column, Metric, Preprocess, Source, TaskKind, Unit};
 use crate::{ManifestError, wire};
 
 impl Check<'_> {
@@ -42,6 +42,7 @@ impl Check<'_> {
                     weights: column.weights,
                     preprocess: column.preprocess.map(Spanned::into_inner),
                     data: column.data.map(Spanned::into_inner),
+                    protocol: column.protocol.map(Spanned::into_inner),
                 })
             })
             .collect()
@@ -61,6 +62,11 @@ impl Check<'_> {
             wire::Metric::Top5 => Metric::Top5,
             wire::Metric::Top1Error => Metric::Top1Error,
             wire::Metric::Top5Error => Metric::Top5Error,
+            wire::Metric::Ap => Metric::Ap,
+            wire::Metric::Ap50 => Metric::Ap50,
+            wire::Metric::Ap75 => Metric::Ap75,
+            wire::Metric::Ar => Metric::Ar,
+            wire::Metric::Pckh => Metric::Pckh,
             wire::Metric::Flops => Metric::Flops {
                 rule: counted(false)?,
             },
@@ -74,10 +80,7 @@ impl Check<'_> {
                 _ => return self.fail(span, "a latency needs `device`, `precision` and `batch`"),
             },
         };
-        let accuracy = matches!(
-            metric,
-            Metric::Top1 | Metric::Top5 | Metric::Top1Error | Metric::Top5Error
-        );
+        let accuracy = metric.is_accuracy();
         if accuracy != column.weights.is_some() {
             return self.fail(
                 span,
@@ -90,15 +93,31 @@ impl Check<'_> {
         if let (false, Some(data)) = (accuracy, &column.data) {
             return self.fail(data.span(), "only an accuracy has `data`");
         }
+        let of_keypoints = metric.task() == Some(TaskKind::Pose);
+        if let (false, Some(protocol)) = (of_keypoints, &column.protocol) {
+            return self.fail(protocol.span(), "only an accuracy of keypoints has a `protocol`");
+        }
+        if of_keypoints && column.data.is_none() {
+            return self.fail(
+                span,
+                "an accuracy of keypoints needs `data`, the images it was measured on",
+            );
+        }
         Ok(metric)
     }
 
     fn unit(&self, column: &wire::Column, metric: &Metric) -> Result<(), ManifestError> {
         let unit = *column.unit.get_ref();
         let expected = match metric {
-            Metric::Top1 | Metric::Top5 | Metric::Top1Error | Metric::Top5Error => {
-                [Unit::Fraction, Unit::Percent].as_slice()
-            }
+            Metric::Top1
+            | Metric::Top5
+            | Metric::Top1Error
+            | Metric::Top5Error
+            | Metric::Ap
+            | Metric::Ap50
+            | Metric::Ap75
+            | Metric::Ar
+            | Metric::Pckh => [Unit::Fraction, Unit::Percent].as_slice(),
             Metric::Flops { .. } | Metric::Params { .. } => &[Unit::One, Unit::M, Unit::G, Unit::Gi],
             Metric::Latency { .. } => &[Unit::Milliseconds],
         };

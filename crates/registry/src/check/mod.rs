@@ -5,6 +5,7 @@ mod claim;
 mod column;
 mod complete;
 mod preprocess;
+mod task;
 mod variant;
 
 use std::collections::BTreeMap;

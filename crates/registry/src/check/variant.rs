@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
-use hrnet::{Graph, HeadSpec, HrnetSpec, Param, Shape, StageOneSpec};
+use hrnet::{Classifier, Graph, Head, Heatmaps, HrnetSpec, Param, Shape, StageOneSpec};
 use toml::Spanned;
 
 use super::Check;
 use super::complete::Complete;
 use crate::find::folded;
-use crate::types::{Preprocess, Variant, Zoo};
+use crate::types::{Preprocess, Task, Variant, Zoo};
 use crate::{LocalFile, ManifestError, Named, wire};
 
 impl Check<'_> {
@@ -20,13 +20,16 @@ impl Check<'_> {
         let wire = complete.wire;
         let name = self.new_name(complete.name, zoo)?;
         let base = self.base(wire, zoo)?;
+        let task = self.task(&complete, base)?;
         let preprocess = self.preprocess_of(&complete, base, &zoo.preprocess)?;
-        let (spec, graph) = self.network(&complete, base, &preprocess)?;
+        self.fits_task(complete.name, task, &preprocess)?;
+        let (spec, graph) = self.network(&complete, base, task, &preprocess)?;
         let artifacts = self.artifacts(&complete, &preprocess, &zoo.preprocess, most_bytes(&graph))?;
         self.check_aliases(&name, wire, zoo)?;
         let mut variant = Variant {
             base: base.map(|base| base.name.clone()),
             tags: wire.tags.clone(),
+            task,
             spec,
             licence: complete.licence.to_owned(),
             preprocess,
@@ -54,10 +57,10 @@ impl Check<'_> {
 
     /// Refuses a weight source whose crop the network does not take.
     fn crops(&self, written: &Spanned<String>, variant: &Variant) -> Result<(), ManifestError> {
-        let others = variant.profiles().into_iter().skip(1);
-        for Preprocess { id, crop, .. } in others.filter(|profile| profile.crop != variant.preprocess.crop) {
-            if let Err(error) = variant.spec.graph(Shape::square(1, *crop)) {
-                let name = &variant.name;
+        for profile in variant.profiles().into_iter().skip(1) {
+            self.fits_task(written, variant.task, profile)?;
+            if let Err(error) = variant.spec.graph(Shape::images(1, profile.size())) {
+                let (name, id) = (&variant.name, &profile.id);
                 return self.fail(
                     written.span(),
                     format!("`{name}` on images prepared as {id}: {error}"),
@@ -133,6 +136,7 @@ impl Check<'_> {
         &self,
         written: &Complete<'_>,
         base: Option<&Variant>,
+        task: Task,
         preprocess: &Preprocess,
     ) -> Result<(HrnetSpec, Graph), ManifestError> {
         let (network, name) = (&written.wire.network, written.name);
@@ -145,9 +149,41 @@ impl Check<'_> {
             }
         };
         let span = network.as_ref().map_or(name.span(), Spanned::span);
-        match spec.graph(Shape::square(1, preprocess.crop)) {
+        let head = network
+            .as_ref()
+            .and_then(|network| network.get_ref().head.as_ref());
+        let spec = match with_head(spec, task, head) {
+            Ok(spec) => spec,
+            Err(fault) => return self.fail(span, fault),
+        };
+        match spec.graph(Shape::images(1, preprocess.size())) {
             Ok(graph) => Ok((spec, graph)),
             Err(error) => self.fail(span, error.to_string()),
+        }
+    }
+}
+
+/// The network with the head of its task; the fault is a field of another one's.
+fn with_head(spec: HrnetSpec, task: Task, head: Option<&wire::Head>) -> Result<HrnetSpec, &'static str> {
+    let is_of_classes =
+        |head: &wire::Head| head.mids.is_some() || head.features.is_some() || head.classes.is_some();
+    match task {
+        Task::Classes if head.is_some_and(|head| head.kernel.is_some()) => {
+            Err("`kernel` is of the head of `task = \"pose\"`")
+        }
+        Task::Classes => Ok(spec),
+        Task::Pose(_) if head.is_some_and(is_of_classes) => {
+            Err("`mids`, `features` and `classes` are of the head of a classifier")
+        }
+        Task::Pose(pose) => {
+            let usual = match &spec.head {
+                Head::Heatmaps(head) => head.kernel,
+                Head::Classifier(_) | Head::Pyramid(_) => 1,
+            };
+            Ok(spec.with_head(Heatmaps {
+                maps: pose.keypoints.count() * pose.decoder.maps(),
+                kernel: head.and_then(|head| head.kernel).unwrap_or(usual),
+            }))
         }
     }
 }
@@ -179,13 +215,19 @@ fn declared(network: &wire::Network) -> HrnetSpec {
         modules: network.modules.clone().unwrap_or(usual.modules),
         blocks: network.blocks.unwrap_or(usual.blocks),
         se_reduction: network.se_reduction,
-        head: match &network.head {
-            Some(head) => HeadSpec {
-                mids: head.mids.clone().unwrap_or(usual.head.mids),
-                features: head.features.unwrap_or(usual.head.features),
-                classes: head.classes.unwrap_or(usual.head.classes),
-            },
-            None => usual.head,
+        head: Head::Classifier(classifier(network.head.as_ref())),
+    }
+}
+
+/// The head of a classifier as declared.
+fn classifier(head: Option<&wire::Head>) -> Classifier {
+    let usual = Classifier::imagenet();
+    match head {
+        Some(head) => Classifier {
+            mids: head.mids.clone().unwrap_or(usual.mids),
+            features: head.features.unwrap_or(usual.features),
+            classes: head.classes.unwrap_or(usual.classes),
         },
+        None => usual,
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hrnet::{CountingRule, Profile, Shape};
+use hrnet::{CountingRule, Profile};
 
 use super::{Finding, Severity, names};
 use crate::{Claim, Column, Unit, Variant, Zoo};
@@ -119,21 +119,12 @@ fn rows<'a>(zoo: &'a Zoo, column: &Column) -> Vec<Row<'a>> {
             .or_insert_with(|| Row {
                 variants: Vec::new(),
                 claim,
-                profile: profile(variant),
+                profile: variant.graph().profile(),
             })
             .variants
             .push(variant);
     }
     rows.into_values().collect()
-}
-
-fn profile(variant: &Variant) -> Profile {
-    let input = Shape::square(1, variant.preprocess.crop);
-    variant
-        .spec
-        .graph(input)
-        .expect("the manifest's networks are checked")
-        .profile()
 }
 
 /// Returns whether the count rounds to the printed digits.

@@ -10,19 +10,35 @@ struct Figure<'a> {
     claim: &'a Claim,
     /// The preprocessing of its photos.
     protocol: &'a str,
-    top5: bool,
+    quantity: Quantity,
     value: i64,
     step: i64,
+}
+
+/// The quantity of an accuracy, be it printed as such or as an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quantity {
+    Top1,
+    Top5,
+    Ap,
+    Ap50,
+    Ap75,
+    Ar,
+    Pckh,
 }
 
 impl<'a> Figure<'a> {
     fn of(zoo: &'a Zoo, claim: &'a Claim) -> Option<Self> {
         let column = zoo.column(&claim.column)?;
-        let (top5, error) = match column.metric {
-            Metric::Top1 => (false, false),
-            Metric::Top5 => (true, false),
-            Metric::Top1Error => (false, true),
-            Metric::Top5Error => (true, true),
+        let error = matches!(column.metric, Metric::Top1Error | Metric::Top5Error);
+        let quantity = match column.metric {
+            Metric::Top1 | Metric::Top1Error => Quantity::Top1,
+            Metric::Top5 | Metric::Top5Error => Quantity::Top5,
+            Metric::Ap => Quantity::Ap,
+            Metric::Ap50 => Quantity::Ap50,
+            Metric::Ap75 => Quantity::Ap75,
+            Metric::Ar => Quantity::Ar,
+            Metric::Pckh => Quantity::Pckh,
             Metric::Flops { .. } | Metric::Params { .. } | Metric::Latency { .. } => return None,
         };
         let weights = claim.weights.as_ref()?;
@@ -39,18 +55,19 @@ impl<'a> Figure<'a> {
             column,
             claim,
             protocol: column.preprocess.as_ref().unwrap_or(&source.preprocess.id),
-            top5,
+            quantity,
             value,
             step,
         })
     }
 
-    /// Returns whether both are the same accuracy of the same weights, of the same images prepared alike.
+    /// Returns whether both are the same accuracy of the same weights, of the same images prepared alike, by one protocol.
     fn is_comparable_with(&self, other: &Self) -> bool {
         self.claim.weights == other.claim.weights
-            && self.top5 == other.top5
+            && self.quantity == other.quantity
             && self.protocol == other.protocol
             && self.column.data == other.column.data
+            && self.column.protocol == other.column.protocol
     }
 
     /// The figure with its unit, as printed.
@@ -69,6 +86,7 @@ pub(super) fn second_figures(zoo: &Zoo) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut ties: Vec<Tie> = Vec::new();
     for variant in &zoo.variants {
+        let mut apart: Vec<Apart> = Vec::new();
         let figures: Vec<Figure> = variant
             .claims
             .iter()
@@ -82,30 +100,76 @@ pub(super) fn second_figures(zoo: &Zoo) -> Vec<Finding> {
                 let (coarse, fine) = if a.step >= b.step { (a, b) } else { (b, a) };
                 let off = fine.value - coarse.value;
                 match (2 * off.abs()).cmp(&coarse.step) {
-                    std::cmp::Ordering::Greater => findings.push(disagreement(variant, coarse, fine)),
+                    std::cmp::Ordering::Greater => apart.push(Apart::new(coarse, fine)),
                     std::cmp::Ordering::Equal => ties.push(Tie::new(variant, coarse, fine, off < 0)),
                     std::cmp::Ordering::Less => {}
                 }
             }
         }
+        findings.extend(disagreements(variant, apart));
     }
     findings.extend(uneven_ties(&ties));
     findings
 }
 
-fn disagreement(variant: &Variant, coarse: &Figure, fine: &Figure) -> Finding {
-    let points = (fine.value - coarse.value).abs() as f64 * RESOLUTION * 100.0;
-    Finding {
+/// Two figures that lie further apart than rounding explains.
+struct Apart {
+    /// The publications.
+    sources: [String; 2],
+    column: String,
+    /// Both figures, the coarser first.
+    printed: [String; 2],
+    points: f64,
+}
+
+impl Apart {
+    fn new(coarse: &Figure, fine: &Figure) -> Self {
+        let mut sources = [coarse, fine].map(|figure| figure.column.source.clone());
+        sources.sort();
+        Self {
+            sources,
+            column: coarse.column.id.clone(),
+            printed: [coarse.printed(), fine.printed()],
+            points: (fine.value - coarse.value).abs() as f64 * RESOLUTION * 100.0,
+        }
+    }
+}
+
+/// One finding for each pair of publications, for who prints one figure of a row in two ways often prints several so.
+fn disagreements(variant: &Variant, mut apart: Vec<Apart>) -> Vec<Finding> {
+    apart.sort_by(|a, b| a.sources.cmp(&b.sources));
+    let pairs = apart.chunk_by(|a, b| a.sources == b.sources);
+    let finding = |columns: &str, message: String| Finding {
         severity: Severity::Error,
         rule: "second-figures",
-        subject: format!("{} {}", variant.name, coarse.column.id),
-        message: format!(
-            "The figure is printed as {}, but for the same weights also as {}: {points:.2} percentage points apart, \
-             more than rounding explains.",
-            coarse.printed(),
-            fine.printed()
-        ),
-    }
+        subject: format!("{} {columns}", variant.name),
+        message,
+    };
+    pairs
+        .map(|pair| match pair {
+            [Apart { column, printed: [coarse, fine], points, .. }] => finding(
+                column,
+                format!(
+                    "The figure is printed as {coarse}, but for the same weights also as {fine}: {points:.2} percentage points \
+                     apart, more than rounding explains."
+                ),
+            ),
+            several => {
+                let columns: Vec<&str> = several.iter().map(|apart| apart.column.as_str()).collect();
+                let printed = several.iter().map(|apart| apart.printed.join(" and "));
+                let most = several.iter().fold(0.0, |most: f64, apart| most.max(apart.points));
+                finding(
+                    &columns.join(", "),
+                    format!(
+                        "Of the same weights, {} figures are printed in two ways: {}. They are up to {most:.2} percentage points \
+                         apart, more than rounding explains.",
+                        several.len(),
+                        printed.collect::<Vec<_>>().join("; ")
+                    ),
+                )
+            }
+        })
+        .collect()
 }
 
 /// A figure that lies half-way between two of the coarser table.

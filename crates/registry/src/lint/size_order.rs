@@ -1,18 +1,10 @@
-use hrnet::Shape;
-
 use super::latency::{Latency, latencies};
 use super::{Finding, Severity, names};
 use crate::{Variant, Zoo};
 
 /// A network with fewer multiply-accumulates that is slower than a larger one.
 pub(super) fn size_order(zoo: &Zoo) -> Vec<Finding> {
-    let macs = |variant: &Variant| {
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
-        graph
-            .expect("the manifest's networks are checked")
-            .profile()
-            .macs()
-    };
+    let macs = |variant: &Variant| variant.graph().profile().macs();
     let mut networks: Vec<&Variant> = zoo
         .variants
         .iter()

@@ -1,6 +1,6 @@
 //! Faults of a manifest are refused, with line and column.
 
-use registry::{EMBEDDED, Interpolation, Preprocess, Profile, Resampler};
+use registry::{EMBEDDED, Frame, Interpolation, Preprocess, Profile, Resampler};
 
 use crate::{parse, refused, shipped};
 
@@ -111,11 +111,13 @@ fn preprocessing_has_a_profile_and_timms_has_a_rule() {
         let Preprocess {
             id: own,
             profile,
-            resize_short,
-            crop,
+            frame: Frame::Centre { resize_short, crop },
             interpolation,
             ..
-        } = &zoo.preprocess[id];
+        } = &zoo.preprocess[id]
+        else {
+            panic!("{id} crops persons")
+        };
         assert_eq!(own, id);
         (*profile, *resize_short, *crop, *interpolation)
     };

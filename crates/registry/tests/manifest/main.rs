@@ -6,6 +6,7 @@ mod common;
 mod faults;
 mod names;
 mod own;
+mod pose;
 mod shipped;
 
 use std::path::Path;

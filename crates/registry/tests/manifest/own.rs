@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hrnet::{Classifier, Head};
 use registry::{EMBEDDED, Zoo};
 
 use crate::common::SMALL;
@@ -52,9 +53,14 @@ fn weights_may_be_files_of_this_machine_or_missing() {
     };
     let zoo = parse(&variant("")).expect("no weights");
     assert!(zoo.variants[0].artifacts.is_empty());
-    assert_eq!(zoo.variants[0].spec.head.classes, 10);
+    assert_eq!(zoo.variants[0].spec.classes(), 10);
+    let usual = Classifier {
+        classes: 10,
+        ..Classifier::imagenet()
+    };
     assert_eq!(
-        zoo.variants[0].spec.head.features, 2048,
+        zoo.variants[0].spec.head,
+        Head::Classifier(usual),
         "what is left out is usual"
     );
     let zoo = parse(&variant("[[variant.weights]]\npath = \"runs/w20.pth\"")).expect("a path");

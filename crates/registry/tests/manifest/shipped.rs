@@ -1,6 +1,6 @@
 //! The shipped manifest declares the published variants.
 
-use registry::{Known, Metric};
+use registry::{Frame, Known, Metric};
 
 use crate::shipped;
 
@@ -39,8 +39,11 @@ fn the_ten_rows_of_the_page_are_declared() {
             "no digest of a Paddle file is published"
         );
         assert_eq!(
-            (variant.preprocess.resize_short, variant.preprocess.crop),
-            (256, 224)
+            variant.preprocess.frame,
+            Frame::Centre {
+                resize_short: 256,
+                crop: 224
+            }
         );
         let latencies = variant.claims.iter().filter(|claim| {
             let column = zoo.column(&claim.column).expect("a column");

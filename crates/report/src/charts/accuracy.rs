@@ -1,5 +1,5 @@
 use harness::{NetworkCase, Times};
-use hrnet::{CountingRule, Precision, Shape};
+use hrnet::{CountingRule, Precision, Size};
 use registry::{Claim, Column, Metric, Variant};
 
 use super::{Chart, Drawing, Part, label, threads, told};
@@ -57,7 +57,7 @@ impl Chart for Accuracy {
         let backends = self.backends(model);
         let mut families: Vec<String> = Vec::new();
         let mut points = Vec::new();
-        for variant in &model.input.zoo.variants {
+        for variant in model.input.zoo.classifiers() {
             let Some(top1) = model.input.zoo.claimed_top1(variant) else {
                 continue;
             };
@@ -123,7 +123,7 @@ impl Accuracy {
                 _ => false,
             }),
             X::Counted(rule) => {
-                let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+                let graph = variant.spec.graph(variant.input());
                 let count = graph.map(|graph| rule.count(&graph.profile()) as f64);
                 let scale = if rule.counts_parameters() { 1e6 } else { 1e9 };
                 count
@@ -213,15 +213,12 @@ impl Accuracy {
 /// A sentence on published FLOPs that are far from what their rule gives.
 fn misprints(model: &Model) -> String {
     let zoo = model.input.zoo;
-    let wrong = zoo.variants.iter().filter_map(|variant| {
+    let wrong = zoo.classifiers().filter_map(|variant| {
         let flops = claim(model, variant, |column| {
             matches!(column.metric, Metric::Flops { .. })
         })?;
         let column = zoo.column(&flops.column)?;
-        let graph = variant
-            .spec
-            .graph(Shape::square(1, variant.preprocess.crop))
-            .ok()?;
+        let graph = variant.spec.graph(variant.input()).ok()?;
         let counted = column.metric.rule()?.count(&graph.profile()) as f64 / column.unit.scale();
         let is_first = zoo.network_of(variant).name == variant.name;
         let far = (flops.value / counted - 1.0).abs() > FAR;
@@ -250,8 +247,9 @@ fn shown<'m, 'a>(
     precision: Precision,
     batch: usize,
 ) -> impl Iterator<Item = (&'a NetworkCase, &'m Times)> {
-    let wanted =
-        move |case: &NetworkCase| case.precision == precision && case.batch == batch && case.crop == 224;
+    let wanted = move |case: &NetworkCase| {
+        case.precision == precision && case.batch == batch && case.crop == Size::square(224)
+    };
     let most = model
         .ours()
         .filter(move |(case, _)| wanted(case))

@@ -53,16 +53,18 @@ impl Chart for Batch {
                 points,
             })
         };
-        let lines: Vec<Line> = model.input.zoo.variants.iter().filter_map(line).collect();
+        let lines: Vec<Line> = model.input.zoo.classifiers().filter_map(line).collect();
         let (backend, count, crop) = setting;
         (!lines.is_empty()).then(|| {
             Drawing::Lines(Lines {
                 words: Words {
                     title: self.title().into(),
                     subtitle: format!(
-                        "{}, {}, {backend}, {crop} x {crop} pixels; bars: 95 % interval",
+                        "{}, {}, {backend}, {} x {} pixels; bars: 95 % interval",
                         model.cpu(),
-                        threads(count)
+                        threads(count),
+                        crop.h,
+                        crop.w
                     ),
                     x_title: "images in the batch".into(),
                 },

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use harness::Times;
+use hrnet::Size;
 
 use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
@@ -36,7 +37,7 @@ impl Chart for Precisions {
         };
         let groups = shown.chunk_by(|a, b| a.case.variant == b.case.variant);
         let (count, batch, crop) = setting;
-        let size = if crop == 224 {
+        let size = if crop == Size::square(224) {
             String::new()
         } else {
             format!(", {crop} pixels")

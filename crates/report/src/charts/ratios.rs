@@ -1,5 +1,5 @@
 use harness::Times;
-use hrnet::{Precision, Shape};
+use hrnet::{Precision, Shape, Size};
 use registry::{Metric, Variant};
 
 use super::precision::ratio;
@@ -42,8 +42,7 @@ impl Chart for Ratios {
             found.map(|(_, times)| times)
         };
         let networks = zoo
-            .variants
-            .iter()
+            .classifiers()
             .filter(|variant| zoo.network_of(variant).name == variant.name);
         let rows: Vec<Row> = networks
             .filter(|variant| variant.name != first.name)
@@ -73,7 +72,7 @@ impl Chart for Ratios {
 }
 
 fn wanted(case: &harness::NetworkCase) -> bool {
-    case.precision == Precision::F32 && case.batch == BATCH && case.crop == 224
+    case.precision == Precision::F32 && case.batch == BATCH && case.crop == Size::square(224)
 }
 
 fn row<'m>(

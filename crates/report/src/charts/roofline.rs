@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use harness::{Conditions, NetworkCase};
-use hrnet::{Precision, Shape, Traffic};
+use hrnet::{Precision, Shape, Size, Traffic};
 use registry::Variant;
 
 use super::{Chart, Drawing, Part, label, threads};
@@ -50,7 +50,7 @@ impl Chart for Roofline {
         let batches: BTreeSet<usize> = cells.iter().map(|(case, _)| case.batch).collect();
         let batches: Vec<usize> = batches.into_iter().collect();
         let (mut points, mut joins, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        for variant in &model.input.zoo.variants {
+        for variant in model.input.zoo.classifiers() {
             let own = of(model, variant, &cells);
             let last = own.len().saturating_sub(1);
             points.extend(own.iter().enumerate().filter_map(|(index, place)| {
@@ -101,7 +101,9 @@ fn cells<'m, 'a>(model: &'m Model<'a>) -> Option<Vec<(&'a NetworkCase, &'m Cell<
         .alone()
         .filter(known)
         .filter_map(|cell| Some((cell.measured()?.0, cell)))
-        .filter(|(case, _)| case.backend == OURS && case.precision == Precision::F32 && case.crop == 224)
+        .filter(|(case, _)| {
+            case.backend == OURS && case.precision == Precision::F32 && case.crop == Size::square(224)
+        })
         .collect();
     let most = cells.iter().map(|(case, _)| case.threads).max()?;
     Some(
@@ -119,7 +121,7 @@ fn of<'a>(model: &Model, variant: &Variant, cells: &[(&'a NetworkCase, &Cell)]) 
         .filter(|(case, _)| case.variant == variant.name)
         .peekable();
     let Some(traffic) = own.peek().and_then(|(case, _)| {
-        let graph = variant.spec.graph(Shape::square(1, case.crop));
+        let graph = variant.spec.graph(Shape::images(1, case.crop));
         graph.ok().map(|graph| graph.traffic())
     }) else {
         return Vec::new();

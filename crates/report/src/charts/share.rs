@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use harness::Record;
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 use super::{Chart, Drawing, Part, label, threads};
 use crate::cells::{Model, OURS};
@@ -33,7 +33,9 @@ impl Chart for Share {
             .iter()
             .filter_map(|cell| {
                 let (case, times) = cell.measured()?;
-                let ours = case.backend == OURS && case.precision == Precision::F32 && case.crop == 224;
+                let ours = case.backend == OURS
+                    && case.precision == Precision::F32
+                    && case.crop == Size::square(224);
                 let macs = model.macs_of_run(case)?;
                 let share = cell.over(|record| record.share_of_peak(macs))?;
                 let peak = cell.over(Record::peak_macs_per_s)?;
@@ -77,7 +79,7 @@ impl Chart for Share {
                 dots,
             })
         };
-        let rows: Vec<Row> = model.input.zoo.variants.iter().filter_map(row).collect();
+        let rows: Vec<Row> = model.input.zoo.classifiers().filter_map(row).collect();
         Some(Drawing::Dots(Dots {
             words: Words {
                 title: self.title().into(),

@@ -8,7 +8,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use harness::{NetworkCase, Race, Ratio, Record, Times};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 pub(crate) use self::chart::figures;
 pub(crate) use self::table::{advice, section};
@@ -16,7 +16,7 @@ use crate::cells::{Model, OURS};
 use crate::charts::threads;
 
 /// A batch, a number of threads and a crop: what a chart has in common.
-type Setting = (usize, usize, usize);
+type Setting = (usize, usize, Size);
 
 /// One engine on one network, and our own beside it.
 struct Entry<'a> {
@@ -48,12 +48,7 @@ fn settings<'a>(model: &Model<'a>) -> Vec<(Setting, Networks<'a>)> {
             .or_default()
             .push(record);
     }
-    let names = model
-        .input
-        .zoo
-        .variants
-        .iter()
-        .map(|variant| variant.name.as_str());
+    let names = model.input.zoo.classifiers().map(|variant| variant.name.as_str());
     let order: HashMap<&str, usize> = names.enumerate().map(|(index, name)| (name, index)).collect();
     let mut settings: BTreeMap<Setting, Networks> = BTreeMap::new();
     for ((setting, name), records) in &questions {
@@ -150,10 +145,10 @@ fn engines<'a>(networks: &Networks<'a>) -> Vec<&'a str> {
 }
 
 fn in_words((batch, count, crop): Setting) -> String {
-    let crop = if crop == 224 {
+    let crop = if crop == Size::square(224) {
         String::new()
     } else {
-        format!(", {crop} x {crop}")
+        format!(", {} x {}", crop.h, crop.w)
     };
     format!("batch {batch}, {}{crop}", threads(count))
 }

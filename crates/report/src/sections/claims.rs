@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use hrnet::{CountingRule, Shape};
+use hrnet::CountingRule;
 use registry::lint::Severity;
 use registry::{Claim, ClaimedAccuracy, Column, Metric, Variant, Zoo};
 
@@ -51,8 +51,8 @@ pub(super) fn networks(model: &Model) -> Section {
     ];
     let mut table = Table::new(&titles);
     let zoo = model.input.zoo;
-    for variant in &zoo.variants {
-        let Ok(graph) = variant.spec.graph(Shape::square(1, variant.preprocess.crop)) else {
+    for variant in zoo.classifiers() {
+        let Ok(graph) = variant.spec.graph(variant.input()) else {
             continue;
         };
         let profile = graph.profile();
@@ -98,7 +98,7 @@ pub(super) fn networks(model: &Model) -> Section {
 /// Whose accuracies are shown: publication by publication.
 fn whose(zoo: &Zoo) -> String {
     let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
-    for variant in &zoo.variants {
+    for variant in zoo.classifiers() {
         let Some(top1) = zoo.claimed_top1(variant) else {
             continue;
         };
@@ -156,6 +156,11 @@ fn name(column: &Column) -> String {
         Metric::Top5 => "top-5".into(),
         Metric::Top1Error => "top-1 error".into(),
         Metric::Top5Error => "top-5 error".into(),
+        Metric::Ap => "AP".into(),
+        Metric::Ap50 => "AP50".into(),
+        Metric::Ap75 => "AP75".into(),
+        Metric::Ar => "AR".into(),
+        Metric::Pckh => "PCKh".into(),
         Metric::Flops { .. } => "FLOPs".into(),
         Metric::Params { .. } => "parameters".into(),
         Metric::Latency {
@@ -204,7 +209,7 @@ pub(super) fn published(model: &Model) -> Section {
     let mut titles = vec!["variant".to_owned()];
     titles.extend(columns.iter().map(|(_, title)| title.clone()));
     let mut table = Table::new(&titles);
-    for variant in &model.input.zoo.variants {
+    for variant in model.input.zoo.classifiers() {
         let mut row = vec![variant.name.clone()];
         row.extend(columns.iter().map(|(column, _)| {
             variant

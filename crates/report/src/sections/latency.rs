@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Case, NetworkCase, Record};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use registry::Variant;
 
 use super::{digits, digits_like, drawn, failures};
@@ -11,7 +11,7 @@ use crate::page::{Block, Figure, Section, Table};
 use crate::peers;
 
 /// The setting of a table: backend, threads and crop.
-type Setting<'a> = (&'a str, usize, usize);
+type Setting<'a> = (&'a str, usize, Size);
 
 /// The cells of one table by network, precision and batch.
 type Cells<'m, 'a> = BTreeMap<(&'a str, Precision, usize), &'m Cell<'a>>;
@@ -40,7 +40,12 @@ pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> 
     }
     for ((backend, count, crop), cells) in &settings {
         blocks.push(Block::Text {
-            text: format!("Backend {backend}, {}, {crop} x {crop} pixels:", threads(*count)),
+            text: format!(
+                "Backend {backend}, {}, {} x {} pixels:",
+                threads(*count),
+                crop.h,
+                crop.w
+            ),
         });
         blocks.push(Block::Table(table(model, cells)));
     }
@@ -64,7 +69,7 @@ fn table(model: &Model, cells: &Cells) -> Table {
     let title = |(precision, batch): &(Precision, usize)| format!(">{precision}, batch {batch}");
     titles.extend(columns.iter().map(title));
     let mut table = Table::new(&titles);
-    for variant in &model.input.zoo.variants {
+    for variant in model.input.zoo.classifiers() {
         let found: Vec<Option<&&Cell>> = columns
             .iter()
             .map(|(precision, batch)| cells.get(&(variant.name.as_str(), *precision, *batch)))
@@ -99,8 +104,7 @@ fn shared_name(model: &Model, variant: &Variant) -> String {
     let twins = model
         .input
         .zoo
-        .variants
-        .iter()
+        .classifiers()
         .filter(|other| other.spec == variant.spec);
     let names: Vec<&str> = twins.map(|twin| twin.name.as_str()).collect();
     names.join("\n")

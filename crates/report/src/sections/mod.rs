@@ -99,7 +99,7 @@ fn missing(model: &Model, figures: &[Figure]) -> Option<String> {
 /// The networks that none of our engines was measured on, each by its first variant.
 pub(crate) fn unmeasured<'a>(model: &Model<'a>) -> Vec<&'a str> {
     let zoo = model.input.zoo;
-    let networks = zoo.variants.iter().map(|variant| &*variant.name);
+    let networks = zoo.classifiers().map(|variant| &*variant.name);
     networks
         .filter(|name| {
             zoo.variant(name)

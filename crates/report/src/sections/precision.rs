@@ -1,5 +1,5 @@
 use harness::counted;
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 use super::{digits, drawn};
 use crate::cells::Model;
@@ -28,12 +28,14 @@ pub(super) fn precisions(model: &Model, figures: Vec<Figure>) -> Option<Section>
     })
 }
 
-fn lead(count: usize, crop: usize) -> String {
+fn lead(count: usize, crop: Size) -> String {
     format!(
-        "{}, {crop} x {crop} pixels. Speed is over our fastest f32 of the same network and batch. Fidelity compares the logits \
+        "{}, {} x {} pixels. Speed is over our fastest f32 of the same network and batch. Fidelity compares the logits \
          of the batch that was timed with those of f32 by direct convolutions: the largest error in standard deviations of the \
          logits (σ), and the divergence of the class probabilities (KL).",
-        threads(count)
+        threads(count),
+        crop.h,
+        crop.w
     )
 }
 

@@ -5,8 +5,8 @@
 pub mod rounding;
 
 use hrnet::{
-    FoldedConv, Graph, HeadSpec, HrnetSpec, Interpolation, Node, NodeId, Op, Precision, Shape, StageOneSpec,
-    Upsample, WeightSource,
+    Classifier, Features, FoldedConv, Graph, Head, Heatmaps, HrnetSpec, Interpolation, Node, NodeId, Op,
+    Precision, Shape, StageOneSpec, Upsample, WeightSource,
 };
 use rounding::{Operands, Rounding};
 use runtime::{BACKENDS, Backend, RuntimeError};
@@ -25,7 +25,22 @@ pub fn backends() -> Vec<&'static dyn Backend> {
     BACKENDS.iter().copied().filter(here).collect()
 }
 
-/// Small networks that hold each op.
+/// Small networks with other heads than a classifier's: feature maps in both places, and heatmaps of either kernel.
+pub fn other_heads() -> Vec<HrnetSpec> {
+    let [plain, gated] = networks();
+    let pyramid = |spec: &HrnetSpec, location, strides: &[usize]| {
+        spec.features_only(location, strides)
+            .expect("strides of the network")
+    };
+    vec![
+        pyramid(&plain, Features::Incre, &[2, 4, 8, 16]),
+        pyramid(&gated, Features::Stage4, &[4, 16]),
+        plain.with_head(Heatmaps::new(17)),
+        gated.with_head(Heatmaps { maps: 5, kernel: 3 }),
+    ]
+}
+
+/// Small classifiers that hold each op.
 pub fn networks() -> [HrnetSpec; 2] {
     let tiny = HrnetSpec {
         stem: 4,
@@ -34,11 +49,11 @@ pub fn networks() -> [HrnetSpec; 2] {
         modules: vec![1, 2],
         blocks: 2,
         se_reduction: None,
-        head: HeadSpec {
+        head: Head::Classifier(Classifier {
             mids: vec![2, 4, 8],
             features: 24,
             classes: 10,
-        },
+        }),
     };
     [
         tiny.clone(),

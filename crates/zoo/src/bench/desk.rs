@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use harness::Cell;
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use tempfile::TempDir;
 
 use super::prepare::{About, Prepared, Question, right, wrong};
@@ -14,7 +14,7 @@ use crate::scratch::Scratch;
 use crate::{Exit, Failure, files, npy};
 
 /// A variant, a batch and a crop.
-type Key = (String, usize, usize);
+type Key = (String, usize, Size);
 
 /// Folder of the files for peers: our ONNX exports, images and answers.
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub(super) struct Desk {
 
 /// The models of a variant and a crop.
 struct Models {
-    key: (String, usize),
+    key: (String, Size),
     /// Their folder, with what converters made of them.
     folder: Scratch,
     /// Of what is rounded to 8 bits, once an int8 model was asked for.

@@ -47,7 +47,7 @@ impl Errand {
         // One that cannot be is no process's death.
         if let Some(case) = self.case.network() {
             let variant = cx.recorded(&case.variant).map_err(|failure| failure.message)?;
-            memory::check(variant, Shape::square(case.batch, case.crop), case.precision)
+            memory::check(variant, Shape::images(case.batch, case.crop), case.precision)
                 .map_err(|failure| failure.message)?;
         }
         let mut arguments = cx.arguments();

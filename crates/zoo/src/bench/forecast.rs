@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use harness::{Budget, Case, NetworkCase, Record};
-use hrnet::{Precision, Shape};
+use hrnet::{Precision, Shape, Size};
 use registry::Zoo;
 
 /// Time in ns to start a process, decode the photo and run two canaries, if no preprocessing cell was measured.
@@ -31,7 +31,7 @@ pub(crate) struct Forecast<'a> {
     /// Time of preprocessing cells outside of their runs, in ns.
     starts: Vec<f64>,
     /// Multiply-accumulates of one image and parameters, by variant and crop.
-    sizes: RefCell<HashMap<(String, usize), (f64, f64)>>,
+    sizes: RefCell<HashMap<(String, Size), (f64, f64)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +150,7 @@ impl<'a> Forecast<'a> {
         let key = (case.variant.clone(), case.crop);
         if !self.sizes.borrow().contains_key(&key) {
             let variant = self.zoo.variant(&case.variant)?;
-            let profile = variant.spec.graph(Shape::square(1, case.crop)).ok()?.profile();
+            let profile = variant.spec.graph(Shape::images(1, case.crop)).ok()?.profile();
             let size = (profile.macs().0 as f64, profile.trainable().0 as f64);
             self.sizes.borrow_mut().insert(key.clone(), size);
         }

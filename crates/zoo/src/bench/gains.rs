@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use harness::{NetworkCase, Record};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 use super::{Plan, Task};
 use crate::output::table;
@@ -120,7 +120,7 @@ impl<'a> Gain<'a> {
     }
 
     /// The properties that compared cells share.
-    fn setting(&self) -> (&'a str, usize, usize, usize) {
+    fn setting(&self) -> (&'a str, usize, Size, usize) {
         let case = self.case;
         (&case.variant, case.batch, case.crop, case.threads)
     }

@@ -16,7 +16,7 @@ mod suite;
 pub(crate) mod told;
 
 use harness::{Case, NetworkCase, PreprocessCase};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 use registry::{Variant, Zoo};
 
 use crate::{Exit, Failure};
@@ -64,8 +64,7 @@ impl Matrix {
     /// The cells, smallest batch first; variants that share a network are measured once, unless twins are asked for.
     pub fn cases(&self, zoo: &Zoo) -> Vec<Case> {
         let variants = if self.twins {
-            zoo.variants
-                .iter()
+            zoo.classifiers()
                 .filter(|variant| self.variants.contains(&variant.name))
                 .collect()
         } else {
@@ -82,7 +81,7 @@ impl Matrix {
                                     variant: variant.name.clone(),
                                     precision: *precision,
                                     batch: *batch,
-                                    crop: *crop,
+                                    crop: Size::square(*crop),
                                     backend: backend.to_owned(),
                                     threads: *threads,
                                 })
@@ -137,11 +136,7 @@ impl Matrix {
 /// The variants of these names whose networks differ, the first name of each.
 pub(crate) fn distinct<'a>(zoo: &'a Zoo, names: &[String]) -> Vec<&'a Variant> {
     let mut found: Vec<&Variant> = Vec::new();
-    for variant in zoo
-        .variants
-        .iter()
-        .filter(|variant| names.contains(&variant.name))
-    {
+    for variant in zoo.classifiers().filter(|variant| names.contains(&variant.name)) {
         if found.iter().all(|other| other.spec != variant.spec) {
             found.push(variant);
         }

@@ -10,7 +10,7 @@ use harness::{
 use hrnet::{Graph, Precision, Shape};
 use hrnet_zoo::transform;
 use preprocess::{Element, RgbImage, Transform};
-use registry::{Preprocess, Variant};
+use registry::Variant;
 use runtime::{Calibration, Options, RuntimeError};
 
 use super::desk::Desk;
@@ -140,7 +140,7 @@ impl<'a> Workshop<'a> {
 
     fn question<'q>(&'q self, case: &'q NetworkCase) -> Result<Question<'q>, Failure> {
         let variant = self.cx.recorded(&case.variant)?;
-        let graph = variant.spec.graph(Shape::square(case.batch, case.crop))?;
+        let graph = variant.spec.graph(Shape::images(case.batch, case.crop))?;
         memory::check_graph(&variant.name, &graph, case.precision)?;
         let choice = self.weights.clone().map_or(Choice::CachedOrSeeded, Choice::Given);
         let weights = Weights::load(self.cx, variant, &graph, &choice)?;
@@ -151,11 +151,7 @@ impl<'a> Workshop<'a> {
             .filter(|_| case.precision.is_fixed_point())
             .map(|file| Calibrated::read(self.cx, file, variant, identity))
             .transpose()?;
-        let sized = Preprocess {
-            resize_short: case.crop,
-            crop: case.crop,
-            ..variant.preprocess.clone()
-        };
+        let sized = variant.preprocess.centred(case.crop.h, case.crop.h);
         let images = photo_batch(&transform(&sized)?, case.batch)?;
         let about = weights.about(self.cx)?;
         Ok(Question {
@@ -222,11 +218,7 @@ impl<'a> Workshop<'a> {
                 batch,
             } => {
                 let first = &self.cx.zoo()?.variants[0];
-                let transform = Preprocess {
-                    resize_short: *resize,
-                    crop: *crop,
-                    ..first.preprocess.clone()
-                };
+                let transform = first.preprocess.centred(*resize, *crop);
                 let transform = hrnet_zoo::transform(&transform)?;
                 match precision {
                     Precision::F32 => batch_cell::<f32>(transform, *batch)?,
@@ -388,11 +380,7 @@ mod tests {
     fn no_two_images_of_a_batch_are_alike() {
         let cx = Context::embedded();
         let first = &cx.zoo().expect("the manifest").variants[0];
-        let sized = Preprocess {
-            resize_short: 64,
-            crop: 64,
-            ..first.preprocess.clone()
-        };
+        let sized = first.preprocess.centred(64, 64);
         let batch = photo_batch(&transform(&sized).expect("valid"), 3).expect("a batch");
         let images: Vec<&[f32]> = batch.chunks_exact(3 * 64 * 64).collect();
         assert!(images.len() == 3 && images[0] != images[1] && images[1] != images[2]);

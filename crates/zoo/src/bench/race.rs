@@ -3,7 +3,7 @@ mod markdown;
 use std::path::Path;
 
 use harness::{Budget, Case, NetworkCase, Race, Ratio, Record, Summary, append, counted};
-use hrnet::{Precision, Shape};
+use hrnet::Precision;
 
 pub(crate) use self::markdown::markdown;
 use super::{Workshop, canary, provenance};
@@ -122,8 +122,8 @@ impl Heat {
         file: Option<&Path>,
     ) -> Result<Standing, Failure> {
         let variant = workshop.cx.variant(&self.variant)?;
-        let crop = variant.preprocess.crop;
-        let macs = variant.spec.graph(Shape::square(1, crop))?.profile().macs().0;
+        let crop = variant.preprocess.size();
+        let macs = variant.graph().profile().macs().0;
         let started = Record::now();
         let common = provenance();
         let isa = runtime::unit()?;

@@ -36,7 +36,7 @@ pub fn network() {
 fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
     let zoo = cx.zoo()?;
     let every = Matrix {
-        variants: zoo.variants.iter().map(|variant| variant.name.clone()).collect(),
+        variants: zoo.classifiers().map(|variant| variant.name.clone()).collect(),
         precisions: Precision::ALL.to_vec(),
         batches: BATCHES.to_vec(),
         crops: SIZES.map(|(_, crop)| crop).to_vec(),

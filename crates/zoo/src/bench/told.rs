@@ -119,8 +119,7 @@ pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
             continue;
         };
         let names: Vec<String> = zoo
-            .variants
-            .iter()
+            .classifiers()
             .filter(|other| other.spec == variant.spec)
             .map(|other| other.name.clone())
             .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checkpoint::{Naming, TensorFile};
 use clap::Args;
-use hrnet::{HrnetSpec, Shape};
+use hrnet::{Head, HrnetSpec};
 use hrnet_zoo::Labels;
 use registry::{NEW_MANIFEST, NewVariant, Variant, Zoo};
 
@@ -154,6 +154,17 @@ impl Add {
     /// Returns the network: that of `--like`, else that of the weights, with the widths and classes that options give.
     fn spec(&self, like: Option<&Variant>, file: Option<&TensorFile>) -> Result<HrnetSpec, Failure> {
         let described = file.and_then(TensorFile::described);
+        let like_spec = like.map(|like| &like.spec);
+        let is_pose = |spec: &HrnetSpec| !matches!(spec.head, Head::Classifier(_));
+        if like_spec
+            .or(described.as_ref().map(|described| &described.spec))
+            .is_some_and(is_pose)
+        {
+            let what = "`zoo add` writes classifiers, and this network finds keypoints";
+            return Err(Failure::new(Exit::Usage, what).help(
+                "a [[variant]] with `task = \"pose\"`, written by hand, declares it: docs/reference/manifest.md lists its fields",
+            ));
+        }
         let widths = <[usize; BRANCHES]>::try_from(self.widths.as_slice()).ok();
         let mut spec = match (like, &described, widths) {
             (Some(like), ..) => like.spec.clone(),
@@ -169,12 +180,12 @@ impl Add {
         if let Some(widths) = widths {
             spec.widths = widths.to_vec();
         }
-        let of_weights = described.filter(|described| described.has_classifier);
-        let of_weights = of_weights.map(|described| described.spec.head.classes);
-        if let Some(classes) = self.classes.or(of_weights).or(self.labelled()?) {
-            spec.head.classes = classes;
-        }
-        Ok(spec)
+        let of_weights = described.filter(|described| described.has_head);
+        let of_weights = of_weights.map(|described| described.spec.classes());
+        Ok(match self.classes.or(of_weights).or(self.labelled()?) {
+            Some(classes) => spec.with_classes(classes),
+            None => spec,
+        })
     }
 
     /// Returns the number of labels.
@@ -236,7 +247,7 @@ fn check_weights(zoo: &Zoo, variant: &Variant, file: &TensorFile) -> Result<(), 
         return Err(Failure::new(Exit::Usage, what)
             .help("name the file itself; `--weights-dir DIR` (ZOO_WEIGHTS_DIR) allows another folder"));
     }
-    let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop))?;
+    let graph = variant.spec.graph(variant.input())?;
     match file.clone().weights(&graph) {
         Ok(_) => Ok(()),
         Err(error) => Err(mismatch(zoo, variant, file, None, error)),
@@ -256,7 +267,7 @@ fn tell(cx: &Context, manifest: &Path, variant: &Variant, is_new: bool) {
     cx.out.note(&format!(
         "widths {}, {}; photos prepared as {preprocess}; `preprocess` in {manifest} changes that",
         widths.join(", "),
-        harness::counted(spec.head.classes, "class")
+        harness::counted(spec.classes(), "class")
     ));
     cx.out.note(&match variant.artifacts.first() {
         Some(_) => format!(

@@ -280,7 +280,7 @@ impl Bench {
             .map(|case| (&case.variant, case.batch, case.crop, case.precision))
             .collect();
         for (variant, batch, crop, precision) in shapes {
-            memory::check(cx.variant(variant)?, Shape::square(batch, crop), precision)?;
+            memory::check(cx.variant(variant)?, Shape::images(batch, crop), precision)?;
         }
         Ok(cases)
     }

@@ -51,7 +51,7 @@ struct Answer<'a> {
 
 impl Classify {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let named = cx.named(&self.model.model)?;
+        let named = cx.classifier(&self.model.model)?;
         let variant = named.variant;
         let images = find_images(cx, &self.images)?;
         let whose = self.model.weights.whose(cx, named)?;
@@ -68,7 +68,7 @@ impl Classify {
             cx.out
                 .warn("random weights were never trained: the classes are meaningless");
         }
-        if variant.spec.head.classes == 1 {
+        if variant.spec.classes() == 1 {
             cx.out.warn(
                 "a network with one class gives it a probability of 100 % for every photo: `--json` prints the logit, which differs",
             );

@@ -229,7 +229,7 @@ impl Eval {
         weights: Option<&WeightsArg>,
         images: &'a Images,
     ) -> Result<Ask<'a>, Failure> {
-        let named = cx.named(name)?;
+        let named = cx.classifier(name)?;
         let variant = named.variant;
         let source = self.source(cx, named)?;
         let weights = match weights {
@@ -308,7 +308,7 @@ impl Eval {
         let about = &images.about;
         let candidates = match self.restrict {
             true => about.classes,
-            false => subject.variant.spec.head.classes,
+            false => subject.variant.spec.classes(),
         };
         let others = other_images(about.images, about.classes, candidates);
         let reasons = [&claimed.reasons[..], &others].concat();

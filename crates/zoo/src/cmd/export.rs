@@ -100,7 +100,7 @@ impl Export {
         files::check_output(&self.output)?;
         let whose = self.weights.whose(cx, named)?;
         let preparation = Preparation::by_weights(variant, &whose);
-        let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
+        let graph = variant.spec.graph(Shape::images(1, preparation.profile.size()))?;
         let weights = self.weights.load(cx, named, &graph)?;
         if self.weights.are_seeded() {
             cx.out.warn("random weights were never trained");

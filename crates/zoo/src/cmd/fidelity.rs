@@ -80,14 +80,14 @@ struct Answered {
 
 impl Fidelity {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let named = cx.named(&self.name)?;
+        let named = cx.classifier(&self.name)?;
         let variant = named.variant;
         let precisions = precisions(&self.precision);
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;
         let runs = self.backends(cx, &precisions)?;
         let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;
-        let graph = variant.spec.graph(Shape::square(1, preparation.profile.crop))?;
+        let graph = variant.spec.graph(Shape::images(1, preparation.profile.size()))?;
         for precision in &precisions {
             memory::check_graph(&variant.name, &graph, *precision)?;
         }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hrnet::Shape;
+use hrnet::{OutputKind, Shape};
 
 use crate::context::Context;
 use crate::files::check_output;
@@ -66,13 +66,20 @@ impl Infer {
         let results = shapes.outputs.iter().zip(shapes.split(&mut values));
         let arrays: Vec<Array<'_>> = match taps.as_slice() {
             [] => results
-                .map(|(shape, values)| Array::new("logits", &[shape.n, shape.c], values))
+                .map(|(output, values)| {
+                    let Shape { n, c, h, w } = output.shape;
+                    match output.kind {
+                        OutputKind::Logits => Array::new(&output.name, &[n, c], values),
+                        _ => Array::new(&output.name, &[n, c, h, w], values),
+                    }
+                })
                 .collect(),
             taps => taps
                 .iter()
                 .zip(results)
-                .map(|(tap, (shape, values))| {
-                    Array::new(&tap.name, &[shape.n, shape.c, shape.h, shape.w], values)
+                .map(|(tap, (output, values))| {
+                    let Shape { n, c, h, w } = output.shape;
+                    Array::new(&tap.name, &[n, c, h, w], values)
                 })
                 .collect(),
         };

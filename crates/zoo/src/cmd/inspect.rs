@@ -72,7 +72,7 @@ impl Network {
         Self {
             name: kin.words(),
             widths: spec.widths.clone(),
-            classes: kin.described.has_classifier.then_some(spec.head.classes),
+            classes: kin.described.has_head.then_some(spec.classes()),
             advice: kin.advice(&file.path, file.set.as_deref()),
         }
     }

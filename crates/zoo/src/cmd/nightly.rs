@@ -272,7 +272,7 @@ impl Nightly {
         };
         // A manifest of somebody's own need not have them.
         let zoo = cx.zoo()?;
-        let named = |name: &&str| zoo.variants.iter().any(|variant| variant.name == *name);
+        let named = |name: &&str| zoo.classifiers().any(|variant| variant.name == *name);
         Ok(NETWORKS.into_iter().filter(named).map(heat).collect())
     }
 
@@ -291,7 +291,7 @@ impl Nightly {
     fn cases(&self, cx: &Context) -> Result<Vec<Case>, Failure> {
         let zoo = cx.zoo()?;
         let every = Matrix {
-            variants: zoo.variants.iter().map(|variant| variant.name.clone()).collect(),
+            variants: zoo.classifiers().map(|variant| variant.name.clone()).collect(),
             precisions: Precision::ALL.to_vec(),
             batches: BATCHES.to_vec(),
             crops: vec![224],
@@ -344,7 +344,7 @@ fn alone(reports: &Path) -> Result<File, Failure> {
 fn check_cache(cx: &Context) -> Result<(), Failure> {
     let lock = cx.lock()?;
     let mut files = 0;
-    for variant in &cx.zoo()?.variants {
+    for variant in cx.zoo()?.classifiers() {
         for artifact in &variant.artifacts {
             if cx.cache().verify(artifact, &lock, true)?.is_some() {
                 files += 1;

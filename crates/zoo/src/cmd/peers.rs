@@ -306,7 +306,7 @@ impl Race {
             for precision in precisions.iter().copied() {
                 for batch in self.batch.iter().map(|batch| batch.get()) {
                     let network = cx.variant(&variant)?;
-                    let input = Shape::square(batch, network.preprocess.crop);
+                    let input = Shape::images(batch, network.preprocess.size());
                     memory::check(network, input, precision)?;
                     let engines = match self.peers.as_slice() {
                         [] => entrants(precision, &usual(precision, batch, &installed))?,

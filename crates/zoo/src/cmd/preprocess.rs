@@ -71,7 +71,7 @@ impl Preprocess {
     fn preparation<'z>(&self, cx: &'z Context) -> Result<Preparation<'z>, Failure> {
         match &self.model {
             Some(model) => {
-                let named = cx.named(model)?;
+                let named = cx.classifier(model)?;
                 let whose = self.weights.whose(cx, named)?;
                 let preparation = self.preprocess.choose(cx, named.variant, &whose)?;
                 let is_chosen =

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch, counted};
-use hrnet::{Precision, Shape};
+use hrnet::{Precision, Shape, Size};
 use kernels::engine::Isa;
 use runtime::{Options, Session};
 use serde::Serialize;
@@ -112,8 +112,8 @@ impl Profile {
         let calibration = self.calibration.file.as_deref();
         refuse_unused(calibration, &[self.precision])?;
         let variant = cx.variant(&self.name)?;
-        let crop = self.size.unwrap_or(variant.preprocess.crop);
-        let graph = variant.spec.graph(Shape::square(self.batch.get(), crop))?;
+        let size = self.size.map_or(variant.preprocess.size(), Size::square);
+        let graph = variant.spec.graph(Shape::images(self.batch.get(), size))?;
         memory::check_graph(&variant.name, &graph, self.precision)?;
         let backend = runtime::backend(&self.backend)?;
         let choice = Choice::Given(self.weights.clone());
@@ -144,7 +144,7 @@ impl Profile {
                 variant: variant.name.clone(),
                 precision: self.precision,
                 batch: self.batch.get(),
-                crop,
+                crop: size,
                 backend: backend.name().to_owned(),
                 threads: self.threads.get(),
             }),
@@ -172,7 +172,7 @@ impl Profile {
         });
         let mut steps: Vec<StepTimes> = steps.collect();
         let images = vec![0.5; session.input_shape().elements()];
-        let mut logits = vec![0.0; session.output_shape().elements()];
+        let mut logits = vec![0.0; session.shapes().results()];
         session.run(&images, &mut logits)?;
         for _ in 0..self.runs.get() {
             let mut laps = Vec::with_capacity(steps.len());
@@ -262,12 +262,12 @@ fn write(file: &Path, times: &LayerTimes) -> Result<(), Failure> {
 /// # Errors
 /// If the network cannot be prepared or run, or the file cannot be written.
 pub(crate) fn write_smallest(cx: &Context, folder: &Path, runs: NonZeroUsize) -> Result<(), Failure> {
-    let variants = &cx.zoo()?.variants;
+    let variants = cx.zoo()?.classifiers();
     let work = |variant: &&registry::Variant| {
-        let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+        let graph = variant.spec.graph(variant.input());
         graph.map_or(u64::MAX, |graph| graph.profile().macs().0)
     };
-    let Some(smallest) = variants.iter().min_by_key(work) else {
+    let Some(smallest) = variants.min_by_key(work) else {
         return Ok(());
     };
     let profile = Profile {
@@ -300,8 +300,8 @@ mod tests {
         assert_eq!((case.batch, case.threads), (1, all_threads()));
         assert!(layers.steps.iter().all(|step| step.samples_ns.len() == 2));
         let zoo = Context::embedded();
-        let macs = zoo.zoo().expect("the manifest").variants.iter().map(|variant| {
-            let graph = variant.spec.graph(Shape::square(1, variant.preprocess.crop));
+        let macs = zoo.zoo().expect("the manifest").classifiers().map(|variant| {
+            let graph = variant.spec.graph(variant.input());
             graph.expect("a network").profile().macs().0
         });
         assert_eq!(Some(layers.all().macs), macs.min());

@@ -56,7 +56,7 @@ struct Seen {
 
 impl Quantize {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        let named = cx.named(&self.name)?;
+        let named = cx.classifier(&self.name)?;
         let variant = named.variant;
         let whose = self.weights.whose(cx, named)?;
         let preparation = self.preprocess.choose(cx, variant, &whose)?;

@@ -1,9 +1,10 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hrnet::{CountingRule, Graph, Precision, SeededWeights, Shape};
+use hrnet::{CountingRule, Graph, Precision, SeededWeights, Shape, Size};
 use registry::{
-    Artifact, Claim, Column, Known, LocalFile, Lock, Metric, Pin, Preprocess, Variant, Voucher, Zoo,
+    Artifact, Claim, Column, Frame, Known, LocalFile, Lock, Metric, Pin, Preprocess, Task, Variant, Voucher,
+    Zoo,
 };
 use runtime::Options;
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub(crate) struct Show {
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
+    #[serde(flatten, skip_serializing_if = "is_of_classes")]
+    task: Task,
     base: Option<&'a str>,
     licence: &'a str,
     widths: &'a [usize],
@@ -110,9 +113,10 @@ impl Show {
         let whose = Choice::of(named).whose(cx, named)?;
         let preparation = Preparation::by_weights(variant, &whose);
         let preprocess = preparation.profile;
-        let graph = variant
-            .spec
-            .graph(Shape::square(1, self.size.unwrap_or(preprocess.crop)))?;
+        let graph = variant.spec.graph(Shape::images(
+            1,
+            self.size.map_or(preprocess.size(), Size::square),
+        ))?;
         if self.plan {
             return cx.out.data(&plan(&graph, self.precision)?);
         }
@@ -120,6 +124,7 @@ impl Show {
         let weights = variant.artifacts.iter();
         let shown = Shown {
             name: &variant.name,
+            task: variant.task,
             base: variant.base.as_deref(),
             licence: whose.licence().unwrap_or(&variant.licence),
             widths: &variant.spec.widths,
@@ -181,25 +186,24 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
         .join(", ");
     let Preprocess {
         id,
-        resize_short,
-        crop,
+        profile,
+        frame,
         interpolation,
         resampler,
         ..
     } = shown.preprocess;
+    let frame = match frame {
+        Frame::Centre { resize_short, crop } => format!("short side {resize_short}, centre crop {crop}"),
+        Frame::Person { person } => {
+            let profile = profile.name();
+            format!("a person's box to {}x{}, as {profile}", person.h, person.w)
+        }
+    };
     text.push_str(&format!(
-        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: short side {resize_short}, centre crop {crop}, {interpolation} of {resampler} ({})\n",
+        "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: {frame}, {interpolation} of {resampler} ({})\n",
         shown.licence, shown.chosen_by
     ));
-    let classes = variant.spec.head.classes;
-    if let Some(labels) = &shown.labels {
-        text.push_str(&format!("classes     {classes}, named by {}\n", labels.display()));
-    } else if classes != hrnet_zoo::imagenet().len() {
-        text.push_str(&format!("classes     {classes}\n"));
-    }
-    if let Some(top1) = zoo.claimed_top1(variant) {
-        text.push_str(&format!("top-1       {top1} claimed ({})\n", top1.column.id));
-    }
+    text.push_str(&answers(zoo, variant, shown.labels.as_deref()));
     text.push_str(&format!("\nCounted from the network, {}\n", shown.input));
     let counts = shown
         .counts
@@ -253,19 +257,61 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
     text
 }
 
+/// Returns whether a variant answers with classes, which is so usual that it is not said.
+fn is_of_classes(task: &Task) -> bool {
+    *task == Task::Classes
+}
+
+/// Returns the lines on classes or keypoints and on their published accuracy.
+fn answers(zoo: &Zoo, variant: &Variant, labels: Option<&Path>) -> String {
+    let classes = variant.spec.classes();
+    let mut text = match (variant.task, labels) {
+        (Task::Pose(pose), _) => {
+            format!(
+                "pose        {}, decoded as {}\n",
+                pose.keypoints,
+                pose.decoder.name()
+            )
+        }
+        (Task::Classes, Some(labels)) => format!("classes     {classes}, named by {}\n", labels.display()),
+        (Task::Classes, None) if classes != hrnet_zoo::imagenet().len() => format!("classes     {classes}\n"),
+        (Task::Classes, None) => String::new(),
+    };
+    if let Some(top1) = zoo.claimed_top1(variant) {
+        text.push_str(&format!("top-1       {top1} claimed ({})\n", top1.column.id));
+    }
+    if let Some(ap) = zoo.claimed_ap(variant) {
+        text.push_str(&format!(
+            "AP          {} claimed ({})\n",
+            ap.in_points(),
+            ap.column.id
+        ));
+    }
+    text
+}
+
 fn about(column: &Column, claim: &Claim) -> String {
     let on = column
         .data
         .as_ref()
         .map_or(String::new(), |data| format!(" on {data}"));
+    let by = column
+        .protocol
+        .as_ref()
+        .map_or(String::new(), |protocol| format!(", {protocol}"));
     let of = claim.weights.as_ref().map_or(String::new(), |w| {
-        format!(" of {}'s {} weights{on}", w.variant, w.artifact)
+        format!(" of {}'s {} weights{on}{by}", w.variant, w.artifact)
     });
     match &column.metric {
         Metric::Top1 => format!("top-1{of}"),
         Metric::Top5 => format!("top-5{of}"),
         Metric::Top1Error => format!("top-1 error{of}"),
         Metric::Top5Error => format!("top-5 error{of}"),
+        Metric::Ap => format!("AP{of}"),
+        Metric::Ap50 => format!("AP50{of}"),
+        Metric::Ap75 => format!("AP75{of}"),
+        Metric::Ar => format!("AR{of}"),
+        Metric::Pckh => format!("PCKh{of}"),
         Metric::Flops { rule } => format!("operations by {rule}"),
         Metric::Params { rule } => format!("parameters by {rule}"),
         Metric::Latency {

@@ -52,8 +52,8 @@ impl NightEvalArgs {
             return Ok(None);
         };
         let data = Location::parse(data).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-        let variants = &cx.zoo()?.variants;
-        let classes = variants.iter().map(|variant| variant.spec.head.classes).max();
+        let classifiers = cx.zoo()?.classifiers();
+        let classes = classifiers.map(|variant| variant.spec.classes()).max();
         let images = Images::open(
             &data,
             self.root.as_ref(),
@@ -81,7 +81,7 @@ impl NightEval<'_> {
         fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
         take_over(reports, night)?;
         let mut left_out: Vec<LeftOut> = Vec::new();
-        for variant in &cx.zoo()?.variants {
+        for variant in cx.zoo()?.classifiers() {
             let Some(artifact) = trained(cx, variant)? else {
                 left_out.push(LeftOut::new(&variant.name, "no weights in the cache"));
                 continue;

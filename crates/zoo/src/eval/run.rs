@@ -213,7 +213,7 @@ impl Ask<'_> {
             data: self.images.about.clone(),
             candidates: match self.restrict {
                 true => self.images.about.classes,
-                false => self.variant.spec.head.classes,
+                false => self.variant.spec.classes(),
             },
         };
         Ok((session, key, weights.check(cx)?))

@@ -1,14 +1,17 @@
 //! What the manifest says, and names that people have.
 
+use serde_json::Value;
+
 use crate::PHOTO;
-use crate::common::Place;
+use crate::common::{Place, arrays};
 
 #[test]
 fn the_built_in_manifest_is_listed_in_any_folder() {
     let place = Place::new();
     let list = place.zoo(&["list", "--json"]).json();
     let rows = list.as_array().expect("rows");
-    assert_eq!(rows.len(), 15);
+    let (people, photos): (Vec<&Value>, Vec<&Value>) = rows.iter().partition(|row| row["task"] == "pose");
+    assert_eq!((people.len(), photos.len()), (21, 15));
     assert_eq!(rows[0]["name"], "HRNet_W18_C");
     assert_eq!(rows[0]["parameters"], 21_295_164);
     assert_eq!(rows[0]["macs"], 4_283_537_072_u64);
@@ -19,7 +22,12 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
     );
     // One accuracy a variant in one unit, whichever publication states it and in which.
     let claimed = |line: &str| line.contains(" % ");
-    assert!(text.lines().skip(1).all(claimed), "{text}");
+    let (photos, people) = text.split_once("\n\n").expect("two tables");
+    assert!(photos.lines().skip(1).all(claimed), "{text}");
+    assert!(
+        people.starts_with("variant") && people.contains("AP (claimed)"),
+        "{text}"
+    );
     for (name, shown, share) in [
         ("HRNet_W18_C", "76.9 %", 0.769),
         ("hrnet_w18_small", "72.3 %", 0.723),
@@ -32,6 +40,82 @@ fn the_built_in_manifest_is_listed_in_any_folder() {
         let show = place.zoo(&["show", name]).good();
         assert!(show.contains(&format!("{shown} claimed (")), "{show}");
     }
+}
+
+#[test]
+fn pose_variants_are_listed_shown_run_and_refused_where_classes_are_needed() {
+    let place = Place::new();
+    let name = "pose_hrnet_w32_256x192";
+    let list = place.zoo(&["list", "--json"]).json();
+    let row = list
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["name"] == name)
+        .expect(name);
+    let texts = [("input", "256x192"), ("keypoints", "coco"), ("decoder", "msra")];
+    for (field, text) in texts {
+        assert_eq!(row[field], text, "{row}");
+    }
+    assert!(row["ap"] == 0.749 && row["parameters"] == 28_536_113, "{row}");
+    let text = place.zoo(&["show", name]).good();
+    for part in [
+        "a person's box to 256x192, as msra",
+        "pose        17 keypoints of coco, decoded as msra",
+        "AP          74.9 claimed (mmpose-ap)",
+        "Counted from the network, 1x3x256x192",
+        "AP of pose_hrnet_w32_256x192's ms weights on COCO val2017, boxes of a detector",
+    ] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let seeded = ["--weights", "seeded:0"];
+    for arguments in [
+        &["classify", PHOTO, "--model", name, "--weights", "seeded:0"][..],
+        &["quantize", name, "--photos", PHOTO, "--weights", "seeded:0"],
+        &["fidelity", name, "--weights", "seeded:0"],
+        &["preprocess", PHOTO, "--model", name, "-o", "x.npy"],
+        &["bench", "-m", name, "--plan"],
+        &["bench", "-m", "pose_*", "--plan"],
+    ] {
+        let error = place.zoo(arguments).failed(2);
+        assert!(
+            error.contains(&format!(
+                "`{name}` finds the keypoints of a person: it has no classes"
+            )),
+            "{arguments:?}: {error}"
+        );
+    }
+    arrays::write(&place.path().join("x.npy"), &[2, 3, 64, 32]);
+    place.infer(name, ["x.npy", "y.npy"], &seeded).good();
+    let (shape, maps) = arrays::read(&place.path().join("y.npy"));
+    assert_eq!(shape, [2, 17, 16, 8]);
+    assert!(maps.iter().all(|value| value.is_finite()));
+    let export = ["export", name, "--weights", "seeded:0", "-o", "p.onnx"];
+    let told = place.zoo(&export).good();
+    assert!(place.path().join("p.onnx").exists(), "{told}");
+    // Weights of another head.
+    place
+        .zoo(&["export", name, "--weights", "seeded:0", "-o", "p.safetensors"])
+        .good();
+    let classes = ["classify", PHOTO, "--model", "W32", "--weights", "p.safetensors"];
+    let error = place.zoo(&classes).failed(1);
+    assert!(
+        error.contains(
+            "weights of a pose network with 17 heatmaps; expected those of a classifier with 1000 classes"
+        ) && error.contains("the file has the tensors of pose_hrnet_w32_256x192 and"),
+        "{error}"
+    );
+    let error = place
+        .infer(
+            "pose_hrnet_w32_wholebody_256x192",
+            ["x.npy", "z.npy"],
+            &["--weights", "p.safetensors"],
+        )
+        .failed(1);
+    assert!(
+        error.contains("expected those of a pose network with 133 heatmaps"),
+        "{error}"
+    );
 }
 
 #[test]

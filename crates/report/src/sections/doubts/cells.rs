@@ -138,7 +138,7 @@ pub(super) fn unpinned(model: &Model) -> Option<Item> {
 }
 
 fn on_trust(zoo: &Zoo, file_name: &str) -> bool {
-    let artifacts = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
+    let artifacts = zoo.classifiers().flat_map(|variant| &variant.artifacts);
     let mut named = artifacts.filter(|artifact| artifact.file_name == file_name);
     // Hugging Face states the digest of a file when it is downloaded.
     named.any(|artifact| artifact.known == Known::Nothing && artifact.hub.is_none())

@@ -147,9 +147,8 @@ impl Pick {
         let wanted: BTreeSet<usize> = match self.size {
             Some(size) => BTreeSet::from([size]),
             None => zoo
-                .variants
-                .iter()
-                .map(|variant| variant.preprocess.crop)
+                .classifiers()
+                .map(|variant| variant.preprocess.crop())
                 .collect(),
         };
         let is_other = measured.iter().all(|side| !wanted.contains(side));
@@ -245,7 +244,7 @@ const NAMED: usize = 3;
 fn missing<'a>(zoo: &'a Zoo, found: &[Choice]) -> Vec<&'a str> {
     let is_missing = |name: &str| found.iter().all(|choice| choice.variant != name);
     let mut networks: Vec<&str> = Vec::new();
-    for variant in zoo.variants.iter().filter(|variant| is_missing(&variant.name)) {
+    for variant in zoo.classifiers().filter(|variant| is_missing(&variant.name)) {
         let network = zoo.network_of(variant).name.as_str();
         if !networks.contains(&network) {
             networks.push(network);

@@ -49,7 +49,7 @@ impl Folders {
     /// # Errors
     /// If that file cannot be read, or has more or fewer lines than the network has classes.
     pub(crate) fn of(variant: &Variant) -> Result<Self, Failure> {
-        let mut folders = Self::new(variant.spec.head.classes);
+        let mut folders = Self::new(variant.spec.classes());
         if variant.labels.is_some() {
             let labels = Labels::of(variant)?;
             folders.names = labels.names().iter().cloned().zip(0..).collect();
