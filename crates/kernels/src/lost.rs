@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// How many maps are known at a time. Those beyond end the process without a word, as the system does it.
+/// The most maps that are known at a time. Those beyond end the process without a word, as the system does it.
 const KNOWN: usize = 128;
 
 /// A map that may lose its pages, as a signal's handler can read of it: no lock, no memory of its own.

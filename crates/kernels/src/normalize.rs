@@ -11,7 +11,7 @@ pub trait Element: Copy + Default + Send + sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {
-        /// Whether vectors compute it faster than a table gives it.
+        /// `true` if vectors compute it faster than a table gives it.
         const COMPUTED: bool;
     }
 }

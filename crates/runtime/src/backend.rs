@@ -243,6 +243,8 @@ pub struct StepCost {
     pub macs: u64,
     /// The format of the operands; `None` for steps that multiply no weights.
     pub operands: Option<Precision>,
+    /// `true` if a matrix unit multiplies them, `false` if the vector unit does.
+    pub on_tiles: bool,
     /// Bytes of prepared weights.
     pub weight_bytes: usize,
 }

@@ -57,5 +57,5 @@ pub use backend::{
 pub use calibration::{
     Calibration, CalibrationError, Calibrator, Channels, Method, Origin, Range, UnknownMethod, photo_like,
 };
-pub use cpu::{Costs, CostsError, Tuned, least_memory, operands, tune, unit, use_costs};
+pub use cpu::{Costs, CostsError, Tuned, least_memory, operands, tune, unit, unit_for, use_costs};
 pub use outputs::{OutputValues, Outputs};

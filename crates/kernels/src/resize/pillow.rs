@@ -138,7 +138,7 @@ impl Antialiased {
     }
 }
 
-/// Whether Pillow 13 filters the columns of an image first: its height is reduced by more than twice what its width is.
+/// Returns `true` if Pillow 13 filters the columns of an image first: its height is reduced by more than twice what its width is.
 fn is_tall(source: Extent, target: Extent) -> bool {
     let down = source.height.saturating_sub(target.height);
     let across = source.width.saturating_sub(target.width);

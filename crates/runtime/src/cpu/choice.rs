@@ -80,8 +80,10 @@ impl Costs {
     }
 }
 
+/// A layer and an algorithm in a table: on the unit that computes it, so that times of vector kernels serve with and without a
+/// matrix unit beside.
 fn key(layer: Layer, algorithm: Algorithm) -> String {
-    format!("{layer}\t{algorithm}")
+    format!("{}\t{algorithm}", layer.on_unit_of(algorithm))
 }
 
 /// The rules by which the formats and algorithms of a network are chosen.
@@ -294,6 +296,32 @@ mod tests {
             let wide = choice(precision, true).candidates(layer(), true);
             assert!(wide.iter().all(|(layer, _)| layer.format != Format::Int8));
         }
+    }
+
+    #[test]
+    fn times_of_vector_kernels_serve_with_and_without_tiles() {
+        let on = |isa| Layer {
+            format: Format::Int8,
+            target: Target { isa, threads: 1 },
+            ..layer()
+        };
+        let (vectors, tiles) = (on(Isa::best()), on(Isa::with_twin()));
+        let mut costs = Costs::default();
+        for algorithm in tiles.algorithms() {
+            costs.set(tiles, algorithm, 5);
+        }
+        for algorithm in vectors.algorithms() {
+            assert_eq!(costs.get(vectors, algorithm), Some(5), "{algorithm}");
+        }
+        assert_eq!(costs.get(tiles, Algorithm::Tiles), Some(5));
+        assert_eq!(costs.get(vectors, Algorithm::Tiles), None);
+        let name = tiles.kernel(Algorithm::Direct);
+        assert!(
+            name.starts_with(&format!("conv3x3s1_int8_{}_direct_", Isa::best().name())),
+            "{name}"
+        );
+        let name = tiles.kernel(Algorithm::Tiles);
+        assert!(name.starts_with("conv3x3s1_int8_amx-twin_") && name.ends_with("tiles"), "{name}");
     }
 
     #[test]

@@ -75,14 +75,23 @@ pub fn unit() -> Result<Isa, UnknownIsa> {
     }
 }
 
-/// Returns the text of `ZOO_ISA`; `None` if it is not set.
+/// Returns the unit on which the engine runs a precision: the one that `ZOO_ISA` names, else the best that has an instruction
+/// for its operands. A unit with tiles leaves to its vector unit what tiles do not suit.
+///
+/// # Errors
+/// If this CPU has no unit of that name.
+pub fn unit_for(precision: Precision) -> Result<Isa, UnknownIsa> {
+    unit_of(precision).map(|(isa, _)| isa)
+}
+
+/// Returns the text of `ZOO_ISA` in small letters; `None` if it is not set.
 #[expect(
     clippy::disallowed_methods,
     reason = "for tests and measurements of a unit that is not the best, whatever runs"
 )]
 fn named_unit() -> Option<String> {
     // What is no text is no unit's name either, and is refused as one.
-    std::env::var_os(ISA).map(|name| name.to_string_lossy().into_owned())
+    std::env::var_os(ISA).map(|name| name.to_string_lossy().to_ascii_lowercase())
 }
 
 /// Returns the format of the operands of the engine's kernels in a precision.
@@ -260,6 +269,7 @@ impl Session for CpuSession {
             kind: step.kind(),
             macs: step.macs(),
             operands: step.format().and_then(precision_of),
+            on_tiles: step.is_on_tiles(),
             weight_bytes: step.weight_bytes(),
         };
         self.program.steps().iter().zip(&self.layers).map(cost).collect()

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use hrnet::{FoldedConv, Graph, Node, Op, Precision};
-use kernels::engine::Isa;
 use runtime::{Calibration, StepCost};
 
-/// How each layer of a session rounds what it multiplies.
+/// The rounding of what each layer of a session multiplies.
 pub struct Rounding<'a> {
     calibration: Option<&'a Calibration>,
     /// The kernel of each convolution, by its node.
@@ -46,11 +45,10 @@ impl<'a> Rounding<'a> {
     /// That of a session with these steps in this precision.
     pub fn new(steps: &[StepCost], precision: Precision, calibration: Option<&'a Calibration>) -> Self {
         let kernels = steps.iter().filter_map(|step| {
-            // `conv3x3s1_f32_avx512_winograd4 18x56x56 -> 18`
+            // `conv3x3s1_f32_avx512_winograd4_6x64 18x56x56 -> 18`
             let kernel = step.kind.split(' ').next()?;
-            let [_, format, unit, algorithm] = kernel.split('_').collect::<Vec<_>>()[..] else {
-                return None;
-            };
+            let mut parts = kernel.split('_').skip(1);
+            let (format, unit, algorithm) = (parts.next()?, parts.next()?, parts.next()?);
             let format = match format {
                 "f32" => Format::F32,
                 "f16" => Format::F16,
@@ -59,13 +57,7 @@ impl<'a> Rounding<'a> {
                 "int8" => Format::Int8,
                 other => panic!("{kernel}: unknown format {other}"),
             };
-            // Plain code in place of tiles stands beside the best vector unit, which computes what does not suit them.
-            let unit = if unit == "amx-twin" {
-                Isa::best().name()
-            } else {
-                unit
-            };
-            let saturates = unit == "avx2" && format == Format::Int8 && algorithm != "tiles";
+            let saturates = unit == "avx2" && format == Format::Int8;
             let kernel = Kernel {
                 format,
                 algorithm: algorithm.to_owned(),

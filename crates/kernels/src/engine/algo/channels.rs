@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io};
-use crate::engine::algo::direct::LONGEST_SUM;
+use crate::engine::algo::direct::{LONGEST_SUM, Strides};
 use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::slots::{Outside, Room, Slots};
 use crate::engine::layout::tiling::Part;
@@ -18,7 +18,7 @@ use crate::engine::simd::isa::Isa;
 #[derive(Debug)]
 pub(in crate::engine) struct Channels {
     lanes: usize,
-    strides: (usize, usize),
+    strides: Strides,
     inputs: usize,
     outputs: usize,
     taps: usize,
@@ -64,7 +64,7 @@ impl Channels {
         let held = held(isa).expect("`Layer::check` refuses units of few lanes");
         Self {
             lanes,
-            strides: (input.stride(), output.stride()),
+            strides: Strides::of(input, output),
             inputs,
             outputs,
             taps: kernel * kernel,
@@ -73,6 +73,14 @@ impl Channels {
             slots: Slots::new((input, output), (kernel, stride), held.rows, |_| true),
             outside: Outside::of(output, lanes),
             vectors: outputs.div_ceil(lanes),
+        }
+    }
+
+    /// The largest product: pixels by vectors of output channels.
+    pub(in crate::engine) fn sums(&self) -> TileShape {
+        TileShape {
+            vectors: self.held.vectors.min(self.vectors),
+            ..self.held
         }
     }
 
@@ -227,7 +235,7 @@ impl Channels {
                         tap: step,
                         slot: step,
                     };
-                    let channel = input.add(ci * self.strides.0);
+                    let channel = input.add(ci * self.strides.input);
                     self.slots.gather(s, channel, slot..slot + 1, to);
                 }
             }
@@ -263,7 +271,7 @@ impl Channels {
                     for c in 0..S::LANES.min(channels.end - first) {
                         let channel = first + c;
                         for piece in slot.pieces() {
-                            let at = channel * self.strides.1 + piece.place;
+                            let at = channel * self.strides.output + piece.place;
                             let sum = piece.of(s, columns[c]);
                             let y = epilogue.apply(s, sum, channel, io.residual, at, piece.there);
                             s.store_masked(io.output.add(at), piece.there, y);

@@ -216,9 +216,14 @@ impl Convolution {
         self.layer.shape
     }
 
-    /// The kernel that runs it: `conv3x3s1_f32_avx512_winograd4`.
+    /// The kernel that runs it: `conv3x3s1_f32_avx512_winograd4_6x64`.
     pub(in crate::engine) fn name(&self) -> String {
-        self.layer.named(self.kind.name())
+        self.layer.named(&self.kind)
+    }
+
+    /// `true` if a matrix unit multiplies.
+    pub(in crate::engine) fn is_on_tiles(&self) -> bool {
+        self.kind.algorithm() == Algorithm::Tiles
     }
 
     /// Bytes of prepared weights and biases.

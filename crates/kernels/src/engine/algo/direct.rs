@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::engine::algo::conv::{Epilogue, Io, shifted};
 use crate::engine::algo::layer::{ConvShape, Layer};
-use crate::engine::layout::grid::first;
+use crate::engine::layout::grid::{Grid, first};
 use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
@@ -18,13 +18,29 @@ use crate::engine::simd::Simd;
 #[derive(Debug)]
 pub(in crate::engine) struct Direct {
     lanes: usize,
-    strides: (usize, usize),
+    strides: Strides,
     inputs: usize,
     outputs: usize,
     tiling: Tiling,
     format: Format,
     depth: usize,
     places: Places,
+}
+
+/// Elements from one channel to the next.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Strides {
+    pub(in crate::engine) input: usize,
+    pub(in crate::engine) output: usize,
+}
+
+impl Strides {
+    pub(in crate::engine) fn of(input: Grid, output: Grid) -> Self {
+        Self {
+            input: input.stride(),
+            output: output.stride(),
+        }
+    }
 }
 
 /// The longest sum that is kept in one register: a sum of sums rounds less than one long sum, and sums of whole numbers
@@ -56,13 +72,21 @@ impl Direct {
         let tiling = Tiling::new(outputs, places.vectors(), target);
         Self {
             lanes,
-            strides: (input.stride(), output.stride()),
+            strides: Strides::of(input, output),
             inputs,
             outputs,
             tiling,
             format,
             depth: inputs * kernel * kernel,
             places,
+        }
+    }
+
+    /// The largest product: output channels by vectors of places.
+    pub(in crate::engine) fn sums(&self) -> TileShape {
+        TileShape {
+            rows: self.tiling.rows,
+            vectors: self.tiling.most.min(self.tiling.vectors),
         }
     }
 
@@ -156,6 +180,7 @@ impl Direct {
                 conv: self,
                 io,
                 epilogue,
+                block: blocks.start,
                 start: vectors.start,
                 places,
                 shape: TileShape {
@@ -169,11 +194,10 @@ impl Direct {
             let together = vectors.clone().all(|vector| self.places.together(vector));
             let whole = self.places.whole(vectors).filter(|_| self.depth <= LONGEST_SUM);
             for block in blocks {
+                let group = Group { block, ..group };
                 match whole {
-                    Some(place) if (block + 1) * self.tiling.rows <= self.outputs => {
-                        group.whole(s, block, place);
-                    }
-                    _ => group.partly(s, block, together),
+                    Some(place) if (block + 1) * self.tiling.rows <= self.outputs => group.whole(s, place),
+                    _ => group.partly(s, together),
                 }
             }
         }
@@ -191,7 +215,7 @@ impl Direct {
         vectors: &Range<usize>,
         scratch: *mut f32,
     ) -> Panel {
-        let (stride, places) = (self.strides.0, &self.places);
+        let (stride, places) = (self.strides.input, &self.places);
         let (width, taps) = (vectors.len() * S::LANES, self.depth / self.inputs);
         if let Some(flat) = places.flat.get(vectors.start) {
             return Panel {
@@ -221,12 +245,15 @@ impl Direct {
     }
 }
 
-/// The vectors that are held at a time.
+/// The vectors that are held at a time with a block of channels, for which somebody holds to the contract of [`Direct::group`]:
+/// that function alone makes one.
 #[derive(Clone, Copy)]
 struct Group<'a> {
     conv: &'a Direct,
     io: Io,
     epilogue: Epilogue,
+    /// One of the part's.
+    block: usize,
     /// The slot of vector 0.
     start: usize,
     places: [Place; MOST_VECTORS],
@@ -238,14 +265,14 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// A block of channels that all exist, for vectors that lie one after the other from `place` on.
+    /// Computes a block of channels that all exist, for vectors that lie one after the other from `place` on.
     ///
     /// # Safety
-    /// The group is one that `Direct::group` made, all channels of the block exist, and so do the vectors from `place` on.
+    /// All channels of the block exist, and so do the vectors from `place` on.
     #[inline(always)]
-    unsafe fn whole<S: Simd>(self, s: S, block: usize, place: usize) {
-        let Self { conv, io, .. } = self;
-        let (channel, stride) = (block * self.shape.rows, conv.strides.1);
+    unsafe fn whole<S: Simd>(self, s: S, place: usize) {
+        let Self { conv, io, block, .. } = self;
+        let (channel, stride) = (block * self.shape.rows, conv.strides.output);
         let at = channel * stride + place;
         let end = Whole {
             epilogue: self.epilogue.of(channel),
@@ -256,19 +283,16 @@ impl Group<'_> {
         // SAFETY: the panel has the group's vectors for `depth` steps, which are at most `LONGEST_SUM`; the output, and the residual
         // where there is one, hold the block's channels at `place`, by the contract above.
         unsafe {
-            let factors = self.factors(s, block, 0..conv.depth);
-            gemm::product(s, self.shape, factors, end);
+            gemm::product(s, self.shape, self.factors(s, 0..conv.depth), end);
         }
     }
 
-    /// The factors of a block of rows in some steps.
-    ///
-    /// # Safety
-    /// The block is one of the layer's; the steps, at most [`LONGEST_SUM`], are within its depth.
+    /// The factors of some steps, at most [`LONGEST_SUM`].
     #[inline(always)]
-    unsafe fn factors<S: Simd>(self, s: S, block: usize, steps: Range<usize>) -> Factors {
+    fn factors<S: Simd>(self, s: S, steps: Range<usize>) -> Factors {
         let (conv, rows) = (self.conv, self.shape.rows);
-        let at = (block * conv.depth + steps.start) * rows;
+        assert!(steps.end <= conv.depth && steps.len() <= LONGEST_SUM);
+        let at = (self.block * conv.depth + steps.start) * rows;
         Factors {
             format: conv.format,
             // SAFETY: `packed` lays out `depth` rows' worth per block, so these elements exist; `room` was counted for `LONGEST_SUM` steps.
@@ -279,12 +303,9 @@ impl Group<'_> {
         }
     }
 
-    /// A block whose sums are long, or have channels or places that do not exist or lie apart.
-    ///
-    /// # Safety
-    /// The group is one that `Direct::group` made, and the block is one of its part.
+    /// Computes a block whose sums are long, or have channels or places that do not exist or lie apart.
     #[inline(always)]
-    unsafe fn partly<S: Simd>(self, s: S, block: usize, together: bool) {
+    fn partly<S: Simd>(self, s: S, together: bool) {
         let Self { conv, sums, .. } = self;
         let TileShape { rows, vectors } = self.shape;
         let width = vectors * S::LANES;
@@ -292,7 +313,7 @@ impl Group<'_> {
             conv,
             io: self.io,
             epilogue: self.epilogue,
-            channel: block * rows,
+            channel: self.block * rows,
             start: self.start,
             places: self.places,
             partial: if conv.depth > LONGEST_SUM {
@@ -306,7 +327,7 @@ impl Group<'_> {
         unsafe {
             for at in (0..conv.depth).step_by(LONGEST_SUM) {
                 let depth = LONGEST_SUM.min(conv.depth - at);
-                let factors = self.factors(s, block, at..at + depth);
+                let factors = self.factors(s, at..at + depth);
                 if together && at + depth == conv.depth {
                     gemm::product(s, self.shape, factors, end);
                 } else {
@@ -325,7 +346,7 @@ impl Group<'_> {
     }
 }
 
-/// The end of a sum: what is added to it, and where it goes.
+/// The end of a sum: what is added to it, and where it goes. [`Group::partly`] alone makes one, for its block and vectors.
 #[derive(Clone, Copy)]
 struct End<'a> {
     conv: &'a Direct,
@@ -344,7 +365,7 @@ struct End<'a> {
 impl<S: Simd> Sink<S> for End<'_> {
     #[inline(always)]
     fn expect(self, s: S, r: usize, v: usize) {
-        let at = (self.channel + r) * self.conv.strides.1 + self.places[v].first;
+        let at = (self.channel + r) * self.conv.strides.output + self.places[v].first;
         s.prefetch(self.io.output.wrapping_add(at));
         if !self.io.residual.is_null() {
             s.prefetch(self.io.residual.wrapping_add(at));
@@ -366,7 +387,7 @@ impl<S: Simd> Sink<S> for End<'_> {
             } else {
                 s.add(s.load(self.partial.add(r * self.width + v * S::LANES)), sum)
             };
-            let at = channel * self.conv.strides.1 + first;
+            let at = channel * self.conv.strides.output + first;
             let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);
             s.store_masked(self.io.output.add(at), there, s.keep(inside, y));
         }
@@ -410,7 +431,7 @@ impl End<'_> {
     /// Stores sums whose places do not lie together.
     ///
     /// # Safety
-    /// The contract of [`Sink::put`] for each row and vector; `sums` holds those of all.
+    /// `sums` holds those of each row and of `nv` vectors, which the group has.
     #[inline(always)]
     unsafe fn scatter<S: Simd>(self, s: S, nv: usize, sums: *const f32) {
         let places = &self.conv.places;
@@ -425,7 +446,7 @@ impl End<'_> {
                 unsafe {
                     let sum = s.load(sums.add(r * self.width + v * S::LANES));
                     for piece in pieces {
-                        let at = channel * self.conv.strides.1 + piece.place;
+                        let at = channel * self.conv.strides.output + piece.place;
                         let there = piece.there;
                         let sum = piece.of(s, sum);
                         let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);

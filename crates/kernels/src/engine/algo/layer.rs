@@ -11,6 +11,7 @@ use crate::engine::algo::winograd::Winograd;
 use crate::engine::layout::grid::{Grid, Rows};
 use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
+use crate::engine::micro::gemm::TileShape;
 use crate::engine::program::check::Refusal;
 use crate::engine::program::packed::halves;
 use crate::engine::quant::format::{self, Format, Packing, Room, Weights};
@@ -131,19 +132,34 @@ impl Layer {
         }
     }
 
-    /// Returns the name of the kernel that computes it: `conv3x3s1_f32_avx512_winograd4`.
+    /// Returns the layer on the unit that runs the algorithm: without the matrix unit, unless it computes tiles.
+    pub fn on_unit_of(self, algorithm: Algorithm) -> Self {
+        let isa = match algorithm {
+            Algorithm::Tiles => self.target.isa,
+            Algorithm::Direct | Algorithm::DirectChannels | Algorithm::Winograd => self.target.isa.vectors(),
+        };
+        let target = Target { isa, ..self.target };
+        Self { target, ..self }
+    }
+
+    /// Returns the name of the kernel that computes it, see [`Step::kind`](crate::engine::Step::kind).
     ///
     /// # Panics
     /// If the layer cannot be computed by the algorithm.
     pub fn kernel(self, algorithm: Algorithm) -> String {
-        self.named(self.kind(algorithm).name())
+        self.named(&self.kind(algorithm))
     }
 
-    /// The name of the kernel that computes the layer in this way.
-    pub(in crate::engine) fn named(self, kind: &str) -> String {
+    /// The name of the kernel that computes the layer in this way: its unit, its algorithm, and the sums that it keeps in
+    /// registers, MR x NR.
+    pub(in crate::engine) fn named(self, kind: &Kind) -> String {
         let ConvShape { kernel, stride, .. } = self.shape;
-        let (format, isa) = (self.format, self.target.isa.name());
-        format!("conv{kernel}x{kernel}s{stride}_{format}_{isa}_{kind}")
+        let isa = self.on_unit_of(kind.algorithm()).target.isa;
+        let (format, unit, kind, sums) = (self.format, isa.name(), kind.name(), kind.sums());
+        let sums = sums.map_or(String::new(), |TileShape { rows, vectors }| {
+            format!("_{rows}x{}", vectors * isa.lanes())
+        });
+        format!("conv{kernel}x{kernel}s{stride}_{format}_{unit}_{kind}{sums}")
     }
 
     /// The largest magnitude of whole inputs that are not transformed.
@@ -225,6 +241,26 @@ impl Layer {
 }
 
 impl Kind {
+    /// The algorithm that divides the layer so.
+    pub(in crate::engine) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Direct(_) => Algorithm::Direct,
+            Self::Channels(_) => Algorithm::DirectChannels,
+            Self::Tiles(_) | Self::Planes(_) => Algorithm::Tiles,
+            Self::Winograd(_) => Algorithm::Winograd,
+        }
+    }
+
+    /// The largest product that the vector unit keeps in registers; `None` for tiles, which a matrix unit keeps.
+    fn sums(&self) -> Option<TileShape> {
+        match self {
+            Self::Direct(direct) => Some(direct.sums()),
+            Self::Channels(channels) => Some(channels.sums()),
+            Self::Tiles(_) | Self::Planes(_) => None,
+            Self::Winograd(winograd) => Some(winograd.sums()),
+        }
+    }
+
     /// `direct`, `channels`, `tiles`, `panel`, `winograd2`, `winograd4` or `polyphase2`.
     pub(in crate::engine) fn name(&self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! Linear layers: one scalar product per output and image.
 
+use std::slice;
+
 use crate::engine::layout::grid::first;
 use crate::engine::layout::map::Row;
 use crate::engine::layout::tiling::Part;
@@ -120,10 +122,13 @@ impl Linear {
                 // SAFETY: a row of weights has `count` numbers, and one in f16 a vector more behind the last; an image has `count` inputs
                 // and `to.channels` outputs, of which this one is of the part's, by the contract above.
                 unsafe {
-                    let x = x.add(image * count);
+                    let x = slice::from_raw_parts(x.add(image * count), count);
                     let sum = match self.format {
-                        Format::F16 => dot_halves(s, start.cast::<u16>().add(output * count), x, count),
-                        Format::F32 => dot(s, start.add(output * count), x, count),
+                        Format::F16 => {
+                            let weights = start.cast::<u16>().add(output * count);
+                            dot_halves(s, slice::from_raw_parts(weights, count + S::LANES), x)
+                        }
+                        Format::F32 => dot(s, slice::from_raw_parts(start.add(output * count), count), x),
                         Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("refused by `Linear::new`"),
                     };
                     let sum = sum * self.scale + self.bias[output];
@@ -141,21 +146,20 @@ fn in_halves(mut weights: Vec<f32>) -> (Vec<f32>, f32) {
     (halves(&weights), step)
 }
 
-/// As [`dot`] of a row of f16.
-///
-/// # Safety
-/// Both point to `count` elements, and `a` to a vector more.
+/// As [`dot`] of a row of f16, with a vector more behind it.
 #[inline(always)]
-unsafe fn dot_halves<S: Simd>(s: S, a: *const u16, b: *const f32, count: usize) -> f32 {
+fn dot_halves<S: Simd>(s: S, a: &[u16], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len() + S::LANES, "elements of rows");
     let mut sums = [s.splat(0.0); 4];
-    let mut at = 0;
+    let (count, mut at) = (b.len(), 0);
+    let (a, b) = (a.as_ptr(), b.as_ptr());
     while at < count {
         for (i, sum) in sums.iter_mut().enumerate() {
             let here = at + i * S::LANES;
             let mask = first(count.saturating_sub(here)) & first(S::LANES);
             if mask != 0 {
-                // SAFETY: `here` is below `count`, and `a` has a vector more, by the contract above; of `b`, lanes past the last are not
-                // in the mask, so that what `a` has there is multiplied with zero.
+                // SAFETY: `here` is below `count`, and `a` has a vector more, as was checked; of `b`, lanes past the last are not in the
+                // mask, so that what `a` has there is multiplied with zero.
                 let (a, b) = unsafe { (s.widen(a.add(here)), s.load_masked(b.add(here), mask)) };
                 *sum = s.fma(a, b, *sum);
             }
@@ -165,16 +169,16 @@ unsafe fn dot_halves<S: Simd>(s: S, a: *const u16, b: *const f32, count: usize) 
     total(s, s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
 }
 
-/// The scalar product of two rows of `count` elements.
-///
-/// # Safety
-/// Both point to `count` elements.
+/// The scalar product of two rows of as many elements.
 #[inline(always)]
-unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, count: usize) -> f32 {
+fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "elements of rows");
+    let count = a.len();
+    let (a, b) = (a.as_ptr(), b.as_ptr());
     let mut sums = [s.splat(0.0); 4];
     let step = 4 * S::LANES;
     let whole = count / step * step;
-    // SAFETY: both have `count` elements, by the contract above: four vectors of them at each `at` below `whole`; after that, lanes
+    // SAFETY: both have `count` elements, as was checked: four vectors of them at each `at` below `whole`; after that, lanes
     // past the last are not in the mask.
     unsafe {
         let mut at = 0;

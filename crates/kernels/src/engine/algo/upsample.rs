@@ -3,14 +3,14 @@
 use crate::engine::layout::grid::Grid;
 use crate::engine::simd::Simd;
 
-/// How pixels are made that lie between those of a map.
+/// The rule by which pixels are made that lie between those of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
     /// Output pixel `i` is input pixel `floor(i / factor)`.
     Nearest,
     /// Linear in both directions between the centres of the nearest input pixels; beyond the outermost centres their values.
     Bilinear {
-        /// Whether the centres of the corner pixels, rather than their outer corners, lie on each other.
+        /// `true` if the centres of the corner pixels lie on each other, `false` if their outer corners do.
         align_corners: bool,
     },
 }
@@ -62,14 +62,22 @@ impl Upsampling {
         y: *mut f32,
         relu: bool,
     ) {
-        // SAFETY: the contract above is that of both.
-        unsafe {
-            match self {
-                Self::Nearest(nearest) => nearest.run(s, small, sum, y, relu),
-                Self::Bilinear(bilinear) => bilinear.run(s, small, sum, y, relu),
-            }
+        let channel = Channel { small, sum, y, relu };
+        match self {
+            Self::Nearest(nearest) => nearest.run(s, channel),
+            Self::Bilinear(bilinear) => bilinear.run(s, channel),
         }
     }
+}
+
+/// One channel of the maps, for which somebody holds to the contract of [`Upsampling::run`]: that function alone makes one.
+#[derive(Clone, Copy)]
+struct Channel {
+    small: *const f32,
+    /// Null for zeros.
+    sum: *const f32,
+    y: *mut f32,
+    relu: bool,
 }
 
 /// Where each place of an upsampled map finds its pixel on the small one's grid.
@@ -78,7 +86,7 @@ pub(in crate::engine) struct Nearest {
     sources: Vec<Source>,
     /// Elements of one of the large map's phases.
     phase: usize,
-    /// Which places of each vector lie inside the map.
+    /// For each vector the places inside the map.
     inside: Vec<u32>,
 }
 
@@ -119,25 +127,16 @@ impl Nearest {
         }
     }
 
-    /// `y = sum + upsampled small`, or its ReLU, for one channel; a null `sum` stands for zeros.
-    ///
-    /// # Safety
-    /// The pointers are to a channel of their grids; nobody else writes `y`; `S` has the lanes that the table was made for.
+    /// As [`Upsampling::run`].
     #[inline(always)]
-    pub(in crate::engine) unsafe fn run<S: Simd>(
-        &self,
-        s: S,
-        small: *const f32,
-        sum: *const f32,
-        y: *mut f32,
-        relu: bool,
-    ) {
+    fn run<S: Simd>(&self, s: S, channel: Channel) {
+        let Channel { small, sum, y, relu } = channel;
         let zero = s.splat(0.0);
         for Source { index, phases } in &self.sources {
             for tile in (0..self.phase).step_by(S::LANES) {
                 // SAFETY: every index is a place of the small map's grid; a phase is whole vectors, so that each lies in the index, which has
-                // an element a place, in the masks, one a vector of the large grid, and in the channels, which are there by the contract
-                // above.
+                // an element a place, in the masks, one a vector of the large grid, and in the channels, which are there by the contract of
+                // `Upsampling::run`.
                 unsafe {
                     let pixels = s.gather(small, index.as_ptr().add(tile));
                     for phase in phases {
@@ -164,7 +163,7 @@ pub(in crate::engine) struct Bilinear {
     index: Vec<i32>,
     /// `[vector][lower, right][lane]`.
     shares: Vec<f32>,
-    /// Which places of each vector lie inside the map.
+    /// For each vector the places inside the map.
     inside: Vec<u32>,
 }
 
@@ -225,15 +224,14 @@ impl Bilinear {
     }
 
     /// As [`Upsampling::run`].
-    ///
-    /// # Safety
-    /// As for [`Upsampling::run`].
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, s: S, small: *const f32, sum: *const f32, y: *mut f32, relu: bool) {
+    fn run<S: Simd>(&self, s: S, channel: Channel) {
+        let Channel { small, sum, y, relu } = channel;
         for (vector, inside) in self.inside.iter().enumerate() {
             let at = vector * S::LANES;
             // SAFETY: every index is a place of the small map; `new` has put four vectors of indices and two of shares in the
-            // tables for each of `inside`; `y`, and `sum` where it is not null, hold the channel's whole vectors.
+            // tables for each of `inside`; `y`, and `sum` where it is not null, hold the channel's whole vectors, by the contract of
+            // `Upsampling::run`.
             unsafe {
                 let index = self.index.as_ptr().add(4 * at);
                 let pixel = |corner: usize| s.gather(small, index.add(corner * S::LANES));

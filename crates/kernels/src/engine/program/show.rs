@@ -150,7 +150,10 @@ fn list<F: Listed>(op: &Op<F>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 impl Step {
     /// Returns what the step computes on which shapes, the same for all steps that cost the same:
-    /// `conv3x3s1_f32_avx512_winograd4 18x56x56 -> 18`.
+    /// `conv3x3s1_f32_avx512_winograd4_6x64 18x56x56 -> 18`.
+    ///
+    /// A kernel's name says the vector unit or the matrix unit that runs it, the algorithm and, of a vector unit, how many sums it
+    /// keeps in registers at most: 6 output channels by 64 pixels; with `channels`, 7 pixels by 48 output channels.
     pub fn kind(&self) -> String {
         let parts = self.0.parts();
         let mut text = name(&parts);

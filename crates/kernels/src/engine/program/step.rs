@@ -41,6 +41,14 @@ impl Step {
         })
     }
 
+    /// Returns `true` if a matrix unit multiplies, and `false` if the vector unit does, or if nothing is multiplied.
+    pub fn is_on_tiles(&self) -> bool {
+        self.layer().is_some_and(|layer| match layer {
+            OpLayer::Conv(conv) => conv.is_on_tiles(),
+            OpLayer::Linear(_) => false,
+        })
+    }
+
     /// Returns the bytes of packed weights and biases.
     pub fn weight_bytes(&self) -> usize {
         self.layer().map_or(0, |layer| match layer {

@@ -58,7 +58,7 @@ fn by_vector<const N: usize>(kinds: &[Vec<u32>; N]) -> Vec<[u32; N]> {
 }
 
 impl Winograd {
-    /// Whether there are transforms for a format's operands: of f32, or of pairs of i16.
+    /// `true` if there are transforms for a format's operands: of f32, or of pairs of i16.
     pub(in crate::engine) fn filters(format: Format) -> bool {
         match format {
             Format::F32 | Format::F16 | Format::I16 => true,
@@ -104,6 +104,14 @@ impl Winograd {
             Tiles::Two(_) => "winograd2",
             Tiles::Four(_) => "winograd4",
             Tiles::Stride2(_) => "polyphase2",
+        }
+    }
+
+    /// The largest product of one element: output channels by vectors of tiles.
+    pub(in crate::engine) fn sums(&self) -> TileShape {
+        TileShape {
+            rows: self.tiling.rows,
+            vectors: self.tiling.most.min(self.tiling.vectors),
         }
     }
 
@@ -279,17 +287,20 @@ impl Winograd {
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
                         let matrix = block * T::ELEMENTS + element;
-                        let kernels = Kernels {
-                            all: io.weights,
+                        let element = Element {
+                            conv: self,
+                            kernels: io.weights,
                             matrix,
                             scales: epilogue.scales.wrapping_add(matrix * rows),
                             room,
+                            vectors: nv,
+                            panel: Panel {
+                                start: scratch.add(element * plane),
+                                stride: width,
+                            },
+                            to: products.add(element * rows * width),
                         };
-                        let panel = Panel {
-                            start: scratch.add(element * plane),
-                            stride: width,
-                        };
-                        self.product(s, kernels, nv, panel, products.add(element * rows * width));
+                        element.product(s);
                     }
                     let products = Products {
                         start: products,
@@ -303,59 +314,6 @@ impl Winograd {
             start += nv;
         }
     }
-
-    /// The product of one element of the transform.
-    ///
-    /// # Safety
-    /// `kernels` are those of one of the layer's matrices, with their scales where the format has any, and with room for as many as
-    /// are summed; `panel` has a step of `vectors` vectors for each input, and `to` room for their sums with each row.
-    #[inline(always)]
-    unsafe fn product<S: Simd>(&self, s: S, kernels: Kernels, vectors: usize, panel: Panel, to: *mut f32) {
-        let rows = self.tiling.rows;
-        let shape = TileShape { rows, vectors };
-        let sink = |more: bool| Rows {
-            to,
-            stride: panel.stride,
-            more,
-        };
-        // SAFETY: a matrix has `inputs` steps of `rows` kernels, of which these are some, and the rest is the contract above.
-        unsafe {
-            if self.format == Format::F32 {
-                return gemm::product(
-                    s,
-                    shape,
-                    self.factors(s, kernels, panel, 0..self.inputs),
-                    sink(false),
-                );
-            }
-            for at in (0..self.inputs).step_by(self.summed()) {
-                let sink = Scaled {
-                    rows: sink(at > 0),
-                    scales: kernels.scales,
-                };
-                let inputs = at..at + self.summed().min(self.inputs - at);
-                gemm::product(s, shape, self.factors(s, kernels, panel, inputs), sink);
-            }
-        }
-    }
-
-    /// The factors of some inputs.
-    ///
-    /// # Safety
-    /// The kernels of these inputs exist, and there is room for them.
-    #[inline(always)]
-    unsafe fn factors<S: Simd>(&self, s: S, kernels: Kernels, panel: Panel, inputs: Range<usize>) -> Factors {
-        let rows = self.tiling.rows;
-        let first = (kernels.matrix * self.inputs + inputs.start) * rows;
-        Factors {
-            format: self.format,
-            // SAFETY: the kernels exist, and there is room for them, by the contract above.
-            a: unsafe { kernels.all.from(s, first, inputs.len() * rows, kernels.room) },
-            b: panel.from(inputs.start),
-            depth: inputs.len(),
-            ahead: gemm::WEIGHTS_PREFETCH,
-        }
-    }
 }
 
 /// Elements of inputs whose products are summed in whole numbers of 32 bits: more would leave few bits to each weight.
@@ -367,14 +325,71 @@ const WIDENED: usize = 96;
 /// The largest magnitude of a transformed input of 16 bits.
 const TRANSFORMED: f32 = 32768.0;
 
-/// The kernels of one element of the transform and a block of rows.
+/// The product of one element of the transform with a block of rows, for which somebody holds to the contract of
+/// [`Winograd::go`]: that function alone makes one.
 #[derive(Clone, Copy)]
-struct Kernels {
-    all: Stored,
-    /// Their place among all.
+struct Element<'a> {
+    conv: &'a Winograd,
+    /// Those of the layer.
+    kernels: Stored,
+    /// The place of the element's kernels among all: a matrix of [`Winograd::inputs`] steps.
     matrix: usize,
-    /// The scales of the rows' sums.
+    /// The scales of the rows' sums, where the format has any.
     scales: *const f32,
-    /// Room to widen them in.
+    /// Room to widen as many kernels in as are summed.
     room: *mut f32,
+    /// Vectors of tiles.
+    vectors: usize,
+    /// A step of the vectors for each input.
+    panel: Panel,
+    /// Room for the sums of the vectors with each row.
+    to: *mut f32,
+}
+
+impl Element<'_> {
+    /// Computes the product.
+    #[inline(always)]
+    fn product<S: Simd>(self, s: S) {
+        let Self { conv, vectors, .. } = self;
+        let rows = conv.tiling.rows;
+        let shape = TileShape { rows, vectors };
+        let sink = |more: bool| Rows {
+            to: self.to,
+            stride: self.panel.stride,
+            more,
+        };
+        // SAFETY: a matrix has `inputs` steps of `rows` kernels, and the panel as many, of which these are some; there is room for the
+        // sums, and a scale for each row where the format has any. All by the contract of `Winograd::go`.
+        unsafe {
+            if conv.format == Format::F32 {
+                let factors = self.factors(s, 0..conv.inputs);
+                return gemm::product(s, shape, factors, sink(false));
+            }
+            for at in (0..conv.inputs).step_by(conv.summed()) {
+                let sink = Scaled {
+                    rows: sink(at > 0),
+                    scales: self.scales,
+                };
+                let inputs = at..at + conv.summed().min(conv.inputs - at);
+                gemm::product(s, shape, self.factors(s, inputs), sink);
+            }
+        }
+    }
+
+    /// The factors of some inputs, not more than are summed.
+    #[inline(always)]
+    fn factors<S: Simd>(self, s: S, inputs: Range<usize>) -> Factors {
+        let rows = self.conv.tiling.rows;
+        let first = (self.matrix * self.conv.inputs + inputs.start) * rows;
+        assert!(inputs.end <= self.conv.inputs && inputs.len() <= self.conv.summed());
+        Factors {
+            format: self.conv.format,
+            // SAFETY: the matrix has the kernels of these inputs, and there is room for as many as are summed, by the contract of
+            // `Winograd::go`.
+            a: unsafe { self.kernels.from(s, first, inputs.len() * rows, self.room) },
+            b: self.panel.from(inputs.start),
+            depth: inputs.len(),
+            ahead: gemm::WEIGHTS_PREFETCH,
+        }
+    }
 }

@@ -28,13 +28,15 @@ pub(in crate::engine) const F4: [[f64; 3]; 6] = [
 /// Tiles of `M x M` outputs.
 #[derive(Debug)]
 pub(in crate::engine) struct Stride1<const M: usize> {
-    /// Elements from one channel to the next, and from one phase to the next.
-    strides: (usize, usize),
+    /// Elements from one channel to the next.
+    stride: usize,
+    /// Elements from one phase to the next.
+    phase: usize,
     /// From a tile's first pixel to each that its transform reads, row by row.
     offsets: [[isize; 6]; 6],
-    /// For each vector and neighbour `(dy + 1) * 3 + dx + 1`, which tiles have it.
+    /// For each vector and neighbour `(dy + 1) * 3 + dx + 1`, the tiles that have it.
     neighbours: Vec<[u32; 9]>,
-    /// For each vector and phase, which tiles have it inside the map; none where all have all.
+    /// For each vector and phase, the tiles that have it inside the map; `None` if all have all.
     inside: Option<Vec<[u32; 16]>>,
 }
 
@@ -56,7 +58,8 @@ impl<const M: usize> Stride1<M> {
         });
         let fits = grid.rows == Rows::Dense && grid.h.is_multiple_of(M) && grid.w.is_multiple_of(M);
         Self {
-            strides: (grid.stride(), grid.phase()),
+            stride: grid.stride(),
+            phase: grid.phase(),
             offsets: std::array::from_fn(|y| std::array::from_fn(|x| offset(y, x))),
             neighbours: by_vector::<9>(&neighbours),
             inside: (!fits).then(|| {
@@ -68,18 +71,49 @@ impl<const M: usize> Stride1<M> {
             }),
         }
     }
+}
+
+/// A vector of tiles of one channel, for which somebody holds to the contract of [`Transform::forward`]: that function alone
+/// makes one.
+#[derive(Clone, Copy)]
+struct Forward<'a, const M: usize> {
+    tiles: &'a Stride1<M>,
+    /// The tiles' first pixels.
+    from: *const f32,
+    /// The tiles' neighbours that exist.
+    masks: &'a [u32; 9],
+    /// Room for the elements.
+    to: *mut f32,
+    /// From one element's vector to the next.
+    plane: usize,
+}
+
+impl<const M: usize> Forward<'_, M> {
+    /// Transforms the tiles, as whole numbers with `WHOLE`, which only i16 are. All is written out: what a loop indexes lies in
+    /// memory.
+    #[inline(always)]
+    fn run<S: Simd, const WHOLE: bool>(self, s: S) {
+        let half = [
+            self.column::<S, WHOLE, 0>(s),
+            self.column::<S, WHOLE, 1>(s),
+            self.column::<S, WHOLE, 2>(s),
+            self.column::<S, WHOLE, 3>(s),
+            self.column::<S, WHOLE, 4>(s),
+            self.column::<S, WHOLE, 5>(s),
+        ];
+        self.row::<S, WHOLE, 0>(s, &half);
+        self.row::<S, WHOLE, 1>(s, &half);
+        self.row::<S, WHOLE, 2>(s, &half);
+        self.row::<S, WHOLE, 3>(s, &half);
+        if M == 4 {
+            self.row::<S, WHOLE, 4>(s, &half);
+            self.row::<S, WHOLE, 5>(s, &half);
+        }
+    }
 
     /// Column `X` of the tiles' pixels after the first axis of the transform.
-    ///
-    /// # Safety
-    /// `from` points to the first pixels of a vector of tiles, whose neighbours are in `masks`.
     #[inline(always)]
-    unsafe fn column<S: Simd, const WHOLE: bool, const X: usize>(
-        &self,
-        s: S,
-        from: *const f32,
-        masks: &[u32; 9],
-    ) -> [S::V; 6] {
+    fn column<S: Simd, const WHOLE: bool, const X: usize>(self, s: S) -> [S::V; 6] {
         let mut d = [s.splat(0.0); 6];
         if X >= side(M) {
             return d;
@@ -87,13 +121,13 @@ impl<const M: usize> Stride1<M> {
         let (_, dx) = place::<M>(X);
         for y in 0..side(M) {
             let (_, dy) = place::<M>(y);
-            let at = from.wrapping_offset(self.offsets[y][X]);
+            let at = self.from.wrapping_offset(self.tiles.offsets[y][X]);
             // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
-            // contract above; no other lane is touched.
+            // contract of `forward`; no other lane is touched.
             d[y] = unsafe {
                 match (dy, dx) {
                     (0, 0) => s.load(at),
-                    _ => s.load_masked(at, masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
+                    _ => s.load_masked(at, self.masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
                 }
             };
         }
@@ -104,70 +138,22 @@ impl<const M: usize> Stride1<M> {
         }
     }
 
-    /// Transforms the tiles at `from`. All is written out: what a loop indexes lies in memory.
-    ///
-    /// # Safety
-    /// As for [`Stride1::column`]; each element has room for a vector; with `WHOLE` the unit multiplies i16.
+    /// Row `Y` through the second axis of the transform.
     #[inline(always)]
-    unsafe fn transform<S: Simd, const WHOLE: bool>(
-        &self,
-        s: S,
-        from: *const f32,
-        masks: &[u32; 9],
-        to: Room,
-    ) {
-        // SAFETY: the contracts of columns and rows are the one above.
+    fn row<S: Simd, const WHOLE: bool, const Y: usize>(self, s: S, half: &[[S::V; 6]; 6]) {
+        let row = [
+            half[0][Y], half[1][Y], half[2][Y], half[3][Y], half[4][Y], half[5][Y],
+        ];
+        // SAFETY: with `WHOLE` the unit multiplies i16, and the elements of row `Y` have room, by the contract of `forward`.
         unsafe {
-            let half = [
-                self.column::<S, WHOLE, 0>(s, from, masks),
-                self.column::<S, WHOLE, 1>(s, from, masks),
-                self.column::<S, WHOLE, 2>(s, from, masks),
-                self.column::<S, WHOLE, 3>(s, from, masks),
-                self.column::<S, WHOLE, 4>(s, from, masks),
-                self.column::<S, WHOLE, 5>(s, from, masks),
-            ];
-            transform_row::<S, WHOLE, M, 0>(s, &half, to);
-            transform_row::<S, WHOLE, M, 1>(s, &half, to);
-            transform_row::<S, WHOLE, M, 2>(s, &half, to);
-            transform_row::<S, WHOLE, M, 3>(s, &half, to);
-            if M == 4 {
-                transform_row::<S, WHOLE, M, 4>(s, &half, to);
-                transform_row::<S, WHOLE, M, 5>(s, &half, to);
+            let t = if WHOLE {
+                forward_again::<S, M, Y>(s, I16::assumed(s), row)
+            } else {
+                forward::<S, M>(s, row)
+            };
+            for x in 0..side(M) {
+                s.store(self.to.add((Y * side(M) + x) * self.plane), t[x]);
             }
-        }
-    }
-}
-
-/// Room for the elements of a vector of transformed tiles.
-#[derive(Clone, Copy)]
-struct Room {
-    start: *mut f32,
-    /// From one element's vector to the next.
-    plane: usize,
-}
-
-/// Row `Y` through the second axis of the transform.
-///
-/// # Safety
-/// Each element has room for a vector; with `WHOLE` the unit multiplies i16.
-#[inline(always)]
-unsafe fn transform_row<S: Simd, const WHOLE: bool, const M: usize, const Y: usize>(
-    s: S,
-    half: &[[S::V; 6]; 6],
-    to: Room,
-) {
-    let row = [
-        half[0][Y], half[1][Y], half[2][Y], half[3][Y], half[4][Y], half[5][Y],
-    ];
-    // SAFETY: with `WHOLE` the unit multiplies i16, and the elements of row `Y` have room, by the contract above.
-    unsafe {
-        let t = if WHOLE {
-            forward_again::<S, M, Y>(s, I16::assumed(s), row)
-        } else {
-            forward::<S, M>(s, row)
-        };
-        for x in 0..side(M) {
-            s.store(to.start.add((Y * side(M) + x) * to.plane), t[x]);
         }
     }
 }
@@ -201,17 +187,17 @@ impl<const M: usize> Transform for Stride1<M> {
         to: *mut f32,
         plane: usize,
     ) {
-        let to = Room { start: to, plane };
-        // SAFETY: the channel has the vector, which has its masks, the elements have room, and the unit multiplies the format, which is
-        // i16 where it is whole, by the contract of `forward`.
-        unsafe {
-            let from = channel.add(vector * S::LANES);
-            let masks = self.neighbours.get_unchecked(vector);
-            if format.whole() {
-                self.transform::<S, true>(s, from, masks, to);
-            } else {
-                self.transform::<S, false>(s, from, masks, to);
-            }
+        let tiles = Forward {
+            tiles: self,
+            from: channel.wrapping_add(vector * S::LANES),
+            masks: &self.neighbours[vector],
+            to,
+            plane,
+        };
+        if format.whole() {
+            tiles.run::<S, true>(s);
+        } else {
+            tiles.run::<S, false>(s);
         }
     }
 
@@ -226,7 +212,7 @@ impl<const M: usize> Transform for Stride1<M> {
         epilogue: Epilogue,
     ) {
         let inside = self.inside.as_ref().map(|vectors| &vectors[vector]);
-        let base = channel * self.strides.0 + vector * S::LANES;
+        let base = channel * self.stride + vector * S::LANES;
         // SAFETY: the elements are there, and the maps and the epilogue have the channel, by the contract of `backward`; a phase ends
         // with a whole vector.
         unsafe {
@@ -245,7 +231,7 @@ impl<const M: usize> Transform for Stride1<M> {
                 let t = backward::<S, M>(s, row);
                 for j in 0..M {
                     let phase = i * M + j;
-                    let at = base + phase * self.strides.1;
+                    let at = base + phase * self.phase;
                     let mut y = epilogue.apply(s, t[j], channel, io.residual, at, first(S::LANES));
                     if let Some(inside) = inside {
                         y = s.keep(inside[phase], y);

@@ -25,7 +25,7 @@ pub(in crate::engine) struct Stride2 {
     offsets: [[isize; 5]; 5],
     /// Elements from one output channel to the next.
     stride: usize,
-    /// For each vector and neighbour `(dy + 1) * 2 + dx + 1` before a tile or the tile itself, which tiles have it.
+    /// For each vector and neighbour `(dy + 1) * 2 + dx + 1` before a tile or the tile itself, the tiles that have it.
     neighbours: Vec<[u32; 4]>,
     /// For each vector and phase of the 2x2 outputs, where its tiles go.
     stores: Vec<[Vec<Piece>; 4]>,
@@ -73,34 +73,39 @@ impl Stride2 {
     pub(in crate::engine) fn stores(&self) -> usize {
         self.stores.iter().flatten().map(|pieces| 4 * pieces.len()).sum()
     }
+}
 
+/// A vector of tiles of one channel, for which somebody holds to the contract of [`Transform::forward`]: that function alone
+/// makes one.
+#[derive(Clone, Copy)]
+struct Forward<'a> {
+    tiles: &'a Stride2,
+    format: Format,
+    /// The tiles' first pixels.
+    from: *const f32,
+    /// The tiles' neighbours that exist.
+    masks: &'a [u32; 4],
+}
+
+impl Forward<'_> {
     /// Column `X` of the tiles' pixels after the first axis of the transform.
-    ///
-    /// # Safety
-    /// `from` points to the first pixels of a vector of tiles, whose neighbours are in `masks`.
     #[inline(always)]
-    unsafe fn column<S: Simd, const X: usize>(
-        &self,
-        s: S,
-        format: Format,
-        from: *const f32,
-        masks: &[u32; 4],
-    ) -> [S::V; 5] {
+    fn column<S: Simd, const X: usize>(self, s: S) -> [S::V; 5] {
         let mut d = [s.splat(0.0); 5];
         let (_, dx) = place(X);
         for y in 0..5 {
             let (_, dy) = place(y);
-            let at = from.wrapping_offset(self.offsets[y][X]);
+            let at = self.from.wrapping_offset(self.tiles.offsets[y][X]);
             // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
-            // contract above; no other lane is touched.
+            // contract of `forward`; no other lane is touched.
             d[y] = unsafe {
                 match (dy, dx) {
                     (0, 0) => s.load(at),
-                    _ => s.load_masked(at, masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
+                    _ => s.load_masked(at, self.masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
                 }
             };
         }
-        forward(s, format, d)
+        forward(s, self.format, d)
     }
 }
 
@@ -131,23 +136,25 @@ impl Transform for Stride2 {
         to: *mut f32,
         plane: usize,
     ) {
-        // SAFETY: the channel has the vector, which has its masks, and the elements have room, by the contract of `forward`.
-        unsafe {
-            let from = channel.add(vector * S::LANES);
-            let masks = self.neighbours.get_unchecked(vector);
-            let half = [
-                self.column::<S, 0>(s, format, from, masks),
-                self.column::<S, 1>(s, format, from, masks),
-                self.column::<S, 2>(s, format, from, masks),
-                self.column::<S, 3>(s, format, from, masks),
-                self.column::<S, 4>(s, format, from, masks),
-            ];
-            for y in 0..5 {
-                let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
-                let t = forward(s, format, row);
-                for x in 0..5 {
-                    s.store(to.add((y * 5 + x) * plane), t[x]);
-                }
+        let tiles = Forward {
+            tiles: self,
+            format,
+            from: channel.wrapping_add(vector * S::LANES),
+            masks: &self.neighbours[vector],
+        };
+        let half = [
+            tiles.column::<S, 0>(s),
+            tiles.column::<S, 1>(s),
+            tiles.column::<S, 2>(s),
+            tiles.column::<S, 3>(s),
+            tiles.column::<S, 4>(s),
+        ];
+        for y in 0..5 {
+            let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
+            let t = forward(s, format, row);
+            for x in 0..5 {
+                // SAFETY: the elements have room, by the contract of `forward`.
+                unsafe { s.store(to.add((y * 5 + x) * plane), t[x]) };
             }
         }
     }
