@@ -122,7 +122,7 @@ fn compare(save: bool, check: bool) -> Result<bool, String> {
     Ok(!check || grown.is_empty())
 }
 
-/// What callgrind counts while this function runs.
+/// The function in which callgrind counts.
 #[inline(never)]
 fn counted(run: &mut dyn FnMut()) {
     let held = black_box(1);
@@ -190,7 +190,7 @@ struct Kernel {
     name: String,
     /// One run.
     run: Box<dyn FnMut()>,
-    /// How much of what one run does.
+    /// The amount of work of one run.
     work: f64,
     what: &'static str,
 }

@@ -201,7 +201,7 @@ fn the_map_in_prose_names_the_owner_of_each_library() {
     }
 }
 
-/// What only one crate's code may hold, as the map says.
+/// Code that one crate alone may hold, as the map says.
 const CODE: &[(&str, &str)] = &[("unsafe_code", "kernels"), ("std::arch", "kernels")];
 
 #[test]

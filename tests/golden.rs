@@ -88,7 +88,7 @@ impl Question {
     }
 }
 
-/// How far values may lie from the reference's.
+/// The largest distances of values from the reference's.
 #[derive(Clone, Copy)]
 struct Limits {
     /// Of the largest value.

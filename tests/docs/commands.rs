@@ -31,7 +31,7 @@ pub fn commands() -> Commands {
     found
 }
 
-/// What is wrong with a line of code: a subcommand or an option of `zoo` that does not exist.
+/// The faults of a line of code: a subcommand or an option of `zoo` that does not exist.
 pub fn unknown(code: &str, commands: &Commands) -> Vec<String> {
     let mut wrong = Vec::new();
     let code = code.split(" # ").next().unwrap_or_default();
@@ -79,7 +79,7 @@ pub fn unknown(code: &str, commands: &Commands) -> Vec<String> {
     wrong
 }
 
-/// Whether a word may be the name of a command, and is no placeholder such as `COMMAND`.
+/// Returns `true` if a word may be the name of a command, and is no placeholder such as `COMMAND`.
 fn is_name(word: &str) -> bool {
     word.chars()
         .all(|letter| letter.is_ascii_lowercase() || letter == '-')

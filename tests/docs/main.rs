@@ -76,7 +76,7 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// What is wrong with a page's links, given all pages.
+/// The dead links of a page, given all pages.
 fn dead_links(page: &Page, pages: &[Page]) -> Vec<String> {
     let mut dead = Vec::new();
     let folder = page.path.parent().expect("a file lies in a folder");
@@ -105,7 +105,7 @@ fn dead_links(page: &Page, pages: &[Page]) -> Vec<String> {
     dead
 }
 
-/// What a page of the reference says.
+/// The text of a page of the reference.
 fn reference(page: &str) -> String {
     fs::read_to_string(root().join("docs/reference").join(page)).expect("a page")
 }

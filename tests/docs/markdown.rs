@@ -88,7 +88,7 @@ impl Page {
         targets.filter_map(|target| target.split([')', ' ', '\n']).next())
     }
 
-    /// Whether it has this anchor.
+    /// Returns `true` if it has this anchor.
     pub fn has(&self, anchor: &str) -> bool {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let headings = self.headings.iter().map(|heading| {

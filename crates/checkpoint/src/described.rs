@@ -34,7 +34,7 @@ impl Described {
 
 impl TensorFile {
     /// Returns the network whose tensors the file has, by one convolution of each block; `None` if they are not an HRNet's.
-    /// Whether all tensors are there, [`TensorFile::bind`] says.
+    /// [`TensorFile::bind`] finds out if all tensors are there.
     pub fn described(&self) -> Option<Described> {
         let file = Shapes {
             scheme: self.scheme().ok()?,

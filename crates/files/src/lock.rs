@@ -42,7 +42,7 @@ pub fn hold(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// How long to wait before a folder's lock is tried again.
+/// The wait before a folder's lock is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Locks a folder itself, without a file in it, and returns its handle, which holds the lock until it is dropped. Returns

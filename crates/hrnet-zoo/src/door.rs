@@ -30,7 +30,7 @@ pub struct Opened {
     pub weights: checkpoint::Weights,
     /// SHA-256 of the published file.
     pub sha256: Digest,
-    /// How the digest is known. By its stamp only a prepared copy is: each of its tensors is also compared with its checksum.
+    /// The way in which the digest is known. By its stamp only a prepared copy is: each of its tensors is also compared with its checksum.
     pub check: Check,
     /// Notes on it for the user.
     pub notices: Vec<Notice>,
@@ -218,7 +218,7 @@ impl<'a> Door<'a> {
         self.check_copy(variant, artifact, false)
     }
 
-    /// What a source's file is, or must be: of a file of this machine that nobody vouches for, what it is now.
+    /// The digest that a source's file has or must have: of a file of this machine that nobody vouches for, the one it has now.
     fn digest(&self, artifact: &Artifact) -> Option<Digest> {
         let known = self.cache.content(artifact, &self.lock);
         known.or_else(|| {

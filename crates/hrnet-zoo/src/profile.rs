@@ -1,4 +1,4 @@
-//! How photos are prepared: by which profile of the manifest, and the code that carries it out.
+//! The preparation of photos: the profile of the manifest that applies, and the code that carries it out.
 
 use preprocess::{Filter, Transform};
 use registry::{Artifact, Frame, Interpolation, Naming, Preprocess, Resampler, Variant, Zoo};

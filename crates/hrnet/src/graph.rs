@@ -22,7 +22,7 @@ pub struct Conv {
     pub kernel: usize,
     /// Step between output pixels.
     pub stride: usize,
-    /// Whether it adds a number per output channel. One before a batch norm has none.
+    /// `true` if it adds a number per output channel. One before a batch norm has none.
     pub bias: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Linear {
 pub struct Upsample {
     /// Output rows per input row, and columns per column.
     pub factor: usize,
-    /// How output pixels are made.
+    /// The rule by which output pixels are made.
     pub interpolation: Interpolation,
 }
 
@@ -69,14 +69,14 @@ impl Upsample {
     }
 }
 
-/// How pixels are made that lie between those of a map.
+/// The rule by which pixels are made that lie between those of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interpolation {
     /// Output pixel `i` is input pixel `floor(i / factor)`.
     Nearest,
     /// Linear in both directions between the centres of the nearest input pixels; beyond the outermost centres their values.
     Bilinear {
-        /// Whether the centres of the corner pixels, rather than their outer corners, lie on each other. PyTorch's
+        /// `true` if the centres of the corner pixels lie on each other, `false` if their outer corners do. PyTorch's
         /// `align_corners`.
         align_corners: bool,
     },

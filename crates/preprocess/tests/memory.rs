@@ -1,4 +1,4 @@
-//! What decoding takes is known from the header, and is no more than that.
+//! Memory that decoding takes is known from the header, and is no more than that.
 
 #[cfg(target_os = "linux")]
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};

@@ -1,4 +1,4 @@
-//! What lies in a cache that nobody expected there, and what the cache tells of itself.
+//! Files in a cache that nobody expected there, and the cache's own figures.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What lint says of the shipped manifest, and that each finding goes when its cause does.
+//! The findings of lint on the shipped manifest; each goes when its cause does.
 
 use std::path::Path;
 

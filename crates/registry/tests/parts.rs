@@ -12,7 +12,7 @@ use registry::Digest;
 
 const SIZE: usize = 200_000;
 
-/// What a manifest may say of a file: nothing, its size, a beginning of its digest, its digest alone, both.
+/// Manifests that say of a file: nothing, its size, a beginning of its digest, its digest alone, both.
 fn manifests() -> [String; 5] {
     let digest = Digest::of(&body(SIZE)).to_string();
     [

@@ -15,7 +15,7 @@ const SIZE: usize = 400_000;
 const URL: &str = "REGISTRY_TEST_URL";
 const FOLDER: &str = "REGISTRY_TEST_FOLDER";
 
-/// What a child process does: fetches one file to a folder. Run as a test of its own it has nothing to do.
+/// The work of a child process: fetches one file to a folder. Run as a test of its own it has nothing to do.
 #[test]
 fn child() {
     let (Ok(url), Ok(folder)) = (std::env::var(URL), std::env::var(FOLDER)) else {

@@ -17,7 +17,7 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 const SIZE: usize = 5000;
 const URL: &str = "REGISTRY_TEST_TLS_URL";
 
-/// What a child process does: fetches one file, with the certificates its environment names.
+/// The work of a child process: fetches one file, with the certificates its environment names.
 #[test]
 fn child() {
     let Ok(url) = std::env::var(URL) else { return };

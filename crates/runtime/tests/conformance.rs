@@ -173,7 +173,7 @@ fn a_part_of_a_network_is_run_as_well() {
     }
 }
 
-/// How far a value may lie from that of another run, as a share of the largest: sums have the same terms in the same order.
+/// The largest distance of a value from that of another run, as a share of the largest value: sums have the same terms in the same order.
 const SAME: f64 = 1e-6;
 
 /// Values of every kind: what a ReLU, a norm, a sum, an enlargement, a gate and a pooling give, at several sizes, one of which is

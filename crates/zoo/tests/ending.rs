@@ -167,7 +167,7 @@ fn a_race_that_is_told_to_end_takes_its_workers_and_models_along() {
     }
 }
 
-/// Whether a process has ended and only its number is left.
+/// Returns `true` if a process has ended and only its number is left.
 fn is_dead(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
     stat.rsplit(')')

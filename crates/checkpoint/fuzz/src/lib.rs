@@ -1,4 +1,4 @@
-//! What every fuzz target does with its bytes.
+//! The steps that every fuzz target takes with its bytes.
 
 use std::path::Path;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! What the tests of fixtures share: their paths, the networks they are of, and the values they hold.
+//! Shared by the tests of fixtures: their paths, their networks and their values.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 

@@ -31,7 +31,7 @@ pub(super) fn of_body(error: &dyn Error, limits: Limits) -> String {
 struct Cause {
     phrases: &'static [&'static str],
     words: &'static str,
-    /// Whether the system's own words follow.
+    /// `true` if the system's own words follow.
     detailed: bool,
 }
 

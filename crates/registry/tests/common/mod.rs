@@ -18,7 +18,7 @@ use registry::{
 };
 use tempfile::TempDir;
 
-/// How a manifest begins that has one way to prepare photos.
+/// The beginning of a manifest that has one way to prepare photos.
 pub const SMALL: &str = r#"schema = 1
 [preprocess.p]
 resize_short = 256

@@ -105,7 +105,7 @@ impl Plan {
         ValueId(self.values.len() - 1)
     }
 
-    /// Whether an operation so far computes the value as vectors rather than maps.
+    /// Returns `true` if an operation so far computes the value as vectors rather than maps.
     fn is_row(&self, value: ValueId) -> bool {
         let is = |op: &Op<Fused>| matches!(op.output(), Some(Operand::Row(row)) if *row == value);
         self.ops.iter().any(is)
@@ -222,7 +222,7 @@ impl Fuser<'_> {
         }
     }
 
-    /// Whether the only reader of a node can be fused into its operation.
+    /// Returns `true` if the only reader of a node can be fused into its operation.
     fn waits(&self, id: NodeId) -> bool {
         let readers = self.graph.nodes()[id.index() + 1..]
             .iter()

@@ -80,7 +80,7 @@ pub fn largest(values: &[f64]) -> f64 {
 pub struct Walker<'a> {
     graph: &'a Graph,
     weights: &'a dyn WeightSource,
-    /// How operands are rounded; not at all without.
+    /// The rounding of operands; `None` for none.
     rounding: Option<&'a Rounding<'a>>,
     /// A sum that takes its first term alone.
     without: Option<NodeId>,

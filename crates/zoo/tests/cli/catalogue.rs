@@ -1,4 +1,4 @@
-//! What the manifest says, and names that people have.
+//! The catalogue of the manifest, and the names that people write.
 
 use serde_json::Value;
 

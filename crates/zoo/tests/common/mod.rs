@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How a manifest begins whose networks see small photos.
+/// The beginning of a manifest whose networks see small photos.
 pub const SMALL: &str = r#"schema = 1
 extends = "nothing"
 [preprocess.small]

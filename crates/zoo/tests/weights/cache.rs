@@ -1,4 +1,4 @@
-//! What lies in the cache, and what may go.
+//! The contents of the cache, and what may be removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
