@@ -140,6 +140,7 @@ mod tests {
     fn steal_is_a_share_and_peak_memory_is_that_of_the_watch() {
         let canary = Canary {
             macs_per_s: 1e9,
+            tile_macs_per_s: None,
             bytes_per_s: 1e9,
             handover_ns: None,
         };

@@ -18,6 +18,11 @@ impl Conditions {
         self.around(|canary| canary.macs_per_s)
     }
 
+    /// Multiply-accumulates per second that a matrix unit's tiles reached around it, likewise; `None` if they were not measured.
+    pub fn tile_macs_per_s(&self) -> Option<f64> {
+        self.around(|canary| canary.tile_macs_per_s.unwrap_or(0.0))
+    }
+
     /// Bytes per second that it read from memory around the cell, likewise.
     pub fn bytes_per_s(&self) -> Option<f64> {
         self.around(|canary| canary.bytes_per_s)
@@ -85,6 +90,7 @@ mod tests {
         record.conditions = peaks.map(|peaks| Conditions {
             canary: peaks.map(|macs_per_s| Canary {
                 macs_per_s,
+                tile_macs_per_s: None,
                 bytes_per_s: macs_per_s / 5.0,
                 handover_ns: None,
             }),

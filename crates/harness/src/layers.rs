@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use hrnet::Precision;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct LayerTimes {
     /// The same of the instructions that multiply other formats; empty in older files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peaks_macs_per_s: BTreeMap<Precision, f64>,
+    /// The same of a matrix unit's tiles, for the formats that steps multiply on it; empty in older files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tile_peaks_macs_per_s: BTreeMap<Precision, f64>,
     /// The steps in the order in which they run.
     pub steps: Vec<StepTimes>,
     /// The weights, the program and the machine.
@@ -40,10 +44,38 @@ pub struct StepTimes {
     /// Number format of its operands; `None` for steps that multiply no weights, and in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operands: Option<Precision>,
+    /// `true` if a matrix unit multiplies them, `false` if the vector unit does, and in older files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_tiles: bool,
     /// Bytes of prepared weights.
     pub weight_bytes: usize,
     /// Its time in each run, ns; runs are the same for all steps.
     pub samples_ns: Vec<u64>,
+}
+
+/// The operands that a step multiplies, and the unit that does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multiplied {
+    /// Their number format.
+    pub operands: Precision,
+    /// `true` for a matrix unit, `false` for the vector unit.
+    pub on_tiles: bool,
+}
+
+impl StepTimes {
+    /// Returns what the step multiplies; `None` for steps that multiply no weights.
+    pub fn multiplied(&self) -> Option<Multiplied> {
+        let on_tiles = self.on_tiles;
+        self.operands.map(|operands| Multiplied { operands, on_tiles })
+    }
+}
+
+/// Formats as `int8`, or `int8 on tiles`.
+impl fmt::Display for Multiplied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.on_tiles { " on tiles" } else { "" };
+        write!(f, "{}{unit}", self.operands)
+    }
 }
 
 /// Several steps together.
@@ -55,7 +87,7 @@ pub struct StepSum<K> {
     pub steps: usize,
     /// Multiply-accumulates of all.
     pub macs: u64,
-    /// The time that they would take at the peaks of their formats, ns.
+    /// The time that they would take at the peaks of their formats on their units, ns.
     pub peak_ns: f64,
     /// Bytes of prepared weights of all.
     pub weight_bytes: usize,
@@ -101,7 +133,7 @@ impl LayerTimes {
             let (sum, runs) = &mut sums[place];
             sum.steps += 1;
             sum.macs += step.macs;
-            sum.peak_ns += step.macs as f64 * 1e9 / self.peak_of(step.operands);
+            sum.peak_ns += step.macs as f64 * 1e9 / self.peak_of(step.multiplied());
             sum.weight_bytes += step.weight_bytes;
             for (run, ns) in runs.iter_mut().zip(&step.samples_ns) {
                 *run += ns;
@@ -128,16 +160,22 @@ impl LayerTimes {
         })
     }
 
-    /// Multiply-accumulates per second of the instruction for these operands; of f32's where they are not known.
-    pub fn peak_of(&self, operands: Option<Precision>) -> f64 {
-        let own = operands.and_then(|operands| self.peaks_macs_per_s.get(&operands));
+    /// Multiply-accumulates per second of the instruction that multiplies these operands; of f32's where it is not known.
+    pub fn peak_of(&self, multiplied: Option<Multiplied>) -> f64 {
+        let own = multiplied.and_then(|Multiplied { operands, on_tiles }| match on_tiles {
+            true => self.tile_peaks_macs_per_s.get(&operands),
+            false => self.peaks_macs_per_s.get(&operands),
+        });
         own.copied().unwrap_or(self.peak_macs_per_s)
     }
 
-    /// The number formats of what steps multiply, widest first.
-    pub fn operands(&self) -> Vec<Precision> {
-        let used = |precision: &Precision| self.steps.iter().any(|step| step.operands == Some(*precision));
-        Precision::ALL.into_iter().filter(used).collect()
+    /// The operands that steps multiply, widest format first, those of tiles after those of the vector unit.
+    pub fn multiplied(&self) -> Vec<Multiplied> {
+        let all = Precision::ALL
+            .into_iter()
+            .flat_map(|operands| [false, true].map(|on_tiles| Multiplied { operands, on_tiles }));
+        all.filter(|wanted| self.steps.iter().any(|step| step.multiplied() == Some(*wanted)))
+            .collect()
     }
 
     /// The number of runs.
@@ -156,6 +194,7 @@ mod tests {
             kind: kind.into(),
             macs,
             operands: None,
+            on_tiles: false,
             weight_bytes: 8,
             samples_ns: samples.to_vec(),
         };
@@ -165,6 +204,7 @@ mod tests {
             started: "2026-01-01T00:00:00Z".into(),
             peak_macs_per_s: 50e9,
             peaks_macs_per_s: BTreeMap::new(),
+            tile_peaks_macs_per_s: BTreeMap::new(),
             steps: vec![
                 step("conv1", "direct", 400, [10, 20, 30]),
                 step("relu", "copy", 0, [1, 1, 1]),
@@ -204,7 +244,16 @@ mod tests {
         times.peaks_macs_per_s = [(Precision::F32, 50e9), (Precision::Int8, 200e9)].into();
         // 400 take 8 ns at 50, 600 take 3 ns at 200.
         assert_eq!(share(&times), Some(11.0 / 40.0));
-        assert_eq!(times.operands(), [Precision::Int8]);
+        let told = |times: &LayerTimes| -> Vec<String> {
+            times.multiplied().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(told(&times), ["int8"]);
+        times.steps[0].operands = Some(Precision::Int8);
+        times.steps[0].on_tiles = true;
+        times.tile_peaks_macs_per_s = [(Precision::Int8, 800e9)].into();
+        // 400 take half a nanosecond on tiles at 800, 600 take 3 ns on the vector unit at 200.
+        assert_eq!(share(&times), Some(3.5 / 40.0));
+        assert_eq!(told(&times), ["int8", "int8 on tiles"]);
         assert_eq!(times.by(|step| step.kind.clone())[1].share_of_peak(), None);
     }
 
@@ -220,7 +269,7 @@ mod tests {
             times()
         );
         assert!(
-            !text.contains("peaks_macs_per_s") && !text.contains("operands"),
+            !text.contains("peaks_macs_per_s") && !text.contains("operands") && !text.contains("tiles"),
             "as before: {text}"
         );
         let empty = LayerTimes {

@@ -59,7 +59,7 @@ pub use conditions::Lookout;
 pub use days::days_between;
 pub use derived::REFERENCE_MACS_PER_S;
 pub use fidelity::Closeness;
-pub use layers::{LayerTimes, StepSum, StepTimes};
+pub use layers::{LayerTimes, Multiplied, StepSum, StepTimes};
 pub use machine::Machine;
 pub use measure::Budget;
 pub use memory::free_memory;

@@ -51,19 +51,17 @@ impl fmt::Display for Noise {
 }
 
 impl Conditions {
-    /// The distance between the machine's speeds before and after the cell, as a share of the lower: of multiply-adds or of memory,
-    /// whichever changed more.
+    /// The distance between the machine's speeds before and after the cell, as a share of the lower: of multiply-adds, of a matrix
+    /// unit's tiles or of memory, whichever changed most.
     pub fn apart(&self) -> f64 {
         let [before, after] = &self.canary;
-        let far = |rate: fn(&Canary) -> f64| {
-            let (a, b) = (rate(before), rate(after));
-            if a.min(b) > 0.0 {
-                a.max(b) / a.min(b) - 1.0
-            } else {
-                0.0
-            }
+        let far = |rate: fn(&Canary) -> Option<f64>| match (rate(before), rate(after)) {
+            (Some(a), Some(b)) if a.min(b) > 0.0 => a.max(b) / a.min(b) - 1.0,
+            _ => 0.0,
         };
-        far(|canary| canary.macs_per_s).max(far(|canary| canary.bytes_per_s))
+        let vectors = far(|canary| Some(canary.macs_per_s));
+        let tiles = far(|canary| canary.tile_macs_per_s);
+        vectors.max(tiles).max(far(|canary| Some(canary.bytes_per_s)))
     }
 
     /// The influence of other work meanwhile: the weightiest above what is harmless.
@@ -103,6 +101,7 @@ mod tests {
         let record = |samples: Vec<u64>, after: f64, load: f64| {
             let canary = |macs_per_s| Canary {
                 macs_per_s,
+                tile_macs_per_s: None,
                 bytes_per_s: 1e9,
                 handover_ns: None,
             };
@@ -121,6 +120,17 @@ mod tests {
         assert_eq!(load.as_deref(), Some("other processes kept 1.3 processors busy"));
         let apart = told(record(vec![100; 9], 2.11e9, 1.3));
         assert_eq!(apart.as_deref(), Some("the machine's speed changed by 111 %"));
+        let mut tiles = record(vec![100; 9], 1e9, 0.0);
+        let canaries = &mut tiles.conditions.as_mut().expect("set").canary;
+        canaries[0].tile_macs_per_s = Some(2.35e12);
+        assert_eq!(
+            told(tiles.clone()),
+            None,
+            "a speed that is known once did not change"
+        );
+        tiles.conditions.as_mut().expect("set").canary[1].tile_macs_per_s = Some(1e12);
+        let apart = told(tiles);
+        assert_eq!(apart.as_deref(), Some("the machine's speed changed by 135 %"));
         let spread = told(record(vec![100, 130, 100, 70, 60, 140], 1e9, 0.0));
         assert_eq!(spread.as_deref(), Some("single runs differ by 30 %"));
     }

@@ -88,6 +88,10 @@ pub struct Conditions {
 pub struct Canary {
     /// Multiply-accumulates per second of fused f32 instructions on registers alone.
     pub macs_per_s: f64,
+    /// Multiply-accumulates per second of a matrix unit's tiles in the case's number format; `None` if the CPU has none or the
+    /// format does not use them, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile_macs_per_s: Option<f64>,
     /// Bytes per second read from memory that no cache holds.
     pub bytes_per_s: f64,
     /// Time of a cache line from one of two threads to the other, ns; `None` on one thread. A host moves the cores of a virtual

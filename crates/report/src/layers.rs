@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use harness::{LayerTimes, NetworkCase, StepSum, StepTimes};
-use hrnet::{Node, Op, Part, Precision, Shape};
+use harness::{LayerTimes, Multiplied, NetworkCase, StepSum, StepTimes};
+use hrnet::{Node, Op, Part, Shape};
 
 use crate::cells::Model;
 use crate::sections::digits;
@@ -128,16 +128,16 @@ impl Breakdown<'_> {
         )
     }
 
-    /// The peaks that rates are compared with, in words: of each format that is multiplied.
+    /// The peaks that rates are compared with, in words: of each format that a unit multiplies.
     pub(crate) fn peaks(&self) -> String {
-        let told = |operands: Option<Precision>| digits(self.times.peak_of(operands) / 1e9);
-        match &self.times.operands()[..] {
+        let told = |multiplied: Option<Multiplied>| digits(self.times.peak_of(multiplied) / 1e9);
+        match &self.times.multiplied()[..] {
             [] => told(None),
             [only] => told(Some(*only)),
             several => {
                 let each = several
                     .iter()
-                    .map(|format| format!("{} in {format}", told(Some(*format))));
+                    .map(|multiplied| format!("{} in {multiplied}", told(Some(*multiplied))));
                 each.collect::<Vec<_>>().join(", ")
             }
         }

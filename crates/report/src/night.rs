@@ -103,14 +103,25 @@ impl Verdicts {
         self.marks().iter().filter(|mark| mark.answer == answer).count()
     }
 
-    /// Cells measured twice in the night, and how many of them were called changed: false alarms.
-    pub(crate) fn twice(&self) -> Option<(usize, usize)> {
+    /// The cells that were measured twice in the night; `None` if there are none.
+    pub(crate) fn twice(&self) -> Option<Twice> {
         let compared = |mark: &&Mark| !matches!(mark.answer, Answer::NoData | Answer::Incomparable);
         let marks = || self.aa.iter().flat_map(|marks| &marks.verdicts).filter(compared);
         let changed = marks().filter(|mark| mark.is_change());
-        let count = marks().count();
-        (count > 0).then(|| (count, changed.count()))
+        let cells = marks().count();
+        (cells > 0).then(|| Twice {
+            cells,
+            changed: changed.count(),
+        })
     }
+}
+
+/// Cells that the same program measured twice in a night.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Twice {
+    pub(crate) cells: usize,
+    /// Those that were called changed between the two: false alarms.
+    pub(crate) changed: usize,
 }
 
 /// The verdicts of a night's folder; empty if there is no such file, or it is of another version.
@@ -208,7 +219,8 @@ mod tests {
             ),
             (1, 0)
         );
-        assert_eq!(night.verdicts.twice(), Some((1, 1)));
+        let (cells, changed) = (1, 1);
+        assert_eq!(night.verdicts.twice(), Some(Twice { cells, changed }));
         assert_eq!((night.measured(), night.failed()), (1, 1));
         assert_eq!(night.about.machine.cpu, "Some CPU");
         assert_eq!(night.cells[0].median_ms, Some(12.5));

@@ -1,6 +1,7 @@
 //! Networks in other number formats beside their f32: how fast, and how near its answers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use harness::{Fidelity, NetworkCase, Times};
 use hrnet::{Precision, Size};
@@ -139,11 +140,26 @@ impl<'m, 'a> Compared<'m, 'a> {
         }
     }
 
-    /// The images whose first class is the reference's, and all images.
-    pub(crate) fn agreeing(&self) -> Option<(usize, usize)> {
+    /// The images whose first class is the reference's.
+    pub(crate) fn agreeing(&self) -> Option<Agreeing> {
         let images = self.case.batch;
         let share = self.fidelity?.top1_agreement;
-        Some(((share * images as f64).round() as usize, images))
+        let same = (share * images as f64).round() as usize;
+        Some(Agreeing { same, images })
+    }
+}
+
+/// Images whose first class is the reference's, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreeing {
+    pub(crate) same: usize,
+    pub(crate) images: usize,
+}
+
+/// Formats as `3 of 4`.
+impl fmt::Display for Agreeing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.same, self.images)
     }
 }
 

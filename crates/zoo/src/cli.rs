@@ -76,7 +76,12 @@ fn after_help() -> String {
         text.push_str(&format!(" {:>3}  {meaning}\n", exit.code()));
     }
     text.push_str(
-        "\nIf a signal ends it (a shell shows 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP), it first ends its processes and \
+        "\nEnvironment:\n  \
+         ZOO_ISA    the engine's unit: avx512, avx2, neon, portable, or amx, which is avx512 with AMX\n             \
+         [default: the best one for each precision, as `zoo doctor` prints them]\n  \
+         ZOO_PEERS  the Python environment of other engines, see `zoo peers`\n\n\
+         Variables of options stand beside them, as [env: ZOO_CACHE=].\n\
+         \nIf a signal ends it (a shell shows 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP), it first ends its processes and \
          deletes its temporary folders; what was measured, answered or downloaded by then is kept.\n",
     );
     text

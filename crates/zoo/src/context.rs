@@ -84,6 +84,11 @@ impl Context {
         Ok(self.zoo.get_or_init(|| zoo))
     }
 
+    /// Returns the folder beside the manifest's own in which it may name files.
+    pub(crate) fn weights_dir(&self) -> Option<&Path> {
+        self.weights_dir.as_deref()
+    }
+
     /// Parses a manifest whose paths may lead where this run allows.
     pub(crate) fn parse(&self, text: &str, path: &Path) -> Result<Zoo, Failure> {
         Ok(Zoo::parse_with(text, path, self.weights_dir.as_slice())?)
@@ -107,7 +112,8 @@ impl Context {
 
     /// Returns the path of the times of `zoo tune`.
     pub(crate) fn costs_path(&self) -> Result<PathBuf, Failure> {
-        let name = format!("{}.tsv", runtime::unit()?.name());
+        // Times of kernels on tiles lie among those of the vector unit beside.
+        let name = format!("{}.tsv", runtime::unit()?.vectors().name());
         Ok(self.cache.root().join("tune").join(name))
     }
 

@@ -389,5 +389,11 @@ failure! {
     SpecError => Exit::Usage,
     StoreError => Exit::Disk,
     UnknownBackend => Exit::Usage,
-    UnknownIsa => Exit::Usage,
+}
+
+impl From<UnknownIsa> for Failure {
+    fn from(error: UnknownIsa) -> Self {
+        Self::new(Exit::Usage, error)
+            .help("the variable ZOO_ISA names the unit: set it to one of these, or unset it for the best one")
+    }
 }

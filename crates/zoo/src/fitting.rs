@@ -131,12 +131,18 @@ pub(crate) fn mismatch(
         .into_iter()
         .filter(|name| *name != wanted.name)
         .collect();
-    if !names.is_empty() {
+    if let Some(first) = names.first() {
+        let which = match names.len() {
+            1 => "that variant",
+            _ => "one of them",
+        };
         let names = match names.as_slice() {
             [first, _, _, ..] => format!("{first} and {} more", counted(names.len() - 1, "variant")),
             few => few.join(" and "),
         };
-        return Failure::from(error).help(format!("the file has the tensors of {names}"));
+        return Failure::from(error).help(format!(
+            "the file has the tensors of {names}: name {which}, as in `--model {first}`"
+        ));
     }
     // A variant that is being added is not known yet.
     match Kin::of(zoo, file, zoo.variant(&wanted.name)) {

@@ -106,6 +106,12 @@ fn a_night_with_a_data_set_measures_the_known_accuracy() {
         "{}",
         none.stderr()
     );
+    assert_eq!(
+        none.stderr().matches("warning: this is a debug build").count(),
+        usize::from(cfg!(debug_assertions)),
+        "{}",
+        none.stderr()
+    );
     let page = file(&place, &none.stdout(), "index.md");
     assert!(
         page.contains("No accuracy was measured: no data set was given"),

@@ -126,6 +126,13 @@ fn a_file_of_this_machine_is_used_where_it_lies_and_never_changed() {
         "the weights that it names"
     );
     assert!(place.zoo(&["list"]).good().contains("local (here)"));
+    let unpinned = place.zoo(&["verify", "tiny"]).good();
+    assert!(
+        unpinned.starts_with("unpinned  tiny local: sha256 ")
+            && unpinned
+                .contains("no digest is pinned to compare it with, and `zoo fetch tiny` pins this one"),
+        "{unpinned}"
+    );
 
     let told = place.zoo(&["fetch", "tiny", "--locked"]).failed(6);
     assert!(told.contains("zoo.lock does not pin it"), "{told}");
@@ -313,6 +320,24 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
         "{error}"
     );
     assert!(!place.path().join("zoo.toml").exists(), "nothing is written");
+    let elsewhere = tempfile::tempdir().expect("another folder");
+    let outside = elsewhere.path().join("my weights.safetensors");
+    fs::copy(place.path().join("small.safetensors"), &outside).expect("copied");
+    let outside = outside.display().to_string();
+    for option in ["--weights", "--labels"] {
+        let error = place.zoo(&["add", "far", "--like", "hrnet_w18_small", option, &outside]);
+        let error = error.failed(2);
+        assert!(
+            error.contains(&format!("`cp '{outside}' "))
+                && error.contains("--weights-dir DIR")
+                && !error.contains("zoo.toml:"),
+            "{option}: {error}"
+        );
+    }
+    fs::create_dir(place.path().join("below")).expect("made");
+    let around = place.zoo(&["add", "near", "--weights", "below/../small.safetensors"]);
+    assert!(around.said().contains("near is in zoo.toml"));
+    fs::remove_file(place.path().join("zoo.toml")).expect("removed");
     let error = add(&["20,40"]).failed(2);
     assert!(error.contains("--widths 20,40: expected 4 numbers"), "{error}");
     let said = add(&["20,40,80,160", "--license", "MIT"]).said();
@@ -345,7 +370,16 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
         ])
     };
     let error = more("w24", "24,48,96,192").failed(1);
-    assert!(error.contains("the file has the tensors of w20"), "{error}");
+    assert!(
+        error.contains("the file has the tensors of w20: name that variant, as in `--model w20`"),
+        "{error}"
+    );
+    let shown = place.zoo(&["show", "w20"]).good();
+    assert!(
+        shown.contains("\nWeights\nnone: other commands need `--weights FILE`\n")
+            && shown.contains("\nPublished\nnothing: the manifest has no figures of this variant\n"),
+        "{shown}"
+    );
     let error = more("W20", "20,40,80,160").failed(2);
     assert!(error.contains("`w20` is already a variant"), "{error}");
     more("hrnet_w18_c", "20,40,80,160").failed(2);
@@ -354,7 +388,13 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
     let now = fs::read_to_string(place.path().join("zoo.toml")).expect("written");
     assert!(now.starts_with(&text), "{now}");
     place.zoo(&["fetch", "mine"]).good();
-    assert!(place.zoo(&["show", "mine"]).good().contains("./w20.safetensors"));
+    let shown = place.zoo(&["show", "mine"]).good();
+    assert!(
+        shown.contains("./w20.safetensors")
+            && shown
+                .contains("\nlicence     not stated (NOASSERTION): `licence` in the manifest states it\n"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -448,9 +448,11 @@ fn a_profile_is_of_the_ranges_and_holds_each_step_against_its_formats_peak() {
     let rows = profiled["rows"].as_array().expect("rows");
     let shares = rows.iter().filter_map(|row| {
         let operands = row["operands"].as_str()?;
-        let peak = profiled["peaks_macs_per_ns"][operands]
-            .as_f64()
-            .expect("measured");
+        let peaks = match row["on_tiles"].as_bool()? {
+            true => "tile_peaks_macs_per_ns",
+            false => "peaks_macs_per_ns",
+        };
+        let peak = profiled[peaks][operands].as_f64().expect("measured");
         let rate = row["macs"].as_f64()? / row["time_ns"].as_f64()?;
         let share = row["share_of_peak"].as_f64().expect("it multiplies");
         assert!((share / (rate / peak) - 1.0).abs() < 1e-6, "{row}");
@@ -481,6 +483,18 @@ fn a_profile_is_of_the_ranges_and_holds_each_step_against_its_formats_peak() {
         text.starts_with("tiny, int8, batch 1, 1 thread; peak, GMAC/s: f16 "),
         "{text}"
     );
+    // With tiles, a layer that the vector unit computes all the same is compared with that unit.
+    let twin = ["profile", "tiny", "--precision", "int8", "--runs", "1", "--json"];
+    let profiled = place.zoo_with(&[("ZOO_ISA", "amx-twin")], &twin).json();
+    let rows = profiled["rows"].as_array().expect("rows");
+    for row in rows.iter().filter(|row| row["operands"].is_string()) {
+        let kind = row["kind"].as_str().expect("a kind");
+        let on_tiles = row["on_tiles"].as_bool().expect("a unit");
+        assert_eq!(on_tiles, kind.contains("_amx-twin_tiles "), "{row}");
+        assert!(on_tiles || !kind.contains("amx"), "{row}");
+    }
+    assert!(rows.iter().any(|row| row["on_tiles"] == true), "{rows:?}");
+    assert!(profiled["tile_peaks_macs_per_ns"]["int8"].as_f64() > Some(0.0));
     let other = profile(&["--precision", "int8"]).failed(2);
     assert!(
         other.contains("of the weights seeded:5, not of seeded:0"),

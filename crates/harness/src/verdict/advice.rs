@@ -3,7 +3,7 @@
 use super::setting::Setting;
 use super::weigh::{LARGEST_SAME, hidden};
 use super::{Basis, Estimate, Threshold, ThresholdSource, Verdict};
-use crate::Case;
+use crate::{Case, Interval};
 
 /// Processes per side that are advised where more narrow the interval enough.
 const STEPS: [usize; 3] = [16, 32, 64];
@@ -51,39 +51,84 @@ pub(super) fn of(
     } else if setting.shifts() || varies || hidden(verdict, setting) {
         Advice::from(&*format!("{IN_TURNS}, or on an idle machine"))
     } else if verdict.basis == Some(Basis::Spread) || fewest < enough {
-        Advice::from(&*processes(enough, setting))
+        Advice {
+            next: processes(enough, setting),
+            gain: match setting.in_turns {
+                true => gain(&Narrower::of(sides, estimate), enough, setting),
+                false => String::new(),
+            },
+        }
     } else {
-        more(sides, estimate, threshold, setting)
+        more(&Narrower::of(sides, estimate), threshold, setting)
+    }
+}
+
+/// The interval as it would be with more processes: half as wide with four times as many.
+struct Narrower {
+    estimate: Estimate,
+    /// Processes per side now; where the sides have different numbers, their harmonic mean, which the error of a difference
+    /// goes by.
+    mean: f64,
+}
+
+impl Narrower {
+    fn of(sides: [usize; 2], estimate: Estimate) -> Self {
+        let mean = 2.0 / sides.map(|count| 1.0 / count.max(1) as f64).iter().sum::<f64>();
+        Self { estimate, mean }
+    }
+
+    /// Half of the interval with so many processes per side, as a logarithm.
+    fn half(&self, count: usize) -> f64 {
+        let Interval { low, high } = self.estimate.interval;
+        (high / low).ln() / 2.0 * (self.mean / count as f64).sqrt()
     }
 }
 
 /// More processes, if so many are enough that a user would wait for them; else a quieter way to measure.
-fn more(sides: [usize; 2], estimate: Estimate, threshold: Threshold, setting: Setting) -> Advice {
-    let half = (estimate.interval.high / estimate.interval.low).ln() / 2.0;
+fn more(narrower: &Narrower, threshold: Threshold, setting: Setting) -> Advice {
     // The change is told once the interval lies on one side of the threshold.
     let limit = threshold.share.ln_1p();
-    let wanted = (estimate.ratio.ln().abs() - limit).abs().max(limit / 3.0);
-    let both = 2.0 / sides.map(|count| 1.0 / count as f64).iter().sum::<f64>();
-    let at = |count: usize| half * (both / count as f64).sqrt();
-    let steps = STEPS.into_iter().filter(|count| *count as f64 > both);
-    match steps.clone().find(|count| at(*count) <= wanted) {
-        Some(count) => Advice {
+    let wanted = (narrower.estimate.ratio.ln().abs() - limit)
+        .abs()
+        .max(limit / 3.0);
+    let mut steps = STEPS.into_iter().filter(|count| *count as f64 > narrower.mean);
+    let most = steps.clone().last();
+    match (steps.find(|count| narrower.half(*count) <= wanted), most) {
+        (Some(count), _) => Advice {
             next: processes(count, setting),
-            gain: format!(
-                "; {} more processes per side would narrow the interval to about ± {:.1} %",
-                count - both as usize,
-                100.0 * at(count).exp_m1()
-            ),
+            gain: gain(narrower, count, setting),
         },
-        None if setting.in_turns => "measure on an idle machine".into(),
-        None => Advice::from(&*format!("{IN_TURNS}, or on an idle machine")),
+        // In turns is the quietest way to measure on this machine, so that only longer is left.
+        (None, Some(count)) if setting.in_turns => Advice {
+            next: format!("{}, or on an idle machine", processes(count, setting)),
+            gain: gain(narrower, count, setting),
+        },
+        (None, None) if setting.in_turns => "measure on an idle machine".into(),
+        (None, _) => Advice::from(&*format!("{IN_TURNS}, or on an idle machine")),
     }
+}
+
+/// The width that so many processes per side would give the interval, as the end of a reason.
+fn gain(narrower: &Narrower, count: usize, setting: Setting) -> String {
+    let what = match setting.in_turns {
+        true => format!("`--blocks {}`", blocks(count)),
+        false => {
+            let more = count - narrower.mean as usize;
+            format!("{more} more processes per side")
+        }
+    };
+    let width = 100.0 * narrower.half(count).exp_m1();
+    format!("; {what} would narrow the interval to about ± {width:.1} %")
 }
 
 fn processes(count: usize, setting: Setting) -> String {
     match setting.in_turns {
-        // A block is two processes per side.
-        true => format!("measure longer: `--blocks {}`", count.div_ceil(2)),
+        true => format!("measure longer: `--blocks {}`", blocks(count)),
         false => format!("measure both with `--processes {count}`"),
     }
+}
+
+/// Blocks of `zoo compare --run` that give so many processes per side: a block has two.
+fn blocks(count: usize) -> usize {
+    count.div_ceil(2)
 }

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
+use super::setting::Setting;
 use super::spread::centre;
 use super::{Repeat, Threshold, ThresholdSource, comparable, distance};
 use crate::Case;
@@ -118,10 +119,11 @@ pub(super) fn by_case(set: &[Repeat]) -> BTreeMap<&Case, Vec<&Repeat>> {
     cases
 }
 
-/// The logarithms of both sides: normalised where every repeat has a canary, else as measured.
+/// The normalised logarithms of both sides; `None` unless every repeat has a canary.
 pub(super) fn normalised(before: &[&Repeat], now: &[&Repeat]) -> Option<(Vec<f64>, Vec<f64>)> {
+    let tiles = Setting::of(before, now).tiles;
     let logs = |side: &[&Repeat]| -> Option<Vec<f64>> {
-        side.iter().map(|repeat| repeat.normalised_log()).collect()
+        side.iter().map(|repeat| repeat.normalised_log(tiles)).collect()
     };
     Some((logs(before)?, logs(now)?))
 }

@@ -31,6 +31,9 @@ pub struct Repeat {
     /// Multiply-accumulates per second that the machine reached around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_macs_per_s: Option<f64>,
+    /// Multiply-accumulates per second that its matrix unit reached around it, for cases that use one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile_macs_per_s: Option<f64>,
     /// Time of a hand-over between two of its threads before and after, ns, the shorter first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_ns: Option<[f64; 2]>,
@@ -59,6 +62,7 @@ impl From<&Record> for Repeat {
             samples: record.samples_ns.len(),
             error,
             canary_macs_per_s: record.conditions.as_ref().and_then(Conditions::macs_per_s),
+            tile_macs_per_s: record.conditions.as_ref().and_then(Conditions::tile_macs_per_s),
             handover_ns: record.conditions.as_ref().and_then(Conditions::handover_ns),
             noisy: record.noise().is_some(),
             raced: record.race.is_some(),
@@ -78,10 +82,16 @@ impl Repeat {
         self.median_ns.filter(|ns| *ns > 0.0).map(f64::ln)
     }
 
-    /// The logarithm of the time in multiply-accumulates of the canary's.
-    pub(super) fn normalised_log(&self) -> Option<f64> {
+    /// The logarithm of the time in multiply-accumulates of the canary's: of the vector unit's, or with `tiles` of the geometric
+    /// mean of both units', for a case computes with both.
+    pub(super) fn normalised_log(&self, tiles: bool) -> Option<f64> {
         let ns = self.median_ns.filter(|ns| *ns > 0.0)?;
-        Some(canary_macs(ns, self.canary_macs_per_s?).ln())
+        let vectors = self.canary_macs_per_s?;
+        let rate = match tiles {
+            true => (vectors * self.tile_macs_per_s?).sqrt(),
+            false => vectors,
+        };
+        Some(canary_macs(ns, rate).ln())
     }
 
     /// The standard error of the median by its samples' spread, in logarithms, as if they were independent.

@@ -1,12 +1,14 @@
 use super::Repeat;
 
-/// How the two sides of a case were measured.
+/// The circumstances in which the two sides of a case were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
     /// The sides took turns: what the machine did to one it did to the other.
     pub(super) in_turns: bool,
     /// Half of a side's repeats or more are noisy.
     pub(super) noisy: bool,
+    /// The speed of a matrix unit's tiles is known around every repeat.
+    pub(super) tiles: bool,
 }
 
 impl Setting {
@@ -19,6 +21,10 @@ impl Setting {
         Self {
             in_turns: spans(before, now) || spans(now, before),
             noisy: noisy(before) || noisy(now),
+            tiles: before
+                .iter()
+                .chain(now)
+                .all(|repeat| repeat.tile_macs_per_s.is_some()),
         }
     }
 
@@ -57,7 +63,7 @@ mod tests {
 
     fn setting(before: &[Repeat], now: &[Repeat]) -> (bool, bool) {
         let [before, now] = [before, now].map(|side| side.iter().collect::<Vec<_>>());
-        let Setting { in_turns, noisy } = Setting::of(&before, &now);
+        let Setting { in_turns, noisy, .. } = Setting::of(&before, &now);
         (in_turns, noisy)
     }
 

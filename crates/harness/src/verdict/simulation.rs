@@ -145,6 +145,7 @@ impl Night {
         );
         let canary = Canary {
             macs_per_s: 1e11 / machine * (noise.canary * normal(rng)).exp(),
+            tile_macs_per_s: None,
             bytes_per_s: 1e10,
             handover_ns: Some(if apart { 217.0 } else { 60.0 }),
         };

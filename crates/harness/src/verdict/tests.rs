@@ -109,6 +109,7 @@ fn a_slower_machine_is_no_slower_program() {
         move |record: &mut Record| {
             let canary = Canary {
                 macs_per_s,
+                tile_macs_per_s: None,
                 bytes_per_s: 1e10,
                 handover_ns: None,
             };
@@ -150,6 +151,7 @@ fn apart(ns: f64) -> impl Fn(&mut Record) {
     move |record| {
         let canary = Canary {
             macs_per_s: 1e11,
+            tile_macs_per_s: None,
             bytes_per_s: 1e10,
             handover_ns: Some(ns),
         };
@@ -265,6 +267,72 @@ fn more_processes_are_advised_with_what_they_gain() {
     let verdict = one(&set(CASE, &wider, |_| {}), &set(CASE, &later, |_| {}));
     let next = verdict.next.expect("advice");
     assert!(next.ends_with("or on an idle machine"), "{next}");
+}
+
+#[test]
+fn sides_in_turns_are_measured_longer_by_blocks_with_the_width_that_they_give() {
+    let side = |base: u64, step: u64, first: u32| -> Vec<Repeat> {
+        let repeat = |index: u32| {
+            let started = format!("2026-11-29T03:{:02}:00Z", 2 * index + first);
+            let change = |record: &mut Record| record.started.clone_from(&started);
+            set(CASE, &[base + step * u64::from(index)], change)
+        };
+        (0..8).flat_map(repeat).collect()
+    };
+    let told = |step: u64| {
+        let verdict = one(&side(1000, step, 0), &side(1007, step, 1));
+        assert_eq!(verdict.answer, Answer::Inconclusive, "{}", verdict.why);
+        (verdict.next.expect("advice"), verdict.why)
+    };
+    let (next, why) = told(10);
+    assert_eq!(next, "measure longer: `--blocks 8`");
+    assert!(
+        why.contains("; `--blocks 8` would narrow the interval to about ± "),
+        "{why}"
+    );
+    // So wide that no number of blocks that anybody waits for would do.
+    let (next, why) = told(100);
+    assert_eq!(next, "measure longer: `--blocks 32`, or on an idle machine");
+    assert!(
+        why.contains("; `--blocks 32` would narrow the interval to about ± "),
+        "{why}"
+    );
+    let few = one(&side(1000, 10, 0)[..2], &side(1007, 10, 1)[..2]);
+    assert_eq!(few.next.as_deref(), Some("measure longer: `--blocks 4`"));
+    assert!(few.why.contains("; `--blocks 4` would narrow"), "{}", few.why);
+}
+
+#[test]
+fn tiles_that_slow_down_are_no_slower_program() {
+    let canary = |tiles: f64| {
+        move |record: &mut Record| {
+            let canary = Canary {
+                macs_per_s: 1e11,
+                tile_macs_per_s: Some(tiles),
+                bytes_per_s: 1e10,
+                handover_ns: None,
+            };
+            record.conditions = Some(Conditions {
+                canary: [canary; 2],
+                load: None,
+                steal: None,
+                peak_resident_bytes: None,
+            });
+        }
+    };
+    // Between no change at all and all of that of the tiles lies what a cell may change by.
+    let before = set(CASE, &times(10_000), canary(2.35e12));
+    for (now, answer) in [
+        (10_500, Answer::Inconclusive),
+        (15_300, Answer::Same),
+        (23_000, Answer::Inconclusive),
+        (30_000, Answer::Regressed),
+    ] {
+        let verdict = one(&before, &set(CASE, &times(now), canary(1e12)));
+        assert_eq!(verdict.answer, answer, "{now}: {}", verdict.why);
+    }
+    let unknown = set(CASE, &times(23_000), |_| {});
+    assert_eq!(one(&before, &unknown).answer, Answer::Regressed);
 }
 
 #[test]

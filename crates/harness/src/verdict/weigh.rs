@@ -22,6 +22,10 @@ pub(super) const LARGEST_SAME: f64 = 0.1;
 /// computes what the canary does.
 const OFF: f64 = 1.0 / 3.0;
 
+/// The same where a matrix unit's speed is part of the correction, which takes half of its change: a cell that computes with
+/// tiles alone follows all of it, one that hardly does none.
+const OFF_TILES: f64 = 1.0;
+
 /// The evidence that all cases of a comparison share.
 pub(super) struct Bench<'a> {
     pub(super) ranks: Ranks,
@@ -189,7 +193,8 @@ pub(super) fn hidden(verdict: &Verdict, setting: Setting) -> bool {
     let change = verdict
         .decisive()
         .map_or(0.0, |estimate| estimate.ratio.ln().abs());
-    !setting.in_turns && machine > APART.ln_1p() && change < OFF * machine
+    let off = if setting.tiles { OFF_TILES } else { OFF };
+    !setting.in_turns && machine > APART.ln_1p() && change < off * machine
 }
 
 /// The few processes that a verdict rests on, in words; those that are left are told of already if some were left out.

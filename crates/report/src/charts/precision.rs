@@ -7,7 +7,7 @@ use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
 use crate::frame::Words;
 use crate::pairs::{Group, Pair, Pairs};
-use crate::precisions::{Compared, Kind, compared, usual};
+use crate::precisions::{Agreeing, Compared, Kind, compared, usual};
 
 /// The speed of a network in each precision, and the distance of its logits from those in f32.
 pub(super) struct Precisions;
@@ -83,8 +83,8 @@ fn pair(one: &Compared, kinds: &[Kind]) -> Option<Pair> {
     if let Some(divergence) = one.fidelity.and_then(|fidelity| fidelity.divergence) {
         words.push_str(&format!(", KL {divergence:.1e} nats"));
     }
-    if let Some((same, images)) = agreeing {
-        words.push_str(&format!(", top-1 as f32's on {same} of {images}"));
+    if let Some(agreeing) = agreeing {
+        words.push_str(&format!(", top-1 as f32's on {agreeing}"));
     }
     Some(Pair {
         family: kinds.iter().position(|kind| *kind == one.kind())?,
@@ -92,7 +92,9 @@ fn pair(one: &Compared, kinds: &[Kind]) -> Option<Pair> {
         interval,
         label: format!("{value:.2}"),
         dot: error.filter(|error| *error > 0.0),
-        letters: agreeing.map_or(String::new(), |(same, images)| format!("{same}/{images}")),
+        letters: agreeing.map_or(String::new(), |Agreeing { same, images }| {
+            format!("{same}/{images}")
+        }),
         told: words,
     })
 }

@@ -28,6 +28,7 @@ fn layers() -> LayerTimes {
         kind: String::new(),
         macs,
         operands: None,
+        on_tiles: false,
         weight_bytes: 0,
         samples_ns: [ms, ms + 1, ms + 3].map(|ms| ms * 1_000_000).to_vec(),
     };
@@ -37,6 +38,7 @@ fn layers() -> LayerTimes {
         started: String::new(),
         peak_macs_per_s: 50e9,
         peaks_macs_per_s: std::collections::BTreeMap::new(),
+        tile_peaks_macs_per_s: std::collections::BTreeMap::new(),
         provenance: harness::Provenance::default(),
         steps: vec![
             step("conv1", 500_000_000, 9),
@@ -152,6 +154,7 @@ fn everything() -> Vec<Record> {
         let mut alone = cell("f32/bs1/crop224/cpu", ms);
         let canary = harness::Canary {
             macs_per_s: 60e9,
+            tile_macs_per_s: None,
             bytes_per_s: 9e9,
             handover_ns: None,
         };

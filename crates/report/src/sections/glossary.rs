@@ -8,7 +8,7 @@ const TERMS: [(&str, &str); 19] = [
     ),
     (
         "canary",
-        "a fixed piece of work, timed before and after each cell: multiply-adds, reading memory, and a hand-over. It shows what the \
+        "a fixed piece of work, timed before and after each cell: multiply-adds, tiles where the cell may use them, reading memory, and a hand-over. It shows what the \
          machine could do then.",
     ),
     (

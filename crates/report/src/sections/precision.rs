@@ -102,6 +102,6 @@ fn row(one: &Compared) -> Vec<String> {
         small(one.fidelity.and_then(|fidelity| fidelity.error_in_deviations)),
         small(one.fidelity.map(|fidelity| fidelity.largest_error)),
         small(one.fidelity.and_then(|fidelity| fidelity.divergence)),
-        agreeing.map_or(String::new(), |(same, images)| format!("{same} of {images}")),
+        agreeing.map_or(String::new(), |agreeing| agreeing.to_string()),
     ]
 }

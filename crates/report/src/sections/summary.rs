@@ -116,17 +116,30 @@ fn noisy(model: &Model) -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Counts {
     records: usize,
-    /// Cells and their records: networks alone, networks in races, work on photos.
-    alone: (usize, usize),
-    raced: (usize, usize),
-    photos: (usize, usize),
+    /// Networks alone.
+    alone: Measured,
+    /// Networks in races.
+    raced: Measured,
+    /// Work on photos.
+    photos: Measured,
+}
+
+/// The cells of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Measured {
+    cells: usize,
+    /// Their records.
+    records: usize,
 }
 
 impl Counts {
     fn of(model: &Model) -> Self {
         let count = |wanted: &dyn Fn(&Cell) -> bool| {
             let cells = || model.cells.iter().filter(|cell| wanted(cell));
-            (cells().count(), cells().map(|cell| cell.records.len()).sum())
+            Measured {
+                cells: cells().count(),
+                records: cells().map(|cell| cell.records.len()).sum(),
+            }
         };
         let is_network = |cell: &Cell| matches!(cell.case, Case::Network(_));
         Self {
@@ -139,7 +152,7 @@ impl Counts {
 
     /// Records that a later measurement of the same cell replaced.
     fn replaced(&self) -> usize {
-        self.records - self.alone.1 - self.raced.1 - self.photos.1
+        self.records - self.alone.records - self.raced.records - self.photos.records
     }
 
     fn in_words(&self, charts: usize) -> String {
@@ -152,9 +165,11 @@ impl Counts {
             (self.raced, "of networks in races with other engines"),
             (self.photos, "of steps before the network"),
         ];
-        let kinds = kinds.into_iter().filter(|((cells, _), _)| *cells > 0);
+        let kinds = kinds.into_iter().filter(|(measured, _)| measured.cells > 0);
         let mut parts: Vec<String> = kinds
-            .map(|((cells, records), what)| format!("{records} {what} ({})", counted(cells, "cell")))
+            .map(|(Measured { cells, records }, what)| {
+                format!("{records} {what} ({})", counted(cells, "cell"))
+            })
             .collect();
         if self.replaced() > 0 {
             parts.push(format!(
@@ -203,10 +218,12 @@ mod tests {
             record("preprocess/decode", &[1; 8]),
         ];
         let counts = with(&records, Counts::of);
+        let measured = |cells, records| Measured { cells, records };
         assert_eq!(
-            (counts.alone, counts.raced, counts.photos, counts.replaced()),
-            ((1, 2), (2, 2), (1, 1), 1)
+            [counts.alone, counts.raced, counts.photos],
+            [measured(1, 2), measured(2, 2), measured(1, 1)]
         );
+        assert_eq!(counts.replaced(), 1);
         assert_eq!(
             told(&records)[3],
             "6 records, each of one cell in one process: 2 of networks alone (1 cell); 2 of networks in races with other engines \

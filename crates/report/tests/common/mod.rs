@@ -76,6 +76,7 @@ pub fn record(case: &str, day: &str, ms: f64, samples: usize, dice: &mut Dice) -
     let mut record = Record::new(case, format!("{day}T03:00:00Z"), Ok(samples), provenance);
     let canary = |dice: &mut Dice| Canary {
         macs_per_s: 118e9 * (1.0 - 0.08 * dice.roll()),
+        tile_macs_per_s: None,
         bytes_per_s: 21e9 * (1.0 - 0.08 * dice.roll()),
         handover_ns: None,
     };
@@ -131,6 +132,7 @@ pub fn layers(day: &str) -> LayerTimes {
             kind: node.op.name().into(),
             macs: profile.macs.0,
             operands: (profile.macs.0 > 0).then_some(Precision::F32),
+            on_tiles: false,
             weight_bytes: 4 * profile.trainable.0 as usize,
             samples_ns: (0..9)
                 .map(|_| (work as f64 / per_ns * (1.0 + 0.1 * dice.roll())) as u64)
@@ -145,6 +147,7 @@ pub fn layers(day: &str) -> LayerTimes {
         started: format!("{day}T04:00:00Z"),
         peak_macs_per_s: 118e9,
         peaks_macs_per_s: [(Precision::F32, 118e9)].into(),
+        tile_peaks_macs_per_s: std::collections::BTreeMap::new(),
         provenance: record(case, day, 1.0, 1, &mut dice).provenance,
         steps,
     }

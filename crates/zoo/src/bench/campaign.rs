@@ -82,7 +82,7 @@ impl Task {
         self.records.iter().all(|record| record.error.is_none())
     }
 
-    /// How far processes lie apart, as the standard deviation of the logarithms of their medians; assumed where they are
+    /// The spread of processes, as the standard deviation of the logarithms of their medians; assumed where they are
     /// too few.
     fn spread(&self) -> f64 {
         let medians = self.records.iter().filter_map(Record::summary);
@@ -114,7 +114,7 @@ impl Campaign<'_> {
         Ok(forecast)
     }
 
-    /// What [`Campaign::run`] will do, as far as it can be known; `known` are records to learn from.
+    /// The plan of [`Campaign::run`], as far as it can be known; `known` are records to learn from.
     pub(crate) fn plan(&self, mut tasks: Vec<Task>, known: &[Record]) -> Result<Plan, Failure> {
         let forecast = self.forecast(known.iter().chain(tasks.iter().flat_map(|task| &task.records)))?;
         self.sort(&mut tasks, &forecast);

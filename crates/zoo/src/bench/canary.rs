@@ -5,24 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::{Canary, Cell, SWEEP, Stopwatch, sweep_memory};
 use hrnet::Precision;
-use kernels::engine::matrix::{MatrixUnit, Operand, matrix_peak_macs};
 use kernels::engine::{Format, Isa, peak_macs};
 
 /// Rounds of the multiply-add loop, for about a millisecond on one thread.
 const ROUNDS: usize = 500_000;
 
 /// The rounds that tell how many of a format's take [`PEAK_S`].
-const FIRST_ROUNDS: usize = 2_000;
+const FIRST_ROUNDS: usize = 1_000;
 
 /// Seconds of a try at a format's peak: long beside the start of a thread.
 const PEAK_S: f64 = 0.003;
 
-/// Tries, of which the fastest counts: one in which two threads woke on one core is no peak, and would flatter whoever
-/// is held against it.
+/// Tries, of which the fastest counts: one in which two threads woke on one core is no peak, and would flatter whatever is
+/// compared with it.
 const TRIES: usize = 8;
-
-/// Groups of a matrix unit's products in a try, for about a millisecond.
-const MATRIX_GROUPS: usize = 4_000;
 
 /// Hand-overs in all.
 const HANDOVERS: usize = 24_000;
@@ -33,10 +29,15 @@ const TOGETHER: usize = 200;
 /// The number of polls by a thread before it yields its core.
 const PATIENCE: usize = 20_000;
 
-/// Fused multiply-adds on registers alone, and a sweep over memory, on so many threads.
-pub(crate) fn canary(isa: Isa, threads: usize) -> Canary {
+/// Fused multiply-adds on registers alone, products of tiles if the unit multiplies the format by them, and a sweep over memory,
+/// on so many threads.
+pub(crate) fn canary(isa: Isa, format: Format, threads: usize) -> Canary {
+    // A matrix unit multiplies by an instruction of its own what it multiplies at all.
+    let on_tiles = isa.multiplies(format) != isa.vectors().multiplies(format);
+    let tiles = on_tiles.then(|| peak(isa, format, threads));
     Canary {
         macs_per_s: macs_per_s(isa, threads),
+        tile_macs_per_s: tiles.flatten(),
         bytes_per_s: best(2, || sweep_memory(threads), SWEEP as f64),
         handover_ns: (threads > 1).then(handover_ns),
     }
@@ -78,30 +79,18 @@ pub(crate) fn macs_per_s(isa: Isa, threads: usize) -> f64 {
 
 /// The same of every precision whose operands the unit multiplies.
 pub(crate) fn peaks(isa: Isa, threads: usize) -> BTreeMap<Precision, f64> {
-    let peak = |precision: Precision| {
-        let format = runtime::operands(precision);
-        let few = spun(isa, format, FIRST_ROUNDS, 1)?;
-        // Plain code may be a hundred times slower than an instruction.
-        let rate = best(TRIES, || spin(isa, format, FIRST_ROUNDS, 1), few);
-        let rounds = (FIRST_ROUNDS as f64 * (PEAK_S * rate / few).max(1.0)) as usize;
-        let macs = spun(isa, format, rounds, threads)?;
-        Some((
-            precision,
-            best(TRIES, || spin(isa, format, rounds, threads), macs),
-        ))
-    };
-    Precision::ALL.into_iter().filter_map(peak).collect()
+    let of = |precision| Some((precision, peak(isa, runtime::operands(precision), threads)?));
+    Precision::ALL.into_iter().filter_map(of).collect()
 }
 
-/// Multiply-accumulates a second of a matrix unit on one thread.
-pub(crate) fn matrix_peak(unit: MatrixUnit, operand: Operand) -> f64 {
-    let mut macs = 0.0;
-    let rate = |_| {
-        let mut watch = Stopwatch::start();
-        macs = matrix_peak_macs(unit, operand, MATRIX_GROUPS) as f64;
-        macs / (watch.lap_ns().max(1) as f64 / 1e9)
-    };
-    (0..TRIES).map(rate).fold(0.0, f64::max)
+/// The same of one format, by tiles if the unit has some for it; `None` if it does not multiply the format.
+pub(crate) fn peak(isa: Isa, format: Format, threads: usize) -> Option<f64> {
+    let few = spun(isa, format, FIRST_ROUNDS, 1)?;
+    // Plain code may be a hundred times slower than an instruction.
+    let rate = best(TRIES, || spin(isa, format, FIRST_ROUNDS, 1), few);
+    let rounds = (FIRST_ROUNDS as f64 * (PEAK_S * rate / few).max(1.0)) as usize;
+    let macs = spun(isa, format, rounds, threads)?;
+    Some(best(TRIES, || spin(isa, format, rounds, threads), macs))
 }
 
 /// The multiply-add loop as a cell of a race, for about ten milliseconds a run, and what it does in one.
@@ -145,10 +134,21 @@ mod tests {
 
     #[test]
     fn a_canary_is_of_this_planet() {
-        let canary = canary(Isa::best(), 1);
+        let canary = canary(Isa::best(), Format::Int8, 1);
         assert!((1e8..1e13).contains(&canary.macs_per_s), "{canary:?}");
         assert!((1e7..1e13).contains(&canary.bytes_per_s), "{canary:?}");
-        assert_eq!(canary.handover_ns, None);
+        assert_eq!((canary.handover_ns, canary.tile_macs_per_s), (None, None));
+        // Plain code in the place of tiles is slower than any instruction, and is measured all the same.
+        let twin = super::canary(Isa::with_twin(), Format::Int8, 1);
+        assert!(
+            twin.tile_macs_per_s
+                .is_some_and(|rate| (1e6..1e14).contains(&rate)),
+            "{twin:?}"
+        );
+        assert_eq!(
+            super::canary(Isa::with_twin(), Format::F32, 1).tile_macs_per_s,
+            None
+        );
         let handover = handover_ns();
         assert!((1.0..1e7).contains(&handover), "{handover} ns");
         let peaks = peaks(Isa::best(), 1);

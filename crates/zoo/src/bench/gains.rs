@@ -189,6 +189,7 @@ mod tests {
         let mut around = |index: usize, macs_per_s: f64| {
             let canary = Canary {
                 macs_per_s,
+                tile_macs_per_s: None,
                 bytes_per_s: 1e9,
                 handover_ns: None,
             };

@@ -22,7 +22,7 @@ use registry::{Variant, Zoo};
 use crate::{Exit, Failure};
 
 pub(crate) use campaign::{Campaign, Done, Plan, Task};
-pub(crate) use canary::{handover_ns, matrix_peak, peaks};
+pub(crate) use canary::{handover_ns, peak, peaks};
 pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub(crate) use gains::{gains, slow};

@@ -1,5 +1,5 @@
 use harness::{Budget, Canary, Case, Commit, Conditions, Lookout, Machine, Provenance, Record, SWEEP};
-use kernels::engine::Isa;
+use kernels::engine::{Format, Isa};
 
 use super::Workshop;
 use super::canary::canary;
@@ -27,6 +27,8 @@ pub(crate) fn provenance() -> Provenance {
 /// The state of the machine while a cell is measured.
 pub(super) struct Watch {
     isa: Isa,
+    /// The format that the case multiplies.
+    format: Format,
     threads: usize,
     before: Canary,
     lookout: Lookout,
@@ -35,17 +37,25 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins with what the machine can do on the case's threads.
     pub(super) fn begin(case: &Case) -> Result<Self, Failure> {
-        let (isa, threads) = (runtime::unit()?, case.network().map_or(1, |case| case.threads));
+        let (isa, format, threads) = match case.network() {
+            Some(case) => {
+                let format = runtime::operands(case.precision);
+                (runtime::unit_for(case.precision)?, format, case.threads)
+            }
+            None => (runtime::unit()?, Format::F32, 1),
+        };
         Ok(Self {
             isa,
+            format,
             threads,
-            before: canary(isa, threads),
+            before: canary(isa, format, threads),
             lookout: Lookout::begin(),
         })
     }
 
     pub(super) fn end(self) -> Conditions {
-        let mut conditions = self.lookout.end([self.before, canary(self.isa, self.threads)]);
+        let after = canary(self.isa, self.format, self.threads);
+        let mut conditions = self.lookout.end([self.before, after]);
         // The canary's memory is no part of what the cell needs.
         conditions.peak_resident_bytes = conditions
             .peak_resident_bytes

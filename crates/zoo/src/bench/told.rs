@@ -55,7 +55,7 @@ pub(crate) fn progress(record: &Record) -> String {
     format!("process {process}: {}", line(&[record]))
 }
 
-/// What begins, and how long it will take; with a limit that is told by the limit.
+/// The line before a campaign: the cells, and the time that they will take or the limit.
 pub(crate) fn begin(tasks: &[Task], campaign: &Campaign, plan: &Plan, file: &Path) -> String {
     let there: usize = tasks.iter().map(|task| task.records.len()).sum();
     let cells = counted(tasks.len(), "cell");
@@ -310,6 +310,7 @@ mod tests {
         assert!(!quiet(&task).contains("noisy"));
         let canary = Canary {
             macs_per_s: 1e11,
+            tile_macs_per_s: None,
             bytes_per_s: 1e10,
             handover_ns: None,
         };

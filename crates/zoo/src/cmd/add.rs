@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use checkpoint::{Naming, TensorFile};
@@ -10,7 +10,7 @@ use hrnet_zoo::Labels;
 use registry::{NEW_MANIFEST, NewVariant, Variant, Zoo};
 
 use crate::context::Context;
-use crate::files::write_whole;
+use crate::files::{quoted, write_whole};
 use crate::fitting::mismatch;
 use crate::{Exit, Failure};
 
@@ -75,6 +75,9 @@ impl Add {
         let text = found.as_deref().unwrap_or(NEW_MANIFEST);
         let there = cx.parse(text, &manifest)?;
         self.check_name(&there)?;
+        for path in self.weights.iter().chain(&self.labels) {
+            check_place(cx, &manifest, path)?;
+        }
         let added = self.variant(&manifest, &there, file.as_ref())?.added_to(text);
         let zoo = cx.parse(&added, &manifest).map_err(|failure| Failure {
             message: format!(
@@ -218,9 +221,43 @@ fn alone(manifest: &Path) -> Result<File, Failure> {
     })
 }
 
+/// Refuses a file that lies neither below the manifest's folder nor below that of `--weights-dir`: the manifest may not name it.
+fn check_place(cx: &Context, manifest: &Path, file: &Path) -> Result<(), Failure> {
+    let written = path_from(manifest, file);
+    let is_below = |folder: &Path| Path::new(&written).starts_with(whole(folder));
+    if Path::new(&written).is_relative() || cx.weights_dir().is_some_and(is_below) {
+        return Ok(());
+    }
+    let folder = whole(::files::folder_of(manifest));
+    let what = format!(
+        "{}: a manifest names files in its own folder alone, here {}; nothing was written",
+        file.display(),
+        folder.display()
+    );
+    let name = file.file_name().map(Path::new).unwrap_or(file);
+    Err(Failure::new(Exit::Usage, what).help(format!(
+        "copy the file there, `cp {} {}`, and name the copy; or allow its folder in this command and every later one by \
+         `--weights-dir DIR` (ZOO_WEIGHTS_DIR)",
+        quoted(file),
+        quoted(&folder.join(name))
+    )))
+}
+
+/// The absolute path, without `..`.
+fn whole(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let has_parent = |path: &Path| path.components().any(|part| part == Component::ParentDir);
+    match (whole.parent(), whole.file_name()) {
+        // The folder may be a link, whose `..` is another than the name before it says.
+        (Some(folder), Some(name)) if has_parent(folder) => {
+            fs::canonicalize(folder).map_or(whole.clone(), |folder| folder.join(name))
+        }
+        _ => whole,
+    }
+}
+
 /// Returns a file's path relative to the manifest's folder if it is below it, otherwise its absolute path.
 fn path_from(manifest: &Path, file: &Path) -> String {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (manifest, file) = (whole(manifest), whole(file));
     let below = manifest
         .parent()

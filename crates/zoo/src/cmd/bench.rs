@@ -66,7 +66,7 @@ pub(crate) struct Bench {
     /// Time for each cell's samples, in each process
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     time: f64,
-    /// How many separate processes measure each cell. Use 8 if you will run `zoo compare`
+    /// Separate processes that measure each cell. Use 8 if you will run `zoo compare`
     #[arg(long, value_name = "N", default_value = "1", value_parser = count::<PROCESSES>)]
     processes: NonZeroUsize,
     /// Time for everything, as 20m: cells that do not fit are left out, remaining time goes where times spread most
@@ -129,6 +129,14 @@ enum StageArg {
 
 /// The next step after a debug build was measured.
 pub(super) const RELEASE: &str = "`cargo build --release -p zoo` makes the program to measure with";
+
+/// Warns before a measurement if this is a debug build.
+pub(super) fn warn_of_debug(cx: &Context) {
+    if provenance().is_debug_build() {
+        cx.out
+            .warn(&format!("this is a debug build, which is slower: {RELEASE}"));
+    }
+}
 
 impl Bench {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
@@ -196,10 +204,7 @@ impl Bench {
         if self.calibration.file.is_none() && self.stage != StageArg::Preprocess {
             warn_of_stand_in(cx, "NAME", &precisions(&self.precision));
         }
-        if provenance().is_debug_build() {
-            cx.out
-                .warn(&format!("this is a debug build, which is slower: {RELEASE}"));
-        }
+        warn_of_debug(cx);
         if let Some(slow) = slow(&plan) {
             cx.out.note(&slow);
         }

@@ -24,8 +24,14 @@ Verdicts:
   not comparable   another machine, size, build, thread count or distance of the cores: it says which
   no data          failed, or measured on one side only
 
-The change is corrected for the machine's speed around each cell; --verbose and --json add the times and the change as \
-measured. Sides that were measured at different times may differ by more than the program: on a noisy machine only --run tells.
+The change is corrected for the machine's speed around each cell. Sides that were measured at different times may differ by \
+more than the program: on a noisy machine only --run tells.
+
+Columns that --verbose adds, as --json does:
+  before, now      the median times as measured
+  uncorrected      the change as measured, and its 95 % interval
+  threshold        the smallest change that counts, learned from earlier nights where it says so
+  p                the chance of such a change if nothing changed, raised for the number of cells
 ";
 
 /// The threshold where both sides are measured in turns, as a share: no night lies between them.

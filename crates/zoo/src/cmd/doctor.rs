@@ -4,11 +4,10 @@ use clap::Args;
 use harness::counted;
 use hrnet::Precision;
 use kernels::engine::Isa;
-use kernels::engine::matrix::{MatrixUnit, Operand};
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bench::{handover_ns, matrix_peak, peaks, provenance};
+use crate::bench::{handover_ns, peak, provenance};
 use crate::context::Context;
 use crate::peers::{Environment, installed};
 
@@ -35,24 +34,51 @@ struct Checkup {
     memory_gib: f64,
     os: String,
     cpu_features: Vec<String>,
-    /// Vector units that the engine can use on this CPU.
+    /// Units that the engine can use on this CPU.
     units: Vec<&'static str>,
-    unit: &'static str,
-    /// Peak rate of the multiply instruction for each precision's operands, on one thread, in G multiply-accumulates per
-    /// second.
-    peaks: BTreeMap<Precision, f64>,
-    /// Matrix unit of the CPU, if it has one; the engine does not use it yet.
-    matrix_unit: Option<&'static str>,
+    /// Use of them by each precision; a precision that no unit multiplies is left out.
+    precisions: BTreeMap<Precision, Arithmetic>,
     /// The reason why there is no matrix unit.
     no_matrix_unit: Option<String>,
-    /// Peak rate of the matrix unit on one thread by operand, in G multiply-accumulates per second.
-    matrix_peaks: BTreeMap<&'static str, f64>,
     /// Time to hand a cache line from one of two threads to the other, in ns.
     handover_ns: Option<f64>,
     backends: Vec<String>,
     peers: Vec<&'static str>,
     /// Folder that is searched for packages of peers.
     peers_folder: String,
+}
+
+/// The unit that runs a precision's products.
+#[derive(Serialize)]
+struct Arithmetic {
+    unit: &'static str,
+    /// Instruction that multiplies the operands.
+    instruction: &'static str,
+    /// Its peak rate on one thread, in G multiply-accumulates per second.
+    gmacs_per_s: f64,
+}
+
+impl Arithmetic {
+    /// Measures the unit that runs this precision; `None` if it has no instruction for it.
+    fn of(precision: Precision) -> Result<Option<Self>, Failure> {
+        let (unit, format) = (runtime::unit_for(precision)?, runtime::operands(precision));
+        let measured = || {
+            Some(Self {
+                unit: unit.name(),
+                instruction: unit.multiplies(format)?,
+                gmacs_per_s: (peak(unit, format, 1)? / 1e8).round() / 10.0,
+            })
+        };
+        Ok(measured())
+    }
+
+    /// Formats as `amx: AMX tdpbusd, 1628.7 GMAC/s on one thread`.
+    fn text(&self) -> String {
+        format!(
+            "{}: {}, {} GMAC/s on one thread",
+            self.unit, self.instruction, self.gmacs_per_s
+        )
+    }
 }
 
 impl Doctor {
@@ -70,9 +96,11 @@ impl Doctor {
                 .unwrap_or_else(|error| format!("absent, {error}"));
             format!("{} ({what}) {}", backend.name(), precisions.join("; "))
         });
-        let unit = runtime::unit()?;
-        let matrix = MatrixUnit::hardware();
-        let rounded = |(precision, peak): (Precision, f64)| (precision, (peak / 1e8).round() / 10.0);
+        let mut precisions = BTreeMap::new();
+        for precision in Precision::ALL {
+            precisions.extend(Arithmetic::of(precision)?.map(|arithmetic| (precision, arithmetic)));
+        }
+        let tiles = Isa::with_tiles();
         let checkup = Checkup {
             version: about.zoo,
             build: about.build,
@@ -89,12 +117,9 @@ impl Doctor {
             memory_gib: (about.machine.memory_bytes as f64 / f64::from(1 << 30) * 10.0).round() / 10.0,
             os: about.machine.os,
             cpu_features: about.machine.cpu_features,
-            units: Isa::available().iter().map(Isa::name).collect(),
-            unit: unit.name(),
-            peaks: peaks(unit, 1).into_iter().map(rounded).collect(),
-            matrix_unit: matrix.ok().map(MatrixUnit::name),
-            no_matrix_unit: matrix.err().map(|why| why.to_string()),
-            matrix_peaks: matrix.map(matrix_peaks).unwrap_or_default(),
+            units: tiles.iter().chain(&Isa::available()).map(Isa::name).collect(),
+            precisions,
+            no_matrix_unit: tiles.err().map(|why| why.to_string()),
             handover_ns: (about.machine.threads > 1).then(|| handover_ns().round()),
             backends: backends.collect(),
             peers: installed(cx, true),
@@ -103,24 +128,22 @@ impl Doctor {
         if self.json {
             return cx.out.json(&checkup);
         }
-        let peak = |(precision, peak): (&Precision, &f64)| format!("{precision} {peak}");
-        let peaks: Vec<String> = checkup.peaks.iter().map(peak).collect();
-        let matrix = match (checkup.matrix_unit, &checkup.no_matrix_unit) {
-            (Some(unit), _) => {
-                let peak = |(operand, peak): (&&str, &f64)| format!("{operand} {peak}");
-                let peaks: Vec<String> = checkup.matrix_peaks.iter().map(peak).collect();
-                format!(
-                    "{unit}: {} GMAC/s, one thread; networks in int8 and bf16 use it, unless ZOO_ISA names another unit",
-                    peaks.join(", ")
-                )
-            }
-            (None, why) => format!("none: {}", why.as_deref().unwrap_or("unknown")),
+        let arithmetic = Precision::ALL.map(|precision| {
+            let text = match checkup.precisions.get(&precision) {
+                Some(arithmetic) => arithmetic.text(),
+                None => "not on this CPU: no instruction multiplies it".into(),
+            };
+            format!("{:<12}{text}", precision.to_string())
+        });
+        let without = match &checkup.no_matrix_unit {
+            Some(why) => format!("; no tiles: {why}"),
+            None => String::new(),
         };
         let commit = checkup.commit.as_deref().unwrap_or("unknown");
         cx.out.data(&format!(
             "zoo         {} ({}), commit {commit}\nmanifest    {}, {}\ncache       {}\nlock        {}\n\
-             network     {}\ncpu         {}, {}\nfeatures    {}\nunits       {}; the engine uses {}\n\
-             peaks       {} GMAC/s, one thread\ntiles       {matrix}\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
+             network     {}\ncpu         {}, {}\nfeatures    {}\nunits       {}{without}; ZOO_ISA \
+             names one to use\n{}\nhand-over   {}\nmemory      {} GiB\nsystem      {}\n\
              backends    {}\npeers       {}",
             checkup.version,
             checkup.build,
@@ -132,9 +155,8 @@ impl Doctor {
             checkup.cpu,
             counted(checkup.threads, "thread"),
             checkup.cpu_features.join(" "),
-            checkup.units.join(" "),
-            checkup.unit,
-            peaks.join(", "),
+            checkup.units.join(", "),
+            arithmetic.join("\n"),
             checkup.handover_ns.map_or("one thread".into(), |ns| format!(
                 "{ns:.0} ns from core to core, now"
             )),
@@ -142,16 +164,12 @@ impl Doctor {
             checkup.os,
             checkup.backends.join("\n            "),
             match checkup.peers.as_slice() {
-                [] => format!("none in {}; `zoo peers install` installs them", checkup.peers_folder),
+                [] => format!(
+                    "none in {}; `zoo peers install` installs them",
+                    checkup.peers_folder
+                ),
                 peers => peers.join(" "),
             },
         ))
     }
-}
-
-fn matrix_peaks(unit: MatrixUnit) -> BTreeMap<&'static str, f64> {
-    [("int8", Operand::I8U8), ("bf16", Operand::Bf16)]
-        .into_iter()
-        .map(|(name, operand)| (name, (matrix_peak(unit, operand) / 1e8).round() / 10.0))
-        .collect()
 }

@@ -10,7 +10,7 @@ use hrnet::Precision;
 use hrnet_zoo::CopyState;
 use registry::lint::{Severity, lint};
 
-use super::bench::duration;
+use super::bench::{duration, warn_of_debug};
 use super::profile::write_smallest;
 use super::report::{new_folder, render};
 use crate::bench::race::{Heat, entrants, usual};
@@ -82,6 +82,7 @@ impl Nightly {
             counted(zoo.variants.len(), "variant")
         ));
         check_cache(cx)?;
+        warn_of_debug(cx);
         if let Some(folder) = &self.markdown {
             let page = folder.join("README.md");
             make_folder(&page)?;

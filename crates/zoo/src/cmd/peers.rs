@@ -8,7 +8,7 @@ use harness::{Budget, counted};
 use hrnet::{Precision, Shape};
 use serde::Serialize;
 
-use super::bench::{PrecisionArg, precisions, seconds};
+use super::bench::{PrecisionArg, precisions, seconds, warn_of_debug};
 use super::report::typed;
 use crate::bench::race::{Entrant, Heat, entrants, is_ours, markdown, overview, usual};
 use crate::bench::{ADVICE, NETWORKS, Workshop, all_threads};
@@ -241,6 +241,7 @@ impl Race {
     fn run(&self, cx: &Context) -> Result<(), Failure> {
         let heats = self.heats(cx)?;
         check_records(&self.out)?;
+        warn_of_debug(cx);
         self.markdown.as_deref().map_or(Ok(()), check_output)?;
         let precisions: Vec<Precision> = heats.iter().map(|heat| heat.precision).collect();
         refuse_unused(self.calibration.file.as_deref(), &precisions)?;

@@ -3,13 +3,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use harness::{Case, LayerTimes, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch, counted};
+use harness::{
+    Case, LayerTimes, Multiplied, NetworkCase, Provenance, Record, StepSum, StepTimes, Stopwatch, counted,
+};
 use hrnet::{Precision, Shape, Size};
 use kernels::engine::Isa;
 use runtime::{Options, Session};
 use serde::Serialize;
 
-use crate::bench::{all_threads, peaks, provenance};
+use super::bench::warn_of_debug;
+use crate::bench::{all_threads, peak, peaks, provenance};
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
 use crate::counts::{BATCH, RUNS, SIDE, THREADS, count, up_to};
@@ -21,8 +24,8 @@ use crate::{Exit, Failure, memory};
 /// Show where a network's time goes, by kind of step
 ///
 /// Effective rates count the multiply-accumulates of the layer's definition, so an algorithm that needs fewer can exceed the
-/// peak. The peak is the rate of the instruction that multiplies the step's number format, measured in the same run. Weights
-/// hardly change the times; --calibration needs the weights that it was made with.
+/// peak. The peak is the rate of the instruction that multiplies the step's number format on the unit that runs the step, the
+/// vector unit or tiles, measured in the same run. Weights hardly change the times; --calibration needs the weights that it was made with.
 #[derive(Debug, Args)]
 pub(crate) struct Profile {
     /// Variant, e.g. HRNet_W18_C or W18
@@ -68,7 +71,9 @@ struct Row<'a> {
     /// Number format of the operands.
     #[serde(skip_serializing_if = "Option::is_none")]
     operands: Option<Precision>,
-    /// Rate, as a share of the peak for these operands.
+    /// True if a matrix unit multiplies them.
+    on_tiles: bool,
+    /// Rate, as a share of the peak of the unit that multiplies these operands.
     #[serde(skip_serializing_if = "Option::is_none")]
     share_of_peak: Option<f64>,
     /// Time of all steps of this kind in ns, the median over the runs.
@@ -84,21 +89,31 @@ struct Profiled<'a> {
     rows: Vec<Row<'a>>,
     total_ns: f64,
     peak_macs_per_ns: f64,
-    /// Peak rates by number format of the operands.
+    /// Peak rates of the vector unit by number format of the operands.
     peaks_macs_per_ns: BTreeMap<Precision, f64>,
+    /// The same of the matrix unit, for the formats that steps multiply on it.
+    tile_peaks_macs_per_ns: BTreeMap<Precision, f64>,
 }
 
-/// The kind of a step: its name and its operands.
-type Kind<'a> = (&'a str, Option<Precision>);
+/// The kind of a step.
+#[derive(Clone, Copy, PartialEq)]
+struct Kind<'a> {
+    name: &'a str,
+    multiplied: Option<Multiplied>,
+}
 
 impl Profile {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
         self.out.as_deref().map_or(Ok(()), check_output)?;
+        warn_of_debug(cx);
         let times = self.times(cx)?;
         if let Some(file) = &self.out {
             write(file, &times)?;
         }
-        let mut kinds = times.by(|step| (step.kind.as_str(), step.operands));
+        let mut kinds = times.by(|step| Kind {
+            name: step.kind.as_str(),
+            multiplied: step.multiplied(),
+        });
         kinds.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
         if self.json {
             cx.out.json(&self.profiled(&times, &kinds))
@@ -137,7 +152,16 @@ impl Profile {
             Some(name) => Isa::named(name)?,
             None => runtime::unit()?,
         };
-        let peaks = peaks(unit, self.threads.get());
+        let peaks = peaks(unit.vectors(), self.threads.get());
+        let on_tiles = |precision: &Precision| {
+            let multiplied = |step: &StepTimes| step.on_tiles && step.operands == Some(*precision);
+            steps.iter().any(multiplied)
+        };
+        let tile_peak = |precision| {
+            let format = runtime::operands(precision);
+            Some((precision, peak(unit, format, self.threads.get())?))
+        };
+        let on_tiles = Precision::ALL.into_iter().filter(on_tiles);
         Ok(LayerTimes {
             schema: LayerTimes::SCHEMA,
             case: Case::Network(NetworkCase {
@@ -151,6 +175,7 @@ impl Profile {
             started,
             peak_macs_per_s: peaks.get(&Precision::F32).copied().unwrap_or_default(),
             peaks_macs_per_s: peaks,
+            tile_peaks_macs_per_s: on_tiles.filter_map(tile_peak).collect(),
             steps,
             provenance: Provenance {
                 weights: about,
@@ -167,6 +192,7 @@ impl Profile {
             kind: step.kind,
             macs: step.macs,
             operands: step.operands,
+            on_tiles: step.on_tiles,
             weight_bytes: step.weight_bytes,
             samples_ns: Vec::with_capacity(self.runs.get()),
         });
@@ -187,11 +213,12 @@ impl Profile {
 
     fn profiled<'a>(&'a self, times: &LayerTimes, kinds: &[StepSum<Kind<'a>>]) -> Profiled<'a> {
         let row = |sum: &StepSum<Kind<'a>>| Row {
-            kind: sum.key.0,
+            kind: sum.key.name,
             steps: sum.steps,
             macs: sum.macs,
             weight_bytes: sum.weight_bytes,
-            operands: sum.key.1,
+            operands: sum.key.multiplied.map(|multiplied| multiplied.operands),
+            on_tiles: sum.key.multiplied.is_some_and(|multiplied| multiplied.on_tiles),
             share_of_peak: sum.share_of_peak(),
             time_ns: sum.time_ns,
         };
@@ -205,12 +232,13 @@ impl Profile {
             total_ns: kinds.iter().map(|sum| sum.time_ns).sum(),
             peak_macs_per_ns: times.peak_macs_per_s / 1e9,
             peaks_macs_per_ns: times.peaks_macs_per_s.iter().map(by_ns).collect(),
+            tile_peaks_macs_per_ns: times.tile_peaks_macs_per_s.iter().map(by_ns).collect(),
         }
     }
 
     fn text(&self, times: &LayerTimes, kinds: &[StepSum<Kind>]) -> String {
         let all = times.all();
-        let lines = kinds.iter().map(|sum| line(sum.key.0, sum, all.time_ns));
+        let lines = kinds.iter().map(|sum| line(sum.key.name, sum, all.time_ns));
         let header = [
             "step",
             ">steps",
@@ -221,11 +249,11 @@ impl Profile {
             ">GMAC/s",
             ">of peak",
         ];
-        let peak = |operands: Precision| {
-            let peak = times.peak_of(Some(operands)) / 1e9;
-            format!("{operands} {peak:.1}")
+        let peak = |multiplied: Multiplied| {
+            let peak = times.peak_of(Some(multiplied)) / 1e9;
+            format!("{multiplied} {peak:.1}")
         };
-        let peaks: Vec<String> = times.operands().into_iter().map(peak).collect();
+        let peaks: Vec<String> = times.multiplied().into_iter().map(peak).collect();
         format!(
             "{}, {}, batch {}, {}; peak, GMAC/s: {}\n{}",
             self.name,

@@ -170,6 +170,17 @@ fn layers(graph: &Graph) -> Vec<Layer> {
         .collect()
 }
 
+/// The SPDX expression for a licence that nobody stated.
+const NOT_STATED: &str = "NOASSERTION";
+
+/// Returns a licence in words.
+fn licence(spdx: &str) -> String {
+    match spdx {
+        NOT_STATED => format!("not stated ({NOT_STATED}): `licence` in the manifest states it"),
+        spdx => spdx.to_owned(),
+    }
+}
+
 fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
     let mut text = variant.name.clone();
     if let Some(base) = &variant.base {
@@ -201,7 +212,8 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
     };
     text.push_str(&format!(
         "\nwidths      {widths}{se}\nlicence     {}\npreprocess  {id}: {frame}, {interpolation} of {resampler} ({})\n",
-        shown.licence, shown.chosen_by
+        licence(shown.licence),
+        shown.chosen_by
     ));
     text.push_str(&answers(zoo, variant, shown.labels.as_deref()));
     text.push_str(&format!("\nCounted from the network, {}\n", shown.input));
@@ -228,7 +240,10 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
             artifact.url.clone(),
         ]
     });
-    text.push_str(&table(&["source", "state", "photos as", "known", "url"], weights));
+    text.push_str(&match variant.artifacts.is_empty() {
+        true => "none: other commands need `--weights FILE`\n".to_owned(),
+        false => table(&["source", "state", "photos as", "known", "url"], weights),
+    });
     text.push_str("\nPublished\n");
     let claims = variant.claims.iter().map(|claim| {
         let column = zoo.column(&claim.column).expect("claims are checked");
@@ -239,7 +254,10 @@ fn human(cx: &Context, zoo: &Zoo, variant: &Variant, shown: &Shown) -> String {
             about(column, claim),
         ]
     });
-    text.push_str(&table(&["column", ">figure", "what"], claims));
+    text.push_str(&match variant.claims.is_empty() {
+        true => "nothing: the manifest has no figures of this variant\n".to_owned(),
+        false => table(&["column", ">figure", "what"], claims),
+    });
     if !shown.layers.is_empty() {
         text.push_str("\nLayers\n");
         let rows = shown.layers.iter().map(|layer| {

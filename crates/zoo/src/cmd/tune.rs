@@ -7,7 +7,7 @@ use harness::{Stopwatch, counted};
 use hrnet::Shape;
 use runtime::Tuned;
 
-use super::bench::{PrecisionArg, precisions};
+use super::bench::{PrecisionArg, precisions, warn_of_debug};
 use crate::bench::all_threads;
 use crate::context::Context;
 use crate::counts::{BATCH, SIDE, THREADS, count, up_to};
@@ -51,6 +51,7 @@ pub(crate) struct Tune {
 
 impl Tune {
     pub(crate) fn run(&self, cx: &Context) -> Result<(), Failure> {
+        warn_of_debug(cx);
         let path = cx.costs_path()?;
         let _alone = alone(&path)?;
         let mut costs = if self.again {

@@ -1,7 +1,7 @@
 use clap::Args;
 use harness::counted;
 use hrnet_zoo::CopyState;
-use registry::{Artifact, FetchError, Verified, Voucher};
+use registry::{Artifact, FetchError, Known, Verified, Voucher};
 use serde::Serialize;
 
 use super::files::{File, Files};
@@ -15,6 +15,9 @@ use crate::{Exit, Failure};
 /// A file that looks as it did when it was last read and found right, by size, times, device and inode, is not read again
 /// unless --deep is given. Prepared copies are compared with the checksum noted when they were made; with --deep, or without a
 /// note of yours, they are compared value by value with the file they were made from.
+///
+/// A file of your own of which neither zoo.toml nor zoo.lock has a digest is read, and printed as unpinned: `zoo fetch NAME`
+/// pins its digest.
 ///
 /// Without NAME, checks every file in the cache; an empty cache is not an error (exit code 0). With NAME or `all`, a file that
 /// was not downloaded is an error: exit code 7 if that is the only one, otherwise 9.
@@ -54,6 +57,9 @@ struct Line<'a> {
 
 /// Advice about damage.
 const REPAIR: &str = "`zoo verify --repair` downloads damaged files and makes damaged prepared weights again; it never changes your own files";
+
+/// The state of a file of the user's own that was read, and of which nothing is known to compare it with.
+const UNPINNED: &str = "unpinned";
 
 type Outcome = Result<Option<Verified>, FetchError>;
 
@@ -146,6 +152,10 @@ impl Verify {
         for line in lines {
             let what = match (&line.error, &line.sha256) {
                 (Some(error), _) => error.clone(),
+                (None, Some(sha256)) if line.state == UNPINNED => format!(
+                    "sha256 {sha256} of your file; no digest is pinned to compare it with, and `zoo fetch {}` pins this one",
+                    line.variant
+                ),
                 (None, Some(sha256)) => match line.vouched_by {
                     Some(Voucher::Publisher) => format!("sha256 {sha256}, stated by the publisher"),
                     _ => format!("sha256 {sha256}"),
@@ -169,6 +179,12 @@ impl Verify {
     }
 }
 
+/// Returns `true` if neither zoo.toml nor zoo.lock says anything of the bytes of a file of the user's own.
+fn is_unpinned(artifact: &Artifact, file: &Verified) -> bool {
+    let is_unknown = artifact.known == Known::Nothing && artifact.bytes.is_none();
+    artifact.local.is_some() && !file.pinned && is_unknown
+}
+
 fn are_wrong(wrong: usize, all: usize) -> String {
     let verb = if wrong == 1 { "is" } else { "are" };
     format!("{wrong} of {} {verb} not right", counted(all, "file"))
@@ -184,6 +200,7 @@ impl<'a> Line<'a> {
         let file = outcome.as_ref().ok().and_then(Option::as_ref);
         let (state, exit) = match outcome {
             Ok(Some(_)) if repaired => ("repaired", None),
+            Ok(Some(file)) if is_unpinned(artifact, file) => (UNPINNED, None),
             Ok(Some(_)) => ("verified", None),
             Ok(None) => ("missing", Some(Exit::Missing)),
             Err(error) => ("wrong", Some(Exit::from(error))),

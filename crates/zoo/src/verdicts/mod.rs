@@ -84,6 +84,9 @@ fn rows_and_summary(comparison: &Comparison, shown: Shown, wanted: impl Fn(&Verd
     if !listed.is_empty() {
         let rows = listed.iter().map(|verdict| row(&columns, verdict));
         parts.push(table(&titles, rows));
+        if shown.details {
+            parts.push(LEGEND.to_owned());
+        }
     }
     let next = next(&listed);
     if !next.is_empty() {
@@ -147,7 +150,7 @@ const COLUMNS: [Column; 5] = [
     ("why", |verdict| verdict.why.clone()),
 ];
 
-/// What the verdict is not on, or is decided by.
+/// The figures behind a verdict.
 const DETAILS: [Column; 6] = [
     (">before, ms", |verdict| ms(verdict.before)),
     (">now, ms", |verdict| ms(verdict.now)),
@@ -160,6 +163,12 @@ const DETAILS: [Column; 6] = [
     (">threshold", threshold),
     (">p", |verdict| verdict.p_adjusted.map_or(String::new(), chance)),
 ];
+
+/// The meaning of [`DETAILS`].
+const LEGEND: &str = "\
+before, now: median times as measured; uncorrected: the change of these, without the correction for the machine's speed;
+threshold: the smallest change that counts; p: the chance of such a change if nothing changed, raised for the number of cells
+";
 
 fn columns(shown: Shown) -> Vec<Column> {
     let (changes, why) = COLUMNS.split_at(4);
@@ -219,7 +228,7 @@ pub(crate) fn chance(p: f64) -> String {
     }
 }
 
-/// How many of each, over how many cells the chances are bounded, and what all cells did.
+/// The number of each verdict and of the cells over which the chances are bounded, and the median change.
 pub(crate) fn summary(comparison: &Comparison) -> String {
     let mut text = comparison.summary();
     if comparison.family > 0 {

@@ -41,10 +41,18 @@ pub(crate) struct Night {
 #[derive(Debug, Default)]
 pub(crate) struct Nights {
     pub(crate) sets: Vec<Vec<Repeat>>,
-    /// Cells that were measured twice, and how many of them were called changed.
-    pub(crate) aa: (usize, usize),
-    /// Folders of nights that began after the present one, by one clock or the other: nothing is held against them.
+    /// The cells of all nights that were measured twice.
+    pub(crate) twice: Twice,
+    /// Folders of nights that began after the present one, by one clock or the other: nothing is compared with them.
     pub(crate) ahead: Vec<String>,
+}
+
+/// Cells that the same program measured twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Twice {
+    pub(crate) cells: usize,
+    /// Those that were called changed between the two: false alarms.
+    pub(crate) changed: usize,
 }
 
 /// The nights to look for.
@@ -86,8 +94,8 @@ impl Nights {
 
     fn add(&mut self, night: &Night, set: Vec<Repeat>) {
         if let Some(aa) = &night.aa {
-            self.aa.0 += aa.family;
-            self.aa.1 += aa.changed();
+            self.twice.cells += aa.family;
+            self.twice.changed += aa.changed();
         }
         self.sets.push(set);
     }
@@ -135,7 +143,7 @@ pub(crate) fn earlier(reports: &Path, than: &[Repeat]) -> Result<Vec<Vec<Repeat>
     Ok(sets)
 }
 
-/// Whether a night is old: at least [`LATER_NIGHTS`] began more than [`KEPT_DAYS`] after it, or [`NIGHTS_AFTER_JUMP`] where
+/// Returns `true` if a night is old: at least [`LATER_NIGHTS`] began more than [`KEPT_DAYS`] after it, or [`NIGHTS_AFTER_JUMP`] where
 /// a jump of the clock lies between. `ages` are the days from each night to now, in order and with the present night's 0.
 fn is_old(age: i64, ages: &[i64]) -> bool {
     let mut later: Vec<i64> = ages.iter().copied().filter(|other| *other <= age).collect();
@@ -275,6 +283,7 @@ mod tests {
         let mut record = Record::new(case, started, Ok(vec![5, 7, 6]), provenance);
         let canary = Canary {
             macs_per_s: 1e11,
+            tile_macs_per_s: None,
             bytes_per_s: 1e10,
             handover_ns: Some(55.0),
         };

@@ -105,7 +105,8 @@ fn ahead(nights: &Nights) -> Option<String> {
 
 /// Returns the number of cells that were called changed but were not, tonight and over all nights.
 fn false_alarms(nights: &Nights, tonight: &Comparison) -> String {
-    let (cells, changed) = (nights.aa.0 + tonight.family, nights.aa.1 + tonight.changed());
+    let cells = nights.twice.cells + tonight.family;
+    let changed = nights.twice.changed + tonight.changed();
     let interval = share_interval(changed, cells);
     format!(
         "A/A: {} of {} measured twice are called changed; with {} {changed} of {cells}, a false-alarm rate between {:.1} and \

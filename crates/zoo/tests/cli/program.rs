@@ -75,6 +75,37 @@ fn doctor_names_what_it_found() {
     assert_eq!(doctor["manifest"], "built in");
     assert_eq!(doctor["variants"], 36);
     assert!(doctor["threads"].as_u64().expect("threads") > 0);
+    let units = doctor["units"].as_array().expect("units");
+    let precisions = doctor["precisions"].as_object().expect("precisions");
+    assert!(precisions.contains_key("f32"), "{doctor}");
+    for (precision, arithmetic) in precisions {
+        assert!(units.contains(&arithmetic["unit"]), "{precision}: {arithmetic}");
+        assert!(
+            arithmetic["gmacs_per_s"].as_f64().expect("a rate") > 0.0,
+            "{precision}: {arithmetic}"
+        );
+    }
+}
+
+#[test]
+fn a_unit_is_named_in_any_case_and_a_wrong_one_gets_the_names_that_there_are() {
+    let place = Place::new();
+    let help = place.zoo(&["--help"]).good();
+    assert!(help.contains("\nEnvironment:\n  ZOO_ISA "), "{help}");
+    let told = place.zoo_with(&[("ZOO_ISA", "Portable")], &["doctor"]).good();
+    let of = |precision: &str| {
+        let lines: Vec<&str> = told.lines().filter(|line| line.starts_with(precision)).collect();
+        assert_eq!(lines.len(), 1, "{precision}: {told}");
+        lines[0]
+    };
+    for precision in ["f32 ", "f16 ", "bf16 ", "i16 ", "int8 "] {
+        assert!(of(precision).contains("portable: plain code, "), "{told}");
+    }
+    let error = place.zoo_with(&[("ZOO_ISA", "mmx")], &["doctor"]).failed(2);
+    assert!(
+        error.contains("`mmx`") && error.contains("portable") && error.contains("ZOO_ISA"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -135,7 +166,7 @@ fn fetching_without_a_network_tells_of_each_server_and_leaves_nothing_behind() {
 fn two_tunes_at_once_do_not_time_each_other() {
     let place = Place::new();
     let doctor = place.zoo(&["doctor", "--json"]).json();
-    let unit = doctor["unit"].as_str().expect("a unit");
+    let unit = doctor["precisions"]["f32"]["unit"].as_str().expect("a unit");
     let folder = place.path().join("cache/tune");
     std::fs::create_dir_all(&folder).expect("made");
     let _held = files::hold(&folder.join(format!("{unit}.lock"))).expect("held");

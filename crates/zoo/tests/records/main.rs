@@ -193,7 +193,8 @@ fn two_benches_of_one_program_are_compared() {
         .zoo(&["compare", "a.jsonl", "b.jsonl", "--verbose"])
         .stdout();
     assert!(
-        details.contains("before, ms") && details.contains("uncorrected"),
+        details.contains("before, ms")
+            && details.contains("\nbefore, now: median times as measured; uncorrected: "),
         "{details}"
     );
     place.write("lost.jsonl", text.split_once('\n').expect("lines").1);
@@ -229,6 +230,33 @@ fn two_benches_of_one_program_are_compared() {
     place
         .zoo(&["compare", "a.jsonl", "b.jsonl", "--alpha", "2"])
         .failed(2);
+}
+
+#[test]
+fn what_was_measured_in_turns_and_cannot_be_told_gets_a_number_of_blocks() {
+    let place = Place::new();
+    // Eight processes a side in the order before, now, now, before: one minute each, whose times lie far apart.
+    for (file, minutes) in [
+        ("a.jsonl", [0, 3, 4, 7, 8, 11, 12, 15]),
+        ("b.jsonl", [1, 2, 5, 6, 9, 10, 13, 14]),
+    ] {
+        let record = |minute: u64| {
+            let samples = vec![(1_000_000 + 10_000 * minute).to_string(); 9].join(",");
+            format!(
+                r#"{{"schema":1,"case":"HRNet_W18_C/f32/bs1/crop224/cpu/t1","started":"2026-01-02T03:{minute:02}:00Z","samples_ns":[{samples}],"weights":"seeded:0","zoo":"0.1.0","build":"","backend":"cpu","commit":null,"machine":{{"cpu":"Some CPU","threads":2,"memory_bytes":0,"os":"","cpu_features":[]}}}}"#
+            ) + "\n"
+        };
+        place.write(file, &minutes.map(record).concat());
+    }
+    let told = place
+        .zoo(&["compare", "a.jsonl", "b.jsonl", "--threshold", "1"])
+        .good();
+    assert!(told.contains(" cannot tell "), "{told}");
+    assert!(
+        told.contains("\nnext, for 1 cell: measure longer: `--blocks "),
+        "{told}"
+    );
+    assert!(told.contains("would narrow the interval to about ± "), "{told}");
 }
 
 /// A record with times that are a hundred times as long.

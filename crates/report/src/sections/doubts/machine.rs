@@ -1,11 +1,15 @@
 //! Doubts about the machine.
 
+use std::collections::BTreeMap;
+
 use harness::noise::{APART, LOAD, STEAL};
 use harness::verdict::FARTHER;
 use harness::{Conditions, Record, counted};
+use hrnet::Precision;
 
 use super::{conditions, item, shown};
 use crate::cells::Model;
+use crate::night::Twice;
 use crate::page::Item;
 
 /// The change of the machine's speed within a cell, as a share, beyond which it is no small matter.
@@ -35,42 +39,63 @@ fn told_apart(model: &Model) -> String {
     let mut within: Vec<f64> = conditions(model).map(|(_, seen)| seen.apart()).collect();
     within.sort_by(f64::total_cmp);
     let nine_in_ten = within.get(9 * within.len() / 10).copied().unwrap_or(0.0);
-    let between = speeds(model).map_or(0.0, |(_, low, high)| distance(low, high));
+    let between = speeds(model).map_or(0.0, |(_, span)| span.distance());
     format!(
         "Two cells of this page that differ by less than {:.0} % may be as fast as each other.",
         100.0 * nine_in_ten.max(between).max(APART)
     )
 }
 
-/// Records in which a value is above what is harmless: how many of how many, and the worst.
+/// Records in which a value is above what is harmless.
+struct Above<'a> {
+    /// The number of these.
+    over: usize,
+    /// The number of records in which the value is known.
+    of: usize,
+    worst: f64,
+    /// The record with the worst value.
+    record: &'a Record,
+}
+
+/// Finds the records in which a value is above what is harmless; `None` if there are none.
 fn above<'m, 'a>(
     model: &'m Model<'a>,
     harmless: f64,
     value: impl Fn(&Conditions) -> Option<f64> + 'm,
-) -> Option<(usize, usize, f64, &'a Record)> {
+) -> Option<Above<'a>> {
     let known: Vec<(f64, &Record)> = conditions(model)
         .filter_map(|(record, seen)| Some((value(seen)?, record)))
         .collect();
     let over = known.iter().filter(|(value, _)| *value > harmless).count();
     let (worst, record) = known.iter().max_by(|a, b| a.0.total_cmp(&b.0)).copied()?;
-    (over > 0).then_some((over, known.len(), worst, record))
+    (over > 0).then_some(Above {
+        over,
+        of: known.len(),
+        worst,
+        record,
+    })
 }
 
 /// Cells measured twice that were called changed.
 pub(super) fn alarms(model: &Model) -> Option<Item> {
-    let (twice, changed) = model.input.verdicts.twice()?;
+    let Twice { cells, changed } = model.input.verdicts.twice()?;
     item(
         if changed > 0 { "odd" } else { "note" },
         "The harness against itself",
         format!(
             "{changed} of {} measured twice by the same program were called changed: false alarms",
-            counted(twice, "cell")
+            counted(cells, "cell")
         ),
     )
 }
 
 pub(super) fn load(model: &Model) -> Option<Item> {
-    let (over, of, worst, record) = above(model, LOAD, |seen| seen.load)?;
+    let Above {
+        over,
+        of,
+        worst,
+        record,
+    } = above(model, LOAD, |seen| seen.load)?;
     item(
         "odd",
         "Other processes",
@@ -83,7 +108,12 @@ pub(super) fn load(model: &Model) -> Option<Item> {
 }
 
 pub(super) fn steal(model: &Model) -> Option<Item> {
-    let (over, of, worst, record) = above(model, STEAL, |seen| seen.steal)?;
+    let Above {
+        over,
+        of,
+        worst,
+        record,
+    } = above(model, STEAL, |seen| seen.steal)?;
     item(
         "odd",
         "Stolen time",
@@ -97,17 +127,44 @@ pub(super) fn steal(model: &Model) -> Option<Item> {
     )
 }
 
-/// The distance of the larger from the smaller, as a share of the smaller.
-fn distance(a: f64, b: f64) -> f64 {
-    if a.min(b) > 0.0 {
-        a.max(b) / a.min(b) - 1.0
-    } else {
-        0.0
+/// The lowest and the highest of several speeds.
+#[derive(Clone, Copy)]
+struct Span {
+    low: f64,
+    high: f64,
+}
+
+impl Span {
+    /// The span of these speeds; `None` without any.
+    fn of(speeds: impl Iterator<Item = f64>) -> Option<Self> {
+        speeds.fold(None, |span, speed| {
+            let Self { low, high } = span.unwrap_or(Self {
+                low: speed,
+                high: speed,
+            });
+            Some(Self {
+                low: low.min(speed),
+                high: high.max(speed),
+            })
+        })
+    }
+
+    /// The distance of the higher from the lower, as a share of the lower.
+    fn distance(self) -> f64 {
+        match self.low > 0.0 {
+            true => self.high / self.low - 1.0,
+            false => 0.0,
+        }
     }
 }
 
 pub(super) fn apart(model: &Model) -> Option<Item> {
-    let (over, of, worst, record) = above(model, APART, |seen| Some(seen.apart()))?;
+    let Above {
+        over,
+        of,
+        worst,
+        record,
+    } = above(model, APART, |seen| Some(seen.apart()))?;
     item(
         if worst > FAR { "noisy" } else { "odd" },
         "The machine changed within a cell",
@@ -121,37 +178,62 @@ pub(super) fn apart(model: &Model) -> Option<Item> {
     )
 }
 
-/// The most threads of a cell, and the lowest and the highest speed of the machine before such cells, multiply-adds per second.
-fn speeds(model: &Model) -> Option<(usize, f64, f64)> {
+/// The most threads of a cell, and the speeds of the machine before such cells, multiply-adds per second.
+fn speeds(model: &Model) -> Option<(usize, Span)> {
     let rates = conditions(model).filter_map(|(record, seen)| {
         let threads = record.case.network()?.threads;
         Some((threads, seen.canary[0].macs_per_s))
     });
     let rates: Vec<(usize, f64)> = rates.collect();
     let most = rates.iter().map(|(threads, _)| *threads).max()?;
-    let rates = rates
-        .iter()
-        .filter(|(threads, _)| *threads == most)
-        .map(|(_, rate)| *rate);
-    let (low, high) = rates.fold((f64::INFINITY, 0.0_f64), |(low, high), rate| {
-        (low.min(rate), high.max(rate))
-    });
-    Some((most, low, high))
+    let of_most = rates.iter().filter(|(threads, _)| *threads == most);
+    Some((most, Span::of(of_most.map(|(_, rate)| *rate))?))
 }
 
 /// Speeds of the machine from cell to cell, where they have as many threads.
 pub(super) fn drift(model: &Model) -> Option<Item> {
-    let (threads, low, high) = speeds(model)?;
-    (distance(low, high) > 2.0 * APART).then_some(())?;
+    let (threads, span) = speeds(model)?;
+    (span.distance() > 2.0 * APART).then_some(())?;
     item(
         "odd",
         "The machine changed from cell to cell",
         format!(
             "Its multiply-adds per second on {} were between {:.1} and {:.1} G. {}",
             counted(threads, "thread"),
-            low / 1e9,
-            high / 1e9,
+            span.low / 1e9,
+            span.high / 1e9,
             told_apart(model).trim_end_matches('.')
+        ),
+    )
+}
+
+/// Speeds of the machine's tiles from cell to cell, where they have the same number format and as many threads.
+pub(super) fn tiles(model: &Model) -> Option<Item> {
+    let rates = conditions(model).filter_map(|(record, seen)| {
+        let case = record.case.network()?;
+        let both = seen.canary.iter().filter_map(|canary| canary.tile_macs_per_s);
+        Some(((case.precision, case.threads), both))
+    });
+    let mut speeds: BTreeMap<(Precision, usize), Vec<f64>> = BTreeMap::new();
+    for (kind, both) in rates {
+        speeds.entry(kind).or_default().extend(both);
+    }
+    let spans = speeds
+        .into_iter()
+        .filter_map(|(kind, rates)| Some((kind, Span::of(rates.into_iter())?)));
+    let (kind, span) = spans.max_by(|a, b| a.1.distance().total_cmp(&b.1.distance()))?;
+    (span.distance() > 2.0 * APART).then_some(())?;
+    let (precision, threads) = kind;
+    item(
+        "odd",
+        "The speed of tiles changed",
+        format!(
+            "Tiles reached between {:.0} and {:.0} G multiply-accumulates per second in {precision} on {}: two threads of one \
+             core share its matrix unit, also with other guests of the host. Verdicts correct for half of that, and call no \
+             change of a cell that the other half may have made",
+            span.low / 1e9,
+            span.high / 1e9,
+            counted(threads, "thread"),
         ),
     )
 }
@@ -160,9 +242,7 @@ pub(super) fn drift(model: &Model) -> Option<Item> {
 pub(super) fn handover(model: &Model) -> Option<Item> {
     let known = conditions(model).flat_map(|(_, seen)| seen.canary);
     let known = known.filter_map(|canary| canary.handover_ns);
-    let (low, high) = known.fold((f64::INFINITY, 0.0_f64), |(low, high), ns| {
-        (low.min(ns), high.max(ns))
-    });
+    let Span { low, high } = Span::of(known)?;
     (high > FARTHER * low).then_some(())?;
     item(
         "odd",

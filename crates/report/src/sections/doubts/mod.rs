@@ -23,6 +23,7 @@ pub(super) fn doubts(model: &Model) -> Section {
         machine::steal(model),
         machine::apart(model),
         machine::drift(model),
+        machine::tiles(model),
         machine::handover(model),
         machine::unsteady(model),
         cells::few(model),

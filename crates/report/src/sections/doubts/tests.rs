@@ -10,6 +10,7 @@ fn good() -> Record {
     let mut record = record(CASE, &[10; 50]);
     let canary = Canary {
         macs_per_s: 50e9,
+        tile_macs_per_s: None,
         bytes_per_s: 9e9,
         handover_ns: None,
     };
@@ -111,6 +112,21 @@ fn each_reason_is_told_when_it_is_there() {
         subjects(&[good(), fast]),
         ["The machine changed from cell to cell"]
     );
+}
+
+#[test]
+fn tiles_that_changed_from_cell_to_cell_are_told() {
+    let with_tiles = |process: u32, rate: f64| {
+        let mut record = good();
+        for canary in &mut record.conditions.as_mut().expect("seen").canary {
+            canary.tile_macs_per_s = Some(rate);
+        }
+        record.process = Some(process);
+        record
+    };
+    let records = |rate| [with_tiles(0, 2.35e12), with_tiles(1, rate)];
+    assert_eq!(subjects(&records(2.2e12)), [""; 0]);
+    assert_eq!(subjects(&records(1e12)), ["The speed of tiles changed"]);
 }
 
 #[test]
