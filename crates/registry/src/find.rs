@@ -1,7 +1,7 @@
 //! From names that people write to variants.
 
 use crate::names::nearest;
-use crate::{Artifact, UnknownVariant, Variant, Zoo};
+use crate::{Artifact, Extends, UnknownVariant, Variant, Zoo};
 
 /// A variant that was named, and its weights where the name is theirs.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,9 @@ pub struct Named<'a> {
 
 /// Parts of names that tell no variant from another.
 const COMMON: [&str; 3] = ["hrnet", "hrnetv2", "c"];
+
+/// Added variants that an error names, at most.
+const FEW: usize = 3;
 
 impl Zoo {
     /// Finds what a name stands for. The first of these rules that is true of something decides, and it must be true of one
@@ -135,7 +138,24 @@ impl Zoo {
             let names = self.variants.iter().map(|variant| variant.name.as_str());
             candidates.extend(nearest(name, names).map(str::to_owned));
         }
+        if candidates.is_empty() {
+            candidates = self.added();
+        }
         unknown(None, candidates)
+    }
+
+    /// The first few variants that were added to the built-in ones: whoever added a network may mean it by a name that is near
+    /// none.
+    fn added(&self) -> Vec<String> {
+        if self.extends != Extends::Builtin {
+            return Vec::new();
+        }
+        let builtin = Zoo::builtin();
+        let own = self.variants.iter().map(|variant| &variant.name);
+        own.filter(|name| builtin.variant(name).is_none())
+            .take(FEW)
+            .cloned()
+            .collect()
     }
 }
 

@@ -346,6 +346,11 @@ fn a_variant_is_added_to_a_manifest_that_is_made_for_it() {
         "{said}"
     );
     assert!(said.contains("next: `zoo bench -m w20`"), "{said}");
+    let error = place.zoo(&["bench", "-m", "birds"]).failed(4);
+    assert!(
+        error.contains("no variant is named `birds`") && error.contains("did you mean `w20`?"),
+        "{error}"
+    );
     let shown = place.zoo(&["show", "W20", "--json"]).json();
     assert_eq!(
         (&shown["licence"], &shown["widths"][3]),
