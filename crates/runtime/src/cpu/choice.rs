@@ -321,7 +321,10 @@ mod tests {
             "{name}"
         );
         let name = tiles.kernel(Algorithm::Tiles);
-        assert!(name.starts_with("conv3x3s1_int8_amx-twin_") && name.ends_with("tiles"), "{name}");
+        assert!(
+            name.starts_with("conv3x3s1_int8_amx-twin_") && name.ends_with("tiles"),
+            "{name}"
+        );
     }
 
     #[test]
