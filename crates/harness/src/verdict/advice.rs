@@ -92,7 +92,7 @@ fn more(narrower: &Narrower, threshold: Threshold, setting: Setting) -> Advice {
         .abs()
         .max(limit / 3.0);
     let mut steps = STEPS.into_iter().filter(|count| *count as f64 > narrower.mean);
-    let most = steps.clone().last();
+    let most = steps.clone().next_back();
     match (steps.find(|count| narrower.half(*count) <= wanted), most) {
         (Some(count), _) => Advice {
             next: processes(count, setting),
