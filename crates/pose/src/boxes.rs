@@ -78,6 +78,11 @@ impl PersonBox {
         .on(photo, xywh)
     }
 
+    /// Returns one result per box of a detector, in their order, so that a bad box costs nobody else.
+    pub fn all_detected(boxes: &[[f64; 4]], photo: Size) -> Vec<Result<Self, BoxError>> {
+        boxes.iter().map(|xywh| Self::detected(*xywh, photo)).collect()
+    }
+
     /// Returns an annotated box (x, y, width, height in pixels), clipped to the photo as mmpose clips the boxes of COCO's
     /// annotations: to the centres of its first and last pixels.
     ///
@@ -159,12 +164,6 @@ impl Placement {
     }
 }
 
-/// Returns one result per box (x, y, width, height in pixels), in their order, so that a bad box costs nobody else.
-pub fn place_all(boxes: &[[f64; 4]], photo: Size, input: Size) -> Vec<Result<Placement, BoxError>> {
-    let place = |xywh: &[f64; 4]| Ok(PersonBox::detected(*xywh, photo)?.place(input));
-    boxes.iter().map(place).collect()
-}
-
 fn check(xywh: [f64; 4]) -> Result<(), BoxError> {
     let [x, y, width, height] = xywh;
     if !xywh.iter().all(|value| value.is_finite()) {
@@ -203,8 +202,8 @@ mod tests {
             [1e5, 0.0, f64::INFINITY, 1.0],
             [600.0, 400.0, 300.0, 300.0],
         ];
-        let placed = place_all(&boxes, PHOTO, INPUT);
-        let errors: Vec<Option<BoxError>> = placed.iter().map(|placed| placed.err()).collect();
+        let people = PersonBox::all_detected(&boxes, PHOTO);
+        let errors: Vec<Option<BoxError>> = people.iter().map(|person| person.err()).collect();
         assert!(matches!(
             errors[..],
             [

@@ -1,4 +1,4 @@
-//! Pose from top down, around the network: a person's box becomes the network's input, heatmaps become keypoints.
+//! Top-down pose without the network: a person's box becomes the network's input, and heatmaps become keypoints.
 //!
 //! | step | where | equal to |
 //! |---|---|---|
@@ -12,21 +12,27 @@
 //! | COCO's files | [`coco`] | |
 //! | AP and AR | [`ap`] | pycocotools' `COCOeval`, to 1e-9 |
 //!
+//! [`TopDown`] is the whole way in one call, for a network that the caller runs:
+//!
 //! ```
-//! use pose::{Cropper, Decoder, Levels, PersonBox, Size, skeleton};
+//! use pose::oks::{NMS_THRESHOLD, Oks};
+//! use pose::{Decoder, HeatmapError, PersonBox, Scored, Size, TopDown, skeleton};
 //! use preprocess::RgbImage;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let photo = RgbImage { width: 640, height: 480, pixels: vec![0; 640 * 480 * 3] };
-//! let (input, maps) = (Size::new(192, 256), Size::new(48, 64));
-//! let person = PersonBox::detected([100.0, 80.0, 120.0, 300.0], Size::new(640, 480))?.place(input);
-//! let mut tensor = vec![0.0; 3 * input.pixels()];
-//! Cropper::new(input, Decoder::Msra.unbiased(), Levels::imagenet()).tensor(&photo, &person, &mut tensor);
+//! let mut photo = RgbImage { width: 640, height: 480, pixels: vec![0; 640 * 480 * 3] };
+//! let person = PersonBox::detected([100.0, 80.0, 120.0, 300.0], Size::new(640, 480))?;
+//! let mut way = TopDown::new(Size::new(192, 256), Decoder::Msra, &skeleton::COCO, true);
+//! let people = way.find(&photo, &[Scored { person, score: 1.0 }], 8, |batch, people| {
+//!     // A network would turn `[people, 3, 256, 192]` into these heatmaps.
+//!     assert_eq!(batch.len(), people * 3 * 256 * 192);
+//!     Ok::<_, HeatmapError>(vec![0.5; people * 17 * 64 * 48])
+//! })?;
 //!
-//! // A network of 17 heatmaps would turn the tensor into these.
-//! let heatmaps = vec![0.5; 17 * maps.pixels()];
-//! let people = Decoder::Msra.people(&heatmaps, maps, input, skeleton::COCO.keypoints.len(), &[person])?;
-//! assert!(people[0].iter().all(Option::is_some));
+//! let results = pose::results(1, &people, &Oks::new(skeleton::COCO.sigmas), Some(NMS_THRESHOLD));
+//! println!("{}", pose::coco::write_detections(&results));
+//! let keypoints: Vec<_> = people.into_iter().map(|found| found.keypoints).collect();
+//! pose::draw(&mut photo, &skeleton::COCO, &keypoints, pose::draw::THRESHOLD);
 //! # Ok(())
 //! # }
 //! ```
@@ -46,10 +52,11 @@ pub mod oks;
 mod people;
 mod size;
 pub mod skeleton;
+mod top_down;
 mod warp;
 
 pub use affine::Affine;
-pub use boxes::{BoxError, PersonBox, Placement, place_all};
+pub use boxes::{BoxError, PersonBox, Placement};
 pub use decode::{BLUR_TAPS, Decoder, Keypoint};
 pub use draw::draw;
 pub use flip::flip_mean;
@@ -58,4 +65,5 @@ pub use input::{Cropper, Levels, mirror};
 pub use oks::Oks;
 pub use people::{Found, results};
 pub use size::Size;
+pub use top_down::{Scored, TopDown};
 pub use warp::warp;

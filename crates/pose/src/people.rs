@@ -7,7 +7,7 @@ use crate::{Keypoint, PersonBox, Placement};
 pub struct Found {
     /// The box, without padding.
     pub person: PersonBox,
-    /// What the network saw.
+    /// The part of the photo that the network saw.
     pub placement: Placement,
     /// The detector's score of the box; 1 for a box that is sure.
     pub box_score: f64,

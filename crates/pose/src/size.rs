@@ -8,7 +8,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Returns an extent of so many columns and rows.
+    /// Returns an extent of these columns and rows.
     pub const fn new(width: usize, height: usize) -> Self {
         Self { width, height }
     }

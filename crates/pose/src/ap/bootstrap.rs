@@ -1,4 +1,4 @@
-//! How far AP and AR depend on which images were drawn.
+//! Intervals of AP and AR over other images drawn like these.
 
 use super::{Curves, Evaluation};
 

@@ -93,8 +93,8 @@ pub enum EvaluationError {
         /// The image's id.
         image: u64,
     },
-    /// A detection is of another category.
-    #[error("detection {index} is of category {found}, and the annotations of {expected}; leave it out")]
+    /// A detection has another category.
+    #[error("detection {index} has category {found}, and the annotations have {expected}; leave it out")]
     Category {
         /// The detection's index, from 0.
         index: usize,

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -99,7 +99,7 @@ impl Annotations {
             let own = place.field(raw.category_id, "category_id")?;
             if own != *category.get_or_insert(own) {
                 let why = format!(
-                    "is of category {own}, and those before of {}; AP is of one category: split the file",
+                    "has category {own}, and those before it have {}; AP is computed for one category: split the file",
                     category.unwrap_or_default()
                 );
                 return Err(place.error(why));
@@ -140,15 +140,6 @@ impl Annotations {
                 .collect(),
             category: self.category,
         }
-    }
-
-    /// Returns the people of each image.
-    pub fn by_image(&self) -> HashMap<u64, Vec<&Person>> {
-        let mut people: HashMap<u64, Vec<&Person>> = HashMap::new();
-        for person in &self.people {
-            people.entry(person.image).or_default().push(person);
-        }
-        people
     }
 }
 

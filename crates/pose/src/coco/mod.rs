@@ -27,7 +27,7 @@ pub enum CocoError {
         /// The reason, with line and column.
         source: serde_json::Error,
     },
-    /// An entry is missing a field, or a field has a wrong value.
+    /// An entry lacks a field, or a field has a wrong value.
     #[error("{file}: `{list}[{index}]`{}: {why}", id.map(|id| format!(" (id {id})")).unwrap_or_default())]
     Entry {
         /// The file's name.
@@ -38,7 +38,7 @@ pub enum CocoError {
         index: usize,
         /// Its id, if it has one.
         id: Option<u64>,
-        /// What is wrong, and what to do.
+        /// The fault, and what to do.
         why: String,
     },
     /// The file as a whole does not serve.
@@ -46,7 +46,7 @@ pub enum CocoError {
     File {
         /// The file's name.
         file: String,
-        /// What is wrong, and what to do.
+        /// The fault, and what to do.
         why: String,
     },
 }

@@ -3,7 +3,7 @@
 use super::Map;
 use crate::Size;
 
-/// What a blur sees beyond a map.
+/// The values beyond a map's border, as a blur takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Border {
     /// Zeros.
