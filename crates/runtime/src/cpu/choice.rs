@@ -322,7 +322,7 @@ mod tests {
         );
         let name = tiles.kernel(Algorithm::Tiles);
         assert!(
-            name.starts_with("conv3x3s1_int8_amx-twin_") && name.ends_with("tiles"),
+            name.starts_with("conv3x3s1_int8_amx-twin_") && name.ends_with("panel"),
             "{name}"
         );
     }
