@@ -159,7 +159,9 @@ impl<'a> Rounding<'a> {
                 .map(|(i, w)| w * steps[i / taps])
                 .collect();
             let step = match algorithm {
-                "direct" | "channels" | "panel" | "tiles" => Some(weight_step(kernel, limit, &taken_over, taps)),
+                "direct" | "channels" | "panel" | "tiles" => {
+                    Some(weight_step(kernel, limit, &taken_over, taps))
+                }
                 // Of kernels that are filtered it is the transforms that are rounded, to next to nothing.
                 _ => None,
             };
