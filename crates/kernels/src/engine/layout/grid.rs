@@ -30,7 +30,7 @@ pub enum Rows {
     Dense,
     /// Each from a cache line's begin.
     Aligned,
-    /// As operands of tiles of a matrix unit, whose order is not by channel: see [`Planes`](super::planes::Planes).
+    /// As operands of tiles of a matrix unit, whose order is not by channel: packing writes them and convolutions alone read them.
     Planes,
 }
 
