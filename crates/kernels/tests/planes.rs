@@ -57,7 +57,7 @@ fn layers() -> impl Iterator<Item = Layer> {
     let sizes = SIZES
         .iter()
         .flat_map(|size| CHANNELS.iter().map(move |channels| (*size, *channels)));
-    let few = sizes.enumerate().step_by(if cfg!(zoo_asan) { 11 } else { 5 });
+    let few = sizes.enumerate().step_by(if cfg!(zoo_asan) { 23 } else { 5 });
     few.flat_map(move |(index, (size, channels))| {
         [Format::Int8, Format::Bf16]
             .map(|format| of(index, size, channels, format))
