@@ -42,6 +42,13 @@ impl TopDown {
         }
     }
 
+    /// Returns the way with other values of a crop's bytes.
+    #[must_use]
+    pub fn with_levels(self, levels: Levels) -> Self {
+        let cropper = Cropper::new(self.input, self.decoder.unbiased(), levels);
+        Self { cropper, ..self }
+    }
+
     /// Returns the number of heatmaps that the network must have.
     pub fn maps(&self) -> usize {
         self.skeleton.keypoints.len() * self.decoder.maps()

@@ -7,7 +7,7 @@ mod photo;
 mod results;
 
 pub use annotations::{Annotations, Image, Person};
-pub use photo::{PhotoBox, read_photo_boxes};
+pub use photo::{OnPhoto, PhotoBoxes, number_of};
 pub use results::{DetectedBox, Detection, read_boxes, read_detections, write_detections};
 
 /// COCO's category of people.
@@ -33,7 +33,7 @@ pub enum CocoError {
         /// The file's name.
         file: String,
         /// The list that the entry is in.
-        list: &'static str,
+        list: String,
         /// Its index in the list, from 0.
         index: usize,
         /// Its id, if it has one.
@@ -55,7 +55,7 @@ pub enum CocoError {
 #[derive(Clone, Copy)]
 struct Place<'a> {
     file: &'a str,
-    list: &'static str,
+    list: &'a str,
     index: usize,
     id: Option<u64>,
 }
@@ -64,7 +64,7 @@ impl Place<'_> {
     fn error(self, why: impl Into<String>) -> CocoError {
         CocoError::Entry {
             file: self.file.to_owned(),
-            list: self.list,
+            list: self.list.to_owned(),
             index: self.index,
             id: self.id,
             why: why.into(),
