@@ -25,6 +25,7 @@ const MAP: &[(&str, &[&str])] = &[
             "registry",
             "checkpoint",
             "preprocess",
+            "pose",
             "runtime",
         ],
     ),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use files::LARGEST_TEXT;
 use hrnet::{Features, Graph, Precision, SeededWeights};
 use registry::{Artifact, Cache, Frame, Lock, Named, Preprocess, Variant, Zoo};
-use runtime::{Calibration, Options};
+use runtime::{Backend, Calibration, Options};
 
 use crate::model::{Model, Parts, Source};
-use crate::{Door, Error, Labels, find_profile, sources_by_naming, transform};
+use crate::{Door, Error, Labels, PoseModel, PoseOptions, find_profile, sources_by_naming, transform};
 
-/// The choices by which a [`Model`] is loaded, from [`Model::builder`].
+/// The choices by which a [`Model`] or a [`PoseModel`] is loaded, from [`Model::builder`] or [`PoseModel::builder`].
 #[derive(Clone, Debug)]
-#[must_use = "`build` loads the model"]
+#[must_use = "`build` and `build_pose` load the model"]
 pub struct Builder {
     name: String,
     manifest: Option<PathBuf>,
@@ -26,6 +26,7 @@ pub struct Builder {
     threads: Option<NonZeroUsize>,
     features: Features,
     top: usize,
+    pose: PoseOptions,
 }
 
 /// Where weights come from.
@@ -55,6 +56,7 @@ impl Builder {
             threads: None,
             features: Features::default(),
             top: 5,
+            pose: PoseOptions::default(),
         }
     }
 
@@ -152,11 +154,24 @@ impl Builder {
         self
     }
 
+    /// Chooses whether a [`PoseModel`] also runs on each person's mirrored crop, which takes twice the time and finds keypoints
+    /// better; without it `true`.
+    pub fn flip_test(mut self, flip: bool) -> Self {
+        self.pose.flip = flip;
+        self
+    }
+
+    /// Chooses the most people that one run of a [`PoseModel`] takes; without it 1.
+    pub fn batch(mut self, people: NonZeroUsize) -> Self {
+        self.pose.batch = people;
+        self
+    }
+
     /// Loads the weights and prepares the network for one image.
     ///
     /// # Errors
-    /// If the name is not known, the weights are not there, not those that were pinned or not those of the network, or the
-    /// network cannot be prepared.
+    /// If the name is not known or that of a pose network, the weights are not there, not those that were pinned or not those of
+    /// the network, or the network cannot be prepared.
     pub fn build(self) -> Result<Model, Error> {
         let zoo = self.zoo()?;
         let named = zoo.named(&self.name)?;
@@ -165,24 +180,9 @@ impl Builder {
                 variant: named.variant.name.clone(),
             });
         }
-        let cache = Cache::new(self.cache_folder());
-        let lock = Lock::in_force(&cache, self.manifest.as_deref(), zoo.extends)?;
-        let mut door = Door::new(&cache, lock);
-        if let Some(manifest) = &self.manifest {
-            door = door.for_manifest(manifest, &zoo);
-        }
-        // The parameters do not depend on the size of images.
-        let graph = named.variant.spec.graph(named.variant.input())?;
-        let loaded = self.load(&door, &cache, named, &graph)?;
+        let loaded = self.load(&zoo, named)?;
         let preprocess = self.preprocess(&zoo, named.variant, &loaded)?;
-        self.check_calibration(&zoo, named.variant, &loaded.identity)?;
-        let backend = match &self.backend {
-            Some(name) => runtime::backend(name)?,
-            None => runtime::default_backend(self.precision)?,
-        };
-        let mut options = Options::new(self.precision);
-        options.threads = self.threads.unwrap_or(options.threads);
-        options.calibration = self.calibration;
+        let engine = self.engine()?;
         Model::new(Parts {
             variant: named.variant.name.clone(),
             source: loaded.artifact.map(|artifact| artifact.id.clone()),
@@ -190,12 +190,60 @@ impl Builder {
             transform: transform(&preprocess)?,
             preprocess,
             weights: loaded.source,
-            backend,
-            options,
+            backend: engine.backend,
+            options: engine.options,
             features: self.features,
             labels: Labels::of(named.variant)?,
             top: self.top,
         })
+    }
+
+    /// Loads the weights of a pose network and prepares it. [`Builder::crop`], [`Builder::features`] and [`Builder::top`] are of
+    /// classifiers and have no effect.
+    ///
+    /// # Errors
+    /// As [`Builder::build`], and if the variant classifies photos or its keypoints have no published skeleton.
+    pub fn build_pose(self) -> Result<PoseModel, Error> {
+        let zoo = self.zoo()?;
+        let named = zoo.named(&self.name)?;
+        if named.variant.is_classifier() {
+            return Err(Error::NoPose {
+                variant: named.variant.name.clone(),
+            });
+        }
+        let loaded = self.load(&zoo, named)?;
+        let profile = self.preprocess(&zoo, named.variant, &loaded)?;
+        let Engine { backend, options } = self.engine()?;
+        PoseModel::new(named.variant, &profile, self.pose, |graph| {
+            Ok(backend.prepare(graph, loaded.source.get(), options.clone())?)
+        })
+    }
+
+    /// The weights of a variant under the lock in force, and a check that the calibration is theirs.
+    fn load<'z>(&self, zoo: &'z Zoo, named: Named<'z>) -> Result<Loaded<'z>, Error> {
+        let cache = Cache::new(self.cache_folder());
+        let lock = Lock::in_force(&cache, self.manifest.as_deref(), zoo.extends)?;
+        let mut door = Door::new(&cache, lock);
+        if let Some(manifest) = &self.manifest {
+            door = door.for_manifest(manifest, zoo);
+        }
+        // The parameters do not depend on the size of images.
+        let graph = named.variant.spec.graph(named.variant.input())?;
+        let loaded = self.open(&door, &cache, named, &graph)?;
+        self.check_calibration(zoo, named.variant, &loaded.identity)?;
+        Ok(loaded)
+    }
+
+    /// The backend and its settings.
+    fn engine(&self) -> Result<Engine, Error> {
+        let backend = match &self.backend {
+            Some(name) => runtime::backend(name)?,
+            None => runtime::default_backend(self.precision)?,
+        };
+        let mut options = Options::new(self.precision);
+        options.threads = self.threads.unwrap_or(options.threads);
+        options.calibration = self.calibration.clone();
+        Ok(Engine { backend, options })
     }
 
     fn zoo(&self) -> Result<Zoo, Error> {
@@ -211,7 +259,7 @@ impl Builder {
         folder.unwrap_or_else(|| PathBuf::from(".zoo-cache"))
     }
 
-    fn load<'z>(
+    fn open<'z>(
         &self,
         door: &Door<'_>,
         cache: &Cache,
@@ -294,6 +342,12 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// What runs a network, and how.
+struct Engine {
+    backend: &'static dyn Backend,
+    options: Options,
 }
 
 /// Weights, and whose they are.

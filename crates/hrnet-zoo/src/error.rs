@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use checkpoint::CheckpointError;
 use hrnet::SpecError;
+use pose::{BoxError, HeatmapError};
 use preprocess::PreprocessError;
 use registry::{FetchError, ManifestError, UnknownVariant};
 use runtime::{RuntimeError, UnknownBackend};
@@ -89,6 +90,38 @@ pub enum Error {
         /// The variant.
         variant: String,
     },
+    /// The variant classifies photos.
+    #[error("`{variant}` classifies photos: it finds no keypoints")]
+    NoPose {
+        /// The variant.
+        variant: String,
+    },
+    /// The variant has keypoints of its own, whose names and mirrored partners nothing states.
+    #[error("`{variant}` has {keypoints} keypoints of its own: their names, sides and links are not known")]
+    OwnKeypoints {
+        /// The variant.
+        variant: String,
+        /// Their number.
+        keypoints: usize,
+    },
+    /// The profile makes other inputs than those that the decoder of the variant needs.
+    #[error(
+        "the profile `{profile}` is none of `{variant}`: its decoder needs crops of persons, `profile = \"{needed}\"`"
+    )]
+    NoCrops {
+        /// The profile.
+        profile: String,
+        /// The variant.
+        variant: String,
+        /// The kind of profile that the decoder needs.
+        needed: &'static str,
+    },
+    /// A person's box cannot be cropped.
+    #[error(transparent)]
+    Box(#[from] BoxError),
+    /// The outputs of the network are not the heatmaps of its keypoints.
+    #[error(transparent)]
+    Heatmaps(#[from] HeatmapError),
     /// The profile crops persons, by boxes that a photo alone does not have.
     #[error("the profile `{profile}` crops a person by a box: it prepares no whole photo")]
     PersonProfile {

@@ -1,5 +1,5 @@
-//! HRNet image classifiers from a Rust program: [`Model`] loads a variant of the zoo, classifies photos and computes feature
-//! maps.
+//! HRNets from a Rust program: [`Model`] loads a variant of the zoo, classifies photos and computes feature maps; [`PoseModel`]
+//! finds the keypoints of people.
 //!
 //! ```no_run
 //! use hrnet_zoo::Model;
@@ -19,7 +19,7 @@
 //! takes other weights, precisions, threads and sizes. Nothing here uses the network or prints.
 //!
 //! The crates below are one job each, and public: [`registry`] reads `zoo.toml`, [`checkpoint`] weight files,
-//! [`preprocess`] photos; [`hrnet`] is the architecture, [`runtime`] runs it. [`Door`] opens cached weights.
+//! [`preprocess`] photos, [`pose`](::pose) boxes and heatmaps; [`hrnet`] is the architecture, [`runtime`] runs it. [`Door`] opens cached weights.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -27,6 +27,7 @@ mod builder;
 mod class;
 mod door;
 mod error;
+mod keypoints;
 mod labels;
 mod model;
 mod profile;
@@ -36,6 +37,7 @@ pub use class::{Class, top};
 pub use door::{CopyState, Door, Notice, Opened};
 pub use error::Error;
 pub use hrnet::{Features, Precision, Shape};
+pub use keypoints::{PoseModel, PoseOptions, skeleton};
 pub use labels::{Labels, imagenet, wnids};
 pub use model::{FeatureMap, Model};
 pub use profile::{find_profile, sources_by_naming, transform};

@@ -43,7 +43,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    fn get(&self) -> &dyn WeightSource {
+    pub(crate) fn get(&self) -> &dyn WeightSource {
         match self {
             Self::Seeded(weights) => weights,
             Self::File(weights) => weights,

@@ -361,9 +361,13 @@ impl From<hrnet_zoo::Error> for Failure {
             Error::Changed { .. } => {
                 Self::new(Exit::Checksum, error).help("`zoo verify --repair` downloads it again")
             }
-            Error::NoClassifier { .. } | Error::PersonProfile { .. } => {
+            Error::NoClassifier { .. } | Error::NoPose { .. } | Error::PersonProfile { .. } => {
                 Self::new(Exit::Usage, error).help("`zoo list` shows the task of each variant")
             }
+            Error::OwnKeypoints { .. } => {
+                Self::new(Exit::Usage, error).help("`zoo infer` computes its heatmaps")
+            }
+            Error::Box(_) | Error::NoCrops { .. } => Self::new(Exit::Usage, error),
             Error::Transform(_) | Error::Labels { .. } => Self::new(Exit::Manifest, error),
             Error::Source { .. } => Self::new(Exit::NotFound, error),
             Error::NoSource { .. } | Error::NotFetched { .. } | Error::Gone { .. } => {
