@@ -14,18 +14,13 @@ pub(crate) enum FoundHead {
 impl FoundHead {
     /// Returns true if it is the graph's, or differs by its classes alone, which the shapes of tensors say.
     pub(crate) fn fits(self, graph: &Graph) -> bool {
-        graph
-            .named_outputs()
-            .iter()
-            .any(|output| match (output.kind, self) {
-                (OutputKind::Logits, Self::Classifier(_)) => true,
-                (OutputKind::Heatmaps, Self::Heatmaps(maps)) => graph.node(output.node).shape.c == maps,
-                // A part of a network may be one of either.
-                (OutputKind::Features { .. } | OutputKind::Value, _) => true,
-                (OutputKind::Logits, Self::Heatmaps(_)) | (OutputKind::Heatmaps, Self::Classifier(_)) => {
-                    false
-                }
-            })
+        graph.outputs().iter().any(|output| match (output.kind, self) {
+            (OutputKind::Logits, Self::Classifier(_)) => true,
+            (OutputKind::Heatmaps, Self::Heatmaps(maps)) => graph.node(output.node).shape.c == maps,
+            // A part of a network may be one of either.
+            (OutputKind::Features { .. } | OutputKind::Value, _) => true,
+            (OutputKind::Logits, Self::Heatmaps(_)) | (OutputKind::Heatmaps, Self::Classifier(_)) => false,
+        })
     }
 
     /// Returns the network in words.
@@ -44,7 +39,7 @@ impl FoundHead {
 /// Returns the network of a graph in words.
 pub(crate) fn words(graph: &Graph) -> String {
     let channels = graph.output_shape().c;
-    match graph.named_outputs()[0].kind {
+    match graph.outputs()[0].kind {
         OutputKind::Logits => FoundHead::Classifier(channels).words(),
         OutputKind::Heatmaps => FoundHead::Heatmaps(channels).words(),
         OutputKind::Features { .. } | OutputKind::Value => "a part of a network".into(),

@@ -315,8 +315,15 @@ impl Builder {
                 .map_or(&variant.preprocess, |artifact| &artifact.preprocess),
         };
         let mut profile = profile.clone();
-        if let (Some(crop), Frame::Centre { resize_short, .. }) = (self.crop, profile.frame) {
-            let short = crop.saturating_mul(resize_short) / profile.crop();
+        if let (
+            Some(crop),
+            Frame::Centre {
+                resize_short,
+                crop: own,
+            },
+        ) = (self.crop, profile.frame)
+        {
+            let short = crop.saturating_mul(resize_short) / own;
             profile = profile.centred(short.max(crop), crop);
         }
         Ok(profile)

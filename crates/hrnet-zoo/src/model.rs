@@ -159,7 +159,7 @@ impl Model {
             return Err(Error::Batch {
                 actual: images.len(),
                 image,
-                side: self.parts.preprocess.crop(),
+                side: self.parts.preprocess.size().h,
             });
         }
         let session = self.session(Job::Logits(images.len() / image))?;
@@ -282,7 +282,7 @@ impl fmt::Debug for Model {
             .field("source", source)
             .field("precision", &options.precision)
             .field("threads", &options.threads)
-            .field("crop", &self.parts.preprocess.crop())
+            .field("input", &self.parts.preprocess.size())
             .finish_non_exhaustive()
     }
 }

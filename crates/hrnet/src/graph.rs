@@ -264,23 +264,23 @@ impl Graph {
     }
 
     /// Returns the outputs, in order: one of a classifier or a pose network, several of a feature pyramid.
-    pub fn named_outputs(&self) -> &[Output] {
+    pub fn outputs(&self) -> &[Output] {
         &self.outputs
     }
 
     /// Iterates over the nodes that compute the outputs, in the same order.
-    pub fn outputs(&self) -> impl Iterator<Item = &NodeId> {
+    pub fn output_nodes(&self) -> impl Iterator<Item = &NodeId> {
         self.outputs.iter().map(|output| &output.node)
     }
 
     /// Returns the node of the first output.
-    pub fn output(&self) -> NodeId {
+    pub fn output_node(&self) -> NodeId {
         self.outputs[0].node
     }
 
     /// Returns the shape of the first output: of a classifier `[n, classes, 1, 1]`.
     pub fn output_shape(&self) -> Shape {
-        self.node(self.output()).shape
+        self.node(self.output_node()).shape
     }
 
     /// Iterates over the parameters of the network, in checkpoint order.

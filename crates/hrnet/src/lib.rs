@@ -25,7 +25,7 @@
 //! # fn main() -> Result<(), hrnet::SpecError> {
 //! let pose = HrnetSpec::imagenet([32, 64, 128, 256]).with_head(Heatmaps::new(17));
 //! let graph = pose.graph(Shape::new(1, 3, 256, 192))?;
-//! assert_eq!(graph.named_outputs()[0].name, "heatmaps");
+//! assert_eq!(graph.outputs()[0].name, "heatmaps");
 //! assert_eq!(graph.output_shape(), Shape::new(1, 17, 64, 48));
 //! # Ok(())
 //! # }

@@ -83,8 +83,8 @@ fn pose_networks_have_their_exact_counts_and_the_published_figures() {
         let figures = [counts[0] as f64 / 1e6, counts[1] as f64 / 1_073_741_824.0];
         assert_eq!(figures.map(|figure| format!("{figure:.1}")), printed, "W{width}");
         assert_eq!(graph.output_shape(), Shape::new(1, 17, h / 4, w / 4));
-        let [heatmaps] = graph.named_outputs() else {
-            panic!("one output, found {:?}", graph.named_outputs())
+        let [heatmaps] = graph.outputs() else {
+            panic!("one output, found {:?}", graph.outputs())
         };
         assert_eq!(
             (heatmaps.name.as_str(), heatmaps.kind),
@@ -332,12 +332,12 @@ fn a_part_of_a_network_is_a_network() {
             assert_eq!((node.op, node.shape), (whole.op, whole.shape));
         }
     }
-    assert_eq!(graph.up_to(graph.output()), graph);
+    assert_eq!(graph.up_to(graph.output_node()), graph);
     let [fine, coarse] = ["stage4.2.fuse_layers.0.relu", "stage4.2.fuse_layers.3.relu"]
         .map(|name| graph.find(name).expect("an output of stage 4"));
     let part = graph.computing(&[coarse, fine]);
     let shapes: Vec<Shape> = part
-        .named_outputs()
+        .outputs()
         .iter()
         .map(|output| part.node(output.node).shape)
         .collect();
@@ -346,7 +346,7 @@ fn a_part_of_a_network_is_a_network() {
         [Shape::new(1, 144, 2, 2), Shape::new(1, 18, 16, 16)],
         "as they were named"
     );
-    assert_eq!(part.with_batch(3).named_outputs(), part.named_outputs());
+    assert_eq!(part.with_batch(3).outputs(), part.outputs());
     let consumers = |graph: &hrnet::Graph| graph.consumer_counts().iter().sum::<usize>();
     let inputs: usize = part.nodes().iter().map(|node| node.inputs.len()).sum();
     assert_eq!(consumers(&part), inputs + 2, "each output is read once more");

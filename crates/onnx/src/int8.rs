@@ -46,7 +46,7 @@ fn rounds(graph: &Graph, id: NodeId, rounding: Rounding) -> bool {
         // What goes into a ReLU or a batch norm is rounded behind it.
         Rounding::Every => {
             let is_inner = |reader: &Node| matches!(reader.op, Op::Relu | Op::BatchNorm);
-            let is_output = graph.outputs().any(|output| *output == id);
+            let is_output = graph.output_nodes().any(|output| *output == id);
             is_map && !is_output && !readers.any(is_inner)
         }
     }

@@ -161,8 +161,8 @@ impl<'a> Writer<'a> {
     /// The graph's outputs: logits are flattened, others keep their shapes.
     fn outputs(&mut self, dynamic_size: bool) -> Vec<ValueInfo> {
         let graph = self.graph;
-        let mut outputs = Vec::with_capacity(graph.named_outputs().len());
-        for output in graph.named_outputs() {
+        let mut outputs = Vec::with_capacity(graph.outputs().len());
+        for output in graph.outputs() {
             let Output { name, kind, node } = output;
             let (value, shape) = (self.read(*node), graph.node(*node).shape);
             outputs.push(if *kind == OutputKind::Logits {

@@ -94,7 +94,7 @@ pub struct OutputShape {
 impl Shapes {
     /// Returns the shapes of a graph.
     pub fn of(graph: &Graph) -> Self {
-        let outputs = graph.named_outputs().iter().map(|output| OutputShape {
+        let outputs = graph.outputs().iter().map(|output| OutputShape {
             name: output.name.clone(),
             kind: output.kind,
             shape: graph.node(output.node).shape,

@@ -97,7 +97,7 @@ impl Backend for Candle {
             device,
             storage,
             shapes: Shapes::of(graph),
-            outputs: graph.outputs().copied().collect(),
+            outputs: graph.output_nodes().copied().collect(),
             values: vec![None; graph.nodes().len()],
         }))
     }
@@ -171,7 +171,7 @@ impl Compiler<'_> {
             });
         }
         let mut seen = vec![false; self.graph.nodes().len()];
-        for output in self.graph.outputs() {
+        for output in self.graph.output_nodes() {
             seen[output.index()] = true;
         }
         for step in steps.iter_mut().rev() {

@@ -84,9 +84,9 @@ fn every_backend_gives_the_outputs_of_every_head_by_name_in_every_precision() {
                     .prepare(&graph, &weights, Options::new(precision))
                     .expect("prepare");
                 let outputs = session.outputs(&images).expect("run");
-                assert_eq!(outputs.iter().count(), graph.named_outputs().len());
+                assert_eq!(outputs.iter().count(), graph.outputs().len());
                 assert_eq!(outputs.get("logits"), None);
-                for output in graph.named_outputs() {
+                for output in graph.outputs() {
                     let what = format!("{} {precision}: {}", backend.name(), output.name);
                     let expected = &values[output.node.index()];
                     let found = outputs.get(&output.name).expect("an output of the graph");
@@ -247,7 +247,7 @@ fn wrong_lengths_are_refused_and_the_session_stays_usable() {
     let shape = Shape::new(1, 3, 32, 32);
     let graph = tiny(shape);
     assert_eq!(
-        graph.output(),
+        graph.output_node(),
         graph.iter().last().map(|(id, _): (NodeId, _)| id).expect("nodes")
     );
     for backend in backends() {

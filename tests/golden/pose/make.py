@@ -168,8 +168,9 @@ def flips():
 
 def skeletons():
     rows = {}
-    for name in ("coco", "coco_wholebody", "mpii", "ap10k"):
-        info = metainfo(name)
+    configs = {"coco": "coco", "coco-wholebody": "coco_wholebody", "mpii": "mpii", "ap-10k": "ap10k"}
+    for name, config in configs.items():
+        info = metainfo(config)
         names = [info["keypoint_id2name"][i] for i in range(info["num_keypoints"])]
         rows[name] = {"names": names, "partners": [int(i) for i in info["flip_indices"]],
                       "links": [[int(a), int(b)] for a, b in info["skeleton_links"]], "sigmas": floats(info["sigmas"])}

@@ -145,9 +145,7 @@ mod tests {
                 for (location, channels) in channels {
                     let features = spec.features_only(location, &spec.strides()).expect("strides");
                     let graph = features.graph(Shape::new(2, 3, 64, 96)).expect("a network");
-                    for ((output, stride), c) in
-                        graph.named_outputs().iter().zip([2, 4, 8, 16, 32]).zip(channels)
-                    {
+                    for ((output, stride), c) in graph.outputs().iter().zip([2, 4, 8, 16, 32]).zip(channels) {
                         assert_eq!(output.kind, OutputKind::Features { stride });
                         assert_eq!(output.name, format!("stride_{stride}"));
                         let expected = Shape::new(2, c, 64 / stride, 96 / stride);

@@ -2,7 +2,7 @@ use super::Skeleton;
 
 /// The 17 keypoints of AP-10K's animals. Its sigmas are COCO's of the corresponding parts.
 pub const AP10K: Skeleton = Skeleton {
-    name: "ap10k",
+    name: "ap-10k",
     keypoints: &[
         "L_Eye",
         "R_Eye",

@@ -19,7 +19,7 @@ pub const ALL: [&Skeleton; 4] = [&COCO, &COCO_WHOLEBODY, &MPII, &AP10K];
 /// The keypoints of a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Skeleton {
-    /// The data set's name, as mmpose spells it.
+    /// The data set's name, as the zoo's manifest spells it.
     pub name: &'static str,
     /// The keypoints' names, in the order of a network's heatmaps.
     pub keypoints: &'static [&'static str],
@@ -71,6 +71,22 @@ impl Skeleton {
     }
 }
 
+/// Returns the rows of these parts, one part after the other; `N` is the number of all.
+const fn joined<T: Copy, const N: usize>(parts: &[&[T]]) -> [T; N] {
+    let mut all = [parts[0][0]; N];
+    let (mut part, mut next) = (0, 0);
+    while part < parts.len() {
+        let mut row = 0;
+        while row < parts[part].len() {
+            all[next] = parts[part][row];
+            (row, next) = (row + 1, next + 1);
+        }
+        part += 1;
+    }
+    assert!(next == N, "the parts have fewer rows than all");
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +111,6 @@ mod tests {
             assert_eq!(Skeleton::named(skeleton.name), Ok(skeleton));
         }
         let error = Skeleton::named("coco17").expect_err("unknown");
-        assert!(error.contains("`coco`, `coco_wholebody`"), "{error}");
+        assert!(error.contains("`coco`, `coco-wholebody`"), "{error}");
     }
 }

@@ -52,11 +52,6 @@ impl Preprocess {
         }
     }
 
-    /// The height of the network's input, which for a centre crop is its side.
-    pub const fn crop(&self) -> usize {
-        self.size().h
-    }
-
     /// The same profile for a centre crop of other sizes.
     #[must_use]
     pub fn centred(&self, resize_short: usize, crop: usize) -> Self {

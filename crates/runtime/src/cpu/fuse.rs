@@ -87,7 +87,7 @@ impl Plan {
             fuser.states.push(state);
         }
         let mut at = 0;
-        for output in graph.outputs() {
+        for output in graph.output_nodes() {
             let from = fuser.value(*output);
             let store = match fuser.plan.is_row(from) {
                 true => Op::StoreRow { from, at },

@@ -116,7 +116,7 @@ impl<'a> Walker<'a> {
 
     /// The graph's value for `images`.
     pub fn result(&self, images: &[f32]) -> Vec<f64> {
-        self.values(images).swap_remove(self.graph.output().index())
+        self.values(images).swap_remove(self.graph.output_node().index())
     }
 
     /// The value of each node for `images`.

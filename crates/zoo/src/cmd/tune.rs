@@ -74,7 +74,7 @@ impl Tune {
                 .iter()
                 .flat_map(|b| threads.iter().map(move |t| (b, t)))
             {
-                let side = self.size.unwrap_or(variant.preprocess.crop());
+                let side = self.size.unwrap_or(variant.preprocess.size().h);
                 let graph = variant.spec.graph(Shape::square(batch.get(), side))?;
                 for precision in &precisions {
                     memory::check_graph(&variant.name, &graph, *precision)?;

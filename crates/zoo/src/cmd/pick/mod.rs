@@ -148,7 +148,7 @@ impl Pick {
             Some(size) => BTreeSet::from([size]),
             None => zoo
                 .classifiers()
-                .map(|variant| variant.preprocess.crop())
+                .map(|variant| variant.preprocess.size().h)
                 .collect(),
         };
         let is_other = measured.iter().all(|side| !wanted.contains(side));
