@@ -35,7 +35,7 @@ fn on_small_maps(isa: Isa, format: Format, shape: ConvShape) -> [Layer; 2] {
 /// All inputs at the end of their range and all weights alike is the largest sum there is.
 #[test]
 fn sums_of_whole_numbers_do_not_overflow() {
-    for format in [Format::I16, Format::Int8] {
+    for format in [Format::I16, Format::I8x2, Format::Int8] {
         for isa in Isa::all() {
             if isa.multiplies(format).is_none() {
                 continue;
@@ -91,7 +91,7 @@ fn extremes(layer: Layer) {
 #[test]
 fn inputs_out_of_range_are_cut_to_it() {
     for isa in Isa::all() {
-        for format in [Format::I16, Format::Int8] {
+        for format in [Format::I16, Format::I8x2, Format::Int8] {
             if isa.multiplies(format).is_none() {
                 continue;
             }

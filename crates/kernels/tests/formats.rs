@@ -7,7 +7,7 @@ use common::{Batch, cases, numbers, run};
 use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Rows, Target};
 
 /// Formats that round what they multiply.
-const NARROW: [Format; 4] = [Format::F16, Format::Bf16, Format::I16, Format::Int8];
+const NARROW: [Format; 5] = [Format::F16, Format::Bf16, Format::I16, Format::I8x2, Format::Int8];
 
 fn layers(isa: Isa, format: Format) -> Vec<Layer> {
     let mut layers = Vec::new();
@@ -60,6 +60,7 @@ fn allowed(format: Format, kernel: &str) -> f64 {
         (Format::Bf16, _) => 3e-2,
         (Format::I16, "winograd4") => 2e-2,
         (Format::I16, _) => 4e-3,
+        (Format::I8x2, _) => 2e-4,
         (Format::Int8, _) => 1e-1,
     }
 }
@@ -195,7 +196,7 @@ fn tiles_of_every_unit_give_the_same() {
         .map(Isa::twin)
         .chain(hardware)
         .collect();
-    for format in [Format::Int8, Format::Bf16] {
+    for format in [Format::Int8, Format::I8x2, Format::Bf16] {
         for layer in layers(portable, format) {
             let (from, shape) = (layer.input, layer.shape);
             let images = numbers(from.n * shape.inputs * from.h * from.w, 5);
@@ -229,8 +230,10 @@ fn every_unit_multiplies_what_this_cpu_has_instructions_for() {
     let features = kernels::cpu_features();
     let has = |feature: &str| features.contains(&feature);
     for isa in Isa::available() {
-        for format in [Format::F32, Format::F16, Format::Bf16, Format::I16, Format::Int8] {
+        for format in [Format::F32].into_iter().chain(NARROW) {
             let expected = match (isa.name(), format) {
+                // Tiles alone multiply digits.
+                (_, Format::I8x2) => continue,
                 ("avx512", Format::Bf16) => has("avx512bf16"),
                 ("avx512", Format::I16 | Format::Int8) => has("avx512vnni"),
                 ("avx2-vnni" | "avx2", Format::Bf16) => false,

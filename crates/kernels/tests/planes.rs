@@ -59,7 +59,7 @@ fn layers() -> impl Iterator<Item = Layer> {
         .flat_map(|size| CHANNELS.iter().map(move |channels| (*size, *channels)));
     let few = sizes.enumerate().step_by(if cfg!(zoo_asan) { 23 } else { 5 });
     few.flat_map(move |(index, (size, channels))| {
-        [Format::Int8, Format::Bf16]
+        [Format::Int8, Format::I8x2, Format::Bf16]
             .map(|format| of(index, size, channels, format))
             .into_iter()
             .flatten()
@@ -130,6 +130,12 @@ fn operands_that_a_convolution_writes_are_those_that_are_packed() {
         let weights = numbers(shape.weights(), 2);
         let bias = numbers(shape.outputs, 3);
         let packing = layer.packing(Algorithm::Tiles, &vec![1.0; shape.inputs], false);
+        // Whole numbers of one digit become those of two, and the other way round.
+        let format = match (layer.format, shape.inputs % 4) {
+            (Format::Int8, 0) => Format::I8x2,
+            (Format::I8x2, 0) => Format::Int8,
+            (format, _) => format,
+        };
         let second = Layer {
             shape: ConvShape {
                 inputs: shape.outputs,
@@ -137,6 +143,7 @@ fn operands_that_a_convolution_writes_are_those_that_are_packed() {
                 kernel: 3,
                 stride: 1,
             },
+            format,
             input: Grid {
                 rows: Rows::Planes,
                 ..layer.output
@@ -168,7 +175,7 @@ fn operands_that_a_convolution_writes_are_those_that_are_packed() {
         let operands = map(layer.format.elements(shape.inputs), layer.input);
         let sum = map(shape.outputs, layer.output);
         let middle = map(shape.outputs, layer.output);
-        let packed = map(layer.format.elements(shape.outputs), second.input);
+        let packed = map(format.elements(shape.outputs), second.input);
         let last = map(9, second.output);
         let first_params = || ConvParams {
             steps: packing.steps.clone(),

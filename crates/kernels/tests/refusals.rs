@@ -175,7 +175,14 @@ fn count(what: &'static str, actual: usize, expected: usize) -> Refusal {
 fn operands_that_the_unit_does_not_multiply_are_refused() {
     let [a, b, _] = maps();
     for isa in Isa::available() {
-        for format in [Format::F32, Format::F16, Format::Bf16, Format::I16, Format::Int8] {
+        for format in [
+            Format::F32,
+            Format::F16,
+            Format::Bf16,
+            Format::I16,
+            Format::I8x2,
+            Format::Int8,
+        ] {
             let to = map(b.offset, format.elements(3), GRID);
             let step = pack(packing(format, 3), a, to);
             match (isa.multiplies(format), program_on(step, isa)) {
@@ -303,7 +310,7 @@ fn a_linear_layer_of_other_weights_than_its_rows_say_is_refused() {
     assert_eq!(refused(uncounted), Refusal::Size);
     let few = linear_of(of(5, Format::F32), row(0, 2, 3), row(6, 2, 2));
     assert_eq!(refused(few), count("weights of a linear layer", 5, 6));
-    for format in [Format::Bf16, Format::I16, Format::Int8] {
+    for format in [Format::Bf16, Format::I16, Format::I8x2, Format::Int8] {
         let narrow = linear_of(of(6, format), row(0, 2, 3), row(6, 2, 2));
         assert_eq!(refused(narrow), Refusal::Kept(format));
     }

@@ -63,7 +63,7 @@ fn the_engine_rounds_what_it_multiplies_and_nothing_else_and_no_branch_is_missin
             let backend = runtime::backend(name).expect("the engine");
             let mut session = backend.prepare(&graph, &weights, options).expect("prepared");
             let rounding = Rounding::new(&session.steps(), precision, Some(&calibration));
-            formats.push((name, precision, rounding.count(precision.name())));
+            formats.push((name, precision, rounding.count(precision)));
             let logits = session.logits(&images).expect("run");
             let walker = || Walker::new(&graph, &weights).rounding(&rounding);
             let expected = walker().result(&images);

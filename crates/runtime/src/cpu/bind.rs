@@ -2,8 +2,8 @@
 
 use hrnet::{FoldedConv, Graph, NodeId, Precision, WeightSource};
 use kernels::engine::{
-    Access, ConvParams, Format, Interpolation, LinearParams, Map, Operand, Packs, Pass, Placed, Program,
-    ProgramBuilder, Row, Target,
+    Access, ConvParams, Format, Interpolation, LinearParams, Map, Operand, Packing, Packs, Pass, Placed,
+    Program, ProgramBuilder, Row, Target,
 };
 
 use super::fuse::{Fused, FusedConv, Plan, ValueId};
@@ -123,7 +123,7 @@ impl Pass<Fused, Placed> for Binder<'_> {
         })
     }
 
-    fn pack(&mut self, _: kernels::engine::Grid, _: &Map, _: &Map) -> Result<(), RuntimeError> {
+    fn pack(&mut self, _: kernels::engine::Grid, _: &Packing, _: &Map, _: &Map) -> Result<(), RuntimeError> {
         Ok(())
     }
 

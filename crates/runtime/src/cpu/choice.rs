@@ -124,6 +124,15 @@ impl Choice {
     /// faster. A layer whose inputs have a sign, or which is kept in 16 bits, is `wide`: it cannot be int8.
     fn formats(self, layer: Layer, wide: bool) -> Vec<Format> {
         let weights = layer.shape.weights();
+        let digits = Layer {
+            format: Format::I8x2,
+            ..layer
+        };
+        // Two digits on tiles are exacter than 16 bits on vectors, which leave bits to sums and filtering.
+        let sixteen = match digits.algorithms().as_slice() {
+            [] => Format::I16,
+            _ => Format::I8x2,
+        };
         let float = if weights < HALVED {
             Format::F32
         } else {
@@ -133,8 +142,8 @@ impl Choice {
             (Precision::F32, _) => vec![Format::F32],
             (Precision::F16, _) => vec![float],
             (Precision::Bf16, _) => vec![Format::Bf16, float],
-            (Precision::I16, _) => vec![Format::I16, Format::F32],
-            (Precision::Int8, true) => vec![Format::I16],
+            (Precision::I16, _) => vec![sixteen, Format::F32],
+            (Precision::Int8, true) => vec![sixteen],
             (Precision::Int8, false) => vec![Format::Int8, Format::I16],
         }
     }

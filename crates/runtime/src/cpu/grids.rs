@@ -107,7 +107,7 @@ impl Grids {
             lanes: isa.lanes(),
             precision,
             input: (input.h, input.w),
-            columns: columns(input.w).filter(|_| isa.multiplies_tiles(operands(precision))),
+            columns: columns(input.w).filter(|_| isa.multiplies_tiles(operands(precision, isa))),
             filtered: read((3, 1)).collect(),
             halved: read((3, 2)).collect(),
         }

@@ -94,34 +94,47 @@ fn named_unit() -> Option<String> {
     std::env::var_os(ISA).map(|name| name.to_string_lossy().to_ascii_lowercase())
 }
 
-/// Returns the format of the operands of the engine's kernels in a precision.
-pub fn operands(precision: Precision) -> Format {
+/// The formats of the operands of the engine's kernels in a precision, the best first.
+fn formats(precision: Precision) -> &'static [Format] {
     match precision {
-        Precision::F32 => Format::F32,
-        Precision::F16 => Format::F16,
-        Precision::Bf16 => Format::Bf16,
-        Precision::I16 => Format::I16,
-        Precision::Int8 => Format::Int8,
+        Precision::F32 => &[Format::F32],
+        Precision::F16 => &[Format::F16],
+        Precision::Bf16 => &[Format::Bf16],
+        Precision::I16 => &[Format::I8x2, Format::I16],
+        Precision::Int8 => &[Format::Int8],
     }
+}
+
+/// Returns the format of the operands of the engine's kernels in a precision on a unit: the best that the unit multiplies.
+pub fn operands(precision: Precision, isa: Isa) -> Format {
+    let formats = formats(precision);
+    let multiplied = |format: &&Format| isa.multiplies(**format).is_some();
+    let best = formats.iter().find(multiplied).or(formats.last());
+    *best.expect("a precision has formats")
 }
 
 /// The precision whose operands are of this format.
 fn precision_of(format: Format) -> Option<Precision> {
     let mut all = Precision::ALL.into_iter();
-    all.find(|precision| operands(*precision) == format)
+    all.find(|precision| formats(*precision).contains(&format))
 }
 
 /// The vector unit that runs a precision, and what it multiplies the precision's operands by: the one that `ZOO_ISA` names,
 /// else the best that has an instruction for them.
 fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownIsa> {
-    let format = operands(precision);
-    let multiplies = |isa: Isa| isa.multiplies(format).map(|how| (isa, Some(how)));
-    let (first, others) = match named_unit() {
-        Some(_) => (unit()?, Vec::new()),
-        None => (Isa::best_for(format), Isa::available()),
+    let multiplies = |isa: Isa| {
+        isa.multiplies(operands(precision, isa))
+            .map(|how| (isa, Some(how)))
     };
-    let found = std::iter::once(first).chain(others).find_map(multiplies);
-    Ok(found.unwrap_or((first, None)))
+    let units = match named_unit() {
+        Some(_) => vec![unit()?],
+        None => {
+            let best = formats(precision).iter().map(|format| Isa::best_for(*format));
+            best.chain(Isa::available()).collect()
+        }
+    };
+    let found = units.iter().copied().find_map(multiplies);
+    Ok(found.unwrap_or((units[0], None)))
 }
 
 impl Backend for Cpu {

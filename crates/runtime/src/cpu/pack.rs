@@ -36,7 +36,7 @@ pub(super) fn chosen(
         let (layer, algorithm) = choice.of(layer, signed || kept);
         let seen = calibration.and_then(|calibration| {
             let range = match layer.format {
-                Format::I16 => calibration.seen(name)?,
+                Format::I16 | Format::I8x2 => calibration.seen(name)?,
                 Format::Int8 => calibration.range(name)?,
                 Format::F32 | Format::F16 | Format::Bf16 => return None,
             };
@@ -77,7 +77,7 @@ const LEAST_SHARE: f32 = 0.25;
 /// which there is room enough for what was not seen.
 fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
     let (of_all, share): (f32, fn(f32, f32) -> f32) = match format {
-        Format::I16 => (HEADROOM * whole, |largest, of_all| {
+        Format::I16 | Format::I8x2 => (HEADROOM * whole, |largest, of_all| {
             CHANNEL_HEADROOM * largest / of_all
         }),
         Format::Int8 => (whole, |largest, of_all| (largest / of_all).sqrt()),
@@ -113,7 +113,7 @@ fn written_at_once(mut plan: Plan, chosen: &ChosenOf) -> Plan {
             matches!(op, Op::Pack { packing, pack, from, .. } if *from == output
                 && pack.rows == Rows::Planes
                 && layer.input.rows == Rows::Planes
-                && packing.format == layer.format)
+                && packing.format.tiles_like(layer.format))
         };
         let Some(at) = plan.ops.iter().position(suits) else {
             continue;

@@ -35,6 +35,7 @@ enum Format {
     F16,
     Bf16,
     I16,
+    I8x2,
     Int8,
 }
 
@@ -54,6 +55,7 @@ impl<'a> Rounding<'a> {
                 "f16" => Format::F16,
                 "bf16" => Format::Bf16,
                 "i16" => Format::I16,
+                "i8x2" => Format::I8x2,
                 "int8" => Format::Int8,
                 other => panic!("{kernel}: unknown format {other}"),
             };
@@ -72,9 +74,12 @@ impl<'a> Rounding<'a> {
         }
     }
 
-    /// Layers of each format that a kernel's name tells.
-    pub fn count(&self, format: &str) -> usize {
-        let named = |kernel: &&Kernel| format!("{:?}", kernel.format).eq_ignore_ascii_case(format);
+    /// Layers in a format of the precision, by the names of their kernels.
+    pub fn count(&self, precision: Precision) -> usize {
+        let named = |kernel: &&Kernel| match (kernel.format, precision) {
+            (Format::I8x2, Precision::I16) => true,
+            (format, precision) => format!("{format:?}").eq_ignore_ascii_case(precision.name()),
+        };
         self.kernels.values().filter(named).count()
     }
 
@@ -112,7 +117,7 @@ impl<'a> Rounding<'a> {
                 weights: folded.weight.iter().map(|w| cut(*w, 16)).collect(),
                 bias,
             },
-            Format::I16 | Format::Int8 => self.whole(graph, conv, input, folded, kernel),
+            Format::I16 | Format::I8x2 | Format::Int8 => self.whole(graph, conv, input, folded, kernel),
         }
     }
 
@@ -132,6 +137,7 @@ impl<'a> Rounding<'a> {
         let signed = !graph.is_non_negative(conv.inputs[0]);
         let limit: f32 = match (format, algorithm, signed) {
             (Format::Int8, ..) => 255.0,
+            (Format::I8x2, ..) => 32639.0,
             (_, "winograd4", true) => 3276.0,
             (_, "winograd4", false) => 3640.0,
             _ => 8191.0,
@@ -189,12 +195,12 @@ impl<'a> Rounding<'a> {
     fn steps(&self, name: &str, format: Format, limit: f32) -> Vec<f32> {
         let calibration = self.calibration.expect("a calibration for whole numbers");
         let of_all = match format {
-            Format::I16 => 1.5 * calibration.seen(name).expect("seen").largest(),
+            Format::I16 | Format::I8x2 => 1.5 * calibration.seen(name).expect("seen").largest(),
             _ => calibration.range(name).expect("chosen").largest(),
         };
         let step = |largest: &f32| {
             let share = match format {
-                Format::I16 => 3.0 * largest / of_all,
+                Format::I16 | Format::I8x2 => 3.0 * largest / of_all,
                 _ => (largest / of_all).sqrt(),
             };
             let held = if of_all > 0.0 {
@@ -212,6 +218,7 @@ impl<'a> Rounding<'a> {
 fn weight_step(kernel: &Kernel, limit: f32, weights: &[f32], taps: usize) -> f32 {
     let (most, channels) = match kernel.format {
         Format::Int8 => (127.0, 4),
+        Format::I8x2 => (32639.0, 4),
         _ => (f64::from(i16::MAX), 2),
     };
     let inputs = weights.len() / taps;
@@ -231,7 +238,11 @@ fn weight_step(kernel: &Kernel, limit: f32, weights: &[f32], taps: usize) -> f32
         let largest = run.iter().copied().fold(0.0, f64::max);
         // The engine counts the four places of an element, whatever its format.
         let places = 4 * (elements.min(start + RUN) - start);
-        let room = f64::from(i32::MAX) / f64::from(limit) - 0.5 * places as f64;
+        let room = match kernel.format {
+            // Sums of digits hold all products.
+            Format::I8x2 => f64::INFINITY,
+            _ => f64::from(i32::MAX) / f64::from(limit) - 0.5 * places as f64,
+        };
         step = step.max(largest / most).max(run.iter().sum::<f64>() / room);
         if let Some(most) = kernel.pair {
             let pair = run

@@ -79,7 +79,7 @@ pub(crate) fn macs_per_s(isa: Isa, threads: usize) -> f64 {
 
 /// The same of every precision whose operands the unit multiplies.
 pub(crate) fn peaks(isa: Isa, threads: usize) -> BTreeMap<Precision, f64> {
-    let of = |precision| Some((precision, peak(isa, runtime::operands(precision), threads)?));
+    let of = |precision| Some((precision, peak(isa, runtime::operands(precision, isa), threads)?));
     Precision::ALL.into_iter().filter_map(of).collect()
 }
 

@@ -39,8 +39,8 @@ impl Watch {
     pub(super) fn begin(case: &Case) -> Result<Self, Failure> {
         let (isa, format, threads) = match case.network() {
             Some(case) => {
-                let format = runtime::operands(case.precision);
-                (runtime::unit_for(case.precision)?, format, case.threads)
+                let isa = runtime::unit_for(case.precision)?;
+                (isa, runtime::operands(case.precision, isa), case.threads)
             }
             None => (runtime::unit()?, Format::F32, 1),
         };

@@ -61,7 +61,8 @@ struct Arithmetic {
 impl Arithmetic {
     /// Measures the unit that runs this precision; `None` if it has no instruction for it.
     fn of(precision: Precision) -> Result<Option<Self>, Failure> {
-        let (unit, format) = (runtime::unit_for(precision)?, runtime::operands(precision));
+        let unit = runtime::unit_for(precision)?;
+        let format = runtime::operands(precision, unit);
         let measured = || {
             Some(Self {
                 unit: unit.name(),

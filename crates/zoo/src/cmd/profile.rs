@@ -158,7 +158,7 @@ impl Profile {
             steps.iter().any(multiplied)
         };
         let tile_peak = |precision| {
-            let format = runtime::operands(precision);
+            let format = runtime::operands(precision, unit);
             Some((precision, peak(unit, format, self.threads.get())?))
         };
         let on_tiles = Precision::ALL.into_iter().filter(on_tiles);

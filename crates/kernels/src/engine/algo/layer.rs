@@ -14,7 +14,9 @@ use crate::engine::layout::tiling::Part;
 use crate::engine::micro::gemm::TileShape;
 use crate::engine::program::check::Refusal;
 use crate::engine::program::packed::halves;
-use crate::engine::quant::format::{self, Format, Packing, Room, Weights};
+use crate::engine::quant::format::{
+    self, Format, LARGEST_OF_DIGITS, LONGEST_OF_DIGITS, Packing, Room, Weights,
+};
 use crate::engine::simd::Simd;
 use crate::engine::simd::isa::Target;
 
@@ -73,6 +75,11 @@ pub(in crate::engine) enum Kind {
 }
 
 impl ConvShape {
+    /// Products of an output.
+    pub(in crate::engine) fn products(self) -> usize {
+        self.inputs * self.kernel * self.kernel
+    }
+
     /// Elements of the kernels.
     pub fn weights(self) -> usize {
         self.outputs * self.inputs * self.kernel * self.kernel
@@ -86,15 +93,23 @@ impl Layer {
         if self.fits().is_err() {
             return Vec::new();
         }
+        // Sums of digits must be exact.
+        if self.format.tiles_only() && self.shape.products() > LONGEST_OF_DIGITS {
+            return Vec::new();
+        }
         if self.input.rows == Rows::Planes {
-            let tiles = isa.tiles().is_some() && self.format.tiles().is_some() && PlaneTiles::suits(self);
+            let tiles = isa.multiplies_tiles(self.format) && PlaneTiles::suits(self);
+            return tiles.then_some(Algorithm::Tiles).into_iter().collect();
+        }
+        if self.format.tiles_only() {
+            let tiles = isa.multiplies_tiles(self.format);
             return tiles.then_some(Algorithm::Tiles).into_iter().collect();
         }
         let mut algorithms = vec![Algorithm::Direct];
         if held(isa).is_some() {
             algorithms.push(Algorithm::DirectChannels);
         }
-        if isa.tiles().is_some() && self.format.tiles().is_some() {
+        if isa.multiplies_tiles(self.format) {
             algorithms.push(Algorithm::Tiles);
         }
         let filtered = match (self.shape.kernel, self.shape.stride) {
@@ -167,6 +182,7 @@ impl Layer {
         match self.format {
             Format::F32 | Format::F16 | Format::Bf16 => 1.0,
             Format::I16 => LIMIT,
+            Format::I8x2 => LARGEST_OF_DIGITS,
             Format::Int8 => 255.0,
         }
     }

@@ -67,7 +67,9 @@ impl Linear {
         let (weights, scale) = match format {
             Format::F32 => (weights, 1.0),
             Format::F16 => in_halves(weights),
-            Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("a linear layer in {format}"),
+            Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => {
+                unreachable!("a linear layer in {format}")
+            }
         };
         Self {
             inputs,
@@ -129,7 +131,9 @@ impl Linear {
                             dot_halves(s, slice::from_raw_parts(weights, count + S::LANES), x)
                         }
                         Format::F32 => dot(s, slice::from_raw_parts(start.add(output * count), count), x),
-                        Format::Bf16 | Format::I16 | Format::Int8 => unreachable!("refused by `Linear::new`"),
+                        Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => {
+                            unreachable!("refused by `Linear::new`")
+                        }
                     };
                     let sum = sum * self.scale + self.bias[output];
                     *y.add(image * to.channels + output) = activation.of(sum);

@@ -4,7 +4,7 @@ use crate::engine::layout::grid::{Grid, Rows, first};
 use crate::engine::layout::map::Map;
 use crate::engine::layout::planes::{PIXELS, Planes, Spot};
 use crate::engine::layout::slots::{Outside, Piece, pieces};
-use crate::engine::quant::format::Packing;
+use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
 
 /// How the places of a map become those of its operands.
@@ -52,6 +52,8 @@ pub(in crate::engine) struct Channels {
     pub(in crate::engine) first: usize,
     /// At most as many as an element holds.
     pub(in crate::engine) count: usize,
+    /// The digit of them that the element has, the high one first.
+    pub(in crate::engine) digit: usize,
     pub(in crate::engine) grid: Grid,
 }
 
@@ -86,15 +88,15 @@ impl<V: Copy> Rounding<V> {
                 *channel = s.min(s.max(s.mul(self.scales[c], *channel), self.low), self.high);
             }
         }
-        packing.format.packed(s, channels)
+        packing.format.packed(s, channels, from.digit)
     }
 }
 
 impl Repack {
     /// From the places of one map to those of its operands.
-    pub(in crate::engine) fn new(from: &Map, to: &Map, lanes: usize) -> Self {
+    pub(in crate::engine) fn new(from: &Map, to: &Map, format: Format, lanes: usize) -> Self {
         if to.grid.rows == Rows::Planes {
-            return Self::Planes(Planes::new(to.grid, to.channels));
+            return Self::Planes(Planes::new(to.grid, to.channels, format.digits()));
         }
         let stride = to.grid.stride();
         match from.grid == to.grid {

@@ -2,12 +2,12 @@
 //! are whole cache lines, and groups of outputs are summed over it.
 //!
 //! ```text
-//! panel    [channels x taps][line of 16 pixels]      gathered by the vector unit, rows of a tile never cross a cache line
-//! weights  [group][tile][block][output]              in the order of their use: a line holds 16 elements of one output
-//! sums     [block][line][output]                     of a group and two lines, finished by the vector unit
+//! panel    [digit][channels x taps][line of 16 pixels]    gathered by the vector unit, rows of a tile never cross a cache line
+//! weights  [group][digit][tile][block][output]            in the order of their use: a line holds 16 elements of one output
+//! sums     [digits][block][line][output]                  of a group and two lines, finished by the vector unit
 //! ```
 //!
-//! Sums of int8 are whole over all channels: a bound on the weights' scale keeps them in i32.
+//! Numbers of two digits are multiplied as [planes](super::planes) say. Sums of int8 are whole over all channels: a bound on the weights' scale keeps them in i32.
 
 use std::ops::Range;
 
@@ -16,7 +16,9 @@ use crate::engine::algo::layer::{ConvShape, Layer};
 use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
-use crate::engine::micro::matrix::{BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
+use crate::engine::micro::matrix::{
+    BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS, joined,
+};
 use crate::engine::simd::{Simd, Work};
 
 /// Pixels of a line.
@@ -40,8 +42,9 @@ pub(in crate::engine) struct Tiles {
     lanes: usize,
     /// Elements from one channel to the next, of inputs and outputs.
     strides: [usize; 2],
-    /// Elements of inputs.
+    /// Elements of inputs of one digit.
     inputs: usize,
+    digits: usize,
     outputs: usize,
     taps: usize,
     shape: Shape,
@@ -69,7 +72,8 @@ impl Tiles {
             stride,
             ..
         } = shape;
-        let inputs = format.elements(shape.inputs);
+        let digits = format.digits();
+        let inputs = format.elements(shape.inputs) / digits;
         let lanes = target.isa.lanes();
         let places = Places::gathered((input, output), (kernel, stride), lanes);
         let shape = divided(outputs);
@@ -82,6 +86,7 @@ impl Tiles {
             lanes,
             strides: [input.stride(), output.stride()],
             inputs,
+            digits,
             outputs,
             taps: kernel * kernel,
             shape,
@@ -90,24 +95,27 @@ impl Tiles {
         }
     }
 
-    /// Products of tiles over all channels and taps.
+    /// Products of tiles over all channels and taps of one digit.
     fn tiles(&self) -> usize {
         (self.inputs * self.taps).div_ceil(ROWS)
     }
 
     /// Lines of the weights of a group.
     fn group_lines(&self) -> usize {
-        self.tiles() * self.shape.blocks() * self.shape.rows()
+        self.digits * self.tiles() * self.shape.blocks() * self.shape.rows()
     }
 
-    /// Weights `[outputs, inputs, kernel, kernel]` as `[group][tile][block][output][element]`, absent ones at 0.
+    /// Weights `[outputs, digits, inputs, kernel, kernel]` as `[group][digit][tile][block][output][element]`, absent ones at 0 and the
+    /// low digits first.
     pub(in crate::engine) fn packed(&self, weights: &[f32]) -> Vec<f32> {
         let (blocks, rows) = (self.shape.blocks(), self.shape.rows());
         let mut out = vec![0.0; self.tiling.blocks * self.group_lines() * ROWS];
-        for (output, weights) in weights.chunks_exact(self.inputs * self.taps).enumerate() {
+        for (index, weights) in weights.chunks_exact(self.inputs * self.taps).enumerate() {
+            let (output, digit) = (index / self.digits, self.digits - 1 - index % self.digits);
             let (group, in_group) = (output / self.tiling.rows, output % self.tiling.rows);
             let (block, row) = (in_group / rows, in_group % rows);
             for (tile, elements) in weights.chunks(ROWS).enumerate() {
+                let tile = digit * self.tiles() + tile;
                 let line = group * self.group_lines() + (tile * blocks + block) * rows + row;
                 out[line * ROWS..][..elements.len()].copy_from_slice(elements);
             }
@@ -115,10 +123,15 @@ impl Tiles {
         out
     }
 
+    /// Rows of the panel, those of each digit whole tiles.
+    fn rows(&self) -> usize {
+        self.digits * self.tiles() * ROWS
+    }
+
     /// Vectors whose pixels are gathered at a time, and the lines from one row of their panel to the next: an odd number, so
     /// that rows of a tile lie in different sets of the first cache.
     fn panel(&self) -> (usize, usize) {
-        let most = (PANEL / (self.tiles() * ROWS)).max(VECTORS) / VECTORS * self.tiling.most;
+        let most = (PANEL / self.rows()).max(VECTORS) / VECTORS * self.tiling.most;
         let vectors = most.min(self.tiling.vectors.next_multiple_of(self.tiling.most));
         (vectors, (vectors * self.lanes / PIXELS) | 1)
     }
@@ -130,12 +143,12 @@ impl Tiles {
         let outputs = groups * self.tiling.rows;
         let products = lines * groups * self.shape.blocks() * self.tiles();
         let gathers = self.places.slots.gathers() * self.inputs * vectors / self.tiling.vectors;
-        PRODUCT * products + gathers + FINISH * vectors * outputs
+        PRODUCT * products * self.digits.pow(2) + self.digits * (gathers + FINISH * vectors * outputs)
     }
 
     /// Elements of scratch memory that a thread needs.
     pub(in crate::engine) fn scratch(&self) -> usize {
-        self.tiles() * ROWS * self.panel().1 * PIXELS
+        self.rows() * self.panel().1 * PIXELS
     }
 
     /// Computes one part of the output.
@@ -153,9 +166,10 @@ impl Tiles {
     ) {
         let (vectors, groups) = self.tiling.share(part);
         let (together, pitch) = self.panel();
-        let (tiles, lines) = (self.tiles(), self.tiles() * ROWS * pitch);
+        let (tiles, lines) = (self.tiles(), self.rows() * pitch);
         self.unit.configured(self.shape, |unit| {
-            let mut sums = [Line::ZERO; SUMS];
+            let mut sums = [[Line::ZERO; SUMS]; 3];
+            let sums = &mut sums[..2 * self.digits - 1];
             for start in vectors.clone().step_by(together) {
                 let vectors = start..vectors.end.min(start + together);
                 s.call(Gather {
@@ -177,22 +191,23 @@ impl Tiles {
                         std::slice::from_raw_parts(start, self.group_lines())
                     };
                     for (pair, start) in vectors.clone().step_by(self.tiling.most).enumerate() {
+                        let high = pair * VECTORS;
                         let group_of_sums = Group {
                             operand: self.operand,
                             weights,
                             inputs,
-                            runs: &[pair * VECTORS],
+                            runs: &[high, high + tiles * ROWS * pitch][..self.digits],
                             pitch,
                             tiles,
                         };
-                        unit.sum(&group_of_sums, &mut sums);
+                        unit.sum_all(&group_of_sums, sums);
                         s.call(Finish {
                             conv: self,
                             io,
                             epilogue,
                             group,
                             vectors: start..vectors.end.min(start + self.tiling.most),
-                            sums: &sums,
+                            sums,
                         });
                     }
                 }
@@ -238,24 +253,27 @@ impl<S: Simd> Work<S> for Gather<'_> {
             pitch,
         } = self;
         let row = pitch * PIXELS;
-        for ci in 0..conv.inputs {
-            // SAFETY: the map has channel `ci`, the vectors are the layer's, and the panel has `taps` rows of at least their lanes for
-            // each channel.
-            unsafe {
-                let room = Room {
-                    start: to.add(ci * conv.taps * row),
-                    tap: row,
-                    slot: S::LANES,
-                };
-                let channel = input.add(ci * conv.strides[0]);
-                conv.places.slots.gather(s, channel, vectors.clone(), room);
-            }
-        }
         let depth = conv.inputs * conv.taps;
-        for at in (depth * row..conv.tiles() * ROWS * row).step_by(S::LANES) {
-            // SAFETY: the panel has `tiles` times `ROWS` rows, each of whole vectors. Rows without channels meet weights of 0, and
-            // must not be NaN.
-            unsafe { s.store(to.add(at), s.splat(0.0)) };
+        for digit in 0..conv.digits {
+            let to = to.wrapping_add(digit * conv.tiles() * ROWS * row);
+            for ci in 0..conv.inputs {
+                // SAFETY: the map has the channel, the vectors are the layer's, and the panel has `taps` rows of at least their lanes for
+                // each channel of each digit.
+                unsafe {
+                    let room = Room {
+                        start: to.add(ci * conv.taps * row),
+                        tap: row,
+                        slot: S::LANES,
+                    };
+                    let channel = input.add((digit * conv.inputs + ci) * conv.strides[0]);
+                    conv.places.slots.gather(s, channel, vectors.clone(), room);
+                }
+            }
+            for at in (depth * row..conv.tiles() * ROWS * row).step_by(S::LANES) {
+                // SAFETY: the panel has `tiles` times `ROWS` rows for each digit, each of whole vectors. Rows without channels meet weights
+                // of 0, and must not be NaN.
+                unsafe { s.store(to.add(at), s.splat(0.0)) };
+            }
         }
     }
 }
@@ -268,7 +286,7 @@ struct Finish<'a> {
     group: usize,
     /// Those of a group of lines.
     vectors: Range<usize>,
-    sums: &'a [Line; SUMS],
+    sums: &'a [[Line; SUMS]],
 }
 
 impl<S: Simd> Work<S> for Finish<'_> {
@@ -284,7 +302,6 @@ impl<S: Simd> Work<S> for Finish<'_> {
             vectors,
             sums,
         } = self;
-        let sums = sums.as_ptr().cast::<f32>();
         let first = group * conv.tiling.rows;
         // Vector by vector: one channel's vectors may share a line, and reading a line that was just written waits for it.
         for (v, vector) in vectors.enumerate() {
@@ -298,10 +315,14 @@ impl<S: Simd> Work<S> for Finish<'_> {
                     // exists; the lanes `there` of a place or piece are places of it, which this part alone writes, and no others
                     // are touched.
                     unsafe {
-                        let sum = s.load(sums.add(line * PIXELS + v * S::LANES % PIXELS));
-                        let sum = match conv.operand {
-                            Operand::Bf16 => sum,
-                            Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8 => s.to_f32(sum),
+                        let lane = v * S::LANES % PIXELS;
+                        let sum = |sums: &[Line; SUMS]| s.load(sums[line].0.as_ptr().cast::<f32>().add(lane));
+                        let sum = match (conv.operand, sums) {
+                            (_, [high, mixed, low]) => joined(s, [high, mixed, low].map(sum)),
+                            (Operand::Bf16, sums) => sum(&sums[0]),
+                            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, sums) => {
+                                s.to_f32(sum(&sums[0]))
+                            }
                         };
                         if let Some(Place { first, there, inside }) = together {
                             let at = start + first;

@@ -29,7 +29,7 @@ impl Map {
         match self.grid.rows {
             Rows::Dense | Rows::Aligned => stride.checked_mul(self.channels),
             Rows::Planes => {
-                let lines = Planes::checked(self.grid, self.channels)?.lines();
+                let lines = Planes::checked(self.grid, self.channels, 1)?.lines();
                 lines.checked_mul(PIXELS).filter(|_| self.channels > 0)
             }
         }

@@ -2,7 +2,7 @@
 //! that crosses a cache line takes three to six times as long to load.
 //!
 //! ```text
-//! [phase of y: p][phase of x: -1 .. p][element][vector]
+//! [digit][phase of y: p][phase of x: -1 .. p][element][vector]
 //!
 //! vector 0      zeros                                    above the first row of tiles
 //!        1 ..   one row of tiles, 16 lanes at most       ┐
@@ -12,7 +12,8 @@
 //! A neighbour above or below is in another phase of y, or in the vector before or after. A neighbour to the left or right is in
 //! another phase of x. Phase -1 of a tile is phase `p - 1` of the tile before it, and phase `p`, phase 0 of the tile after it: both
 //! are stored once more, moved by one lane. So the three pixels of a row of the kernel lie in phases one after the other, and
-//! their elements are `3 * elements` rows of tiles at one distance: one sum.
+//! their elements are `3 * elements` rows of tiles at one distance: one sum. A format whose numbers have two digits has planes of
+//! the high digits and planes of the low ones, for the digits of an element are multiplied apart.
 
 use crate::engine::layout::grid::Grid;
 use crate::engine::simd::{MAX_LANES, Simd};
@@ -28,6 +29,7 @@ const TILE: usize = 16;
 pub(in crate::engine) struct Planes {
     grid: Grid,
     rows: usize,
+    /// Those of one digit.
     elements: usize,
     pitch: usize,
     lines: usize,
@@ -40,6 +42,7 @@ pub(in crate::engine) struct Spot {
     pub(in crate::engine) y: usize,
     /// The phase of x, 0 to `p - 1`.
     pub(in crate::engine) x: usize,
+    /// Counted through all digits.
     pub(in crate::engine) element: usize,
     pub(in crate::engine) vector: usize,
 }
@@ -48,32 +51,36 @@ pub(in crate::engine) struct Spot {
 const NEXT: [i32; MAX_LANES] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15];
 const PREVIOUS: [i32; MAX_LANES] = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
 
+/// The most digits of a number.
+const MOST_DIGITS: usize = 2;
+
 /// The words of a vector, by vectors of a unit: one of 16 lanes to four of four.
 pub(in crate::engine) type Words<V> = [V; PIXELS / 4];
 
 impl Planes {
-    /// The order of so many elements, each of several channels, on a grid; `None` if there are more lines than can be counted.
-    pub(in crate::engine) fn checked(grid: Grid, elements: usize) -> Option<Self> {
+    /// The order of so many elements, each of several channels, of all digits on a grid; `None` if there are more lines than can be
+    /// counted.
+    pub(in crate::engine) fn checked(grid: Grid, elements: usize, digits: usize) -> Option<Self> {
         let rows = grid.tile_rows();
         // A pair of vectors may begin with the last one, and its neighbours end one later.
         let vectors = grid.n.checked_mul(rows.checked_add(1)?)?.checked_add(2)?;
         let pitch = vectors | 1;
-        // Where a tile is longer than a sum, it ends behind the last element, on weights of 0.
-        let behind = if elements < TILE { TILE } else { 0 };
+        // Where a tile is longer than a sum, it ends behind the last element, on weights of 0. As many lines for any number of digits.
+        let behind = if elements < MOST_DIGITS * TILE { TILE } else { 0 };
         let planes = grid.p.checked_mul(grid.p.checked_add(2)?)?;
         let all = planes.checked_mul(elements)?.checked_add(behind)?;
         Some(Self {
             grid,
             rows,
-            elements,
+            elements: elements / digits,
             pitch,
             lines: all.checked_mul(pitch)?,
         })
     }
 
     /// The same for operands that were counted before.
-    pub(in crate::engine) fn new(grid: Grid, elements: usize) -> Self {
-        Self::checked(grid, elements).expect("`Op::check` counted the operands")
+    pub(in crate::engine) fn new(grid: Grid, elements: usize, digits: usize) -> Self {
+        Self::checked(grid, elements, digits).expect("`Op::check` counted the operands")
     }
 
     /// Whether maps on a grid can have this order: a row of tiles is one vector, and no tile is cut at the right.
@@ -91,12 +98,17 @@ impl Planes {
         self.pitch
     }
 
+    /// Lines from those of a digit to those of the next one.
+    pub(in crate::engine) fn digit(&self) -> usize {
+        self.grid.p * (self.grid.p + 2) * self.elements * self.pitch
+    }
+
     /// Lines of all operands.
     pub(in crate::engine) fn lines(&self) -> usize {
         self.lines
     }
 
-    /// The line of vector 0 of the first element of a phase of y and a phase of x, counted from -1 on as 0.
+    /// The line of vector 0 of the first element of the first digit, of a phase of y and a phase of x, counted from -1 on as 0.
     pub(in crate::engine) fn line(&self, y: usize, column: usize) -> usize {
         (y * (self.grid.p + 2) + column) * self.elements * self.pitch
     }
@@ -126,8 +138,13 @@ impl Planes {
             element,
             vector,
         } = spot;
-        let pitch = self.pitch;
-        let at = |column: usize| (self.line(y, column) + element * pitch + vector) * PIXELS;
+        // Elements of a digit follow each other in a phase, and digits as a whole.
+        let (digit, element) = match element.checked_sub(self.elements) {
+            Some(low) => (self.digit(), low),
+            None => (0, element),
+        };
+        let first = digit + element * self.pitch + vector;
+        let at = |column: usize| (self.line(y, column) + first) * PIXELS;
         let parts = &words[..PIXELS / S::LANES];
         let (left, right) = (x + 1 == self.grid.p, x == 0);
         // SAFETY: the spot's line and its copies lie in the operands, by the contract above, and a line is as long as the words.
@@ -180,7 +197,8 @@ impl Planes {
         let (pitch, p) = (self.pitch, self.grid.p);
         for plane in 0..p * (p + 2) {
             for element in elements.clone() {
-                let first = (plane * self.elements + element) * pitch;
+                let (digit, element) = (element / self.elements, element % self.elements);
+                let first = digit * self.digit() + (plane * self.elements + element) * pitch;
                 for image in 0..=self.grid.n {
                     let line = first + image * (self.rows + 1);
                     for lane in (0..PIXELS).step_by(S::LANES) {
@@ -200,14 +218,21 @@ mod tests {
 
     #[test]
     fn every_vector_and_every_zero_has_a_line_of_its_own() {
-        for (n, h, w, p, elements) in [(1, 56, 56, 4, 5), (2, 15, 14, 1, 16), (3, 10, 24, 2, 9)] {
+        for (n, h, w, p, elements, digits) in [
+            (1, 56, 56, 4, 5, 1),
+            (2, 15, 14, 1, 16, 2),
+            (3, 10, 24, 2, 9, 1),
+            (1, 28, 28, 2, 9, 2),
+        ] {
             let rows = Rows::Planes;
-            let planes = Planes::new(Grid { n, h, w, p, rows }, elements);
+            let planes = Planes::new(Grid { n, h, w, p, rows }, digits * elements, digits);
             let mut seen = vec![false; planes.lines()];
             for y in 0..p {
                 for column in 0..p + 2 {
-                    for element in 0..elements {
-                        let first = planes.line(y, column) + element * planes.pitch();
+                    for element in 0..digits * elements {
+                        let (digit, element) = (element / elements, element % elements);
+                        let first =
+                            planes.line(y, column) + digit * planes.digit() + element * planes.pitch();
                         let vectors = (0..n).flat_map(|image| {
                             (0..h.div_ceil(p)).map(move |row| 1 + image * (h.div_ceil(p) + 1) + row)
                         });

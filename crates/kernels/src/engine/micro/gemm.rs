@@ -122,6 +122,7 @@ macro_rules! of_format {
                 let $operands = I16::assumed($s);
                 $body
             }
+            Format::I8x2 => unreachable!("tiles alone multiply digits"),
             Format::Int8 => {
                 let $operands = Int8::assumed($s);
                 $body
@@ -370,7 +371,7 @@ mod tests {
         let of_b = |i: usize, x: usize, c: usize| number((i * vectors * lanes + x) * 4 + c + 5, of_pixels);
         let element = |values: [f32; 4]| {
             let held = std::array::from_fn(|c| if c < held { values[c] } else { 0.0 });
-            format.element(held)
+            format.element(held, 0)
         };
         let a = (0..depth * step).map(|at| element(std::array::from_fn(|c| of_a(at / step, at % step, c))));
         let width = vectors * lanes;

@@ -23,9 +23,10 @@ const fn inputs(registers: usize) -> usize {
 /// call takes is the unit's peak on one thread.
 pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {
     if let (Some(tiles), Some(operand)) = (isa.tiles(), format.tiles()) {
+        let digits = (format.digits() * format.digits()) as u64;
         return isa
             .multiplies(format)
-            .map(|_| matrix_peak_macs(tiles, operand, rounds));
+            .map(|_| matrix_peak_macs(tiles, operand, rounds) / digits);
     }
     black_box(spin(isa, format, rounds)?);
     let sums = inputs(isa.registers()) * WEIGHTS;
@@ -42,6 +43,7 @@ fn of_unit<S: Simd>(s: S, format: Format, rounds: usize) -> Option<f32> {
         Format::F32 | Format::F16 => s.call(Spin::new(F32, format, rounds)),
         Format::Bf16 => s.call(Spin::new(Bf16::found(s)?, format, rounds)),
         Format::I16 => s.call(Spin::new(I16::found(s)?, format, rounds)),
+        Format::I8x2 => return None,
         Format::Int8 => s.call(Spin::new(Int8::found(s)?, format, rounds)),
     })
 }
@@ -61,7 +63,7 @@ impl<O> Spin<O> {
     fn new(operands: O, format: Format, rounds: usize) -> Self {
         Self {
             rounds,
-            ones: Ones([format.element([1.0; 4]); MAX_LANES]),
+            ones: Ones([format.element([1.0; 4], 0); MAX_LANES]),
             operands,
         }
     }

@@ -172,7 +172,8 @@ impl Op<Placed> {
                 if let Some(packs) = packs {
                     let grid = output.grid.of_map();
                     let alike = packs.to.grid.of_map() == grid && packs.to.grid.rows == Rows::Planes;
-                    let writes = from.grid.rows == Rows::Planes && packs.packing.format == conv.format;
+                    let writes =
+                        from.grid.rows == Rows::Planes && packs.packing.format.tiles_like(conv.format);
                     goes(alike && writes, from, &packs.to)?;
                     packed(&packs.packing, conv.shape.outputs, &packs.to)?;
                     let like = |sum: &Map| sum.grid == grid && sum.channels == conv.shape.outputs;

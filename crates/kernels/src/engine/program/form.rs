@@ -11,6 +11,7 @@ use crate::engine::algo::pack::Repack;
 use crate::engine::algo::upsample::{Interpolation, Upsampling};
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::map::{Map, Row};
+use crate::engine::quant::format::Packing;
 use crate::engine::simd::isa::Target;
 
 /// Operations whose values lie in a program's memory, with parameters as they were read.
@@ -78,8 +79,8 @@ impl Pass<Placed, Ready> for Prepare<'_> {
         Ok(linear)
     }
 
-    fn pack(&mut self, (): (), from: &Map, to: &Map) -> Result<Repack, ProgramError> {
-        Ok(Repack::new(from, to, self.target.isa.lanes()))
+    fn pack(&mut self, (): (), packing: &Packing, from: &Map, to: &Map) -> Result<Repack, ProgramError> {
+        Ok(Repack::new(from, to, packing.format, self.target.isa.lanes()))
     }
 
     fn upsample(

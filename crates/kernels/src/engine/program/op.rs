@@ -188,7 +188,13 @@ pub trait Pass<A: Form, B: Form> {
     fn linear(&mut self, linear: A::Linear) -> Result<B::Linear, Self::Error>;
 
     /// Translates what packing holds of its grids.
-    fn pack(&mut self, pack: A::Pack, from: &B::Map, to: &B::Map) -> Result<B::Pack, Self::Error>;
+    fn pack(
+        &mut self,
+        pack: A::Pack,
+        packing: &Packing,
+        from: &B::Map,
+        to: &B::Map,
+    ) -> Result<B::Pack, Self::Error>;
 
     /// Translates the table of upsampling.
     fn upsample(
@@ -370,7 +376,7 @@ impl<F: Form> Op<F> {
                 to,
             } => {
                 let (from, to) = (pass.map(Read, from)?, pass.map(Write, to)?);
-                let pack = pass.pack(pack, &from, &to)?;
+                let pack = pass.pack(pack, &packing, &from, &to)?;
                 Op::Pack {
                     packing,
                     pack,

@@ -73,7 +73,9 @@ impl Stored {
     ) -> *const f32 {
         match self.format {
             Format::F16 => {}
-            Format::F32 | Format::Bf16 | Format::I16 | Format::Int8 => return self.start.wrapping_add(at),
+            Format::F32 | Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => {
+                return self.start.wrapping_add(at);
+            }
         }
         let halves = self.start.cast::<u16>().wrapping_add(at);
         let mut i = 0;
@@ -95,7 +97,7 @@ impl Stored {
     pub(in crate::engine) fn room(format: Format, count: usize) -> usize {
         match format {
             Format::F16 => count + MAX_LANES,
-            Format::F32 | Format::Bf16 | Format::I16 | Format::Int8 => 0,
+            Format::F32 | Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => 0,
         }
     }
 }

@@ -83,13 +83,15 @@ impl Step {
                     to,
                 } => {
                     let (stride, held) = (from.grid.stride(), packing.format.channels());
+                    let of_digit = to.channels / packing.format.digits();
                     for element in part.range(to.channels) {
-                        let first = element * held;
+                        let (digit, first) = (element / of_digit, element % of_digit * held);
                         let channels = Channels {
                             start: at(from).add(first * stride),
                             stride,
                             first,
                             count: held.min(from.channels - first),
+                            digit,
                             grid: from.grid,
                         };
                         pack.run(s, packing, channels, at(to), element);

@@ -51,7 +51,7 @@ impl Listed for Ready {
 fn kept(format: Format) -> String {
     match format {
         Format::F32 => String::new(),
-        Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => format!(" {format}"),
+        Format::F16 | Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => format!(" {format}"),
     }
 }
 

@@ -18,6 +18,9 @@ pub enum Format {
     Bf16,
     /// Fixed point of 16 bits, in pairs of channels.
     I16,
+    /// Fixed point of 16 bits as two signed digits of 8, each in fours of channels: the high digits of all channels, then the low
+    /// ones. For matrix units alone, which multiply 8 bits.
+    I8x2,
     /// Inputs of 0 to 255 and weights of -127 to 127, in fours of channels.
     Int8,
 }
@@ -39,19 +42,35 @@ impl Format {
         match self {
             Self::F32 | Self::F16 => 1,
             Self::Bf16 | Self::I16 => 2,
-            Self::Int8 => 4,
+            Self::I8x2 | Self::Int8 => 4,
         }
     }
 
-    /// Elements that hold so many channels.
+    /// Elements that hold so many channels, of all digits.
     pub fn elements(self, channels: usize) -> usize {
-        channels.div_ceil(self.channels())
+        self.digits() * channels.div_ceil(self.channels())
+    }
+
+    /// Digits of a number, each of which has elements of its own.
+    pub(in crate::engine) fn digits(self) -> usize {
+        match self {
+            Self::I8x2 => 2,
+            Self::F32 | Self::F16 | Self::Bf16 | Self::I16 | Self::Int8 => 1,
+        }
+    }
+
+    /// Whether convolutions of this format can write operands of the other one: tiles multiply both, and their elements hold the same
+    /// channels.
+    pub fn tiles_like(self, other: Self) -> bool {
+        let channels = |format: Self| format.tiles().map(|_| format.channels());
+        channels(self).is_some() && channels(self) == channels(other)
     }
 
     /// The operands of tiles that are this format; `None` for a format that tiles do not multiply.
     pub(in crate::engine) fn tiles(self) -> Option<Operand> {
         match self {
             Self::Bf16 => Some(Operand::Bf16),
+            Self::I8x2 => Some(Operand::I8I8),
             Self::Int8 => Some(Operand::I8U8),
             Self::F32 | Self::F16 | Self::I16 => None,
         }
@@ -60,15 +79,23 @@ impl Format {
     /// Whether operands are whole numbers, in steps.
     pub fn whole(self) -> bool {
         match self {
-            Self::I16 | Self::Int8 => true,
+            Self::I16 | Self::I8x2 | Self::Int8 => true,
             Self::F32 | Self::F16 | Self::Bf16 => false,
+        }
+    }
+
+    /// Whether tiles alone multiply it, and no vector unit.
+    pub(in crate::engine) fn tiles_only(self) -> bool {
+        match self {
+            Self::I8x2 => true,
+            Self::F32 | Self::F16 | Self::Bf16 | Self::I16 | Self::Int8 => false,
         }
     }
 
     /// Whether weights are in steps of each output's own: whole numbers, and f16, whose range is small.
     fn stepped(self) -> bool {
         match self {
-            Self::F16 | Self::I16 | Self::Int8 => true,
+            Self::F16 | Self::I16 | Self::I8x2 | Self::Int8 => true,
             Self::F32 | Self::Bf16 => false,
         }
     }
@@ -76,18 +103,19 @@ impl Format {
     /// Whether maps are packed for it.
     pub fn is_packed(self) -> bool {
         match self {
-            Self::Bf16 | Self::I16 | Self::Int8 => true,
+            Self::Bf16 | Self::I16 | Self::I8x2 | Self::Int8 => true,
             Self::F32 | Self::F16 => false,
         }
     }
 
-    /// `f32`, `f16`, `bf16`, `i16` or `int8`.
+    /// `f32`, `f16`, `bf16`, `i16`, `i8x2` or `int8`.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::I16 => "i16",
+            Self::I8x2 => "i8x2",
             Self::Int8 => "int8",
         }
     }
@@ -100,8 +128,8 @@ impl Format {
         }
     }
 
-    /// One element of these channels' weights, which are whole numbers where the format's are.
-    pub(in crate::engine) fn element(self, weights: [f32; 4]) -> f32 {
+    /// One element of these channels' weights, which are whole numbers where the format's are: that of a digit, the high one first.
+    pub(in crate::engine) fn element(self, weights: [f32; 4], digit: usize) -> f32 {
         let [a, b, ..] = weights;
         f32::from_bits(match self {
             Self::F32 | Self::F16 => return a,
@@ -113,20 +141,34 @@ impl Format {
                 let bits = |x: f32| u32::from((x as i16).cast_unsigned());
                 bits(a) | bits(b) << 16
             }
+            Self::I8x2 => u32::from_le_bytes(weights.map(|x| digits(x as i32)[digit].cast_unsigned())),
             Self::Int8 => u32::from_le_bytes(weights.map(|x| (x as i8).cast_unsigned())),
         })
     }
 
-    /// Vectors of inputs as operands; those past [`Format::channels`] do not count.
+    /// Vectors of inputs as operands, those of a digit; inputs past [`Format::channels`] do not count.
     #[inline(always)]
-    pub(in crate::engine) fn packed<S: Simd>(self, s: S, v: [S::V; 4]) -> S::V {
+    pub(in crate::engine) fn packed<S: Simd>(self, s: S, v: [S::V; 4], digit: usize) -> S::V {
         match self {
             Self::F32 | Self::F16 => v[0],
             Self::Bf16 => s.pairs_bf16(v[0], v[1]),
             Self::I16 => s.pairs(v[0], v[1]),
+            Self::I8x2 => s.digits(v)[digit],
             Self::Int8 => s.quads(v),
         }
     }
+}
+
+/// The largest magnitude of a number of two digits: 127 x 256 + 127.
+pub(in crate::engine) const LARGEST_OF_DIGITS: f32 = 32639.0;
+
+/// The most products that a sum of digits adds: two digits of at most 128 each in two orders, 2 x 2^14, fit i32 so many times.
+pub(in crate::engine) const LONGEST_OF_DIGITS: usize = 1 << 16;
+
+/// The high and the low digit of a number `256 high + low`, both of -128 to 127. The low byte is the low digit, for 256 is 0 in it;
+/// what is above the nearest multiple of 256 is at most 127.
+pub(in crate::engine) fn digits(x: i32) -> [i8; 2] {
+    [((x + 128) >> 8) as i8, x as i8]
 }
 
 impl fmt::Display for Format {
@@ -176,13 +218,20 @@ pub(in crate::engine) fn weight_step<'a>(
         Format::F32 | Format::Bf16 => return 1.0,
         Format::F16 => return half_step(runs.flatten()),
         Format::I16 => f64::from(i16::MAX),
+        Format::I8x2 => f64::from(LARGEST_OF_DIGITS),
         Format::Int8 => 127.0,
     };
     let step = |run: &[f32]| {
         let largest = run.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max);
         let together: f64 = run.iter().map(|w| f64::from(w.abs())).sum();
         // Rounding may add half a step a weight.
-        let most_together = LARGEST / f64::from(room.limit) - 0.5 * run.len() as f64;
+        let most_together = match format {
+            // Sums of digits hold all products, see `LONGEST_OF_DIGITS`.
+            Format::I8x2 => f64::INFINITY,
+            Format::F32 | Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => {
+                LARGEST / f64::from(room.limit) - 0.5 * run.len() as f64
+            }
+        };
         let of_sums = (largest / most).max(together / most_together);
         let of_pair = |most: f32| largest_pair(run) / (f64::from(most) * SHY);
         of_sums.max(room.pair.map_or(0.0, of_pair))
@@ -244,7 +293,7 @@ impl Weights<'_> {
     }
 }
 
-/// Weights `[outputs, inputs, taps]` as elements `[outputs][element of inputs][tap]` in this format, for sums of `run` elements
+/// Weights `[outputs, inputs, taps]` as elements `[outputs][digit][element of inputs][tap]` in this format, for sums of `run` elements
 /// that have room; `means` are those of the inputs as they are multiplied, or nothing.
 pub(in crate::engine) fn weights<'a>(
     (format, room): (Format, Room),
@@ -260,6 +309,7 @@ pub(in crate::engine) fn weights<'a>(
     }
     let channels = format.channels();
     let inputs = weights.len() / taps / outputs;
+    let quads = inputs.div_ceil(channels);
     let mut all = Weights {
         elements: Vec::with_capacity(weights.len().div_ceil(channels)).into(),
         ..Weights::default()
@@ -273,12 +323,14 @@ pub(in crate::engine) fn weights<'a>(
             };
             std::array::from_fn::<f32, 4, _>(weight)
         };
-        let own: Vec<[f32; 4]> = (0..format.elements(inputs) * taps).map(element).collect();
+        let own: Vec<[f32; 4]> = (0..quads * taps).map(element).collect();
         let step = weight_step(format, room, own.chunks(run).map(<[[f32; 4]]>::as_flattened));
-        let elements = own
-            .iter()
-            .map(|own| format.element(own.map(|w| format.steps(w, step))));
-        all.elements.to_mut().extend(elements);
+        for digit in 0..format.digits() {
+            let elements = own
+                .iter()
+                .map(|own| format.element(own.map(|w| format.steps(w, step)), digit));
+            all.elements.to_mut().extend(elements);
+        }
         if format.stepped() {
             all.scales.push(step);
         }

@@ -88,6 +88,20 @@ impl Simd for Avx512 {
             let all = _mm512_shuffle_epi8(_mm512_packus_epi16(low, high), _mm512_broadcast_i32x4(order));
             _mm512_castsi512_ps(all)
         }
+        fn digits(self, v: [V; 4]) -> [V; 2] {
+            let [a, b, c, d] = v;
+            let order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let numbers = [
+                _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b)),
+                _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d)),
+            ];
+            let high = numbers.map(|x| _mm512_srai_epi16::<8>(_mm512_adds_epi16(x, _mm512_set1_epi16(128))));
+            let low = [0, 1].map(|i| _mm512_sub_epi16(numbers[i], _mm512_slli_epi16::<8>(high[i])));
+            [high, low].map(|[first, second]| {
+                let all = _mm512_shuffle_epi8(_mm512_packs_epi16(first, second), _mm512_broadcast_i32x4(order));
+                _mm512_castsi512_ps(all)
+            })
+        }
         fn pairs_bf16(self, a: V, b: V) -> V {
             let low = _mm512_srli_epi32::<16>(rounded_to_bf16(a));
             _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, rounded_to_bf16(b)))

@@ -183,6 +183,9 @@ impl Isa {
     /// The instruction that multiplies operands of a format on this unit, or `None` where there is none that pays.
     pub fn multiplies(&self, format: Format) -> Option<&'static str> {
         if let (Some(tiles), Some(operand)) = (self.tiles, format.tiles()) {
+            if format.tiles_only() {
+                return Some(tiles.instruction(operand));
+            }
             // The vector unit computes what tiles do not suit.
             return self
                 .vectors()
@@ -199,6 +202,7 @@ impl Isa {
                     Format::F16 => Some("AVX-512 vfmadd, weights widened by vcvtph2ps"),
                     Format::Bf16 => bf16.then_some("AVX-512 vdpbf16ps"),
                     Format::I16 => vnni.then_some("AVX-512 vpdpwssd"),
+                    Format::I8x2 => None,
                     Format::Int8 => vnni.then_some("AVX-512 vpdpbusd"),
                 }
             }
@@ -206,7 +210,7 @@ impl Isa {
             Kind::Avx2Vnni(_) => match format {
                 Format::F32 => Some("FMA vfmadd"),
                 Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
-                Format::Bf16 => None,
+                Format::Bf16 | Format::I8x2 => None,
                 Format::I16 => Some("AVX-VNNI vpdpwssd"),
                 Format::Int8 => Some("AVX-VNNI vpdpbusd"),
             },
@@ -214,7 +218,7 @@ impl Isa {
             Kind::Avx2(_) => match format {
                 Format::F32 => Some("FMA vfmadd"),
                 Format::F16 => Some("FMA vfmadd, weights widened by vcvtph2ps"),
-                Format::Bf16 => None,
+                Format::Bf16 | Format::I8x2 => None,
                 Format::I16 => Some("AVX2 vpmaddwd"),
                 Format::Int8 => Some("AVX2 vpmaddubsw"),
             },
@@ -222,9 +226,11 @@ impl Isa {
             Kind::Neon(_) => match format {
                 Format::F32 => Some("fmla"),
                 Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
+                Format::I8x2 => None,
             },
             Kind::Portable(_) => match format {
                 Format::F32 | Format::F16 | Format::Bf16 | Format::I16 | Format::Int8 => Some("plain code"),
+                Format::I8x2 => None,
             },
         }
     }

@@ -1,5 +1,7 @@
 //! What vector instructions on packed operands do, lane by lane, in plain Rust.
 
+use crate::engine::quant::format::{LARGEST_OF_DIGITS, digits};
+
 /// The nearest whole number in a range; ties go to the even one.
 fn nearest(x: u32, low: i32, high: i32) -> i32 {
     (f32::from_bits(x).round_ties_even() as i32).clamp(low, high)
@@ -20,6 +22,11 @@ pub(in crate::engine) fn pair(x: [u32; 2]) -> u32 {
 
 pub(in crate::engine) fn quad(x: [u32; 4]) -> u32 {
     u32::from_le_bytes(x.map(|x| nearest(x, 0, 255) as u8))
+}
+
+pub(in crate::engine) fn digit(x: [u32; 4], digit: usize) -> u32 {
+    let largest = LARGEST_OF_DIGITS as i32;
+    u32::from_le_bytes(x.map(|x| digits(nearest(x, -largest, largest))[digit].cast_unsigned()))
 }
 
 pub(in crate::engine) fn pair_bf16([a, b]: [u32; 2]) -> u32 {

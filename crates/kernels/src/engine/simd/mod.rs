@@ -156,6 +156,11 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     fn quads(self, v: [Self::V; 4]) -> Self::V {
         each(self, v, lanes::quad)
     }
+    /// The high and the low digits of the nearest whole numbers, which two signed digits of 8 bits hold: the first vector's in the
+    /// lowest bytes.
+    fn digits(self, v: [Self::V; 4]) -> [Self::V; 2] {
+        [0, 1].map(|digit| each(self, v, |x| lanes::digit(x, digit)))
+    }
     /// `a` and `b` as bf16, rounded to the nearest: `a`'s in the lower halves.
     fn pairs_bf16(self, a: Self::V, b: Self::V) -> Self::V {
         each(self, [a, b], lanes::pair_bf16)

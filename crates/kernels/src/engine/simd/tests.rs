@@ -9,6 +9,8 @@ use crate::engine::{Format, Isa};
 enum Operation {
     Pairs,
     Quads,
+    HighDigits,
+    LowDigits,
     PairsBf16,
     DotI16,
     DotU8,
@@ -22,8 +24,8 @@ enum Operation {
 
 use Operation::*;
 
-const ALL: [Operation; 11] = [
-    Pairs, Quads, PairsBf16, DotI16, DotU8, ToF32, Add, Sub, Narrow, AddI32, SubI32,
+const ALL: [Operation; 13] = [
+    Pairs, Quads, HighDigits, LowDigits, PairsBf16, DotI16, DotU8, ToF32, Add, Sub, Narrow, AddI32, SubI32,
 ];
 
 impl Operation {
@@ -32,7 +34,8 @@ impl Operation {
         match self {
             DotI16 => Format::I16,
             DotU8 => Format::Int8,
-            Pairs | Quads | PairsBf16 | ToF32 | Add | Sub | Narrow | AddI32 | SubI32 => Format::F32,
+            Pairs | Quads | HighDigits | LowDigits | PairsBf16 | ToF32 | Add | Sub | Narrow | AddI32
+            | SubI32 => Format::F32,
         }
     }
 }
@@ -49,6 +52,8 @@ impl<S: Simd> Work<S> for On {
         let v = match self.0 {
             Pairs => s.pairs(a, b),
             Quads => s.quads([a, b, c, a]),
+            HighDigits => s.digits([a, b, c, a])[0],
+            LowDigits => s.digits([a, b, c, a])[1],
             PairsBf16 => s.pairs_bf16(a, b),
             DotI16 => s.dot_i16(I16::found(s)?, a, b, c),
             DotU8 => s.dot_u8(Int8::found(s)?, a, b, c),
@@ -75,6 +80,8 @@ fn expected(operation: Operation, [a, b, c]: [u32; 3]) -> u32 {
     match operation {
         Pairs => lanes::pair([a, b]),
         Quads => lanes::quad([a, b, c, a]),
+        HighDigits => lanes::digit([a, b, c, a], 0),
+        LowDigits => lanes::digit([a, b, c, a], 1),
         PairsBf16 => lanes::pair_bf16([a, b]),
         DotI16 => lanes::dot_i16([a, b, c]),
         DotU8 => lanes::dot_u8([a, b, c]),
@@ -109,6 +116,16 @@ fn bits(operation: Operation, index: u32) -> u32 {
         Pairs | PairsBf16 => {
             let scale = [1.0, 100.0, 300.0, 50_000.0][index as usize % 4];
             ((f64::from(any) / f64::from(u32::MAX) - 0.5) as f32 * scale).to_bits()
+        }
+        // The largest numbers, what is about a multiple of 256, and any between.
+        HighDigits | LowDigits => {
+            let whole = any.cast_signed() % 32640;
+            let whole = match index % 4 {
+                0 => whole.signum() * 32639,
+                1 => whole / 256 * 256 + [-128, 127][index as usize / 4 % 2],
+                _ => whole,
+            };
+            (whole.clamp(-32639, 32639) as f32).to_bits()
         }
         Quads => ((f64::from(any) / f64::from(u32::MAX)) as f32 * 255.0).to_bits(),
         DotI16 | DotU8 | ToF32 | Add | Sub | Narrow | AddI32 | SubI32 => any,

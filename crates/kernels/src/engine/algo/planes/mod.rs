@@ -2,14 +2,17 @@
 //! whole line, see [`Planes`].
 //!
 //! ```text
-//! inputs   [phase][element][row of tiles]      three neighbours of a row: 3 x elements rows of tiles at one distance
-//! weights  [group][run][tile][block][output]   in the order of their use: a line holds 16 elements of one output
-//! sums     [block][vector][output]             of a group and two rows of tiles, finished by the vector unit
+//! inputs   [digit][phase][element][row of tiles]       three neighbours of a row: 3 x elements rows of tiles at one distance
+//! weights  [group][digit][run][tile][block][output]   in the order of their use: a line holds 16 elements of one output
+//! sums     [digits][block][vector][output]             of a group and two rows of tiles, finished by the vector unit
 //! ```
 //!
 //! A run is one row of the kernel. Its last tile ends where the run does and begins within the tile before, whose rows have
 //! weights of 0 in it: nothing outside of the kernel is multiplied, be it with 0, for 0 x NaN is NaN. Whole numbers know no NaN, and
 //! alone may have runs shorter than a tile.
+//!
+//! Numbers of two digits, `256 h + l`, have three sums, each exact: `h h'`, `h l' + l h'` and `l l'`. Weights lie low digits first, so
+//! that the sum of two products goes through inputs and weights from end to end, and the others through a half of each.
 //!
 //! The sums of a group are finished while those of the next one are computed: the unit works beside the vector unit, and what it
 //! stored is long in the cache when it is loaded.
@@ -29,7 +32,7 @@ use crate::engine::layout::tiling::Part;
 use crate::engine::micro::matrix::{
     BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, Tiles, VECTORS,
 };
-use crate::engine::quant::format::Packing;
+use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
 
 /// Vector instructions that take as long as a product of tiles with its loads.
@@ -56,13 +59,14 @@ pub(in crate::engine) struct PlaneTiles {
     groups: usize,
     /// Where the inputs of each phase's tiles begin, in lines from the vector before the output's on.
     starts: Vec<Vec<usize>>,
+    digits: usize,
     /// The rows of tiles of pairs of vectors.
     pairs: Vec<[Option<RowOf>; VECTORS]>,
     window: Window,
     outgoing: Option<Outgoing>,
 }
 
-/// The kernel, in rows of tiles.
+/// The kernel, in rows of tiles of one digit.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     kernel: usize,
@@ -87,6 +91,13 @@ struct Piece {
 }
 
 impl Window {
+    fn of(shape: ConvShape, format: Format) -> Self {
+        Self {
+            kernel: shape.kernel,
+            elements: format.elements(shape.inputs) / format.digits(),
+        }
+    }
+
     /// Rows of a run: the elements of a row of the kernel.
     fn run(self) -> usize {
         self.kernel * self.elements
@@ -119,10 +130,7 @@ impl PlaneTiles {
             output,
             ..
         } = layer;
-        let window = Window {
-            kernel: shape.kernel,
-            elements: format.elements(shape.inputs),
-        };
+        let window = Window::of(shape, format);
         input.rows == Rows::Planes
             && output.rows == Rows::Aligned
             && [input, output].into_iter().all(Planes::suit)
@@ -143,20 +151,14 @@ impl PlaneTiles {
             output,
             target,
         } = layer;
-        let ConvShape { outputs, kernel, .. } = shape;
-        let window = Window {
-            kernel,
-            elements: format.elements(shape.inputs),
-        };
-        let planes = Planes::new(input, window.elements);
+        let (outputs, digits) = (shape.outputs, format.digits());
+        let window = Window::of(shape, format);
+        let planes = Planes::new(input, format.elements(shape.inputs), digits);
         let starts = |phase: usize| {
-            starts(
-                &planes,
-                input.p,
-                (phase / output.p, phase % output.p),
-                shape,
-                window,
-            )
+            let phase = (phase / output.p, phase % output.p);
+            let high = starts(&planes, input.p, phase, shape, window);
+            let of_digit = |digit: usize| high.iter().map(move |line| line + digit * planes.digit());
+            (0..digits).flat_map(of_digit).collect()
         };
         let row = |vector: usize| {
             let row = planes.row(vector)?;
@@ -166,7 +168,7 @@ impl PlaneTiles {
             })
         };
         let pair = |first: usize| std::array::from_fn(|i| row(first + i));
-        let (shape, groups) = divided(outputs, format.channels());
+        let (shape, groups) = divided(outputs, format.channels(), most_blocks(shape));
         Self {
             unit: target.isa.tiles().expect("`Layer::check` refuses units without"),
             operand: format.tiles().expect("`Layer::check` refuses other formats"),
@@ -176,6 +178,7 @@ impl PlaneTiles {
             shape,
             groups,
             starts: (0..output.p * output.p).map(starts).collect(),
+            digits,
             pairs: (1..=planes.vectors()).step_by(VECTORS).map(pair).collect(),
             window,
             outgoing: None,
@@ -192,21 +195,34 @@ impl PlaneTiles {
         self.shape.blocks() * self.shape.rows()
     }
 
-    /// Lines of the weights of a group.
-    fn group_lines(&self) -> usize {
+    /// Lines of the weights of a group and a digit.
+    fn digit_lines(&self) -> usize {
         self.window.kernel * self.window.tiles() * self.rows()
     }
 
-    /// Weights `[outputs, inputs, kernel, kernel]` as `[group][run][tile][block][output][element]`, absent ones at 0.
+    /// Lines of the weights of a group.
+    fn group_lines(&self) -> usize {
+        self.digits * self.digit_lines()
+    }
+
+    /// Sums of a piece: products of the high digits, of high and low ones, of the low ones.
+    fn sums(&self) -> usize {
+        2 * self.digits - 1
+    }
+
+    /// Weights `[outputs, digits, inputs, kernel, kernel]` as `[group][digit][run][tile][block][output][element]`, absent ones at 0
+    /// and the low digits first.
     pub(in crate::engine) fn packed(&self, weights: &[f32]) -> Vec<f32> {
         let Window { kernel, elements } = self.window;
         let (tiles, block) = (self.window.tiles(), self.shape.rows());
         let mut out = vec![0.0; self.groups * self.group_lines() * ROWS];
-        for (output, weights) in weights.chunks_exact(elements * kernel * kernel).enumerate() {
+        for (index, weights) in weights.chunks_exact(elements * kernel * kernel).enumerate() {
+            let (output, digit) = (index / self.digits, index % self.digits);
             let (group, in_group) = (output / self.rows(), output % self.rows());
+            let first = group * self.group_lines() + (self.digits - 1 - digit) * self.digit_lines();
             for run in 0..kernel {
                 for tile in 0..tiles {
-                    let line = group * self.group_lines()
+                    let line = first
                         + (run * tiles + tile) * self.rows()
                         + in_group / block * block
                         + in_group % block;
@@ -243,12 +259,12 @@ impl PlaneTiles {
         });
         let sums = items.len() * groups.len() * VECTORS;
         let products = sums * self.shape.blocks() * self.window.kernel * self.window.tiles();
-        PRODUCT * products + FINISH * sums * self.rows()
+        PRODUCT * products * self.digits.pow(2) + FINISH * sums * self.rows() * self.digits
     }
 
     /// Elements of scratch memory that a thread needs: the sums of two groups.
     pub(in crate::engine) fn scratch(&self) -> usize {
-        2 * SUMS * PIXELS
+        2 * self.sums() * SUMS * PIXELS
     }
 
     /// Computes one part of the output.
@@ -266,7 +282,9 @@ impl PlaneTiles {
     ) {
         let (items, groups) = self.share(part);
         // SAFETY: `scratch` has room for two groups of sums and begins at a cache line; a line is any bytes.
-        let sums = unsafe { &mut *scratch.cast::<[[Line; SUMS]; 2]>() };
+        let sums = unsafe { std::slice::from_raw_parts_mut(scratch.cast::<[Line; SUMS]>(), 2 * self.sums()) };
+        let (first, second) = sums.split_at_mut(self.sums());
+        let mut sums = [first, second];
         // SAFETY: the input is a value of the program in this order, which nobody writes now, from a cache line on.
         let inputs = unsafe { std::slice::from_raw_parts(io.input.cast::<Line>(), self.input.lines()) };
         // SAFETY: the weights are those that `packed` made, which settled at a cache line, with lines for each group.
@@ -276,7 +294,7 @@ impl PlaneTiles {
                 self.groups * self.group_lines(),
             )
         };
-        let finish = |piece: Piece, sums: &[Line; SUMS]| {
+        let finish = |piece: Piece, sums: &[[Line; SUMS]]| {
             s.call(Finish {
                 conv: self,
                 io,
@@ -290,10 +308,10 @@ impl PlaneTiles {
             let mut before: Option<Piece> = None;
             let mut now = 0;
             let mut compute = |piece: Piece| {
-                self.sum(unit, piece, inputs, weights, &mut sums[now]);
+                self.sum(unit, piece, inputs, weights, sums[now]);
                 now = 1 - now;
                 if let Some(piece) = before.replace(piece) {
-                    finish(piece, &sums[now]);
+                    finish(piece, sums[now]);
                 }
             };
             let mut at = |group: usize, item: usize| {
@@ -328,7 +346,7 @@ impl PlaneTiles {
                 }
             }
             if let Some(piece) = before {
-                finish(piece, &sums[1 - now]);
+                finish(piece, sums[1 - now]);
             }
         });
         if let Some(outgoing) = &self.outgoing {
@@ -345,7 +363,7 @@ impl PlaneTiles {
         piece: Piece,
         inputs: &[Line],
         weights: &[Line],
-        sums: &mut [Line; SUMS],
+        sums: &mut [[Line; SUMS]],
     ) {
         let lines = self.group_lines();
         let group = Group {
@@ -357,7 +375,7 @@ impl PlaneTiles {
             pitch: self.input.pitch(),
             tiles: 1,
         };
-        unit.sum(&group, sums);
+        unit.sum_all(&group, sums);
     }
 }
 
@@ -376,15 +394,24 @@ fn starts(planes: &Planes, p: usize, (y, x): (usize, usize), shape: ConvShape, w
     (0..kernel).flat_map(tiles).collect()
 }
 
-/// The blocks of a group and the number of groups for so many outputs: as few products as can be, then as few groups, all of
-/// them alike. A block has whole elements of so many channels.
-fn divided(outputs: usize, channels: usize) -> (Shape, usize) {
+/// The most blocks of a group. A 1x1 convolution that widens takes the time of its maps, not of its products, and memory is faster
+/// where fewer channels are read and written at a time: of 64 -> 256 with a sum at 56 pixels one block took 0.7 times as long as three.
+fn most_blocks(shape: ConvShape) -> usize {
+    match shape.kernel == 1 && shape.outputs > shape.inputs {
+        true => 1,
+        false => BLOCKS,
+    }
+}
+
+/// The blocks of a group, `most` at most, and the number of groups for so many outputs: as few products as can be, then as few
+/// groups, all of them alike. A block has whole elements of so many channels.
+fn divided(outputs: usize, channels: usize, most: usize) -> (Shape, usize) {
     let blocks = outputs.div_ceil(ROWS);
     let division = |most: usize| {
         let groups = blocks.div_ceil(most);
         (blocks.div_ceil(groups), groups)
     };
-    let (blocks, groups) = (1..=BLOCKS.min(blocks))
+    let (blocks, groups) = (1..=most.min(blocks))
         .map(division)
         .min_by_key(|(blocks, groups)| (blocks * groups, *groups))
         .expect("there are outputs");

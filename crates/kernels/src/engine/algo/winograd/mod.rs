@@ -62,7 +62,7 @@ impl Winograd {
     pub(in crate::engine) fn filters(format: Format) -> bool {
         match format {
             Format::F32 | Format::F16 | Format::I16 => true,
-            Format::Bf16 | Format::Int8 => false,
+            Format::Bf16 | Format::I8x2 | Format::Int8 => false,
         }
     }
 
@@ -147,7 +147,7 @@ impl Winograd {
                 ..Weights::default()
             },
             Format::F16 | Format::I16 => self.quantised(&out),
-            Format::Bf16 | Format::Int8 => unreachable!("no filtering in {}", self.format),
+            Format::Bf16 | Format::I8x2 | Format::Int8 => unreachable!("no filtering in {}", self.format),
         }
     }
 
@@ -167,7 +167,7 @@ impl Winograd {
                 for (input, pair) in weights.chunks(channels).enumerate() {
                     let [a, b] = [pair[0], pair.get(1).copied().unwrap_or(0.0)];
                     let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
-                    elements[input * rows + row] = self.format.element(steps);
+                    elements[input * rows + row] = self.format.element(steps, 0);
                 }
                 scales.push(step * self.scale(index % self.elements()));
             }
@@ -193,7 +193,7 @@ impl Winograd {
         match self.format {
             Format::I16 => LONGEST_I16_SUM,
             Format::F16 => WIDENED.min(self.inputs),
-            Format::F32 | Format::Bf16 | Format::Int8 => self.inputs,
+            Format::F32 | Format::Bf16 | Format::I8x2 | Format::Int8 => self.inputs,
         }
     }
 

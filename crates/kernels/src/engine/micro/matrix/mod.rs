@@ -28,6 +28,8 @@ use std::marker::PhantomData;
 
 pub use peak::matrix_peak_macs;
 
+use crate::engine::simd::Simd;
+
 /// A cache line: what a row of a tile of operands or sums fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -63,6 +65,14 @@ pub const BLOCKS: usize = 3;
 
 /// Lines of the sums of a group: a whole tile for each block and vector.
 pub const SUMS: usize = BLOCKS * VECTORS * ROWS;
+
+/// The sums of products of digits as one number, `256 (256 high + mixed) + low`. Each is exact as i32, and rounded to f32 once.
+#[inline(always)]
+pub(in crate::engine) fn joined<S: Simd>(s: S, [high, mixed, low]: [S::V; 3]) -> S::V {
+    let base = s.splat(256.0);
+    let upper = s.fma(s.to_f32(high), base, s.to_f32(mixed));
+    s.fma(upper, base, s.to_f32(low))
+}
 
 /// The operands of a product, and the form of its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,6 +263,31 @@ enum Running<'a> {
 }
 
 impl Tiles<'_> {
+    /// Sums a group as [`Tiles::sum`] does or, into three sums, one of numbers of two digits: products of the high digits, of high and
+    /// low ones, and of the low ones. Its runs are those of the high digits of inputs before as many of the low ones, and its weights
+    /// the low digits before the high ones.
+    ///
+    /// # Panics
+    /// As [`Tiles::sum`], and if there are neither one sum nor three.
+    pub fn sum_all(&mut self, group: &Group<'_>, sums: &mut [[Line; SUMS]]) {
+        match sums {
+            [all] => self.sum(group, all),
+            [high, mixed, low] => {
+                let (low_weights, high_weights) = group.weights.split_at(group.weights.len() / 2);
+                let (high_runs, low_runs) = group.runs.split_at(group.runs.len() / 2);
+                let of = |weights, runs| Group {
+                    weights,
+                    runs,
+                    ..*group
+                };
+                self.sum(&of(high_weights, high_runs), high);
+                self.sum(group, mixed);
+                self.sum(&of(low_weights, low_runs), low);
+            }
+            _ => unreachable!("{} sums of a group", sums.len()),
+        }
+    }
+
     /// Sums a group: `sums[(block * VECTORS + vector) * ROWS + row]` is the line of an output's pixels. Lines of rows that
     /// the shape does not have are left as they are.
     ///
