@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Header};
+use super::{Answer, Answered, Header};
 use crate::lines::{self, Line};
 
 /// A file of answers that cannot be used.
@@ -58,18 +58,18 @@ impl EvalError {
 
 /// The beginning of a header.
 const HEADER: &str = "{\"eval\":";
-/// The beginning of an answer.
+/// The beginning of an answer, of whatever kind.
 const ANSWER: &str = "{\"image\":";
 
 /// A file of answers that is being written, by this process alone.
 #[derive(Debug)]
-pub struct Book {
+pub struct Book<A = Answer> {
     path: PathBuf,
     file: File,
-    answers: Vec<Answer>,
+    answers: Vec<A>,
 }
 
-impl Book {
+impl<A: Answered> Book<A> {
     /// Begins the file, or goes on with it if it holds the same evaluation; a line that a kill cut short is dropped.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Book {
         }
         let has_header = has_line(&mut file).map_err(io)?;
         if !has_header {
-            mend_end::<Header>(path, &mut file, HEADER)?;
+            mend_end::<A, Header>(path, &mut file, HEADER)?;
         }
         let answers = if file.metadata().map_err(io)?.len() == 0 {
             let mut line = serde_json::to_vec(header).expect("our types have string keys");
@@ -112,7 +112,7 @@ impl Book {
                 return Err(EvalError::Other { path, difference });
             }
             // Not before it is known to be ours.
-            mend_end::<Answer>(path, &mut file, ANSWER)?;
+            mend_end::<A, A>(path, &mut file, ANSWER)?;
             answers
         };
         Ok(Self {
@@ -123,7 +123,7 @@ impl Book {
     }
 
     /// All answers so far.
-    pub fn answers(&self) -> &[Answer] {
+    pub fn answers(&self) -> &[A] {
         &self.answers
     }
 
@@ -131,7 +131,7 @@ impl Book {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn add(&mut self, answers: Vec<Answer>) -> Result<(), EvalError> {
+    pub fn add(&mut self, answers: Vec<A>) -> Result<(), EvalError> {
         let mut text = Vec::new();
         for answer in &answers {
             serde_json::to_writer(&mut text, answer).expect("our types have string keys");
@@ -144,11 +144,15 @@ impl Book {
 }
 
 /// Has the file end in a whole line: what a kill cut short is dropped, a line that lacks only its end gets it.
-fn mend_end<T: DeserializeOwned>(path: &Path, file: &mut File, head: &str) -> Result<(), EvalError> {
+fn mend_end<A: Answered, T: DeserializeOwned>(
+    path: &Path,
+    file: &mut File,
+    head: &str,
+) -> Result<(), EvalError> {
     match lines::mend_end::<T>(file, head).map_err(EvalError::io(path))? {
         Ok(()) => Ok(()),
         // Reading it again tells which line it is.
-        Err(foreign) => read_answers(path).and(Err(EvalError::Line {
+        Err(foreign) => read_answers::<A>(path).and(Err(EvalError::Line {
             path: path.to_owned(),
             line: 1,
             why: foreign.fault.to_string(),
@@ -170,7 +174,7 @@ fn is_torn<T: DeserializeOwned>(line: &str, head: &str) -> bool {
     Line::<T>::of(line.as_bytes()).is_torn(line.as_bytes(), head)
 }
 
-fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
+fn read_answers<A: Answered>(path: &Path) -> Result<(Header, Vec<A>), EvalError> {
     let text = files::read_file(path, files::LARGEST_TEXT).map_err(EvalError::io(path))?;
     // A kill may have cut a letter in two.
     parse_answers(&String::from_utf8_lossy(&text), path)
@@ -181,7 +185,7 @@ fn read_answers(path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
 ///
 /// # Errors
 /// If another line is not what it should be.
-pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), EvalError> {
+pub fn parse_answers<A: Answered>(text: &str, path: &Path) -> Result<(Header, Vec<A>), EvalError> {
     let bad = |line: usize, why: String, source: Option<serde_json::Error>| EvalError::Line {
         path: path.to_owned(),
         line,
@@ -222,7 +226,7 @@ pub fn parse_answers(text: &str, path: &Path) -> Result<(Header, Vec<Answer>), E
     let mut answers = Vec::new();
     let ends = rest.matches('\n').count();
     for (index, line) in rest.split('\n').enumerate() {
-        let parsed = Line::<Answer>::of(line.as_bytes());
+        let parsed = Line::<A>::of(line.as_bytes());
         match parsed.fault {
             Some(_) if index == ends && parsed.is_torn(line.as_bytes(), ANSWER) => {}
             Some(fault) => return Err(bad(index + 2, format!("no answer: {fault}"), Some(fault))),
@@ -244,39 +248,46 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/eval.jsonl");
         let header = header(3, Shard::WHOLE);
-        let mut book = Book::open(&path, &header).expect("begun");
+        let mut book = Book::<Answer>::open(&path, &header).expect("begun");
         book.add(vec![answer(2, Some(0)), answer(0, None)])
             .expect("written");
-        assert!(matches!(Book::open(&path, &header), Err(EvalError::Busy { .. })));
+        assert!(matches!(
+            Book::<Answer>::open(&path, &header),
+            Err(EvalError::Busy { .. })
+        ));
         drop(book);
         let mut text = fs::read_to_string(&path).expect("readable");
         text.push_str(r#"{"image":1,"top":[4"#);
         fs::write(&path, text).expect("written");
 
-        let mut book = Book::open(&path, &header).expect("goes on");
+        let mut book = Book::<Answer>::open(&path, &header).expect("goes on");
         assert_eq!(book.answers(), [answer(2, Some(0)), answer(0, None)]);
         book.add(vec![answer(1, Some(3))]).expect("written");
         drop(book);
-        let (_, answers) = read_answers(&path).expect("readable");
+        let (_, answers) = read_answers::<Answer>(&path).expect("readable");
         assert_eq!(answers.len(), 3);
 
         // Without its last line feed it is as whole.
         let text = fs::read_to_string(&path).expect("readable");
         fs::write(&path, text.trim_end()).expect("written");
-        assert_eq!(read_answers(&path).expect("readable").1.len(), 3);
-        drop(Book::open(&path, &header).expect("goes on"));
+        assert_eq!(read_answers::<Answer>(&path).expect("readable").1.len(), 3);
+        drop(Book::<Answer>::open(&path, &header).expect("goes on"));
         assert_eq!(fs::read_to_string(&path).expect("readable"), text);
 
         let mut other = header.clone();
         other.key.weights = "seeded:1".into();
-        let error = Book::open(&path, &other).expect_err("other weights").to_string();
+        let error = Book::<Answer>::open(&path, &other)
+            .expect_err("other weights")
+            .to_string();
         assert!(
             error.contains("holds another evaluation: weights: expected seeded:1, found seeded:0"),
             "{error}"
         );
         other.key.weights.clone_from(&header.key.weights);
         other.shard = Shard { index: 1, of: 2 };
-        let error = Book::open(&path, &other).expect_err("another shard").to_string();
+        let error = Book::<Answer>::open(&path, &other)
+            .expect_err("another shard")
+            .to_string();
         assert!(error.contains("shard: expected 1/2, found 0/1"), "{error}");
     }
 
@@ -286,13 +297,15 @@ mod tests {
         let path = folder.path().join("eval.jsonl");
         let error = |text: &str| {
             fs::write(&path, text).expect("written");
-            read_answers(&path).expect_err("no evaluation").to_string()
+            read_answers::<Answer>(&path)
+                .expect_err("no evaluation")
+                .to_string()
         };
         assert!(error("").contains("eval.jsonl:1: the file is empty"));
         assert!(error("{}\n").contains("eval.jsonl:1: not the header"));
         for text in ["mine", "{\"mine\": [1", "mine\n{\"image\":1"] {
             fs::write(&path, text).expect("written");
-            let refused = Book::open(&path, &header(3, Shard::WHOLE)).expect_err("no evaluation");
+            let refused = Book::<Answer>::open(&path, &header(3, Shard::WHOLE)).expect_err("no evaluation");
             assert!(
                 refused.to_string().contains("eval.jsonl:1: not the header"),
                 "{refused}"
@@ -306,7 +319,7 @@ mod tests {
         let line = serde_json::to_string(&header(3, Shard::WHOLE)).expect("JSON");
         let foreign = format!("{line}\nmine");
         fs::write(&path, &foreign).expect("written");
-        let refused = Book::open(&path, &header(3, Shard::WHOLE)).expect_err("no answer");
+        let refused = Book::<Answer>::open(&path, &header(3, Shard::WHOLE)).expect_err("no answer");
         assert!(
             refused.to_string().contains("eval.jsonl:2: no answer"),
             "{refused}"

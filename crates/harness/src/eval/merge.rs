@@ -1,17 +1,17 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::{Answer, Header, order};
+use super::{Answer, Answered, Header, order};
 
 /// One file of answers.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct Part<A = Answer> {
     /// Its path.
     pub path: PathBuf,
     /// Its header.
     pub header: Header,
     /// Its answers.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<A>,
 }
 
 /// Parts that are not one evaluation.
@@ -68,7 +68,7 @@ pub enum MergeError {
 /// # Errors
 /// If a part is of another evaluation, data set or number of shards, has an image that is not its shard's or that is in another
 /// part too, or images are missing.
-pub fn merge(parts: &[Part]) -> Result<Vec<Answer>, MergeError> {
+pub fn merge<A: Answered>(parts: &[Part<A>]) -> Result<Vec<A>, MergeError> {
     let first = parts.first().ok_or(MergeError::Nothing)?;
     let images = first.header.key.data.images;
     let mut place = vec![0; images];
@@ -78,14 +78,14 @@ pub fn merge(parts: &[Part]) -> Result<Vec<Answer>, MergeError> {
     {
         place[image] = at;
     }
-    let mut found: HashMap<usize, &Part> = HashMap::new();
-    let mut answers: Vec<Option<Answer>> = vec![None; images];
+    let mut found: HashMap<usize, &Part<A>> = HashMap::new();
+    let mut answers: Vec<Option<A>> = vec![None; images];
     for part in parts {
         belongs(part, first)?;
         let shard = part.header.shard;
         let places = shard.places(images);
         for answer in &part.answers {
-            let image = answer.image;
+            let image = answer.image();
             if !place.get(image).is_some_and(|place| places.contains(place)) {
                 return Err(MergeError::Stray {
                     path: part.path.clone(),
@@ -107,7 +107,7 @@ pub fn merge(parts: &[Part]) -> Result<Vec<Answer>, MergeError> {
     Ok(answers.into_iter().flatten().collect())
 }
 
-fn belongs(part: &Part, first: &Part) -> Result<(), MergeError> {
+fn belongs<A>(part: &Part<A>, first: &Part<A>) -> Result<(), MergeError> {
     let (expected, found) = (&first.header, &part.header);
     let shards = (expected.shard.of != found.shard.of).then(|| {
         format!(
@@ -125,7 +125,7 @@ fn belongs(part: &Part, first: &Part) -> Result<(), MergeError> {
     }
 }
 
-fn missing(parts: &[Part], answers: &[Option<Answer>], place: &[usize]) -> Result<(), MergeError> {
+fn missing<A>(parts: &[Part<A>], answers: &[Option<A>], place: &[usize]) -> Result<(), MergeError> {
     let count = answers.iter().filter(|answer| answer.is_none()).count();
     if count == 0 {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Accuracy on labelled images: a [`Key`] names what is evaluated on what, an [`Answer`] is what came of one image, a
-//! [`Tally`] counts answers, a [`Summary`] is what they come to.
+//! [`Tally`] counts answers, a [`Summary`] is what they come to. Files, shards and merging are the same for the answers of any
+//! task ([`Answered`]).
 //!
 //! Answers lie in a file, one a line below the [`Header`], each on disk before the next batch: a run that was killed goes on
 //! where it ended, and shards of other machines are put together by [`merge`], which proves that each image is there exactly
@@ -29,6 +30,7 @@ pub use tally::Tally;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hrnet::Precision;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -160,7 +162,33 @@ impl Header {
     pub const SCHEMA: u32 = 1;
 }
 
-/// The answer to one image.
+/// An answer of any task: what is kept of one image, a line of the file. Its first field is `image`.
+pub trait Answered: Clone + Serialize + DeserializeOwned {
+    /// Returns the image's index in the data set, whose order is by name.
+    fn image(&self) -> usize;
+
+    /// Returns the beginning of the SHA-256 of its bytes; `None` if they were not read.
+    fn sha256(&self) -> Option<&str>;
+
+    /// Returns why there is no answer, with the image's name.
+    fn error(&self) -> Option<&str>;
+}
+
+impl Answered for Answer {
+    fn image(&self) -> usize {
+        self.image
+    }
+
+    fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
+
+/// The classes that one image was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Its index in the data set, whose order is by name.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::files::LARGEST_TEXT;
 use harness::Stopwatch;
-use harness::eval::{Answer, Book, Header, Part, parse_answers};
+use harness::eval::{Answered, Book, Header, Part, parse_answers};
 use registry::{Fault, Kind, Location, LocationError};
 
 use crate::output::Output;
@@ -12,8 +12,8 @@ use crate::scratch::Scratch;
 use crate::{Exit, Failure};
 
 /// Saved answers: in a file, or in an object that is a copy of a file.
-pub(crate) struct Kept {
-    book: Book,
+pub(crate) struct Kept<A> {
+    book: Book<A>,
     copy: Option<Upload>,
 }
 
@@ -30,7 +30,7 @@ struct Upload {
     is_behind: bool,
 }
 
-impl Kept {
+impl<A: Answered> Kept<A> {
     /// Creates a file or an object, or opens the existing one; an object is uploaded again at the interval `every`.
     pub(crate) fn open(place: &Location, header: &Header, every: Duration) -> Result<Self, Failure> {
         let open = |path: &Path| {
@@ -47,7 +47,7 @@ impl Kept {
         let file = folder.path().join(place.name());
         let was_there = match place.read(LARGEST_TEXT) {
             Ok(bytes) => {
-                parsed(place, &bytes)?;
+                parsed::<A>(place, &bytes)?;
                 #[expect(clippy::disallowed_methods, reason = "in a folder of our own that goes away")]
                 fs::write(&file, bytes).map_err(|error| Failure::file(&file, &error))?;
                 true
@@ -71,12 +71,12 @@ impl Kept {
     }
 
     /// Returns all answers so far.
-    pub(crate) fn answers(&self) -> &[Answer] {
+    pub(crate) fn answers(&self) -> &[A] {
         self.book.answers()
     }
 
     /// Adds answers. If a store cannot be reached, prints a warning and tries again later.
-    pub(crate) fn add(&mut self, answers: Vec<Answer>, out: &Output) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, answers: Vec<A>, out: &Output) -> Result<(), Failure> {
         self.book.add(answers)?;
         let Some(copy) = &mut self.copy else {
             return Ok(());
@@ -96,7 +96,7 @@ impl Kept {
     }
 
     /// Returns all answers after they are saved. If that fails, they stay on this machine, and the failure says where.
-    pub(crate) fn end(self) -> Result<Vec<Answer>, Failure> {
+    pub(crate) fn end(self) -> Result<Vec<A>, Failure> {
         let answers = self.book.answers().to_vec();
         if let Some(mut copy) = self.copy
             && let Err(error) = copy.put()
@@ -126,7 +126,7 @@ impl Upload {
 }
 
 /// Reads the evaluations in these files, and in all files of answers of these folders.
-pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
+pub(crate) fn parts<A: Answered>(places: &[Location]) -> Result<Vec<Part<A>>, Failure> {
     let mut files = Vec::new();
     for place in places {
         if place.kind()? != Kind::Folder {
@@ -152,11 +152,11 @@ pub(crate) fn parts(places: &[Location]) -> Result<Vec<Part>, Failure> {
 }
 
 /// Reads the evaluation in a file.
-pub(super) fn part(file: &Location) -> Result<Part, Failure> {
+pub(super) fn part<A: Answered>(file: &Location) -> Result<Part<A>, Failure> {
     parsed(file, &file.read(LARGEST_TEXT)?)
 }
 
-fn parsed(file: &Location, bytes: &[u8]) -> Result<Part, Failure> {
+fn parsed<A: Answered>(file: &Location, bytes: &[u8]) -> Result<Part<A>, Failure> {
     let path = PathBuf::from(file.to_string());
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failure::new(Exit::Usage, format!("{file}: not a file of answers: {error}")))?;

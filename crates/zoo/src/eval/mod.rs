@@ -1,18 +1,15 @@
-//! Accuracy: networks on labelled images.
+//! Accuracy: networks on labelled images. One folder is one task's metric.
 
+pub(crate) mod classes;
 pub(crate) mod data;
+mod keep;
 mod kept;
+mod network;
 mod night;
-mod pipeline;
-mod run;
-mod summary;
-mod told;
 mod weights;
 
+pub(crate) use keep::{Evaluated, Keeping, decoders};
 pub(crate) use kept::parts;
+pub(crate) use network::Network;
 pub(crate) use night::{NightEvalArgs, trained};
-pub(crate) use pipeline::decoders;
-pub(crate) use run::{Ask, Evaluated, evaluate};
-pub(crate) use summary::{Points, Subject, Undecided, other_images, summary};
-pub(crate) use told::{comparison, text};
 pub(crate) use weights::WeightsAt;

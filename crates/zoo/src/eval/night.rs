@@ -4,13 +4,13 @@ use std::path::Path;
 
 use clap::Args;
 use harness::counted;
-use harness::eval::Summary;
+use harness::eval::{Answer, Summary};
 use registry::{Artifact, Location, Variant};
 use report::{EVALUATIONS, LEFT_OUT, LeftOut};
 
+use super::classes;
 use super::data::{Folders, Images};
 use super::kept::part;
-use super::told;
 use crate::bench::provenance;
 use crate::context::Context;
 use crate::files::{location, write_whole};
@@ -87,7 +87,7 @@ impl NightEval<'_> {
                 continue;
             };
             match self.one(cx, variant, artifact, &folder) {
-                Ok(summary) => cx.out.note(&told::line(cx.zoo()?, &summary)),
+                Ok(summary) => cx.out.note(&classes::line(cx.zoo()?, &summary)),
                 Err(failure) => {
                     cx.out.failure(&failure);
                     left_out.push(LeftOut::failed(&variant.name, reason(&failure)));
@@ -183,7 +183,7 @@ fn take_over(reports: &Path, night: &Path) -> Result<(), Failure> {
         for entry in fs::read_dir(&answers).map_err(disk(&answers))? {
             let file = entry.map_err(disk(&answers))?.path();
             let is_ours = file.extension().is_some_and(|ending| ending == "jsonl")
-                && part(&file.clone().into()).is_ok_and(|part| part.header.provenance == this);
+                && part::<Answer>(&file.clone().into()).is_ok_and(|part| part.header.provenance == this);
             let target = night.join(EVALUATIONS).join(file.file_name().unwrap_or_default());
             // Who writes it holds a lock on it.
             let is_free = is_ours && File::open(&file).is_ok_and(|open| open.try_lock().is_ok());
@@ -198,7 +198,7 @@ fn take_over(reports: &Path, night: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::eval::{Answer, Book, DataSet, Header, Key, Shard};
+    use harness::eval::{Book, DataSet, Header, Key, Shard};
     use hrnet::Precision;
 
     fn header(build: &str) -> Header {
@@ -253,7 +253,7 @@ mod tests {
         drop(book);
         take_over(reports, &tonight).expect("taken over");
         assert!(!killed.exists() && finished.exists() && older.exists());
-        let part = part(&taken.into()).expect("answers");
+        let part = part::<Answer>(&taken.into()).expect("answers");
         assert_eq!(part.answers.len(), 1);
     }
 

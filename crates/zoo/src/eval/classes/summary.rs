@@ -1,9 +1,11 @@
 use std::str::FromStr;
 
-use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Shard, Share, Summary, Tally};
+use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Share, Summary, Tally};
 use harness::{Interval, counted};
 use hrnet::Precision;
 use registry::{Artifact, Claim, Digest, Known, Metric, Variant, Zoo};
+
+use crate::eval::keep::images_sha256;
 
 /// A published accuracy of a variant.
 pub(crate) struct Claimed<'a> {
@@ -160,23 +162,12 @@ pub(crate) fn summary(header: Header, answers: &[Answer], pace: Option<Pace>, cl
     Summary {
         top1: share(tally.top1),
         top5: share(tally.top5),
-        images_sha256: (header.shard == Shard::WHOLE && answers.len() == header.key.data.images)
-            .then(|| digest(answers)),
+        images_sha256: images_sha256(&header, answers),
         tally,
         pace,
         claims: claims.iter().map(held).collect(),
         header,
     }
-}
-
-fn digest(answers: &[Answer]) -> String {
-    let mut answers: Vec<&Answer> = answers.iter().collect();
-    answers.sort_by_key(|answer| answer.image);
-    let text: String = answers
-        .iter()
-        .map(|answer| format!("{}\n", answer.sha256.as_deref().unwrap_or("-")))
-        .collect();
-    Digest::of(text.as_bytes()).to_string()
 }
 
 /// A claim, and the distance to it that decides when a run may stop.
@@ -244,7 +235,7 @@ mod tests {
     use super::*;
     use crate::context::Context;
     use harness::Provenance;
-    use harness::eval::{DataSet, Key};
+    use harness::eval::{DataSet, Key, Shard};
 
     /// The columns of claims, and why they say nothing of this.
     fn claims(source: Option<&str>, preprocess: &str, precision: Precision) -> Vec<(String, Vec<String>)> {

@@ -2,16 +2,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
-use harness::Stopwatch;
 use harness::eval::Answer;
 use preprocess::{Transform, Worker};
 use registry::{Digest, LocationError};
 use runtime::Session;
 
-use super::data::{Asked, Entry};
 use crate::Failure;
+use crate::eval::data::{Asked, Entry};
+use crate::eval::keep::{Spent, Take, Watch, short};
 
 /// Number of classes that an answer keeps.
 pub(crate) const TOP: usize = 5;
@@ -25,14 +24,6 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) batch: usize,
     /// The classes to choose from; `None` for all.
     pub(crate) candidates: Option<&'a [usize]>,
-}
-
-/// Times of a run.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spent {
-    pub(crate) all: Duration,
-    /// Time in the network; the rest was spent waiting for photos.
-    pub(crate) network: Duration,
 }
 
 /// A batch that is ready to run, with the errors of images that cannot be read.
@@ -51,15 +42,14 @@ impl Pipeline<'_> {
         entries: &[Entry],
         indices: &[usize],
         session: &mut dyn Session,
-        mut answered: impl FnMut(Vec<Answer>) -> Result<bool, Failure>,
+        answered: &mut Take<Answer>,
     ) -> Result<Spent, Failure> {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         // Two batches wait at most, whatever the number of images; buffers go round.
         let (ready, batches) = sync_channel::<Result<Batch, LocationError>>(2);
         let (spare, buffers) = sync_channel::<Vec<f32>>(self.decoders + 3);
         let buffers = Mutex::new(buffers);
-        let watch = Stopwatch::start();
-        let mut network = Duration::ZERO;
+        let mut watch = Watch::start();
         let chunks: Vec<&[usize]> = indices.chunks(self.batch).collect();
         let result = thread::scope(|scope| {
             for _ in 0..self.decoders {
@@ -71,9 +61,7 @@ impl Pipeline<'_> {
             let mut logits = vec![0.0; session.output_shape().elements()];
             while let Ok(batch) = batches.recv() {
                 let batch = batch?;
-                let run = Stopwatch::start();
-                session.run(&batch.pixels, &mut logits)?;
-                network += run.elapsed();
+                watch.network(|| session.run(&batch.pixels, &mut logits))?;
                 let go_on = answered(self.answers(entries, &batch, &logits))?;
                 // A full line of spare buffers is as good as a taken one.
                 let _ = spare.try_send(batch.pixels);
@@ -86,10 +74,7 @@ impl Pipeline<'_> {
             drop(batches);
             Ok::<(), Failure>(())
         });
-        result.map(|()| Spent {
-            all: watch.elapsed(),
-            network,
-        })
+        result.map(|()| watch.end())
     }
 
     fn decode(
@@ -140,7 +125,7 @@ impl Pipeline<'_> {
                 let top = top(logits, self.candidates);
                 Answer {
                     image: *index,
-                    sha256: Some(digest.to_string()[..16].to_owned()),
+                    sha256: Some(short(digest)),
                     place: top.iter().position(|class| labels.contains(class)),
                     unlabelled: labels.is_empty(),
                     top,
@@ -183,22 +168,6 @@ fn top(logits: &[f32], candidates: Option<&[usize]>) -> Vec<usize> {
     }
     classes.sort_by(order);
     classes
-}
-
-/// Returns the default number of decoding threads: all hardware threads, since they wait while the network runs.
-pub(crate) fn decoders() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
-
-impl Spent {
-    /// Describes the bottleneck of the run.
-    pub(crate) fn bound(&self) -> &'static str {
-        if self.network.as_secs_f64() > 0.9 * self.all.as_secs_f64() {
-            "the network sets the pace"
-        } else {
-            "decoding sets the pace"
-        }
-    }
 }
 
 #[cfg(test)]
