@@ -272,6 +272,21 @@ fn intervals_hold_the_figure_and_are_the_same_for_a_seed() {
     }
     assert_eq!(evaluation.intervals(400, 0.95, 1), Some(intervals));
     assert_ne!(evaluation.intervals(400, 0.95, 2), Some(intervals));
+    // Detections that are moved a little: the difference of pairs is known better than either AP.
+    let mut moved = detections.clone();
+    for keypoint in moved.iter_mut().flat_map(|detection| &mut detection.keypoints) {
+        keypoint[0] += 1.5;
+    }
+    let moved = Evaluation::new(&annotations, &moved, &oks()).expect("an evaluation");
+    let less = figures.ap.expect("people") - moved.figures().ap.expect("people");
+    let of_both = evaluation.difference(&moved, 400, 0.95, 1).expect("people");
+    assert!(of_both.low < less && less < of_both.high, "{less} in {of_both:?}");
+    assert!(
+        of_both.high - of_both.low < 0.5 * (intervals.ap.high - intervals.ap.low),
+        "{of_both:?}"
+    );
+    let same = evaluation.difference(&evaluation, 400, 0.95, 1).expect("people");
+    assert_eq!((same.low, same.high), (0.0, 0.0));
     let narrow = evaluation.intervals(400, 0.5, 1).expect("people").ap;
     assert!(narrow.high - narrow.low < 0.6 * (intervals.ap.high - intervals.ap.low));
     // Images that are all alike leave nothing to chance.

@@ -218,6 +218,21 @@ impl Context {
         }
     }
 
+    /// As [`Context::named`], for commands that need keypoints.
+    ///
+    /// # Errors
+    /// As [`Context::named`], and if the variant classifies photos.
+    pub(crate) fn pose(&self, name: &str) -> Result<Named<'_>, Failure> {
+        let named = self.named(name)?;
+        match named.variant.pose() {
+            Some(_) => Ok(named),
+            None => Err(hrnet_zoo::Error::NoPose {
+                variant: named.variant.name.clone(),
+            }
+            .into()),
+        }
+    }
+
     /// Returns the variant that a name stands for.
     pub(crate) fn variant(&self, name: &str) -> Result<&Variant, Failure> {
         Ok(self.named(name)?.variant)

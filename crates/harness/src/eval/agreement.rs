@@ -55,10 +55,23 @@ impl Agreement {
     /// Of `right` among all of the tally's images, which are those of the claim, with a printed figure: the share is exact, and
     /// its digits decide.
     pub fn of(tally: &Tally, right: usize, printed: Printed) -> Self {
-        match tally.share(right) {
-            Some(share) if printed.holds(share) => Self::Agrees,
+        Self::of_value(tally.share(right), printed)
+    }
+
+    /// Of a value on all images of the claim, `None` if there is none, with a printed figure: its digits decide.
+    pub fn of_value(value: Option<f64>, printed: Printed) -> Self {
+        match value {
+            Some(value) if printed.holds(value) => Self::Agrees,
             Some(_) => Self::Differs,
             None => Self::NotComparable,
+        }
+    }
+
+    /// In words, with the reasons if there are any.
+    pub(super) fn because(self, reasons: &[String]) -> String {
+        match reasons.is_empty() {
+            true => self.to_string(),
+            false => format!("{self}: {}", reasons.join("; ")),
         }
     }
 }

@@ -12,6 +12,7 @@
 mod agreement;
 mod bounds;
 mod file;
+mod keypoints;
 mod mcnemar;
 mod merge;
 mod order;
@@ -21,6 +22,7 @@ mod tally;
 pub use agreement::{Agreement, Printed};
 pub use bounds::Bounds;
 pub use file::{Book, EvalError, parse_answers};
+pub use keypoints::{Boxes, Estimate, Figure, PeopleClaim, PeopleSummary, PeopleTally, Protocol};
 pub use mcnemar::{McNemar, mcnemar};
 pub use merge::{MergeError, Part, merge};
 pub use order::{Shard, order};
@@ -56,8 +58,12 @@ pub struct Key {
     pub batch: usize,
     /// The images and their labels.
     pub data: DataSet,
-    /// Number of classes that may be answered: all of the network's, or those of the data set alone.
+    /// Number of classes that may be answered: all of the network's, or those of the data set alone; 0 for keypoints.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub candidates: usize,
+    /// How keypoints are evaluated; `None` for classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keypoints: Option<Protocol>,
 }
 
 /// Labelled images.
@@ -65,10 +71,17 @@ pub struct Key {
 pub struct DataSet {
     /// Number of images.
     pub images: usize,
-    /// Number of classes that are labels.
+    /// Number of classes that are labels; 0 for keypoints.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub classes: usize,
     /// SHA-256 of the list of names, labels and sizes.
     pub digest: String,
+}
+
+/// Whether a count is of nothing, as classes are where keypoints are evaluated.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Key {
@@ -94,7 +107,28 @@ impl Key {
             .map(|((name, this), (_, other))| unlike(name, &this, &other))
             .collect();
         told.extend(preprocessing(&self.preprocess, &other.preprocess));
+        told.extend(protocols(self.keypoints.as_ref(), other.keypoints.as_ref()));
         (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+/// The settings that differ between two evaluations of keypoints.
+fn protocols(this: Option<&Protocol>, other: Option<&Protocol>) -> Vec<String> {
+    match (this, other) {
+        (Some(this), Some(other)) => {
+            let pairs = this.facts().into_iter().zip(other.facts());
+            let differing = pairs.filter(|((_, this), (_, other))| this != other);
+            differing
+                .map(|((name, this), (_, other))| unlike(name, &this, &other))
+                .collect()
+        }
+        (None, None) => Vec::new(),
+        _ => {
+            let name = |protocol: Option<&Protocol>| {
+                protocol.map_or("none".to_owned(), |protocol| protocol.keypoints.clone())
+            };
+            vec![unlike("keypoints", &name(this), &name(other))]
+        }
     }
 }
 
@@ -238,6 +272,7 @@ pub(crate) mod testing {
                     digest: "00ff".into(),
                 },
                 candidates: 1000,
+                keypoints: None,
             },
             shard,
             source: None,

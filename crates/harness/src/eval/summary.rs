@@ -54,10 +54,7 @@ pub struct Held {
 impl Held {
     /// The result of the comparison in words, with its reasons.
     pub fn verdict(&self) -> String {
-        match self.reasons.is_empty() {
-            true => self.agreement.to_string(),
-            false => format!("{}: {}", self.agreement, self.reasons.join("; ")),
-        }
+        self.agreement.because(&self.reasons)
     }
 }
 

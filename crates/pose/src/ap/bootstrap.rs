@@ -31,16 +31,7 @@ impl Evaluation {
     /// It is a statement about other images drawn like these. Persons and detections of one image stay together. `None` if
     /// nothing is drawn, or no drawing has a person that counts.
     pub fn intervals(&self, resamples: usize, confidence: f64, seed: u64) -> Option<Intervals> {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let mut drawn = Vec::with_capacity(resamples);
-        let mut times = vec![0_u32; self.images];
-        for _ in 0..resamples {
-            times.fill(0);
-            for _ in 0..self.images {
-                times[rng.usize(..self.images)] += 1;
-            }
-            drawn.extend(self.all.curves(&times));
-        }
+        let drawn = draw(self.images, resamples, seed, |times| self.all.curves(times));
         let interval =
             |figure: &dyn Fn(&Curves) -> f64| middle(drawn.iter().map(figure).collect(), confidence);
         Some(Intervals {
@@ -50,6 +41,38 @@ impl Evaluation {
             ar: interval(&Curves::ar)?,
         })
     }
+}
+
+impl Evaluation {
+    /// Returns the percentile bootstrap interval of this AP less another one on the same images: both are of the same drawings, as by
+    /// [`Evaluation::intervals`].
+    ///
+    /// `None` if the other one has another number of images, nothing is drawn, or no drawing has a person that counts.
+    pub fn difference(&self, other: &Self, resamples: usize, confidence: f64, seed: u64) -> Option<Interval> {
+        if self.images != other.images {
+            return None;
+        }
+        let drawn = draw(self.images, resamples, seed, |times| {
+            Some(self.all.curves(times)?.ap() - other.all.curves(times)?.ap())
+        });
+        middle(drawn, confidence)
+    }
+}
+
+/// Draws as many images with replacement as there are, `resamples` times, and returns what is found of each drawing, which says how
+/// many times each image is in it.
+fn draw<T>(images: usize, resamples: usize, seed: u64, find: impl Fn(&[u32]) -> Option<T>) -> Vec<T> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut times = vec![0_u32; images];
+    let mut drawn = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        times.fill(0);
+        for _ in 0..images {
+            times[rng.usize(..images)] += 1;
+        }
+        drawn.extend(find(&times));
+    }
+    drawn
 }
 
 /// Returns the middle of these values that holds a share of them, between neighbours in proportion.

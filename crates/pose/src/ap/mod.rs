@@ -15,8 +15,8 @@ use crate::coco::{Annotations, Detection, Person};
 pub use bootstrap::{Interval, Intervals};
 use matching::{Matches, Scene};
 
-/// Detections that count of an image.
-const DETECTIONS: usize = 20;
+/// The detections that count of an image, the best ones.
+pub const DETECTIONS: usize = 20;
 /// Thresholds of similarity: 0.50, 0.55, … 0.95.
 const THRESHOLDS: usize = 10;
 /// Recalls at which precision is read: 0.00, 0.01, … 1.00.

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{CocoError, Place};
 
@@ -27,7 +27,7 @@ pub struct Image {
 }
 
 /// An annotated person, or a crowd of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Person {
     /// The annotation's id.
     pub id: u64,

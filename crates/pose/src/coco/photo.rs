@@ -250,7 +250,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// Returns JSON in which `NaN`, `Infinity` and `-Infinity` outside of strings, which Python writes and JSON does not have, are strings.
-fn with_pythons_numbers(json: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn with_pythons_numbers(json: &[u8]) -> Cow<'_, [u8]> {
     let has = |word: &[u8]| json.windows(word.len()).any(|found| found == word);
     if !has(b"NaN") && !has(b"Infinity") {
         return Cow::Borrowed(json);

@@ -1,10 +1,11 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::photo::with_pythons_numbers;
 use super::{CocoError, PERSON, Place};
 use crate::{Keypoint, PersonBox};
 
 /// A person that a network found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     /// The image's id.
     pub image: u64,
@@ -35,11 +36,43 @@ pub struct DetectedBox {
 struct Raw {
     image_id: Option<u64>,
     category_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "sides", skip_serializing_if = "Option::is_none")]
     bbox: Option<[f64; 4]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keypoints: Option<Vec<f64>>,
     score: Option<f64>,
+}
+
+/// A number of a box, which Python may have written as a word.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Side {
+    Number(f64),
+    Word(Word),
+}
+
+#[derive(Deserialize)]
+enum Word {
+    NaN,
+    Infinity,
+    #[serde(rename = "-Infinity")]
+    NegativeInfinity,
+}
+
+impl From<Side> for f64 {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Number(number) => number,
+            Side::Word(Word::NaN) => Self::NAN,
+            Side::Word(Word::Infinity) => Self::INFINITY,
+            Side::Word(Word::NegativeInfinity) => Self::NEG_INFINITY,
+        }
+    }
+}
+
+fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 4]>, D::Error> {
+    let sides: Option<[Side; 4]> = Option::deserialize(deserializer)?;
+    Ok(sides.map(|sides| sides.map(f64::from)))
 }
 
 impl Detection {
@@ -95,7 +128,8 @@ pub fn read_detections(file: &str, json: &[u8], keypoints: usize) -> Result<Vec<
 }
 
 /// Reads a detector's boxes, such as `COCO_val2017_detections_AP_H_56_person.json`: a list of `image_id`, `category_id`, `bbox` and
-/// `score`. The boxes themselves are checked one by one by [`PersonBox::detected`].
+/// `score`. The boxes themselves are checked one by one by [`PersonBox::detected`]; `NaN` and `Infinity`, as Python writes them, are
+/// read and refused there.
 ///
 /// # Errors
 /// If it is not such a file, or an entry misses a field.
@@ -134,7 +168,8 @@ fn entries<T>(
     what: &'static str,
     entry: impl Fn(Place, Raw) -> Result<T, CocoError>,
 ) -> Result<Vec<T>, CocoError> {
-    let raw: Vec<Raw> = serde_json::from_slice(json).map_err(|source| CocoError::Json {
+    let json = with_pythons_numbers(json);
+    let raw: Vec<Raw> = serde_json::from_slice(&json).map_err(|source| CocoError::Json {
         file: file.to_owned(),
         what,
         source,
@@ -202,7 +237,13 @@ mod tests {
             "{corners}"
         );
         assert!(error(r#"{"boxes": []}"#).contains("a list of"));
-        assert!(error(r#"[{"image_id": 1, "bbox": [1, NaN, 3, 4], "score": 1}]"#).contains("line 1 column"));
+        assert!(error(r#"[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": NaN}]"#).contains("line 1 column"));
+        let bad = br#"[{"image_id": 1, "bbox": [1, NaN, -Infinity, 4], "score": 1}]"#;
+        let [found] = read_boxes("boxes.json", bad).expect("a box")[..] else {
+            panic!("one box");
+        };
+        let refused = PersonBox::detected(found.bbox, Size::new(9, 9)).expect_err("not finite");
+        assert!(refused.to_string().contains("[1.0, NaN, -inf, 4.0]"), "{refused}");
         let json = r#"[{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}]"#;
         let other = read_detections("r.json", json.as_bytes(), 17).expect_err("one keypoint");
         assert!(other.to_string().contains("expected 51"), "{other}");

@@ -240,6 +240,7 @@ fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summa
                     digest: "5a1c".repeat(16),
                 },
                 candidates: 1000,
+                keypoints: None,
             },
             shard: Shard::WHOLE,
             source: Some("paddle".into()),

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use registry::{Fault, Kind, Location, LocationError};
 use crate::output::Output;
 use crate::scratch::Scratch;
 use crate::{Exit, Failure};
+
+/// The longest header that is looked at, bytes.
+const LARGEST_HEADER: u64 = 1 << 20;
 
 /// Saved answers: in a file, or in an object that is a copy of a file.
 pub(crate) struct Kept<A> {
@@ -125,8 +129,34 @@ impl Upload {
     }
 }
 
+/// Returns whether the answers in this file, or in the first file of answers of this folder, are of keypoints.
+pub(crate) fn are_of_keypoints(place: &Location) -> Result<bool, Failure> {
+    let files = files(std::slice::from_ref(place))?;
+    let Some(file) = files.first() else {
+        return Ok(false);
+    };
+    let (mut reader, mut first) = (BufReader::new(file.reader()?.take(LARGEST_HEADER)), String::new());
+    let read = reader.read_line(&mut first);
+    read.map_err(|error| Failure::new(Exit::Disk, format!("{file}: {error}")))?;
+    // What is no header is refused with its place when the whole file is read.
+    let header: Option<Header> = serde_json::from_str(&first).ok();
+    Ok(header.is_some_and(|header| header.key.keypoints.is_some()))
+}
+
 /// Reads the evaluations in these files, and in all files of answers of these folders.
 pub(crate) fn parts<A: Answered>(places: &[Location]) -> Result<Vec<Part<A>>, Failure> {
+    let files = files(places)?;
+    // A store sends them all at once.
+    let readings: Vec<_> = files
+        .iter()
+        .map(|file| (file, file.reading(None, LARGEST_TEXT)))
+        .collect();
+    let wait = |(file, reading): (&Location, registry::Reading)| parsed(file, &reading.wait()?);
+    readings.into_iter().map(wait).collect()
+}
+
+/// Returns these files, and all files of answers of these folders.
+fn files(places: &[Location]) -> Result<Vec<Location>, Failure> {
     let mut files = Vec::new();
     for place in places {
         if place.kind()? != Kind::Folder {
@@ -142,13 +172,7 @@ pub(crate) fn parts<A: Answered>(places: &[Location]) -> Result<Vec<Part<A>>, Fa
             return Err(Failure::new(Exit::NoData, what).help("`zoo eval … --out` writes them"));
         }
     }
-    // A store sends them all at once.
-    let readings: Vec<_> = files
-        .iter()
-        .map(|file| (file, file.reading(None, LARGEST_TEXT)))
-        .collect();
-    let wait = |(file, reading): (&Location, registry::Reading)| parsed(file, &reading.wait()?);
-    readings.into_iter().map(wait).collect()
+    Ok(files)
 }
 
 /// Reads the evaluation in a file.

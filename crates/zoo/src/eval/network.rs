@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use harness::Record;
-use harness::eval::{DataSet, Header, Key, Shard};
+use harness::eval::{DataSet, Header, Key, Protocol, Shard};
 use hrnet::{Graph, Precision};
 use registry::{Digest, Variant};
 use runtime::{Backend, Options, Session};
@@ -52,6 +52,8 @@ pub(crate) struct Target {
     pub(crate) data: DataSet,
     /// Number of classes that may be answered; 0 for keypoints.
     pub(crate) candidates: usize,
+    /// How keypoints are evaluated; `None` for classes.
+    pub(crate) keypoints: Option<Protocol>,
 }
 
 impl<'a> Network<'a> {
@@ -117,6 +119,7 @@ impl Loaded<'_> {
             batch: batch.get(),
             data: target.data,
             candidates: target.candidates,
+            keypoints: target.keypoints,
         };
         Ok(Header {
             eval: Header::SCHEMA,

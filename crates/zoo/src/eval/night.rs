@@ -220,6 +220,7 @@ mod tests {
                     digest: "ff".into(),
                 },
                 candidates: 2,
+                keypoints: None,
             },
             shard: Shard::WHOLE,
             source: None,

@@ -1,4 +1,4 @@
-//! `zoo eval` on a data set whose answers are known beforehand.
+//! `zoo eval` on data sets whose answers are known beforehand.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -6,6 +6,7 @@ mod common;
 mod world;
 
 mod data;
+mod keypoints;
 mod shards;
 
 const IMAGES: usize = 2000;

@@ -8,9 +8,9 @@ use registry::Location;
 
 use super::{Eval, bad_images, tell_found, tell_pace, write_summary};
 use crate::context::Context;
-use crate::eval::Evaluated;
-use crate::eval::classes::{self, Ask, Points, Subject, Undecided, evaluate, other_images, summary};
+use crate::eval::classes::{self, Ask, Points, Undecided, claims, evaluate, other_images, summary};
 use crate::eval::data::{Folders, Images};
+use crate::eval::{Evaluated, Subject};
 use crate::model::WeightsArg;
 use crate::{Exit, Failure};
 
@@ -84,7 +84,7 @@ impl Eval {
             let what = "--until-decided with --shard: a shard alone does not decide about the whole";
             return Err(Failure::new(Exit::Usage, what));
         }
-        let claims = subject.claims(cx.zoo()?);
+        let claims = claims(subject, cx.zoo()?);
         // The first of those that are most about this evaluation: a source may have claims for several preprocessings.
         let top1 = claims.iter().filter(|claimed| claimed.top == 1);
         let nearest = top1.min_by_key(|claimed| claimed.reasons.len());
@@ -132,7 +132,7 @@ impl Eval {
             ..
         } = evaluated;
         let variant = cx.recorded(&header.key.variant)?;
-        let claims = Subject::of(variant, header).claims(cx.zoo()?);
+        let claims = claims(&Subject::of(variant, header), cx.zoo()?);
         let summary = summary(header.clone(), answers, *pace, &claims);
         write_summary(cx, evaluated, &summary)?;
         tell(cx, &summary, answers, self.json)

@@ -1,6 +1,7 @@
 //! `zoo eval`: its options, and what the evaluations of all tasks share.
 
 mod classes;
+mod keypoints;
 mod parts;
 
 use std::num::NonZeroUsize;
@@ -27,9 +28,13 @@ use crate::{Exit, Failure, aside};
 
 /// Measure accuracy on labelled images
 ///
-/// The images are a folder with one subfolder per class, a folder of tar archives, one archive, or a list of `PATH CLASS`
+/// Of classifiers: top-1 and top-5. The images are a folder with one subfolder per class, a folder of tar archives, one archive, or a list of `PATH CLASS`
 /// lines; with --labels also a flat folder or archive. One answer per image is saved, so an interrupted run resumes. Two names,
 /// or two precisions, are compared on the same images.
+///
+/// Of networks that find keypoints: COCO's AP and AR, with --annotations. The images are a folder or tar archives; the network
+/// sees the people in the boxes of --boxes, as for published figures, or in the annotated boxes, which give a higher AP. Published
+/// figures are compared on all 5000 images of COCO val2017 with the boxes in COCO_val2017_detections_AP_H_56_person.json.
 ///
 /// Every file is an image, a label, or skipped and reported. Images that cannot be read are listed, and the exit code is 9, as
 /// for an archive without an end mark. A truncated archive is refused (6), as is an ambiguous data set (2).
@@ -47,6 +52,15 @@ pub(crate) struct Eval {
     /// Labelled images: a folder, an archive or a list
     #[arg(long, required = true, value_name = "PATH|URL", value_parser = location())]
     data: Option<Location>,
+    /// People's keypoints on the images, as COCO annotates them: person_keypoints_val2017.json. For networks that find keypoints
+    #[arg(long, value_name = "FILE|URL", value_parser = location(), conflicts_with_all = ["root", "labels", "restrict", "until_decided"])]
+    annotations: Option<Location>,
+    /// Boxes of a detector of people, a list of image_id, category_id, bbox and score [default: the annotated boxes]
+    #[arg(long, value_name = "FILE|URL", value_parser = location(), requires = "annotations")]
+    boxes: Option<Location>,
+    /// Do not run the network on mirrored people, too; published figures have a flip test
+    #[arg(long, requires = "annotations")]
+    no_flip: bool,
     /// Base folder for the paths in a list [default: the list's own folder]
     #[arg(long, value_name = "DIR|URL", value_parser = location())]
     root: Option<Location>,
@@ -72,7 +86,7 @@ pub(crate) struct Eval {
     /// Backend [default: the first one in `zoo doctor` that runs the precision]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
-    /// Images per batch
+    /// Images per batch, or people
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = count::<BATCH>)]
     batch: NonZeroUsize,
     /// Threads for the network [default: all hardware threads]
@@ -144,8 +158,16 @@ impl Eval {
             );
             return Err(Failure::new(Exit::Usage, what));
         }
+        self.check_task(cx)?;
         refuse_unused(self.calibration.file.as_deref(), &self.precision)?;
-        let places = [&self.data, &self.root, &self.labels].into_iter().flatten();
+        let places = [
+            &self.data,
+            &self.annotations,
+            &self.boxes,
+            &self.root,
+            &self.labels,
+        ];
+        let places = places.into_iter().flatten();
         let object = self.weights.as_ref().and_then(WeightsAt::object);
         check_offline(cx, places.chain([&self.out]).chain(object))?;
         let brought = self.weights.as_ref().map(WeightsAt::bring).transpose()?;
@@ -160,7 +182,38 @@ impl Eval {
                 "--data PATH is missing: it names the images",
             ));
         };
-        self.classes(cx, data, weights)
+        match &self.annotations {
+            Some(annotations) => self.keypoints(cx, data, annotations, weights),
+            None => self.classes(cx, data, weights),
+        }
+    }
+
+    /// Refuses names of another task than the options, before anything is read.
+    fn check_task(&self, cx: &Context) -> Result<(), Failure> {
+        for name in &self.names {
+            let variant = cx.variant(name)?;
+            match (variant.is_classifier(), &self.annotations) {
+                (true, Some(_)) => {
+                    let what = format!(
+                        "{} answers with classes, and --annotations is for networks that find keypoints",
+                        variant.name
+                    );
+                    return Err(Failure::new(Exit::Usage, what)
+                        .help("drop --annotations; `zoo list` shows the task of each variant"));
+                }
+                (false, None) => {
+                    let what = format!(
+                        "{} finds keypoints: --annotations FILE is missing, which says where they are",
+                        variant.name
+                    );
+                    return Err(Failure::new(Exit::Usage, what).help(
+                        "of COCO it is person_keypoints_val2017.json; --boxes FILE takes the boxes of a detector",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Returns the networks to evaluate, by name, and their precisions.

@@ -1,13 +1,14 @@
 //! `zoo eval merge` and `zoo eval compare`: files of answers.
 
 use clap::Args;
-use harness::eval::{Part, Shard, mcnemar, merge};
+use harness::eval::{Answer, Answered, Header, Part, Shard, mcnemar, merge};
 use registry::Location;
 
-use super::{bad_images, check_offline, classes};
+use super::{bad_images, check_offline, classes, keypoints};
 use crate::context::Context;
-use crate::eval::classes::{Subject, comparison, summary};
-use crate::eval::parts;
+use crate::eval::classes::{claims, comparison, summary};
+use crate::eval::keypoints::{PeopleAnswer, difference};
+use crate::eval::{self, Subject, are_of_keypoints, parts};
 use crate::files::location;
 use crate::{Exit, Failure};
 
@@ -22,7 +23,7 @@ pub(super) struct Merge {
     json: bool,
 }
 
-/// Compare two evaluations on the same images by McNemar's exact test
+/// Compare two evaluations on the same images: of classes by McNemar's exact test, of keypoints by a bootstrap interval
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// First file of answers
@@ -38,27 +39,85 @@ pub(super) struct Compare {
 impl Merge {
     pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
         check_offline(cx, &self.files)?;
-        let parts: Vec<Part> = parts(&self.files)?;
+        match self.files.first().map(are_of_keypoints).transpose()? {
+            Some(true) => self.keypoints(cx),
+            _ => self.classes(cx),
+        }
+    }
+
+    fn classes(&self, cx: &Context) -> Result<(), Failure> {
+        let Whole { header, answers } = self.whole::<Answer>()?;
+        let claims = claims(
+            &Subject::of(cx.recorded(&header.key.variant)?, &header),
+            cx.zoo()?,
+        );
+        let summary = summary(header.clone(), &answers, None, &claims);
+        classes::tell(cx, &summary, &answers, self.json)?;
+        bad_images(summary.tally.unreadable, 0)
+    }
+
+    fn keypoints(&self, cx: &Context) -> Result<(), Failure> {
+        let Whole { header, answers } = self.whole::<PeopleAnswer>()?;
+        let subject = Subject::of(cx.recorded(&header.key.variant)?, &header);
+        let summary = eval::keypoints::summary(header.clone(), &answers, None, &subject, cx.zoo()?)?;
+        keypoints::tell(cx, &summary, &answers, self.json)?;
+        bad_images(summary.tally.unreadable, 0)
+    }
+
+    /// Puts the shards together.
+    fn whole<A: Answered>(&self) -> Result<Whole<A>, Failure> {
+        let parts = parts(&self.files)?;
         let answers = merge(&parts).map_err(|error| {
             Failure::new(Exit::Some, error)
                 .help("run each shard as `zoo eval … --shard I/N` with the same options")
         })?;
         let mut header = parts[0].header.clone();
         header.shard = Shard::WHOLE;
-        let variant = cx.recorded(&header.key.variant)?;
-        let claims = Subject::of(variant, &parts[0].header).claims(cx.zoo()?);
-        let summary = summary(header, &answers, None, &claims);
-        classes::tell(cx, &summary, &answers, self.json)?;
-        bad_images(summary.tally.unreadable, 0)
+        Ok(Whole { header, answers })
     }
+}
+
+/// An evaluation of all shards.
+struct Whole<A> {
+    header: Header,
+    answers: Vec<A>,
 }
 
 impl Compare {
     pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
         check_offline(cx, [&self.first, &self.second])?;
-        let [first, second]: [Part; 2] = parts(&[self.first.clone(), self.second.clone()])?
+        match [are_of_keypoints(&self.first)?, are_of_keypoints(&self.second)?] {
+            [true, true] => self.keypoints(cx),
+            [false, false] => self.classes(cx),
+            _ => {
+                let what = format!(
+                    "{} and {}: one has classes, the other keypoints",
+                    self.first, self.second
+                );
+                Err(Failure::new(Exit::Usage, what).help("compare two evaluations of one task"))
+            }
+        }
+    }
+
+    fn keypoints(&self, cx: &Context) -> Result<(), Failure> {
+        let [first, second]: [Part<PeopleAnswer>; 2] = self.both()?;
+        let headers = [&first.header, &second.header];
+        let both = difference(headers, [&first.answers, &second.answers])?;
+        match self.json {
+            true => cx.out.json(&both),
+            false => cx.out.data(&both.text([&name(&first), &name(&second)])),
+        }
+    }
+
+    /// Reads both files.
+    fn both<A: Answered>(&self) -> Result<[Part<A>; 2], Failure> {
+        parts(&[self.first.clone(), self.second.clone()])?
             .try_into()
-            .map_err(|_| Failure::new(Exit::Usage, "expected two files of answers, not folders"))?;
+            .map_err(|_| Failure::new(Exit::Usage, "expected two files of answers, not folders"))
+    }
+
+    fn classes(&self, cx: &Context) -> Result<(), Failure> {
+        let [first, second]: [Part; 2] = self.both()?;
         let data = [&first, &second].map(|part| &part.header.key.data);
         if data[0] != data[1] {
             let what = format!(
@@ -71,7 +130,11 @@ impl Compare {
         if self.json {
             return cx.out.json(&both);
         }
-        let name = |part: &Part| format!("{} {}", part.header.key.variant, part.header.key.precision);
         cx.out.data(&comparison([&name(&first), &name(&second)], &both))
     }
+}
+
+/// Returns the name of an evaluation: its network and precision.
+fn name<A>(part: &Part<A>) -> String {
+    format!("{} {}", part.header.key.variant, part.header.key.precision)
 }

@@ -14,7 +14,7 @@ use super::network::{Network, Target};
 use crate::Failure;
 use crate::context::Context;
 
-pub(crate) use summary::{Points, Subject, Undecided, other_images, summary};
+pub(crate) use summary::{Points, Undecided, claims, other_images, summary};
 pub(crate) use told::{comparison, line, text};
 
 /// The probability that the result of a run that stops early is wrong.
@@ -49,6 +49,7 @@ pub(crate) fn evaluate(cx: &Context, ask: &Ask) -> Result<Evaluated<Answer>, Fai
             true => ask.images.about.classes,
             false => variant.spec.classes(),
         },
+        keypoints: None,
     };
     let header = loaded.header(cx, target, ask.keeping.shard)?;
     preparation.tell(cx);

@@ -2,9 +2,9 @@ use std::str::FromStr;
 
 use harness::eval::{Agreement, Answer, Bounds, Header, Held, Pace, Printed, Share, Summary, Tally};
 use harness::{Interval, counted};
-use hrnet::Precision;
-use registry::{Artifact, Claim, Digest, Known, Metric, Variant, Zoo};
+use registry::{Claim, Metric, Zoo};
 
+use crate::eval::Subject;
 use crate::eval::keep::images_sha256;
 
 /// A published accuracy of a variant.
@@ -16,96 +16,31 @@ pub(crate) struct Claimed<'a> {
     pub(crate) reasons: Vec<String>,
 }
 
-/// The subject of an evaluation apart from its images: claims about another subject are not compared.
-pub(crate) struct Subject<'a> {
-    pub(crate) variant: &'a Variant,
-    /// The weight source; `None` for a given file or seed.
-    pub(crate) source: Option<&'a str>,
-    /// Id of the preprocessing profile.
-    pub(crate) preprocess: &'a str,
-    pub(crate) precision: Precision,
-}
-
 /// Images and classes of the claims' data set: the 50,000 validation images, with labels of all 1000 classes.
 const VALIDATION: (usize, usize) = (50_000, 1000);
 
-impl<'a> Subject<'a> {
-    /// Returns the subject of an evaluation of this variant. A file with the digest that a source states counts as that source.
-    pub(crate) fn of(variant: &'a Variant, header: &'a Header) -> Self {
-        let weights = &header.key.weights;
-        let is_it = |artifact: &&Artifact| match &artifact.known {
-            Known::Full(digest) => digest.to_string() == *weights,
-            Known::Prefix(prefix) => weights
-                .parse()
-                .is_ok_and(|digest: Digest| digest.starts_with(prefix)),
-            Known::Nothing => false,
-        };
-        let known = || variant.artifacts.iter().find(is_it);
-        Self {
-            variant,
-            source: header
-                .source
-                .as_deref()
-                .or_else(|| known().map(|artifact| artifact.id.as_str())),
-            preprocess: &header.preprocess,
-            precision: header.key.precision,
-        }
-    }
-
-    /// Returns the accuracies claimed for the source's weights; for weights of no source, those of the first source.
-    pub(crate) fn claims(&self, zoo: &'a Zoo) -> Vec<Claimed<'a>> {
-        let source = match self.source {
-            Some(id) => self.variant.artifact(id),
-            None => self.variant.artifacts.first(),
-        };
-        let Some(source) = source else {
-            return Vec::new();
-        };
-        let is_theirs = |claim: &&Claim| {
-            let weights = claim.weights.as_ref();
-            weights
-                .is_some_and(|weights| weights.variant == self.variant.name && weights.artifact == source.id)
-        };
-        let claims = self.variant.claims.iter().filter(is_theirs);
-        claims
-            .filter_map(|claim| {
-                let column = zoo.column(&claim.column).filter(|column| column.data.is_none())?;
-                let printed = Printed::new(claim.value, claim.decimals(), column.unit.scale());
-                let (top, printed) = match column.metric {
-                    Metric::Top1 => (1, printed),
-                    Metric::Top5 => (5, printed),
-                    Metric::Top1Error => (1, printed.of_the_rest()),
-                    Metric::Top5Error => (5, printed.of_the_rest()),
-                    _ => return None,
-                };
-                let preprocess = column.preprocess.as_ref().unwrap_or(&source.preprocess.id);
-                Some(Claimed {
-                    claim,
-                    top,
-                    printed,
-                    reasons: self.reasons(preprocess),
-                })
+/// Returns the accuracies claimed for the source's weights; for weights of no source, those of the first source.
+pub(crate) fn claims<'a>(subject: &Subject<'a>, zoo: &'a Zoo) -> Vec<Claimed<'a>> {
+    let published = subject.published(zoo).into_iter();
+    let of_imagenet = published.filter(|published| published.column.data.is_none());
+    of_imagenet
+        .filter_map(|published| {
+            let printed = published.printed;
+            let (top, printed) = match published.column.metric {
+                Metric::Top1 => (1, printed),
+                Metric::Top5 => (5, printed),
+                Metric::Top1Error => (1, printed.of_the_rest()),
+                Metric::Top5Error => (5, printed.of_the_rest()),
+                _ => return None,
+            };
+            Some(Claimed {
+                claim: published.claim,
+                top,
+                printed,
+                reasons: published.reasons,
             })
-            .collect()
-    }
-
-    /// Returns the reasons why a claim for this preprocessing is not about this subject.
-    fn reasons(&self, preprocess: &str) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.source.is_none() {
-            reasons.push("other weights".into());
-        }
-        if self.preprocess != preprocess {
-            reasons.push(format!(
-                "photos prepared as {}, not as {preprocess}",
-                self.preprocess
-            ));
-        }
-        if self.precision != Precision::F32 {
-            reasons.push(format!("in {}, not in f32", self.precision));
-        }
-        reasons
-    }
+        })
+        .collect()
 }
 
 /// Returns the reasons why no claim is about so many images, of so many classes, with answers among so many: they are not all
@@ -236,6 +171,7 @@ mod tests {
     use crate::context::Context;
     use harness::Provenance;
     use harness::eval::{DataSet, Key, Shard};
+    use hrnet::Precision;
 
     /// The columns of claims, and why they say nothing of this.
     fn claims(source: Option<&str>, preprocess: &str, precision: Precision) -> Vec<(String, Vec<String>)> {
@@ -247,7 +183,7 @@ mod tests {
             preprocess,
             precision,
         };
-        let claims = subject.claims(zoo);
+        let claims = super::claims(&subject, zoo);
         let told = claims
             .into_iter()
             .map(|claimed| (claimed.claim.column.clone(), claimed.reasons));
@@ -305,6 +241,7 @@ mod tests {
                     digest: "00".into(),
                 },
                 candidates: classes,
+                keypoints: None,
             },
             shard: Shard::WHOLE,
             source: None,
@@ -321,7 +258,7 @@ mod tests {
         let zoo = cx.zoo().expect("valid");
         let w18 = zoo.find("HRNet_W18_C").expect("there");
         let of = |header: Header, images: usize| {
-            let claims = Subject::of(w18, &header).claims(zoo);
+            let claims = super::claims(&Subject::of(w18, &header), zoo);
             // timm's 76.770 %.
             let place = |image: usize| (image < 38_385).then_some(0);
             let answers: Vec<Answer> = (0..images)

@@ -1,7 +1,8 @@
-//! Labelled images on disk or in a bucket: folders by class, lists of files, tar archives.
+//! Labelled images on disk or in a bucket: folders by class, lists of files, tar archives, COCO's annotations.
 
 mod body;
 mod classes;
+mod coco;
 mod folder;
 mod kinds;
 mod list;
@@ -13,6 +14,7 @@ use registry::{Digest, Kind, Location};
 
 pub(crate) use body::{Asked, Body, Piece};
 pub(crate) use classes::Folders;
+pub(crate) use coco::{PeopleFiles, PeopleSet, is_valid};
 pub(crate) use passed::{PassedOver, is_systems};
 
 use crate::files::IMAGE_ENDINGS;
