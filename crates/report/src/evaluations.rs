@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use harness::eval::{Shard, Summary};
+use harness::eval::{Header, PeopleSummary, Shard, Summary};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::night::Night;
 use crate::text::table as csv_table;
@@ -22,6 +23,8 @@ pub(crate) const TABLE: &str = "accuracy.csv";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluations {
     pub(crate) done: Vec<Evaluated>,
+    /// Those of keypoints.
+    pub(crate) people: Vec<Evaluated<PeopleSummary>>,
     pub(crate) left_out: Vec<LeftOut>,
     /// Evaluations of seeded weights, whose accuracy means nothing.
     pub(crate) seeded: usize,
@@ -29,14 +32,14 @@ pub struct Evaluations {
     pub(crate) parts: usize,
 }
 
-/// The result of an evaluation.
+/// The result of an evaluation, of classes or of keypoints.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evaluated {
+pub struct Evaluated<S = Summary> {
     /// The file's name.
     pub file: String,
     text: String,
     /// Its content.
-    pub summary: Summary,
+    pub summary: S,
 }
 
 /// A network that was not evaluated.
@@ -81,19 +84,25 @@ pub fn evaluations(folder: &Path) -> Result<Evaluations, ReportError> {
             continue;
         };
         let path = folder.join(&file);
-        let bad = |source| ReportError::Evaluation { path, source };
+        let bad = |source| ReportError::Evaluation {
+            path: path.clone(),
+            source,
+        };
         if file == LEFT_OUT {
             found.left_out = serde_json::from_str(&text).map_err(bad)?;
             continue;
         }
-        let summary: Summary = serde_json::from_str(&text).map_err(bad)?;
-        let header = &summary.header;
-        if header.key.weights.starts_with("seeded:") {
-            found.seeded += 1;
-        } else if header.shard != Shard::WHOLE {
-            found.parts += 1;
+        let value: Value = serde_json::from_str(&text).map_err(&bad)?;
+        if value["key"]["keypoints"].is_object() {
+            let summary: PeopleSummary = serde_json::from_value(value).map_err(bad)?;
+            if found.counts(&summary.header) {
+                found.people.push(Evaluated { file, text, summary });
+            }
         } else {
-            found.done.push(Evaluated { file, text, summary });
+            let summary: Summary = serde_json::from_value(value).map_err(bad)?;
+            if found.counts(&summary.header) {
+                found.done.push(Evaluated { file, text, summary });
+            }
         }
     }
     Ok(found)
@@ -124,7 +133,16 @@ fn names(folder: &Path) -> Result<Vec<String>, ReportError> {
 impl Evaluations {
     /// Returns `true` if there is no accuracy of a whole network.
     pub fn is_empty(&self) -> bool {
-        self.done.is_empty()
+        self.done.is_empty() && self.people.is_empty()
+    }
+
+    /// Returns whether an evaluation is of trained weights on a whole data set; the others are counted.
+    fn counts(&mut self, header: &Header) -> bool {
+        let is_seeded = header.key.weights.starts_with("seeded:");
+        let is_part = header.shard != Shard::WHOLE;
+        self.seeded += usize::from(is_seeded);
+        self.parts += usize::from(!is_seeded && is_part);
+        !is_seeded && !is_part
     }
 
     /// Writes what a page shows into its folder, where it is not there yet.
@@ -135,6 +153,8 @@ impl Evaluations {
             .iter()
             .map(|evaluated| (evaluated.file.as_str(), evaluated.text.clone()))
             .collect();
+        let people = self.people.iter();
+        files.extend(people.map(|evaluated| (evaluated.file.as_str(), evaluated.text.clone())));
         if !self.left_out.is_empty() {
             let text = serde_json::to_string_pretty(&self.left_out).expect("our types have string keys");
             files.push((LEFT_OUT, text + "\n"));
@@ -194,22 +214,26 @@ impl<'a> Since<'a> {
     }
 }
 
-/// The evaluations in the order of the manifest's variants.
+/// The evaluations of classes in the order of the manifest's variants.
 pub(crate) fn in_order<'a>(input: &Input<'a>) -> Vec<&'a Evaluated> {
-    let place = |evaluated: &Evaluated| {
-        let variants = &input.zoo.variants;
-        let name = &evaluated.summary.header.key.variant;
-        variants.iter().position(|variant| variant.name == *name)
-    };
     let mut done: Vec<&Evaluated> = input.evaluations.done.iter().collect();
-    // Names that the manifest does not know come last.
-    done.sort_by(|a, b| match (place(a), place(b)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => a.file.cmp(&b.file),
+    done.sort_by(|a, b| {
+        let variants = [a, b].map(|evaluated| evaluated.summary.header.key.variant.as_str());
+        by_manifest(input, variants).then_with(|| a.file.cmp(&b.file))
     });
     done
+}
+
+/// The order of two variants in the manifest; names that it does not know come last.
+pub(crate) fn by_manifest(input: &Input, variants: [&str; 2]) -> Ordering {
+    let all = &input.zoo.variants;
+    let place = |name: &str| all.iter().position(|variant| variant.name == name);
+    match variants.map(place) {
+        [Some(a), Some(b)] => a.cmp(&b),
+        [Some(_), None] => Ordering::Less,
+        [None, Some(_)] => Ordering::Greater,
+        [None, None] => Ordering::Equal,
+    }
 }
 
 /// One row of `accuracy.csv`; shares from 0 to 1.

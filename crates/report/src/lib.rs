@@ -51,6 +51,7 @@ mod night;
 mod page;
 mod pairs;
 mod peers;
+mod people;
 mod pick;
 mod precisions;
 mod pruned;
@@ -188,7 +189,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Writes `index.html`, `index.md`, the charts, `cells.csv`, `accuracy.csv` and `machine.json` into the folder, and
+/// Writes `index.html`, `index.md`, the charts, `cells.csv`, `accuracy.csv`, `keypoints.csv` and `machine.json` into the folder, and
 /// `records.jsonl`, `layers.json` and what came of evaluations where they are not there yet, and gives their paths.
 ///
 /// # Errors
@@ -218,8 +219,11 @@ pub fn render(input: &Input, folder: &Path) -> Result<Vec<PathBuf>, ReportError>
         }
     };
     paths.push(csv(cell_row::CELLS, cell_row::cells(&model))?);
-    if !input.evaluations.is_empty() {
+    if !input.evaluations.done.is_empty() {
         paths.push(csv(evaluations::TABLE, evaluations::table(input))?);
+    }
+    if !input.evaluations.people.is_empty() {
+        paths.push(csv(people::TABLE, people::table(input))?);
     }
     paths.push(write(
         &folder.join(night::ABOUT),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cells::Model;
 use crate::charts::{Chart, Part};
 use crate::evaluations::TABLE;
+use crate::people;
 use crate::{LAYERS, ReportError, sections};
 
 /// The file of records, and what is in it.
@@ -161,10 +162,14 @@ impl Page {
     pub(crate) fn new(model: &Model, figures: Vec<Figure>) -> Self {
         let day = model.input.day().unwrap_or("nothing measured");
         let layers = model.input.layers.map(|_| (LAYERS, "every step of one network"));
-        let accuracy = (!model.input.evaluations.is_empty()).then_some((TABLE, "one row per evaluation"));
+        let evaluations = model.input.evaluations;
+        let accuracy = (!evaluations.done.is_empty()).then_some((TABLE, "one row per evaluation"));
+        let people = (!evaluations.people.is_empty())
+            .then_some((people::TABLE, "one row per evaluation of keypoints"));
         let files = [RUNS, ("cells.csv", "one row per cell")]
             .into_iter()
             .chain(accuracy)
+            .chain(people)
             .chain(layers)
             .chain([
                 ("machine.json", "the machine and the program"),

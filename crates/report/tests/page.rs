@@ -186,7 +186,7 @@ fn accuracies_are_shown_beside_claims_and_the_night_before() {
         .and_then(|rest| rest.split("\n## ").next())
         .expect("the section");
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
-    assert_eq!(rows.len(), 5 + 5, "{section}");
+    assert_eq!(rows.len(), 5 + 5 + 3, "{section}");
     let names = [
         "HRNet\\_W18\\_C |",
         "HRNet\\_W30\\_C |",
@@ -227,6 +227,23 @@ fn accuracies_are_shown_beside_claims_and_the_night_before() {
     let table = read("accuracy.csv");
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(table.contains(",768,0.7687687687687688,"), "{table}");
+
+    let people = section
+        .lines()
+        .find(|line| line.starts_with("| pose"))
+        .expect("a row");
+    for text in [
+        "| 0.744<br>\\[0.734, 0.754\\] | 0.905 | n/a | 0.798<br>",
+        "| AP 0.744 | agrees | changed:<br>AP -0.0005 |",
+        "boxes of COCO\\_val2017\\_detections\\_AP\\_H\\_56\\_person.json, flip test, OKS-NMS 0.9 | 5000 of 5000 | 6000 |",
+    ] {
+        assert!(people.contains(text), "{people}");
+    }
+    let table = read("keypoints.csv");
+    assert!(
+        table.contains(",0.7441,0.7341,0.7541,0.905,,0.7,,0.798,"),
+        "{table}"
+    );
 }
 
 /// 20,000 cells: networks, precisions, batches, sizes, engines and threads.

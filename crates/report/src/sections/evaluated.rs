@@ -2,6 +2,7 @@ use harness::eval::{Held, Share, Summary};
 use registry::Zoo;
 
 use super::digits;
+use super::people::people;
 use crate::cells::Model;
 use crate::evaluations::{Since, in_order};
 use crate::page::{Block, Item, Section, Table};
@@ -12,6 +13,22 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
     if input.evaluations.is_empty() {
         return None;
     }
+    let mut blocks = vec![Block::Text { text: lead(model) }];
+    if !input.evaluations.done.is_empty() {
+        blocks.extend(classes(model));
+    }
+    blocks.extend(people(model));
+    blocks.extend(left_out(model));
+    Some(Section {
+        id: "measured-accuracy",
+        title: "Accuracy, measured here".into(),
+        blocks,
+    })
+}
+
+/// Evaluations of classifiers, and what identifies them.
+fn classes(model: &Model) -> Vec<Block> {
+    let input = &model.input;
     let mut table = Table::new(&[
         "network",
         ">top-1, %\nwith 95 %",
@@ -37,8 +54,7 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
         table.row(row(input.zoo, &evaluated.summary, since.as_ref()));
         keys.row(key(&evaluated.summary));
     }
-    let mut blocks = vec![
-        Block::Text { text: lead(model) },
+    vec![
         Block::Table(table),
         Block::Text {
             text: "A claim is compared with an evaluation of the same weights, prepared alike, on all 50 000 images of \
@@ -48,24 +64,29 @@ pub(super) fn evaluated(model: &Model) -> Option<Section> {
                 .into(),
         },
         Block::Table(keys),
-    ];
-    blocks.extend(left_out(model));
-    Some(Section {
-        id: "measured-accuracy",
-        title: "Accuracy, measured here".into(),
-        blocks,
-    })
+    ]
 }
 
 fn lead(model: &Model) -> String {
     let evaluations = model.input.evaluations;
     let mut sets: Vec<String> = Vec::new();
-    for evaluated in &evaluations.done {
-        let data = &evaluated.summary.header.key.data;
+    let done = evaluations
+        .done
+        .iter()
+        .map(|evaluated| &evaluated.summary.header.key);
+    let people = evaluations
+        .people
+        .iter()
+        .map(|evaluated| &evaluated.summary.header.key);
+    for key in done.chain(people) {
+        let data = &key.data;
+        let of = match key.keypoints {
+            Some(_) => "people".to_owned(),
+            None => format!("{} classes", data.classes),
+        };
         let set = format!(
-            "{} images of {} classes, digest {}, or a random sample of them",
+            "{} images of {of}, digest {}, or a random sample of them",
             data.images,
-            data.classes,
             short(&data.digest)
         );
         if !sets.contains(&set) {

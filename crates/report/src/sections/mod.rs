@@ -8,6 +8,7 @@ mod glossary;
 mod history;
 mod latency;
 mod layers;
+mod people;
 mod pick;
 mod precision;
 mod preprocessing;

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::eval::{Agreement, DataSet, Header, Held, Key, Pace, Shard, Share, Summary, Tally};
+use harness::eval::{
+    Agreement, Boxes, DataSet, Estimate, Figure, Header, Held, Key, Pace, PeopleClaim, PeopleSummary,
+    PeopleTally, Protocol, Shard, Share, Summary, Tally,
+};
 use harness::{
     Canary, Conditions, Fidelity, LayerTimes, Machine, Provenance, Race, Record, StepTimes, WarmUp,
 };
@@ -264,6 +267,60 @@ fn evaluation(variant: &str, day: &str, top1: usize, claims: Vec<Held>) -> Summa
     }
 }
 
+/// The result of an evaluation of keypoints on all images of a set.
+fn people(day: &str, ap: f64) -> PeopleSummary {
+    let Summary { mut header, pace, .. } = evaluation("pose_hrnet_w32_256x192", day, 0, Vec::new());
+    header.key.data = DataSet {
+        images: 5000,
+        classes: 0,
+        digest: "6b2d".repeat(16),
+    };
+    header.key.candidates = 0;
+    header.key.keypoints = Some(Protocol {
+        keypoints: "coco".into(),
+        annotations: "7c3e".repeat(16),
+        category: 1,
+        boxes: Some(Boxes {
+            file: "COCO_val2017_detections_AP_H_56_person.json".into(),
+            sha256: "8d4f".repeat(16),
+        }),
+        flip: true,
+        rules: "OKS-NMS 0.9".into(),
+    });
+    let estimate = |value: f64, interval: Option<harness::Interval>| Estimate { value, interval };
+    let around = |value: f64| harness::Interval {
+        low: value - 0.01,
+        high: value + 0.01,
+    };
+    PeopleSummary {
+        header,
+        tally: PeopleTally {
+            images: 5000,
+            people: 6000,
+            ignored: 5000,
+            boxes: 100_000,
+            found: 70_000,
+            ..PeopleTally::default()
+        },
+        figures: [
+            (Figure::Ap, estimate(ap, Some(around(ap)))),
+            (Figure::Ap50, estimate(0.905, Some(around(0.905)))),
+            (Figure::ApMedium, estimate(0.7, None)),
+            (Figure::Ar, estimate(0.798, Some(around(0.798)))),
+        ]
+        .into(),
+        images_sha256: None,
+        pace,
+        claims: vec![PeopleClaim {
+            column: "pose-ms-ap".into(),
+            printed: "0.744".into(),
+            figure: Figure::Ap,
+            agreement: Agreement::Agrees,
+            reasons: Vec::new(),
+        }],
+    }
+}
+
 /// Writes what a night's evaluations came to into its folder: of the last night one network answers otherwise than before.
 pub fn evaluate(folder: &Path, day: &str) {
     let held = |column: &str, printed: &str, top, agreement, reasons: &[&str]| Held {
@@ -296,6 +353,9 @@ pub fn evaluate(folder: &Path, day: &str) {
         let text = serde_json::to_string_pretty(&summary).expect("JSON");
         std::fs::write(folder.join(name), text).expect("written");
     }
+    let summary = people(day, if day.ends_with("24") { 0.7441 } else { 0.7446 });
+    let text = serde_json::to_string_pretty(&summary).expect("JSON");
+    std::fs::write(folder.join("pose_hrnet_w32_256x192.f32.1b2c3d4e.json"), text).expect("written");
     let left_out = r#"[{"variant": "HRNet_W40_C", "reason": "no weights in the cache", "failed": false},
         {"variant": "HRNet_W44_C", "reason": "no weights in the cache", "failed": false},
         {"variant": "HRNet_W48_C", "reason": "the file is <damaged>", "failed": true}]"#;

@@ -4,6 +4,7 @@ use super::item;
 use crate::cells::Model;
 use crate::evaluations::{Since, in_order};
 use crate::page::Item;
+use crate::people;
 
 /// Networks that answered otherwise than the night before, on the same images.
 pub(super) fn changed(model: &Model) -> Option<Item> {
@@ -15,6 +16,11 @@ pub(super) fn changed(model: &Model) -> Option<Item> {
             let name = &evaluated.summary.header.key.variant;
             Some(format!("{name} since {}, {}", since.night, since.verdict()))
         })
+        .chain(people::in_order(input).into_iter().filter_map(|evaluated| {
+            let since = people::Since::of(&evaluated.summary, input.history).filter(|since| since.changed)?;
+            let name = &evaluated.summary.header.key.variant;
+            Some(format!("{name} since {}, {}", since.night, since.verdict()))
+        }))
         .collect();
     let first = changed.first()?;
     item(
@@ -32,20 +38,21 @@ pub(super) fn changed(model: &Model) -> Option<Item> {
 
 /// Images that have no answer.
 pub(super) fn unreadable(model: &Model) -> Option<Item> {
-    let done = &model.input.evaluations.done;
-    let most = done
-        .iter()
-        .max_by_key(|evaluated| evaluated.summary.tally.unreadable)?;
-    let tally = &most.summary.tally;
-    (tally.unreadable > 0).then_some(())?;
+    let evaluations = &model.input.evaluations;
+    let classes = evaluations.done.iter().map(|evaluated| {
+        let tally = &evaluated.summary.tally;
+        (tally.unreadable, tally.images())
+    });
+    let people = evaluations.people.iter().map(|evaluated| {
+        let tally = &evaluated.summary.tally;
+        (tally.unreadable, tally.images + tally.unreadable)
+    });
+    let (unreadable, images) = classes.chain(people).max()?;
+    (unreadable > 0).then_some(())?;
     item(
         "odd",
         "Unreadable images",
-        format!(
-            "{} of {} images could not be read: accuracies are of the others",
-            tally.unreadable,
-            tally.images()
-        ),
+        format!("{unreadable} of {images} images could not be read: accuracies are of the others"),
     )
 }
 
