@@ -361,7 +361,9 @@ impl From<hrnet_zoo::Error> for Failure {
             Error::Changed { .. } => {
                 Self::new(Exit::Checksum, error).help("`zoo verify --repair` downloads it again")
             }
-            Error::NoClassifier { .. } | Error::NoPose { .. } | Error::PersonProfile { .. } => {
+            Error::NoClassifier { .. } => Self::new(Exit::Usage, error)
+                .help("`zoo pose` finds them on photos; `zoo list` shows the task of each variant"),
+            Error::NoPose { .. } | Error::PersonProfile { .. } => {
                 Self::new(Exit::Usage, error).help("`zoo list` shows the task of each variant")
             }
             Error::OwnKeypoints { .. } => {

@@ -140,9 +140,19 @@ pub(crate) fn mismatch(
             [first, _, _, ..] => format!("{first} and {} more", counted(names.len() - 1, "variant")),
             few => few.join(" and "),
         };
-        return Failure::from(error).help(format!(
-            "the file has the tensors of {names}: name {which}, as in `--model {first}`"
-        ));
+        let first_is_classifier = zoo.variant(first).is_some_and(Variant::is_classifier);
+        let help = match (wanted.is_classifier(), first_is_classifier) {
+            (true, false) => {
+                format!("the file has the tensors of {names}: `zoo pose --model {first}` runs it on photos")
+            }
+            (false, true) => {
+                format!(
+                    "the file has the tensors of {names}: `zoo classify --model {first}` runs it on photos"
+                )
+            }
+            _ => format!("the file has the tensors of {names}: name {which}, as in `--model {first}`"),
+        };
+        return Failure::from(error).help(help);
     }
     // A variant that is being added is not known yet.
     match Kin::of(zoo, file, zoo.variant(&wanted.name)) {

@@ -25,6 +25,7 @@ mod notes;
 mod npy;
 mod output;
 mod peers;
+mod people;
 mod photos;
 mod scratch;
 mod selector;

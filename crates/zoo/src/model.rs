@@ -9,8 +9,8 @@ use std::str::FromStr;
 use clap::Args;
 use harness::WeightsCheck;
 use hrnet::{Graph, Precision, SeededWeights, Shape, WeightSource};
-use hrnet_zoo::Notice;
-use registry::{Artifact, Check, Digest, FetchError, Named, Variant};
+use hrnet_zoo::{Notice, PoseModel, PoseOptions};
+use registry::{Artifact, Check, Digest, FetchError, Named, Preprocess, Variant};
 use runtime::{Options, Session};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,36 @@ pub(crate) struct Ready {
     pub(crate) calibration: Option<String>,
 }
 
+/// A pose network and the origin of its ranges.
+pub(crate) struct ReadyPose {
+    pub(crate) model: PoseModel,
+    /// As [`Ready::calibration`].
+    pub(crate) calibration: Option<String>,
+}
+
 impl ModelArgs {
+    /// Prepares a pose network, whose crops are made by this profile.
+    pub(crate) fn pose(
+        &self,
+        cx: &Context,
+        named: Named,
+        profile: &Preprocess,
+        options: PoseOptions,
+    ) -> Result<ReadyPose, Failure> {
+        let variant = named.variant;
+        let largest = Shape::images(options.batch.get(), profile.size());
+        let graph = variant.spec.graph(largest)?;
+        memory::check_graph(&variant.name, &graph, self.precision)?;
+        let weights = self.weights.load(cx, named, &graph)?;
+        let mut calibration = None;
+        let model = PoseModel::new(variant, profile, options, |graph| {
+            let ready = self.ready(cx, variant, graph, &weights)?;
+            calibration = ready.calibration;
+            Ok::<_, Failure>(ready.session)
+        })?;
+        Ok(ReadyPose { model, calibration })
+    }
+
     /// Prepares a session of the model for batches of shape `input`.
     pub(crate) fn session(&self, cx: &Context, named: Named, input: Shape) -> Result<Ready, Failure> {
         let graph = named.variant.spec.graph(input)?;

@@ -32,7 +32,15 @@ pub(crate) enum Whose<'v> {
     Seeded,
 }
 
-impl Whose<'_> {
+impl<'v> Whose<'v> {
+    /// Returns the profile by which people are cropped: that of the weight source, else the variant's.
+    pub(crate) fn crops(&self, variant: &'v Variant) -> &'v Preprocess {
+        match self {
+            Self::Source(source) | Self::InPlaceOf(source) => &source.preprocess,
+            Self::File { .. } | Self::Seeded => &variant.preprocess,
+        }
+    }
+
     /// Returns the licence of the weights as their publisher states it; `None` for the user's own and for random ones.
     pub(crate) fn licence(&self) -> Option<&str> {
         match self {

@@ -19,7 +19,15 @@ const GROUPS: [Group; 5] = [
     },
     Group {
         title: "Run",
-        commands: &["classify", "preprocess", "infer", "eval", "export", "quantize"],
+        commands: &[
+            "classify",
+            "pose",
+            "preprocess",
+            "infer",
+            "eval",
+            "export",
+            "quantize",
+        ],
     },
     Group {
         title: "Measure",

@@ -26,6 +26,7 @@ mod nightly;
 mod peers;
 mod pick;
 mod pin;
+mod pose;
 mod preprocess;
 mod profile;
 mod progress;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Mirror(mirror::Mirror),
     Pin(pin::Pin),
     Classify(classify::Classify),
+    Pose(pose::Pose),
     Preprocess(preprocess::Preprocess),
     Infer(infer::Infer),
     Export(export::Export),
@@ -81,6 +83,7 @@ impl Command {
             self,
             Self::Show(_)
                 | Self::Classify(_)
+                | Self::Pose(_)
                 | Self::Infer(_)
                 | Self::Fidelity(_)
                 | Self::Eval(_)
@@ -110,6 +113,7 @@ impl Command {
             Self::Mirror(command) => command.run(cx),
             Self::Pin(command) => command.run(cx),
             Self::Classify(command) => command.run(cx),
+            Self::Pose(command) => command.run(cx),
             Self::Preprocess(command) => command.run(cx),
             Self::Infer(command) => command.run(cx),
             Self::Export(command) => command.run(cx),

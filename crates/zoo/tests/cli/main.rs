@@ -7,6 +7,7 @@ mod catalogue;
 mod export;
 mod infer;
 mod photos;
+mod pose;
 mod program;
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/photo.jpg");
