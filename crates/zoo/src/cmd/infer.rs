@@ -1,29 +1,31 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hrnet::{OutputKind, Shape};
+use hrnet::{Graph, HrnetSpec, NodeId, OutputKind, Shape};
 
 use crate::context::Context;
 use crate::files::check_output;
 use crate::model::ModelArgs;
-use crate::nodes::{NodeArgs, Tap};
+use crate::nodes::NodeArgs;
 use crate::npy::Array;
 use crate::{Exit, Failure, memory, npy};
 
-/// Run a network on a NumPy array and save its logits or feature maps
+/// Run a network on a NumPy array and save its logits, heatmaps or feature maps
 ///
 /// The input is a float32 array of shape `[n, 3, h, w]`, normalised as the model expects (`zoo preprocess` writes one), with h
-/// and w multiples of 32 and no NaN or infinity. The output is the float32 logits, `[n, classes]`, or the outputs of other
-/// nodes, `[n, c, h, w]`, all computed in one pass.
+/// and w multiples of 32 and no NaN or infinity. The output is float32: the logits, `[n, classes]`, of a pose network the
+/// heatmaps, `[n, maps, h / 4, w / 4]`, or the values of other nodes, `[n, c, h, w]`, all computed in one pass.
 ///
 /// --features returns the arrays of timm.create_model(NAME, features_only=True), named `stride_2`, `stride_4`, `stride_8`,
 /// `stride_16` and `stride_32`. The default =incre is timm's default feature_location='incre': nodes bn1.relu and
 /// incre_modules.{0,1,2,3}.0.relu. --features=stage4 is timm's feature_location='': bn1.relu and the four outputs of stage 4,
-/// stage4.2.fuse_layers.{0,1,2,3}.relu. With --at, arrays have the names of their nodes.
+/// stage4.2.fuse_layers.{0,1,2,3}.relu. With --at, arrays have the names of their nodes. With --outputs the network's own
+/// outputs are there, too, named `logits` or `heatmaps`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     zoo infer -m HRNet_W18_C -i batch.npy -o logits.npy\n  \
     zoo infer -m HRNet_W18_C -i batch.npy --features -o features.npz   numpy.load(\"features.npz\")[\"stride_4\"]\n  \
+    zoo infer -m HRNet_W18_C -i batch.npy --outputs --features -o all.npz      the logits and the maps of one pass\n  \
     zoo infer -m HRNet_W18_C -i batch.npy --at layer1.3.relu,global_pool -o nodes.npz")]
 pub(crate) struct Infer {
     #[command(flatten)]
@@ -36,6 +38,16 @@ pub(crate) struct Infer {
     output: PathBuf,
     #[command(flatten)]
     nodes: NodeArgs,
+    /// Output the network's own outputs by name, `logits` or `heatmaps`: alone, or beside --at or --features
+    #[arg(long)]
+    outputs: bool,
+}
+
+/// An array that is written: a value of the network under a name.
+struct Wanted {
+    name: String,
+    node: NodeId,
+    kind: OutputKind,
 }
 
 impl Infer {
@@ -46,12 +58,10 @@ impl Infer {
         let whole = variant
             .spec
             .graph(batch(&self.input, &npy::shape(&self.input)?)?)?;
-        let taps = self.nodes.taps(&variant.spec, &whole)?;
-        let is_archive = self.is_archive(&taps)?;
-        let graph = match taps.iter().map(|tap| tap.node).collect::<Vec<_>>().as_slice() {
-            [] => whole.clone(),
-            nodes => whole.computing(nodes),
-        };
+        let wanted = self.wanted(&variant.spec, &whole)?;
+        let is_archive = self.is_archive(wanted.len())?;
+        let nodes: Vec<NodeId> = wanted.iter().map(|wanted| wanted.node).collect();
+        let graph = whole.computing(&nodes);
         memory::check_graph(&variant.name, &graph, self.model.precision)?;
         let images = npy::read(&self.input)?;
         runtime::check_finite(&images, whole.input_shape()).map_err(|error| {
@@ -61,28 +71,15 @@ impl Infer {
         check_output(&self.output)?;
         let weights = self.model.weights.load(cx, named, &whole)?;
         let mut session = self.model.prepare(cx, variant, &graph, &weights)?;
-        let mut values = session.logits(&images)?;
-        let shapes = session.shapes();
-        let results = shapes.outputs.iter().zip(shapes.split(&mut values));
-        let arrays: Vec<Array<'_>> = match taps.as_slice() {
-            [] => results
-                .map(|(output, values)| {
-                    let Shape { n, c, h, w } = output.shape;
-                    match output.kind {
-                        OutputKind::Logits => Array::new(&output.name, &[n, c], values),
-                        _ => Array::new(&output.name, &[n, c, h, w], values),
-                    }
-                })
-                .collect(),
-            taps => taps
-                .iter()
-                .zip(results)
-                .map(|(tap, (output, values))| {
-                    let Shape { n, c, h, w } = output.shape;
-                    Array::new(&tap.name, &[n, c, h, w], values)
-                })
-                .collect(),
-        };
+        let outputs = session.outputs(&images)?;
+        let arrays = wanted.iter().zip(outputs.iter()).map(|(wanted, output)| {
+            let Shape { n, c, h, w } = output.shape;
+            match wanted.kind {
+                OutputKind::Logits => Array::new(&wanted.name, &[n, c], output.values),
+                _ => Array::new(&wanted.name, &[n, c, h, w], output.values),
+            }
+        });
+        let arrays: Vec<Array<'_>> = arrays.collect();
         match is_archive {
             true => npy::write_archive(&self.output, &arrays)?,
             false => npy::write(&self.output, &arrays[0])?,
@@ -93,14 +90,38 @@ impl Infer {
         Ok(())
     }
 
+    /// Returns the values to write, each once: the network's own outputs if they are asked for or nothing else is, then the nodes.
+    fn wanted(&self, spec: &HrnetSpec, graph: &Graph) -> Result<Vec<Wanted>, Failure> {
+        let taps = self.nodes.taps(spec, graph)?;
+        let own = graph.outputs().iter();
+        let own = own.filter(|_| self.outputs || taps.is_empty());
+        let mut wanted: Vec<Wanted> = own
+            .map(|output| Wanted {
+                name: output.name.clone(),
+                node: output.node,
+                kind: output.kind,
+            })
+            .collect();
+        for tap in taps {
+            if wanted.iter().all(|wanted| wanted.node != tap.node) {
+                wanted.push(Wanted {
+                    name: tap.name,
+                    node: tap.node,
+                    kind: OutputKind::Value,
+                });
+            }
+        }
+        Ok(wanted)
+    }
+
     /// Returns whether to write an archive: requested by the file's name, and required for several arrays.
-    fn is_archive(&self, taps: &[Tap]) -> Result<bool, Failure> {
+    fn is_archive(&self, count: usize) -> Result<bool, Failure> {
         let is_archive = self
             .output
             .extension()
             .is_some_and(|extension| extension == "npz");
-        if taps.len() > 1 && !is_archive {
-            let (output, count) = (self.output.display(), taps.len());
+        if count > 1 && !is_archive {
+            let output = self.output.display();
             let failure = Failure::new(
                 Exit::Usage,
                 format!("{output}: a .npy file holds one array, not {count}"),

@@ -124,6 +124,53 @@ fn infer_writes_a_pyramid_of_one_pass_under_names() {
 }
 
 #[test]
+fn infer_writes_a_networks_own_outputs_under_their_names_beside_others() {
+    let place = Place::new();
+    arrays::write(&place.path().join("x.npy"), &[1, 3, 64, 32]);
+    let infer = |model: &str, output: &str, more: &[&str]| {
+        place.infer(model, ["x.npy", output], &[&SEEDED, more].concat())
+    };
+    let names = |file: &str| -> Vec<(String, Vec<u64>)> {
+        let arrays = arrays::read_archive(&place.path().join(file)).into_iter();
+        arrays.map(|(name, shape, _)| (name, shape)).collect()
+    };
+    let named = |name: &str, shape: &[u64]| (name.to_owned(), shape.to_vec());
+    let pose = "pose_hrnet_w32_256x192";
+    infer(pose, "maps.npz", &["--outputs"]).good();
+    assert_eq!(names("maps.npz"), [named("heatmaps", &[1, 17, 16, 8])]);
+    infer(pose, "maps.npy", &["--outputs"]).good();
+    let (_, maps) = arrays::read(&place.path().join("maps.npy"));
+    assert_eq!(maps, arrays::read_archive(&place.path().join("maps.npz"))[0].2);
+
+    infer(
+        "hrnet_w18_small",
+        "all.npz",
+        &["--outputs", "--features", "--backend", "cpu-exact"],
+    )
+    .good();
+    let all = names("all.npz");
+    assert_eq!(
+        all[..2],
+        [named("logits", &[1, 1000]), named("stride_2", &[1, 64, 32, 16])]
+    );
+    assert_eq!(all.len(), 6);
+    infer("hrnet_w18_small", "y.npy", &["--backend", "cpu-exact"]).good();
+    let (shape, logits) = arrays::read(&place.path().join("y.npy"));
+    assert_eq!(shape, [1, 1000]);
+    let beside = &arrays::read_archive(&place.path().join("all.npz"))[0].2;
+    let largest = logits
+        .iter()
+        .fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+    let mut pairs = logits.iter().zip(beside);
+    assert!(pairs.all(|(alone, beside)| (alone - beside).abs() <= 1e-5 * largest));
+    let several = infer("hrnet_w18_small", "y.npy", &["--outputs", "--at", "bn1"]).failed(2);
+    assert!(
+        several.contains("holds one array, not 2") && several.contains("--output y.npz"),
+        "{several}"
+    );
+}
+
+#[test]
 fn arrays_of_another_form_are_refused_with_what_makes_them_fit() {
     let place = Place::new();
     let infer = || place.infer("hrnet_w18_small", ["x.npy", "y.npy"], &SEEDED);
