@@ -72,6 +72,25 @@ impl Suite {
         split(&calls.into_inner(), self.samples?)
     }
 
+    /// Measures a step that is no cell and is not recorded, under an id of two parts, as `pose/crop`. `prepare` runs only if
+    /// criterion's filter picks the step.
+    ///
+    /// # Panics
+    /// If the id has one part.
+    pub fn step<R: FnMut()>(&mut self, id: &str, prepare: impl FnOnce() -> R) {
+        let (group, name) = id.split_once('/').expect("an id of two parts");
+        let mut group = self.criterion.benchmark_group(group);
+        group.sampling_mode(SamplingMode::Flat);
+        let (mut prepare, mut run) = (Some(prepare), None);
+        group.bench_function(name, |bencher| {
+            if let Some(prepare) = prepare.take() {
+                run = Some(prepare());
+            }
+            bencher.iter(run.as_mut().expect("prepared above"));
+        });
+        group.finish();
+    }
+
     /// Prints criterion's closing summary.
     pub fn finish(self) {
         self.criterion.final_summary();

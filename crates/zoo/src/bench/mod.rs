@@ -6,6 +6,8 @@ mod desk;
 mod errand;
 mod forecast;
 mod gains;
+#[cfg(feature = "criterion")]
+mod keypoints;
 mod peers;
 mod prepare;
 pub(crate) mod race;
@@ -26,6 +28,8 @@ pub(crate) use canary::{handover_ns, peak, peaks};
 pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub(crate) use gains::{gains, slow};
+#[cfg(feature = "criterion")]
+pub use keypoints::pose;
 pub use peers::peers;
 pub(crate) use peers::{ADVICE, NETWORKS};
 pub(crate) use prepare::{REFERENCE, Workshop};
