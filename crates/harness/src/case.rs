@@ -31,7 +31,8 @@ pub struct NetworkCase {
     pub threads: usize,
 }
 
-/// Work on images, on one thread: `preprocess/decode`, or `preprocess/resize256-crop224/f32/bs4`.
+/// Work on images, on one thread: `preprocess/decode`, `preprocess/resize256-crop224/f32/bs4`, or
+/// `preprocess/person-256x192`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PreprocessCase {
     /// A JPEG file's bytes to pixels, one image.
@@ -47,6 +48,11 @@ pub enum PreprocessCase {
         /// Images in the batch.
         batch: usize,
     },
+    /// The box of one person in a decoded image to the input of a pose network, in f32: warp and normalise.
+    Person {
+        /// Size of the input, pixels.
+        size: Size,
+    },
 }
 
 /// The two parts of a run that are measured apart.
@@ -54,7 +60,7 @@ pub enum PreprocessCase {
 pub enum Stage {
     /// Photos to batches.
     Preprocess,
-    /// Batches to logits.
+    /// Batches to logits or heatmaps.
     Network,
 }
 
@@ -71,7 +77,7 @@ impl Case {
     pub fn images(&self) -> usize {
         match self {
             Self::Network(case) => case.batch,
-            Self::Preprocess(PreprocessCase::Decode) => 1,
+            Self::Preprocess(PreprocessCase::Decode | PreprocessCase::Person { .. }) => 1,
             Self::Preprocess(PreprocessCase::Batch { batch, .. }) => *batch,
         }
     }
@@ -103,6 +109,7 @@ impl fmt::Display for Case {
                 )
             }
             Self::Preprocess(PreprocessCase::Decode) => write!(f, "preprocess/decode"),
+            Self::Preprocess(PreprocessCase::Person { size }) => write!(f, "preprocess/person-{size}"),
             Self::Preprocess(PreprocessCase::Batch {
                 resize,
                 crop,
@@ -118,8 +125,8 @@ impl fmt::Display for Case {
 /// A string that is no case id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no case id: expected VARIANT/PRECISION/bsN/cropN/BACKEND/tN, ROWSxCOLUMNS for cropN, preprocess/decode or \
-     preprocess/resizeN-cropN/PRECISION/bsN"
+    "`{0}` is no case id: expected VARIANT/PRECISION/bsN/cropN/BACKEND/tN, ROWSxCOLUMNS for cropN, preprocess/decode, \
+     preprocess/resizeN-cropN/PRECISION/bsN or preprocess/person-ROWSxCOLUMNS"
 )]
 pub struct ParseCaseError(String);
 
@@ -148,6 +155,12 @@ fn parse(id: &str) -> Option<Case> {
     };
     match id.split('/').collect::<Vec<_>>()[..] {
         ["preprocess", "decode"] => Some(Case::Preprocess(PreprocessCase::Decode)),
+        ["preprocess", person] => {
+            let size: Size = person.strip_prefix("person-")?.parse().ok()?;
+            // Each size has one form.
+            let case = Case::Preprocess(PreprocessCase::Person { size });
+            (case.to_string() == id).then_some(case)
+        }
         ["preprocess", size, precision, batch] => {
             let (resize, crop) = size.split_once('-')?;
             Some(Case::Preprocess(PreprocessCase::Batch {
@@ -199,6 +212,8 @@ mod tests {
             "pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t1",
             "preprocess/decode",
             "preprocess/resize320-crop288/f16/bs4",
+            "preprocess/person-256x192",
+            "preprocess/person-256",
         ] {
             assert_eq!(id.parse::<Case>().expect(id).to_string(), id);
         }
@@ -228,6 +243,9 @@ mod tests {
             "HRNet_W18_C/f32/bs1/256x0/candle/t2",
             "/f32/bs1/crop224/candle/t2",
             "preprocess/resize320/f16/bs4",
+            "preprocess/person-256x256",
+            "preprocess/person-0x192",
+            "preprocess/encode",
         ] {
             let error = id.parse::<Case>().expect_err(id);
             assert!(error.to_string().contains("expected VARIANT"), "{error}");

@@ -33,10 +33,7 @@ impl Closeness {
         }
         self.logits += logits.len();
         for (ours, right) in logits.iter().zip(reference) {
-            let (ours, right) = (f64::from(*ours), f64::from(*right));
-            let error = (ours - right).abs();
-            // A largest value passes over what is no number.
-            let error = if error.is_nan() { f64::INFINITY } else { error };
+            let (error, right) = (distance(*ours, *right), f64::from(*right));
             self.sum += right;
             self.squares += right * right;
             self.largest = self.largest.max(right.abs());
@@ -49,7 +46,7 @@ impl Closeness {
     pub fn fidelity(&self) -> Option<Fidelity> {
         (self.images > 0).then(|| Fidelity {
             largest_error: self.largest_error / self.largest.max(f64::MIN_POSITIVE),
-            top1_agreement: self.agreeing as f64 / self.images as f64,
+            top1_agreement: Some(self.agreeing as f64 / self.images as f64),
             error_in_deviations: Some(self.largest_error / self.deviation()),
             divergence: Some(self.divergence / self.images as f64),
         })
@@ -77,6 +74,55 @@ impl Closeness {
         let variance = self.squares / self.logits as f64 - mean * mean;
         variance.max(0.0).sqrt().max(f64::MIN_POSITIVE)
     }
+}
+
+/// Heatmaps beside the reference's. They have no classes, and most of their values are near zero, so that errors are shares of
+/// the reference's largest value.
+#[derive(Clone, Debug, Default)]
+pub struct MapCloseness {
+    values: usize,
+    /// The reference's largest absolute value.
+    largest: f64,
+    /// Of the differences: the sum of squares and the largest.
+    error_squares: f64,
+    largest_error: f64,
+}
+
+impl MapCloseness {
+    /// Adds the maps of one or more images. A value that is NaN has an infinite error.
+    ///
+    /// # Panics
+    /// If the slices do not have the same length.
+    pub fn add(&mut self, maps: &[f32], reference: &[f32]) {
+        assert_eq!(maps.len(), reference.len(), "values to compare");
+        self.values += maps.len();
+        for (ours, right) in maps.iter().zip(reference) {
+            let error = distance(*ours, *right);
+            self.largest = self.largest.max(f64::from(*right).abs());
+            self.error_squares += error * error;
+            self.largest_error = self.largest_error.max(error);
+        }
+    }
+
+    /// The fidelity of all maps so far, which is an error alone; `None` without any.
+    pub fn fidelity(&self) -> Option<Fidelity> {
+        (self.values > 0).then(|| Fidelity {
+            largest_error: self.largest_error / self.largest.max(f64::MIN_POSITIVE),
+            ..Fidelity::default()
+        })
+    }
+
+    /// The root mean square of the differences, as a share of the reference's largest value; `None` without maps.
+    pub fn typical_error(&self) -> Option<f64> {
+        let mean = self.error_squares / self.values as f64;
+        (self.values > 0).then(|| mean.sqrt() / self.largest.max(f64::MIN_POSITIVE))
+    }
+}
+
+/// The absolute difference of two values; infinite if one is NaN, which a largest value would pass over.
+fn distance(ours: f32, right: f32) -> f64 {
+    let error = (f64::from(ours) - f64::from(right)).abs();
+    if error.is_nan() { f64::INFINITY } else { error }
 }
 
 /// The class of the largest logit.
@@ -116,7 +162,7 @@ mod tests {
         let same = of(&[1.0, -3.0, 2.0], &[1.0, -3.0, 2.0], 3);
         let exact = Fidelity {
             largest_error: 0.0,
-            top1_agreement: 1.0,
+            top1_agreement: Some(1.0),
             error_in_deviations: Some(0.0),
             divergence: Some(0.0),
         };
@@ -133,7 +179,7 @@ mod tests {
         let fidelity = close.fidelity().expect("two images");
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a}, not {b}");
         // Equal logits: the last is the first class of both.
-        near(fidelity.top1_agreement, 1.0);
+        assert_eq!(fidelity.top1_agreement, Some(1.0));
         near(fidelity.divergence.expect("known"), (4.0_f64 / 3.0).ln() / 4.0);
         // 0, 0, 4 and 8: mean 3, variance 11.
         near(
@@ -146,7 +192,7 @@ mod tests {
             3.0_f64.ln() / 2.0 / 11.0_f64.sqrt(),
         );
         let swapped = of(&[1.0, 0.0, 0.0, 1.0], &[0.0, 1.0, 0.0, 1.0], 2);
-        near(swapped.fidelity().expect("two images").top1_agreement, 0.5);
+        assert_eq!(swapped.fidelity().expect("two images").top1_agreement, Some(0.5));
         assert_eq!(swapped.images(), 2);
         let agreement = swapped.agreement();
         assert!(agreement.low < 0.5 && agreement.high > 0.5);
@@ -160,6 +206,29 @@ mod tests {
             assert_eq!(fidelity.error_in_deviations, Some(f64::INFINITY));
             assert_eq!(fidelity.divergence, Some(f64::INFINITY));
         }
+    }
+
+    #[test]
+    fn errors_of_heatmaps_are_shares_of_the_largest_value_and_nothing_else_is_known() {
+        let mut maps = MapCloseness::default();
+        assert_eq!((maps.fidelity(), maps.typical_error()), (None, None));
+        maps.add(&[0.5, -0.5], &[0.5, 0.0]);
+        maps.add(&[0.0, -4.0], &[0.0, -4.0]);
+        let fidelity = maps.fidelity().expect("maps");
+        let expected = Fidelity {
+            largest_error: 0.125,
+            ..Fidelity::default()
+        };
+        assert_eq!((fidelity, fidelity.top1_agreement), (expected, None));
+        assert_eq!(
+            maps.typical_error(),
+            Some(0.0625),
+            "0.5 in one of four values, of 4"
+        );
+        let json = serde_json::to_string(&fidelity).expect("JSON");
+        assert_eq!(json, r#"{"largest_error":0.125}"#);
+        maps.add(&[f32::NAN], &[1.0]);
+        assert_eq!(maps.fidelity().expect("maps").largest_error, f64::INFINITY);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use cell::Cell;
 pub use conditions::Lookout;
 pub use days::days_between;
 pub use derived::REFERENCE_MACS_PER_S;
-pub use fidelity::Closeness;
+pub use fidelity::{Closeness, MapCloseness};
 pub use layers::{LayerTimes, Multiplied, StepSum, StepTimes};
 pub use machine::Machine;
 pub use measure::Budget;

@@ -20,7 +20,7 @@ pub struct Record {
     /// Runs before the first sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
-    /// Closeness of the answer to the reference's, measured before the clock started; `None` for a case without logits.
+    /// Closeness of the outputs to the reference's, measured before the clock started; `None` for a case without a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fidelity: Option<Fidelity>,
     /// The machine's state around the cell; `None` in records of races and of older versions.
@@ -51,18 +51,21 @@ pub struct WarmUp {
     pub steady: bool,
 }
 
-/// Closeness of logits to the reference's: [`Closeness`](crate::Closeness) computes it.
+/// Closeness of outputs to the reference's: [`Closeness`](crate::Closeness) computes it for logits,
+/// [`MapCloseness`](crate::MapCloseness) for heatmaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
-    /// The largest difference of a logit, as a share of the reference's largest.
+    /// The largest difference of a value, as a share of the reference's largest.
     pub largest_error: f64,
-    /// The share of images whose first class is the reference's.
-    pub top1_agreement: f64,
-    /// The largest difference of a logit, in standard deviations of the reference's logits; `None` in older records.
+    /// The share of images whose first class is the reference's; `None` for heatmaps, which have no classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top1_agreement: Option<f64>,
+    /// The largest difference of a logit, in standard deviations of the reference's logits; `None` for heatmaps and in older
+    /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_in_deviations: Option<f64>,
-    /// The Kullback-Leibler divergence of the class probabilities from the reference's, nats, the mean over images; `None` in
-    /// older records.
+    /// The Kullback-Leibler divergence of the class probabilities from the reference's, nats, the mean over images; `None` for
+    /// heatmaps and in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divergence: Option<f64>,
 }
@@ -235,6 +238,41 @@ impl Record {
         match self.outcome() {
             Outcome::Measured(summary) => Some(summary),
             Outcome::Failed(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beginning and the end of a line, as it was written before pose networks were measured.
+    const LINE: [&str; 2] = [
+        r#"{"schema":1,"case":""#,
+        r#"","started":"2026-01-01T00:00:00Z","samples_ns":[44000000],"fidelity":{FIDELITY},"weights":"seeded:0","zoo":"0.1.0","build":"rustc, release","backend":"engine","commit":null,"machine":{"cpu":"A","threads":2,"memory_bytes":0,"os":"linux","cpu_features":[]}}"#,
+    ];
+
+    fn line(case: &str, fidelity: &str) -> String {
+        format!("{}{case}{}", LINE[0], LINE[1]).replace("FIDELITY", fidelity)
+    }
+
+    #[test]
+    fn records_of_classifiers_keep_their_bytes_and_those_of_pose_networks_have_an_error_alone() {
+        let logits =
+            r#""largest_error":0.5,"top1_agreement":1.0,"error_in_deviations":0.25,"divergence":0.0"#;
+        for line in [
+            line("HRNet_W18_C/f32/bs1/crop224/cpu/t2", logits),
+            line(
+                "HRNet_W18_C/int8/bs4/crop288/openvino/t1",
+                r#""largest_error":0.5,"top1_agreement":0.75"#,
+            ),
+            line(
+                "pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t2",
+                r#""largest_error":0.5"#,
+            ),
+        ] {
+            let record: Record = serde_json::from_str(&line).expect("a record");
+            assert_eq!(serde_json::to_string(&record).expect("JSON"), line);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Artifact, Claim, Column, Metric, Unit, Variant, Zoo};
+use crate::{Artifact, Claim, Column, Metric, TaskKind, Unit, Variant, Zoo};
 
 /// The published accuracy that stands for a variant wherever one is shown beside its name: in lists, choices, charts and tables.
 ///
@@ -22,7 +22,7 @@ pub struct ClaimedAccuracy<'a> {
     pub claim: &'a Claim,
     /// Its column, which says whose figure it is.
     pub column: &'a Column,
-    /// The share of ImageNet's validation images that are right, 0 to 1.
+    /// The share of ImageNet's validation images that are right, or AP, 0 to 1.
     pub share: f64,
 }
 
@@ -79,6 +79,14 @@ impl Zoo {
         self.claimed(variant, |metric| {
             (*metric == Metric::Ap).then_some(Kind::Accuracy)
         })
+    }
+
+    /// The published accuracy that stands for a variant: top-1 of a classifier, AP of a pose network.
+    pub fn claimed_accuracy<'a>(&'a self, variant: &'a Variant) -> Option<ClaimedAccuracy<'a>> {
+        match variant.task.kind() {
+            TaskKind::Classes => self.claimed_top1(variant),
+            TaskKind::Pose => self.claimed_ap(variant),
+        }
     }
 
     /// A published figure as an accuracy, whichever weights and protocol it is about; `None` if the variant has none in this

@@ -128,7 +128,7 @@ impl CellRow {
             steal: conditions().filter_map(|seen| seen.steal).reduce(f64::max),
             peak_resident_bytes: conditions().filter_map(|seen| seen.peak_resident_bytes).max(),
             largest_error: fidelity.map(|fidelity| fidelity.largest_error),
-            top1_agreement: fidelity.map(|fidelity| fidelity.top1_agreement),
+            top1_agreement: fidelity.and_then(|fidelity| fidelity.top1_agreement),
             error_in_deviations: fidelity.and_then(|fidelity| fidelity.error_in_deviations),
             divergence: fidelity.and_then(|fidelity| fidelity.divergence),
             steady: record.warm_up.map(|warm_up| warm_up.steady),
@@ -170,6 +170,9 @@ impl<'a> Parts<'a> {
                 threads: case.threads,
             },
             Case::Preprocess(PreprocessCase::Decode) => preparation(None, None),
+            Case::Preprocess(PreprocessCase::Person { size }) => {
+                preparation(Some(Precision::F32), Some(*size))
+            }
             Case::Preprocess(PreprocessCase::Batch { precision, crop, .. }) => {
                 preparation(Some(*precision), Some(Size::square(*crop)))
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use harness::{Case, NetworkCase, PreprocessCase, Record, Times};
 use hrnet::{Precision, Shape, Size};
+use registry::TaskKind;
 
 use crate::Input;
 
@@ -69,13 +70,25 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A step before the network with its times: decoding where it has no size.
+/// A step before the network with its times.
 pub(crate) struct Preparation<'m, 'a> {
     pub(crate) cell: &'m Cell<'a>,
     pub(crate) times: &'m Times,
-    /// Short side after resizing and side of the crop, pixels.
-    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) step: Step,
     pub(crate) precision: Option<Precision>,
+}
+
+/// The kind of a step before the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Decode,
+    /// Short side after resizing and side of the crop, pixels.
+    Centre {
+        resize: usize,
+        crop: usize,
+    },
+    /// The crop of a person at this size.
+    Person(Size),
 }
 
 /// The input of a page, with its cells and counts at hand.
@@ -123,26 +136,44 @@ impl<'a> Model<'a> {
             let Case::Preprocess(case) = cell.case else {
                 return None;
             };
-            let (size, precision) = match case {
-                PreprocessCase::Decode => (None, None),
+            let (step, precision) = match *case {
+                PreprocessCase::Decode => (Step::Decode, None),
                 PreprocessCase::Batch {
                     resize,
                     crop,
                     precision,
                     ..
-                } => (Some((*resize, *crop)), Some(*precision)),
+                } => (Step::Centre { resize, crop }, Some(precision)),
+                PreprocessCase::Person { size } => (Step::Person(size), Some(Precision::F32)),
             };
             Some(Preparation {
                 cell,
                 times: cell.times.as_ref().ok()?,
-                size,
+                step,
                 precision,
             })
         })
     }
 
-    /// The network cells with times that engines of ours have: those of races where they were not measured alone.
-    pub(crate) fn ours(&self) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
+    /// Returns the task of a variant; classes for one that the manifest does not have.
+    pub(crate) fn task(&self, variant: &str) -> TaskKind {
+        let variant = self.input.zoo.variant(variant);
+        variant.map_or(TaskKind::Classes, |variant| variant.task.kind())
+    }
+
+    /// Returns whether the cell runs a network of this task.
+    pub(crate) fn is_of(&self, cell: &Cell, task: TaskKind) -> bool {
+        let case = cell.case.network();
+        case.is_some_and(|case| self.task(&case.variant) == task)
+    }
+
+    /// Returns the cells of a task's networks that were measured alone.
+    pub(crate) fn alone_of(&self, task: TaskKind) -> impl Iterator<Item = &Cell<'a>> {
+        self.alone().filter(move |cell| self.is_of(cell, task))
+    }
+
+    /// The cells of a task's networks with times that engines of ours have: those of races where they were not measured alone.
+    pub(crate) fn ours(&self, task: TaskKind) -> impl Iterator<Item = (&'a NetworkCase, &Times)> {
         let apart = |index: usize| {
             let before = index.checked_sub(1).map(|before| &self.cells[before]);
             let cell = &self.cells[index];
@@ -151,7 +182,7 @@ impl<'a> Model<'a> {
         (0..self.cells.len())
             .filter(move |index| apart(*index))
             .filter_map(|index| self.cells[index].measured())
-            .filter(|(case, _)| !self.is_peer(&case.backend))
+            .filter(move |(case, _)| !self.is_peer(&case.backend) && self.task(&case.variant) == task)
     }
 
     /// The same of one variant.
@@ -181,11 +212,12 @@ impl<'a> Model<'a> {
         Some(self.macs_of(&case.variant, case.crop)? * case.batch as f64)
     }
 
-    /// The backend, threads and crop that most cells of a precision have; our own engine and the more threads where there
-    /// are as many.
+    /// The backend, threads and crop that most cells of classifiers in a precision have; our own engine and the more threads
+    /// where there are as many.
     pub(crate) fn usual(&self, precision: Precision) -> Option<(&'a str, usize, Size)> {
         let mut counts: HashMap<(&str, usize, Size), usize> = HashMap::new();
-        for (case, _) in self.ours().filter(|(case, _)| case.precision == precision) {
+        let cells = self.ours(TaskKind::Classes);
+        for (case, _) in cells.filter(|(case, _)| case.precision == precision) {
             *counts
                 .entry((&case.backend, case.threads, case.crop))
                 .or_default() += 1;

@@ -19,7 +19,7 @@ const fn column(name: &'static str, meaning: &'static str) -> Column {
 pub const COLUMNS: [Column; 37] = [
     column(
         "case",
-        "The measured configuration as one name, NETWORK/PRECISION/bsBATCH/cropCROP/BACKEND/tTHREADS; the same in all files",
+        "The measured configuration as one name, NETWORK/PRECISION/bsBATCH/cropSIDE/BACKEND/tTHREADS, HEIGHTxWIDTH for cropSIDE if the input is not square; the same in all files",
     ),
     column(
         "stage",
@@ -27,8 +27,8 @@ pub const COLUMNS: [Column; 37] = [
     ),
     column("network", "The variant whose network ran"),
     column("precision", "Number format: f32, f16, bf16, i16 or int8"),
-    column("batch", "Images of one run"),
-    column("crop", "Side of the square input, pixels"),
+    column("batch", "Images of one run; for a pose network people"),
+    column("crop", "Side of a square input, or HEIGHTxWIDTH, pixels"),
     column("backend", "What ran it, as --backend names it"),
     column("unit", "The vector unit that our engine used, as avx512"),
     column("threads", "Threads of one run"),
@@ -83,19 +83,19 @@ pub const COLUMNS: [Column; 37] = [
     ),
     column(
         "largest_error",
-        "Largest difference of a logit from the reference's, as a share of the reference's largest",
+        "Largest difference of a value of the output from the reference's, as a share of the reference's largest",
     ),
     column(
         "top1_agreement",
-        "Share of images whose first class is the reference's",
+        "Share of images whose first class is the reference's; empty for pose networks",
     ),
     column(
         "error_in_deviations",
-        "Largest difference of a logit, in standard deviations of the reference's logits",
+        "Largest difference of a logit, in standard deviations of the reference's logits; empty for pose networks",
     ),
     column(
         "divergence",
-        "Kullback-Leibler divergence of the class probabilities from the reference's, nats",
+        "Kullback-Leibler divergence of the class probabilities from the reference's, nats; empty for pose networks",
     ),
     column(
         "steady",

@@ -83,7 +83,7 @@ pub use evaluations::{EVALUATIONS, Evaluated, Evaluations, LEFT_OUT, LeftOut, ev
 pub use layers::{LAYERS, layers};
 pub use markers::{MarkerError, put_between};
 pub use night::{Mark, Night, Verdicts, verdicts};
-pub use pick::{Choice, Wish, choices, measured_crops};
+pub use pick::{Choice, Query, Wish, choices, measured_sizes};
 pub use pruned::relink;
 pub use readme::{Excerpt, readme};
 pub use shelf::{Shelf, slug};

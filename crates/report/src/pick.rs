@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use harness::{NetworkCase, Noise, Times};
 use hrnet::{Precision, Size};
-use registry::Variant;
+use registry::{ClaimedAccuracy, TaskKind, Variant, Zoo};
 
 use crate::Input;
 use crate::cells::{Cell, Model};
@@ -15,8 +15,19 @@ use crate::cells::{Cell, Model};
 pub struct Wish {
     /// The longest 90th percentile of a batch, ns.
     pub max_p90_ns: Option<f64>,
-    /// The least claimed top-1, 0 to 1; a variant without a claim does not meet it.
-    pub min_top1: Option<f64>,
+    /// The least claimed accuracy, 0 to 1: top-1 of classifiers, AP of pose networks. A variant without a claim does not meet it.
+    pub min_accuracy: Option<f64>,
+}
+
+/// The networks to choose among.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Their task.
+    pub task: TaskKind,
+    /// Images or people per batch; `None` for the smallest that was measured.
+    pub batch: Option<usize>,
+    /// Size of the input; `None` for each variant's own.
+    pub size: Option<Size>,
 }
 
 /// A variant in a precision, at its fastest here.
@@ -24,10 +35,13 @@ pub struct Wish {
 pub struct Choice {
     /// The variant.
     pub variant: String,
-    /// The published top-1 accuracy of its weights, 0 to 1, in f32 whatever the precision here; `None` if nobody published one.
-    pub top1: Option<f64>,
-    /// The same in percent with its sign, or that there is none.
+    /// The published accuracy of its weights, 0 to 1, in f32 whatever the precision here: top-1 of a classifier, AP of a pose
+    /// network. `None` if nobody published one.
+    pub accuracy: Option<f64>,
+    /// The same as it is usually written, `76.9 %` or an AP of `74.9`, or that there is none.
     pub claimed: String,
+    /// The images of the accuracy, if they are not ImageNet's validation images: AP on different data cannot be compared.
+    pub data: Option<String>,
     /// The cell that was measured, perhaps under the name of a variant with the same network.
     pub case: NetworkCase,
     /// Median time of a batch, ns.
@@ -46,8 +60,8 @@ pub struct Choice {
     pub samples: usize,
     /// The reason to doubt the time; `None` if it was measured on a quiet machine, or the records do not say.
     pub noise: Option<Noise>,
-    /// No other choice is as fast by the median, as accurate and of as many bits, and better in one of these. A choice without
-    /// a claimed accuracy is never the best and beats no other.
+    /// No other choice is as fast by the median, as accurate on the same data and of as many bits, and better in one of these. A
+    /// choice without a claimed accuracy is never the best and beats no other.
     pub best: bool,
 }
 
@@ -60,53 +74,61 @@ const ROUNDING: f64 = 1e-9;
 impl Choice {
     /// Returns `true` if the choice meets the limits.
     pub fn fits(&self, wish: Wish) -> bool {
-        let accurate = |least| self.top1.is_some_and(|top1| top1 + ROUNDING >= least);
-        wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most) && wish.min_top1.is_none_or(accurate)
+        let accurate = |least| self.accuracy.is_some_and(|accuracy| accuracy + ROUNDING >= least);
+        wish.max_p90_ns.is_none_or(|most| self.p90_ns <= most) && wish.min_accuracy.is_none_or(accurate)
     }
 
     /// Returns `true` if it is at least as good as the other in time, claimed accuracy and bits, and better in one. Medians are
     /// compared, because the slowest of few runs depends on the machine. Bits count because an accuracy is claimed for 32 of them.
     fn beats(&self, other: &Self) -> bool {
-        let (Some(top1), Some(others)) = (self.top1, other.top1) else {
+        let (Some(accuracy), Some(others)) = (self.accuracy, other.accuracy) else {
             return false;
         };
+        if self.data != other.data {
+            return false;
+        }
         let bits = |choice: &Self| choice.case.precision.bits();
-        let as_good = self.median_ns <= other.median_ns && top1 >= others && bits(self) >= bits(other);
-        as_good && (self.median_ns < other.median_ns || top1 > others || bits(self) > bits(other))
+        let as_good = self.median_ns <= other.median_ns && accuracy >= others && bits(self) >= bits(other);
+        as_good && (self.median_ns < other.median_ns || accuracy > others || bits(self) > bits(other))
     }
 }
 
-/// Returns every variant that was measured at this batch and crop, in each precision that was measured, at its fastest by the
-/// median: the fastest of all first. Without a batch it is the smallest that was measured; without a crop each variant's own.
-pub fn choices(input: &Input, batch: Option<usize>, crop: Option<usize>) -> Vec<Choice> {
-    all(&Model::new(input), batch, crop.map(Size::square))
+/// Returns every variant of the query in each precision that was measured, at its fastest by the median: the fastest of all
+/// first.
+pub fn choices(input: &Input, query: Query) -> Vec<Choice> {
+    all(&Model::new(input), query)
 }
 
-/// Returns the sides of the square crops at which this program's engines ran networks, in pixels, the smallest first.
-pub fn measured_crops(input: &Input) -> Vec<usize> {
+/// Returns the sizes of input at which this program's engines ran networks of a task, the smallest first.
+pub fn measured_sizes(input: &Input, task: TaskKind) -> Vec<Size> {
     let model = Model::new(input);
-    let crops: BTreeSet<usize> = model.ours().filter_map(|(case, _)| case.crop.side()).collect();
-    crops.into_iter().collect()
+    let sizes: BTreeSet<Size> = model.ours(task).map(|(case, _)| case.crop).collect();
+    sizes.into_iter().collect()
 }
 
-pub(crate) fn of(model: &Model, batch: Option<usize>) -> Vec<Choice> {
-    all(model, batch, None)
+/// Returns the choices of a task at the smallest batch that was measured.
+pub(crate) fn of(model: &Model, task: TaskKind) -> Vec<Choice> {
+    let query = Query {
+        task,
+        ..Query::default()
+    };
+    all(model, query)
 }
 
-fn all(model: &Model, batch: Option<usize>, crop: Option<Size>) -> Vec<Choice> {
-    let measured = model.ours().map(|(case, _)| case.batch);
-    let Some(batch) = batch.or_else(|| measured.min()) else {
+pub(crate) fn all(model: &Model, query: Query) -> Vec<Choice> {
+    let measured = model.ours(query.task).map(|(case, _)| case.batch);
+    let Some(batch) = query.batch.or_else(|| measured.min()) else {
         return Vec::new();
     };
     let in_each = |variant: &Variant| {
-        let crop = crop.unwrap_or(variant.preprocess.size());
+        let crop = query.size.unwrap_or(variant.preprocess.size());
         Precision::ALL.map(|precision| choice(model, variant, (precision, batch, crop)))
     };
-    let variants = model.input.zoo.classifiers();
+    let variants = of_task(model.input.zoo, query.task);
     let mut choices: Vec<Choice> = variants.flat_map(in_each).flatten().collect();
     let best: Vec<bool> = choices
         .iter()
-        .map(|choice| choice.top1.is_some() && !choices.iter().any(|other| other.beats(choice)))
+        .map(|choice| choice.accuracy.is_some() && !choices.iter().any(|other| other.beats(choice)))
         .collect();
     for (choice, best) in choices.iter_mut().zip(best) {
         choice.best = best;
@@ -116,6 +138,13 @@ fn all(model: &Model, batch: Option<usize>, crop: Option<Size>) -> Vec<Choice> {
         a.median_ns.total_cmp(&b.median_ns).then_with(rest)
     });
     choices
+}
+
+/// Returns the variants of a task, in the manifest's order.
+pub(crate) fn of_task(zoo: &Zoo, task: TaskKind) -> impl Iterator<Item = &Variant> {
+    zoo.variants
+        .iter()
+        .filter(move |variant| variant.task.kind() == task)
 }
 
 /// The 90th percentile, or the slowest of too few samples: it is above their 90th percentile, so it does not flatter.
@@ -135,11 +164,16 @@ fn choice(model: &Model, variant: &Variant, wanted: (Precision, usize, Size)) ->
         cells.min_by(|(_, _, a), (_, _, b)| a.median_ns.total_cmp(&b.median_ns))
     };
     let (cell, case, times) = fastest(&variant.name).or_else(|| fastest(&zoo.network_of(variant).name))?;
-    let claimed = zoo.claimed_top1(variant);
+    let claimed = zoo.claimed_accuracy(variant);
+    let in_words = |claimed: ClaimedAccuracy| match variant.task.kind() {
+        TaskKind::Classes => claimed.to_string(),
+        TaskKind::Pose => claimed.in_points(),
+    };
     Some(Choice {
         variant: variant.name.clone(),
-        top1: claimed.map(|claimed| claimed.share),
-        claimed: claimed.map_or(UNPUBLISHED.into(), |claimed| claimed.to_string()),
+        accuracy: claimed.map(|claimed| claimed.share),
+        claimed: claimed.map_or(UNPUBLISHED.into(), in_words),
+        data: claimed.and_then(|claimed| claimed.column.data.clone()),
         case: case.clone(),
         median_ns: times.median_ns,
         interval_ns: times.interval,
@@ -189,7 +223,42 @@ mod tests {
     use crate::testing::{record, with};
 
     fn choices(records: &[harness::Record], batch: Option<usize>) -> Vec<Choice> {
-        with(records, |model| of(model, batch))
+        let query = Query {
+            batch,
+            ..Query::default()
+        };
+        with(records, |model| all(model, query))
+    }
+
+    #[test]
+    fn pose_networks_are_chosen_by_ap_at_their_own_size_and_beat_none_of_other_data() {
+        let records = [
+            record("pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t2", &[50; 50]),
+            record("pose_hrnet_w32_384x288/f32/bs1/384x288/cpu/t2", &[110; 50]),
+            // Slower than those and lower in AP, but of animals.
+            record("pose_hrnet_w32_ap10k_256x256/f32/bs1/crop256/cpu/t2", &[120; 50]),
+            record("pose_hrnet_w48_256x192/f32/bs1/crop64/cpu/t2", &[1; 50]),
+            record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[44; 50]),
+        ];
+        let found = with(&records, |model| of(model, TaskKind::Pose));
+        let best = found.iter().filter(|choice| choice.best);
+        let best: Vec<(&str, &str)> = best.map(|choice| (&*choice.variant, &*choice.claimed)).collect();
+        assert_eq!(
+            best,
+            [
+                ("pose_hrnet_w32_256x192_udp", "76.2"),
+                ("pose_hrnet_w32_384x288_udp", "76.8"),
+                ("pose_hrnet_w32_ap10k_256x256", "72.2")
+            ]
+        );
+        assert_eq!(
+            found.len(),
+            3 + 3 + 1,
+            "those that share a network are choices of their own"
+        );
+        assert_eq!(found[0].data.as_deref(), Some("COCO val2017"));
+        let classes = with(&records, |model| of(model, TaskKind::Classes));
+        assert!(classes.iter().all(|choice| choice.data.is_none()) && classes.len() == 3);
     }
 
     #[test]
@@ -297,12 +366,15 @@ mod tests {
             preprocess = "paddle-224"
             license = "MIT"
         "#;
-        let zoo = registry::Zoo::parse(text, std::path::Path::new("zoo.toml")).expect("a manifest");
+        let zoo = Zoo::parse(text, std::path::Path::new("zoo.toml")).expect("a manifest");
         let records = [
             record("mine/f32/bs1/crop224/cpu/t2", &[5; 8]),
             record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[34; 8]),
         ];
-        let found = of(&Model::new(&crate::testing::input(&zoo, &records)), None);
+        let found = of(
+            &Model::new(&crate::testing::input(&zoo, &records)),
+            TaskKind::Classes,
+        );
         let mine = &found[0];
         assert_eq!(
             (&*mine.variant, &*mine.claimed),
@@ -311,7 +383,7 @@ mod tests {
         assert!(!mine.best && mine.fits(Wish::default()));
         assert!(
             !mine.fits(Wish {
-                min_top1: Some(0.0),
+                min_accuracy: Some(0.0),
                 ..Wish::default()
             }),
             "an unknown accuracy meets no limit"
@@ -339,7 +411,7 @@ mod tests {
             record("HRNet_W18_C/int8/bs4/crop224/mnn/t2", &[2; 8]),
         ];
         with(&records, |model| {
-            let found = of(model, None);
+            let found = of(model, TaskKind::Classes);
             let of = |precision| {
                 let mut choices = found.iter();
                 let choice = choices
@@ -369,7 +441,7 @@ mod tests {
             .expect("W18");
         let wish = |ms: f64, top1: f64| Wish {
             max_p90_ns: Some(ms * 1e6),
-            min_top1: Some(top1),
+            min_accuracy: Some(top1),
         };
         assert!(plain.fits(wish(60.0, 0.769)) && plain.fits(Wish::default()));
         assert!(plain.fits(wish(60.0, 76.9 / 100.0)) && plain.fits(wish(60.0, 0.01 * 76.9)));

@@ -5,6 +5,7 @@ use std::fmt;
 
 use harness::{Fidelity, NetworkCase, Times};
 use hrnet::{Precision, Size};
+use registry::TaskKind;
 
 use crate::cells::{Cell, Model, OURS};
 use crate::charts::ratio;
@@ -34,12 +35,12 @@ pub(crate) struct Kind<'a> {
 /// The setting that cells of one chart share: threads, batch and crop.
 pub(crate) type Setting = (usize, usize, Size);
 
-/// The cells in other precisions for which there is an f32 of ours, and that one before them: in order of the manifest's
-/// variants, then of settings and kinds.
-pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>) -> Vec<Compared<'m, 'a>> {
+/// The cells of a task's networks in other precisions for which there is an f32 of ours, and that one before them: in order of
+/// the manifest's variants, then of settings and kinds.
+pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>, task: TaskKind) -> Vec<Compared<'m, 'a>> {
     let plain = Plain::of(model);
     let mut found: Vec<Compared> = Vec::new();
-    for cell in &model.cells {
+    for cell in model.cells.iter().filter(|cell| model.is_of(cell, task)) {
         let Some((case, _)) = cell.measured() else {
             continue;
         };
@@ -53,7 +54,7 @@ pub(crate) fn compared<'m, 'a>(model: &'m Model<'a>) -> Vec<Compared<'m, 'a>> {
             found.extend(Compared::of(model, cell, plain));
         }
     }
-    let variants = model.input.zoo.classifiers().enumerate();
+    let variants = model.input.zoo.variants.iter().enumerate();
     let order: HashMap<&str, usize> = variants
         .map(|(index, variant)| (variant.name.as_str(), index))
         .collect();
@@ -143,7 +144,7 @@ impl<'m, 'a> Compared<'m, 'a> {
     /// The images whose first class is the reference's.
     pub(crate) fn agreeing(&self) -> Option<Agreeing> {
         let images = self.case.batch;
-        let share = self.fidelity?.top1_agreement;
+        let share = self.fidelity?.top1_agreement?;
         let same = (share * images as f64).round() as usize;
         Some(Agreeing { same, images })
     }

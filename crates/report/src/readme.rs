@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hrnet::Precision;
+use registry::TaskKind;
 
 use crate::cells::Model;
 use crate::charts::{Accuracy, X, threads};
@@ -66,7 +67,7 @@ pub fn readme(input: &Input, excerpt: Excerpt) -> Result<Vec<PathBuf>, ReportErr
 
 /// The choices in f32, in which accuracies are claimed; all where none was measured in it.
 fn choices(model: &Model) -> Vec<Choice> {
-    let mut choices = pick::of(model, None);
+    let mut choices = pick::of(model, TaskKind::Classes);
     let plain = |choice: &Choice| choice.case.precision == Precision::F32;
     if choices.iter().any(plain) {
         choices.retain(plain);
@@ -112,7 +113,7 @@ fn body(model: &Model, choices: &[Choice], figure: Option<&Figure>, excerpt: Exc
 /// The variants that are not in the table, by the reason for it: beaten, without a published accuracy, or not measured.
 fn others(model: &Model, choices: &[Choice], rest: &[&Choice]) -> Option<String> {
     let names = |claimed: bool| -> Vec<&str> {
-        let rest = rest.iter().filter(|choice| choice.top1.is_some() == claimed);
+        let rest = rest.iter().filter(|choice| choice.accuracy.is_some() == claimed);
         rest.map(|choice| choice.variant.as_str()).collect()
     };
     let is_missing = |name: &&str| choices.iter().all(|choice| choice.variant != *name);

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use hrnet::Size;
+
 /// Threads of one network; no machine has more processors.
 pub(crate) const THREADS: usize = 8192;
 
@@ -38,6 +40,15 @@ pub(crate) fn up_to<const MOST: usize>(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a number from 0 to {MOST}"))
 }
 
+/// The size of an input: a side, or height and width as `256x192`, each up to [`SIDE`] pixels.
+pub(crate) fn size(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse().map_err(|error| format!("{error}"))?;
+    match size.h.max(size.w) <= SIDE {
+        true => Ok(size),
+        false => Err(format!("expected at most {SIDE} pixels on a side")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +61,8 @@ mod tests {
             let why = count::<8>(text).expect_err(text);
             assert_eq!(why, "expected a number from 1 to 8");
         }
+        assert_eq!(size("256x192"), Ok(Size::new(256, 192)));
+        assert!(size("1048577").is_err_and(|why| why.contains("at most 1048576")));
         assert!(up_to::<8>("9").is_err_and(|why| why.contains("0 to 8")));
     }
 }

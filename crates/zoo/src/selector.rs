@@ -1,22 +1,28 @@
-//! Variants on the command line: a name, or a pattern with wildcards.
+//! Variants on the command line: a name, a pattern with wildcards, or all of a task.
 
 use std::fmt;
 use std::str::FromStr;
 
 use glob::{MatchOptions, Pattern};
-use registry::{Named, Zoo};
+use registry::{Named, TaskKind, Variant, Zoo};
 
-use crate::Failure;
-use crate::context::no_classifier;
+use crate::{Exit, Failure};
 
 /// Characters that make a name a pattern.
 const WILDCARDS: [char; 3] = ['*', '?', '['];
 
-/// A name, as [`Zoo::named`] understands it, a pattern for names and aliases in any case, or `all`.
+/// The selector that commands use if none is given: pose networks would more than double the time of a measurement.
+pub(crate) const CLASSIFIERS: &str = "classifiers";
+
+/// The selector of all pose networks.
+pub(crate) const POSES: &str = "poses";
+
+/// A name, as [`Zoo::named`] understands it, a pattern for names and aliases in any case, `all`, or all variants of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     Name(String),
     Pattern(Pattern),
+    Task(TaskKind),
 }
 
 impl FromStr for Selector {
@@ -25,6 +31,8 @@ impl FromStr for Selector {
     fn from_str(text: &str) -> Result<Self, String> {
         let pattern = match text {
             "all" => "*",
+            CLASSIFIERS => return Ok(Self::Task(TaskKind::Classes)),
+            POSES => return Ok(Self::Task(TaskKind::Pose)),
             text if text.contains(WILDCARDS) => text,
             name => return Ok(Self::Name(name.to_owned())),
         };
@@ -40,6 +48,7 @@ impl fmt::Display for Selector {
             Self::Name(name) => f.write_str(name),
             Self::Pattern(pattern) if pattern.as_str() == "*" => f.write_str("all"),
             Self::Pattern(pattern) => write!(f, "'{pattern}'"),
+            Self::Task(task) => f.write_str(word(*task)),
         }
     }
 }
@@ -52,6 +61,7 @@ impl Selector {
     pub(crate) fn choose<'a>(&self, zoo: &'a Zoo) -> Result<Vec<Named<'a>>, Failure> {
         let pattern = match self {
             Self::Name(name) => return Ok(vec![zoo.named(name)?]),
+            Self::Task(task) => return of_task(zoo, *task),
             Self::Pattern(pattern) => pattern,
         };
         let options = MatchOptions {
@@ -67,24 +77,42 @@ impl Selector {
     }
 }
 
-/// Returns the names of the selected classifiers in the manifest's order, each once.
+/// Returns the word that selects the variants of a task.
+fn word(task: TaskKind) -> &'static str {
+    match task {
+        TaskKind::Classes => CLASSIFIERS,
+        TaskKind::Pose => POSES,
+    }
+}
+
+/// Returns the variants of a task, in the manifest's order.
+fn of_task(zoo: &Zoo, task: TaskKind) -> Result<Vec<Named<'_>>, Failure> {
+    let named = |variant| Named {
+        variant,
+        artifact: None,
+    };
+    let is_of_task = |variant: &&Variant| variant.task.kind() == task;
+    let found: Vec<Named> = zoo.variants.iter().filter(is_of_task).map(named).collect();
+    match found.is_empty() {
+        false => Ok(found),
+        true => {
+            let what = format!("the manifest has no {}", word(task));
+            Err(Failure::new(Exit::NotFound, what).help("`zoo list` shows the variants; `all` selects them"))
+        }
+    }
+}
+
+/// Returns the names of the selected variants in the manifest's order, each once.
 ///
 /// # Errors
-/// If a selector matches no variant, or none that is a classifier, or a name stands for several.
+/// If a selector matches no variant, or a name stands for several.
 pub(crate) fn matching(zoo: &Zoo, selectors: &[Selector]) -> Result<Vec<String>, Failure> {
     let mut chosen = Vec::new();
     for selector in selectors {
         let named = selector.choose(zoo)?;
-        let mut classifiers = named
-            .iter()
-            .filter(|named| named.variant.is_classifier())
-            .peekable();
-        if let (None, [first, ..]) = (classifiers.peek(), named.as_slice()) {
-            return Err(no_classifier(first.variant));
-        }
-        chosen.extend(classifiers.map(|named| named.variant.name.as_str()));
+        chosen.extend(named.iter().map(|named| named.variant.name.as_str()));
     }
-    let names = zoo.classifiers().map(|variant| variant.name.as_str());
+    let names = zoo.variants.iter().map(|variant| variant.name.as_str());
     Ok(names
         .filter(|name| chosen.contains(name))
         .map(str::to_owned)
@@ -108,6 +136,14 @@ mod tests {
             matching(zoo, &selectors).expect("there are some")
         };
         assert_eq!(names("all"), names("*"));
+        assert_eq!(names("all"), names("classifiers,poses"));
+        assert_eq!(names("poses"), names("pose_*"));
+        assert!(names("classifiers").contains(&"hrnet_w18_small".to_owned()));
+        assert_eq!(
+            names("pose_hrnet_w48_*,w18"),
+            names("w18,pose_hrnet_w48_*"),
+            "tasks can be mixed"
+        );
         assert_eq!(names("*_SSLD"), names("*_ssld"));
         assert_eq!(
             names("w48,W18,hrnet_w18.ms_in1k"),
@@ -148,13 +184,11 @@ mod tests {
         let failure = none.choose(zoo).expect_err("fits nothing");
         assert!(failure.help.is_some_and(|help| help.contains("HRNet_W18_C")));
         assert!("HRNet_W[".parse::<Selector>().is_err());
-        let pose: Selector = "pose_*".parse().expect("a pattern");
-        assert!(pose.choose(zoo).expect("there are some").len() > 10);
-        let failure = matching(zoo, &[pose]).expect_err("no classes");
-        assert!(
-            failure.message.contains("finds the keypoints"),
-            "{}",
-            failure.message
-        );
+        let task: Selector = POSES.parse().expect("a word");
+        assert_eq!(task.to_string(), POSES);
+        let mut alone = zoo.clone();
+        alone.variants.retain(Variant::is_classifier);
+        let failure = task.choose(&alone).expect_err("none");
+        assert_eq!(failure.message, "the manifest has no poses");
     }
 }

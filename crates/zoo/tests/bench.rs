@@ -5,7 +5,7 @@ mod common;
 use common::{Place, kill, start, until};
 use serde_json::Value;
 
-const DECODE_AND_BATCHES: usize = 28;
+const DECODE_AND_BATCHES: usize = 30;
 
 fn records(place: &Place, file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(place.path().join(file)).unwrap_or_default();
@@ -147,7 +147,7 @@ fn a_plan_measures_nothing_and_a_limit_says_what_it_leaves_out() {
     let with = |more: &[&'static str]| [&matrix[..], more].concat();
     let plan = place.zoo(&with(&["--plan"])).good();
     assert!(plan.contains("HRNet_W64_C/int8/bs8/crop224/cpu"), "{plan}");
-    assert!(plan.contains("48 cells, 48 processes: "), "{plan}");
+    assert!(plan.contains("50 cells, 50 processes: "), "{plan}");
     let peer = ["bench", "-m", "w18", "--backend", "cpu,onnxruntime", "--plan"];
     let said = place.zoo(&peer).said();
     assert!(
@@ -157,8 +157,8 @@ fn a_plan_measures_nothing_and_a_limit_says_what_it_leaves_out() {
     assert!(place.files().is_empty(), "{:?}", place.files());
     let short = place.zoo(&with(&["--plan", "--budget", "20s", "--json"])).json();
     let rows = short.as_array().expect("rows");
-    assert_eq!(rows.len(), 48);
-    assert_eq!(rows[47]["processes"], 0, "the longest is left out: {}", rows[47]);
+    assert_eq!(rows.len(), 50);
+    assert_eq!(rows[49]["processes"], 0, "the longest is left out: {}", rows[49]);
     let seconds =
         |row: &Value| row["processes"].as_f64().expect("a count") * row["seconds"].as_f64().expect("seconds");
     assert!(rows.iter().map(seconds).sum::<f64>() <= 20.0);
@@ -235,6 +235,92 @@ fn twins_are_measured_each_by_itself() {
 }
 
 #[test]
+fn pose_networks_are_measured_at_their_own_sizes_and_classifiers_alone_if_nobody_names_them() {
+    let place = Place::new();
+    let plan = |more: &[&'static str]| -> Vec<String> {
+        let bench = ["bench", "--plan", "--json", "--threads", "1"];
+        let rows = place.zoo(&[&bench[..], more].concat()).json();
+        let rows = rows.as_array().expect("rows").iter();
+        rows.map(|row| row["case"].as_str().expect("a case").to_owned())
+            .collect()
+    };
+    let usual = plan(&[]);
+    assert!(
+        usual.len() == 10 && !usual.iter().any(|case| case.contains("pose")),
+        "{usual:?}"
+    );
+    let poses = plan(&["-m", "pose_*"]);
+    assert_eq!(
+        poses.len(),
+        13,
+        "networks that differ by decoder alone are measured once: {poses:?}"
+    );
+    for case in [
+        "pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t1",
+        "pose_hrnet_w32_256x192_udp_regress/f32/bs1/256x192/cpu/t1",
+        "pose_hrnet_w32_ap10k_256x256/f32/bs1/crop256/cpu/t1",
+    ] {
+        assert!(poses.iter().any(|found| found == case), "{case}: {poses:?}");
+    }
+    assert_eq!(plan(&["-m", "all"]).len(), 23);
+    let pose = "pose_hrnet_w32_256x192";
+    let small = [
+        "-m",
+        "pose_hrnet_w32_256x192",
+        "--size",
+        "64x32",
+        "--weights",
+        "seeded:3",
+    ];
+    assert_eq!(plan(&small), [format!("{pose}/f32/bs1/64x32/cpu/t1")]);
+
+    let run = [
+        "bench",
+        "--time",
+        "0",
+        "-b",
+        "2",
+        "--threads",
+        "1",
+        "--precision",
+        "f32,int8",
+    ];
+    let told = place.zoo(&[&run[..], &small].concat()).good();
+    assert!(
+        told.contains("pose_hrnet_w32_256x192/int8/bs2/64x32/cpu/t1"),
+        "{told}"
+    );
+    let kept = records(&place, "reports/records.jsonl");
+    assert_eq!(kept.len(), 2, "{told}");
+    for record in &kept {
+        let fidelity = record["fidelity"]
+            .as_object()
+            .expect("its heatmaps were compared");
+        let fields: Vec<&str> = fidelity.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["largest_error"], "heatmaps have no classes");
+        assert!(
+            record["samples_ns"]
+                .as_array()
+                .is_some_and(|samples| !samples.is_empty())
+        );
+    }
+    let page = place.zoo(&["report", "-q"]).good();
+    let page = place.path().join(page.trim()).with_file_name("index.md");
+    let page = std::fs::read_to_string(page).expect("a page");
+    let pose = page
+        .split("\n## Keypoints of a person\n")
+        .nth(1)
+        .expect("a section");
+    assert!(
+        pose.contains("2 cells ran on seeded (random) weights")
+            && pose.contains("Backend cpu, 1 thread, 64 x 32 pixels:")
+            && pose.contains("Not measured here: "),
+        "{pose}"
+    );
+    assert!(!page.contains("## Latency on this machine\n\nBackend"), "{page}");
+}
+
+#[test]
 fn the_process_of_a_cell_refuses_what_is_no_errand() {
     let place = Place::new();
     let error = place.zoo(&["bench", "--worker"]).failed(2);
@@ -262,7 +348,7 @@ fn sizes_and_counts_that_cannot_be_are_refused_before_anything_starts() {
         ("--processes", "300000000", "1 to 1000"),
         ("--processes", "4294967295", "1 to 1000"),
         ("--threads", "100000000", "1 to 8192"),
-        ("--size", "1000000000000", "<= 1048576"),
+        ("--size", "1000000000000", "at most 1048576 pixels"),
     ] {
         let error = bench(&["--plan", option, count]).failed(2);
         assert!(error.contains(most), "{error}");

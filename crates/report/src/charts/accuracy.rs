@@ -1,6 +1,6 @@
 use harness::{NetworkCase, Times};
 use hrnet::{CountingRule, Precision, Size};
-use registry::{Claim, Column, Metric, Variant};
+use registry::{Claim, Column, Metric, TaskKind, Variant};
 
 use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
@@ -251,12 +251,12 @@ fn shown<'m, 'a>(
         case.precision == precision && case.batch == batch && case.crop == Size::square(224)
     };
     let most = model
-        .ours()
+        .ours(TaskKind::Classes)
         .filter(move |(case, _)| wanted(case))
         .map(|(case, _)| case.threads);
     let most = most.max();
     model
-        .ours()
+        .ours(TaskKind::Classes)
         .filter(move |(case, _)| wanted(case) && Some(case.threads) == most)
 }
 

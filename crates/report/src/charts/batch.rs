@@ -1,4 +1,5 @@
 use hrnet::Precision;
+use registry::TaskKind;
 
 use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
@@ -25,7 +26,7 @@ impl Chart for Batch {
         let setting = model.usual(Precision::F32)?;
         let line = |variant: &registry::Variant| {
             let mut points: Vec<Step> = model
-                .ours()
+                .ours(TaskKind::Classes)
                 .filter(|(case, _)| case.variant == variant.name && case.precision == Precision::F32)
                 .filter(|(case, _)| (case.backend.as_str(), case.threads, case.crop) == setting)
                 .map(|(case, times)| {

@@ -3,6 +3,7 @@
 mod accuracy;
 mod batch;
 mod layers;
+mod pose;
 mod precision;
 mod preprocessing;
 mod ratios;
@@ -16,6 +17,7 @@ use hrnet::{CountingRule, Precision};
 pub(crate) use self::accuracy::{Accuracy, X, claim};
 use self::batch::Batch;
 use self::layers::Layers;
+pub(crate) use self::pose::{Keypoints, PoseX, data as pose_data, training};
 use self::precision::Precisions;
 pub(crate) use self::precision::ratio;
 use self::preprocessing::Steps;
@@ -58,6 +60,8 @@ pub(crate) enum Part {
     Precision,
     /// The time of one network by its parts.
     Layers,
+    /// The keypoints of a person.
+    Pose,
     /// The steps before the network.
     Preprocessing,
 }
@@ -147,11 +151,22 @@ pub(crate) static CHARTS: &[&dyn Chart] = &[
     &Roofline,
     &Ratios,
     &Layers,
+    &Keypoints {
+        id: "pose.counted.macs",
+        title: "AP against MACs, as counted",
+        x: PoseX::Counted,
+    },
+    &Keypoints {
+        id: "pose.local.f32.bs1",
+        title: "AP against latency here, f32, batch 1",
+        x: PoseX::Measured(Precision::F32, 1),
+    },
     &Steps,
 ];
 
 /// A variant's name without what all of them share.
 pub(crate) fn label(name: &str) -> String {
+    let name = name.strip_prefix("pose_").unwrap_or(name);
     name.replace("SE_HRNet_", "SE-")
         .replace("hrnet_w", "W")
         .replace("HRNet_", "")

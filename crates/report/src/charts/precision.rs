@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use harness::Times;
 use hrnet::Size;
+use registry::TaskKind;
 
 use super::{Chart, Drawing, Part, label, threads, told};
 use crate::cells::Model;
@@ -26,7 +27,7 @@ impl Chart for Precisions {
     }
 
     fn data(&self, model: &Model) -> Option<Drawing> {
-        let mut shown = compared(model);
+        let mut shown = compared(model, TaskKind::Classes);
         let setting = usual(&shown)?;
         shown.retain(|one| one.setting() == setting);
         let kinds: BTreeSet<Kind> = shown.iter().map(Compared::kind).collect();

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use hrnet::Precision;
+
 use super::{Chart, Drawing, Part, told};
 use crate::bars::{Bar, Bars, Group};
-use crate::cells::{Model, Preparation};
+use crate::cells::{Model, Preparation, Step};
 use crate::frame::Words;
 use crate::sections::digits;
 
@@ -23,26 +25,28 @@ impl Chart for Steps {
     }
 
     fn data(&self, model: &Model) -> Option<Drawing> {
-        let mut groups: BTreeMap<Option<(usize, usize)>, Vec<Bar>> = BTreeMap::new();
+        let mut groups: BTreeMap<Step, Vec<Bar>> = BTreeMap::new();
         let mut families: Vec<String> = vec!["decode the JPEG".into()];
         let batch = batch(model);
-        let shown = |step: &Preparation| step.size.is_none() || Some(step.cell.case.images()) == batch;
+        let shown = |step: &Preparation| !is_centre(step) || Some(step.cell.case.images()) == batch;
         for step in model.preparations().filter(shown) {
-            let family = match step.precision {
-                None => families[0].clone(),
-                Some(precision) => format!("resize, crop, normalise to {precision}"),
+            let to = step.precision.map_or("", Precision::name);
+            let family = match step.step {
+                Step::Decode => families[0].clone(),
+                Step::Centre { .. } => format!("resize, crop, normalise to {to}"),
+                Step::Person(_) => format!("warp a person's box, normalise to {to}"),
             };
             let known = families.iter().position(|other| *other == family);
             let family = known.unwrap_or_else(|| {
                 families.push(family);
                 families.len() - 1
             });
-            groups.entry(step.size).or_default().push(bar(&step, family));
+            groups.entry(step.step).or_default().push(bar(&step, family));
         }
-        let name = |size: Option<(usize, usize)>| {
-            size.map_or("451 x 300".to_owned(), |(resize, crop)| {
-                format!("{resize}, crop {crop}")
-            })
+        let name = |step: Step| match step {
+            Step::Decode => "451 x 300".to_owned(),
+            Step::Centre { resize, crop } => format!("{resize}, crop {crop}"),
+            Step::Person(size) => format!("{} x {}", size.h, size.w),
         };
         (!groups.is_empty()).then(|| {
             Drawing::Bars(Bars {
@@ -59,8 +63,8 @@ impl Chart for Steps {
                 families,
                 groups: groups
                     .into_iter()
-                    .map(|(size, bars)| Group {
-                        name: name(size),
+                    .map(|(step, bars)| Group {
+                        name: name(step),
                         bars,
                     })
                     .collect(),
@@ -72,11 +76,15 @@ impl Chart for Steps {
 /// The batch that most steps were measured with, the largest of several.
 fn batch(model: &Model) -> Option<usize> {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for step in model.preparations().filter(|step| step.size.is_some()) {
+    for step in model.preparations().filter(is_centre) {
         *counts.entry(step.cell.case.images()).or_default() += 1;
     }
     let most = counts.into_iter().max_by_key(|(batch, count)| (*count, *batch));
     most.map(|(batch, _)| batch)
+}
+
+fn is_centre(step: &Preparation) -> bool {
+    matches!(step.step, Step::Centre { .. })
 }
 
 fn bar(step: &Preparation, family: usize) -> Bar {

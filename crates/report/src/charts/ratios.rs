@@ -1,6 +1,6 @@
 use harness::Times;
 use hrnet::{Precision, Shape, Size};
-use registry::{Metric, Variant};
+use registry::{Metric, TaskKind, Variant};
 
 use super::precision::ratio;
 use super::{Chart, Drawing, Part, claim, label, threads, told};
@@ -29,9 +29,9 @@ impl Chart for Ratios {
 
     fn data(&self, model: &Model) -> Option<Drawing> {
         let zoo = model.input.zoo;
-        let first = zoo.variants.first()?;
+        let first = zoo.classifiers().next()?;
         let (backend, count, _) = model
-            .ours()
+            .ours(TaskKind::Classes)
             .filter(|(case, _)| case.variant == first.name && wanted(case))
             .min_by(|a, b| a.1.median_ns.total_cmp(&b.1.median_ns))
             .map(|(case, _)| (case.backend.as_str(), case.threads, case.crop))?;

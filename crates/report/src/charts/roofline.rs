@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use harness::{Conditions, NetworkCase};
 use hrnet::{Precision, Shape, Size, Traffic};
-use registry::Variant;
+use registry::{TaskKind, Variant};
 
 use super::{Chart, Drawing, Part, label, threads};
 use crate::axis::Span;
@@ -98,7 +98,7 @@ impl Chart for Roofline {
 fn cells<'m, 'a>(model: &'m Model<'a>) -> Option<Vec<(&'a NetworkCase, &'m Cell<'a>)>> {
     let known = |cell: &&Cell| cell.records.iter().any(|record| record.conditions.is_some());
     let cells: Vec<_> = model
-        .alone()
+        .alone_of(TaskKind::Classes)
         .filter(known)
         .filter_map(|cell| Some((cell.measured()?.0, cell)))
         .filter(|(case, _)| {

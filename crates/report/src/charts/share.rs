@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use harness::Record;
 use hrnet::{Precision, Size};
+use registry::TaskKind;
 
 use super::{Chart, Drawing, Part, label, threads};
 use crate::cells::{Model, OURS};
@@ -33,7 +34,8 @@ impl Chart for Share {
             .iter()
             .filter_map(|cell| {
                 let (case, times) = cell.measured()?;
-                let ours = case.backend == OURS
+                let ours = model.is_of(cell, TaskKind::Classes)
+                    && case.backend == OURS
                     && case.precision == Precision::F32
                     && case.crop == Size::square(224);
                 let macs = model.macs_of_run(case)?;

@@ -167,6 +167,9 @@ fn everything() -> Vec<Record> {
         all.push(alone);
         all.push(cell("f16/bs4/crop224/candle", 6 * ms));
     }
+    all.push(record("pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t2", 80));
+    all.push(record("pose_hrnet_w48_384x288/f32/bs1/384x288/cpu/t2", 380));
+    all.push(record("preprocess/person-256x192", 1));
     all.push(record("preprocess/decode", 4));
     all.push(record("preprocess/resize256-crop224/f32/bs1", 3));
     all.push(record("preprocess/resize320-crop288/f32/bs4", 20));
@@ -244,7 +247,7 @@ fn a_precision_is_told_by_its_speed_over_f32_and_its_error() {
     let mut cell = |id: &str, ms: u64, error: f64, agreeing: f64| {
         let mut record = record(id, ms);
         record.fidelity = Some(harness::Fidelity {
-            top1_agreement: agreeing,
+            top1_agreement: Some(agreeing),
             error_in_deviations: Some(error),
             ..harness::Fidelity::default()
         });

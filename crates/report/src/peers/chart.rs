@@ -13,8 +13,14 @@ use crate::sections::digits;
 /// If one cannot be drawn.
 pub(crate) fn figures(model: &Model) -> Result<Vec<Figure>, ReportError> {
     let drawn = |(setting, networks): (Setting, Networks)| {
-        let (batch, threads, crop) = setting;
-        let id = format!("peers.f32.bs{batch}.t{threads}.crop{crop}");
+        let Setting {
+            is_pose,
+            batch,
+            threads,
+            crop,
+        } = setting;
+        let pose = if is_pose { ".pose" } else { "" };
+        let id = format!("peers{pose}.f32.bs{batch}.t{threads}.crop{crop}");
         let chart = chart(model, setting, &networks);
         let svg = bars::svg(&chart).map_err(|source| ReportError::Chart {
             id: id.clone(),

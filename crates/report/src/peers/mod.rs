@@ -9,14 +9,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use harness::{NetworkCase, Race, Ratio, Record, Times};
 use hrnet::{Precision, Size};
+use registry::TaskKind;
 
 pub(crate) use self::chart::figures;
 pub(crate) use self::table::{advice, section};
 use crate::cells::{Model, OURS};
 use crate::charts::threads;
 
-/// A batch, a number of threads and a crop: what a chart has in common.
-type Setting = (usize, usize, Size);
+/// The properties that the cells of a chart share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Setting {
+    /// They run pose networks.
+    is_pose: bool,
+    batch: usize,
+    threads: usize,
+    crop: Size,
+}
 
 /// One engine on one network, and our own beside it.
 struct Entry<'a> {
@@ -42,13 +50,23 @@ fn settings<'a>(model: &Model<'a>) -> Vec<(Setting, Networks<'a>)> {
         else {
             continue;
         };
-        let setting = (case.batch, case.threads, case.crop);
+        let setting = Setting {
+            is_pose: model.task(&case.variant) == TaskKind::Pose,
+            batch: case.batch,
+            threads: case.threads,
+            crop: case.crop,
+        };
         questions
             .entry((setting, &case.variant))
             .or_default()
             .push(record);
     }
-    let names = model.input.zoo.classifiers().map(|variant| variant.name.as_str());
+    let names = model
+        .input
+        .zoo
+        .variants
+        .iter()
+        .map(|variant| variant.name.as_str());
     let order: HashMap<&str, usize> = names.enumerate().map(|(index, name)| (name, index)).collect();
     let mut settings: BTreeMap<Setting, Networks> = BTreeMap::new();
     for ((setting, name), records) in &questions {
@@ -144,11 +162,18 @@ fn engines<'a>(networks: &Networks<'a>) -> Vec<&'a str> {
     engines.into_iter().map(|(name, _)| name).collect()
 }
 
-fn in_words((batch, count, crop): Setting) -> String {
+fn in_words(setting: Setting) -> String {
+    let Setting {
+        is_pose,
+        batch,
+        threads: count,
+        crop,
+    } = setting;
+    let pose = if is_pose { "pose, " } else { "" };
     let crop = if crop == Size::square(224) {
         String::new()
     } else {
         format!(", {} x {}", crop.h, crop.w)
     };
-    format!("batch {batch}, {}{crop}", threads(count))
+    format!("{pose}batch {batch}, {}{crop}", threads(count))
 }

@@ -25,7 +25,7 @@ pub(crate) fn section(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let mut blocks = vec![Block::Text {
         text: format!(
             "Other engines on our own ONNX export of the same weights, batch norms folded, with the same images and \
-             threads: f32 in, logits out. An engine's logits are compared with our reference before it is timed. In a race \
+             threads: f32 in, logits or heatmaps out. An engine's output is compared with our reference before it is timed. In a race \
              the engines take turns, so that a slow moment of the machine slows them all, and the second run of a turn counts. A ratio is the \
              median over the rounds, in brackets its 95 % interval. Measured here: {}.",
             versions.join("; ")
@@ -93,10 +93,10 @@ fn table(model: &Model, setting: Setting, networks: &Networks) -> Table {
 }
 
 /// Our effective rate, and its share of what fused multiply-adds reached in the same race.
-fn share(model: &Model, (batch, _, crop): Setting, name: &str, entries: &[Entry]) -> Option<String> {
+fn share(model: &Model, setting: Setting, name: &str, entries: &[Entry]) -> Option<String> {
     let ours = entries.iter().find(|entry| entry.engine == OURS)?.record;
     ours.race.as_ref()?;
-    let macs = model.macs_of(name, crop)? * batch as f64;
+    let macs = model.macs_of(name, setting.crop)? * setting.batch as f64;
     Some(format!(
         "{} GMAC/s\n{:.0} % of {}",
         digits(ours.macs_per_s(macs)? / 1e9),

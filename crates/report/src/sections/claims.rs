@@ -8,7 +8,7 @@ use crate::cells::Model;
 use crate::page::{Block, Item, Section, Table};
 
 /// The text in place of a figure that nobody published.
-const NONE: &str = "–";
+pub(super) const NONE: &str = "–";
 
 pub(super) fn findings(model: &Model) -> Section {
     let columns = Columns::of(model);

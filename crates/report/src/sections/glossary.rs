@@ -1,10 +1,15 @@
 use crate::page::{Block, Section};
 
 /// The words that a page uses as this project does, in order of the alphabet.
-const TERMS: [(&str, &str); 19] = [
+const TERMS: [(&str, &str); 22] = [
     (
         "A/A",
         "the same program measured twice; a change that is found between the two is a false alarm.",
+    ),
+    (
+        "AP, AP50, AP75, AR",
+        "average precision of keypoints by COCO's rules: the mean over ten thresholds of similarity to the annotation, 0.50 to 0.95; at 0.50 and at \
+         0.75 alone; and the average recall over the ten.",
     ),
     (
         "canary",
@@ -14,7 +19,7 @@ const TERMS: [(&str, &str); 19] = [
     (
         "cell",
         "one combination that is measured: network, precision, batch, size, engine and threads, as \
-         `HRNet_W18_C/f32/bs1/crop224/cpu/t2`.",
+         `HRNet_W18_C/f32/bs1/crop224/cpu/t2`, or with height and width as `pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t2`.",
     ),
     (
         "claim",
@@ -25,8 +30,16 @@ const TERMS: [(&str, &str); 19] = [
         "the number formats, as `--precision` names them: floating point in 32 and 16 bits, bfloat16, and fixed point in 16 and 8 bits.",
     ),
     (
+        "flip test",
+        "running the mirrored crop of a person as well and averaging the heatmaps of both.",
+    ),
+    (
         "hand-over",
         "a cache line sent from one processor core to another. Where a host moves a virtual machine's cores apart it takes longer, and so do networks on several threads.",
+    ),
+    (
+        "heatmap",
+        "a map of a pose network that is high where a keypoint is; there is one for each keypoint.",
     ),
     (
         "interval [a, b]",

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Case, NetworkCase, Record};
 use hrnet::{Precision, Size};
-use registry::Variant;
+use registry::{TaskKind, Variant};
 
 use super::{digits, digits_like, drawn, failures};
 use crate::cells::{Cell, Model};
@@ -16,28 +16,44 @@ type Setting<'a> = (&'a str, usize, Size);
 /// The cells of one table by network, precision and batch.
 type Cells<'m, 'a> = BTreeMap<(&'a str, Precision, usize), &'m Cell<'a>>;
 
-/// The charts, and one table for each backend, thread count and size: networks down, precision and batch across.
+/// The charts, and the tables of classifiers.
 pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> {
+    let mut blocks: Vec<Block> = drawn(figures).into_iter().collect();
+    blocks.extend(tables(model, TaskKind::Classes));
+    if blocks.is_empty() {
+        return None;
+    }
+    blocks.extend(peers::advice(model));
+    Some(Section {
+        id: "latency",
+        title: "Latency on this machine".into(),
+        blocks,
+    })
+}
+
+/// One table for each backend, thread count and size of a task's networks: networks down, precision and batch across. Below them
+/// the spread of the times, and the cells that failed. Empty if there is none of these.
+pub(super) fn tables(model: &Model, task: TaskKind) -> Vec<Block> {
     let mut settings: BTreeMap<Setting, Cells> = BTreeMap::new();
-    for cell in model.alone() {
+    for cell in model.alone_of(task) {
         if let Case::Network(case) = cell.case {
             let setting = (case.backend.as_str(), case.threads, case.crop);
             let key = (case.variant.as_str(), case.precision, case.batch);
             settings.entry(setting).or_default().insert(key, cell);
         }
     }
-    let mut blocks: Vec<Block> = drawn(figures).into_iter().collect();
-    if settings.is_empty() && blocks.is_empty() {
-        return None;
-    }
-    if !settings.is_empty() {
-        blocks.push(Block::Text {
-            text: "Median in ms, ± the median absolute deviation of single runs, and below it images per second. The batch is \
-                   in memory; preprocessing is not in the time. A dash was not measured: \
-                   `zoo bench -m NAME --precision LIST -b LIST` measures it."
-                .into(),
-        });
-    }
+    let runs = match task {
+        TaskKind::Classes => "images",
+        TaskKind::Pose => "people",
+    };
+    let legend = || Block::Text {
+        text: format!(
+            "Median in ms, ± the median absolute deviation of single runs, and below it {runs} per second. The batch is in \
+             memory; preprocessing is not in the time. A dash was not measured: \
+             `zoo bench -m NAME --precision LIST -b LIST` measures it."
+        ),
+    };
+    let mut blocks: Vec<Block> = (!settings.is_empty()).then(legend).into_iter().collect();
     for ((backend, count, crop), cells) in &settings {
         blocks.push(Block::Text {
             text: format!(
@@ -49,15 +65,12 @@ pub(super) fn latencies(model: &Model, figures: Vec<Figure>) -> Option<Section> 
         });
         blocks.push(Block::Table(table(model, cells)));
     }
-    blocks.extend(spread(model));
-    let records = model.alone().flat_map(|cell| &cell.records).copied();
-    blocks.extend(failures(records));
-    blocks.extend(peers::advice(model));
-    Some(Section {
-        id: "latency",
-        title: "Latency on this machine".into(),
-        blocks,
-    })
+    blocks.extend(spread(model, task));
+    // Work before the network is told with the classifiers.
+    let is_here = |cell: &&Cell| model.is_of(cell, TaskKind::Pose) == (task == TaskKind::Pose);
+    let cells = model.alone().filter(is_here);
+    blocks.extend(failures(cells.flat_map(|cell| &cell.records).copied()));
+    blocks
 }
 
 fn table(model: &Model, cells: &Cells) -> Table {
@@ -69,7 +82,7 @@ fn table(model: &Model, cells: &Cells) -> Table {
     let title = |(precision, batch): &(Precision, usize)| format!(">{precision}, batch {batch}");
     titles.extend(columns.iter().map(title));
     let mut table = Table::new(&titles);
-    for variant in model.input.zoo.classifiers() {
+    for variant in &model.input.zoo.variants {
         let found: Vec<Option<&&Cell>> = columns
             .iter()
             .map(|(precision, batch)| cells.get(&(variant.name.as_str(), *precision, *batch)))
@@ -101,19 +114,20 @@ fn text(cell: &Cell) -> String {
 
 /// A variant's name with those that share its network.
 fn shared_name(model: &Model, variant: &Variant) -> String {
-    let twins = model
-        .input
-        .zoo
-        .classifiers()
-        .filter(|other| other.spec == variant.spec);
+    let zoo = model.input.zoo;
+    let network = |variant| zoo.network_of(variant).name.as_str();
+    let twins = zoo
+        .variants
+        .iter()
+        .filter(|other| network(other) == network(variant));
     let names: Vec<&str> = twins.map(|twin| twin.name.as_str()).collect();
     names.join("\n")
 }
 
 /// The number of samples per cell and their spread, in words.
-fn spread(model: &Model) -> Option<Block> {
+fn spread(model: &Model, task: TaskKind) -> Option<Block> {
     let measured = || {
-        let cells = model.alone().filter_map(Cell::measured);
+        let cells = model.alone_of(task).filter_map(Cell::measured);
         cells.map(|(case, times)| (case, times.samples, times.spread()))
     };
     let fewest = measured().map(|(_, samples, _)| samples).min()?;

@@ -10,11 +10,13 @@ mod latency;
 mod layers;
 mod people;
 mod pick;
+mod pose;
 mod precision;
 mod preprocessing;
 mod summary;
 
 use harness::{Outcome, Record};
+use registry::TaskKind;
 
 use self::claims::{findings, networks, published};
 use self::doubts::{doubts, shown};
@@ -26,6 +28,7 @@ use self::latency::latencies;
 use self::layers::layers;
 use self::pick::pick;
 pub(crate) use self::pick::readme_table;
+use self::pose::pose;
 use self::precision::precisions;
 use self::preprocessing::preprocessing;
 pub(crate) use self::summary::summary;
@@ -33,6 +36,7 @@ use crate::cells::Model;
 use crate::charts::{CHARTS, Chart, Part};
 use crate::page::{Block, Figure, Item, Section};
 use crate::peers;
+use crate::pick::of_task;
 
 /// Every section in the page's order.
 pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
@@ -50,6 +54,7 @@ pub(crate) fn all(model: &Model, figures: Vec<Figure>) -> Vec<Section> {
     sections.extend(latencies(model, of(Some(Part::Latency))));
     sections.extend(precisions(model, of(Some(Part::Precision))));
     sections.extend(layers(model, of(Some(Part::Layers))));
+    sections.extend(pose(model, of(Some(Part::Pose))));
     sections.extend(peers::section(model, of(None)));
     sections.extend(preprocessing(model, of(Some(Part::Preprocessing))));
     sections.push(doubts(model));
@@ -84,7 +89,7 @@ fn missing(model: &Model, figures: &[Figure]) -> Option<String> {
         .filter(|chart| !is_drawn(**chart))
         .map(|chart| chart.title());
     let kinds = [
-        ("networks", unmeasured(model).join(", ")),
+        ("networks", unmeasured(model, TaskKind::Classes).join(", ")),
         ("charts", charts.collect::<Vec<&str>>().join("; ")),
     ];
     let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
@@ -97,10 +102,10 @@ fn missing(model: &Model, figures: &[Figure]) -> Option<String> {
     })
 }
 
-/// The networks that none of our engines was measured on, each by its first variant.
-pub(crate) fn unmeasured<'a>(model: &Model<'a>) -> Vec<&'a str> {
+/// The networks of a task that none of our engines was measured on, each by its first variant.
+pub(crate) fn unmeasured<'a>(model: &Model<'a>, task: TaskKind) -> Vec<&'a str> {
     let zoo = model.input.zoo;
-    let networks = zoo.classifiers().map(|variant| &*variant.name);
+    let networks = of_task(zoo, task).map(|variant| &*variant.name);
     networks
         .filter(|name| {
             zoo.variant(name)

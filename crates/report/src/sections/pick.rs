@@ -1,5 +1,6 @@
 use harness::{Times, counted};
 use hrnet::Precision;
+use registry::TaskKind;
 
 use super::digits;
 use crate::cells::Model;
@@ -12,7 +13,7 @@ const SHOWN: usize = 15;
 
 /// The choice of a network: claimed accuracy against the time measured here.
 pub(super) fn pick(model: &Model) -> Option<Section> {
-    let choices = pick::of(model, None);
+    let choices = pick::of(model, TaskKind::Classes);
     let batch = choices.first()?.case.batch;
     let few = choices.iter().filter(|choice| !choice.enough).count();
     let many = choices.len() > SHOWN;
@@ -56,7 +57,7 @@ pub(super) fn pick(model: &Model) -> Option<Section> {
 }
 
 /// The rest of the page beside the best choices, in a sentence: nothing is as fast, or engines of somebody else are faster.
-fn rivals(model: &Model, choices: &[Choice]) -> String {
+pub(super) fn rivals(model: &Model, choices: &[Choice]) -> String {
     let best = choices.iter().filter(|choice| choice.best);
     let mut rivals: Vec<String> = best
         .filter_map(|choice| {
@@ -142,6 +143,22 @@ fn page_table<'a>(choices: impl Iterator<Item = &'a Choice>) -> Table {
     table(&columns, choices)
 }
 
+/// The choices among pose networks.
+pub(super) fn pose_table<'a>(choices: impl Iterator<Item = &'a Choice>) -> Table {
+    let columns: [Column; 9] = [
+        VARIANT,
+        ("input", |choice| choice.case.crop.to_string()),
+        (">AP,\nclaimed", |choice| choice.claimed.clone()),
+        PRECISION,
+        (">median, ms", |choice| median(choice, "\n")),
+        ("worth it", |choice| if choice.best { "yes" } else { "" }.into()),
+        P90,
+        (">people/s", images),
+        HOW,
+    ];
+    table(&columns, choices)
+}
+
 fn table<'a>(columns: &[Column], choices: impl Iterator<Item = &'a Choice>) -> Table {
     let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
     let mut table = Table::new(&titles);
@@ -200,7 +217,9 @@ mod tests {
             record("HRNet_W18_C/f32/bs1/crop224/cpu/t2", &[44; 8]),
             record("HRNet_W18_C/f32/bs1/crop224/openvino/t1", &[30; 8]),
         ];
-        let sentence = with(&one_thread, |model| rivals(model, &pick::of(model, None)));
+        let sentence = with(&one_thread, |model| {
+            rivals(model, &pick::of(model, TaskKind::Classes))
+        });
         assert!(sentence.ends_with(" on openvino in f32, 1 thread."), "{sentence}");
         let faster = text(30);
         assert!(

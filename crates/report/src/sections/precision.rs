@@ -1,5 +1,6 @@
 use harness::counted;
 use hrnet::{Precision, Size};
+use registry::TaskKind;
 
 use super::{digits, drawn};
 use crate::cells::Model;
@@ -12,7 +13,7 @@ const SHOWN: usize = 12;
 
 /// The gains and costs of other number formats; `None` if only f32 was measured.
 pub(super) fn precisions(model: &Model, figures: Vec<Figure>) -> Option<Section> {
-    let mut compared = compared(model);
+    let mut compared = compared(model, TaskKind::Classes);
     let (count, _, crop) = usual(&compared)?;
     compared.retain(|one| (one.case.threads, one.case.crop) == (count, crop));
     let mut blocks = vec![Block::Text {
@@ -82,26 +83,34 @@ fn table(compared: &[Compared]) -> Table {
 }
 
 fn row(one: &Compared) -> Vec<String> {
-    let small = |value: Option<f64>| match value {
-        None => String::new(),
-        Some(0.0) => "0".into(),
-        Some(value) => format!("{value:.1e}"),
-    };
-    let speed = match (one.case.precision, one.speed) {
-        (Precision::F32, _) => String::new(),
-        (_, (speed, None)) => format!("{speed:.2}"),
-        (_, (speed, Some((low, high)))) => format!("{speed:.2}\n[{low:.2}, {high:.2}]"),
-    };
     let agreeing = one.agreeing();
     vec![
         one.case.variant.clone(),
         one.kind().name(),
         one.case.batch.to_string(),
         digits(one.times.median_ms()),
-        speed,
+        speed(one),
         small(one.fidelity.and_then(|fidelity| fidelity.error_in_deviations)),
         small(one.fidelity.map(|fidelity| fidelity.largest_error)),
         small(one.fidelity.and_then(|fidelity| fidelity.divergence)),
         agreeing.map_or(String::new(), |agreeing| agreeing.to_string()),
     ]
+}
+
+/// The speed over f32, with its interval; empty for f32 itself.
+pub(super) fn speed(one: &Compared) -> String {
+    match (one.case.precision, one.speed) {
+        (Precision::F32, _) => String::new(),
+        (_, (speed, None)) => format!("{speed:.2}"),
+        (_, (speed, Some((low, high)))) => format!("{speed:.2}\n[{low:.2}, {high:.2}]"),
+    }
+}
+
+/// An error in two digits; empty if it is not known.
+pub(super) fn small(value: Option<f64>) -> String {
+    match value {
+        None => String::new(),
+        Some(0.0) => "0".into(),
+        Some(value) => format!("{value:.1e}"),
+    }
 }

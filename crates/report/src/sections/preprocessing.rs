@@ -1,17 +1,17 @@
 use harness::Record;
 
 use super::{digits, digits_like, drawn};
-use crate::cells::Model;
+use crate::cells::{Model, Step};
 use crate::page::{Block, Figure, Section, Table};
 
 pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Section> {
     let mut table = Table::new(&["step", "precision", ">batch", ">median ms", ">±", ">images/s"]);
     for step in model.preparations() {
-        let what = step
-            .size
-            .map_or("decode JPEG, 451 x 300".to_owned(), |(resize, crop)| {
-                format!("short side {resize}, crop {crop}, normalise")
-            });
+        let what = match step.step {
+            Step::Decode => "decode JPEG, 451 x 300".to_owned(),
+            Step::Centre { resize, crop } => format!("short side {resize}, crop {crop}, normalise"),
+            Step::Person(size) => format!("warp a person's box to {} x {}, normalise", size.h, size.w),
+        };
         let median = step.times.median_ms();
         table.row(vec![
             what,
@@ -26,7 +26,7 @@ pub(super) fn preprocessing(model: &Model, figures: Vec<Figure>) -> Option<Secti
     if table.rows.is_empty() {
         return None;
     }
-    let text = "On one thread, with pixels as `cv2.INTER_LINEAR` makes them.".into();
+    let text = "On one thread, with pixels as `cv2.INTER_LINEAR` makes them, or `cv2.warpAffine` for the box of a person.".into();
     let mut blocks = vec![Block::Text { text }];
     blocks.extend(drawn(figures));
     table.folded = Some(format!(

@@ -1,8 +1,10 @@
 use harness::{Case, counted};
 use hrnet::Precision;
+use registry::TaskKind;
 
 use super::{digits, history, unmeasured};
 use crate::cells::{Cell, Model};
+use crate::charts::pose_data;
 use crate::page::Answer;
 use crate::pick::{self, Choice, faster};
 
@@ -17,23 +19,75 @@ pub(crate) fn summary(model: &Model, charts: usize) -> Vec<Answer> {
     ]
 }
 
-/// The fastest and the most accurate of the networks worth considering: in f32, for which accuracies are published, or if
-/// none was measured in f32 in the precision of the fastest.
+/// The choices that nothing beats, in one precision: f32, for which accuracies are published, or if none was measured in f32 that
+/// of the fastest. By time; of those that nothing beats, the slowest is the most accurate.
+struct Shown<'c> {
+    precision: Precision,
+    choices: Vec<&'c Choice>,
+}
+
+impl<'c> Shown<'c> {
+    fn of(best: &[&'c Choice]) -> Option<Self> {
+        let precisions = || best.iter().map(|choice| choice.case.precision);
+        let precision = precisions().find(|precision| *precision == Precision::F32);
+        let precision = precision.or(precisions().next())?;
+        let choices = best
+            .iter()
+            .filter(|choice| choice.case.precision == precision)
+            .copied()
+            .collect();
+        Some(Self { precision, choices })
+    }
+
+    /// The fastest and the most accurate of them.
+    fn in_words(&self, told: impl Fn(&Choice) -> String) -> String {
+        let (first, last) = (self.choices[0], self.choices[self.choices.len() - 1]);
+        let (precision, batch) = (self.precision, first.case.batch);
+        match self.choices.len() {
+            1 => format!("{}, at batch {batch} in {precision}.", told(first)),
+            _ => format!(
+                "{} for speed, {} for accuracy, at batch {batch} in {precision}.",
+                told(first),
+                told(last)
+            ),
+        }
+    }
+}
+
+/// The networks worth considering: classifiers, then pose networks if any was measured.
 fn which(model: &Model) -> String {
-    let choices = pick::of(model, None);
+    match keypoints(model) {
+        None => classes(model),
+        Some(keypoints) => format!("{} For keypoints: {keypoints}", classes(model)),
+    }
+}
+
+/// The fastest and the most accurate pose network.
+fn keypoints(model: &Model) -> Option<String> {
+    let choices = pick::of(model, TaskKind::Pose);
+    let data = pose_data(model.input.zoo);
+    let of_data = |choice: &&Choice| choice.best && choice.data.as_deref() == data;
+    let best: Vec<&Choice> = choices.iter().filter(of_data).collect();
+    let told = |choice: &Choice| {
+        format!(
+            "{} ({} ms, AP {} on {} as published)",
+            choice.variant,
+            digits(choice.median_ns / 1e6),
+            choice.claimed,
+            data.unwrap_or_default()
+        )
+    };
+    Shown::of(&best).map(|shown| shown.in_words(told))
+}
+
+fn classes(model: &Model) -> String {
+    let choices = pick::of(model, TaskKind::Classes);
     let best: Vec<&Choice> = choices.iter().filter(|choice| choice.best).collect();
-    let precisions = || best.iter().map(|choice| choice.case.precision);
-    let precision = precisions().find(|precision| *precision == Precision::F32);
-    let precision = precision.or(precisions().next());
-    let in_it = best
-        .iter()
-        .filter(|choice| Some(choice.case.precision) == precision);
-    // By time; of those that nothing beats, the slowest is the most accurate.
-    let shown: Vec<&Choice> = in_it.copied().collect();
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else {
+    let Some(shown) = Shown::of(&best) else {
         return match choices.first() {
-            None => "No network was measured.".into(),
             Some(_) => "No measured network has a published accuracy.".into(),
+            None if model.ours(TaskKind::Pose).next().is_some() => "No classifier was measured.".into(),
+            None => "No network was measured.".into(),
         };
     };
     let told = |choice: &Choice| {
@@ -44,17 +98,9 @@ fn which(model: &Model) -> String {
             choice.claimed
         )
     };
-    let (precision, batch) = (first.case.precision, first.case.batch);
-    let mut text = if shown.len() == 1 {
-        format!("{}, at batch {batch} in {precision}.", told(first))
-    } else {
-        format!(
-            "{} for speed, {} for accuracy, at batch {batch} in {precision}.",
-            told(first),
-            told(last)
-        )
-    };
-    if let Some(other) = best.first().filter(|choice| choice.case.precision != precision) {
+    let mut text = shown.in_words(told);
+    let is_other = |choice: &&&Choice| choice.case.precision != shown.precision;
+    if let Some(other) = best.first().filter(is_other) {
         text.push_str(&format!(
             " {} takes {} ms in {}; its accuracy in that format is not published.",
             other.variant,
@@ -72,7 +118,7 @@ fn which(model: &Model) -> String {
             best.len()
         ));
     }
-    let left = unmeasured(model).len();
+    let left = unmeasured(model, TaskKind::Classes).len();
     if left > 0 {
         text.push_str(&format!(
             " {} {} not measured.",
@@ -260,5 +306,11 @@ mod tests {
             "the reason is named"
         );
         assert_eq!(told(&[])[0], "No network was measured.");
+        let pose = record("pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t2", &[80; 8]);
+        assert_eq!(
+            told(&[pose])[0],
+            "No classifier was measured. For keypoints: pose_hrnet_w32_256x192_udp (80.00 ms, AP 76.2 on COCO val2017 as \
+             published), at batch 1 in f32."
+        );
     }
 }

@@ -37,8 +37,8 @@ impl Desk {
         self.references.get(key).cloned()
     }
 
-    pub(super) fn keep_reference(&mut self, key: Key, logits: Rc<Vec<f32>>) {
-        self.references.insert(key, logits);
+    pub(super) fn keep_reference(&mut self, key: Key, values: Rc<Vec<f32>>) {
+        self.references.insert(key, values);
     }
 
     /// A cell that runs in a peer, once the peer's answer is the reference's.
@@ -63,7 +63,7 @@ impl Desk {
         let model = self.model(&environment, peer, question)?;
         let folder = TempDir::with_prefix_in("run-", model.parent().unwrap_or(Path::new(".")))
             .map_err(|error| Failure::file(&model, &error))?;
-        let (images, answer) = (folder.path().join("images.npy"), folder.path().join("logits.npy"));
+        let (images, answer) = (folder.path().join("images.npy"), folder.path().join("output.npy"));
         let input = question.graph.input_shape();
         let shape = [input.n, input.c, input.h, input.w];
         npy::write(&images, &Array::new("images", &shape, &question.images))?;
@@ -73,13 +73,13 @@ impl Desk {
             threads: question.case.threads,
             model: &model,
             images: &images,
-            logits: &answer,
+            output: &answer,
         };
         let mut worker = Worker::start(&environment, job, Limits::STANDARD)
             .map_err(|error| Failure::new(Exit::Other, error))?;
-        let logits = npy::read(&answer)?;
+        let (values, output) = (npy::read(&answer)?, &question.graph.named_outputs()[0]);
         let tolerance = peer.tolerance(question.case.precision);
-        let fidelity = right(&logits, reference, question.case.batch, tolerance)
+        let fidelity = right(output, &values, reference, question.case.batch, tolerance)
             .map_err(|why| wrong(peer.name, &why))?;
         Ok(Prepared {
             about: About {

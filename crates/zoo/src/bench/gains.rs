@@ -85,6 +85,7 @@ pub(crate) fn gains(tasks: &[Task]) -> Option<String> {
         ">ms",
         ">over f32",
         ">largest error / std",
+        ">of largest",
         ">KL, nats",
         ">same top-1",
     ];
@@ -129,7 +130,8 @@ impl<'a> Gain<'a> {
         let fidelity = self.task.records.iter().rev().find_map(|record| record.fidelity);
         let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
         let batch = self.case.batch;
-        let agreeing = fidelity.map(|fidelity| (fidelity.top1_agreement * batch as f64).round());
+        let agreement = fidelity.and_then(|fidelity| fidelity.top1_agreement);
+        let agreeing = agreement.map(|share| (share * batch as f64).round());
         vec![
             self.case.variant.clone(),
             batch.to_string(),
@@ -138,6 +140,7 @@ impl<'a> Gain<'a> {
             format!("{:.2}", self.median_ns / 1e6),
             format!("{:.2}x", plain_ns / self.median_ns),
             small(fidelity.and_then(|fidelity| fidelity.error_in_deviations)),
+            small(fidelity.map(|fidelity| fidelity.largest_error)),
             small(fidelity.and_then(|fidelity| fidelity.divergence)),
             agreeing.map_or(String::new(), |same| format!("{same} of {batch}")),
         ]
@@ -159,7 +162,7 @@ mod tests {
         let samples = Ok(vec![ms * 1_000_000; 5]);
         let mut record = Record::new(task.case.clone(), Record::now(), samples, Provenance::default());
         record.fidelity = Some(Fidelity {
-            top1_agreement: 0.75,
+            top1_agreement: Some(0.75),
             error_in_deviations: Some(0.0123),
             ..Fidelity::default()
         });

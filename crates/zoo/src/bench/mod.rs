@@ -6,6 +6,7 @@ mod desk;
 mod errand;
 mod forecast;
 mod gains;
+mod inputs;
 #[cfg(feature = "criterion")]
 mod keypoints;
 mod peers;
@@ -28,6 +29,7 @@ pub(crate) use canary::{handover_ns, peak, peaks};
 pub(crate) use errand::Errand;
 pub(crate) use forecast::{Basis, Expected};
 pub(crate) use gains::{gains, slow};
+pub(crate) use inputs::crop;
 #[cfg(feature = "criterion")]
 pub use keypoints::pose;
 pub use peers::peers;
@@ -41,6 +43,12 @@ pub use suite::{network, preprocess};
 /// The sizes that preprocessing is timed at: short side after resizing, side of the crop.
 pub const SIZES: [(usize, usize); 3] = [(256, 224), (320, 288), (384, 352)];
 
+/// The sizes that crops of persons are timed at.
+pub const PERSONS: [Size; 2] = [Size::new(256, 192), Size::new(384, 288)];
+
+/// The size that classifiers are compared at, where no other is asked for.
+pub(crate) const CLASSIFIED: Size = Size::square(224);
+
 /// The batch sizes of the reference page.
 pub const BATCHES: [usize; 3] = [1, 4, 8];
 
@@ -53,8 +61,8 @@ pub struct Matrix {
     pub precisions: Vec<Precision>,
     /// Images a batch.
     pub batches: Vec<usize>,
-    /// Sides of the square input.
-    pub crops: Vec<usize>,
+    /// Sizes of the input; without any, 224x224 for classifiers and each pose network's own.
+    pub sizes: Vec<Size>,
     /// Backends and peers, by name, each for the precisions it takes; none for the default of each precision that has
     /// one.
     pub backends: Vec<String>,
@@ -68,16 +76,19 @@ impl Matrix {
     /// The cells, smallest batch first; variants that share a network are measured once, unless twins are asked for.
     pub fn cases(&self, zoo: &Zoo) -> Vec<Case> {
         let variants = if self.twins {
-            zoo.classifiers()
-                .filter(|variant| self.variants.contains(&variant.name))
-                .collect()
+            named(zoo, &self.variants).collect()
         } else {
             distinct(zoo, &self.variants)
+        };
+        // `None` for the usual size of each.
+        let sizes: Vec<Option<Size>> = match self.sizes.as_slice() {
+            [] => vec![None],
+            sizes => sizes.iter().copied().map(Some).collect(),
         };
         let mut cases = Vec::new();
         for batch in &self.batches {
             for precision in &self.precisions {
-                for crop in &self.crops {
+                for size in &sizes {
                     for variant in &variants {
                         for backend in self.backends_for(*precision) {
                             cases.extend(self.threads.iter().map(|threads| {
@@ -85,7 +96,7 @@ impl Matrix {
                                     variant: variant.name.clone(),
                                     precision: *precision,
                                     batch: *batch,
-                                    crop: Size::square(*crop),
+                                    crop: size.unwrap_or_else(|| usual_size(variant)),
                                     backend: backend.to_owned(),
                                     threads: *threads,
                                 })
@@ -107,7 +118,7 @@ impl Matrix {
             ("variants", self.variants.len()),
             ("precisions", self.precisions.len()),
             ("batches", self.batches.len()),
-            ("sizes", self.crops.len()),
+            ("sizes", self.sizes.len().max(1)),
             ("backends", self.backends.len().max(1)),
             ("thread counts", self.threads.len()),
         ];
@@ -137,18 +148,38 @@ impl Matrix {
     }
 }
 
-/// The variants of these names whose networks differ, the first name of each.
+/// Returns the variants of these names in the manifest's order.
+fn named<'a>(zoo: &'a Zoo, names: &[String]) -> impl Iterator<Item = &'a Variant> {
+    zoo.variants
+        .iter()
+        .filter(|variant| names.contains(&variant.name))
+}
+
+/// Returns the variants of these names whose networks differ, the first name of each.
 pub(crate) fn distinct<'a>(zoo: &'a Zoo, names: &[String]) -> Vec<&'a Variant> {
     let mut found: Vec<&Variant> = Vec::new();
-    for variant in zoo.classifiers().filter(|variant| names.contains(&variant.name)) {
-        if found.iter().all(|other| other.spec != variant.spec) {
+    for variant in named(zoo, names) {
+        if found.iter().all(|other| !share_network(zoo, other, variant)) {
             found.push(variant);
         }
     }
     found
 }
 
-/// Every preprocessing cell: decoding, then each size, precision and batch.
+/// Returns whether two variants have the same network, which is measured once.
+fn share_network(zoo: &Zoo, one: &Variant, other: &Variant) -> bool {
+    zoo.network_of(one).name == zoo.network_of(other).name
+}
+
+/// Returns the size of a cell's input if no other is asked for.
+fn usual_size(variant: &Variant) -> Size {
+    match variant.is_classifier() {
+        true => CLASSIFIED,
+        false => variant.preprocess.size(),
+    }
+}
+
+/// Every preprocessing cell: decoding, then each size, precision and batch, then the crops of a person.
 pub fn preprocess_cases() -> Vec<Case> {
     let mut cases = vec![PreprocessCase::Decode];
     for (resize, crop) in SIZES {
@@ -161,6 +192,7 @@ pub fn preprocess_cases() -> Vec<Case> {
             }));
         }
     }
+    cases.extend(PERSONS.map(|size| PreprocessCase::Person { size }));
     cases.into_iter().map(Case::Preprocess).collect()
 }
 

@@ -5,25 +5,23 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 use harness::{
-    Case, Cell, Closeness, Fidelity, NetworkCase, PreprocessCase, Provenance, Record, WeightsCheck,
+    Case, Cell, Closeness, Fidelity, MapCloseness, NetworkCase, PreprocessCase, Provenance, Record,
+    WeightsCheck, counted,
 };
-use hrnet::{Graph, Precision, Shape};
-use hrnet_zoo::transform;
-use preprocess::{Element, RgbImage, Transform};
+use hrnet::{Graph, Output, OutputKind, Precision, Shape};
+use preprocess::{Element, Transform};
 use registry::Variant;
 use runtime::{Calibration, Options, RuntimeError};
 
 use super::desk::Desk;
+use super::inputs::{PHOTO, person_cell, photo, photo_batch};
 use crate::calibration::{Calibrated, ranges};
 use crate::context::Context;
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::npy::Array;
 use crate::{Exit, Failure, memory, npy, peers};
 
-/// The photo that preprocessing is timed on.
-const PHOTO: &[u8] = include_bytes!("../../../../tests/golden/photo.jpg");
-
-/// The backend whose logits others are compared with.
+/// The backend whose outputs others are compared with.
 pub(crate) const REFERENCE: &str = "cpu-exact";
 
 /// A cell that is ready to be timed, with what a record says about it.
@@ -89,7 +87,7 @@ pub(super) struct Question<'a> {
     /// The way in which the digest of the weights is known.
     pub(super) weights_check: Option<WeightsCheck>,
     calibration: Option<Calibrated>,
-    /// `[n, 3, crop, crop]`.
+    /// `[n, 3, h, w]`.
     pub(super) images: Vec<f32>,
 }
 
@@ -151,8 +149,7 @@ impl<'a> Workshop<'a> {
             .filter(|_| case.precision.is_fixed_point())
             .map(|file| Calibrated::read(self.cx, file, variant, identity))
             .transpose()?;
-        let sized = variant.preprocess.centred(case.crop.h, case.crop.h);
-        let images = photo_batch(&transform(&sized)?, case.batch)?;
+        let images = photo_batch(&variant.preprocess, case.crop, case.batch)?;
         let about = weights.about(self.cx)?;
         Ok(Question {
             case,
@@ -168,19 +165,19 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// The right logits, `[n, classes]`, computed once a question.
+    /// The right outputs, of a classifier the logits, `[n, classes]`, computed once per question.
     fn reference(&self, question: &Question) -> Result<Rc<Vec<f32>>, Failure> {
         let case = question.case;
         let key = (case.variant.clone(), case.batch, case.crop);
-        if let Some(logits) = self.desk.borrow().reference(&key) {
-            return Ok(logits);
+        if let Some(values) = self.desk.borrow().reference(&key) {
+            return Ok(values);
         }
-        let logits = Rc::new(self.shared_reference(question)?);
-        self.desk.borrow_mut().keep_reference(key, Rc::clone(&logits));
-        Ok(logits)
+        let values = Rc::new(self.shared_reference(question)?);
+        self.desk.borrow_mut().keep_reference(key, Rc::clone(&values));
+        Ok(values)
     }
 
-    /// The right logits that another process left, or else our own, for others to take.
+    /// The right outputs that another process left, or else our own, for others to take.
     fn shared_reference(&self, question: &Question) -> Result<Vec<f32>, Failure> {
         let NetworkCase {
             variant, batch, crop, ..
@@ -197,12 +194,12 @@ impl<'a> Workshop<'a> {
             question.weights.source.as_ref(),
             Options::new(Precision::F32),
         )?;
-        let logits = session.logits(&question.images)?;
+        let values = session.logits(&question.images)?;
         if let Some(file) = file {
-            let shape = [*batch, logits.len() / batch];
-            npy::write(&file, &Array::new("logits", &shape, &logits))?;
+            let shape = [*batch, values.len() / batch];
+            npy::write(&file, &Array::new(question.output(), &shape, &values))?;
         }
-        Ok(logits)
+        Ok(values)
     }
 
     fn preprocess(&self, case: &PreprocessCase) -> Result<Prepared, Failure> {
@@ -211,6 +208,7 @@ impl<'a> Workshop<'a> {
                 std::hint::black_box(preprocess::decode(PHOTO).map_err(|error| error.to_string())?);
                 Ok(())
             }),
+            PreprocessCase::Person { size } => person_cell(*size)?,
             PreprocessCase::Batch {
                 resize,
                 crop,
@@ -244,6 +242,11 @@ impl<'a> Workshop<'a> {
 }
 
 impl Question<'_> {
+    /// The name of the output that is compared.
+    fn output(&self) -> &str {
+        &self.graph.named_outputs()[0].name
+    }
+
     /// Ranges for rounding a model in int8: those that our engine takes.
     pub(super) fn ranges(&self) -> Result<onnx::Ranges, Failure> {
         let calibration = match &self.calibration {
@@ -268,17 +271,18 @@ impl Question<'_> {
         }
         let mut session = backend.prepare(&self.graph, self.weights.source.as_ref(), options)?;
         let images = self.images;
-        let mut logits = vec![0.0; self.graph.output_shape().elements()];
-        session.run(&images, &mut logits)?;
+        let output = &self.graph.named_outputs()[0];
+        let mut results = vec![0.0; self.graph.output_shape().elements()];
+        session.run(&images, &mut results)?;
         let tolerance = backend.tolerance(self.case.precision);
-        let fidelity = right(&logits, reference, self.case.batch, tolerance)
+        let fidelity = right(output, &results, reference, self.case.batch, tolerance)
             .map_err(|why| wrong(&self.case.backend, &why))?;
         let unit = session
             .unit()
             .map_or(String::new(), |unit| format!(", on {unit}"));
         let cell = Cell::new(move || {
             session
-                .run(&images, &mut logits)
+                .run(&images, &mut results)
                 .map_err(|error| error.to_string())
         });
         Ok(Prepared {
@@ -301,46 +305,42 @@ pub(super) fn wrong(name: &str, why: &str) -> Failure {
     )
 }
 
-/// Returns the fidelity of the logits of this many images to the reference's; the error says what is wrong with them.
+/// Returns the fidelity of an output of this many images to the reference's; the error says what is wrong with it.
 pub(super) fn right(
-    logits: &[f32],
+    output: &Output,
+    values: &[f32],
     reference: &[f32],
     images: usize,
     tolerance: f32,
 ) -> Result<Fidelity, String> {
-    if logits.len() != reference.len() {
-        let (found, expected) = (logits.len(), reference.len());
-        return Err(format!("{found} logits, expected {expected}"));
+    let name = &output.name;
+    if values.len() != reference.len() {
+        let found = counted(values.len(), "value");
+        return Err(format!("{name} of {found}, expected {}", reference.len()));
     }
-    if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
-        return Err(format!("a logit is {odd}"));
+    if let Some(odd) = values.iter().find(|value| !value.is_finite()) {
+        return Err(format!("a value of {name} is {odd}"));
     }
-    let mut closeness = Closeness::default();
-    closeness.add(logits, reference, reference.len() / images.max(1));
-    let fidelity = closeness.fidelity().ok_or("no logits")?;
+    let fidelity = match output.kind {
+        OutputKind::Logits => {
+            let mut closeness = Closeness::default();
+            closeness.add(values, reference, reference.len() / images.max(1));
+            closeness.fidelity()
+        }
+        OutputKind::Heatmaps | OutputKind::Features { .. } | OutputKind::Value => {
+            let mut closeness = MapCloseness::default();
+            closeness.add(values, reference);
+            closeness.fidelity()
+        }
+    };
+    let fidelity = fidelity.ok_or_else(|| format!("no {name}"))?;
     let share = fidelity.largest_error;
     if share > f64::from(tolerance) {
         return Err(format!(
-            "logits differ from {REFERENCE}'s by {share:.1e} of the largest, allowed are {tolerance:.0e}"
+            "{name} differ from {REFERENCE}'s by {share:.1e} of the largest, allowed are {tolerance:.0e}"
         ));
     }
     Ok(fidelity)
-}
-
-fn photo() -> Result<RgbImage, Failure> {
-    Ok(preprocess::decode(PHOTO)?)
-}
-
-/// A batch of the photo as the transform makes it, `[n, 3, crop, crop]`, each fainter than the one before: an answer
-/// in another image's place is a wrong one.
-fn photo_batch(transform: &Transform, n: usize) -> Result<Vec<f32>, Failure> {
-    let mut batch = vec![0.0; n * transform.output_elements()];
-    transform.batch(std::iter::repeat_n(&photo()?, n), &mut batch);
-    for (index, image) in batch.chunks_exact_mut(transform.output_elements()).enumerate() {
-        let strength = 1.0 - index as f32 / (2 * n) as f32;
-        image.iter_mut().for_each(|value| *value *= strength);
-    }
-    Ok(batch)
 }
 
 fn batch_cell<T: Element + 'static>(transform: Transform, n: usize) -> Result<Cell, Failure> {
@@ -357,12 +357,20 @@ fn batch_cell<T: Element + 'static>(transform: Transform, n: usize) -> Result<Ce
 mod tests {
     use super::*;
 
+    /// The output of a network of this kind.
+    fn output(name: &str) -> Output {
+        let cx = Context::embedded();
+        let graph = cx.variant(name).expect("there").graph();
+        graph.named_outputs()[0].clone()
+    }
+
     #[test]
     fn wrong_logits_are_told_from_right_ones() {
         let reference = [2.0, -4.0, 0.0];
-        let fidelity = |logits: &[f32], tolerance| right(logits, &reference, 1, tolerance);
+        let logits = output("hrnet_w18_small");
+        let fidelity = |values: &[f32], tolerance| right(&logits, values, &reference, 1, tolerance);
         let exact = fidelity(&reference, 1e-4).expect("the same");
-        assert_eq!((exact.largest_error, exact.top1_agreement), (0.0, 1.0));
+        assert_eq!((exact.largest_error, exact.top1_agreement), (0.0, Some(1.0)));
         let near = fidelity(&[2.0, -4.0, 0.0004], 1e-3).expect("near enough");
         assert!((near.largest_error - 1e-4).abs() < 1e-8, "{near:?}");
         let why = fidelity(&[2.0, -4.0, 0.0008], 1e-4).expect_err("too far");
@@ -370,19 +378,23 @@ mod tests {
         let why = fidelity(&[2.0, f32::NAN, 0.0], 1.0).expect_err("no number");
         assert!(why.contains("NaN"), "{why}");
         let why = fidelity(&[2.0], 1.0).expect_err("too few");
-        assert_eq!(why, "1 logits, expected 3");
+        assert_eq!(why, "logits of 1 value, expected 3");
         let two = [1.0, 2.0, 5.0, 4.0];
-        let half = right(&[1.0, 2.0, 4.4, 4.6], &two, 2, 0.5).expect("near enough");
-        assert_eq!(half.top1_agreement, 0.5);
+        let half = right(&logits, &[1.0, 2.0, 4.4, 4.6], &two, 2, 0.5).expect("near enough");
+        assert_eq!(half.top1_agreement, Some(0.5));
     }
 
     #[test]
-    fn no_two_images_of_a_batch_are_alike() {
-        let cx = Context::embedded();
-        let first = &cx.zoo().expect("the manifest").variants[0];
-        let sized = first.preprocess.centred(64, 64);
-        let batch = photo_batch(&transform(&sized).expect("valid"), 3).expect("a batch");
-        let images: Vec<&[f32]> = batch.chunks_exact(3 * 64 * 64).collect();
-        assert!(images.len() == 3 && images[0] != images[1] && images[1] != images[2]);
+    fn heatmaps_are_judged_by_their_error_alone() {
+        let maps = output("pose_hrnet_w32_256x192");
+        let fidelity = right(&maps, &[1.0, 2.0, 4.4, 4.6], &[1.0, 2.0, 5.0, 4.0], 2, 0.5);
+        let fidelity = fidelity.expect("near enough");
+        assert!((fidelity.largest_error - 0.12).abs() < 1e-7, "{fidelity:?}");
+        assert_eq!((fidelity.top1_agreement, fidelity.divergence), (None, None));
+        let why = right(&maps, &[1.0], &[2.0], 1, 0.1).expect_err("too far");
+        assert!(
+            why.starts_with("heatmaps differ from cpu-exact's by 5.0e-1"),
+            "{why}"
+        );
     }
 }

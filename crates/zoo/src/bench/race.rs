@@ -394,7 +394,7 @@ fn engine(record: &Record) -> Entrant {
     Entrant::new(&case.backend, case.precision)
 }
 
-/// The largest error of the logits in their standard deviations, and as a share of the largest.
+/// The largest error: of logits in their standard deviations, and of any output as a share of the largest value.
 fn errors(record: &Record) -> [String; 2] {
     let fidelity = record.fidelity;
     let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));

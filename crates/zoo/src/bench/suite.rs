@@ -1,11 +1,11 @@
 use std::path::Path;
 
 use harness::{Case, Record, Suite, append, counted};
-use hrnet::Precision;
+use hrnet::{Precision, Size};
 
 use super::peers::is_full;
 use super::runner::{Watch, provenance};
-use super::{BATCHES, Matrix, SIZES, Workshop, preprocess_cases};
+use super::{BATCHES, CLASSIFIED, Matrix, SIZES, Workshop, preprocess_cases};
 use crate::Failure;
 use crate::context::Context;
 
@@ -39,7 +39,7 @@ fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
         variants: zoo.classifiers().map(|variant| variant.name.clone()).collect(),
         precisions: Precision::ALL.to_vec(),
         batches: BATCHES.to_vec(),
-        crops: SIZES.map(|(_, crop)| crop).to_vec(),
+        sizes: SIZES.map(|(_, crop)| Size::square(crop)).to_vec(),
         backends: names(runtime::BACKENDS),
         threads: vec![super::all_threads()],
         twins: false,
@@ -54,7 +54,7 @@ fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
     let all_networks = Matrix {
         precisions: vec![Precision::F32],
         batches: vec![1],
-        crops: vec![224],
+        sizes: vec![CLASSIFIED],
         ..every.clone()
     };
     let smallest = Matrix {
@@ -64,7 +64,7 @@ fn selection(cx: &Context, full: bool) -> Result<Vec<Case>, Failure> {
     let mut cases = all_networks.cases(zoo);
     for matrix in [
         Matrix {
-            crops: vec![224],
+            sizes: vec![CLASSIFIED],
             ..smallest.clone()
         },
         Matrix {

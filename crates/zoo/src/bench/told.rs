@@ -8,7 +8,7 @@ use harness::{Case, Noise, Outcome, Record, Times, counted};
 use registry::Zoo;
 use serde::Serialize;
 
-use super::{Basis, Campaign, Done, Expected, Plan, Task, distinct};
+use super::{Basis, Campaign, Done, Expected, Plan, Task};
 use crate::output::table;
 use crate::verdicts::Shown;
 
@@ -118,12 +118,7 @@ pub(crate) fn twins(zoo: &Zoo, tasks: &[Task]) -> String {
         let Some(variant) = zoo.variant(&case.variant) else {
             continue;
         };
-        let names: Vec<String> = zoo
-            .classifiers()
-            .filter(|other| other.spec == variant.spec)
-            .map(|other| other.name.clone())
-            .collect();
-        let original = &distinct(zoo, &names)[0].name;
+        let original = &zoo.network_of(variant).name;
         let repeats = Repeat::of(&task.records);
         if *original == case.variant {
             first.extend(repeats);

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use harness::{Budget, Case, Record, counted, read};
-use hrnet::{Precision, Shape};
+use hrnet::{Precision, Shape, Size};
 
 use crate::bench::{
     Campaign, Errand, Matrix, Task, all_threads, gains, preprocess_cases, provenance, resume, slow, told,
 };
 use crate::calibration::{CalibrationArg, refuse_unused, warn_of_stand_in};
 use crate::context::Context;
-use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count};
+use crate::counts::{BATCH, CELLS, PROCESSES, SIDE, THREADS, count, size};
 use crate::files::{check_output, check_records};
 use crate::model::WeightsArg;
-use crate::selector::{Selector, matching};
+use crate::selector::{CLASSIFIERS, Selector, matching};
 use crate::{Exit, Failure, memory, peers};
 
 /// Measure latencies on this machine
@@ -29,14 +29,14 @@ use crate::{Exit, Failure, memory, peers};
 /// p90, the 90th percentile of the runs, and its bound: the true 90th percentile does not exceed it, with 99 % confidence.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Variants by name, or by pattern with * and ? as wildcards; a name that chooses weights, such as hrnet_w18.ms_in1k, chooses
-    /// only its network here
+    /// Variants by name, or by pattern with * and ? as wildcards, as 'pose_*'; `classifiers`, `poses` or `all` of them. A name that
+    /// chooses weights, such as hrnet_w18.ms_in1k, chooses only its network here
     #[arg(
         short,
         long,
         value_name = "NAME|PATTERN",
         value_delimiter = ',',
-        default_value = "*"
+        default_value = CLASSIFIERS
     )]
     model: Vec<Selector>,
     /// Number formats: f32, f16, bf16, i16, int8, or `all` that run here
@@ -45,9 +45,9 @@ pub(crate) struct Bench {
     /// Batch sizes
     #[arg(short, long, value_name = "LIST", value_delimiter = ',', default_value = "1", value_parser = count::<BATCH>)]
     batch: Vec<NonZeroUsize>,
-    /// Sides of the input, as CROP or CROP/RESIZE
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "224/256", value_parser = crop)]
-    size: Vec<usize>,
+    /// Sizes of the input, as SIDE, CROP/RESIZE or HEIGHTxWIDTH [default: 224, and of a pose network its own]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = crop)]
+    size: Vec<Size>,
     /// Backends of `zoo doctor` and peers of `zoo peers list`, each measured in those precisions that it runs [default: the
     /// fastest backend of each precision]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -265,7 +265,7 @@ impl Bench {
             variants: matching(zoo, &self.model)?,
             precisions: precisions(&self.precision),
             batches: self.batch.iter().map(|batch| batch.get()).collect(),
-            crops: self.size.clone(),
+            sizes: self.size.clone(),
             backends: self.backend.clone(),
             threads: match self.threads.as_slice() {
                 [] => vec![all_threads()],
@@ -305,13 +305,15 @@ pub(super) fn precisions(list: &[PrecisionArg]) -> Vec<Precision> {
     named
 }
 
-/// The crop of `CROP` or `CROP/RESIZE`; a network's time does not depend on the resizing before it.
-fn crop(text: &str) -> Result<usize, String> {
-    let (crop, resize) = text.split_once('/').unwrap_or((text, text));
+/// Returns the size of `SIDE`, `CROP/RESIZE` or `HEIGHTxWIDTH`; a network's time does not depend on the resizing before it.
+fn crop(text: &str) -> Result<Size, String> {
+    let Some((crop, resize)) = text.split_once('/') else {
+        return size(text);
+    };
     match (crop.parse(), resize.parse()) {
-        (Ok(crop), Ok(resize)) if 0 < crop && crop <= resize && resize <= SIDE => Ok(crop),
+        (Ok(crop), Ok(resize)) if 0 < crop && crop <= resize && resize <= SIDE => Ok(Size::square(crop)),
         _ => Err(format!(
-            "`{text}` is no size: expected CROP or CROP/RESIZE with CROP <= RESIZE <= {SIDE}, as in 224/256"
+            "`{text}` is no size: expected CROP/RESIZE with CROP <= RESIZE <= {SIDE}, as in 224/256"
         )),
     }
 }
@@ -335,6 +337,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_in_three_forms() {
+        assert_eq!(crop("224/256"), Ok(Size::square(224)));
+        assert_eq!(crop("64"), Ok(Size::square(64)));
+        assert_eq!(crop("256x192"), Ok(Size::new(256, 192)), "height first");
+        for text in ["0", "256/224", "256x", "256x0", "1048577", "256x1048577", ""] {
+            assert!(crop(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_and_precisions_are_read_or_refused() {

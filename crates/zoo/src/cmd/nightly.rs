@@ -13,7 +13,7 @@ use registry::lint::{Severity, lint};
 use super::bench::{duration, warn_of_debug};
 use super::profile::write_smallest;
 use super::report::{new_folder, render};
-use crate::bench::race::{Heat, entrants, usual};
+use crate::bench::race::{Heat, entrants, is_ours, usual};
 use crate::bench::{
     ADVICE, BATCHES, Campaign, Matrix, NETWORKS, Task, Workshop, all_threads, preprocess_cases, told,
 };
@@ -32,12 +32,22 @@ const LOCK: &str = ".night.lock";
 /// The networks that a quick night measures in every precision.
 const IN_ALL_PRECISIONS: [&str; 2] = ["HRNet_W18_C", "HRNet_W48_C"];
 
+/// The pose networks of a full night, at batch 1: those of COCO, for which most AP is published.
+const POSES: [&str; 4] = [
+    "pose_hrnet_w32_256x192",
+    "pose_hrnet_w32_384x288",
+    "pose_hrnet_w48_256x192",
+    "pose_hrnet_w48_384x288",
+];
+
 /// Measure, compare with the night before, and report
 ///
 /// Needs neither network nor weights: if a variant's weights are not in the cache, seeded ones stand in, which take as long to
 /// run, and the page says so. Installed peers are raced beside our engine.
 ///
 /// Each cell is measured in processes of its own, as many as the time allows, with more for the cells whose times spread most.
+///
+/// Classifiers are measured at 224x224. A full run measures the four pose networks of COCO at batch 1 as well.
 ///
 /// With a data set the accuracy of each network whose weights are in the cache is measured, too, as by `zoo eval`.
 ///
@@ -47,7 +57,7 @@ const IN_ALL_PRECISIONS: [&str; 2] = ["HRNet_W18_C", "HRNet_W48_C"];
 /// after this one, by a clock that was wrong, are left out and named. Only one `zoo nightly` may run in a folder.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
-    /// A few samples of f32 at batches 1 and 4, and of two networks in the other precisions, in a few minutes
+    /// A few samples of f32 at batches 1 and 4, of two networks in the other precisions, and of one pose network, in a few minutes
     #[arg(long)]
     quick: bool,
     /// Time for measuring our own backends; races with peers, accuracy and the report come on top
@@ -213,7 +223,7 @@ impl Nightly {
             .find_map(|case| Some(case.network()?.variant.as_str()));
         let few = |case: &&Case| match case {
             Case::Preprocess(PreprocessCase::Decode) => true,
-            Case::Preprocess(PreprocessCase::Batch { .. }) => false,
+            Case::Preprocess(PreprocessCase::Batch { .. } | PreprocessCase::Person { .. }) => false,
             Case::Network(case) => case.precision == Precision::F32 && Some(case.variant.as_str()) == first,
         };
         cases
@@ -273,8 +283,10 @@ impl Nightly {
         };
         // A manifest of somebody's own need not have them.
         let zoo = cx.zoo()?;
-        let named = |name: &&str| zoo.classifiers().any(|variant| variant.name == *name);
-        Ok(NETWORKS.into_iter().filter(named).map(heat).collect())
+        let named = |name: &&str| zoo.variant(name).is_some();
+        let pose = (!self.quick).then_some(POSES[0]);
+        let networks = NETWORKS.into_iter().chain(pose);
+        Ok(networks.filter(named).map(heat).collect())
     }
 
     fn race_budget(&self) -> Budget {
@@ -295,7 +307,7 @@ impl Nightly {
             variants: zoo.classifiers().map(|variant| variant.name.clone()).collect(),
             precisions: Precision::ALL.to_vec(),
             batches: BATCHES.to_vec(),
-            crops: vec![224],
+            sizes: Vec::new(),
             backends: Vec::new(),
             threads: vec![all_threads()],
             twins: false,
@@ -314,11 +326,26 @@ impl Nightly {
                 variants: IN_ALL_PRECISIONS.map(str::to_owned).into(),
                 precisions: others.collect(),
                 batches: vec![4],
+                ..every.clone()
+            };
+            // The smallest alone: it stands for the others in a few seconds.
+            let pose = Matrix {
+                variants: vec![POSES[0].to_owned()],
+                precisions: vec![Precision::F32],
+                batches: vec![1],
                 ..every
             };
-            [f32.cases(zoo), others.cases(zoo)].concat()
+            [f32.cases(zoo), others.cases(zoo), pose.cases(zoo)].concat()
         } else {
-            every.cases(zoo)
+            // Stock operations would take minutes a cell.
+            let ours = Precision::ALL.into_iter().filter(|precision| is_ours(*precision));
+            let poses = Matrix {
+                variants: POSES.map(str::to_owned).into(),
+                precisions: ours.collect(),
+                batches: vec![1],
+                ..every.clone()
+            };
+            [every.cases(zoo), poses.cases(zoo)].concat()
         };
         Ok([preprocess_cases(), networks].concat())
     }
@@ -345,7 +372,7 @@ fn alone(reports: &Path) -> Result<File, Failure> {
 fn check_cache(cx: &Context) -> Result<(), Failure> {
     let lock = cx.lock()?;
     let mut files = 0;
-    for variant in cx.zoo()?.classifiers() {
+    for variant in &cx.zoo()?.variants {
         for artifact in &variant.artifacts {
             if cx.cache().verify(artifact, &lock, true)?.is_some() {
                 files += 1;
@@ -434,6 +461,25 @@ mod tests {
         assert!(failure.message.contains("another `zoo nightly`"), "{failure:?}");
         drop(held);
         alone(&reports).expect("free again");
+    }
+
+    #[test]
+    fn a_quick_night_has_one_pose_cell_and_a_full_one_those_of_coco_at_their_own_sizes() {
+        let poses = |quick: bool| -> Vec<String> {
+            let cases = nightly(quick).cases(&Context::embedded()).expect("cases");
+            let ids = cases.iter().map(Case::to_string);
+            ids.filter(|id| id.starts_with("pose_")).collect()
+        };
+        let threads = all_threads();
+        assert_eq!(
+            poses(true),
+            [format!("pose_hrnet_w32_256x192/f32/bs1/256x192/cpu/t{threads}")]
+        );
+        let full = poses(false);
+        let ours = Precision::ALL.into_iter().filter(|precision| is_ours(*precision));
+        assert_eq!(full.len(), 4 * ours.count(), "{full:?}");
+        let largest = format!("pose_hrnet_w48_384x288/int8/bs1/384x288/cpu/t{threads}");
+        assert!(full.contains(&largest), "{full:?}");
     }
 
     #[test]

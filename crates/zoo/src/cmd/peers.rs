@@ -196,14 +196,14 @@ impl Install {
 
 /// Time our engine and the installed peers in turns, on the same weights, images and threads
 ///
-/// Every engine's logits are first compared with the reference's; an engine with wrong logits is not timed. A ratio is the
+/// Every engine's logits or heatmaps are first compared with the reference's; an engine with a wrong output is not timed. A ratio is the
 /// median over the rounds, with a 95 % interval that assumes nothing about the distribution of times.
 ///
 /// With --precision f32, all engines run f32. With i16, f16 or bf16, ours runs that precision, and peers run every float
 /// precision they have. With int8, they run our own int8 export with the same calibration. Our f32 takes part in every race.
 #[derive(Debug, Args)]
 struct Race {
-    /// Variants, by name or by pattern with * and ?
+    /// Variants, by name or by pattern with * and ?, as 'pose_*'; `classifiers`, `poses` or `all` of them
     #[arg(short, long, value_name = "NAME|PATTERN", value_delimiter = ',', default_values = NETWORKS)]
     model: Vec<Selector>,
     /// Number formats of our engine, one race each, or `all` that run here

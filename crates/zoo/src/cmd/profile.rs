@@ -15,7 +15,7 @@ use super::bench::warn_of_debug;
 use crate::bench::{all_threads, peak, peaks, provenance};
 use crate::calibration::{Calibrated, CalibrationArg, refuse_unused};
 use crate::context::Context;
-use crate::counts::{BATCH, RUNS, SIDE, THREADS, count, up_to};
+use crate::counts::{BATCH, RUNS, THREADS, count, size};
 use crate::files::{check_output, write_whole};
 use crate::model::{Choice, Weights, WeightsArg};
 use crate::output::table;
@@ -44,9 +44,9 @@ pub(crate) struct Profile {
     /// Threads
     #[arg(long, default_value = "1", value_parser = count::<THREADS>)]
     threads: NonZeroUsize,
-    /// Height and width of the input [default: the published crop]
-    #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
-    size: Option<usize>,
+    /// Size of the input, as 224, or height and width as 256x192 [default: the published one]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    size: Option<Size>,
     /// Backend, one that has fused steps
     #[arg(long, default_value = "cpu")]
     backend: String,
@@ -127,7 +127,7 @@ impl Profile {
         let calibration = self.calibration.file.as_deref();
         refuse_unused(calibration, &[self.precision])?;
         let variant = cx.variant(&self.name)?;
-        let size = self.size.map_or(variant.preprocess.size(), Size::square);
+        let size = self.size.unwrap_or(variant.preprocess.size());
         let graph = variant.spec.graph(Shape::images(self.batch.get(), size))?;
         memory::check_graph(&variant.name, &graph, self.precision)?;
         let backend = runtime::backend(&self.backend)?;
@@ -198,12 +198,12 @@ impl Profile {
         });
         let mut steps: Vec<StepTimes> = steps.collect();
         let images = vec![0.5; session.input_shape().elements()];
-        let mut logits = vec![0.0; session.shapes().results()];
-        session.run(&images, &mut logits)?;
+        let mut results = vec![0.0; session.shapes().results()];
+        session.run(&images, &mut results)?;
         for _ in 0..self.runs.get() {
             let mut laps = Vec::with_capacity(steps.len());
             let mut watch = Stopwatch::start();
-            session.run_watched(&images, &mut logits, &mut |_| laps.push(watch.lap_ns()))?;
+            session.run_watched(&images, &mut results, &mut |_| laps.push(watch.lap_ns()))?;
             for (step, ns) in steps.iter_mut().zip(laps) {
                 step.samples_ns.push(ns);
             }

@@ -10,6 +10,7 @@ use runtime::Options;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::counts::size;
 use crate::model::Choice;
 use crate::output::table;
 use crate::photos::Preparation;
@@ -29,9 +30,9 @@ pub(crate) struct Show {
     /// Number format of the plan
     #[arg(long, default_value = "f32", requires = "plan")]
     precision: Precision,
-    /// Height and width of the input [default: the published crop]
-    #[arg(long, value_name = "PIXELS")]
-    size: Option<usize>,
+    /// Size of the input, as 224, or height and width as 256x192 [default: the published one]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    size: Option<Size>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -113,10 +114,8 @@ impl Show {
         let whose = Choice::of(named).whose(cx, named)?;
         let preparation = Preparation::by_weights(variant, &whose);
         let preprocess = preparation.profile;
-        let graph = variant.spec.graph(Shape::images(
-            1,
-            self.size.map_or(preprocess.size(), Size::square),
-        ))?;
+        let size = self.size.unwrap_or(preprocess.size());
+        let graph = variant.spec.graph(Shape::images(1, size))?;
         if self.plan {
             return cx.out.data(&plan(&graph, self.precision)?);
         }

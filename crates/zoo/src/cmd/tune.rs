@@ -4,16 +4,16 @@ use std::path::Path;
 
 use clap::Args;
 use harness::{Stopwatch, counted};
-use hrnet::Shape;
+use hrnet::{Shape, Size};
 use runtime::Tuned;
 
 use super::bench::{PrecisionArg, precisions, warn_of_debug};
 use crate::bench::all_threads;
 use crate::context::Context;
-use crate::counts::{BATCH, SIDE, THREADS, count, up_to};
+use crate::counts::{BATCH, THREADS, count, size};
 use crate::files::write_whole;
 use crate::output::table;
-use crate::selector::{Selector, matching};
+use crate::selector::{CLASSIFIERS, Selector, matching};
 use crate::{Exit, Failure, memory};
 
 /// Time every algorithm for every layer on this machine, so that the engine uses the fastest
@@ -23,13 +23,13 @@ use crate::{Exit, Failure, memory};
 /// algorithms.
 #[derive(Debug, Args)]
 pub(crate) struct Tune {
-    /// Variants, by name or by pattern with * and ?
+    /// Variants, by name or by pattern with * and ?, as 'pose_*'; `classifiers`, `poses` or `all` of them
     #[arg(
         short,
         long,
         value_name = "NAME|PATTERN",
         value_delimiter = ',',
-        default_value = "*"
+        default_value = CLASSIFIERS
     )]
     model: Vec<Selector>,
     /// Batch sizes
@@ -41,9 +41,9 @@ pub(crate) struct Tune {
     /// Number formats, or `all` that the engine runs here
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "f32")]
     precision: Vec<PrecisionArg>,
-    /// Height and width of the input [default: the published crop]
-    #[arg(long, value_name = "PIXELS", value_parser = up_to::<SIDE>)]
-    size: Option<usize>,
+    /// Size of the input, as 224, or height and width as 256x192 [default: the published one]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    size: Option<Size>,
     /// Discard earlier times
     #[arg(long)]
     again: bool,
@@ -74,8 +74,8 @@ impl Tune {
                 .iter()
                 .flat_map(|b| threads.iter().map(move |t| (b, t)))
             {
-                let side = self.size.unwrap_or(variant.preprocess.size().h);
-                let graph = variant.spec.graph(Shape::square(batch.get(), side))?;
+                let size = self.size.unwrap_or(variant.preprocess.size());
+                let graph = variant.spec.graph(Shape::images(batch.get(), size))?;
                 for precision in &precisions {
                     memory::check_graph(&variant.name, &graph, *precision)?;
                 }

@@ -31,7 +31,7 @@ pub(crate) struct Peer {
     precisions: &'static [Precision],
     /// The form of our int8 export that it runs fastest.
     pub(crate) rounding: onnx::Rounding,
-    /// The largest difference to the reference's logits, as a share of the largest absolute one, that a correct network in
+    /// The largest difference to the reference's output, as a share of its largest absolute value, that a correct network in
     /// f32 shows on seeded weights, which magnify rounding.
     tolerance: f32,
     /// True for an engine that compiles each network or takes several times as long as others; it is left out if time is short.
@@ -50,7 +50,7 @@ impl Peer {
         self.precisions.contains(&precision) && (any_of.is_empty() || kernels::cpu_features().iter().any(has))
     }
 
-    /// Returns the largest difference to the reference's logits, as a share of the largest absolute one, that a correct network
+    /// Returns the largest difference to the reference's output, as a share of its largest absolute value, that a correct network
     /// shows on random weights: the same tolerance as for our engine, and in f32 the one of this peer's algorithms.
     pub(crate) fn tolerance(&self, precision: Precision) -> f32 {
         match precision {

@@ -25,7 +25,7 @@ pub(crate) struct Job<'a> {
     /// The batch, a `.npy` file.
     pub(crate) images: &'a Path,
     /// The `.npy` file for the first output.
-    pub(crate) logits: &'a Path,
+    pub(crate) output: &'a Path,
 }
 
 /// The times after which a worker counts as hung.
@@ -69,7 +69,7 @@ impl Worker {
         let mut command = call(environment.python().as_os_str(), folder, Purpose::Compute);
         command
             .args(["-c", PROGRAM, job.peer.name, &threads])
-            .args([job.model, job.images, job.logits])
+            .args([job.model, job.images, job.output])
             .arg(job.precision.name());
         // Not every engine has an option for its threads; inductor has workers of its own besides.
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {

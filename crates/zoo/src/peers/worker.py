@@ -1,7 +1,7 @@
-"""One inference engine, one network, one batch: python worker.py ENGINE THREADS MODEL.onnx IMAGES.npy LOGITS.npy PRECISION
+"""One inference engine, one network, one batch: python worker.py ENGINE THREADS MODEL.onnx IMAGES.npy OUTPUT.npy PRECISION
 
-Loads the model, computes once, saves the logits, and says `ready ABOUT`. Each line `run` then gives `ok NS`: one
-inference, from f32 images in memory to an array of logits, by this process's clock. Anything else gives `error WHY`.
+Loads the model, computes once, saves the output (logits or heatmaps), and says `ready ABOUT`. Each line `run` then gives
+`ok NS`: one inference, from f32 images in memory to an array of the output, by this process's clock. Anything else gives `error WHY`.
 """
 
 import os
@@ -192,9 +192,9 @@ class Ncnn:
         for image in self.images:
             extractor = self.net.create_extractor()
             extractor.input("in0", self.ncnn.Mat(image))
-            status, logits = extractor.extract("out0")
+            status, output = extractor.extract("out0")
             assert status == 0, f"ncnn: status {status}"
-            rows.append(numpy.array(logits))
+            rows.append(numpy.array(output))
         return numpy.stack(rows)
 
 
@@ -234,8 +234,8 @@ class Mnn:
         self.interpreter.runSession(self.session)
         output = self.interpreter.getSessionOutput(self.session)
         shape = output.getShape()
-        logits = numpy.empty(shape, numpy.float32)
-        host = mnn.Tensor(shape, mnn.Halide_Type_Float, logits, kind)
+        values = numpy.empty(shape, numpy.float32)
+        host = mnn.Tensor(shape, mnn.Halide_Type_Float, values, kind)
         output.copyToHostTensor(host)
         # What the tensor shows is freed with it.
         return numpy.array(host.getNumpyData())
@@ -255,10 +255,10 @@ def one_line(error):
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def main(name, threads, model, images, logits, precision):
+def main(name, threads, model, images, output, precision):
     try:
         engine = ENGINES[name](model, numpy.load(images), int(threads), precision)
-        numpy.save(logits, numpy.ascontiguousarray(engine.run(), dtype=numpy.float32))
+        numpy.save(output, numpy.ascontiguousarray(engine.run(), dtype=numpy.float32))
     except Exception as error:
         print("error", one_line(error), file=replies)
         raise

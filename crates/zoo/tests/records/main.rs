@@ -4,6 +4,7 @@
 mod common;
 
 mod pick;
+mod pose;
 
 use common::Place;
 use serde_json::Value;
@@ -33,7 +34,7 @@ fn a_bench_appends_records_that_report_renders() {
     let charts = place.files().iter().filter(|file| file.ends_with(".svg")).count();
     assert_eq!(
         charts,
-        8,
+        9,
         "the published and counted ones and that of preprocessing: {:?}",
         place.files()
     );

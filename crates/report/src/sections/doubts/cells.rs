@@ -58,7 +58,7 @@ pub(super) fn single(model: &Model) -> Option<Item> {
     )
 }
 
-/// Logits that are not the reference's, or were never compared.
+/// Outputs that are not the reference's, or were never compared.
 pub(super) fn unlike(model: &Model) -> Option<Item> {
     let networks = || measured(model).filter(|cell| !cell.raced && cell.case.network().is_some());
     let unchecked = networks().filter(|cell| cell.record().fidelity.is_none()).count();
@@ -66,14 +66,15 @@ pub(super) fn unlike(model: &Model) -> Option<Item> {
         .filter(|cell| {
             cell.record()
                 .fidelity
-                .is_some_and(|fidelity| fidelity.top1_agreement < 1.0)
+                .and_then(|fidelity| fidelity.top1_agreement)
+                .is_some_and(|share| share < 1.0)
         })
         .count();
     (unchecked + other > 0).then_some(())?;
     let mut parts = Vec::new();
     if unchecked > 0 {
         parts.push(format!(
-            "the logits of {} were not compared with the reference's",
+            "the outputs of {} were not compared with the reference's",
             counted(unchecked, "cell")
         ));
     }
@@ -138,7 +139,7 @@ pub(super) fn unpinned(model: &Model) -> Option<Item> {
 }
 
 fn on_trust(zoo: &Zoo, file_name: &str) -> bool {
-    let artifacts = zoo.classifiers().flat_map(|variant| &variant.artifacts);
+    let artifacts = zoo.variants.iter().flat_map(|variant| &variant.artifacts);
     let mut named = artifacts.filter(|artifact| artifact.file_name == file_name);
     // Hugging Face states the digest of a file when it is downloaded.
     named.any(|artifact| artifact.known == Known::Nothing && artifact.hub.is_none())

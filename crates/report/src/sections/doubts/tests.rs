@@ -26,7 +26,7 @@ fn good() -> Record {
     });
     record.fidelity = Some(Fidelity {
         largest_error: 1e-5,
-        top1_agreement: 1.0,
+        top1_agreement: Some(1.0),
         ..Fidelity::default()
     });
     record.process = Some(0);

@@ -12,8 +12,8 @@ use crate::output::markdown_table;
 /// Explanation of the tables.
 const LEGEND: &str = "Engines take turns, round by round. A ratio is the median over the rounds of an engine's time over the \
     time of the first engine of the table; above 1 the engine is slower. Brackets are its 95 % interval. ± is the median absolute \
-    deviation. Errors are the largest difference of a logit from the reference's, in standard deviations of the logits and as a \
-    share of the largest. GMAC/s counts multiply-accumulates by the definition of the layers; Winograd's algorithm does with \
+    deviation. Errors are the largest difference of a value from the reference's: of logits in their standard deviations, and of \
+    logits and heatmaps as a share of the largest. GMAC/s counts multiply-accumulates by the definition of the layers; Winograd's algorithm does with \
     fewer, so its share of the peak can pass 100 %.";
 
 /// Writes the standings of races as a page.

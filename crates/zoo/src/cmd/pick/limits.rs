@@ -14,20 +14,24 @@ pub(super) fn nothing(found: &[Choice], wish: Wish) -> Failure {
         ..wish
     };
     let quick = Wish {
-        min_top1: None,
+        min_accuracy: None,
         ..wish
     };
     let mut near: Vec<&Choice> = Vec::new();
     if wish.max_p90_ns.is_some() {
         near.extend(meets(accurate).min_by(|a, b| a.p90_ns.total_cmp(&b.p90_ns)));
     }
-    if wish.min_top1.is_some() {
+    if wish.min_accuracy.is_some() {
         // Of equal accuracies the fastest.
         let better = |a: &&Choice, b: &&Choice| {
-            let accuracy = a.top1.partial_cmp(&b.top1).unwrap_or(Ordering::Equal);
+            let accuracy = a.accuracy.partial_cmp(&b.accuracy).unwrap_or(Ordering::Equal);
             accuracy.then(b.median_ns.total_cmp(&a.median_ns))
         };
-        near.extend(meets(quick).filter(|choice| choice.top1.is_some()).max_by(better));
+        near.extend(
+            meets(quick)
+                .filter(|choice| choice.accuracy.is_some())
+                .max_by(better),
+        );
     }
     if near.is_empty() {
         near.extend(found.first());
@@ -37,12 +41,15 @@ pub(super) fn nothing(found: &[Choice], wish: Wish) -> Failure {
         let p90 = wish.max_p90_ns.map_or(String::new(), |_| {
             format!(", p90 {bound}{:.1} ms", choice.p90_ns / 1e6)
         });
-        let claimed = if choice.top1.is_some() { " claimed" } else { "" };
+        let claimed = match (choice.accuracy, &choice.data) {
+            (None, _) => choice.claimed.clone(),
+            (Some(_), None) => format!("{} claimed", choice.claimed),
+            (Some(_), Some(data)) => format!("AP {} claimed on {data}", choice.claimed),
+        };
         format!(
-            "{} in {}, {}{claimed} (median {:.1} ms{p90})",
+            "{} in {}, {claimed} (median {:.1} ms{p90})",
             choice.variant,
             choice.case.precision,
-            choice.claimed,
             choice.median_ns / 1e6
         )
     };
