@@ -77,7 +77,7 @@ impl Desk {
         };
         let mut worker = Worker::start(&environment, job, Limits::STANDARD)
             .map_err(|error| Failure::new(Exit::Other, error))?;
-        let (values, output) = (npy::read(&answer)?, &question.graph.named_outputs()[0]);
+        let (values, output) = (npy::read(&answer)?, &question.graph.outputs()[0]);
         let tolerance = peer.tolerance(question.case.precision);
         let fidelity = right(output, &values, reference, question.case.batch, tolerance)
             .map_err(|why| wrong(peer.name, &why))?;

@@ -244,7 +244,7 @@ impl<'a> Workshop<'a> {
 impl Question<'_> {
     /// The name of the output that is compared.
     fn output(&self) -> &str {
-        &self.graph.named_outputs()[0].name
+        &self.graph.outputs()[0].name
     }
 
     /// Ranges for rounding a model in int8: those that our engine takes.
@@ -271,7 +271,7 @@ impl Question<'_> {
         }
         let mut session = backend.prepare(&self.graph, self.weights.source.as_ref(), options)?;
         let images = self.images;
-        let output = &self.graph.named_outputs()[0];
+        let output = &self.graph.outputs()[0];
         let mut results = vec![0.0; self.graph.output_shape().elements()];
         session.run(&images, &mut results)?;
         let tolerance = backend.tolerance(self.case.precision);
@@ -361,7 +361,7 @@ mod tests {
     fn output(name: &str) -> Output {
         let cx = Context::embedded();
         let graph = cx.variant(name).expect("there").graph();
-        graph.named_outputs()[0].clone()
+        graph.outputs()[0].clone()
     }
 
     #[test]

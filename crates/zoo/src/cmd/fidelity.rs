@@ -240,7 +240,7 @@ fn outputs(
     for image in images {
         let values = session.logits(image)?;
         if let Some(odd) = values.iter().find(|value| !value.is_finite()) {
-            let output = &graph.named_outputs()[0].name;
+            let output = &graph.outputs()[0].name;
             let what = format!("{} in {precision}: a value of {output} is {odd}", backend.name());
             return Err(Failure::new(Exit::Other, what));
         }

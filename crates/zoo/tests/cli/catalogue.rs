@@ -72,10 +72,7 @@ fn pose_variants_are_listed_shown_run_and_refused_where_classes_are_needed() {
     for arguments in [
         &["classify", PHOTO, "--model", name, "--weights", "seeded:0"][..],
         &["quantize", name, "--photos", PHOTO, "--weights", "seeded:0"],
-        &["fidelity", name, "--weights", "seeded:0"],
         &["preprocess", PHOTO, "--model", name, "-o", "x.npy"],
-        &["bench", "-m", name, "--plan"],
-        &["bench", "-m", "pose_*", "--plan"],
     ] {
         let error = place.zoo(arguments).failed(2);
         assert!(

@@ -64,7 +64,7 @@ fn pick_names_what_fits_and_says_what_comes_nearest_where_nothing_does() {
     let run = small(&["--size", "64"]);
     assert!(
         run.stderr()
-            .contains("accuracies are claimed at each variant's own crop")
+            .contains("accuracies are claimed at each variant's own size")
             && run.stderr().contains("5 of 5 times measured by a debug build"),
         "{}",
         run.stderr()
