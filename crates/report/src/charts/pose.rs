@@ -4,8 +4,9 @@ use hrnet::Precision;
 use registry::{ClaimedAccuracy, Decoder, TaskKind, Variant, Zoo};
 
 use super::{Chart, Drawing, Part, label, threads, told};
+use crate::axis::Span;
 use crate::cells::Model;
-use crate::frame::Words;
+use crate::frame::{Words, end};
 use crate::pick::{self, Choice, Query, of_task};
 use crate::series::{Curve, Point, Series};
 
@@ -115,9 +116,9 @@ impl Chart for Keypoints {
                     .iter()
                     .map(|decoder| training(*decoder).to_owned())
                     .collect(),
+                spans: Some(spans(&points)),
                 points,
                 curves,
-                spans: None,
             })
         })
     }
@@ -200,6 +201,18 @@ impl Keypoints {
             }
         }
     }
+}
+
+/// The ends of both axes: AP by whole points, which leaves room for its title.
+fn spans(points: &[Point]) -> (Span, Span) {
+    let right = points.iter().map(|point| end(point.x, point.interval));
+    let right = right.fold(0.0, f64::max);
+    let low = points.iter().map(|point| point.y).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|point| point.y).fold(0.0, f64::max);
+    (
+        Span::linear(0.0, right * 1.02, 6),
+        Span::linear(low.floor(), high.ceil(), 4),
+    )
 }
 
 /// Labels the highest point of each network, and returns a line through the points of each: variants that share a network stand

@@ -148,7 +148,11 @@ pub(super) fn pose_table<'a>(choices: impl Iterator<Item = &'a Choice>) -> Table
     let columns: [Column; 9] = [
         VARIANT,
         ("input", |choice| choice.case.crop.to_string()),
-        (">AP,\nclaimed", |choice| choice.claimed.clone()),
+        (">AP, claimed", |choice| {
+            // AP on other data is another figure.
+            let data = choice.data.as_ref().map(|data| format!("\n{data}"));
+            format!("{}{}", choice.claimed, data.unwrap_or_default())
+        }),
         PRECISION,
         (">median, ms", |choice| median(choice, "\n")),
         ("worth it", |choice| if choice.best { "yes" } else { "" }.into()),

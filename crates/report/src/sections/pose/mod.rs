@@ -58,7 +58,7 @@ fn lead(model: &Model) -> String {
     };
     format!(
         "A pose network turns the crop of one person into a heatmap for each keypoint. Times are of the network alone, for one \
-         crop per person; a flip test, with which every AP here was published, runs each person twice. AP is the publisher's \
+         crop per person; a flip test, with which most AP is published, runs each person twice. AP is the publisher's \
          claim for the default weights, in points of 100.{data}{seeded}"
     )
 }

@@ -15,7 +15,7 @@ fn measured(case: &str, ms: u64, largest_error: f64) -> harness::Record {
 
 fn texts(blocks: &[Block]) -> Vec<&str> {
     let text = |block| match block {
-        &Block::Text { ref text } => Some(text.as_str()),
+        Block::Text { text } => Some(text.as_str()),
         _ => None,
     };
     blocks.iter().filter_map(text).collect()
@@ -23,7 +23,7 @@ fn texts(blocks: &[Block]) -> Vec<&str> {
 
 fn rows<'b>(blocks: &'b [Block], title: &str) -> Vec<Vec<&'b str>> {
     let table = |block| match block {
-        &Block::Table(ref table) => Some(table),
+        Block::Table(table) => Some(table),
         _ => None,
     };
     let mut tables = blocks.iter().filter_map(table);
@@ -65,7 +65,12 @@ fn a_page_of_pose_cells_has_their_choices_times_errors_and_claims_and_mixes_them
         let choices = rows(&section.blocks, "worth it");
         assert_eq!(
             choices[0][..4],
-            ["pose_hrnet_w32_256x192_udp", "256x192", "76.2", "int8"]
+            [
+                "pose_hrnet_w32_256x192_udp",
+                "256x192",
+                "76.2\nCOCO val2017",
+                "int8"
+            ]
         );
         let errors = rows(&section.blocks, "largest error,\nof the largest value");
         assert_eq!(
