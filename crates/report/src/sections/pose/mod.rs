@@ -136,7 +136,7 @@ fn precisions(model: &Model) -> Vec<Block> {
         ));
     }
     let text = "Other number formats: speed over our fastest f32 of the same network and batch, and the largest difference of a \
-                heatmap value from f32 by direct convolutions, as a share of the largest value. It is no loss of AP, which was \
-                not measured here.";
+                heatmap value from f32 by direct convolutions, as a share of the largest value. It does not say \
+                what AP is lost: `zoo eval` measures that.";
     vec![Block::Text { text: text.into() }, Block::Table(table)]
 }

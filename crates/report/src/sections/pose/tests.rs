@@ -14,22 +14,22 @@ fn measured(case: &str, ms: u64, largest_error: f64) -> harness::Record {
 }
 
 fn texts(blocks: &[Block]) -> Vec<&str> {
-    let text = |block| match block {
+    let texts = blocks.iter().filter_map(|block| match block {
         Block::Text { text } => Some(text.as_str()),
         _ => None,
-    };
-    blocks.iter().filter_map(text).collect()
+    });
+    texts.collect()
 }
 
 fn rows<'b>(blocks: &'b [Block], title: &str) -> Vec<Vec<&'b str>> {
-    let table = |block| match block {
+    let mut tables = blocks.iter().filter_map(|block| match block {
         Block::Table(table) => Some(table),
         _ => None,
-    };
-    let mut tables = blocks.iter().filter_map(table);
+    });
     let table = tables.find(|table| table.columns.iter().any(|column| column.title == title));
-    let row = |row: &'b Vec<crate::page::Entry>| row.iter().map(|entry| entry.text.as_str()).collect();
-    table.expect(title).rows.iter().map(row).collect()
+    let rows = table.expect(title).rows.iter();
+    rows.map(|row| row.iter().map(|entry| entry.text.as_str()).collect())
+        .collect()
 }
 
 #[test]
