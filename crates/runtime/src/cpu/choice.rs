@@ -129,9 +129,9 @@ impl Choice {
             ..layer
         };
         // Two digits on tiles are exacter than 16 bits on vectors, which leave bits to sums and filtering.
-        let sixteen = match digits.algorithms().as_slice() {
-            [] => Format::I16,
-            _ => Format::I8x2,
+        let sixteen = match digits.multiplies_tiles() {
+            true => Format::I8x2,
+            false => Format::I16,
         };
         let float = if weights < HALVED {
             Format::F32
@@ -304,6 +304,49 @@ mod tests {
             );
             let wide = choice(precision, true).candidates(layer(), true);
             assert!(wide.iter().all(|(layer, _)| layer.format != Format::Int8));
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_are_digits_wherever_there_are_tiles_that_sum_them() {
+        let isa = Isa::named("portable").expect("always there").twin();
+        let on_tiles = |inputs, stride| {
+            let output = Grid {
+                n: 1,
+                h: 7,
+                w: 7,
+                p: 4,
+                rows: Rows::Dense,
+            };
+            let input = Grid {
+                h: 7 * stride,
+                w: 7 * stride,
+                p: 1,
+                rows: Rows::Aligned,
+                ..output
+            };
+            Layer {
+                shape: ConvShape {
+                    inputs,
+                    stride,
+                    ..layer().shape
+                },
+                input: if stride == 1 { output } else { input },
+                output,
+                target: Target { isa, threads: 1 },
+                ..layer()
+            }
+        };
+        for (inputs, stride, expected) in [
+            (36, 1, Format::I8x2),
+            (36, 2, Format::I8x2),
+            (7282, 1, Format::I16),
+        ] {
+            let candidates = choice(Precision::I16, false).candidates(on_tiles(inputs, stride), false);
+            assert!(!candidates.is_empty());
+            for (layer, algorithm) in candidates {
+                assert_eq!(layer.format, expected, "{layer} {algorithm}");
+            }
         }
     }
 

@@ -93,23 +93,16 @@ impl Layer {
         if self.fits().is_err() {
             return Vec::new();
         }
-        // Sums of digits must be exact.
-        if self.format.tiles_only() && self.shape.products() > LONGEST_OF_DIGITS {
-            return Vec::new();
-        }
-        if self.input.rows == Rows::Planes {
-            let tiles = isa.multiplies_tiles(self.format) && PlaneTiles::suits(self);
-            return tiles.then_some(Algorithm::Tiles).into_iter().collect();
-        }
-        if self.format.tiles_only() {
-            let tiles = isa.multiplies_tiles(self.format);
+        let in_planes = self.input.rows == Rows::Planes;
+        if in_planes || self.format.tiles_only() {
+            let tiles = self.multiplies_tiles() && (!in_planes || PlaneTiles::suits(self));
             return tiles.then_some(Algorithm::Tiles).into_iter().collect();
         }
         let mut algorithms = vec![Algorithm::Direct];
         if held(isa).is_some() {
             algorithms.push(Algorithm::DirectChannels);
         }
-        if isa.multiplies_tiles(self.format) {
+        if self.multiplies_tiles() {
             algorithms.push(Algorithm::Tiles);
         }
         let filtered = match (self.shape.kernel, self.shape.stride) {
@@ -121,6 +114,12 @@ impl Layer {
             algorithms.push(Algorithm::Winograd);
         }
         algorithms
+    }
+
+    /// Whether the unit has tiles of the format, whose sums hold the layer's products.
+    pub fn multiplies_tiles(self) -> bool {
+        let exact = !self.format.tiles_only() || self.shape.products() <= LONGEST_OF_DIGITS;
+        exact && self.target.isa.multiplies_tiles(self.format)
     }
 
     /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.

@@ -200,7 +200,7 @@ impl Tiles {
                             pitch,
                             tiles,
                         };
-                        unit.sum_all(&group_of_sums, sums);
+                        unit.sum_all(&group_of_sums, sums, |_| {});
                         s.call(Finish {
                             conv: self,
                             io,

@@ -5,6 +5,7 @@ use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::first;
 use crate::engine::layout::map::Map;
 use crate::engine::layout::planes::{PIXELS, Planes, Spot, Words};
+use crate::engine::layout::tiling::Part;
 use crate::engine::micro::matrix::{Line, Operand, ROWS, SUMS, VECTORS, joined};
 use crate::engine::quant::format::Packing;
 use crate::engine::simd::{Simd, Work};
@@ -57,6 +58,8 @@ pub(super) struct Finish<'a> {
     pub(super) piece: Piece,
     /// See [`PlaneTiles::sums`].
     pub(super) sums: &'a [[Line; SUMS]],
+    /// The part of its blocks in rows of tiles.
+    pub(super) part: Part,
 }
 
 impl<S: Simd> Work<S> for Finish<'_> {
@@ -101,12 +104,15 @@ impl Finish<'_> {
         let rows = conv.shape.rows();
         let (y, x) = (phase / conv.output.p, phase % conv.output.p);
         let columns = first(conv.output.tile_columns());
+        let blocks = conv.shape.blocks();
+        let own = self.part.range(VECTORS * blocks);
         for (v, of) in conv.pairs[pair].iter().enumerate() {
             let Some(of) = of else { continue };
             // Rows below the map are zeros, as is what fills up a line.
             let inside = if of.y + y < conv.output.h { columns } else { 0 };
             let place = phase * conv.output.phase() + of.place;
-            for block in 0..conv.shape.blocks() {
+            for block in own.start.max(v * blocks)..own.end.min((v + 1) * blocks) {
+                let block = block - v * blocks;
                 let first = (block * VECTORS + v) * ROWS;
                 for unit in 0..rows / Q {
                     let channel = start + block * rows + unit * Q;

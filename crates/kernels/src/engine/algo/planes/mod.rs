@@ -15,7 +15,8 @@
 //! that the sum of two products goes through inputs and weights from end to end, and the others through a half of each.
 //!
 //! The sums of a group are finished while those of the next one are computed: the unit works beside the vector unit, and what it
-//! stored is long in the cache when it is loaded.
+//! stored is long in the cache when it is loaded. Between the three sums of digits a third of the group before is finished: all of
+//! it would be more instructions than the CPU looks ahead.
 
 mod finish;
 
@@ -294,13 +295,14 @@ impl PlaneTiles {
                 self.groups * self.group_lines(),
             )
         };
-        let finish = |piece: Piece, sums: &[[Line; SUMS]]| {
+        let finish = |piece: Piece, sums: &[[Line; SUMS]], part: Part| {
             s.call(Finish {
                 conv: self,
                 io,
                 epilogue,
                 piece,
                 sums,
+                part,
             });
         };
         let phases = self.starts.len();
@@ -308,11 +310,20 @@ impl PlaneTiles {
             let mut before: Option<Piece> = None;
             let mut now = 0;
             let mut compute = |piece: Piece| {
-                self.sum(unit, piece, inputs, weights, sums[now]);
+                let [first, second] = &mut sums;
+                let (sums, others) = if now == 0 {
+                    (first, second)
+                } else {
+                    (second, first)
+                };
+                let before = before.replace(piece);
+                self.sum(unit, piece, (inputs, weights), sums, |index| {
+                    if let Some(piece) = before {
+                        let of = self.sums();
+                        finish(piece, others, Part { index, of });
+                    }
+                });
                 now = 1 - now;
-                if let Some(piece) = before.replace(piece) {
-                    finish(piece, sums[now]);
-                }
             };
             let mut at = |group: usize, item: usize| {
                 compute(Piece {
@@ -346,7 +357,7 @@ impl PlaneTiles {
                 }
             }
             if let Some(piece) = before {
-                finish(piece, sums[1 - now]);
+                finish(piece, sums[1 - now], Part { index: 0, of: 1 });
             }
         });
         if let Some(outgoing) = &self.outgoing {
@@ -356,14 +367,14 @@ impl PlaneTiles {
         }
     }
 
-    /// Computes the sums of a piece.
+    /// Computes the sums of a piece, and calls `beside` after each.
     fn sum(
         &self,
         unit: &mut Tiles<'_>,
         piece: Piece,
-        inputs: &[Line],
-        weights: &[Line],
+        (inputs, weights): (&[Line], &[Line]),
         sums: &mut [[Line; SUMS]],
+        beside: impl FnMut(usize),
     ) {
         let lines = self.group_lines();
         let group = Group {
@@ -375,7 +386,7 @@ impl PlaneTiles {
             pitch: self.input.pitch(),
             tiles: 1,
         };
-        unit.sum_all(&group, sums);
+        unit.sum_all(&group, sums, beside);
     }
 }
 

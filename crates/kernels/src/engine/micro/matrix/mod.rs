@@ -267,11 +267,17 @@ impl Tiles<'_> {
     /// low ones, and of the low ones. Its runs are those of the high digits of inputs before as many of the low ones, and its weights
     /// the low digits before the high ones.
     ///
+    /// `beside` is called after each sum, with its index: the unit works on while the vector unit does something else, as far as the
+    /// CPU looks ahead.
+    ///
     /// # Panics
     /// As [`Tiles::sum`], and if there are neither one sum nor three.
-    pub fn sum_all(&mut self, group: &Group<'_>, sums: &mut [[Line; SUMS]]) {
+    pub fn sum_all(&mut self, group: &Group<'_>, sums: &mut [[Line; SUMS]], mut beside: impl FnMut(usize)) {
         match sums {
-            [all] => self.sum(group, all),
+            [all] => {
+                self.sum(group, all);
+                beside(0);
+            }
             [high, mixed, low] => {
                 let (low_weights, high_weights) = group.weights.split_at(group.weights.len() / 2);
                 let (high_runs, low_runs) = group.runs.split_at(group.runs.len() / 2);
@@ -281,8 +287,11 @@ impl Tiles<'_> {
                     ..*group
                 };
                 self.sum(&of(high_weights, high_runs), high);
+                beside(0);
                 self.sum(group, mixed);
+                beside(1);
                 self.sum(&of(low_weights, low_runs), low);
+                beside(2);
             }
             _ => unreachable!("{} sums of a group", sums.len()),
         }
