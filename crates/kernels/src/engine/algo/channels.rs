@@ -104,7 +104,7 @@ impl Channels {
         start(group)..start(group + 1)
     }
 
-    /// Where a group's weights of the inputs from this one on lie.
+    /// The place of a group's weights of the inputs from this one on.
     fn weights_at(&self, group: usize, input: usize) -> usize {
         let vectors = self.group(group);
         (vectors.start * self.depth() + input * self.taps * vectors.len()) * self.lanes
@@ -152,134 +152,27 @@ impl Channels {
         let first = self.group(groups.start).start * S::LANES;
         let channels = first..(self.group(groups.end - 1).end * S::LANES).min(self.outputs);
         let count = self.slots.list.len();
-        let width = self.vectors * S::LANES;
         let together = TOGETHER.min(count);
-        // SAFETY: `io` points to maps and weights of the layer and `scratch` to what `scratch()` counts, by the contract above: the
-        // panels and sums of `TOGETHER` slots, and room for weights. The slots are of this layer, and no other part has these channels.
-        unsafe {
-            let sums = scratch.add(together * self.panel());
-            let room = sums.add(together * self.held.rows * width);
-            for start in (0..count).step_by(TOGETHER) {
-                let slots = start..(start + TOGETHER).min(count);
-                for input in (0..self.inputs).step_by(self.run_inputs()) {
-                    let inputs = input..(input + self.run_inputs()).min(self.inputs);
-                    self.gather(s, io.input, slots.clone(), inputs.clone(), scratch);
-                    for group in groups.clone() {
-                        let vectors = self.group(group);
-                        let nv = vectors.len();
-                        let depth = inputs.len() * self.taps;
-                        let at = self.weights_at(group, input);
-                        let next = match group + 1 < groups.end {
-                            true => self.weights_at(group + 1, input),
-                            false => self.weights_at(groups.start, inputs.end),
-                        };
-                        let next = next.cast_signed() - at.cast_signed();
-                        let b = Panel {
-                            start: io.weights.from(s, at, depth * nv * S::LANES, room),
-                            stride: nv * S::LANES,
-                        };
-                        let shape = TileShape {
-                            vectors: nv,
-                            ..self.held
-                        };
-                        for slot in 0..slots.len() {
-                            let sink = Rows {
-                                to: sums.add(slot * self.held.rows * width + vectors.start * S::LANES),
-                                stride: width,
-                                more: input > 0,
-                            };
-                            let factors = Factors {
-                                format: self.format,
-                                a: scratch.add(slot * self.panel()),
-                                b,
-                                depth,
-                                // The slots after the first ask for one vector a step each of what comes next: these weights
-                                // are near by now.
-                                ahead: match slot {
-                                    0 => gemm::WEIGHTS_PREFETCH,
-                                    _ => next + ((slot - 1) % nv * S::LANES).cast_signed(),
-                                },
-                            };
-                            gemm::product_of_pixels(s, shape, factors, sink);
-                        }
-                    }
-                }
-                self.finish(s, io, epilogue, slots, channels.clone(), sums);
+        let sums = scratch.wrapping_add(together * self.panel());
+        let share = Share {
+            layer: self,
+            io,
+            epilogue,
+            panels: scratch,
+            sums,
+            room: sums.wrapping_add(together * self.held.rows * self.vectors * S::LANES),
+        };
+        for start in (0..count).step_by(TOGETHER) {
+            let slots = start..(start + TOGETHER).min(count);
+            for input in (0..self.inputs).step_by(self.run_inputs()) {
+                let inputs = input..(input + self.run_inputs()).min(self.inputs);
+                share.gather(s, slots.clone(), inputs.clone());
+                share.multiply(s, slots.len(), inputs, groups.clone());
             }
-            self.outside.clear(s, io.output, channels);
+            share.finish(s, slots, channels.clone());
         }
-    }
-
-    /// Gathers the pixels of some inputs for some slots, each into its panel.
-    ///
-    /// # Safety
-    /// `input` points to the input's map, `panels` to as many panels as there are slots; the slots and inputs are the layer's, and the
-    /// inputs not more than [`Channels::run_inputs`].
-    #[inline(always)]
-    unsafe fn gather<S: Simd>(
-        &self,
-        s: S,
-        input: *const f32,
-        slots: Range<usize>,
-        inputs: Range<usize>,
-        panels: *mut f32,
-    ) {
-        let step = gemm::PIXELS_STEP;
-        for (i, ci) in inputs.enumerate() {
-            for (index, slot) in slots.clone().enumerate() {
-                // SAFETY: the map has channel `ci`, and a panel room for `run_inputs` inputs and a vector more, by the contract above;
-                // each vector is stored over the end of the one before.
-                unsafe {
-                    let to = Room {
-                        start: panels.add(index * self.panel() + i * self.taps * step),
-                        tap: step,
-                        slot: step,
-                    };
-                    let channel = input.add(ci * self.strides.input);
-                    self.slots.gather(s, channel, slot..slot + 1, to);
-                }
-            }
-        }
-    }
-
-    /// Stores the channels of some slots.
-    ///
-    /// # Safety
-    /// `io` and `epilogue` are as [`Channels::run`] asks for; `sums` holds those of all of the slots, which are the layer's; nobody
-    /// else writes these channels.
-    #[inline(always)]
-    unsafe fn finish<S: Simd>(
-        &self,
-        s: S,
-        io: Io,
-        epilogue: Epilogue,
-        slots: Range<usize>,
-        channels: Range<usize>,
-        sums: *const f32,
-    ) {
-        let width = self.vectors * S::LANES;
-        for (index, slot) in self.slots.list[slots].iter().enumerate() {
-            for first in channels.clone().step_by(S::LANES) {
-                // SAFETY: there are `held.rows` rows of sums for each slot, each of all vectors of channels; the channels exist, and the
-                // slot's places are of the output's grid. All by the contract above.
-                unsafe {
-                    let mut rows = [s.splat(0.0); 8];
-                    for r in 0..self.held.rows {
-                        rows[r] = s.load(sums.add((index * self.held.rows + r) * width + first));
-                    }
-                    let columns = s.columns(rows);
-                    for c in 0..S::LANES.min(channels.end - first) {
-                        let channel = first + c;
-                        for piece in slot.pieces() {
-                            let at = channel * self.strides.output + piece.place;
-                            let sum = piece.of(s, columns[c]);
-                            let y = epilogue.apply(s, sum, channel, io.residual, at, piece.there);
-                            s.store_masked(io.output.add(at), piece.there, y);
-                        }
-                    }
-                }
-            }
-        }
+        // SAFETY: the output is the layer's map, by the contract above, and no other part has these channels.
+        unsafe { self.outside.clear(s, io.output, channels) };
     }
 
     /// Weights `[outputs, inputs, kernel, kernel]` as `[group of vectors][input][tap][channel]`, absent channels at 0.
@@ -298,5 +191,129 @@ impl Channels {
             }
         }
         out
+    }
+}
+
+/// A part of a convolution, for which somebody holds to the contract of [`Channels::run`]: that function alone makes one, and asks
+/// for slots, inputs and channels of the part alone.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    layer: &'a Channels,
+    io: Io,
+    epilogue: Epilogue,
+    /// The panels of up to [`TOGETHER`] slots, for up to [`Channels::run_inputs`] inputs.
+    panels: *mut f32,
+    /// The sums of as many slots, `[slot][pixel][channel]`, for all vectors of channels.
+    sums: *mut f32,
+    /// Room to widen the weights of a group in.
+    room: *mut f32,
+}
+
+impl Share<'_> {
+    /// Gathers the pixels of some inputs for some slots, each into its panel.
+    #[inline(always)]
+    fn gather<S: Simd>(self, s: S, slots: Range<usize>, inputs: Range<usize>) {
+        let Self { layer, io, .. } = self;
+        let step = gemm::PIXELS_STEP;
+        for (i, ci) in inputs.enumerate() {
+            for (index, slot) in slots.clone().enumerate() {
+                // SAFETY: the map has channel `ci`, and a panel room for `run_inputs` inputs and a vector more; each vector is stored over
+                // the end of the one before.
+                unsafe {
+                    let to = Room {
+                        start: self.panels.add(index * layer.panel() + i * layer.taps * step),
+                        tap: step,
+                        slot: step,
+                    };
+                    let channel = io.input.add(ci * layer.strides.input);
+                    layer.slots.gather(s, channel, slot..slot + 1, to);
+                }
+            }
+        }
+    }
+
+    /// Adds the products of some inputs, which are gathered for so many slots, to the sums of some groups of channels.
+    #[inline(always)]
+    fn multiply<S: Simd>(self, s: S, slots: usize, inputs: Range<usize>, groups: Range<usize>) {
+        let Self { layer, io, .. } = self;
+        let (width, depth) = (layer.vectors * S::LANES, inputs.len() * layer.taps);
+        for group in groups.clone() {
+            let vectors = layer.group(group);
+            let nv = vectors.len();
+            let at = layer.weights_at(group, inputs.start);
+            let next = match group + 1 < groups.end {
+                true => layer.weights_at(group + 1, inputs.start),
+                false => layer.weights_at(groups.start, inputs.end),
+            };
+            let next = next.cast_signed() - at.cast_signed();
+            let shape = TileShape {
+                vectors: nv,
+                ..layer.held
+            };
+            // SAFETY: the weights are the layer's, with `depth` steps of the group's vectors from `at` on, for which there is room. The
+            // slots have panels, and sums for all vectors of channels.
+            unsafe {
+                let b = Panel {
+                    start: io.weights.from(s, at, depth * nv * S::LANES, self.room),
+                    stride: nv * S::LANES,
+                };
+                for slot in 0..slots {
+                    let first = slot * layer.held.rows * width + vectors.start * S::LANES;
+                    let sink = Rows {
+                        to: self.sums.add(first),
+                        stride: width,
+                        more: inputs.start > 0,
+                    };
+                    let factors = Factors {
+                        format: layer.format,
+                        a: self.panels.add(slot * layer.panel()),
+                        b,
+                        depth,
+                        // The slots after the first ask for one vector a step each of what comes next: these weights are near by
+                        // now.
+                        ahead: match slot {
+                            0 => gemm::WEIGHTS_PREFETCH,
+                            _ => next + ((slot - 1) % nv * S::LANES).cast_signed(),
+                        },
+                    };
+                    gemm::product_of_pixels(s, shape, factors, sink);
+                }
+            }
+        }
+    }
+
+    /// Stores the channels of some slots.
+    #[inline(always)]
+    fn finish<S: Simd>(self, s: S, slots: Range<usize>, channels: Range<usize>) {
+        let Self {
+            layer,
+            io,
+            epilogue,
+            sums,
+            ..
+        } = self;
+        let width = layer.vectors * S::LANES;
+        for (index, slot) in layer.slots.list[slots].iter().enumerate() {
+            for first in channels.clone().step_by(S::LANES) {
+                // SAFETY: there are `held.rows` rows of sums for each slot, each of all vectors of channels; the channels exist, and the
+                // slot's places are of the output's grid.
+                unsafe {
+                    let mut rows = [s.splat(0.0); 8];
+                    for r in 0..layer.held.rows {
+                        rows[r] = s.load(sums.add((index * layer.held.rows + r) * width + first));
+                    }
+                    let columns = s.columns(rows);
+                    for c in 0..S::LANES.min(channels.end - first) {
+                        let channel = first + c;
+                        for piece in slot.pieces() {
+                            let at = channel * layer.strides.output + piece.place;
+                            let sum = piece.of(s, columns[c]);
+                            let y = epilogue.apply(s, sum, channel, io.residual, at, piece.there);
+                            s.store_masked(io.output.add(at), piece.there, y);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

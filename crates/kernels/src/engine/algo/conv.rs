@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::engine::algo::layer::{Algorithm, ConvShape, Kind, Layer};
 use crate::engine::layout::map::Map;
-use crate::engine::layout::tiling::Part;
 use crate::engine::program::packed::{Packed, Stored};
 use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
@@ -244,28 +243,20 @@ impl Convolution {
         self.kind.scratch()
     }
 
-    /// Computes one part of the output.
-    ///
-    /// # Safety
-    /// As [`Kind::run`].
-    #[inline(always)]
-    pub(in crate::engine) unsafe fn run<S: Simd>(
-        &self,
-        s: S,
-        io: Io,
-        relu: bool,
-        part: Part,
-        scratch: *mut f32,
-    ) {
-        let epilogue = Epilogue {
+    /// The algorithm, which runs it.
+    pub(in crate::engine) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The end of its sums, with the biases and the scales that [`Kind::packed`] made.
+    pub(in crate::engine) fn epilogue(&self, relu: bool) -> Epilogue {
+        Epilogue {
             bias: self.bias.as_ptr(),
             scales: match self.scales.as_slice() {
                 [] => std::ptr::null(),
                 scales => scales.as_ptr(),
             },
             relu,
-        };
-        // SAFETY: the contract is that of `Kind::run`; bias and scales are those that `Kind::packed` made.
-        unsafe { self.kind.run(s, io, epilogue, part, scratch) }
+        }
     }
 }

@@ -136,87 +136,82 @@ impl Direct {
         scratch: *mut f32,
     ) {
         let (vectors, blocks) = self.tiling.share(part);
+        let share = Share {
+            conv: self,
+            io,
+            epilogue,
+            scratch,
+        };
         let mut start = vectors.start;
-        // SAFETY: maps, weights and scratch memory are the layer's by the contract above; `share` gives these vectors and blocks to this
-        // part alone, and of the parts with a block only one has the first vectors, with which go the places outside the map.
-        unsafe {
-            while start < vectors.end {
-                let left = self.places.run(start).min(vectors.end - start);
-                let nv = left.div_ceil(left.div_ceil(self.tiling.most));
-                self.group(s, io, epilogue, start..start + nv, blocks.clone(), scratch);
-                start += nv;
-            }
-            if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
-                let rows = self.tiling.rows;
-                let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
-                outside.clear(s, io.output, channels);
-            }
+        while start < vectors.end {
+            let left = self.places.run(start).min(vectors.end - start);
+            let nv = left.div_ceil(left.div_ceil(self.tiling.most));
+            share.group(s, start..start + nv, blocks.clone());
+            start += nv;
+        }
+        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+            let rows = self.tiling.rows;
+            let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
+            // SAFETY: the output is the layer's map, by the contract above, and of the parts with a block only one has the first
+            // vectors, with which go the places outside the map.
+            unsafe { outside.clear(s, io.output, channels) };
         }
     }
+}
 
-    /// Computes the vectors that are held at a time.
-    ///
-    /// # Safety
-    /// As for [`Direct::run`]; the vectors, at most [`MOST_VECTORS`], and the blocks are those of one part.
+/// A part of a convolution, for which somebody holds to the contract of [`Direct::run`]: that function alone makes one, and asks
+/// for vectors and blocks of the part alone.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    conv: &'a Direct,
+    io: Io,
+    epilogue: Epilogue,
+    /// Room for the panel, the sums behind it and the weights behind those, as [`Direct::scratch`] counts them.
+    scratch: *mut f32,
+}
+
+impl Share<'_> {
+    /// Computes the vectors that are held at a time, at most [`MOST_VECTORS`].
     #[inline(always)]
-    unsafe fn group<S: Simd>(
-        &self,
-        s: S,
-        io: Io,
-        epilogue: Epilogue,
-        vectors: Range<usize>,
-        blocks: Range<usize>,
-        scratch: *mut f32,
-    ) {
+    fn group<S: Simd>(self, s: S, vectors: Range<usize>, blocks: Range<usize>) {
+        let Self { conv, scratch, .. } = self;
         let mut places = [Place::default(); MOST_VECTORS];
         for (place, vector) in places.iter_mut().zip(vectors.clone()) {
-            *place = self.places.of(vector);
+            *place = conv.places.of(vector);
         }
-        // SAFETY: the maps of `io` are the layer's and the part is this thread's, both by the contract above. `Direct::scratch` counts
-        // the panel, the sums behind it and the room for weights behind those, which is how they are divided here. `whole` is given
-        // vectors that lie one after the other inside the map, and blocks whose channels all exist.
-        unsafe {
-            let group = Group {
-                conv: self,
-                io,
-                epilogue,
-                block: blocks.start,
-                start: vectors.start,
-                places,
-                shape: TileShape {
-                    rows: self.tiling.rows,
-                    vectors: vectors.len(),
-                },
-                panel: self.panel(s, io.input, &vectors, scratch),
-                sums: scratch.add(self.depth * self.width()),
-                room: scratch.add((self.depth + self.tiling.rows) * self.width()),
-            };
-            let together = vectors.clone().all(|vector| self.places.together(vector));
-            let whole = self.places.whole(vectors).filter(|_| self.depth <= LONGEST_SUM);
-            for block in blocks {
-                let group = Group { block, ..group };
-                match whole {
-                    Some(place) if (block + 1) * self.tiling.rows <= self.outputs => group.whole(s, place),
-                    _ => group.partly(s, together),
-                }
+        let rows = conv.tiling.rows;
+        let group = Group {
+            conv,
+            io: self.io,
+            epilogue: self.epilogue,
+            block: blocks.start,
+            start: vectors.start,
+            places,
+            shape: TileShape {
+                rows,
+                vectors: vectors.len(),
+            },
+            panel: self.panel(s, &vectors),
+            sums: scratch.wrapping_add(conv.depth * conv.width()),
+            room: scratch.wrapping_add((conv.depth + rows) * conv.width()),
+        };
+        let together = vectors.clone().all(|vector| conv.places.together(vector));
+        let whole = conv.places.whole(vectors).filter(|_| conv.depth <= LONGEST_SUM);
+        for block in blocks {
+            let group = Group { block, ..group };
+            match whole {
+                Some(place) if (block + 1) * rows <= conv.outputs => group.whole(s, place),
+                _ => group.partly(s, together),
             }
         }
     }
 
     /// The pixels that some vectors need, step by step: as they lie, or gathered.
-    ///
-    /// # Safety
-    /// `input` is the map that the places were made for, `scratch` has room for the panel, and the vectors exist.
     #[inline(always)]
-    unsafe fn panel<S: Simd>(
-        &self,
-        s: S,
-        input: *const f32,
-        vectors: &Range<usize>,
-        scratch: *mut f32,
-    ) -> Panel {
-        let (stride, places) = (self.strides.input, &self.places);
-        let (width, taps) = (vectors.len() * S::LANES, self.depth / self.inputs);
+    fn panel<S: Simd>(self, s: S, vectors: &Range<usize>) -> Panel {
+        let (conv, places) = (self.conv, &self.conv.places);
+        let (input, stride) = (self.io.input, conv.strides.input);
+        let (width, taps) = (vectors.len() * S::LANES, conv.depth / conv.inputs);
         if let Some(flat) = places.flat.get(vectors.start) {
             return Panel {
                 start: input.wrapping_add(flat.place),
@@ -225,12 +220,12 @@ impl Direct {
         }
         let first = vectors.start - places.flat.len();
         let slots = first..first + vectors.len();
-        for ci in 0..self.inputs {
-            // SAFETY: the map has channel `ci`; a gathered panel has `depth` rows of `width` numbers, which `scratch` holds by the
-            // contract above, and the sums behind it are the vector more.
+        for ci in 0..conv.inputs {
+            // SAFETY: the map has channel `ci`; a gathered panel has `depth` rows of `width` numbers, which the scratch memory holds, and
+            // the sums behind it are the vector more.
             unsafe {
                 let to = Room {
-                    start: scratch.add(ci * taps * width),
+                    start: self.scratch.add(ci * taps * width),
                     tap: width,
                     slot: S::LANES,
                 };
@@ -239,14 +234,13 @@ impl Direct {
             }
         }
         Panel {
-            start: scratch,
+            start: self.scratch,
             stride: width,
         }
     }
 }
 
-/// The vectors that are held at a time with a block of channels, for which somebody holds to the contract of [`Direct::group`]:
-/// that function alone makes one.
+/// The vectors that are held at a time with a block of channels of a [`Share`]: [`Share::group`] alone makes one.
 #[derive(Clone, Copy)]
 struct Group<'a> {
     conv: &'a Direct,
@@ -265,12 +259,10 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Computes a block of channels that all exist, for vectors that lie one after the other from `place` on.
-    ///
-    /// # Safety
-    /// All channels of the block exist, and so do the vectors from `place` on.
+    /// Computes a block of channels that all exist, for vectors that lie one after the other inside the map from `place` on, which
+    /// [`Share::group`] has looked up.
     #[inline(always)]
-    unsafe fn whole<S: Simd>(self, s: S, place: usize) {
+    fn whole<S: Simd>(self, s: S, place: usize) {
         let Self { conv, io, block, .. } = self;
         let (channel, stride) = (block * self.shape.rows, conv.strides.output);
         let at = channel * stride + place;
@@ -281,7 +273,7 @@ impl Group<'_> {
             stride,
         };
         // SAFETY: the panel has the group's vectors for `depth` steps, which are at most `LONGEST_SUM`; the output, and the residual
-        // where there is one, hold the block's channels at `place`, by the contract above.
+        // where there is one, hold the vectors at `place` of each of the block's channels, which all exist.
         unsafe {
             gemm::product(s, self.shape, self.factors(s, 0..conv.depth), end);
         }
@@ -314,7 +306,6 @@ impl Group<'_> {
             io: self.io,
             epilogue: self.epilogue,
             channel: self.block * rows,
-            start: self.start,
             places: self.places,
             partial: if conv.depth > LONGEST_SUM {
                 sums
@@ -323,7 +314,7 @@ impl Group<'_> {
             },
             width,
         };
-        // SAFETY: panel, sums and room are those that `group` divided; `end` writes channels and places that exist alone.
+        // SAFETY: panel, sums and room are those of the share; `end` writes channels and places that exist alone.
         unsafe {
             for at in (0..conv.depth).step_by(LONGEST_SUM) {
                 let depth = LONGEST_SUM.min(conv.depth - at);
@@ -339,8 +330,35 @@ impl Group<'_> {
                     gemm::product(s, self.shape, factors, sink);
                 }
             }
-            if !together {
-                end.scatter(s, vectors, sums);
+        }
+        if !together {
+            self.scatter(s, end);
+        }
+    }
+
+    /// Stores the group's sums, whose places do not lie together.
+    #[inline(always)]
+    fn scatter<S: Simd>(self, s: S, end: End<'_>) {
+        let Self { conv, sums, .. } = self;
+        let (places, TileShape { rows, vectors }) = (&conv.places, self.shape);
+        // Vector by vector: one channel's vectors may share a line, and reading a line that was just written, as a sum in place
+        // does, waits for it.
+        for v in 0..vectors {
+            let pieces = places.slots.list[self.start + v - places.flat.len()].pieces();
+            for r in 0..rows.min(conv.outputs - end.channel) {
+                let channel = end.channel + r;
+                // SAFETY: there is a sum for each row and vector of the group; a piece's lanes `there` are places of the output's
+                // channel, which exists, and no others are touched.
+                unsafe {
+                    let sum = s.load(sums.add(r * end.width + v * S::LANES));
+                    for piece in pieces {
+                        let at = channel * conv.strides.output + piece.place;
+                        let there = piece.there;
+                        let sum = piece.of(s, sum);
+                        let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);
+                        s.store_masked(self.io.output.add(at), there, y);
+                    }
+                }
             }
         }
     }
@@ -354,8 +372,6 @@ struct End<'a> {
     epilogue: Epilogue,
     /// The channel of row 0.
     channel: usize,
-    /// The slot of vector 0.
-    start: usize,
     places: [Place; MOST_VECTORS],
     /// Sums so far; null if there are none.
     partial: *const f32,
@@ -423,37 +439,6 @@ impl<S: Simd> Sink<S> for Whole {
         unsafe {
             let y = self.epilogue.apply(s, sum, r, self.residual, at, first(S::LANES));
             s.store(self.output.add(at), y);
-        }
-    }
-}
-
-impl End<'_> {
-    /// Stores sums whose places do not lie together.
-    ///
-    /// # Safety
-    /// `sums` holds those of each row and of `nv` vectors, which the group has.
-    #[inline(always)]
-    unsafe fn scatter<S: Simd>(self, s: S, nv: usize, sums: *const f32) {
-        let places = &self.conv.places;
-        // Vector by vector: one channel's vectors may share a line, and reading a line that was just written, as a sum in place
-        // does, waits for it.
-        for v in 0..nv {
-            let pieces = places.slots.list[self.start + v - places.flat.len()].pieces();
-            for r in 0..self.conv.tiling.rows.min(self.conv.outputs - self.channel) {
-                let channel = self.channel + r;
-                // SAFETY: there is a sum for each row and vector, by the contract above; a piece's lanes `there` are places of the
-                // output's channel, which exists, and no others are touched.
-                unsafe {
-                    let sum = s.load(sums.add(r * self.width + v * S::LANES));
-                    for piece in pieces {
-                        let at = channel * self.conv.strides.output + piece.place;
-                        let there = piece.there;
-                        let sum = piece.of(s, sum);
-                        let y = self.epilogue.apply(s, sum, channel, self.io.residual, at, there);
-                        s.store_masked(self.io.output.add(at), there, y);
-                    }
-                }
-            }
         }
     }
 }

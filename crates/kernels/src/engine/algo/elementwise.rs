@@ -35,20 +35,20 @@ pub(in crate::engine) unsafe fn add<S: Simd>(
     }
 }
 
-/// The mean of each image of one channel; zeros outside the map add nothing.
-///
-/// # Safety
-/// `x` points to a channel of the grid, which has the image.
+/// The mean of an image of one channel of the grid; zeros outside the map add nothing.
 #[inline(always)]
-pub(in crate::engine) unsafe fn mean<S: Simd>(s: S, grid: Grid, x: *const f32, image: usize) -> f32 {
+pub(in crate::engine) fn mean<S: Simd>(s: S, grid: Grid, x: &[f32], image: usize) -> f32 {
+    assert!(x.len() == grid.positions() && image < grid.n, "a channel with the image");
     let tiles = grid.tiles() / grid.n;
+    let x = x.as_ptr();
     let mut sum = s.splat(0.0);
     for phase in 0..grid.p * grid.p {
         let start = phase * grid.phase() + image * tiles;
         let mut at = 0;
         while at < tiles {
             let mask = first(tiles - at) & first(S::LANES);
-            // SAFETY: the image has `tiles` elements in each phase of the channel; lanes past the last are not in the mask.
+            // SAFETY: the image has `tiles` elements in each phase of the channel, as was checked; lanes past the last are not in the
+            // mask.
             sum = s.add(sum, unsafe { s.load_masked(x.add(start + at), mask) });
             at += S::LANES;
         }

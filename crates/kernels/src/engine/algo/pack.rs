@@ -2,15 +2,15 @@
 
 use crate::engine::layout::grid::{Grid, Rows, first};
 use crate::engine::layout::map::Map;
-use crate::engine::layout::planes::{PIXELS, Planes, Spot};
+use crate::engine::layout::planes::{PIXELS, Planes, Spot, Words};
 use crate::engine::layout::slots::{Outside, Piece, pieces};
 use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
 
-/// How the places of a map become those of its operands.
+/// The way from the places of a map to those of its operands.
 #[derive(Debug)]
 pub(in crate::engine) enum Repack {
-    /// On the same grid, from one operand's channel to the next so many elements.
+    /// On the same grid; `stride` elements from one channel of operands to the next.
     Same { stride: usize },
     /// On another grid of the same map.
     Moved { moves: Moves, stride: usize },
@@ -18,7 +18,7 @@ pub(in crate::engine) enum Repack {
     Planes(Planes),
 }
 
-/// Where the places of one grid go on another grid of the same map.
+/// The places of one grid as places of another grid of the same map.
 #[derive(Debug)]
 pub(in crate::engine) struct Moves {
     /// Those of each vector.
@@ -57,38 +57,58 @@ pub(in crate::engine) struct Channels {
     pub(in crate::engine) grid: Grid,
 }
 
-/// The channels of an element as they are rounded.
-struct Rounding<V> {
+/// The channels of an element as they are rounded: [`Repack::run`] alone makes one, of channels that exist.
+struct Rounded<'a, V> {
+    packing: &'a Packing,
+    from: Channels,
     scales: [V; 4],
     low: V,
     high: V,
 }
 
-impl<V: Copy> Rounding<V> {
-    fn new<S: Simd<V = V>>(s: S, packing: &Packing, first: usize) -> Self {
+impl<'a, V: Copy> Rounded<'a, V> {
+    fn new<S: Simd<V = V>>(s: S, packing: &'a Packing, from: Channels) -> Self {
         let mut scales = [s.splat(1.0); 4];
-        for (scale, step) in scales.iter_mut().zip(packing.steps.iter().skip(first)) {
+        for (scale, step) in scales.iter_mut().zip(packing.steps.iter().skip(from.first)) {
             *scale = s.splat(1.0 / step);
         }
-        let (low, high) = (s.splat(packing.limits.0), s.splat(packing.limits.1));
-        Self { scales, low, high }
+        Self {
+            packing,
+            from,
+            scales,
+            low: s.splat(packing.limits.0),
+            high: s.splat(packing.limits.1),
+        }
     }
 
-    /// The vector at a place of each channel as a vector of elements.
-    ///
-    /// # Safety
-    /// The channels exist and have a vector at the place.
+    /// The vector at a place of each channel, one of the grid's vectors, as a vector of elements.
     #[inline(always)]
-    unsafe fn element<S: Simd<V = V>>(&self, s: S, packing: &Packing, from: Channels, at: usize) -> V {
+    fn element<S: Simd<V = V>>(&self, s: S, at: usize) -> V {
+        let Self { packing, from, .. } = self;
         let mut channels = [s.splat(0.0); 4];
         for (c, channel) in channels.iter_mut().enumerate().take(from.count) {
-            // SAFETY: the channel has a vector at the place, by the contract above.
+            // SAFETY: the channels exist, with a vector more behind each than their places, by the contract of `Repack::run`.
             *channel = unsafe { s.load(from.start.add(c * from.stride + at)) };
             if packing.format.whole() {
                 *channel = s.min(s.max(s.mul(self.scales[c], *channel), self.low), self.high);
             }
         }
         packing.format.packed(s, channels, from.digit)
+    }
+
+    /// The words of a row of tiles in a phase, counted through all images.
+    #[inline(always)]
+    fn row<S: Simd<V = V>>(&self, s: S, phase: usize, row: usize) -> Words<V> {
+        let grid = self.from.grid;
+        // What fills up a row is zeros in the map, too; an operation may leave less than zeros there, and neighbours are made of them.
+        let columns = first(grid.tile_columns());
+        let mut words = [s.splat(0.0); PIXELS / 4];
+        for (part, out) in words.iter_mut().enumerate().take(PIXELS / S::LANES) {
+            let lane = part * S::LANES;
+            let at = phase * grid.phase() + row * grid.pitch() + lane;
+            *out = s.keep(columns >> lane, self.element(s, at));
+        }
+        words
     }
 }
 
@@ -122,22 +142,22 @@ impl Repack {
         to: *mut f32,
         element: usize,
     ) {
-        let rounding = Rounding::new(s, packing, from.first);
+        let rounded = Rounded::new(s, packing, from);
         let vectors = (0..from.grid.positions()).step_by(S::LANES);
-        // SAFETY: the channels of `from` exist with a vector more, and the operands have the element, by the contract above; a
-        // channel's positions are whole cache lines, and the places that `moves` names are of the grid that it leads to.
+        // SAFETY: the operands have the element, by the contract above. A channel's positions are whole cache lines, the places that
+        // `moves` names are of the grid that it leads to, and `planes` has a line for each phase and vector.
         unsafe {
             match self {
                 Self::Same { stride } => {
                     let to = to.add(element * stride);
                     for at in vectors {
-                        s.store(to.add(at), rounding.element(s, packing, from, at));
+                        s.store(to.add(at), rounded.element(s, at));
                     }
                 }
                 Self::Moved { moves, stride } => {
                     let to = to.add(element * stride);
                     for at in vectors {
-                        let word = rounding.element(s, packing, from, at);
+                        let word = rounded.element(s, at);
                         for piece in &moves.pieces[at / S::LANES] {
                             s.store_masked(to.add(piece.place), piece.there, piece.of(s, word));
                         }
@@ -145,48 +165,22 @@ impl Repack {
                     moves.outside.clear(s, to, 0..1);
                 }
                 Self::Planes(planes) => {
-                    let word = |at: usize| rounding.element(s, packing, from, at);
-                    ordered(s, planes, from.grid, to, element, word);
+                    let p = from.grid.p;
+                    for phase in 0..p * p {
+                        for vector in 1..=planes.vectors() {
+                            let Some(row) = planes.row(vector) else { continue };
+                            let spot = Spot {
+                                y: phase / p,
+                                x: phase % p,
+                                element,
+                                vector,
+                            };
+                            planes.store(s, to, spot, &rounded.row(s, phase, row));
+                        }
+                    }
+                    planes.clear(s, to, element..element + 1);
                 }
             }
         }
     }
-}
-
-/// Stores an element's words, which `word` gives for each vector of the map's grid, in planes.
-///
-/// # Safety
-/// `to` points to operands in planes of the grid, which have the element; nobody else writes it. The grid's rows are aligned.
-#[inline(always)]
-unsafe fn ordered<S: Simd>(
-    s: S,
-    planes: &Planes,
-    grid: Grid,
-    to: *mut f32,
-    element: usize,
-    word: impl Fn(usize) -> S::V,
-) {
-    // What fills up a row is zeros in the map, too; an operation may leave less than zeros there, and neighbours are made of them.
-    let columns = first(grid.tile_columns());
-    for phase in 0..grid.p * grid.p {
-        for vector in 1..=planes.vectors() {
-            let Some(row) = planes.row(vector) else { continue };
-            let mut words = [s.splat(0.0); PIXELS / 4];
-            for (part, out) in words.iter_mut().enumerate().take(PIXELS / S::LANES) {
-                let lane = part * S::LANES;
-                let at = phase * grid.phase() + row * grid.pitch() + lane;
-                *out = s.keep(columns >> lane, word(at));
-            }
-            let spot = Spot {
-                y: phase / grid.p,
-                x: phase % grid.p,
-                element,
-                vector,
-            };
-            // SAFETY: the operands have the element, by the contract above, and the spot's phases and vector.
-            unsafe { planes.store(s, to, spot, &words) };
-        }
-    }
-    // SAFETY: the operands have the element, which nobody else writes.
-    unsafe { planes.clear(s, to, element..element + 1) };
 }

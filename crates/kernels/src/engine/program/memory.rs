@@ -93,3 +93,25 @@ impl Memory {
         self.bytes() / size_of::<f32>()
     }
 }
+
+/// A pointer into memory that threads share. To have one is safe; whoever reads or writes through it says why no other thread
+/// writes there meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Shared(*mut f32);
+
+// SAFETY: nothing is read or written through it here.
+unsafe impl Send for Shared {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub(in crate::engine) fn new(start: *mut f32) -> Self {
+        Self(start)
+    }
+
+    /// The pointer itself.
+    #[inline(always)]
+    pub(in crate::engine) fn start(self) -> *mut f32 {
+        self.0
+    }
+}

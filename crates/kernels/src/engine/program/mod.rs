@@ -20,12 +20,12 @@ use crate::engine::layout::grid::Grid;
 use crate::engine::layout::map::Map;
 use crate::engine::layout::tiling::Part;
 use crate::engine::simd::isa::{Isa, on};
-use crate::engine::simd::{MAX_LANES, Simd, Work};
+use crate::engine::simd::{MAX_LANES, Simd};
 use barrier::Barrier;
 use check::Needs;
-use memory::Memory;
+use memory::{Memory, Shared};
 use packed::Store;
-use run::Context;
+use run::{Context, Share};
 use step::Step;
 
 pub use builder::{ProgramBuilder, ProgramError};
@@ -108,13 +108,19 @@ impl Program {
             [(Seen::Read, step.convolved()), (Seen::Written, written)]
         });
         let maps: Vec<[(Seen, Option<Map>); 2]> = maps.collect();
-        let memory = Between(self.memory.start());
+        let memory = Shared::new(self.memory.start());
         let mut values = Vec::new();
         self.run_watched(images, results, &mut move |step| {
             for (seen, map) in maps[step] {
                 let Some(map) = map else { continue };
-                // SAFETY: the step's maps lie in the memory, and its only thread is here.
-                unsafe { memory.read(map, &mut values) };
+                let Grid { n, h, w, .. } = map.grid;
+                values.resize(map.channels * n * h * w, 0.0);
+                for channel in 0..map.channels {
+                    map.exchange(channel, |at, image| {
+                        // SAFETY: the step's maps lie in the memory, and its only thread is here.
+                        values[image] = unsafe { *memory.start().add(at) };
+                    });
+                }
                 observe(step, seen, &values);
             }
         });
@@ -129,12 +135,12 @@ impl Program {
         assert_eq!(given, self.needs, "lengths of images and results");
         let values = self.needs.memory.next_multiple_of(MAX_LANES);
         let context = Context {
-            memory: self.memory.start(),
-            images: images.as_ptr(),
-            results: results.as_mut_ptr(),
+            memory: Shared::new(self.memory.start()),
+            images,
+            results: Shared::new(results.as_mut_ptr()),
         };
         let part = |part: usize, barrier: Option<&Barrier>| {
-            let scratch = context.memory.wrapping_add(values + part * self.scratch);
+            let scratch = context.memory.start().wrapping_add(values + part * self.scratch);
             let _guard = barrier.map(Barrier::guard);
             for (index, step) in self.steps.iter().enumerate() {
                 let own = Part {
@@ -165,59 +171,5 @@ impl Program {
                 });
             }
         }
-    }
-}
-
-/// A program's memory, as seen between two steps.
-struct Between(*const f32);
-
-// SAFETY: it is only read where no step runs.
-unsafe impl Send for Between {}
-
-impl Between {
-    /// Puts the pixels of a map into `values`, `[n, channels, h, w]`.
-    ///
-    /// # Safety
-    /// The map lies in the memory, and nothing is written to it meanwhile.
-    unsafe fn read(&self, map: Map, values: &mut Vec<f32>) {
-        let Grid { n, h, w, .. } = map.grid;
-        values.resize(map.channels * n * h * w, 0.0);
-        for channel in 0..map.channels {
-            map.exchange(channel, |at, image| {
-                // SAFETY: `at` is an element of the map, which lies in the memory by the contract above.
-                values[image] = unsafe { *self.0.add(at) };
-            });
-        }
-    }
-}
-
-/// One thread's part of a step, for which somebody holds to the contract of [`Step::run`].
-struct Share<'a> {
-    step: &'a Step,
-    context: Context,
-    part: Part,
-    scratch: *mut f32,
-}
-
-impl<'a> Share<'a> {
-    /// # Safety
-    /// The contract of [`Step::run`], until the share has run, on the unit that the step was prepared for.
-    unsafe fn new(step: &'a Step, context: Context, part: Part, scratch: *mut f32) -> Self {
-        Self {
-            step,
-            context,
-            part,
-            scratch,
-        }
-    }
-}
-
-impl<S: Simd> Work<S> for Share<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, s: S) {
-        // SAFETY: whoever made the share holds to the contract of `Step::run`.
-        unsafe { self.step.run(s, self.context, self.part, self.scratch) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::engine::program::memory::Memory;
+use crate::engine::program::memory::{Memory, Shared};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::{MAX_LANES, Simd};
 
@@ -11,21 +11,16 @@ use crate::engine::simd::{MAX_LANES, Simd};
 pub(in crate::engine) struct Packed {
     own: Vec<f32>,
     elements: usize,
-    /// Where they have settled.
-    place: *const f32,
+    /// The place that they have settled at, in a store that the program keeps as long as its steps: it is not written again.
+    place: Shared,
 }
-
-// SAFETY: the place is in a store that the program keeps as long as its steps, and is not written again.
-unsafe impl Send for Packed {}
-// SAFETY: as for `Send`: what has settled is only read.
-unsafe impl Sync for Packed {}
 
 impl Packed {
     pub(in crate::engine) fn new(own: Vec<f32>) -> Self {
         Self {
             elements: own.len(),
             own,
-            place: std::ptr::null(),
+            place: Shared::new(std::ptr::null_mut()),
         }
     }
 
@@ -35,7 +30,7 @@ impl Packed {
 
     /// The first number; null before they have settled.
     pub(in crate::engine) fn start(&self) -> *const f32 {
-        self.place
+        self.place.start().cast_const()
     }
 }
 
@@ -102,7 +97,7 @@ impl Stored {
     }
 }
 
-/// How far ahead of use f16 weights are asked for, elements: as many bytes as [`WEIGHTS_PREFETCH`](crate::engine::micro::gemm::WEIGHTS_PREFETCH).
+/// The prefetch distance of f16 weights, elements: as many bytes as [`WEIGHTS_PREFETCH`](crate::engine::micro::gemm::WEIGHTS_PREFETCH).
 const HALVES_PREFETCH: usize = 2048;
 
 /// The weights of all steps in the order they are used, on few large pages: they stream through, and what is asked for
@@ -159,7 +154,7 @@ impl Store {
         unsafe {
             let place = chunk.start().add(self.taken);
             place.copy_from_nonoverlapping(packed.own.as_ptr(), packed.elements);
-            packed.place = place;
+            packed.place = Shared::new(place);
         }
         packed.own = Vec::new();
         self.taken += elements;

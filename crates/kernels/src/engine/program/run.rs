@@ -1,5 +1,6 @@
 //! Running a step, which is where everything that was checked before is relied on.
 
+use super::memory::Shared;
 use super::op::Op;
 use super::step::Step;
 use crate::engine::algo::conv::{Io, shifted};
@@ -7,55 +8,73 @@ use crate::engine::algo::elementwise::{self, Gates};
 use crate::engine::algo::pack::Channels;
 use crate::engine::layout::map::{Map, Row};
 use crate::engine::layout::tiling::Part;
-use crate::engine::simd::Simd;
+use crate::engine::simd::{Simd, Work};
 
-/// Where a program's data lies.
+/// A program's data.
 #[derive(Clone, Copy)]
-pub(super) struct Context {
-    pub(super) memory: *mut f32,
-    pub(super) images: *const f32,
-    pub(super) results: *mut f32,
+pub(super) struct Context<'a> {
+    pub(super) memory: Shared,
+    pub(super) images: &'a [f32],
+    pub(super) results: Shared,
 }
 
-// SAFETY: the threads of a program write disjoint parts, and a barrier lies between a write and the reads of it.
-unsafe impl Send for Context {}
-// SAFETY: as for `Send`: threads that share a context touch disjoint parts between two barriers.
-unsafe impl Sync for Context {}
+/// One thread's part of a step.
+pub(super) struct Share<'a> {
+    step: &'a Step,
+    context: Context<'a>,
+    part: Part,
+    scratch: *mut f32,
+}
 
-impl Step {
-    /// Computes one part of the step.
-    ///
+impl<'a> Share<'a> {
     /// # Safety
-    /// The context's memory, images and results are as long as the step was checked for; `scratch` is this thread's
-    /// and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; `S` is the unit of
-    /// the target that the step was prepared for.
+    /// Until the share has run: the context's memory, images and results are as long as the step was checked for; `scratch` is
+    /// this thread's and as long as [`Step::scratch`] says; the other parts are computed at the same time and nothing else; the
+    /// share runs on the unit of the target that the step was prepared for.
+    pub(super) unsafe fn new(step: &'a Step, context: Context<'a>, part: Part, scratch: *mut f32) -> Self {
+        Self {
+            step,
+            context,
+            part,
+            scratch,
+        }
+    }
+}
+
+impl<S: Simd> Work<S> for Share<'_> {
+    type Output = ();
+
+    /// Computes the part.
     #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&self, s: S, context: Context, part: Part, scratch: *mut f32) {
+    fn run(self, s: S) {
+        let Self { part, scratch, .. } = self;
+        let [memory, results] = [self.context.memory, self.context.results].map(Shared::start);
+        let images = self.context.images.as_ptr();
         // SAFETY: `Op::check` accepted the operation: all of its maps and rows lie in the memory, have the sizes and parameters that
         // belong together, and its output lies over nothing that another part still reads. Loads and stores go through images
-        // and results as long as `Step::lengths` says. The rest is the contract above.
+        // and results as long as `Step::lengths` says. The rest is the contract of `new`.
         unsafe {
-            let at = |map: &Map| context.memory.add(map.offset);
+            let at = |map: &Map| memory.add(map.offset);
             let or_null = |map: &Option<Map>| map.map_or(std::ptr::null(), |map| at(&map).cast_const());
-            let row = |row: &Row| context.memory.add(row.offset);
-            match &self.0 {
+            let row = |row: &Row| memory.add(row.offset);
+            match &self.step.0 {
                 Op::Load { to } => {
                     for channel in part.range(to.channels) {
                         to.exchange(channel, |at, image| {
-                            *context.memory.add(at) = *context.images.add(image);
+                            *memory.add(at) = *images.add(image);
                         });
                     }
                 }
                 Op::StoreMap { from, at: first } => {
                     for channel in part.range(from.channels) {
                         from.exchange(channel, |at, image| {
-                            *context.results.add(first + image) = *context.memory.add(at);
+                            *results.add(first + image) = *memory.add(at);
                         });
                     }
                 }
                 Op::StoreRow { from, at: first } => {
                     for i in part.range(from.elements()) {
-                        *context.results.add(first + i) = *row(from).add(i);
+                        *results.add(first + i) = *row(from).add(i);
                     }
                 }
                 Op::Conv {
@@ -74,7 +93,7 @@ impl Step {
                         weights: conv.weights(),
                         operands: written(packs.as_ref().map(|packs| &packs.to)),
                     };
-                    conv.run(s, io, *relu, part, scratch);
+                    conv.kind().run(s, io, conv.epilogue(*relu), part, scratch);
                 }
                 Op::Pack {
                     packing,
@@ -135,6 +154,7 @@ impl Step {
                     for channel in part.range(from.channels) {
                         for image in 0..to.n {
                             let x = at(from).add(channel * from.grid.stride());
+                            let x = std::slice::from_raw_parts(x, from.grid.positions());
                             let mean = elementwise::mean(s, from.grid, x, image);
                             *row(to).add(image * to.channels + channel) = mean;
                         }

@@ -27,6 +27,7 @@ impl Simd for Neon {
         fn load(self, from: *const f32) -> V { vld1q_f32(from) }
         fn store(self, to: *mut f32, v: V) { vst1q_f32(to, v) }
     }
+    lane_by_lane!();
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
     on_registers! {

@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::avx2::transposed;
+use super::avx2::Avx;
 use super::isa::{Isa, Kind};
 use super::{Bf16, I16, Int8, MAX_LANES, Simd, Work};
 
@@ -20,7 +20,18 @@ impl Avx512 {
             std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw");
         found.then_some(Self(()))
     }
+
+    on_registers! {
+        // Numbers whose upper halves are the nearest bf16.
+        fn rounded_to_bf16(self, v: V) -> __m512i {
+            let bits = _mm512_castps_si512(v);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd)
+        }
+    }
 }
+
+impl Avx for Avx512 {}
 
 impl Simd for Avx512 {
     const LANES: usize = 16;
@@ -67,7 +78,7 @@ impl Simd for Avx512 {
             }
             let mut columns = [_mm512_setzero_ps(); MAX_LANES];
             for half in 0..2 {
-                let eight = transposed(halves[half]);
+                let eight = self.transposed(halves[half]);
                 for c in 0..8 {
                     columns[half * 8 + c] = _mm512_castps256_ps512(eight[c]);
                 }
@@ -103,12 +114,12 @@ impl Simd for Avx512 {
             })
         }
         fn pairs_bf16(self, a: V, b: V) -> V {
-            let low = _mm512_srli_epi32::<16>(rounded_to_bf16(a));
-            _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, rounded_to_bf16(b)))
+            let low = _mm512_srli_epi32::<16>(self.rounded_to_bf16(a));
+            _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, self.rounded_to_bf16(b)))
         }
-        fn dot_i16(self, _proof: I16<Self>, w: V, x: V, sum: V) -> V { vpdpwssd(sum, w, x) }
-        fn dot_u8(self, _proof: Int8<Self>, w: V, x: V, sum: V) -> V { vpdpbusd(sum, x, w) }
-        fn dot_bf16(self, _proof: Bf16<Self>, w: V, x: V, sum: V) -> V { vdpbf16ps(sum, w, x) }
+        fn dot_i16(self, proof: I16<Self>, w: V, x: V, sum: V) -> V { vpdpwssd(proof, sum, w, x) }
+        fn dot_u8(self, proof: Int8<Self>, w: V, x: V, sum: V) -> V { vpdpbusd(proof, sum, x, w) }
+        fn dot_bf16(self, proof: Bf16<Self>, w: V, x: V, sum: V) -> V { vdpbf16ps(proof, sum, w, x) }
         fn to_f32(self, v: V) -> V { _mm512_cvtepi32_ps(_mm512_castps_si512(v)) }
         fn add_i16(self, a: V, b: V) -> V {
             _mm512_castsi512_ps(_mm512_adds_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)))
@@ -140,29 +151,13 @@ impl Simd for Avx512 {
     }
 }
 
-/// Numbers whose upper halves are the nearest bf16.
-///
-/// # Safety
-/// The CPU has AVX-512F.
-#[inline(always)]
-unsafe fn rounded_to_bf16(v: __m512) -> __m512i {
-    // SAFETY: the CPU has AVX-512F by the contract above; these work on registers alone.
-    unsafe {
-        let bits = _mm512_castps_si512(v);
-        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-        _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd)
-    }
-}
-
 /// An instruction itself: the compiler would take an intrinsic of VNNI apart into two where that shortens a chain.
 macro_rules! instruction {
-    ($name:ident) => {
-        /// # Safety
-        /// The CPU has the instruction, of which a multiplier is the proof.
+    ($name:ident, $proof:ident) => {
         #[inline]
         #[target_feature(enable = "avx512f")]
-        unsafe fn $name(mut sum: __m512, a: __m512, b: __m512) -> __m512 {
-            // SAFETY: the CPU has the instruction by the contract above; it works on registers alone.
+        fn $name(_: $proof<Avx512>, mut sum: V, a: V, b: V) -> V {
+            // SAFETY: the multiplier is the proof that the CPU has the instruction, which works on registers alone.
             unsafe {
                 asm!(
                     concat!(stringify!($name), " {}, {}, {}"),
@@ -177,6 +172,6 @@ macro_rules! instruction {
     };
 }
 
-instruction!(vpdpwssd);
-instruction!(vpdpbusd);
-instruction!(vdpbf16ps);
+instruction!(vpdpwssd, I16);
+instruction!(vpdpbusd, Int8);
+instruction!(vdpbf16ps, Bf16);

@@ -29,6 +29,45 @@ macro_rules! through_pointers {
     )*};
 }
 
+/// What a unit has no instructions for: loads and stores of some lanes, and of f16, one lane after the other.
+macro_rules! lane_by_lane {
+    () => {
+        through_pointers! {
+            fn load_masked(self, from: *const f32, mask: u32) -> V {
+                let mut v = [0.0; MAX_LANES];
+                for (lane, out) in v.iter_mut().enumerate().take(Self::LANES) {
+                    if mask >> lane & 1 == 1 {
+                        *out = from.wrapping_add(lane).read();
+                    }
+                }
+                self.load_array(&v)
+            }
+            fn store_masked(self, to: *mut f32, mask: u32, v: V) {
+                let values = self.to_array(v);
+                for (lane, value) in values.iter().enumerate().take(Self::LANES) {
+                    if mask >> lane & 1 == 1 {
+                        to.wrapping_add(lane).write(*value);
+                    }
+                }
+            }
+            fn gather(self, from: *const f32, index: *const i32) -> V {
+                let mut v = [0.0; MAX_LANES];
+                for (lane, out) in v.iter_mut().enumerate().take(Self::LANES) {
+                    *out = *from.offset(*index.add(lane) as isize);
+                }
+                self.load_array(&v)
+            }
+            fn widen(self, from: *const u16) -> V {
+                let mut v = [0.0; MAX_LANES];
+                for (lane, out) in v.iter_mut().enumerate().take(Self::LANES) {
+                    *out = half::f16::from_bits(from.add(lane).read()).to_f32();
+                }
+                self.load_array(&v)
+            }
+        }
+    };
+}
+
 /// The method [`Simd::call`](super::Simd::call), through a function with these target features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! entered_with {

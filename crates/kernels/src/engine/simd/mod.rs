@@ -61,57 +61,22 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// `from`, moved on by a lane, is valid for a read of one number, for each lane whose bit is set.
-    #[inline(always)]
-    unsafe fn load_masked(self, from: *const f32, mask: u32) -> Self::V {
-        let mut v = [0.0; MAX_LANES];
-        for (lane, out) in v.iter_mut().enumerate().take(Self::LANES) {
-            if mask >> lane & 1 == 1 {
-                // SAFETY: the lane's bit is set, so that the number may be read, by the contract above.
-                *out = unsafe { from.wrapping_add(lane).read() };
-            }
-        }
-        self.load_array(&v)
-    }
+    unsafe fn load_masked(self, from: *const f32, mask: u32) -> Self::V;
     /// Stores the lanes whose bit is set; the others are not touched.
     ///
     /// # Safety
     /// `to`, moved on by a lane, is valid for a write of one number, for each lane whose bit is set.
-    #[inline(always)]
-    unsafe fn store_masked(self, to: *mut f32, mask: u32, v: Self::V) {
-        let values = self.to_array(v);
-        for (lane, value) in values.iter().enumerate().take(Self::LANES) {
-            if mask >> lane & 1 == 1 {
-                // SAFETY: the lane's bit is set, so that the number may be written, by the contract above.
-                unsafe { to.wrapping_add(lane).write(*value) };
-            }
-        }
-    }
+    unsafe fn store_masked(self, to: *mut f32, mask: u32, v: Self::V);
     /// Loads `from[index[i]]` as lane `i`.
     ///
     /// # Safety
     /// `index` is valid for reads of [`Simd::LANES`] indices, and `from`, moved on by each of them, for a read of one number.
-    #[inline(always)]
-    unsafe fn gather(self, from: *const f32, index: *const i32) -> Self::V {
-        let mut v = [0.0; MAX_LANES];
-        for (lane, out) in v.iter_mut().enumerate().take(Self::LANES) {
-            // SAFETY: there is an index for each lane, and a number at each index, by the contract above.
-            *out = unsafe { *from.offset(*index.add(lane) as isize) };
-        }
-        self.load_array(&v)
-    }
+    unsafe fn gather(self, from: *const f32, index: *const i32) -> Self::V;
     /// Loads f16 numbers as f32.
     ///
     /// # Safety
     /// `from` is valid for reads of [`Simd::LANES`] numbers; it need not be aligned beyond theirs.
-    #[inline(always)]
-    unsafe fn widen(self, from: *const u16) -> Self::V {
-        let mut out = [0.0_f32; MAX_LANES];
-        for (lane, out) in out.iter_mut().enumerate().take(Self::LANES) {
-            // SAFETY: there is a number for each lane, by the contract above.
-            *out = half::f16::from_bits(unsafe { from.add(lane).read() }).to_f32();
-        }
-        self.load_array(&out)
-    }
+    unsafe fn widen(self, from: *const u16) -> Self::V;
     /// Asks for the cache line at `from`, which need not exist: a prefetch never faults.
     fn prefetch(self, from: *const f32);
 

@@ -25,6 +25,7 @@ impl Simd for Portable {
         fn load(self, from: *const f32) -> V { from.cast::<V>().read_unaligned() }
         fn store(self, to: *mut f32, v: V) { to.cast::<V>().write_unaligned(v) }
     }
+    lane_by_lane!();
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
     #[inline(always)]

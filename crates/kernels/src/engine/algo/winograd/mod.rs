@@ -22,7 +22,7 @@ use crate::engine::simd::Simd;
 use crate::engine::simd::isa::{Isa, on};
 
 use kernels::{Packing, Transformed};
-use passes::{Backward, Elements, Forward, Products, Transform};
+use passes::{Backward, Forward, Inputs, Outputs, Products, Transform};
 use stride1::Stride1;
 use stride2::Stride2;
 
@@ -245,50 +245,60 @@ impl Winograd {
         part: Part,
         scratch: *mut f32,
     ) {
-        let share = self.tiling.share(part);
-        // SAFETY: the contract of `go` is the one above; the tiles and the share are the convolution's own.
-        unsafe {
-            match &self.tiles {
-                Tiles::Two(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
-                Tiles::Four(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
-                Tiles::Stride2(tiles) => self.go(s, tiles, io, epilogue, share, scratch),
-            }
+        let (vectors, blocks) = self.tiling.share(part);
+        let share = Share {
+            conv: self,
+            io,
+            epilogue,
+            scratch,
+        };
+        match &self.tiles {
+            Tiles::Two(tiles) => share.run(s, tiles, vectors, blocks),
+            Tiles::Four(tiles) => share.run(s, tiles, vectors, blocks),
+            Tiles::Stride2(tiles) => share.run(s, tiles, vectors, blocks),
         }
     }
+}
 
-    /// Computes some vectors of tiles and blocks of channels.
-    ///
-    /// # Safety
-    /// As for [`Winograd::run`]; the tiles are the convolution's, and vectors and blocks those of one part.
+/// A part of a convolution, for which somebody holds to the contract of [`Winograd::run`]: that function alone makes one.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    conv: &'a Winograd,
+    io: Io,
+    epilogue: Epilogue,
+    /// Room for transformed inputs, their products behind them and widened kernels behind those, as [`Winograd::scratch`] counts
+    /// them.
+    scratch: *mut f32,
+}
+
+impl Share<'_> {
+    /// Computes the part's vectors of tiles, which are the convolution's, and blocks of channels.
     #[inline(always)]
-    unsafe fn go<S: Simd, T: Transform>(
-        &self,
-        s: S,
-        tiles: &T,
-        io: Io,
-        epilogue: Epilogue,
-        (vectors, blocks): (Range<usize>, Range<usize>),
-        scratch: *mut f32,
-    ) {
-        let rows = self.tiling.rows;
-        let count = vectors.len().div_ceil(self.tiling.most);
+    fn run<S: Simd, T: Transform>(self, s: S, tiles: &T, vectors: Range<usize>, blocks: Range<usize>) {
+        let Self {
+            conv,
+            io,
+            epilogue,
+            scratch,
+        } = self;
+        let rows = conv.tiling.rows;
+        let count = vectors.len().div_ceil(conv.tiling.most);
         let mut start = vectors.start;
         for part in 0..count {
             let nv = (vectors.end - start).div_ceil(count - part);
             let width = nv * S::LANES;
-            let plane = self.plane(width);
-            // SAFETY: maps, weights and epilogue are the layer's by the contract above, vectors and blocks are this part's alone.
-            // `Winograd::scratch` counts the transformed inputs, the products behind them and the room for weights behind those, for
-            // the most vectors that are held, which is how they are divided here.
+            let plane = conv.plane(width);
+            // SAFETY: maps, weights and epilogue are the layer's, vectors and blocks are this part's alone. The scratch memory is divided
+            // here as it was counted, for the most vectors that are held.
             unsafe {
                 let products = scratch.add(T::ELEMENTS * plane);
                 let room = products.add(T::ELEMENTS * rows * width);
-                s.call(Forward::new(self, tiles, io.input, start..start + nv, scratch));
+                s.call(Forward::new(conv, tiles, io.input, start..start + nv, scratch));
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
                         let matrix = block * T::ELEMENTS + element;
                         let element = Element {
-                            conv: self,
+                            conv,
                             kernels: io.weights,
                             matrix,
                             scales: epilogue.scales.wrapping_add(matrix * rows),
@@ -305,7 +315,7 @@ impl Winograd {
                     let products = Products {
                         start: products,
                         rows,
-                        channels: block * rows..self.outputs.min((block + 1) * rows),
+                        channels: block * rows..conv.outputs.min((block + 1) * rows),
                         vectors: start..start + nv,
                     };
                     s.call(Backward::new(tiles, products, io, epilogue.scaled()));
@@ -325,8 +335,7 @@ const WIDENED: usize = 96;
 /// The largest magnitude of a transformed input of 16 bits.
 const TRANSFORMED: f32 = 32768.0;
 
-/// The product of one element of the transform with a block of rows, for which somebody holds to the contract of
-/// [`Winograd::go`]: that function alone makes one.
+/// The product of one element of the transform with a block of rows: [`Share::run`] alone makes one, of its own part.
 #[derive(Clone, Copy)]
 struct Element<'a> {
     conv: &'a Winograd,
@@ -359,7 +368,7 @@ impl Element<'_> {
             more,
         };
         // SAFETY: a matrix has `inputs` steps of `rows` kernels, and the panel as many, of which these are some; there is room for the
-        // sums, and a scale for each row where the format has any. All by the contract of `Winograd::go`.
+        // sums, and a scale for each row where the format has any. All that is what `Share::run` gives.
         unsafe {
             if conv.format == Format::F32 {
                 let factors = self.factors(s, 0..conv.inputs);
@@ -384,8 +393,7 @@ impl Element<'_> {
         assert!(inputs.end <= self.conv.inputs && inputs.len() <= self.conv.summed());
         Factors {
             format: self.conv.format,
-            // SAFETY: the matrix has the kernels of these inputs, and there is room for as many as are summed, by the contract of
-            // `Winograd::go`.
+            // SAFETY: the matrix has the kernels of these inputs, and `Share::run` gives room for as many as are summed.
             a: unsafe { self.kernels.from(s, first, inputs.len() * rows, self.room) },
             b: self.panel.from(inputs.start),
             depth: inputs.len(),

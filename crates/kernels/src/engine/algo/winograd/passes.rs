@@ -12,43 +12,71 @@ pub(in crate::engine) trait Transform {
     /// Elements of a transformed tile.
     const ELEMENTS: usize;
 
-    /// Transforms the tiles of vector `vector` of one channel, or of a pair; the elements go `plane` apart.
-    ///
-    /// # Safety
-    /// `channel` points to a channel of the input's grid, which has the vector, `to` to room for the elements; `S` is the unit that
-    /// the tiles were made for, which multiplies the format.
-    unsafe fn forward<S: Simd>(
-        &self,
-        s: S,
-        format: Format,
-        channel: *const f32,
-        vector: usize,
-        to: *mut f32,
-        plane: usize,
-    );
+    /// Transforms the tiles of a vector of one channel, or of a pair. `S` is the unit that the tiles were made for.
+    fn forward<S: Simd>(&self, s: S, tiles: Inputs);
 
-    /// Transforms back the tiles of vector `vector` and stores them as a channel.
-    ///
-    /// # Safety
-    /// `io` points to maps of the grids, which and `epilogue` have the channel, and nobody else writes it; `from` has the elements;
-    /// `S` is the unit that the tiles were made for.
-    unsafe fn backward<S: Simd>(
-        &self,
-        s: S,
-        from: Elements,
-        vector: usize,
-        channel: usize,
-        io: Io,
-        epilogue: Epilogue,
-    );
+    /// Transforms back the tiles of a vector and stores them as a channel. `S` is the unit that the tiles were made for.
+    fn backward<S: Simd>(&self, s: S, tiles: Outputs);
 }
 
-/// The elements of a vector of transformed tiles.
+/// A vector of tiles of one channel of the input, or of a pair, and room for their elements: [`Forward`] alone makes one, under
+/// the contract of [`Forward::new`].
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Elements {
-    pub(in crate::engine) start: *const f32,
-    /// From one element's vector to the next.
-    pub(in crate::engine) step: usize,
+pub(in crate::engine) struct Inputs {
+    /// The unit multiplies it.
+    pub(in crate::engine) format: Format,
+    pub(in crate::engine) vector: usize,
+    /// The first pixels of the tiles.
+    from: *const f32,
+    /// Room for the elements, `plane` apart.
+    to: *mut f32,
+    plane: usize,
+}
+
+impl Inputs {
+    /// The pixels so far from the first ones of the tiles: of all tiles, or of those that have such neighbours.
+    #[inline(always)]
+    pub(in crate::engine) fn pixels<S: Simd>(self, s: S, offset: isize, there: Option<u32>) -> S::V {
+        let at = self.from.wrapping_offset(offset);
+        // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask; no other lane
+        // is touched.
+        unsafe {
+            match there {
+                None => s.load(at),
+                Some(mask) => s.load_masked(at, mask),
+            }
+        }
+    }
+
+    /// Stores an element of the transformed tiles.
+    #[inline(always)]
+    pub(in crate::engine) fn put<S: Simd>(self, s: S, element: usize, v: S::V) {
+        // SAFETY: there is room for each of the elements.
+        unsafe { s.store(self.to.add(element * self.plane), v) };
+    }
+}
+
+/// A vector of transformed tiles of one channel of the output: [`Backward`] alone makes one, under the contract of
+/// [`Backward::new`].
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Outputs {
+    pub(in crate::engine) vector: usize,
+    pub(in crate::engine) channel: usize,
+    pub(in crate::engine) io: Io,
+    pub(in crate::engine) epilogue: Epilogue,
+    /// The first element's vector.
+    from: *const f32,
+    /// Elements from one vector to the next.
+    step: usize,
+}
+
+impl Outputs {
+    /// An element of the transformed tiles.
+    #[inline(always)]
+    pub(in crate::engine) fn element<S: Simd>(self, s: S, element: usize) -> S::V {
+        // SAFETY: there is a vector of each of the elements.
+        unsafe { s.load(self.from.add(element * self.step)) }
+    }
 }
 
 /// Transforms all channels of some vectors of tiles.
@@ -91,13 +119,16 @@ impl<S: Simd, T: Transform> Work<S> for Forward<'_, T> {
         let plane = conv.plane(width);
         for (v, vector) in self.vectors.enumerate() {
             for ci in 0..conv.inputs {
-                // SAFETY: `new` was promised the map, which has channel `ci` and the vector, and the matrices, each of which has a row
-                // for `ci` and room in it for each of the vectors.
-                unsafe {
-                    let to = self.to.add(ci * width + v * S::LANES);
-                    let channel = self.input.add(ci * conv.stride);
-                    tiles.forward(s, conv.format, channel, vector, to, plane);
-                }
+                // `new` was promised the map, which has channel `ci` and the vector, and the matrices, each of which has a row for `ci`
+                // and room in it for each of the vectors.
+                let tiles_of_channel = Inputs {
+                    format: conv.format,
+                    vector,
+                    from: self.input.wrapping_add(ci * conv.stride + vector * S::LANES),
+                    to: self.to.wrapping_add(ci * width + v * S::LANES),
+                    plane,
+                };
+                tiles.forward(s, tiles_of_channel);
             }
         }
     }
@@ -155,15 +186,16 @@ impl<S: Simd, T: Transform> Work<S> for Backward<'_, T> {
         let width = vectors.len() * S::LANES;
         for (r, channel) in channels.enumerate() {
             for (v, vector) in vectors.clone().enumerate() {
-                // SAFETY: `new` was promised the products, which have row `r` and the vector, and the maps, which have the channel.
-                unsafe {
-                    let from = Elements {
-                        start: start.add(r * width + v * S::LANES),
-                        step: rows * width,
-                    };
-                    self.tiles
-                        .backward(s, from, vector, channel, self.io, self.epilogue);
-                }
+                // `new` was promised the products, which have row `r` and the vector, and the maps, which have the channel.
+                let tiles_of_channel = Outputs {
+                    vector,
+                    channel,
+                    io: self.io,
+                    epilogue: self.epilogue,
+                    from: start.wrapping_add(r * width + v * S::LANES),
+                    step: rows * width,
+                };
+                self.tiles.backward(s, tiles_of_channel);
             }
         }
     }

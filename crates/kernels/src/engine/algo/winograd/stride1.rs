@@ -1,10 +1,8 @@
 //! Stride 1: F(2x2, 3x3) and F(4x4, 3x3) on grids whose tiles are as wide as the transform's output.
 
 use super::whole::{forward_again, forward_pairs};
-use super::{Elements, Transform, by_vector};
-use crate::engine::algo::conv::{Epilogue, Io};
+use super::{Inputs, Outputs, Transform, by_vector};
 use crate::engine::layout::grid::{Grid, Rows, first};
-use crate::engine::quant::format::Format;
 use crate::engine::simd::{I16, Simd};
 
 /// `G` of F(2x2, 3x3).
@@ -73,19 +71,13 @@ impl<const M: usize> Stride1<M> {
     }
 }
 
-/// A vector of tiles of one channel, for which somebody holds to the contract of [`Transform::forward`]: that function alone
-/// makes one.
+/// A vector of tiles of one channel on its way there.
 #[derive(Clone, Copy)]
 struct Forward<'a, const M: usize> {
     tiles: &'a Stride1<M>,
-    /// The tiles' first pixels.
-    from: *const f32,
     /// The tiles' neighbours that exist.
     masks: &'a [u32; 9],
-    /// Room for the elements.
-    to: *mut f32,
-    /// From one element's vector to the next.
-    plane: usize,
+    inputs: Inputs,
 }
 
 impl<const M: usize> Forward<'_, M> {
@@ -121,15 +113,11 @@ impl<const M: usize> Forward<'_, M> {
         let (_, dx) = place::<M>(X);
         for y in 0..side(M) {
             let (_, dy) = place::<M>(y);
-            let at = self.from.wrapping_offset(self.tiles.offsets[y][X]);
-            // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
-            // contract of `forward`; no other lane is touched.
-            d[y] = unsafe {
-                match (dy, dx) {
-                    (0, 0) => s.load(at),
-                    _ => s.load_masked(at, self.masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
-                }
+            let there = match (dy, dx) {
+                (0, 0) => None,
+                _ => Some(self.masks[((dy + 1) * 3 + dx + 1).cast_unsigned()]),
             };
+            d[y] = self.inputs.pixels(s, self.tiles.offsets[y][X], there);
         }
         if WHOLE {
             forward_pairs::<S, M>(s, d)
@@ -144,31 +132,26 @@ impl<const M: usize> Forward<'_, M> {
         let row = [
             half[0][Y], half[1][Y], half[2][Y], half[3][Y], half[4][Y], half[5][Y],
         ];
-        // SAFETY: with `WHOLE` the unit multiplies i16, and the elements of row `Y` have room, by the contract of `forward`.
-        unsafe {
-            let t = if WHOLE {
-                forward_again::<S, M, Y>(s, I16::assumed(s), row)
-            } else {
-                forward::<S, M>(s, row)
-            };
-            for x in 0..side(M) {
-                s.store(self.to.add((Y * side(M) + x) * self.plane), t[x]);
-            }
+        let t = if WHOLE {
+            // SAFETY: with `WHOLE` the format is i16, which the unit multiplies, by the contract of `Forward::new` in `passes`.
+            let proof = unsafe { I16::assumed(s) };
+            forward_again::<S, M, Y>(s, proof, row)
+        } else {
+            forward::<S, M>(s, row)
+        };
+        for x in 0..side(M) {
+            self.inputs.put(s, Y * side(M) + x, t[x]);
         }
     }
 }
 
 /// Column `X` of elements after the first axis of the way back.
-///
-/// # Safety
-/// `from` has the elements of tiles of `M x M` outputs.
 #[inline(always)]
-unsafe fn column_back<S: Simd, const M: usize, const X: usize>(s: S, from: Elements) -> [S::V; 4] {
+fn column_back<S: Simd, const M: usize, const X: usize>(s: S, tiles: Outputs) -> [S::V; 4] {
     let mut d = [s.splat(0.0); 6];
     if X < side(M) {
         for y in 0..side(M) {
-            // SAFETY: this is an element of row `y` and column `X` of a tile, which is there by the contract above.
-            d[y] = unsafe { s.load(from.start.add((y * side(M) + X) * from.step)) };
+            d[y] = tiles.element(s, y * side(M) + X);
         }
     }
     backward::<S, M>(s, d)
@@ -178,52 +161,40 @@ impl<const M: usize> Transform for Stride1<M> {
     const ELEMENTS: usize = side(M) * side(M);
 
     #[inline(always)]
-    unsafe fn forward<S: Simd>(
-        &self,
-        s: S,
-        format: Format,
-        channel: *const f32,
-        vector: usize,
-        to: *mut f32,
-        plane: usize,
-    ) {
-        let tiles = Forward {
+    fn forward<S: Simd>(&self, s: S, tiles: Inputs) {
+        let forward = Forward {
             tiles: self,
-            from: channel.wrapping_add(vector * S::LANES),
-            masks: &self.neighbours[vector],
-            to,
-            plane,
+            masks: &self.neighbours[tiles.vector],
+            inputs: tiles,
         };
-        if format.whole() {
-            tiles.run::<S, true>(s);
+        if tiles.format.whole() {
+            forward.run::<S, true>(s);
         } else {
-            tiles.run::<S, false>(s);
+            forward.run::<S, false>(s);
         }
     }
 
     #[inline(always)]
-    unsafe fn backward<S: Simd>(
-        &self,
-        s: S,
-        from: Elements,
-        vector: usize,
-        channel: usize,
-        io: Io,
-        epilogue: Epilogue,
-    ) {
+    fn backward<S: Simd>(&self, s: S, tiles: Outputs) {
+        let Outputs {
+            vector,
+            channel,
+            io,
+            epilogue,
+            ..
+        } = tiles;
         let inside = self.inside.as_ref().map(|vectors| &vectors[vector]);
         let base = channel * self.stride + vector * S::LANES;
-        // SAFETY: the elements are there, and the maps and the epilogue have the channel, by the contract of `backward`; a phase ends
-        // with a whole vector.
+        let half = [
+            column_back::<S, M, 0>(s, tiles),
+            column_back::<S, M, 1>(s, tiles),
+            column_back::<S, M, 2>(s, tiles),
+            column_back::<S, M, 3>(s, tiles),
+            column_back::<S, M, 4>(s, tiles),
+            column_back::<S, M, 5>(s, tiles),
+        ];
+        // SAFETY: the maps and the epilogue have the channel, by the contract of `Backward::new`; a phase ends with a whole vector.
         unsafe {
-            let half = [
-                column_back::<S, M, 0>(s, from),
-                column_back::<S, M, 1>(s, from),
-                column_back::<S, M, 2>(s, from),
-                column_back::<S, M, 3>(s, from),
-                column_back::<S, M, 4>(s, from),
-                column_back::<S, M, 5>(s, from),
-            ];
             for i in 0..M {
                 let row = [
                     half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i],

@@ -2,8 +2,7 @@
 //! as a convolution of stride 1, which F(2, 2) computes with three multiplications for two outputs. So 25 make 2x2
 //! outputs, where the definition has 36.
 
-use super::{Elements, Transform, by_vector};
-use crate::engine::algo::conv::{Epilogue, Io};
+use super::{Inputs, Outputs, Transform, by_vector};
 use crate::engine::layout::grid::Grid;
 use crate::engine::layout::slots::{Outside, Piece, pieces};
 use crate::engine::quant::format::Format;
@@ -75,50 +74,31 @@ impl Stride2 {
     }
 }
 
-/// A vector of tiles of one channel, for which somebody holds to the contract of [`Transform::forward`]: that function alone
-/// makes one.
-#[derive(Clone, Copy)]
-struct Forward<'a> {
-    tiles: &'a Stride2,
-    format: Format,
-    /// The tiles' first pixels.
-    from: *const f32,
-    /// The tiles' neighbours that exist.
-    masks: &'a [u32; 4],
-}
-
-impl Forward<'_> {
+impl Stride2 {
     /// Column `X` of the tiles' pixels after the first axis of the transform.
     #[inline(always)]
-    fn column<S: Simd, const X: usize>(self, s: S) -> [S::V; 5] {
+    fn column<S: Simd, const X: usize>(&self, s: S, tiles: Inputs) -> [S::V; 5] {
+        let masks = &self.neighbours[tiles.vector];
         let mut d = [s.splat(0.0); 5];
         let (_, dx) = place(X);
         for y in 0..5 {
             let (_, dy) = place(y);
-            let at = self.from.wrapping_offset(self.tiles.offsets[y][X]);
-            // SAFETY: each phase has a whole vector of the tiles' own pixels, and of their neighbours' those in the mask, by the
-            // contract of `forward`; no other lane is touched.
-            d[y] = unsafe {
-                match (dy, dx) {
-                    (0, 0) => s.load(at),
-                    _ => s.load_masked(at, self.masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
-                }
+            let there = match (dy, dx) {
+                (0, 0) => None,
+                _ => Some(masks[((dy + 1) * 2 + dx + 1).cast_unsigned()]),
             };
+            d[y] = tiles.pixels(s, self.offsets[y][X], there);
         }
-        forward(s, self.format, d)
+        forward(s, tiles.format, d)
     }
 }
 
 /// Column `X` of elements after the first axis of the way back.
-///
-/// # Safety
-/// `from` has the 25 elements.
 #[inline(always)]
-unsafe fn column_back<S: Simd, const X: usize>(s: S, from: Elements) -> [S::V; 2] {
+fn column_back<S: Simd, const X: usize>(s: S, tiles: Outputs) -> [S::V; 2] {
     let mut d = [s.splat(0.0); 5];
     for y in 0..5 {
-        // SAFETY: this is one of the 25 elements, which are there by the contract above.
-        d[y] = unsafe { s.load(from.start.add((y * 5 + X) * from.step)) };
+        d[y] = tiles.element(s, y * 5 + X);
     }
     backward(s, d)
 }
@@ -127,59 +107,43 @@ impl Transform for Stride2 {
     const ELEMENTS: usize = 25;
 
     #[inline(always)]
-    unsafe fn forward<S: Simd>(
-        &self,
-        s: S,
-        format: Format,
-        channel: *const f32,
-        vector: usize,
-        to: *mut f32,
-        plane: usize,
-    ) {
-        let tiles = Forward {
-            tiles: self,
-            format,
-            from: channel.wrapping_add(vector * S::LANES),
-            masks: &self.neighbours[vector],
-        };
+    fn forward<S: Simd>(&self, s: S, tiles: Inputs) {
         let half = [
-            tiles.column::<S, 0>(s),
-            tiles.column::<S, 1>(s),
-            tiles.column::<S, 2>(s),
-            tiles.column::<S, 3>(s),
-            tiles.column::<S, 4>(s),
+            self.column::<S, 0>(s, tiles),
+            self.column::<S, 1>(s, tiles),
+            self.column::<S, 2>(s, tiles),
+            self.column::<S, 3>(s, tiles),
+            self.column::<S, 4>(s, tiles),
         ];
         for y in 0..5 {
             let row = [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]];
-            let t = forward(s, format, row);
+            let t = forward(s, tiles.format, row);
             for x in 0..5 {
-                // SAFETY: the elements have room, by the contract of `forward`.
-                unsafe { s.store(to.add((y * 5 + x) * plane), t[x]) };
+                tiles.put(s, y * 5 + x, t[x]);
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn backward<S: Simd>(
-        &self,
-        s: S,
-        from: Elements,
-        vector: usize,
-        channel: usize,
-        io: Io,
-        epilogue: Epilogue,
-    ) {
+    fn backward<S: Simd>(&self, s: S, tiles: Outputs) {
+        let Outputs {
+            vector,
+            channel,
+            io,
+            epilogue,
+            ..
+        } = tiles;
         let base = channel * self.stride;
-        // SAFETY: the elements are there, and the maps and the epilogue have the channel, by the contract of `backward`; the vector has
-        // its stores, whose places are of the output's grid.
+        let half = [
+            column_back::<S, 0>(s, tiles),
+            column_back::<S, 1>(s, tiles),
+            column_back::<S, 2>(s, tiles),
+            column_back::<S, 3>(s, tiles),
+            column_back::<S, 4>(s, tiles),
+        ];
+        // SAFETY: the maps and the epilogue have the channel, by the contract of `Backward::new`; the vector has its stores, whose
+        // places are of the output's grid.
         unsafe {
-            let half = [
-                column_back::<S, 0>(s, from),
-                column_back::<S, 1>(s, from),
-                column_back::<S, 2>(s, from),
-                column_back::<S, 3>(s, from),
-                column_back::<S, 4>(s, from),
-            ];
             let stores = self.stores.get_unchecked(vector);
             for y in 0..2 {
                 let t = backward(s, [half[0][y], half[1][y], half[2][y], half[3][y], half[4][y]]);

@@ -29,6 +29,38 @@ impl Avx2<Vnni> {
     }
 }
 
+/// A unit of CPUs that have AVX.
+pub(in crate::engine) trait Avx: Simd {
+    on_registers! {
+        // The columns of 8 rows of 8.
+        fn transposed(self, rows: [__m256; 8]) -> [__m256; 8] {
+            // Pairs of rows, then fours: vector `j` and 4 on of `fours` hold columns `j` and `j + 4` of rows 0 to 3
+            // and of rows 4 to 7.
+            let mut pairs = rows;
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                for j in [0, 1] {
+                    let (a, b) = (_mm256_castps_pd(pairs[i + j]), _mm256_castps_pd(pairs[i + j + 2]));
+                    fours[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+                    fours[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+                }
+            }
+            let mut columns = fours;
+            for j in 0..4 {
+                columns[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
+                columns[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
+            }
+            columns
+        }
+    }
+}
+
+impl<P: Products> Avx for Avx2<P> {}
+
 impl<P: Products> Avx2<P> {
     on_registers! {
         fn lanes(self, mask: u32) -> __m256i {
@@ -73,7 +105,7 @@ impl<P: Products> Simd for Avx2<P> {
             _mm256_permutevar8x32_ps(v, _mm256_loadu_si256(index.as_ptr().cast()))
         }
         fn columns(self, rows: [V; 8]) -> [V; MAX_LANES] {
-            let eight = transposed(rows);
+            let eight = self.transposed(rows);
             let mut columns = [_mm256_setzero_ps(); MAX_LANES];
             columns[..8].copy_from_slice(&eight);
             columns
@@ -129,37 +161,5 @@ impl<P: Products> Simd for Avx2<P> {
     #[inline(always)]
     fn dot_u8(self, _: Int8<Self>, w: V, x: V, sum: V) -> V {
         self.0.dot_u8(w, x, sum)
-    }
-}
-
-/// The columns of 8 rows of 8.
-///
-/// # Safety
-/// The CPU has AVX.
-#[inline(always)]
-pub(in crate::engine) unsafe fn transposed(rows: [__m256; 8]) -> [__m256; 8] {
-    // SAFETY: the CPU has AVX by the contract above; these work on registers alone.
-    unsafe {
-        // Pairs of rows, then fours: vector `j` and 4 on of `fours` hold columns `j` and `j + 4` of rows 0 to 3
-        // and of rows 4 to 7.
-        let mut pairs = rows;
-        for i in [0, 2, 4, 6] {
-            pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
-            pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
-        }
-        let mut fours = pairs;
-        for i in [0, 4] {
-            for j in [0, 1] {
-                let (a, b) = (_mm256_castps_pd(pairs[i + j]), _mm256_castps_pd(pairs[i + j + 2]));
-                fours[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
-                fours[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
-            }
-        }
-        let mut columns = fours;
-        for j in 0..4 {
-            columns[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
-            columns[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
-        }
-        columns
     }
 }

@@ -73,20 +73,18 @@ impl Products for Vnni {
         Kind::Avx2Vnni(unit)
     }
     on_registers! {
-        fn dot_i16(self, w: V, x: V, sum: V) -> V { vpdpwssd(sum, w, x) }
-        fn dot_u8(self, w: V, x: V, sum: V) -> V { vpdpbusd(sum, x, w) }
+        fn dot_i16(self, w: V, x: V, sum: V) -> V { vpdpwssd(self, sum, w, x) }
+        fn dot_u8(self, w: V, x: V, sum: V) -> V { vpdpbusd(self, sum, x, w) }
     }
 }
 
 /// An instruction itself, which the compiler would take apart as it does on AVX-512. Without `{vex}` it would be that of AVX-512.
 macro_rules! instruction {
     ($name:ident) => {
-        /// # Safety
-        /// The CPU has AVX-VNNI.
         #[inline]
         #[target_feature(enable = "avx")]
-        unsafe fn $name(mut sum: V, a: V, b: V) -> V {
-            // SAFETY: the CPU has the instruction by the contract above; it works on registers alone.
+        fn $name(_: Vnni, mut sum: V, a: V, b: V) -> V {
+            // SAFETY: `Vnni` is the proof that the CPU has the instruction, which works on registers alone.
             unsafe {
                 asm!(
                     concat!("{{vex}} ", stringify!($name), " {}, {}, {}"),
