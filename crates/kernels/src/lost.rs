@@ -10,7 +10,7 @@ const KNOWN: usize = 128;
 
 /// A map that may lose its pages, as a signal's handler can read of it: no lock, no memory of its own.
 struct Slot {
-    /// Where it begins; 0 for a free slot.
+    /// Its address; 0 for a free slot.
     start: AtomicUsize,
     length: AtomicUsize,
     name: AtomicPtr<u8>,

@@ -177,7 +177,7 @@ pub(super) fn mix_rows(lines: [&[i16]; 2], weights: [i16; 2], out: &mut [u8]) {
     }
 }
 
-/// Where target position `i` lies in the source: the position to its left, and how far it is beyond, in f32.
+/// The source position to the left of target position `i`, and the distance from it, in f32.
 fn place(i: usize, source: usize, target: usize) -> (isize, f32) {
     // OpenCV inverts the inverse scale; the quotient itself may differ in the last bit.
     let scale = 1.0 / (target as f64 / source as f64);

@@ -233,7 +233,7 @@ impl Axis {
 /// The weights of columns as vectors want them: taps by fours, in two halves of two, each two for three channels.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fours {
-    /// Where a column's first pixel begins, bytes.
+    /// The offset of each column's first pixel, bytes.
     pub(super) bytes: Vec<usize>,
     /// Fours of each column.
     pub(super) count: usize,

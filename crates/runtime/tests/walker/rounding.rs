@@ -14,7 +14,7 @@ pub struct Rounding<'a> {
     precision: Precision,
 }
 
-/// What a kernel's name tells.
+/// A kernel, as its name tells it.
 struct Kernel {
     format: Format,
     algorithm: String,

@@ -194,8 +194,7 @@ impl Channels {
     }
 }
 
-/// A part of a convolution, for which somebody holds to the contract of [`Channels::run`]: that function alone makes one, and asks
-/// for slots, inputs and channels of the part alone.
+/// A part of a convolution, made by [`Channels::run`] alone, under its contract: slots, inputs and channels are those of the part.
 #[derive(Clone, Copy)]
 struct Share<'a> {
     layer: &'a Channels,
@@ -232,7 +231,7 @@ impl Share<'_> {
         }
     }
 
-    /// Adds the products of some inputs, which are gathered for so many slots, to the sums of some groups of channels.
+    /// Adds the products of some inputs, which are gathered for `slots` slots, to the sums of some groups of channels.
     #[inline(always)]
     fn multiply<S: Simd>(self, s: S, slots: usize, inputs: Range<usize>, groups: Range<usize>) {
         let Self { layer, io, .. } = self;

@@ -26,7 +26,7 @@ pub struct ConvParams {
     pub shape: ConvShape,
     /// The format of the operands that it multiplies.
     pub format: Format,
-    /// How it is computed: one of [`Layer::algorithms`].
+    /// The algorithm: one of [`Layer::algorithms`].
     pub algorithm: Algorithm,
     /// `[outputs, inputs, kernel, kernel]`.
     pub weights: Vec<f32>,
@@ -46,7 +46,7 @@ pub(in crate::engine) struct Io {
     pub(in crate::engine) output: *mut f32,
     pub(in crate::engine) residual: *const f32,
     pub(in crate::engine) weights: Stored,
-    /// Where the output goes as operands: null for algorithms that write none.
+    /// The output as operands; null for algorithms that write none.
     pub(in crate::engine) operands: *mut f32,
 }
 

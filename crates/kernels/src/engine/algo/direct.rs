@@ -159,8 +159,7 @@ impl Direct {
     }
 }
 
-/// A part of a convolution, for which somebody holds to the contract of [`Direct::run`]: that function alone makes one, and asks
-/// for vectors and blocks of the part alone.
+/// A part of a convolution, made by [`Direct::run`] alone, under its contract: vectors and blocks are those of the part.
 #[derive(Clone, Copy)]
 struct Share<'a> {
     conv: &'a Direct,
@@ -240,7 +239,7 @@ impl Share<'_> {
     }
 }
 
-/// The vectors that are held at a time with a block of channels of a [`Share`]: [`Share::group`] alone makes one.
+/// The vectors that are held at a time with a block of channels, made by [`Share::group`] alone.
 #[derive(Clone, Copy)]
 struct Group<'a> {
     conv: &'a Direct,

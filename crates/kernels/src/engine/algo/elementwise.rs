@@ -38,7 +38,10 @@ pub(in crate::engine) unsafe fn add<S: Simd>(
 /// The mean of an image of one channel of the grid; zeros outside the map add nothing.
 #[inline(always)]
 pub(in crate::engine) fn mean<S: Simd>(s: S, grid: Grid, x: &[f32], image: usize) -> f32 {
-    assert!(x.len() == grid.positions() && image < grid.n, "a channel with the image");
+    assert!(
+        x.len() == grid.positions() && image < grid.n,
+        "a channel with the image"
+    );
     let tiles = grid.tiles() / grid.n;
     let x = x.as_ptr();
     let mut sum = s.splat(0.0);

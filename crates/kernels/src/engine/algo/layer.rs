@@ -33,7 +33,7 @@ pub struct ConvShape {
     pub stride: usize,
 }
 
-/// How a convolution is computed.
+/// The algorithm that computes a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// One multiplication for each of the definition's, with places along the lanes.
@@ -54,9 +54,9 @@ pub struct Layer {
     pub shape: ConvShape,
     /// The format of the operands.
     pub format: Format,
-    /// Where the inputs lie.
+    /// The layout of the inputs.
     pub input: Grid,
-    /// Where the outputs go.
+    /// The layout of the outputs.
     pub output: Grid,
     /// The vector unit and threads.
     pub target: Target,
@@ -116,13 +116,14 @@ impl Layer {
         algorithms
     }
 
-    /// Whether the unit has tiles of the format, whose sums hold the layer's products.
+    /// Returns `true` if the unit has tiles of the format, whose sums hold the layer's products.
     pub fn multiplies_tiles(self) -> bool {
         let exact = !self.format.tiles_only() || self.shape.products() <= LONGEST_OF_DIGITS;
         exact && self.target.isa.multiplies_tiles(self.format)
     }
 
-    /// How inputs become operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below zero.
+    /// The conversion of inputs to operands that hold these magnitudes, one a channel, of numbers that are `signed` or not below
+    /// zero.
     ///
     /// # Panics
     /// If the layer cannot be computed by the algorithm, and if int8 is to hold numbers below zero.

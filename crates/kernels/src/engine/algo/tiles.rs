@@ -223,7 +223,7 @@ impl Tiles {
     }
 }
 
-/// The blocks of a group and the outputs of a block for so many outputs: as few groups as can be, then as few blocks, all of
+/// The blocks of a group and the outputs of a block for `outputs` outputs: as few groups as can be, then as few blocks, all of
 /// them alike.
 fn divided(outputs: usize) -> Shape {
     let groups = outputs.div_ceil(ROWS).div_ceil(BLOCKS);

@@ -26,7 +26,7 @@ impl Interpolation {
     }
 }
 
-/// Where the output's pixels come from.
+/// The source of each output pixel.
 #[derive(Debug)]
 pub(in crate::engine) enum Upsampling {
     Nearest(Nearest),
@@ -70,7 +70,7 @@ impl Upsampling {
     }
 }
 
-/// One channel of the maps, for which somebody holds to the contract of [`Upsampling::run`]: that function alone makes one.
+/// One channel of the maps, made by [`Upsampling::run`] alone, under its contract.
 #[derive(Clone, Copy)]
 struct Channel {
     small: *const f32,
@@ -80,7 +80,7 @@ struct Channel {
     relu: bool,
 }
 
-/// Where each place of an upsampled map finds its pixel on the small one's grid.
+/// For each place of an upsampled map its pixel on the grid of the small one.
 #[derive(Debug)]
 pub(in crate::engine) struct Nearest {
     sources: Vec<Source>,

@@ -1,4 +1,4 @@
-//! How a map lies in memory: by channel, and within a channel by phase, so that a convolution's neighbours and a
+//! The layout of a map in memory: by channel, and within a channel by phase, so that a convolution's neighbours and a
 //! Winograd tile's pixels are whole vectors.
 
 use crate::engine::simd::MAX_LANES;
@@ -19,11 +19,11 @@ pub struct Grid {
     pub w: usize,
     /// Side of a tile, pixels.
     pub p: usize,
-    /// How rows of tiles follow each other.
+    /// The order of the rows of tiles.
     pub rows: Rows,
 }
 
-/// How the rows of tiles of a phase follow each other.
+/// The order of the rows of tiles of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rows {
     /// One after the other.
@@ -131,7 +131,7 @@ impl Grid {
         (tile / (rows * pitch), tile / pitch % rows, tile % pitch)
     }
 
-    /// Whether the tile `(dy, dx)` away from this one exists.
+    /// Returns `true` if the tile `(dy, dx)` away from this one exists.
     fn has_neighbour(&self, tile: usize, dy: isize, dx: isize) -> bool {
         let (_, row, column) = self.tile(tile);
         row.checked_add_signed(dy)

@@ -10,7 +10,7 @@ pub struct Map {
     pub offset: usize,
     /// Channels.
     pub channels: usize,
-    /// Where a channel's pixels lie.
+    /// The layout of a channel.
     pub grid: Grid,
 }
 

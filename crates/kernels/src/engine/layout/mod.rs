@@ -1,4 +1,4 @@
-//! Where values lie: the places of a map's pixels, and which of them are computed together.
+//! The layout of values in memory: the places of a map's pixels, and those that are computed together.
 
 pub(in crate::engine) mod grid;
 pub(in crate::engine) mod map;

@@ -1,4 +1,4 @@
-//! Where the outputs of a product with places along the lanes lie, vector by vector.
+//! The places of the outputs of a product with places along the lanes, vector by vector.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(in crate::engine) struct Flat {
     inside: u32,
 }
 
-/// Where a vector is stored.
+/// The place of a vector.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Place {
     /// The place of its first lane.
@@ -77,7 +77,7 @@ impl Places {
         self.flat.len() + self.slots.list.len()
     }
 
-    /// How many vectors from this one on can share a panel: those that lie one after the other, or are gathered.
+    /// The number of vectors from this one on that can share a panel: they lie one after the other, or are gathered.
     pub(in crate::engine) fn run(&self, vector: usize) -> usize {
         if vector >= self.flat.len() {
             return self.vectors() - vector;
@@ -95,7 +95,7 @@ impl Places {
             .then(|| flats[0].place)
     }
 
-    /// Where a vector is stored; meaningless where its places lie apart.
+    /// The place of a vector; meaningless if its places lie apart.
     #[inline(always)]
     pub(in crate::engine) fn of(&self, vector: usize) -> Place {
         match self.flat.get(vector) {
@@ -113,7 +113,7 @@ impl Places {
         }
     }
 
-    /// Whether the places of a vector lie together.
+    /// Returns `true` if the places of a vector lie together.
     pub(in crate::engine) fn together(&self, vector: usize) -> bool {
         let slot = vector
             .checked_sub(self.flat.len())
@@ -121,7 +121,7 @@ impl Places {
         slot.is_none_or(|slot| slot.together().is_some())
     }
 
-    /// An estimate of the vector instructions for all places of so many outputs.
+    /// An estimate of the vector instructions for all places of `outputs` outputs.
     pub(in crate::engine) fn effort(&self, inputs: usize, depth: usize, outputs: usize) -> usize {
         let products = self.vectors() * outputs * depth;
         products + self.slots.gathers() * inputs + (2 * self.flat.len() + self.slots.stores()) * outputs

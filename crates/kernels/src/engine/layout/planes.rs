@@ -58,7 +58,7 @@ const MOST_DIGITS: usize = 2;
 pub(in crate::engine) type Words<V> = [V; PIXELS / 4];
 
 impl Planes {
-    /// The order of so many elements, each of several channels, of all digits on a grid; `None` if there are more lines than can be
+    /// The order of `elements` elements, each of several channels, of all digits on a grid; `None` if there are more lines than can be
     /// counted.
     pub(in crate::engine) fn checked(grid: Grid, elements: usize, digits: usize) -> Option<Self> {
         let rows = grid.tile_rows();
@@ -83,7 +83,7 @@ impl Planes {
         Self::checked(grid, elements, digits).expect("`Op::check` counted the operands")
     }
 
-    /// Whether maps on a grid can have this order: a row of tiles is one vector, and no tile is cut at the right.
+    /// Returns `true` if maps on a grid can have this order: a row of tiles is one vector, and no tile is cut at the right.
     pub(in crate::engine) fn suit(grid: Grid) -> bool {
         grid.tile_columns() <= PIXELS && grid.w.is_multiple_of(grid.p)
     }

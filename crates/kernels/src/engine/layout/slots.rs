@@ -10,7 +10,7 @@ use crate::engine::simd::{MAX_LANES, Simd};
 #[derive(Debug)]
 pub(in crate::engine) struct Slots {
     pub(in crate::engine) list: Vec<Slot>,
-    /// For each slot and element of the kernel, where its first run of pixels is loaded.
+    /// For each slot and element of the kernel, its first run of pixels.
     loads: Vec<Load>,
     taps: usize,
 }
@@ -45,7 +45,7 @@ pub(in crate::engine) struct Piece {
 }
 
 impl Slots {
-    /// The pixels of the output whose place on the natural grid is wanted, in slots of so many lanes. The natural grid
+    /// The pixels of the output whose place on the natural grid is wanted, in slots of `lanes` lanes. The natural grid
     /// is what comes out on the tiles of the input, whatever grid it is stored on.
     pub(in crate::engine) fn new(
         (input, output): (Grid, Grid),
@@ -141,7 +141,7 @@ impl Slots {
     }
 }
 
-/// Where [`Slots::gather`] puts pixels.
+/// The memory that [`Slots::gather`] puts pixels in.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Room {
     /// Those of the first tap and slot.
@@ -184,7 +184,7 @@ fn runs(input: Grid, phase: usize, (kernel, stride): (usize, usize), pixels: &[P
         .collect()
 }
 
-/// The pixels of each slot of so many lanes. Aligned rows of tiles share no slot.
+/// The pixels of each slot of `lanes` lanes. Aligned rows of tiles share no slot.
 fn in_slots(pixels: &[Pixel], natural: Grid, lanes: usize) -> Vec<Vec<Pixel>> {
     let slots = |pixels: &[Pixel]| pixels.chunks(lanes).map(<[Pixel]>::to_vec).collect::<Vec<_>>();
     match natural.rows {
@@ -196,7 +196,7 @@ fn in_slots(pixels: &[Pixel], natural: Grid, lanes: usize) -> Vec<Vec<Pixel>> {
     }
 }
 
-/// The pixels in an order in which slots of so many lanes cross from one phase to another as seldom as can be: what fills
+/// The pixels in an order in which slots of `lanes` lanes cross from one phase to another as seldom as can be: what fills
 /// slots of a phase alone comes first.
 fn whole_first(pixels: &[Pixel], phase: usize, lanes: usize) -> Vec<Pixel> {
     let phases = pixels.chunk_by(|a, b| a.0 / phase == b.0 / phase);
@@ -233,7 +233,7 @@ pub(in crate::engine) fn pieces(places: &[Option<u32>]) -> Vec<Piece> {
 }
 
 impl Slot {
-    /// Where the pixels are stored if that is together and in order: the place of the first, and their lanes.
+    /// The place of the first pixel, and their lanes, if they are stored together and in order.
     pub(in crate::engine) fn together(&self) -> Option<(usize, u32)> {
         match self.pieces.as_slice() {
             [piece] if piece.pick.is_none() => Some((piece.place, piece.there)),

@@ -1,4 +1,4 @@
-//! How a product of many output channels and vectors of places is cut into what the registers hold, and shared out.
+//! The cut of a product of many output channels and vectors of places into blocks that the registers hold, and its shares.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ pub(in crate::engine) struct Tiling {
     pub(in crate::engine) vectors: usize,
     /// Blocks of output channels.
     pub(in crate::engine) blocks: usize,
-    /// Whether threads share the blocks rather than the vectors.
+    /// `true` if threads share the blocks, `false` if they share the vectors.
     by_blocks: bool,
 }
 
@@ -57,7 +57,7 @@ impl Tiling {
             .expect("some kernel fits every unit")
     }
 
-    /// The division of so many vectors and blocks of `rows` outputs, of which `most` vectors and one block are held at a time:
+    /// The division of `vectors` vectors and `blocks` blocks of `rows` outputs, of which `most` vectors and one block are held at a time:
     /// threads share what is shared more evenly.
     pub(in crate::engine) fn of(
         rows: usize,

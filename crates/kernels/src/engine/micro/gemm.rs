@@ -10,10 +10,10 @@ use crate::engine::simd::{Bf16, I16, Int8, Simd, Work};
 /// Vectors that a product holds at a time, at most.
 pub(in crate::engine) const MOST_VECTORS: usize = 4;
 
-/// How far ahead of use weights are asked for, elements: they stream through once a block.
+/// The prefetch distance of weights, elements: they stream through once a block.
 pub(in crate::engine) const WEIGHTS_PREFETCH: isize = 1024;
 
-/// How many rows and vectors a product holds.
+/// The rows and vectors that a product holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct TileShape {
     /// Output channels; pixels in [`product_of_pixels`].
@@ -172,7 +172,7 @@ pub(in crate::engine) unsafe fn product_of_pixels<S: Simd, K: Sink<S>>(
     }
 }
 
-/// A product for which somebody holds to the contract of [`product`]: that function and [`product_of_pixels`] alone make one.
+/// A product, made by [`product`] and [`product_of_pixels`] alone, under their contract.
 #[derive(Clone, Copy)]
 struct Product<K, F> {
     factors: Factors,
@@ -189,7 +189,7 @@ pub(in crate::engine) struct KernelTile {
     registers: usize,
 }
 
-/// Whether a unit has so many registers. A condition that is a constant itself keeps the compiler from making kernels for units
+/// [`Fits::YES`] if a unit has at least `REGISTERS` registers. A condition that is a constant itself keeps the compiler from making kernels for units
 /// that cannot run them.
 struct Fits<S, const REGISTERS: usize>(PhantomData<S>);
 
@@ -245,7 +245,7 @@ kernels! {
     7 x 1 in 32, 7 x 2 in 32, 7 x 3 in 32,
 }
 
-/// The largest kernels of a table on a unit of so many registers: for each number of rows the one with the most vectors.
+/// The largest kernels of a table on a unit of `registers` registers: for each number of rows the one with the most vectors.
 pub(in crate::engine) fn largest(
     table: &'static [KernelTile],
     registers: usize,

@@ -1,4 +1,4 @@
-//! How products of a format are made and summed.
+//! The products of each format, and their sums.
 
 use crate::engine::simd::{Bf16, I16, Int8, Simd};
 

@@ -18,7 +18,7 @@ const fn inputs(registers: usize) -> usize {
     if registers == 32 { INPUTS[0] } else { INPUTS[1] }
 }
 
-/// Multiplies and adds for so many rounds, by the instruction that kernels of the format use, or groups of tiles; returns the
+/// Multiplies and adds for `rounds` rounds, by the instruction that kernels of the format use, or groups of tiles; returns the
 /// multiply-accumulates done, or `None` where the unit does not multiply the format. Their number over the time that the
 /// call takes is the unit's peak on one thread.
 pub fn peak_macs(isa: Isa, format: Format, rounds: usize) -> Option<u64> {

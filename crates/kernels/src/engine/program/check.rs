@@ -1,4 +1,4 @@
-//! What an operation must hold to before it may run: the reason why running one is safe.
+//! The conditions under which an operation may run: the reason why running one is safe.
 
 use std::ops::Range;
 
@@ -65,9 +65,9 @@ pub enum Refusal {
     Count {
         /// The things that were counted.
         what: &'static str,
-        /// How many there are.
+        /// Their number.
         actual: usize,
-        /// How many there must be.
+        /// The number that suits.
         expected: usize,
     },
     /// An operation that works channel by channel is given operands in planes.
@@ -278,7 +278,7 @@ fn in_planes((_, operand): &(Access, Operand<&Map, &Row>)) -> bool {
     matches!(operand, Operand::Map(map) if map.grid.rows == Rows::Planes)
 }
 
-/// Checks that maps of so many channels can be packed to operands.
+/// Checks that maps of `channels` channels can be packed to operands.
 fn packed(packing: &Packing, channels: usize, to: &Map) -> Result<(), Refusal> {
     count("elements", to.channels, packing.format.elements(channels))?;
     if packing.format.whole() {

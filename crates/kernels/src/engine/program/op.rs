@@ -22,7 +22,7 @@ use crate::engine::algo::linear::Activation;
 use crate::engine::algo::upsample::Interpolation;
 use crate::engine::quant::format::Packing;
 
-/// How operations name values and parameters in one stage of compilation.
+/// The types that name values and parameters of operations in one stage of compilation.
 pub trait Form {
     /// A batch of maps, `[n, channels, h, w]`.
     type Map: Debug;
@@ -32,9 +32,9 @@ pub trait Form {
     type Conv: Debug;
     /// The parameters of a linear layer.
     type Linear: Debug;
-    /// How packing moves pixels from its input's grid to its output's.
+    /// The way of packed pixels from the grid of the input to that of the output.
     type Pack: Debug;
-    /// Where upsampling finds its pixels.
+    /// The source of each upsampled pixel.
     type Upsample: Debug;
 }
 
@@ -76,9 +76,9 @@ pub enum Op<F: Form> {
     Upsample {
         /// Output rows per input row, and columns per column.
         factor: usize,
-        /// How output pixels are made.
+        /// The rule by which output pixels are made.
         interpolation: Interpolation,
-        /// Where the output's pixels come from.
+        /// The source of each output pixel.
         table: F::Upsample,
         /// The small map.
         from: F::Map,

@@ -88,7 +88,7 @@ impl Stored {
         self.start
     }
 
-    /// Elements of room for so many weights at a time.
+    /// Elements of room for `count` weights at a time.
     pub(in crate::engine) fn room(format: Format, count: usize) -> usize {
         match format {
             Format::F16 => count + MAX_LANES,
@@ -122,7 +122,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// An empty store with chunks of so many elements.
+    /// An empty store with chunks of `chunk` elements.
     fn of(chunk: usize) -> Self {
         Self {
             chunks: Vec::new(),

@@ -1,11 +1,11 @@
-//! What an operation is made of, whatever its kind: its values, its layer, and what it does to its output last.
+//! The parts of an operation of any kind: its values, its layer, and what it does to its output last.
 
 use std::borrow::Cow;
 
 use super::op::Form;
 use crate::engine::algo::linear::Activation;
 
-/// How an operation uses one of its values.
+/// The use that an operation makes of one of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It reads the value; its output must lie elsewhere.
@@ -19,7 +19,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether the operation makes the value.
+    /// Returns `true` if the operation makes the value.
     pub fn writes(self) -> bool {
         matches!(self, Self::Write | Self::WriteApart)
     }
@@ -125,7 +125,7 @@ pub enum Epilogue<'a, F: Form> {
     SumThenRelu {
         /// The map that is added.
         sum: &'a mut Option<F::Map>,
-        /// Whether a ReLU comes last.
+        /// `true` if a ReLU comes last.
         relu: &'a mut bool,
     },
     /// Applies an activation.

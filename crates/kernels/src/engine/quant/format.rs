@@ -25,7 +25,7 @@ pub enum Format {
     Int8,
 }
 
-/// How the numbers of a map become operands.
+/// The conversion of the numbers of a map to operands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packing {
     /// The operands' format.
@@ -46,7 +46,7 @@ impl Format {
         }
     }
 
-    /// Elements that hold so many channels, of all digits.
+    /// Elements that hold `channels` channels, of all digits.
     pub fn elements(self, channels: usize) -> usize {
         self.digits() * channels.div_ceil(self.channels())
     }
@@ -59,8 +59,8 @@ impl Format {
         }
     }
 
-    /// Whether convolutions of this format can write operands of the other one: tiles multiply both, and their elements hold the same
-    /// channels.
+    /// Returns `true` if convolutions of this format can write operands of the other one: tiles multiply both, and their elements hold
+    /// the same channels.
     pub fn tiles_like(self, other: Self) -> bool {
         let channels = |format: Self| format.tiles().map(|_| format.channels());
         channels(self).is_some() && channels(self) == channels(other)
@@ -76,7 +76,7 @@ impl Format {
         }
     }
 
-    /// Whether operands are whole numbers, in steps.
+    /// Returns `true` if operands are whole numbers, in steps.
     pub fn whole(self) -> bool {
         match self {
             Self::I16 | Self::I8x2 | Self::Int8 => true,
@@ -84,7 +84,7 @@ impl Format {
         }
     }
 
-    /// Whether tiles alone multiply it, and no vector unit.
+    /// Returns `true` if tiles alone multiply it, and no vector unit.
     pub(in crate::engine) fn tiles_only(self) -> bool {
         match self {
             Self::I8x2 => true,
@@ -92,7 +92,7 @@ impl Format {
         }
     }
 
-    /// Whether weights are in steps of each output's own: whole numbers, and f16, whose range is small.
+    /// Returns `true` if weights are in steps of each output's own: whole numbers, and f16, whose range is small.
     fn stepped(self) -> bool {
         match self {
             Self::F16 | Self::I16 | Self::I8x2 | Self::Int8 => true,
@@ -100,7 +100,7 @@ impl Format {
         }
     }
 
-    /// Whether maps are packed for it.
+    /// Returns `true` if maps are packed for it.
     pub fn is_packed(self) -> bool {
         match self {
             Self::Bf16 | Self::I16 | Self::I8x2 | Self::Int8 => true,
@@ -207,7 +207,7 @@ impl Room {
     }
 }
 
-/// How large one weight in steps may be, for `runs` of weights, whole elements, that are summed before their sum becomes an f32:
+/// The largest magnitude of one weight in steps, for `runs` of weights, whole elements, that are summed before their sum becomes an f32:
 /// as fine as fits the format and can never overflow the sum.
 pub(in crate::engine) fn weight_step<'a>(
     format: Format,
@@ -278,7 +278,7 @@ pub(in crate::engine) struct Weights<'a> {
     pub(in crate::engine) elements: Cow<'a, [f32]>,
     /// Each output's scale: the value of 1 in its sum with whole inputs. Empty for formats without steps.
     pub(in crate::engine) scales: Vec<f32>,
-    /// How much rounding the weights adds to each output where inputs are their means; none where that is not known.
+    /// The sum that rounding the weights adds to each output on inputs of their means; empty if the means are not known.
     pub(in crate::engine) drift: Vec<f32>,
 }
 
@@ -342,7 +342,7 @@ pub(in crate::engine) fn weights<'a>(
     all
 }
 
-/// How much an output `[inputs, taps]` grows by rounding its weights, where inputs are their means.
+/// The sum that rounding its weights adds to an output `[inputs, taps]` on inputs of their means.
 fn drift(weights: &[f32], rounded: impl Fn(f32) -> f32, means: &[f32]) -> f32 {
     let taps = weights.len() / means.len();
     let one = |(weights, mean): (&[f32], &f32)| {

@@ -1,4 +1,4 @@
-//! Which vector unit runs the kernels.
+//! The vector units that run the kernels.
 
 #[cfg(target_arch = "aarch64")]
 use super::arm::Neon;
@@ -175,7 +175,7 @@ impl Isa {
         }
     }
 
-    /// Whether the unit has tiles of this format.
+    /// Returns `true` if the unit has tiles of this format.
     pub fn multiplies_tiles(self, format: Format) -> bool {
         self.tiles.is_some() && format.tiles().is_some()
     }

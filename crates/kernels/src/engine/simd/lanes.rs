@@ -1,4 +1,4 @@
-//! What vector instructions on packed operands do, lane by lane, in plain Rust.
+//! The vector instructions on packed operands, lane by lane, in plain Rust.
 
 use crate::engine::quant::format::{LARGEST_OF_DIGITS, digits};
 

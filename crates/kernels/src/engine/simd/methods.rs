@@ -29,7 +29,7 @@ macro_rules! through_pointers {
     )*};
 }
 
-/// What a unit has no instructions for: loads and stores of some lanes, and of f16, one lane after the other.
+/// Loads and stores of some lanes, and loads of f16, one lane after the other: for units without instructions for them.
 macro_rules! lane_by_lane {
     () => {
         through_pointers! {

@@ -10,14 +10,14 @@ use crate::engine::micro::matrix::{Line, Operand, ROWS, SUMS, VECTORS, joined};
 use crate::engine::quant::format::Packing;
 use crate::engine::simd::{Simd, Work};
 
-/// How the output of a convolution becomes operands, in planes.
+/// The conversion of the output of a convolution to operands, in planes.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) planes: Planes,
     /// Elements of all channels and digits.
     pub(super) elements: usize,
     digits: usize,
-    /// What each channel is multiplied by; empty for a format with a point of its own.
+    /// The factor of each channel; empty for a format with a point of its own.
     scales: Vec<f32>,
     /// The least and the largest whole number.
     limits: (f32, f32),

@@ -58,7 +58,7 @@ pub(in crate::engine) struct PlaneTiles {
     outputs: usize,
     shape: Shape,
     groups: usize,
-    /// Where the inputs of each phase's tiles begin, in lines from the vector before the output's on.
+    /// For each phase the begins of the tiles' inputs, in lines from the vector before the output's on.
     starts: Vec<Vec<usize>>,
     digits: usize,
     /// The rows of tiles of pairs of vectors.
@@ -122,7 +122,7 @@ impl Window {
 }
 
 impl PlaneTiles {
-    /// Whether the layer can be computed so: rows of tiles lie alike in both maps.
+    /// Returns `true` if the layer can be computed so: rows of tiles lie alike in both maps.
     pub(in crate::engine) fn suits(layer: Layer) -> bool {
         let Layer {
             shape,
@@ -390,7 +390,7 @@ impl PlaneTiles {
     }
 }
 
-/// Where the inputs of the tiles of a phase begin.
+/// The begins of the inputs of the tiles of a phase.
 fn starts(planes: &Planes, p: usize, (y, x): (usize, usize), shape: ConvShape, window: Window) -> Vec<usize> {
     let ConvShape { kernel, stride, .. } = shape;
     let pad = kernel / 2;
@@ -414,8 +414,8 @@ fn most_blocks(shape: ConvShape) -> usize {
     }
 }
 
-/// The blocks of a group, `most` at most, and the number of groups for so many outputs: as few products as can be, then as few
-/// groups, all of them alike. A block has whole elements of so many channels.
+/// The blocks of a group, `most` at most, and the number of groups for `outputs` outputs: as few products as can be, then as few
+/// groups, all of them alike. A block has whole elements of `channels` channels.
 fn divided(outputs: usize, channels: usize, most: usize) -> (Shape, usize) {
     let blocks = outputs.div_ceil(ROWS);
     let division = |most: usize| {

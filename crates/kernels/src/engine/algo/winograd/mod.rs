@@ -260,7 +260,7 @@ impl Winograd {
     }
 }
 
-/// A part of a convolution, for which somebody holds to the contract of [`Winograd::run`]: that function alone makes one.
+/// A part of a convolution, made by [`Winograd::run`] alone, under its contract.
 #[derive(Clone, Copy)]
 struct Share<'a> {
     conv: &'a Winograd,

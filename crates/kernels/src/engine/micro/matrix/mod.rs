@@ -216,7 +216,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Blocks of so many outputs each.
+    /// `blocks` blocks of `rows` outputs each.
     ///
     /// # Panics
     /// If there are none or more than [`BLOCKS`], or [`ROWS`] outputs in one.
@@ -237,7 +237,7 @@ pub struct Group<'a> {
     pub operand: Operand,
     /// `[run][tile][block][row]`: four or two input channels of one output fill four bytes of a line.
     pub weights: &'a [Line],
-    /// Where the inputs lie: lines of sixteen pixels, four or two channels of each.
+    /// The inputs: lines of sixteen pixels, four or two channels of each.
     pub inputs: &'a [Line],
     /// The line of the first vector of each run's first channels; the second vector follows it.
     pub runs: &'a [usize],

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use super::{Avx2, V};
 use crate::engine::simd::isa::Kind;
 
-/// How a unit with AVX2 multiplies pairs of i16 and fours of bytes. Its implementers' values are proofs that the CPU has AVX2 with
+/// Products of pairs of i16 and of fours of bytes on a unit with AVX2. Its implementers' values are proofs that the CPU has AVX2 with
 /// FMA and F16C, and the instructions that they use.
 pub(in crate::engine) trait Products: Copy + Send + Sync + 'static {
     /// See [`Simd::PAIR`](crate::engine::simd::Simd::PAIR).
