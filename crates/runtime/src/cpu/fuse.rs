@@ -26,7 +26,7 @@ pub(super) struct FusedConv {
 }
 
 /// A value that an operation computes: its index in [`Plan::values`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ValueId(pub(super) usize);
 
 /// Operations in order.

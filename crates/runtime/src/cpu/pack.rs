@@ -97,41 +97,45 @@ pub(super) fn packed(plan: Plan, chosen: &ChosenOf) -> Plan {
 }
 
 /// Has convolutions on planes write the operands that are packed of their outputs, and nothing else where nothing else is read.
-fn written_at_once(mut plan: Plan, chosen: &ChosenOf) -> Plan {
-    let mut next = 0;
-    while next < plan.ops.len() {
-        let index = next;
-        next += 1;
-        let Op::Conv {
+fn written_at_once(plan: Plan, chosen: &ChosenOf) -> Plan {
+    let mut reads: BTreeMap<ValueId, usize> = BTreeMap::new();
+    let mut packs: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
+    for (index, op) in plan.ops.iter().enumerate() {
+        for (access, operand) in op.operands() {
+            if !access.writes() {
+                *reads.entry(value(operand)).or_default() += 1;
+            }
+        }
+        if let Op::Pack { pack, from, .. } = op
+            && pack.rows == Rows::Planes
+        {
+            packs.entry(*from).or_default().push(index);
+        }
+    }
+    let mut ops: Vec<Option<Op<Fused>>> = plan.ops.into_iter().map(Some).collect();
+    for index in 0..ops.len() {
+        let Some(Op::Conv {
             conv, to: Some(to), ..
-        } = &plan.ops[index]
+        }) = &ops[index]
         else {
             continue;
         };
         let (layer, output) = (chosen[&conv.conv].layer, *to);
-        let suits = |op: &Op<Fused>| {
-            matches!(op, Op::Pack { packing, pack, from, .. } if *from == output
-                && pack.rows == Rows::Planes
-                && layer.input.rows == Rows::Planes
+        let suits = |at: &&usize| {
+            matches!(&ops[**at], Some(Op::Pack { packing, .. }) if layer.input.rows == Rows::Planes
                 && packing.format.tiles_like(layer.format))
         };
-        let Some(at) = plan.ops.iter().position(suits) else {
-            continue;
-        };
-        let Op::Pack {
+        let at = packs.get(&output).and_then(|packs| packs.iter().find(suits));
+        let Some(Op::Pack {
             packing,
             to: operands,
             ..
-        } = plan.ops.remove(at)
+        }) = at.and_then(|at| ops[*at].take())
         else {
-            unreachable!("the operation packs")
+            continue;
         };
-        let reads = |op: &Op<Fused>| {
-            let mut operands = op.operands().into_iter();
-            operands.any(|(access, operand)| !access.writes() && value(operand) == output)
-        };
-        let alone = !plan.ops.iter().any(reads);
-        if let Op::Conv { to, packs, .. } = &mut plan.ops[index] {
+        let alone = reads[&output] == 1;
+        if let Some(Op::Conv { to, packs, .. }) = &mut ops[index] {
             *packs = Some(Packs {
                 packing,
                 to: operands,
@@ -139,7 +143,10 @@ fn written_at_once(mut plan: Plan, chosen: &ChosenOf) -> Plan {
             *to = to.filter(|_| !alone);
         }
     }
-    plan
+    Plan {
+        ops: ops.into_iter().flatten().collect(),
+        values: plan.values,
+    }
 }
 
 fn packed_apart(plan: Plan, chosen: &ChosenOf) -> Plan {
