@@ -7,8 +7,8 @@
 //! ZOO_DIGESTS=before.txt cargo test --workspace --test digests -- --ignored
 //! ```
 //!
-//! The file is written where there is none, and compared with otherwise. MINUTES
-//! `ZOO_DIGESTS_OF=HRNet_W18_C,HRNet_W32_C` computes the digests of these networks alone, and compares with theirs.
+//! The file is written where there is none, and compared with otherwise. `ZOO_DIGESTS_OF=HRNet_W18_C,HRNet_W32_C` computes the
+//! digests of these networks alone, and compares them with theirs in the file.
 
 #![expect(
     clippy::print_stdout,
