@@ -39,7 +39,7 @@ pub struct PoseModel {
     sessions: Sessions,
 }
 
-/// How a pose network is run.
+/// The settings of a [`PoseModel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoseOptions {
     /// Runs the network on each person's mirrored crop, too, and takes the mean, as all published figures do. It takes twice the

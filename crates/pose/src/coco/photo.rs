@@ -19,10 +19,10 @@ pub struct PhotoBoxes {
     sorted: Sorted,
 }
 
-/// How a file says which photo a box is on.
+/// The lists of a file, by the way in which it names photos.
 #[derive(Clone, Debug, PartialEq)]
 enum Sorted {
-    /// It does not: all are on one photo.
+    /// It names none: all boxes are on one photo.
     OnePhoto(Boxes),
     /// By the names of photos, the keys of an object.
     ByName(BTreeMap<String, Boxes>),

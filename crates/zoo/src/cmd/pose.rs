@@ -13,7 +13,9 @@ use crate::context::Context;
 use crate::counts::{BATCH, count};
 use crate::files::{check_output, find_images, read_image, write_whole};
 use crate::model::{ModelArgs, ReadyPose};
-use crate::people::{Answer, BoxArgs, Boxes, Common, DrawArgs, People, Person, Pictures, human};
+use crate::people::{
+    Answer, BoxArgs, Boxes, Common, DrawArgs, People, Person, Pictures, counted_people, human,
+};
 use crate::{Exit, Failure};
 
 /// The variant that is run if none is named: the smallest with weights of both publishers.
@@ -105,9 +107,9 @@ impl Pose {
         }
         if let Some(out) = &self.out {
             write_whole(out, write_detections(&run.results).as_bytes())?;
-            let people = run.results.len();
+            let people = counted_people(run.results.len());
             let what = format!(
-                "{}: {people} people on {}",
+                "{}: {people} on {}",
                 out.display(),
                 counted(images.len(), "photo")
             );
@@ -189,7 +191,7 @@ impl Run<'_> {
     }
 }
 
-/// What was asked for, and what failed of it.
+/// The photos and boxes that were asked for, and those that failed.
 #[derive(Default)]
 struct Tally {
     photos: usize,

@@ -23,11 +23,11 @@ pub(crate) struct Answer<'a> {
     /// True if the photo was taken for the box of one person.
     whole_photo: bool,
     pub(crate) people: Vec<Person>,
-    /// Why other boxes were refused.
+    /// The reasons for which other boxes were refused.
     pub(crate) refused: Vec<String>,
 }
 
-/// What all answers of a run have in common.
+/// The fields that all answers of a run share.
 #[derive(Clone, Copy)]
 pub(crate) struct Common<'a> {
     pub(crate) model: &'a str,

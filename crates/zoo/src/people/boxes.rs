@@ -26,7 +26,7 @@ pub(crate) struct BoxArgs {
     boxes: Option<PathBuf>,
 }
 
-/// Where people are on photos.
+/// The source of people's boxes.
 pub(crate) enum Boxes {
     /// The whole photo is one person.
     Whole,
@@ -38,7 +38,7 @@ pub(crate) enum Boxes {
 #[derive(Default)]
 pub(crate) struct People {
     pub(crate) scored: Vec<Scored>,
-    /// Why the other boxes cannot be cropped.
+    /// The reasons for which the other boxes cannot be cropped.
     pub(crate) refused: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ impl Boxes {
 }
 
 impl People {
-    /// Prints why boxes were refused.
+    /// Prints the reasons for which boxes were refused.
     pub(crate) fn tell(&self, cx: &Context, path: &Path) {
         for why in self.refused.iter().take(PRINTED) {
             cx.out

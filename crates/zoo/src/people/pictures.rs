@@ -8,6 +8,7 @@ use pose::skeleton::Skeleton;
 use pose::{Found, draw};
 use preprocess::{RgbImage, encode_png};
 
+use super::counted_people;
 use crate::files::{check_output, is_image, make_folder, write_whole};
 use crate::{Exit, Failure};
 
@@ -155,10 +156,7 @@ pub(crate) struct Drawn<'a> {
 impl Drawn<'_> {
     /// Returns what is in the picture, in words.
     pub(crate) fn told(&self) -> String {
-        let people = match self.people {
-            1 => "1 person".to_owned(),
-            people => format!("{people} people"),
-        };
+        let people = counted_people(self.people);
         let Self {
             keypoints,
             drawn,

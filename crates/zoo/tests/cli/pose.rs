@@ -233,6 +233,11 @@ fn photos_of_a_folder_get_their_boxes_pictures_and_results() {
     ];
     let run = tiny(&place, &results);
     assert!(
+        run.stderr().contains("results.json: 1 person on 1 photo"),
+        "{}",
+        run.stderr()
+    );
+    assert!(
         run.stderr().contains("1 box of other categories"),
         "{}",
         run.stderr()
