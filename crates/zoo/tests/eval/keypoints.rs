@@ -226,7 +226,14 @@ fn the_known_ap_comes_out_of_any_number_of_shards_and_of_a_run_that_goes_on() {
     }
     let merged = people.0.zoo(&["eval", "merge", "--json", "shards"]).json();
     assert_eq!(same(&merged), same(&whole));
-    let text = people.0.zoo(&["eval", "merge", "shards"]).good();
+    let text = people
+        .0
+        .zoo(&["eval", "merge", "shards", "--results", "r.json"])
+        .good();
+    let results = std::fs::read(people.0.path().join("r.json")).expect("results");
+    let results = pose::coco::read_detections("r.json", &results, 17).expect("results");
+    let expected = Evaluation::new(&annotations, &results, &Oks::new(skeleton::COCO.sigmas));
+    assert_eq!(expected.expect("an evaluation").figures().ap, Some(ap));
     assert!(text.contains("boxes of b.json, flip test, OKS-NMS 0.9"), "{text}");
     let not = "AP 0.744 from ap: not comparable: other weights; 9 images, not the 5000 of COCO val2017; boxes of b.json";
     assert!(text.contains(not), "{text}");
@@ -295,7 +302,7 @@ fn annotated_boxes_are_another_protocol_and_what_is_damaged_costs_itself_alone()
     let run = people.eval(&with);
     let (told, said) = (run.stdout(), run.stderr());
     assert!(
-        told.contains("on 7 of 9 images: 10 annotated people, 2 more that count neither way"),
+        told.contains("on 7 of 9 images\nannotated people who count: 10; others: 2; boxes: 10;"),
         "{told}"
     );
     assert!(told.contains("annotated boxes, no flip test"), "{told}");

@@ -8,7 +8,7 @@ use registry::{Keypoints, Location};
 use super::{Eval, bad_images, tell_found, tell_pace, write_summary};
 use crate::context::Context;
 use crate::eval::data::{PeopleFiles, PeopleSet};
-use crate::eval::keypoints::{self, Ask, PeopleAnswer, difference, evaluate, summary};
+use crate::eval::keypoints::{self, Ask, PeopleAnswer, difference, evaluate, results_file, summary};
 use crate::eval::{Evaluated, Subject};
 use crate::model::WeightsArg;
 use crate::{Exit, Failure};
@@ -85,6 +85,9 @@ impl Eval {
         let subject = Subject::of(variant, header);
         let summary = summary(header.clone(), answers, *pace, &subject, cx.zoo()?)?;
         write_summary(cx, evaluated, &summary)?;
+        if let Some(file) = &self.results {
+            file.write(results_file(answers).as_bytes())?;
+        }
         tell(cx, &summary, answers, self.json)
     }
 }

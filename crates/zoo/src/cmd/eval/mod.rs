@@ -61,6 +61,9 @@ pub(crate) struct Eval {
     /// Do not run the network on mirrored people, too; published figures have a flip test
     #[arg(long, requires = "annotations")]
     no_flip: bool,
+    /// Also write the people that were found as COCO's results, which pycocotools evaluates
+    #[arg(long, value_name = "FILE|URL", value_parser = location(), requires = "annotations")]
+    results: Option<Location>,
     /// Base folder for the paths in a list [default: the list's own folder]
     #[arg(long, value_name = "DIR|URL", value_parser = location())]
     root: Option<Location>,
@@ -159,6 +162,10 @@ impl Eval {
             return Err(Failure::new(Exit::Usage, what));
         }
         self.check_task(cx)?;
+        if runs.len() > 1 && self.results.is_some() {
+            let what = "--results takes the people of one evaluation, not of two";
+            return Err(Failure::new(Exit::Usage, what).help("evaluate one name in one precision"));
+        }
         refuse_unused(self.calibration.file.as_deref(), &self.precision)?;
         let places = [
             &self.data,
@@ -169,7 +176,8 @@ impl Eval {
         ];
         let places = places.into_iter().flatten();
         let object = self.weights.as_ref().and_then(WeightsAt::object);
-        check_offline(cx, places.chain([&self.out]).chain(object))?;
+        let written = [&self.out].into_iter().chain(&self.results);
+        check_offline(cx, places.chain(written).chain(object))?;
         let brought = self.weights.as_ref().map(WeightsAt::bring).transpose()?;
         let weights = brought.as_ref().map(|brought| &brought.weights);
         if weights.is_some_and(WeightsArg::are_seeded) {

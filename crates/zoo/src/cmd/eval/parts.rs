@@ -7,7 +7,7 @@ use registry::Location;
 use super::{bad_images, check_offline, classes, keypoints};
 use crate::context::Context;
 use crate::eval::classes::{claims, comparison, summary};
-use crate::eval::keypoints::{PeopleAnswer, difference};
+use crate::eval::keypoints::{PeopleAnswer, difference, results_file};
 use crate::eval::{self, Subject, are_of_keypoints, parts};
 use crate::files::location;
 use crate::{Exit, Failure};
@@ -18,6 +18,9 @@ pub(super) struct Merge {
     /// Files of answers of all shards, or folders with such files
     #[arg(required = true, value_name = "FILE|DIR|URL", value_parser = location())]
     files: Vec<Location>,
+    /// Also write the people that were found as COCO's results, which pycocotools evaluates; of keypoints
+    #[arg(long, value_name = "FILE|URL", value_parser = location())]
+    results: Option<Location>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -38,7 +41,7 @@ pub(super) struct Compare {
 }
 impl Merge {
     pub(super) fn run(&self, cx: &Context) -> Result<(), Failure> {
-        check_offline(cx, &self.files)?;
+        check_offline(cx, self.files.iter().chain(&self.results))?;
         match self.files.first().map(are_of_keypoints).transpose()? {
             Some(true) => self.keypoints(cx),
             _ => self.classes(cx),
@@ -46,6 +49,11 @@ impl Merge {
     }
 
     fn classes(&self, cx: &Context) -> Result<(), Failure> {
+        if let Some(file) = &self.results {
+            let what =
+                format!("--results {file}: the answers are classes, and COCO's results are of keypoints");
+            return Err(Failure::new(Exit::Usage, what).help("drop --results"));
+        }
         let Whole { header, answers } = self.whole::<Answer>()?;
         let claims = claims(
             &Subject::of(cx.recorded(&header.key.variant)?, &header),
@@ -60,6 +68,9 @@ impl Merge {
         let Whole { header, answers } = self.whole::<PeopleAnswer>()?;
         let subject = Subject::of(cx.recorded(&header.key.variant)?, &header);
         let summary = eval::keypoints::summary(header.clone(), &answers, None, &subject, cx.zoo()?)?;
+        if let Some(file) = &self.results {
+            file.write(results_file(&answers).as_bytes())?;
+        }
         keypoints::tell(cx, &summary, &answers, self.json)?;
         bad_images(summary.tally.unreadable, 0)
     }

@@ -1,6 +1,6 @@
 use harness::eval::Answered;
 use pose::ap::DETECTIONS;
-use pose::coco::{Detection, Person};
+use pose::coco::{Detection, Person, write_detections};
 use pose::oks::NMS_THRESHOLD;
 use pose::{Found, Oks, results};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,14 @@ impl Answered for PeopleAnswer {
     fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
+}
+
+/// Returns the people who were found as COCO's results, which `pycocotools` reads, in the order of the images.
+pub(crate) fn results_file(answers: &[PeopleAnswer]) -> String {
+    let mut answers: Vec<&PeopleAnswer> = answers.iter().collect();
+    answers.sort_by_key(|answer| answer.image);
+    let found: Vec<Detection> = answers.iter().flat_map(|answer| answer.found.clone()).collect();
+    write_detections(&found)
 }
 
 /// Returns the people of an image who are left of those that a network found, with their scores, at most as many as count.

@@ -21,7 +21,7 @@ use super::network::{Network, Target};
 use crate::Failure;
 use crate::context::Context;
 
-pub(crate) use answer::PeopleAnswer;
+pub(crate) use answer::{PeopleAnswer, results_file};
 pub(crate) use compare::difference;
 pub(crate) use figures::summary;
 pub(crate) use told::text;

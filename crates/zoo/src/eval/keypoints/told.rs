@@ -18,8 +18,8 @@ pub(crate) fn text(summary: &PeopleSummary, unreadable: &[&str], faults: &[&str]
         ..
     } = summary.tally;
     let mut text = format!(
-        "{}, {}, {} on {images} of {}: {people} annotated people, {ignored} more that count neither way; {found} found in \
-         {boxes} boxes\n",
+        "{}, {}, {} on {images} of {}\nannotated people who count: {people}; others: {ignored}; boxes: {boxes}; people found: \
+         {found}\n",
         key.variant,
         key.precision,
         key.backend,
