@@ -145,7 +145,7 @@ fn a_wrong_answer_is_an_error_and_is_never_timed() {
     let error = records[1]["error"].as_str().expect("an error");
     assert_eq!(
         error,
-        "mnn gives a wrong answer, not timed: 150528 logits, expected 1000"
+        "mnn gives a wrong answer, not timed: logits of 150528 values, expected 1000"
     );
 }
 
