@@ -19,7 +19,7 @@
 //! takes other weights, precisions, threads and sizes. Nothing here uses the network or prints.
 //!
 //! The crates below are one job each, and public: [`registry`] reads `zoo.toml`, [`checkpoint`] weight files,
-//! [`preprocess`] photos, [`pose`](::pose) boxes and heatmaps; [`hrnet`] is the architecture, [`runtime`] runs it. [`Door`] opens cached weights.
+//! [`preprocess`] photos, [`pose`] boxes and heatmaps; [`hrnet`] is the architecture, [`runtime`] runs it. [`Door`] opens cached weights.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Case, NetworkCase, Record};
+use harness::{Case, NetworkCase, Record, counted};
 use hrnet::{Precision, Size};
 use registry::{TaskKind, Variant};
 
@@ -138,9 +138,13 @@ fn spread(model: &Model, task: TaskKind) -> Option<Block> {
     } else {
         ""
     };
+    let runs = match fewest == most {
+        true => format!("Each cell has {}.", counted(most, "run")),
+        false => format!("The cells have {fewest} to {most} runs each."),
+    };
     Some(Block::Text {
         text: format!(
-            "The cells have {fewest} to {most} runs each. The largest median absolute deviation is {:.1} % of its median ({}).{doubt}",
+            "{runs} The largest median absolute deviation is {:.1} % of its median ({}).{doubt}",
             largest * 100.0,
             Case::Network(case.clone())
         ),

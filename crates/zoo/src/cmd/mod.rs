@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Quantize(quantize::Quantize),
     Fidelity(fidelity::Fidelity),
     Inspect(inspect::Inspect),
-    Eval(eval::Eval),
+    Eval(Box<eval::Eval>),
     Bench(bench::Bench),
     Compare(compare::Compare),
     Profile(profile::Profile),
