@@ -94,7 +94,7 @@ fn named_unit() -> Option<String> {
     std::env::var_os(ISA).map(|name| name.to_string_lossy().to_ascii_lowercase())
 }
 
-/// The formats of the operands of the engine's kernels in a precision, the best first.
+/// The formats of the operands of the engine's kernels in a precision, the most exact first, the usual one last.
 fn formats(precision: Precision) -> &'static [Format] {
     match precision {
         Precision::F32 => &[Format::F32],
@@ -105,12 +105,12 @@ fn formats(precision: Precision) -> &'static [Format] {
     }
 }
 
-/// Returns the format of the operands of the engine's kernels in a precision on a unit: the best that the unit multiplies.
+/// Returns the format of the operands of the engine's kernels in a precision on a unit: the most exact that the unit multiplies.
 pub fn operands(precision: Precision, isa: Isa) -> Format {
     let formats = formats(precision);
     let multiplied = |format: &&Format| isa.multiplies(**format).is_some();
-    let best = formats.iter().find(multiplied).or(formats.last());
-    *best.expect("a precision has formats")
+    let exact = formats.iter().find(multiplied).or(formats.last());
+    *exact.expect("a precision has formats")
 }
 
 /// The precision whose operands are of this format.
@@ -128,9 +128,12 @@ fn unit_of(precision: Precision) -> Result<(Isa, Option<&'static str>), UnknownI
     };
     let units = match named_unit() {
         Some(_) => vec![unit()?],
+        // Digits on tiles are exacter than 16 bits on vectors, and not faster: they are for those who ask for the unit.
         None => {
-            let best = formats(precision).iter().map(|format| Isa::best_for(*format));
-            best.chain(Isa::available()).collect()
+            let usual = formats(precision).last().expect("a precision has formats");
+            std::iter::once(Isa::best_for(*usual))
+                .chain(Isa::available())
+                .collect()
         }
     };
     let found = units.iter().copied().find_map(multiplies);
