@@ -147,8 +147,10 @@ impl Run<'_> {
         people.tell(self.cx, path);
         self.tally.people(&people);
         let found = self.ready.model.find(&photo, &people.scored)?;
-        self.print(path, extent(&photo), &found, people.refused)?;
-        self.keep(index, &found);
+        let skeleton = self.ready.model.skeleton();
+        let persons: Vec<Person> = found.iter().map(|found| Person::new(found, skeleton)).collect();
+        self.keep(index, &found, &persons);
+        self.print(path, extent(&photo), persons, people.refused)?;
         if let Some(pictures) = &self.pictures {
             let drawn = pictures.write(index, &mut photo, self.ready.model.skeleton(), &found)?;
             self.cx.out.done(&drawn.told());
@@ -165,9 +167,13 @@ impl Run<'_> {
         Ok((photo, people))
     }
 
-    fn print(&self, path: &Path, photo: Size, found: &[Found], refused: Vec<String>) -> Result<(), Failure> {
-        let skeleton = self.ready.model.skeleton();
-        let people = found.iter().map(|found| Person::new(found, skeleton)).collect();
+    fn print(
+        &self,
+        path: &Path,
+        photo: Size,
+        people: Vec<Person>,
+        refused: Vec<String>,
+    ) -> Result<(), Failure> {
         let common = Common {
             calibration: self.ready.calibration.as_deref(),
             ..self.common
@@ -180,12 +186,10 @@ impl Run<'_> {
     }
 
     /// Keeps the people of a photo for COCO's results.
-    fn keep(&mut self, index: usize, found: &[Found]) {
+    fn keep(&mut self, index: usize, found: &[Found], people: &[Person]) {
         let Some(numbers) = &self.numbers else { return };
-        let skeleton = self.ready.model.skeleton();
-        let results = found.iter().map(|found| {
-            let score = Person::new(found, skeleton).score;
-            Detection::new(numbers[index], &found.person, &found.keypoints, score)
+        let results = found.iter().zip(people).map(|(found, person)| {
+            Detection::new(numbers[index], &found.person, &found.keypoints, person.score)
         });
         self.results.extend(results);
     }
