@@ -216,16 +216,25 @@ impl<'a> Since<'a> {
 
 /// The evaluations of classes in the order of the manifest's variants.
 pub(crate) fn in_order<'a>(input: &Input<'a>) -> Vec<&'a Evaluated> {
-    let mut done: Vec<&Evaluated> = input.evaluations.done.iter().collect();
+    ordered(input, &input.evaluations.done, |summary| &summary.header)
+}
+
+/// Evaluations of any task in the order of the manifest's variants.
+pub(crate) fn ordered<'a, S>(
+    input: &Input,
+    all: &'a [Evaluated<S>],
+    header: fn(&S) -> &Header,
+) -> Vec<&'a Evaluated<S>> {
+    let mut done: Vec<&Evaluated<S>> = all.iter().collect();
     done.sort_by(|a, b| {
-        let variants = [a, b].map(|evaluated| evaluated.summary.header.key.variant.as_str());
+        let variants = [a, b].map(|evaluated| header(&evaluated.summary).key.variant.as_str());
         by_manifest(input, variants).then_with(|| a.file.cmp(&b.file))
     });
     done
 }
 
 /// The order of two variants in the manifest; names that it does not know come last.
-pub(crate) fn by_manifest(input: &Input, variants: [&str; 2]) -> Ordering {
+fn by_manifest(input: &Input, variants: [&str; 2]) -> Ordering {
     let all = &input.zoo.variants;
     let place = |name: &str| all.iter().position(|variant| variant.name == name);
     match variants.map(place) {

@@ -4,7 +4,7 @@ use harness::eval::{Estimate, Figure, PeopleClaim, PeopleSummary, PeopleTally, P
 use serde::Serialize;
 
 use crate::Input;
-use crate::evaluations::{Evaluated, by_manifest};
+use crate::evaluations::{Evaluated, ordered};
 use crate::night::Night;
 use crate::text::table as csv_table;
 
@@ -13,12 +13,7 @@ pub(crate) const TABLE: &str = "keypoints.csv";
 
 /// The evaluations of keypoints in the order of the manifest's variants.
 pub(crate) fn in_order<'a>(input: &Input<'a>) -> Vec<&'a Evaluated<PeopleSummary>> {
-    let mut done: Vec<&Evaluated<PeopleSummary>> = input.evaluations.people.iter().collect();
-    done.sort_by(|a, b| {
-        let variants = [a, b].map(|evaluated| evaluated.summary.header.key.variant.as_str());
-        by_manifest(input, variants).then_with(|| a.file.cmp(&b.file))
-    });
-    done
+    ordered(input, &input.evaluations.people, |summary| &summary.header)
 }
 
 /// An evaluation beside the last earlier night that has the same one.
