@@ -7,7 +7,8 @@
 //! sums     [digits][block][line][output]                  of a group and two lines, finished by the vector unit
 //! ```
 //!
-//! Numbers of two digits are multiplied as [planes](super::planes) say. Sums of int8 are whole over all channels: a bound on the weights' scale keeps them in i32.
+//! Numbers of two digits are multiplied as [planes](super::planes) say. Sums of int8 are whole over all channels: a bound on the
+//! weights' scale keeps them in i32.
 
 use std::ops::Range;
 
