@@ -2,7 +2,7 @@
 
 use crate::engine::layout::grid::{Grid, Rows, first};
 use crate::engine::layout::map::Map;
-use crate::engine::layout::planes::{PIXELS, Planes, Spot, Words};
+use crate::engine::layout::planes::{PIXELS, Planes, Words};
 use crate::engine::layout::slots::{Outside, Piece, pieces};
 use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
@@ -167,15 +167,11 @@ impl Repack {
                 Self::Planes(planes) => {
                     let p = from.grid.p;
                     for phase in 0..p * p {
+                        let lines = planes.phase(phase / p, phase % p);
                         for vector in 1..=planes.vectors() {
                             let Some(row) = planes.row(vector) else { continue };
-                            let spot = Spot {
-                                y: phase / p,
-                                x: phase % p,
-                                element,
-                                vector,
-                            };
-                            planes.store(s, to, spot, &rounded.row(s, phase, row));
+                            let words = rounded.row(s, phase, row);
+                            lines.store(s, to, planes.line_of(element, vector), &words);
                         }
                     }
                     planes.clear(s, to, element..element + 1);

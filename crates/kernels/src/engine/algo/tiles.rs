@@ -18,15 +18,17 @@ use crate::engine::layout::places::{Place, Places};
 use crate::engine::layout::slots::Room;
 use crate::engine::layout::tiling::{Part, Tiling};
 use crate::engine::micro::matrix::{
-    BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS, joined,
+    Ahead, BLOCKS, Beside, Fetch, Group, Line, MatrixUnit, Operand, ROWS, Shape, Starts, Sums, VECTORS,
+    joined, steps,
 };
 use crate::engine::simd::{Simd, Work};
 
 /// Pixels of a line.
 const PIXELS: usize = 16;
 
-/// Lines of a panel at most, unless two lines of pixels need more: 256 KiB, of which a core's second cache holds several.
-const PANEL: usize = 4096;
+/// Lines of a panel at most, unless two lines of pixels need more: 640 KiB, a third of a second cache. Pixels of 7 x 7 then have one
+/// panel up to 1,024 channels, and weights, which are larger, are read once.
+const PANEL: usize = 10 << 10;
 
 /// Vector instructions that take as long as a product of tiles with its loads. On a Xeon a product takes 19 cycles alone, and the
 /// kernels of the vector unit execute one or two instructions a cycle.
@@ -52,6 +54,8 @@ pub(in crate::engine) struct Tiles {
     /// Its rows are the outputs of a group, its vectors those of pixels.
     tiling: Tiling,
     places: Places,
+    /// The line of each tile in the panel.
+    starts: Starts,
 }
 
 impl Tiles {
@@ -81,7 +85,7 @@ impl Tiles {
         let rows = shape.blocks() * shape.rows();
         let most = VECTORS * PIXELS / lanes;
         let groups = outputs.div_ceil(rows);
-        Self {
+        let mut tiles = Self {
             unit: target.isa.tiles().expect("`Layer::check` refuses units without"),
             operand: format.tiles().expect("`Layer::check` refuses other formats"),
             lanes,
@@ -93,7 +97,11 @@ impl Tiles {
             shape,
             tiling: Tiling::of(rows, most, places.vectors(), groups, target.threads),
             places,
-        }
+            starts: Starts::new(Vec::new()),
+        };
+        let pitch = tiles.panel().1;
+        tiles.starts = Starts::new((0..tiles.rows()).step_by(ROWS).map(|row| row * pitch).collect());
+        tiles
     }
 
     /// Products of tiles over all channels and taps of one digit.
@@ -137,6 +145,16 @@ impl Tiles {
         (vectors, (vectors * self.lanes / PIXELS) | 1)
     }
 
+    /// The weights of a group, or after the last one as many of the next layer, fetched while the group before is summed for so many
+    /// vectors.
+    fn ahead(&self, io: Io, group: usize, vectors: usize) -> Ahead {
+        let lines = self.group_lines();
+        let first = io.weights.start().cast::<Line>().wrapping_add(group * lines);
+        let sums = vectors.div_ceil(self.tiling.most);
+        let of_sum = steps(self.starts.all().tiles(), self.shape, 2 * self.digits - 1, 1);
+        Ahead::new(first, lines, sums * of_sum)
+    }
+
     /// See [`Layer::effort`](crate::engine::Layer::effort).
     pub(in crate::engine) fn effort(&self, threads: usize) -> usize {
         let (vectors, groups) = self.tiling.largest(threads);
@@ -167,10 +185,10 @@ impl Tiles {
     ) {
         let (vectors, groups) = self.tiling.share(part);
         let (together, pitch) = self.panel();
-        let (tiles, lines) = (self.tiles(), self.rows() * pitch);
+        let lines = self.rows() * pitch;
         self.unit.configured(self.shape, |unit| {
-            let mut sums = [[Line::ZERO; SUMS]; 3];
-            let sums = &mut sums[..2 * self.digits - 1];
+            let sums = [(); 3].map(|()| Sums::zero());
+            let sums = &sums[..2 * self.digits - 1];
             for start in vectors.clone().step_by(together) {
                 let vectors = start..vectors.end.min(start + together);
                 s.call(Gather {
@@ -186,22 +204,24 @@ impl Tiles {
                     unsafe { std::slice::from_raw_parts(scratch.cast::<Line>().cast_const(), lines) };
                 for group in groups.clone() {
                     let first = group * self.group_lines();
+                    let mut fetch = Fetch {
+                        s,
+                        ahead: self.ahead(io, group + 1, vectors.len()),
+                    };
                     // SAFETY: the weights are those that `packed` made, which settled at a cache line, with lines for each group.
                     let weights = unsafe {
                         let start = io.weights.start().cast::<Line>().add(first);
                         std::slice::from_raw_parts(start, self.group_lines())
                     };
                     for (pair, start) in vectors.clone().step_by(self.tiling.most).enumerate() {
-                        let high = pair * VECTORS;
                         let group_of_sums = Group {
                             operand: self.operand,
                             weights,
-                            inputs,
-                            runs: &[high, high + tiles * ROWS * pitch][..self.digits],
+                            inputs: &inputs[pair * VECTORS..],
+                            starts: self.starts.all(),
                             pitch,
-                            tiles,
                         };
-                        unit.sum_all(&group_of_sums, sums, |_| {});
+                        unit.sum_all(&group_of_sums, sums, &mut Beside::new(s, 1, &mut fetch));
                         s.call(Finish {
                             conv: self,
                             io,
@@ -287,7 +307,7 @@ struct Finish<'a> {
     group: usize,
     /// Those of a group of lines.
     vectors: Range<usize>,
-    sums: &'a [[Line; SUMS]],
+    sums: &'a [Sums],
 }
 
 impl<S: Simd> Work<S> for Finish<'_> {
@@ -317,7 +337,7 @@ impl<S: Simd> Work<S> for Finish<'_> {
                     // are touched.
                     unsafe {
                         let lane = v * S::LANES % PIXELS;
-                        let sum = |sums: &[Line; SUMS]| s.load(sums[line].0.as_ptr().cast::<f32>().add(lane));
+                        let sum = |sums: &Sums| s.load(sums.start().add(line).cast::<f32>().add(lane));
                         let sum = match (conv.operand, sums) {
                             (_, [high, mixed, low]) => joined(s, [high, mixed, low].map(sum)),
                             (Operand::Bf16, sums) => sum(&sums[0]),

@@ -35,16 +35,14 @@ pub(in crate::engine) struct Planes {
     lines: usize,
 }
 
-/// A vector of operands.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Spot {
-    /// The phase of y.
-    pub(in crate::engine) y: usize,
-    /// The phase of x, 0 to `p - 1`.
-    pub(in crate::engine) x: usize,
-    /// Counted through all digits.
-    pub(in crate::engine) element: usize,
-    pub(in crate::engine) vector: usize,
+/// Where vectors of a phase lie: the first line of the phase, and those of the phases that hold it once more, moved by a lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Phase {
+    own: usize,
+    /// Phase -1, for the last phase of x.
+    before: Option<usize>,
+    /// Phase `p`, for the first.
+    behind: Option<usize>,
 }
 
 /// For each lane the next one, and the one before.
@@ -56,6 +54,59 @@ const MOST_DIGITS: usize = 2;
 
 /// The words of a vector, by vectors of a unit: one of 16 lanes to four of four.
 pub(in crate::engine) type Words<V> = [V; PIXELS / 4];
+
+impl Phase {
+    /// Stores the words of a vector at [`Planes::line_of`], and once more where they are neighbours of other phases.
+    ///
+    /// # Safety
+    /// `to` points to operands in this order, which have the phase and the line; nobody else writes it or its copies.
+    #[inline(always)]
+    pub(in crate::engine) unsafe fn store<S: Simd>(
+        self,
+        s: S,
+        to: *mut f32,
+        line: usize,
+        words: &Words<S::V>,
+    ) {
+        let Self { own, before, behind } = self;
+        let at = |phase: usize| (phase + line) * PIXELS;
+        let parts = &words[..PIXELS / S::LANES];
+        // SAFETY: the spot's line and its copies lie in the operands, by the contract above, and a line is as long as the words.
+        unsafe {
+            for (i, word) in parts.iter().enumerate() {
+                s.store(to.add(at(own) + i * S::LANES), *word);
+            }
+            if let [word] = parts {
+                if let Some(behind) = behind {
+                    let next = s.keep(0x7fff, s.permute(*word, &NEXT));
+                    s.store(to.add(at(behind)), next);
+                }
+                if let Some(before) = before {
+                    let previous = s.keep(0xfffe, s.permute(*word, &PREVIOUS));
+                    s.store(to.add(at(before)), previous);
+                }
+                return;
+            }
+            if before.or(behind).is_none() {
+                return;
+            }
+            // Lanes that move from one vector to another go through memory.
+            let mut line = [0.0; PIXELS + 2];
+            for (i, word) in parts.iter().enumerate() {
+                s.store(line.as_mut_ptr().add(1 + i * S::LANES), *word);
+            }
+            for i in 0..parts.len() {
+                let part = |first: usize| s.load(line.as_ptr().add(first + i * S::LANES));
+                if let Some(behind) = behind {
+                    s.store(to.add(at(behind) + i * S::LANES), part(2));
+                }
+                if let Some(before) = before {
+                    s.store(to.add(at(before) + i * S::LANES), part(0));
+                }
+            }
+        }
+    }
+}
 
 impl Planes {
     /// The order of `elements` elements, each of several channels, of all digits on a grid; `None` if there are more lines than can be
@@ -120,67 +171,24 @@ impl Planes {
         (row < rows && image < self.grid.n).then_some(image * rows + row)
     }
 
-    /// Stores the words of a vector, and once more where they are neighbours of other phases.
-    ///
-    /// # Safety
-    /// `to` points to operands in this order, which have the spot; nobody else writes it or its copies.
-    #[inline(always)]
-    pub(in crate::engine) unsafe fn store<S: Simd>(
-        &self,
-        s: S,
-        to: *mut f32,
-        spot: Spot,
-        words: &Words<S::V>,
-    ) {
-        let Spot {
-            y,
-            x,
-            element,
-            vector,
-        } = spot;
+    /// Where vectors of a phase of y and a phase of x, 0 to `p - 1`, lie.
+    pub(in crate::engine) fn phase(&self, y: usize, x: usize) -> Phase {
+        let p = self.grid.p;
+        Phase {
+            own: self.line(y, x + 1),
+            before: (x + 1 == p).then(|| self.line(y, 0)),
+            behind: (x == 0).then(|| self.line(y, p + 1)),
+        }
+    }
+
+    /// The line of a vector of an element, which is counted through all digits, from the begin of its phase on.
+    pub(in crate::engine) fn line_of(&self, element: usize, vector: usize) -> usize {
         // Elements of a digit follow each other in a phase, and digits as a whole.
         let (digit, element) = match element.checked_sub(self.elements) {
             Some(low) => (self.digit(), low),
             None => (0, element),
         };
-        let first = digit + element * self.pitch + vector;
-        let at = |column: usize| (self.line(y, column) + first) * PIXELS;
-        let parts = &words[..PIXELS / S::LANES];
-        let (left, right) = (x + 1 == self.grid.p, x == 0);
-        // SAFETY: the spot's line and its copies lie in the operands, by the contract above, and a line is as long as the words.
-        unsafe {
-            for (i, word) in parts.iter().enumerate() {
-                s.store(to.add(at(x + 1) + i * S::LANES), *word);
-            }
-            if !left && !right {
-                return;
-            }
-            if let [word] = parts {
-                if right {
-                    let next = s.keep(0x7fff, s.permute(*word, &NEXT));
-                    s.store(to.add(at(self.grid.p + 1)), next);
-                }
-                if left {
-                    let previous = s.keep(0xfffe, s.permute(*word, &PREVIOUS));
-                    s.store(to.add(at(0)), previous);
-                }
-                return;
-            }
-            // Lanes that move from one vector to another go through memory.
-            let mut line = [0.0; PIXELS + 2];
-            for (i, word) in parts.iter().enumerate() {
-                s.store(line.as_mut_ptr().add(1 + i * S::LANES), *word);
-            }
-            for i in 0..parts.len() {
-                let part = |first: usize| s.load(line.as_ptr().add(first + i * S::LANES));
-                if right {
-                    s.store(to.add(at(self.grid.p + 1) + i * S::LANES), part(2));
-                }
-                if left {
-                    s.store(to.add(at(0) + i * S::LANES), part(0));
-                }
-            }
-        }
+        digit + element * self.pitch + vector
     }
 
     /// Stores the zeros above the first image and below each, of these elements.

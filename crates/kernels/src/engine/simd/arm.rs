@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::isa::{Isa, Kind};
-use super::{MAX_LANES, Simd, Work};
+use super::{Entry, MAX_LANES, Simd, Step, Work};
 
 /// Advanced SIMD, which every AArch64 CPU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,7 @@ impl Simd for Neon {
     fn call<W: Work<Self>>(self, work: W) -> W::Output {
         work.run(self)
     }
+    entered_anyhow!();
     through_pointers! {
         fn load(self, from: *const f32) -> V { vld1q_f32(from) }
         fn store(self, to: *mut f32, v: V) { vst1q_f32(to, v) }
@@ -30,6 +31,8 @@ impl Simd for Neon {
     lane_by_lane!();
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
+    fn prefetch_second(self, _: *const f32) {}
     on_registers! {
         fn splat(self, value: f32) -> V { vdupq_n_f32(value) }
         fn add(self, a: V, b: V) -> V { vaddq_f32(a, b) }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::avx2::Avx;
 use super::isa::{Isa, Kind};
-use super::{Bf16, I16, Int8, MAX_LANES, Simd, Work};
+use super::{Bf16, Entry, I16, Int8, MAX_LANES, Simd, Step, Work};
 
 /// AVX-512F and BW; what multiplies packed operands, VNNI and BF16, has proofs of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +58,7 @@ impl Simd for Avx512 {
     }
     on_registers! {
         fn prefetch(self, from: *const f32) { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        fn prefetch_second(self, from: *const f32) { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         fn splat(self, value: f32) -> V { _mm512_set1_ps(value) }
         fn add(self, a: V, b: V) -> V { _mm512_add_ps(a, b) }
         fn sub(self, a: V, b: V) -> V { _mm512_sub_ps(a, b) }

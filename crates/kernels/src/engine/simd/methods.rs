@@ -68,7 +68,7 @@ macro_rules! lane_by_lane {
     };
 }
 
-/// The method [`Simd::call`](super::Simd::call), through a function with these target features.
+/// The methods [`Simd::call`](super::Simd::call) and [`Simd::entry`](super::Simd::entry), through functions with these target features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! entered_with {
     ($features:literal) => {
@@ -81,6 +81,27 @@ macro_rules! entered_with {
             }
             // SAFETY: a token is the proof that the CPU has these features.
             unsafe { go(self, work) }
+        }
+        fn entry<W: Step>(self) -> Entry<W> {
+            #[target_feature(enable = $features)]
+            unsafe extern "C" fn go<W: Step>(work: *mut W) {
+                // SAFETY: whoever calls an entry has the work, and nobody else uses it meanwhile.
+                unsafe { (*work).step() }
+            }
+            go::<W>
+        }
+    };
+}
+
+/// The method [`Simd::entry`](super::Simd::entry) of units that every CPU has.
+macro_rules! entered_anyhow {
+    () => {
+        fn entry<W: Step>(self) -> Entry<W> {
+            unsafe extern "C" fn go<W: Step>(work: *mut W) {
+                // SAFETY: whoever calls an entry has the work, and nobody else uses it meanwhile.
+                unsafe { (*work).step() }
+            }
+            go::<W>
         }
     };
 }

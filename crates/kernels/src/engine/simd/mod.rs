@@ -47,6 +47,9 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     /// Runs `work` as a function that has the unit's target features.
     fn call<W: Work<Self>>(self, work: W) -> W::Output;
 
+    /// Returns a function of the C ABI that has the unit's target features and runs a step of work, for code that can call no other.
+    fn entry<W: Step>(self) -> Entry<W>;
+
     /// Loads a vector.
     ///
     /// # Safety
@@ -79,6 +82,8 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn widen(self, from: *const u16) -> Self::V;
     /// Asks for the cache line at `from`, which need not exist: a prefetch never faults.
     fn prefetch(self, from: *const f32);
+    /// As [`Simd::prefetch`], into the second cache alone.
+    fn prefetch_second(self, from: *const f32);
 
     /// The lanes, then zeros.
     #[inline(always)]
@@ -204,3 +209,12 @@ pub(in crate::engine) trait Work<S: Simd> {
 
     fn run(self, s: S) -> Self::Output;
 }
+
+/// A piece of work that is done in several steps, beside something else.
+pub(in crate::engine) trait Step {
+    /// Does the next step. It is inlined into a function that has the target features of the unit whose token the work holds.
+    fn step(&mut self);
+}
+
+/// A function that runs a step of the work that it is given. A panic ends the process.
+pub(in crate::engine) type Entry<W> = unsafe extern "C" fn(*mut W);

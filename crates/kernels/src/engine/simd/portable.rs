@@ -1,7 +1,7 @@
 //! Plain Rust.
 
 use super::isa::{Isa, Kind};
-use super::{MAX_LANES, Simd, Work};
+use super::{Entry, MAX_LANES, Simd, Step, Work};
 
 /// Any CPU: what the compiler makes of four numbers at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,7 @@ impl Simd for Portable {
     fn call<W: Work<Self>>(self, work: W) -> W::Output {
         work.run(self)
     }
+    entered_anyhow!();
     through_pointers! {
         fn load(self, from: *const f32) -> V { from.cast::<V>().read_unaligned() }
         fn store(self, to: *mut f32, v: V) { to.cast::<V>().write_unaligned(v) }
@@ -28,6 +29,8 @@ impl Simd for Portable {
     lane_by_lane!();
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
+    fn prefetch_second(self, _: *const f32) {}
     #[inline(always)]
     fn splat(self, value: f32) -> V {
         [value; 4]

@@ -4,11 +4,10 @@ use super::{Piece, PlaneTiles};
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::layout::grid::first;
 use crate::engine::layout::map::Map;
-use crate::engine::layout::planes::{PIXELS, Planes, Spot, Words};
-use crate::engine::layout::tiling::Part;
-use crate::engine::micro::matrix::{Line, Operand, ROWS, SUMS, VECTORS, joined};
+use crate::engine::layout::planes::{PIXELS, Phase, Planes, Words};
+use crate::engine::micro::matrix::{Ahead, Beside, Line, Operand, ROWS, Sums, VECTORS, joined};
 use crate::engine::quant::format::Packing;
-use crate::engine::simd::{Simd, Work};
+use crate::engine::simd::{Simd, Step};
 
 /// The conversion of the output of a convolution to operands, in planes.
 #[derive(Debug)]
@@ -34,188 +33,272 @@ impl Outgoing {
             limits: packing.limits,
         }
     }
-
-    /// A vector of a channel in steps, saturated.
-    ///
-    /// # Safety
-    /// The format has steps, and the channel is one of the layer's.
-    #[inline(always)]
-    unsafe fn scaled<S: Simd>(&self, s: S, channel: usize, v: S::V) -> S::V {
-        // SAFETY: `Op::check` has counted the scales of a format of whole numbers.
-        let scale = s.splat(unsafe { *self.scales.get_unchecked(channel) });
-        s.min(
-            s.max(s.mul(scale, v), s.splat(self.limits.0)),
-            s.splat(self.limits.1),
-        )
-    }
 }
 
-/// Finishes the sums of a piece: [`PlaneTiles::run`] alone makes one, of its own part.
-pub(super) struct Finish<'a> {
-    pub(super) conv: &'a PlaneTiles,
-    pub(super) io: Io,
-    pub(super) epilogue: Epilogue,
-    pub(super) piece: Piece,
+/// Finishes the sums of pieces, a few elements of outputs in each step: [`PlaneTiles::run`] alone makes one, of its own part.
+///
+/// A step is short, and what it reads first lies together here.
+pub(super) struct Finish<'a, S> {
+    s: S,
+    io: Io,
+    epilogue: Epilogue,
+    /// Elements of one step.
+    at_once: usize,
+    /// Elements from one channel of a map to the next.
+    stride: usize,
+    /// The element that is finished next, all that a step changes: several numbers that the compiler stores as a vector and loads one
+    /// by one would have the next step wait until the products before it have ended.
+    element: usize,
+    /// Elements of the piece.
+    elements: usize,
+    /// Elements of a block, and lines of sums from its last element to the next block.
+    of_block: usize,
+    behind_block: usize,
+    /// The first channel.
+    channel: usize,
+    /// Channels of the layer.
+    channels: usize,
+    /// The line of operands of the first element and vector.
+    line: usize,
+    vectors: [Option<Vector>; VECTORS],
     /// See [`PlaneTiles::sums`].
-    pub(super) sums: &'a [[Line; SUMS]],
-    /// The part of its blocks in rows of tiles.
-    pub(super) part: Part,
+    sums: [*const Line; 3],
+    to: Option<To>,
+    /// Weights that are fetched beside, too.
+    pub(super) ahead: Ahead,
+    /// Pairs of products between steps.
+    every: usize,
+    conv: &'a PlaneTiles,
 }
 
-impl<S: Simd> Work<S> for Finish<'_> {
-    type Output = ();
+/// A row of tiles in a phase of the output.
+#[derive(Clone, Copy)]
+struct Vector {
+    /// Its place in a channel.
+    place: usize,
+    /// Lanes inside the map.
+    inside: u32,
+}
 
-    #[inline(always)]
-    fn run(self, s: S) {
+/// Where and how operands are written.
+#[derive(Clone, Copy)]
+struct To {
+    phase: Phase,
+    scales: *const f32,
+    limits: [f32; 2],
+    digits: usize,
+    /// Lines from one digit to the next, and from one element.
+    digit: usize,
+    pitch: usize,
+}
+
+impl<'a, S: Simd> Finish<'a, S> {
+    pub(super) fn new(s: S, conv: &'a PlaneTiles, io: Io, epilogue: Epilogue) -> Self {
+        let (every, at_once) = conv.pace();
+        let to = |Outgoing {
+                      planes,
+                      digits,
+                      scales,
+                      limits,
+                      ..
+                  }: &Outgoing| To {
+            phase: Phase::default(),
+            scales: scales.as_ptr(),
+            limits: (*limits).into(),
+            digits: *digits,
+            digit: planes.digit(),
+            pitch: planes.pitch(),
+        };
+        Self {
+            s,
+            io,
+            epilogue,
+            at_once,
+            stride: conv.output.stride(),
+            element: 0,
+            elements: 0,
+            of_block: conv.of_block(),
+            behind_block: VECTORS * ROWS - conv.shape.rows(),
+            channel: 0,
+            channels: conv.outputs,
+            line: 0,
+            vectors: [None; VECTORS],
+            sums: [std::ptr::null(); 3],
+            to: conv.outgoing.as_ref().map(to),
+            ahead: Ahead::NONE,
+            every,
+            conv,
+        }
+    }
+
+    /// Goes on to a piece, whose sums these are.
+    pub(super) fn begin(&mut self, Piece { group, phase, pair }: Piece, sums: &[Sums]) {
+        let conv = self.conv;
+        let (channel, (y, x)) = (group * conv.rows(), conv.phases[phase]);
+        let columns = first(conv.output.tile_columns());
+        self.vectors = conv.pairs[pair].map(|row| {
+            row.map(|row| Vector {
+                place: phase * conv.output.phase() + row.place,
+                // Rows below the map are zeros, as is what fills up a line.
+                inside: if row.y + y < conv.output.h { columns } else { 0 },
+            })
+        });
+        for (start, sums) in self.sums.iter_mut().zip(sums) {
+            *start = sums.start();
+        }
+        let of_element = conv.operand.channels();
+        self.element = 0;
+        self.elements = conv.units().min((conv.outputs - channel).div_ceil(of_element));
+        self.channel = channel;
+        if let (Some(to), Some(Outgoing { planes, .. })) = (&mut self.to, &conv.outgoing) {
+            to.phase = planes.phase(y, x);
+            self.line = planes.line_of(channel / of_element, 1 + pair * VECTORS);
+        }
+    }
+
+    /// The steps that finish the piece.
+    pub(super) fn beside(&mut self) -> Beside<'_> {
         // What is the same for all vectors is decided once, not for each.
-        let sum = !self.io.residual.is_null();
-        let map = !self.io.output.is_null();
-        macro_rules! units {
+        let (sum, map) = (!self.io.residual.is_null(), !self.io.output.is_null());
+        macro_rules! ends {
             ($q:literal, $d:literal) => {
-                match (sum, map, &self.conv.outgoing) {
-                    (false, true, None) => self.units::<S, $q, $d, false, true>(s, None),
-                    (true, true, None) => self.units::<S, $q, $d, true, true>(s, None),
-                    (false, true, to) => self.units::<S, $q, $d, false, true>(s, to.as_ref()),
-                    (true, true, to) => self.units::<S, $q, $d, true, true>(s, to.as_ref()),
-                    (false, false, to) => self.units::<S, $q, $d, false, false>(s, to.as_ref()),
-                    (true, false, to) => self.units::<S, $q, $d, true, false>(s, to.as_ref()),
+                match (sum, map) {
+                    (false, true) => self.as_ends::<$q, $d, false, true>(),
+                    (true, true) => self.as_ends::<$q, $d, true, true>(),
+                    (false, false) => self.as_ends::<$q, $d, false, false>(),
+                    (true, false) => self.as_ends::<$q, $d, true, false>(),
                 }
             };
         }
         match (self.conv.operand, self.conv.digits) {
-            (Operand::Bf16, _) => units!(2, 1),
-            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, 1) => units!(4, 1),
-            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, _) => units!(4, 2),
+            (Operand::Bf16, _) => ends!(2, 1),
+            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, 1) => ends!(4, 1),
+            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, _) => ends!(4, 2),
+        }
+    }
+
+    fn as_ends<const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(&mut self) -> Beside<'_> {
+        let (s, every) = (self.s, self.every);
+        // SAFETY: the one is the other, transparently.
+        let ends = unsafe { &mut *std::ptr::from_mut(self).cast::<Ends<'_, S, Q, D, SUM, MAP>>() };
+        Beside::new(s, every, ends)
+    }
+
+    /// Finishes the piece, with nothing beside.
+    pub(super) fn all(&mut self) {
+        for _ in 0..self.conv.units().div_ceil(self.at_once) {
+            self.beside().step();
         }
     }
 }
 
-impl Finish<'_> {
-    /// Finishes `Q` channels at a time, those of an element, of numbers of `D` digits: whether there is a map to add (`SUM`) and one
-    /// to store (`MAP`), and operands to write.
+/// The same for elements of `Q` channels of numbers of `D` digits: whether there is a map to add (`SUM`) and one to store (`MAP`).
+#[repr(transparent)]
+struct Ends<'a, S, const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(Finish<'a, S>);
+
+impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> Step
+    for Ends<'_, S, Q, D, SUM, MAP>
+{
     #[inline(always)]
-    fn units<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(
-        &self,
-        s: S,
-        outgoing: Option<&Outgoing>,
-    ) {
-        let (conv, Piece { group, phase, pair }) = (self.conv, self.piece);
-        let start = group * conv.rows();
-        let rows = conv.shape.rows();
-        let (y, x) = (phase / conv.output.p, phase % conv.output.p);
-        let columns = first(conv.output.tile_columns());
-        let blocks = conv.shape.blocks();
-        let own = self.part.range(VECTORS * blocks);
-        for (v, of) in conv.pairs[pair].iter().enumerate() {
-            let Some(of) = of else { continue };
-            // Rows below the map are zeros, as is what fills up a line.
-            let inside = if of.y + y < conv.output.h { columns } else { 0 };
-            let place = phase * conv.output.phase() + of.place;
-            for block in own.start.max(v * blocks)..own.end.min((v + 1) * blocks) {
-                let block = block - v * blocks;
-                let first = (block * VECTORS + v) * ROWS;
-                for unit in 0..rows / Q {
-                    let channel = start + block * rows + unit * Q;
-                    if channel >= conv.outputs {
-                        break;
-                    }
-                    let unit = Unit {
-                        channel,
-                        count: Q.min(conv.outputs - channel),
-                        line: first + unit * Q,
-                        place,
-                        inside,
-                    };
-                    let words = self.unit::<S, Q, D, SUM, MAP>(s, &unit, outgoing);
-                    let Some(outgoing) = outgoing else { continue };
-                    let of_digit = outgoing.elements / outgoing.digits;
-                    for (digit, words) in words.iter().enumerate().take(outgoing.digits) {
-                        let spot = Spot {
-                            y,
-                            x,
-                            element: digit * of_digit + channel / Q,
-                            vector: 1 + pair * VECTORS + v,
-                        };
-                        // SAFETY: the operands are the layer's, with an element for each digit of `Q` channels and a line for each vector with a row
-                        // of tiles, which this part alone computes.
-                        unsafe { outgoing.planes.store(s, self.io.operands, spot, words) };
-                    }
-                }
+    fn step(&mut self) {
+        self.0.ahead.fetch(self.0.s);
+        for _ in 0..self.0.at_once {
+            let finish = &mut self.0;
+            let element = finish.element;
+            if element == finish.elements {
+                return;
+            }
+            finish.element += 1;
+            match finish.vectors {
+                [Some(first), Some(second)] => self.element(element, [first, second], 0),
+                [Some(vector), None] => self.element(element, [vector], 0),
+                [None, Some(vector)] => self.element(element, [vector], 1),
+                [None, None] => {}
             }
         }
     }
+}
 
-    /// Finishes some channels of a vector; returns them as operands, digit by digit.
+impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> Ends<'_, S, Q, D, SUM, MAP> {
+    /// Finishes an element of `N` vectors, of which the first is the piece's vector `from`.
     #[inline(always)]
-    fn unit<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(
-        &self,
-        s: S,
-        unit: &Unit,
-        outgoing: Option<&Outgoing>,
-    ) -> [Words<S::V>; 2] {
-        let Io { output, residual, .. } = self.io;
-        let stride = self.conv.output.stride();
-        let mut words = [[s.splat(0.0); PIXELS / 4]; 2];
+    fn element<const N: usize>(&self, element: usize, vectors: [Vector; N], from: usize) {
+        // Copies: what is stored might change what lies behind a reference, for all the compiler knows.
+        let Finish {
+            s,
+            io,
+            epilogue,
+            stride,
+            of_block,
+            sums,
+            to,
+            ..
+        } = self.0;
+        let first = self.0.channel + element * Q;
+        // Of three at most.
+        let block = usize::from(element >= of_block) + usize::from(element >= 2 * of_block);
+        let first_line = element * Q + block * self.0.behind_block;
+        let [low, high] = to.map_or([0.0; 2], |to| to.limits).map(|limit| s.splat(limit));
+        let left = self.0.channels - first;
+        let mut words: [[Words<S::V>; 2]; N] = [[[s.splat(0.0); PIXELS / 4]; 2]; N];
         for part in 0..PIXELS / S::LANES {
             let lane = part * S::LANES;
-            let mut values = [s.splat(0.0); 4];
+            let mut values = [[s.splat(0.0); 4]; N];
             for c in 0..Q {
-                if c >= unit.count {
+                if c >= left {
                     break;
                 }
-                let channel = unit.channel + c;
-                let at = channel * stride + unit.place + lane;
-                // SAFETY: a line of sums has a vector at each multiple of the lanes, and there are `Q` of them in each of the piece's sums.
-                // The channel is one of the layer's, with a bias and, where there are any, scales; the maps have a line at the place,
-                // which this part alone writes. A map that is added is not null.
-                unsafe {
-                    let sum = |index: usize| {
-                        let line = self.sums.get_unchecked(index).get_unchecked(unit.line + c);
-                        s.load(line.0.as_ptr().cast::<f32>().add(lane))
-                    };
-                    let mut y = match (Q, D) {
-                        (2, _) => self.epilogue.biased(s, sum(0), channel),
-                        (_, 1) => self.epilogue.scaled_and_biased(s, s.to_f32(sum(0)), channel),
-                        _ => {
-                            let sum = joined(s, [0, 1, 2].map(sum));
-                            self.epilogue.scaled_and_biased(s, sum, channel)
+                let channel = first + c;
+                for (v, Vector { place, inside }) in vectors.iter().enumerate() {
+                    let at = channel * stride + place + lane;
+                    // SAFETY: a line of sums has a vector at each multiple of the lanes, and there are `Q` of them in each of the piece's sums.
+                    // The channel is one of the layer's, with a bias and, where there are any, scales: `Op::check` has counted those of
+                    // operands of whole numbers. The maps have a line at the place, which this part alone writes. A map that is added is
+                    // not null.
+                    unsafe {
+                        let sum = |index: usize| {
+                            let line = sums[index].add(first_line + c + (from + v) * ROWS);
+                            s.load(line.cast::<f32>().add(lane))
+                        };
+                        let mut y = match (Q, D) {
+                            (2, _) => epilogue.biased(s, sum(0), channel),
+                            (_, 1) => epilogue.scaled_and_biased(s, s.to_f32(sum(0)), channel),
+                            _ => epilogue.scaled_and_biased(s, joined(s, [0, 1, 2].map(sum)), channel),
+                        };
+                        if SUM {
+                            y = s.add(y, s.load(io.residual.add(at)));
                         }
-                    };
-                    if SUM {
-                        y = s.add(y, s.load(residual.add(at)));
+                        y = s.keep(inside >> lane, epilogue.rectified(s, y));
+                        if MAP {
+                            s.store(io.output.add(at), y);
+                        }
+                        values[v][c] = match to {
+                            Some(To { scales, .. }) if Q == 4 => {
+                                let scaled = s.mul(s.splat(*scales.add(channel)), y);
+                                s.min(s.max(scaled, low), high)
+                            }
+                            Some(_) | None => y,
+                        };
                     }
-                    y = s.keep(unit.inside >> lane, self.epilogue.rectified(s, y));
-                    if MAP {
-                        s.store(output.add(at), y);
-                    }
-                    values[c] = match outgoing {
-                        Some(outgoing) if Q == 4 => outgoing.scaled(s, channel, y),
-                        Some(_) | None => y,
-                    };
                 }
             }
-            if let Some(outgoing) = outgoing {
-                match (Q, outgoing.digits) {
+            let Some(to) = to else { continue };
+            for (words, values) in words.iter_mut().zip(values) {
+                match (Q, to.digits) {
                     (2, _) => words[0][part] = s.pairs_bf16(values[0], values[1]),
                     (_, 1) => words[0][part] = s.quads(values),
                     _ => [words[0][part], words[1][part]] = s.digits(values),
                 }
             }
         }
-        words
+        let Some(to) = to else { return };
+        for (v, words) in words.iter().enumerate() {
+            for (digit, words) in words.iter().enumerate().take(to.digits) {
+                let line = self.0.line + element * to.pitch + digit * to.digit + from + v;
+                // SAFETY: the operands are the layer's, with an element for each digit of `Q` channels and a line for each vector with a
+                // row of tiles, which this part alone computes.
+                unsafe { to.phase.store(s, io.operands, line, words) };
+            }
+        }
     }
-}
-
-/// The channels of an element in one row of tiles.
-struct Unit {
-    /// The first channel.
-    channel: usize,
-    /// As many as the element has.
-    count: usize,
-    /// The line of the first one's sums; the others' follow it.
-    line: usize,
-    /// The place of the row of tiles in a channel.
-    place: usize,
-    /// Lanes inside the map.
-    inside: u32,
 }

@@ -14,9 +14,8 @@
 //! Numbers of two digits, `256 h + l`, have three sums, each exact: `h h'`, `h l' + l h'` and `l l'`. Weights lie low digits first, so
 //! that the sum of two products goes through inputs and weights from end to end, and the others through a half of each.
 //!
-//! The sums of a group are finished while those of the next one are computed: the unit works beside the vector unit, and what it
-//! stored is long in the cache when it is loaded. Between the three sums of digits a third of the group before is finished: all of
-//! it would be more instructions than the CPU looks ahead.
+//! The sums of a group are finished while those of the next one are computed, some of them after each product of tiles: the unit works
+//! beside the vector unit, as far as the CPU looks ahead, and what it stored is long in the cache when it is loaded.
 
 mod finish;
 
@@ -31,7 +30,8 @@ use crate::engine::layout::map::Map;
 use crate::engine::layout::planes::{PIXELS, Planes};
 use crate::engine::layout::tiling::Part;
 use crate::engine::micro::matrix::{
-    BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, Tiles, VECTORS,
+    Ahead, BLOCKS, Beside, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, Starts, Sums, Tiles, VECTORS,
+    steps,
 };
 use crate::engine::quant::format::{Format, Packing};
 use crate::engine::simd::Simd;
@@ -59,7 +59,9 @@ pub(in crate::engine) struct PlaneTiles {
     shape: Shape,
     groups: usize,
     /// For each phase the begins of the tiles' inputs, in lines from the vector before the output's on.
-    starts: Vec<Vec<usize>>,
+    starts: Vec<Starts>,
+    /// The rows and columns of phases.
+    phases: Vec<(usize, usize)>,
     digits: usize,
     /// The rows of tiles of pairs of vectors.
     pairs: Vec<[Option<RowOf>; VECTORS]>,
@@ -159,7 +161,7 @@ impl PlaneTiles {
             let phase = (phase / output.p, phase % output.p);
             let high = starts(&planes, input.p, phase, shape, window);
             let of_digit = |digit: usize| high.iter().map(move |line| line + digit * planes.digit());
-            (0..digits).flat_map(of_digit).collect()
+            Starts::new((0..digits).flat_map(of_digit).collect())
         };
         let row = |vector: usize| {
             let row = planes.row(vector)?;
@@ -179,6 +181,9 @@ impl PlaneTiles {
             shape,
             groups,
             starts: (0..output.p * output.p).map(starts).collect(),
+            phases: (0..output.p * output.p)
+                .map(|phase| (phase / output.p, phase % output.p))
+                .collect(),
             digits,
             pairs: (1..=planes.vectors()).step_by(VECTORS).map(pair).collect(),
             window,
@@ -194,6 +199,40 @@ impl PlaneTiles {
     /// Outputs of a group.
     fn rows(&self) -> usize {
         self.shape.blocks() * self.shape.rows()
+    }
+
+    /// Pairs of products from one step that finishes elements to the next, and as many elements that all of a group are finished
+    /// with the last one.
+    fn pace(&self) -> (usize, usize) {
+        let (tiles, units, sums) = (self.starts[0].all().tiles(), self.units(), self.sums());
+        let most = tiles * self.shape.blocks();
+        let every = (steps(tiles, self.shape, sums, 1) / units).clamp(1, most);
+        (every, units.div_ceil(steps(tiles, self.shape, sums, every)))
+    }
+
+    /// Whether a group stays in the caches for all pixels, rather than pixels for all groups.
+    fn keeps_groups(&self) -> bool {
+        self.window.kernel == 1 || self.groups * self.group_lines() * size_of::<Line>() > KEPT
+    }
+
+    /// The weights from a group on, and after the last group those of the next layer, fetched while so many pieces are summed: those
+    /// of a group, or where pixels stay, as many as all of this layer.
+    fn ahead(&self, weights: &[Line], group: usize, pieces: usize) -> Ahead {
+        let lines = self.group_lines() * if self.keeps_groups() { 1 } else { self.groups };
+        let first = weights.as_ptr().wrapping_add(group * self.group_lines());
+        let (every, _) = self.pace();
+        let of_piece = steps(self.starts[0].all().tiles(), self.shape, self.sums(), every);
+        Ahead::new(first, lines, pieces * of_piece)
+    }
+
+    /// Elements of the outputs of a group.
+    fn units(&self) -> usize {
+        self.shape.blocks() * self.of_block()
+    }
+
+    /// Elements of the outputs of a block.
+    fn of_block(&self) -> usize {
+        self.shape.rows() / self.operand.channels()
     }
 
     /// Lines of the weights of a group and a digit.
@@ -263,9 +302,16 @@ impl PlaneTiles {
         PRODUCT * products * self.digits.pow(2) + FINISH * sums * self.rows() * self.digits
     }
 
-    /// Elements of scratch memory that a thread needs: the sums of two groups.
+    /// Elements of scratch memory that a thread needs: the sums of a group, and of digits, which are several, those of the group
+    /// before as well.
     pub(in crate::engine) fn scratch(&self) -> usize {
-        2 * self.sums() * SUMS * PIXELS
+        self.held() * self.sums() * SUMS * PIXELS
+    }
+
+    /// Groups whose sums are held. One sum is stored when that of the group before has been finished; it takes half the room in the
+    /// first cache.
+    fn held(&self) -> usize {
+        if self.sums() == 1 { 1 } else { 2 }
     }
 
     /// Computes one part of the output.
@@ -282,10 +328,9 @@ impl PlaneTiles {
         scratch: *mut f32,
     ) {
         let (items, groups) = self.share(part);
-        // SAFETY: `scratch` has room for two groups of sums and begins at a cache line; a line is any bytes.
-        let sums = unsafe { std::slice::from_raw_parts_mut(scratch.cast::<[Line; SUMS]>(), 2 * self.sums()) };
-        let (first, second) = sums.split_at_mut(self.sums());
-        let mut sums = [first, second];
+        let (count, held) = (self.sums(), self.held());
+        // SAFETY: `scratch` has room for the sums of the groups that are held and begins at a cache line; a line is any bytes.
+        let sums = unsafe { std::slice::from_raw_parts(scratch.cast::<Sums>().cast_const(), held * count) };
         // SAFETY: the input is a value of the program in this order, which nobody writes now, from a cache line on.
         let inputs = unsafe { std::slice::from_raw_parts(io.input.cast::<Line>(), self.input.lines()) };
         // SAFETY: the weights are those that `packed` made, which settled at a cache line, with lines for each group.
@@ -295,35 +340,24 @@ impl PlaneTiles {
                 self.groups * self.group_lines(),
             )
         };
-        let finish = |piece: Piece, sums: &[[Line; SUMS]], part: Part| {
-            s.call(Finish {
-                conv: self,
-                io,
-                epilogue,
-                piece,
-                sums,
-                part,
-            });
-        };
         let phases = self.starts.len();
+        let mut finish = Finish::new(s, self, io, epilogue);
         self.unit.configured(self.shape, |unit| {
-            let mut before: Option<Piece> = None;
-            let mut now = 0;
+            // All weights at once, or those of a group after the group before.
+            let kept = self.keeps_groups();
+            let (mut now, mut ahead) = (0, usize::MAX);
+            if !kept {
+                finish.ahead = self.ahead(weights, self.groups, items.len() * groups.len());
+            }
             let mut compute = |piece: Piece| {
-                let [first, second] = &mut sums;
-                let (sums, others) = if now == 0 {
-                    (first, second)
-                } else {
-                    (second, first)
-                };
-                let before = before.replace(piece);
-                self.sum(unit, piece, (inputs, weights), sums, |index| {
-                    if let Some(piece) = before {
-                        let of = self.sums();
-                        finish(piece, others, Part { index, of });
-                    }
-                });
-                now = 1 - now;
+                let sums = &sums[now * count..][..count];
+                if kept && ahead != piece.group {
+                    ahead = piece.group;
+                    finish.ahead = self.ahead(weights, ahead + 1, items.len());
+                }
+                self.sum(unit, piece, (inputs, weights), sums, &mut finish.beside());
+                finish.begin(piece, sums);
+                now = (now + 1) % held;
             };
             let mut at = |group: usize, item: usize| {
                 compute(Piece {
@@ -332,7 +366,7 @@ impl PlaneTiles {
                     pair: item / phases,
                 });
             };
-            if self.window.kernel == 1 {
+            if kept && self.window.kernel == 1 {
                 // Each input is needed once, so that what counts is that each channel of the output is written from end to end.
                 for group in groups.clone() {
                     for phase in 0..phases {
@@ -347,7 +381,7 @@ impl PlaneTiles {
                             .for_each(|item| at(group, item));
                     }
                 }
-            } else if size_of_val(weights) > KEPT {
+            } else if kept {
                 for group in groups.clone() {
                     items.clone().for_each(|item| at(group, item));
                 }
@@ -356,9 +390,7 @@ impl PlaneTiles {
                     groups.clone().for_each(|group| at(group, item));
                 }
             }
-            if let Some(piece) = before {
-                finish(piece, sums[1 - now], Part { index: 0, of: 1 });
-            }
+            finish.all();
         });
         if let Some(outgoing) = &self.outgoing {
             let elements = part.range(outgoing.elements);
@@ -367,14 +399,14 @@ impl PlaneTiles {
         }
     }
 
-    /// Computes the sums of a piece, and calls `beside` after each.
+    /// Computes the sums of a piece.
     fn sum(
         &self,
         unit: &mut Tiles<'_>,
         piece: Piece,
         (inputs, weights): (&[Line], &[Line]),
-        sums: &mut [[Line; SUMS]],
-        beside: impl FnMut(usize),
+        sums: &[Sums],
+        beside: &mut Beside<'_>,
     ) {
         let lines = self.group_lines();
         let group = Group {
@@ -382,9 +414,8 @@ impl PlaneTiles {
             weights: &weights[piece.group * lines..][..lines],
             // Vector 1 is the first; the one before it is its neighbour above.
             inputs: &inputs[piece.pair * VECTORS..],
-            runs: &self.starts[piece.phase],
+            starts: self.starts[piece.phase].all(),
             pitch: self.input.pitch(),
-            tiles: 1,
         };
         unit.sum_all(&group, sums, beside);
     }

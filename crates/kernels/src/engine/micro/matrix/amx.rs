@@ -2,10 +2,12 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::ffi::c_void;
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::sync::OnceLock;
 
-use super::{Group, Line, NoMatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
+use super::{Beside, Group, Line, NoMatrixUnit, Operand, ROWS, Shape, Sums, VECTORS};
 
 /// The proof that the CPU has AMX with int8 and bf16, and that this process may use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,54 +131,93 @@ impl Drop for Configured {
 
 /// A whole group in one `asm!`: no tile lives from one block to the next, for nothing tells the compiler of tiles.
 ///
-/// `zero` come first, `product` for each tile of each run, `store` last. `{a}` is at weights, `{as}` bytes a block; `{b}` at
-/// inputs, `{p}` bytes a row; `{c}` at sums; `{s}` are the bytes of a line.
+/// `zero` come first, `product` for each tile, `store` last. `r12` is at weights, `rsi` bytes a block; `rax` at inputs, `rcx` bytes
+/// a row; `rdi` at sums; `rdx` are the bytes of a line.
 macro_rules! group {
     (zero: [$($zero:expr),*], product: [$($product:expr),*], store: [$($store:expr),*], $operands:expr) => {{
-        let Operands { weights, rows, group, sums } = $operands;
+        let Operands { weights, starts, tiles, frame } = $operands;
         asm!(
             $($zero,)*
+            "mov rcx, [r13 + {pitch}]",
+            "mov rsi, [r13 + {block}]",
+            "mov r8, [r13 + {every}]",
+            "mov edx, 64",
             "2:",
-            "mov {b}, qword ptr [{r}]",
-            "shl {b}, 6",
-            "add {b}, {base}",
-            "add {r}, 8",
-            "mov {n}, {tiles}",
-            "3:",
+            "mov rax, [r14]",
+            "shl rax, 6",
+            "add rax, [r13 + {inputs}]",
+            "add r14, 8",
             $($product,)*
-            "add {a}, {as}",
-            "add {b}, {bs}",
-            "dec {n}",
-            "jnz 3b",
-            "dec {m}",
+            "dec r15",
             "jnz 2b",
+            "mov rdi, [r13 + {sums}]",
             $($store,)*
-            a = inout(reg) weights => _,
-            as = in(reg) size_of::<Line>() * rows,
-            b = out(reg) _,
-            base = in(reg) group.inputs.as_ptr(),
-            bs = in(reg) size_of::<Line>() * ROWS * group.pitch,
-            p = in(reg) size_of::<Line>() * group.pitch,
-            s = in(reg) size_of::<Line>(),
-            r = inout(reg) group.runs.as_ptr() => _,
-            m = inout(reg) group.runs.len() => _,
-            n = out(reg) _,
-            tiles = in(reg) group.tiles,
-            c = in(reg) sums,
+            inputs = const offset_of!(Frame, inputs),
+            pitch = const offset_of!(Frame, pitch),
+            block = const offset_of!(Frame, block),
+            every = const offset_of!(Frame, every),
+            work = const offset_of!(Frame, work),
+            step = const offset_of!(Frame, step),
+            sums = const offset_of!(Frame, sums),
+            inout("r12") weights => _,
+            in("r13") frame,
+            inout("r14") starts => _,
+            inout("r15") tiles => _,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack)
+            // A call changes these, and the stack is as calls need it.
+            clobber_abi("C")
         )
     }};
+}
+
+/// A step of the work beside, if it is its turn; weights and count of tiles lie in registers that a call leaves as they are.
+///
+/// By the C ABI a function may change the tiles. This one is compiled from Rust, which has no instruction that does. Its argument
+/// lies where either ABI of this CPU has it, below the room that one of them gives to what is called.
+macro_rules! beside {
+    () => {
+        concat!(
+            "dec r8\n",
+            "jnz 3f\n",
+            "mov rdi, [r13 + {work}]\n",
+            "mov rcx, rdi\n",
+            "sub rsp, 32\n",
+            "call [r13 + {step}]\n",
+            "add rsp, 32\n",
+            "mov rcx, [r13 + {pitch}]\n",
+            "mov rsi, [r13 + {block}]\n",
+            "mov r8, [r13 + {every}]\n",
+            "mov edx, 64\n",
+            "mov rax, [r14 - 8]\n",
+            "shl rax, 6\n",
+            "add rax, [r13 + {inputs}]\n",
+            "3:"
+        )
+    };
 }
 
 /// The memory that the assembly reads and writes.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
     weights: *const Line,
-    rows: usize,
-    group: &'a Group<'a>,
+    starts: *const usize,
+    tiles: usize,
+    frame: &'a Frame,
+}
+
+/// What stays the same through a group, and is read again after each call.
+#[repr(C)]
+struct Frame {
+    inputs: *const Line,
+    /// Bytes from one row of a tile of inputs to the next.
+    pitch: usize,
+    /// Bytes of a block of weights.
+    block: usize,
+    every: usize,
     sums: *mut Line,
+    step: unsafe extern "C" fn(*mut c_void),
+    work: *mut c_void,
 }
 
 /// The function of each number of blocks for an instruction. Four sums at least are under way where there are two blocks, so
@@ -194,15 +235,17 @@ macro_rules! functions {
                     group!(
                         zero: ["tilezero tmm0", "tilezero tmm1"],
                         product: [
-                            "tileloadd tmm4, [{a} + {s}*1]",
-                            "tileloadd tmm6, [{b} + {p}*1]",
+                            "tileloadd tmm4, [r12 + rdx*1]",
+                            "tileloadd tmm6, [rax + rcx*1]",
                             concat!($multiply, " tmm0, tmm4, tmm6"),
-                            "tileloadd tmm7, [{b} + {p}*1 + 64]",
-                            concat!($multiply, " tmm1, tmm4, tmm7")
+                            "tileloadd tmm7, [rax + rcx*1 + 64]",
+                            concat!($multiply, " tmm1, tmm4, tmm7"),
+                            "add r12, rsi",
+                            beside!()
                         ],
                         store: [
-                            "tilestored [{c} + {s}*1], tmm0",
-                            "tilestored [{c} + {s}*1 + 1024], tmm1"
+                            "tilestored [rdi + rdx*1], tmm0",
+                            "tilestored [rdi + rdx*1 + 1024], tmm1"
                         ],
                         operands
                     );
@@ -217,21 +260,24 @@ macro_rules! functions {
                     group!(
                         zero: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
                         product: [
-                            "tileloadd tmm4, [{a} + {s}*1]",
-                            "tileloadd tmm6, [{b} + {p}*1]",
+                            "tileloadd tmm4, [r12 + rdx*1]",
+                            "tileloadd tmm6, [rax + rcx*1]",
                             concat!($multiply, " tmm0, tmm4, tmm6"),
-                            "tileloadd tmm7, [{b} + {p}*1 + 64]",
+                            "tileloadd tmm7, [rax + rcx*1 + 64]",
                             concat!($multiply, " tmm1, tmm4, tmm7"),
-                            "add {a}, {as}",
-                            "tileloadd tmm5, [{a} + {s}*1]",
+                            "add r12, rsi",
+                            beside!(),
+                            "tileloadd tmm5, [r12 + rdx*1]",
                             concat!($multiply, " tmm2, tmm5, tmm6"),
-                            concat!($multiply, " tmm3, tmm5, tmm7")
+                            concat!($multiply, " tmm3, tmm5, tmm7"),
+                            "add r12, rsi",
+                            beside!()
                         ],
                         store: [
-                            "tilestored [{c} + {s}*1], tmm0",
-                            "tilestored [{c} + {s}*1 + 1024], tmm1",
-                            "tilestored [{c} + {s}*1 + 2048], tmm2",
-                            "tilestored [{c} + {s}*1 + 3072], tmm3"
+                            "tilestored [rdi + rdx*1], tmm0",
+                            "tilestored [rdi + rdx*1 + 1024], tmm1",
+                            "tilestored [rdi + rdx*1 + 2048], tmm2",
+                            "tilestored [rdi + rdx*1 + 3072], tmm3"
                         ],
                         operands
                     );
@@ -251,29 +297,33 @@ macro_rules! functions {
                             "tilezero tmm3", "tilezero tmm4", "tilezero tmm5"
                         ],
                         product: [
-                            "tileloadd tmm6, [{a} + {s}*1]",
-                            "tileloadd tmm7, [{b} + {p}*1]",
+                            "tileloadd tmm6, [r12 + rdx*1]",
+                            "tileloadd tmm7, [rax + rcx*1]",
                             concat!($multiply, " tmm0, tmm6, tmm7"),
-                            "tileloadd tmm7, [{b} + {p}*1 + 64]",
+                            "tileloadd tmm7, [rax + rcx*1 + 64]",
                             concat!($multiply, " tmm1, tmm6, tmm7"),
-                            "add {a}, {as}",
-                            "tileloadd tmm6, [{a} + {s}*1]",
+                            "add r12, rsi",
+                            beside!(),
+                            "tileloadd tmm6, [r12 + rdx*1]",
                             concat!($multiply, " tmm3, tmm6, tmm7"),
-                            "tileloadd tmm7, [{b} + {p}*1]",
+                            "tileloadd tmm7, [rax + rcx*1]",
                             concat!($multiply, " tmm2, tmm6, tmm7"),
-                            "add {a}, {as}",
-                            "tileloadd tmm6, [{a} + {s}*1]",
+                            "add r12, rsi",
+                            beside!(),
+                            "tileloadd tmm6, [r12 + rdx*1]",
                             concat!($multiply, " tmm4, tmm6, tmm7"),
-                            "tileloadd tmm7, [{b} + {p}*1 + 64]",
-                            concat!($multiply, " tmm5, tmm6, tmm7")
+                            "tileloadd tmm7, [rax + rcx*1 + 64]",
+                            concat!($multiply, " tmm5, tmm6, tmm7"),
+                            "add r12, rsi",
+                            beside!()
                         ],
                         store: [
-                            "tilestored [{c} + {s}*1], tmm0",
-                            "tilestored [{c} + {s}*1 + 1024], tmm1",
-                            "tilestored [{c} + {s}*1 + 2048], tmm2",
-                            "tilestored [{c} + {s}*1 + 3072], tmm3",
-                            "tilestored [{c} + {s}*1 + 4096], tmm4",
-                            "tilestored [{c} + {s}*1 + 5120], tmm5"
+                            "tilestored [rdi + rdx*1], tmm0",
+                            "tilestored [rdi + rdx*1 + 1024], tmm1",
+                            "tilestored [rdi + rdx*1 + 2048], tmm2",
+                            "tilestored [rdi + rdx*1 + 3072], tmm3",
+                            "tilestored [rdi + rdx*1 + 4096], tmm4",
+                            "tilestored [rdi + rdx*1 + 5120], tmm5"
                         ],
                         operands
                     );
@@ -293,15 +343,30 @@ impl Configured {
     /// Sums a group.
     ///
     /// # Safety
-    /// The unit was configured for this shape. There are weights for every tile of every run, one run and one tile at least, and
-    /// `ROWS * tiles` rows of inputs `pitch` lines apart from each run's line on, with [`VECTORS`] lines each.
-    pub(in crate::engine) unsafe fn sum(&self, shape: Shape, group: &Group<'_>, sums: &mut [Line; SUMS]) {
+    /// The unit was configured for this shape. There are weights for every tile, one tile at least, and [`ROWS`] rows of inputs
+    /// `pitch` lines apart from each tile's line on, with [`VECTORS`] lines each.
+    pub(in crate::engine) unsafe fn sum(
+        &self,
+        shape: Shape,
+        group: &Group<'_>,
+        sums: &Sums,
+        beside: &mut Beside<'_>,
+    ) {
         const { assert!(VECTORS == 2 && ROWS == 16 && size_of::<Line>() == 64) };
+        let frame = Frame {
+            inputs: group.inputs.as_ptr(),
+            pitch: size_of::<Line>() * group.pitch,
+            block: size_of::<Line>() * shape.rows,
+            every: beside.every,
+            sums: sums.0.get().cast(),
+            step: beside.step,
+            work: beside.work,
+        };
         let operands = Operands {
             weights: group.weights.as_ptr(),
-            rows: shape.rows,
-            group,
-            sums: sums.as_mut_ptr(),
+            starts: group.starts.lines.as_ptr(),
+            tiles: group.starts.lines.len(),
+            frame: &frame,
         };
         macro_rules! blocks {
             ($module:ident) => {

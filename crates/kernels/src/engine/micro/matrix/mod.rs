@@ -19,13 +19,17 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod beside;
 mod peak;
 #[cfg(test)]
 mod tests;
 mod twin;
 
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 
+pub use beside::Beside;
+pub(in crate::engine) use beside::{Ahead, Fetch, steps};
 pub use peak::matrix_peak_macs;
 
 use crate::engine::simd::Simd;
@@ -230,22 +234,86 @@ impl Shape {
     }
 }
 
+/// The lines where tiles of inputs begin.
+#[derive(Clone, Debug)]
+pub struct Starts {
+    lines: Vec<usize>,
+    last: usize,
+}
+
+impl Starts {
+    /// These lines.
+    pub fn new(lines: Vec<usize>) -> Self {
+        let last = lines.iter().max().copied().unwrap_or(0);
+        Self { lines, last }
+    }
+
+    /// Returns all of them.
+    pub fn all(&self) -> SomeStarts<'_> {
+        SomeStarts {
+            lines: &self.lines,
+            last: self.last,
+        }
+    }
+}
+
+/// Some of [`Starts`], and the last of all, which is looked for once rather than for each group.
+#[derive(Clone, Copy, Debug)]
+pub struct SomeStarts<'a> {
+    lines: &'a [usize],
+    last: usize,
+}
+
+impl SomeStarts<'_> {
+    /// Returns how many there are.
+    pub fn tiles(self) -> usize {
+        self.lines.len()
+    }
+
+    fn halves(self) -> [Self; 2] {
+        let (first, second) = self.lines.split_at(self.lines.len() / 2);
+        [first, second].map(|lines| Self { lines, ..self })
+    }
+}
+
+/// The sums of a group, `[block][vector][row]`, each a line of an output's pixels.
+///
+/// Work [`Beside`] may read them until the next sums are stored in their place.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Sums(UnsafeCell<[Line; SUMS]>);
+
+impl Sums {
+    /// All of them at 0.
+    pub fn zero() -> Self {
+        Self(UnsafeCell::new([Line::ZERO; SUMS]))
+    }
+
+    /// Returns the sums.
+    pub fn lines(&mut self) -> &mut [Line; SUMS] {
+        self.0.get_mut()
+    }
+
+    /// The first line, to read from while no group is stored there.
+    pub(in crate::engine) fn start(&self) -> *const Line {
+        self.0.get().cast()
+    }
+}
+
 /// The operands of one group of sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
     /// The operands.
     pub operand: Operand,
-    /// `[run][tile][block][row]`: four or two input channels of one output fill four bytes of a line.
+    /// `[tile][block][row]`: four or two input channels of one output fill four bytes of a line.
     pub weights: &'a [Line],
     /// The inputs: lines of sixteen pixels, four or two channels of each.
     pub inputs: &'a [Line],
-    /// The line of the first vector of each run's first channels; the second vector follows it.
-    pub runs: &'a [usize],
+    /// The line of the first vector of each tile's first channels; the second vector follows it.
+    pub starts: SomeStarts<'a>,
     /// Lines from some channels of a pixel to the next channels. Where it is odd, rows of a tile lie in different sets of the
     /// cache.
     pub pitch: usize,
-    /// Tiles in a run, each of [`ROWS`] rows of channels.
-    pub tiles: usize,
 }
 
 /// A unit that is configured on this thread.
@@ -264,71 +332,61 @@ enum Running<'a> {
 
 impl Tiles<'_> {
     /// Sums a group as [`Tiles::sum`] does or, into three sums, one of numbers of two digits: products of the high digits, of high and
-    /// low ones, and of the low ones. Its runs are those of the high digits of inputs before as many of the low ones, and its weights
+    /// low ones, and of the low ones. Its tiles are those of the high digits of inputs before as many of the low ones, and its weights
     /// the low digits before the high ones.
-    ///
-    /// `beside` is called after each sum, with its index: the unit works on while the vector unit does something else, as far as the
-    /// CPU looks ahead.
     ///
     /// # Panics
     /// As [`Tiles::sum`], and if there are neither one sum nor three.
-    pub fn sum_all(&mut self, group: &Group<'_>, sums: &mut [[Line; SUMS]], mut beside: impl FnMut(usize)) {
+    pub fn sum_all(&mut self, group: &Group<'_>, sums: &[Sums], beside: &mut Beside<'_>) {
         match sums {
-            [all] => {
-                self.sum(group, all);
-                beside(0);
-            }
+            [all] => self.sum(group, all, beside),
             [high, mixed, low] => {
                 let (low_weights, high_weights) = group.weights.split_at(group.weights.len() / 2);
-                let (high_runs, low_runs) = group.runs.split_at(group.runs.len() / 2);
-                let of = |weights, runs| Group {
+                let [high_starts, low_starts] = group.starts.halves();
+                let of = |weights, starts| Group {
                     weights,
-                    runs,
+                    starts,
                     ..*group
                 };
-                self.sum(&of(high_weights, high_runs), high);
-                beside(0);
-                self.sum(group, mixed);
-                beside(1);
-                self.sum(&of(low_weights, low_runs), low);
-                beside(2);
+                self.sum(&of(high_weights, high_starts), high, beside);
+                self.sum(group, mixed, beside);
+                self.sum(&of(low_weights, low_starts), low, beside);
             }
             _ => unreachable!("{} sums of a group", sums.len()),
         }
     }
 
-    /// Sums a group: `sums[(block * VECTORS + vector) * ROWS + row]` is the line of an output's pixels. Lines of rows that
-    /// the shape does not have are left as they are.
+    /// Sums a group: line `(block * VECTORS + vector) * ROWS + row` of the sums is that of an output's pixels. Lines of rows that the
+    /// shape does not have are left as they are.
     ///
     /// # Panics
-    /// If weights, inputs or sums are shorter than the shape and the group say.
-    pub fn sum(&mut self, group: &Group<'_>, sums: &mut [Line; SUMS]) {
+    /// If weights, inputs or sums are shorter than the shape and the group say, or there is no tile.
+    pub fn sum(&mut self, group: &Group<'_>, sums: &Sums, beside: &mut Beside<'_>) {
         let Shape { blocks, rows } = self.shape;
-        let products = group.runs.len() * group.tiles;
+        let SomeStarts { lines, last } = group.starts;
+        let tiles = lines.len();
         assert_eq!(
             group.weights.len(),
-            products * blocks * rows,
-            "lines of weights of {products} tiles, {blocks} blocks and {rows} rows"
+            tiles * blocks * rows,
+            "lines of weights of {tiles} tiles, {blocks} blocks and {rows} rows"
         );
-        // A product of zero tiles is no loop that the unit could run.
-        assert!(products > 0, "a group of no products");
-        let reach = (ROWS * group.tiles - 1)
+        // Products of zero tiles are no loop that the unit could run.
+        assert!(tiles > 0, "a group of no tiles");
+        let reach = (ROWS - 1)
             .checked_mul(group.pitch)
-            .and_then(|reach| reach.checked_add(VECTORS))
-            .expect("a run within memory");
-        for run in group.runs {
-            let end = run.checked_add(reach).expect("a run within memory");
-            assert!(
-                end <= group.inputs.len(),
-                "a run from line {run} ends at line {end}, the inputs at {}",
-                group.inputs.len()
-            );
-        }
+            .and_then(|reach| reach.checked_add(VECTORS));
+        let end = reach.and_then(|reach| last.checked_add(reach));
+        assert!(
+            end.is_some_and(|end| end <= group.inputs.len()),
+            "a tile from line {last}, with rows {} lines apart, ends behind the inputs' {} lines",
+            group.pitch,
+            group.inputs.len()
+        );
         match self.unit {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the unit is configured for the shape on this thread, and what it reads and writes was checked above.
-            Running::Amx(on) => unsafe { on.sum(self.shape, group, sums) },
-            Running::Twin(_) => twin::sum(self.shape, group, sums),
+            Running::Amx(on) => unsafe { on.sum(self.shape, group, sums, beside) },
+            Running::Twin(_) => twin::sum(self.shape, group, sums, beside),
         }
     }
 }

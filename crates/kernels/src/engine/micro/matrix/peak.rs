@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::{BLOCKS, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, VECTORS};
+use super::{BLOCKS, Beside, Group, Line, MatrixUnit, Operand, ROWS, Shape, Starts, Sums, VECTORS};
 
 /// Tiles of a group that stays in the first cache: 12 KiB of weights and 8 KiB of inputs.
 const TILES: usize = 4;
@@ -13,18 +13,18 @@ pub fn matrix_peak_macs(unit: MatrixUnit, operand: Operand, groups: usize) -> u6
     let shape = Shape::new(BLOCKS, ROWS);
     let weights = vec![Line::ZERO; TILES * BLOCKS * ROWS];
     let inputs = vec![Line::ZERO; TILES * ROWS * VECTORS];
-    let mut sums = [Line::ZERO; SUMS];
+    let starts = Starts::new((0..TILES).map(|tile| tile * ROWS * VECTORS).collect());
+    let sums = Sums::zero();
     let group = Group {
         operand,
         weights: &weights,
         inputs: &inputs,
-        runs: &[0],
+        starts: starts.all(),
         pitch: VECTORS,
-        tiles: TILES,
     };
     unit.configured(shape, |tiles| {
         for _ in 0..groups {
-            tiles.sum(black_box(&group), &mut sums);
+            tiles.sum(black_box(&group), &sums, &mut Beside::nothing());
         }
     });
     black_box(&sums);

@@ -1,4 +1,7 @@
+use std::hint::black_box;
+
 use super::*;
+use crate::engine::simd::{Portable, Step};
 
 /// Numbers that look random and are the same each time.
 struct Numbers(u32);
@@ -41,28 +44,26 @@ struct Case {
     operand: Operand,
     weights: Vec<Line>,
     inputs: Vec<Line>,
-    runs: Vec<usize>,
+    starts: Starts,
     pitch: usize,
-    tiles: usize,
 }
 
 impl Case {
     fn any(numbers: &mut Numbers, operand: Operand) -> Self {
         let shape = Shape::new(1 + numbers.below(BLOCKS), 1 + numbers.below(ROWS));
-        let (tiles, pitch) = (1 + numbers.below(4), 2 + numbers.below(30));
-        let reach = (ROWS * tiles - 1) * pitch + VECTORS;
+        let pitch = 2 + numbers.below(30);
+        let reach = (ROWS - 1) * pitch + VECTORS;
         let room = 1 + numbers.below(50);
-        let runs: Vec<usize> = (0..1 + numbers.below(3)).map(|_| numbers.below(room)).collect();
-        // The last run ends with the inputs, so that nothing beyond them can be read unseen.
-        let end = runs.iter().max().expect("a run") + reach;
+        let starts: Vec<usize> = (0..1 + numbers.below(12)).map(|_| numbers.below(room)).collect();
+        // The last tile ends with the inputs, so that nothing beyond them can be read unseen.
+        let end = starts.iter().max().expect("a tile") + reach;
         Self {
             shape,
             operand,
-            weights: numbers.lines(operand, runs.len() * tiles * shape.blocks * shape.rows),
+            weights: numbers.lines(operand, starts.len() * shape.blocks * shape.rows),
             inputs: numbers.lines(operand, end),
-            runs,
+            starts: Starts::new(starts),
             pitch,
-            tiles,
         }
     }
 
@@ -71,16 +72,20 @@ impl Case {
             operand: self.operand,
             weights: &self.weights,
             inputs: &self.inputs,
-            runs: &self.runs,
+            starts: self.starts.all(),
             pitch: self.pitch,
-            tiles: self.tiles,
         }
     }
 
     fn sums(&self, unit: MatrixUnit) -> Vec<Line> {
-        let mut sums = [Line([0xa5; 64]); SUMS];
-        unit.configured(self.shape, |tiles| tiles.sum(&self.group(), &mut sums));
-        sums.to_vec()
+        self.summed(unit, &mut Beside::nothing())
+    }
+
+    fn summed(&self, unit: MatrixUnit, beside: &mut Beside<'_>) -> Vec<Line> {
+        let mut sums = Sums::zero();
+        sums.lines().fill(Line([0xa5; 64]));
+        unit.configured(self.shape, |tiles| tiles.sum(&self.group(), &sums, beside));
+        sums.lines().to_vec()
     }
 
     /// The channels of a line's place, as the operand says.
@@ -115,10 +120,10 @@ impl Case {
     fn defined(&self, block: usize, vector: usize, row: usize, pixel: usize) -> (f64, f64) {
         let Shape { blocks, rows } = self.shape;
         let (mut sum, mut size) = (0.0, 0.0);
-        for (run, start) in self.runs.iter().enumerate() {
-            for k in 0..ROWS * self.tiles {
-                let tile = (run * self.tiles + k / ROWS) * blocks + block;
-                let weights = self.number(&self.weights[tile * rows + row], k % ROWS, true);
+        for (tile, start) in self.starts.lines.iter().enumerate() {
+            for k in 0..ROWS {
+                let tile = tile * blocks + block;
+                let weights = self.number(&self.weights[tile * rows + row], k, true);
                 let inputs = self.number(&self.inputs[start + k * self.pitch + vector], pixel, false);
                 for (w, x) in weights.iter().zip(inputs) {
                     sum += w * x;
@@ -191,6 +196,43 @@ fn the_hardware_and_its_twin_agree_to_the_bit() {
     }
 }
 
+/// Work that uses many registers and the stack.
+struct Count {
+    done: usize,
+    numbers: [f32; 64],
+}
+
+impl Step for Count {
+    #[inline(always)]
+    fn step(&mut self) {
+        self.done += 1;
+        self.numbers.iter_mut().for_each(|x| *x = black_box(*x + 1.0));
+    }
+}
+
+#[test]
+fn steps_beside_are_as_many_as_counted_and_change_no_sum() {
+    let mut numbers = Numbers(21);
+    for operand in Operand::ALL {
+        for _ in 0..20 {
+            let case = Case::any(&mut numbers, operand);
+            for unit in MatrixUnit::available() {
+                for every in [1, 2, 3, 100] {
+                    let mut work = Count {
+                        done: 0,
+                        numbers: [0.0; 64],
+                    };
+                    let found = case.summed(unit, &mut Beside::new(Portable, every, &mut work));
+                    assert!(found == case.sums(unit), "{} every {every}", unit.name());
+                    let expected = steps(case.starts.all().tiles(), case.shape, 1, every);
+                    assert_eq!(work.done, expected, "{} every {every}", unit.name());
+                    assert_eq!(work.numbers, [expected as f32; 64]);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn groups_that_reach_beyond_their_memory_are_refused() {
     type Change = fn(&mut Case);
@@ -201,16 +243,16 @@ fn groups_that_reach_beyond_their_memory_are_refused() {
         ("an input is missing", |case| {
             case.inputs.truncate(case.inputs.len() - 1)
         }),
-        ("a run begins too late", |case| {
-            *case.runs.last_mut().expect("a run") = case.inputs.len()
+        ("a tile begins too late", |case| {
+            case.starts = Starts::new(vec![0, case.inputs.len()]);
+            case.weights = vec![Line::ZERO; 2 * case.shape.blocks * case.shape.rows];
         }),
         ("rows lie too far apart", |case| case.pitch = usize::MAX / 64),
-        ("there is no run", |case| case.runs.clear()),
+        ("there is no tile", |case| case.starts = Starts::new(Vec::new())),
     ];
     for unit in MatrixUnit::available() {
         for (what, change) in changes {
             let mut case = Case::any(&mut Numbers(5), Operand::I8U8);
-            case.runs.sort_unstable();
             change(&mut case);
             let refused = std::panic::catch_unwind(|| case.sums(unit)).is_err();
             assert!(refused, "{}: {what}", unit.name());

@@ -1,26 +1,32 @@
 //! A group of sums in plain code, in the order of AMX's own definition.
 
-use super::{Group, Line, Operand, ROWS, SUMS, Shape, VECTORS};
+use super::{Beside, Group, Line, Operand, ROWS, SUMS, Shape, Sums, VECTORS};
 
-pub(in crate::engine) fn sum(shape: Shape, group: &Group<'_>, sums: &mut [Line; SUMS]) {
+pub(in crate::engine) fn sum(shape: Shape, group: &Group<'_>, stored: &Sums, beside: &mut Beside<'_>) {
     let lines = |block: usize, vector: usize| (block * VECTORS + vector) * ROWS;
-    for block in 0..shape.blocks {
-        for vector in 0..VECTORS {
-            sums[lines(block, vector)..][..shape.rows].fill(Line::ZERO);
+    let mut sums = [Line::ZERO; SUMS];
+    let mut weights = group.weights.chunks_exact(shape.rows);
+    let mut pairs = 0_usize;
+    for start in group.starts.lines {
+        for block in 0..shape.blocks {
+            let a = weights.next().expect("weights of every product");
+            for vector in 0..VECTORS {
+                let b = |i: usize| &group.inputs[start + i * group.pitch + vector];
+                for (a, c) in a.iter().zip(&mut sums[lines(block, vector)..]) {
+                    product(group.operand, a, b, c);
+                }
+            }
+            pairs += 1;
+            if pairs.is_multiple_of(beside.every) {
+                beside.step();
+            }
         }
     }
-    let mut weights = group.weights.chunks_exact(shape.rows);
-    for run in group.runs {
-        for tile in 0..group.tiles {
-            let row = |i: usize| run + (ROWS * tile + i) * group.pitch;
-            for block in 0..shape.blocks {
-                let a = weights.next().expect("weights of every product");
-                for vector in 0..VECTORS {
-                    let b = |i: usize| &group.inputs[row(i) + vector];
-                    for (a, c) in a.iter().zip(&mut sums[lines(block, vector)..]) {
-                        product(group.operand, a, b, c);
-                    }
-                }
+    for block in 0..shape.blocks {
+        for vector in 0..VECTORS {
+            for row in lines(block, vector)..lines(block, vector) + shape.rows {
+                // SAFETY: the line is one of the sums, and whoever reads them does so in no call of this.
+                unsafe { stored.0.get().cast::<Line>().add(row).write(sums[row]) };
             }
         }
     }

@@ -5,7 +5,7 @@ mod products;
 use std::arch::x86_64::*;
 
 use super::isa::Isa;
-use super::{I16, Int8, MAX_LANES, Simd, Work};
+use super::{Entry, I16, Int8, MAX_LANES, Simd, Step, Work};
 use products::Products;
 pub(in crate::engine) use products::{Plain, Vnni};
 
@@ -93,6 +93,7 @@ impl<P: Products> Simd for Avx2<P> {
     }
     on_registers! {
         fn prefetch(self, from: *const f32) { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        fn prefetch_second(self, from: *const f32) { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         fn splat(self, value: f32) -> V { _mm256_set1_ps(value) }
         fn add(self, a: V, b: V) -> V { _mm256_add_ps(a, b) }
         fn sub(self, a: V, b: V) -> V { _mm256_sub_ps(a, b) }
