@@ -21,9 +21,6 @@ use crate::engine::simd::{MAX_LANES, Simd};
 /// Pixels of a vector: a row of tiles of the map.
 pub(in crate::engine) const PIXELS: usize = 16;
 
-/// Rows of a tile of inputs.
-const TILE: usize = 16;
-
 /// The order of some elements of channels on a grid.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Planes {
@@ -48,9 +45,6 @@ pub(in crate::engine) struct Phase {
 /// For each lane the next one, and the one before.
 const NEXT: [i32; MAX_LANES] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15];
 const PREVIOUS: [i32; MAX_LANES] = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
-
-/// The most digits of a number.
-const MOST_DIGITS: usize = 2;
 
 /// The words of a vector, by vectors of a unit: one of 16 lanes to four of four.
 pub(in crate::engine) type Words<V> = [V; PIXELS / 4];
@@ -116,16 +110,13 @@ impl Planes {
         // A pair of vectors may begin with the last one, and its neighbours end one later.
         let vectors = grid.n.checked_mul(rows.checked_add(1)?)?.checked_add(2)?;
         let pitch = vectors | 1;
-        // Where a tile is longer than a sum, it ends behind the last element, on weights of 0. As many lines for any number of digits.
-        let behind = if elements < MOST_DIGITS * TILE { TILE } else { 0 };
         let planes = grid.p.checked_mul(grid.p.checked_add(2)?)?;
-        let all = planes.checked_mul(elements)?.checked_add(behind)?;
         Some(Self {
             grid,
             rows,
             elements: elements / digits,
             pitch,
-            lines: all.checked_mul(pitch)?,
+            lines: planes.checked_mul(elements)?.checked_mul(pitch)?,
         })
     }
 

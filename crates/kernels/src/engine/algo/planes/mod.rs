@@ -7,9 +7,8 @@
 //! sums     [digits][block][vector][output]             of a group and two rows of tiles, finished by the vector unit
 //! ```
 //!
-//! A run is one row of the kernel. Its last tile ends where the run does and begins within the tile before, whose rows have
-//! weights of 0 in it: nothing outside of the kernel is multiplied, be it with 0, for 0 x NaN is NaN. Whole numbers know no NaN, and
-//! alone may have runs shorter than a tile.
+//! A run is one row of the kernel, shared by as few tiles as can be. The last one ends where the run does and may begin within the tile
+//! before, whose rows have weights of 0 in it: nothing outside of the kernel is multiplied, be it with 0, for 0 x NaN is NaN.
 //!
 //! Numbers of two digits, `256 h + l`, have three sums, each exact: `h h'`, `h l' + l h'` and `l l'`. Weights lie low digits first, so
 //! that the sum of two products goes through inputs and weights from end to end, and the others through a half of each.
@@ -111,15 +110,20 @@ impl Window {
         self.run().div_ceil(ROWS)
     }
 
-    /// The first row of a tile of a run: the last tile ends with the run.
-    fn row(self, tile: usize) -> usize {
-        (tile * ROWS).min(self.run().saturating_sub(ROWS))
+    /// Rows of a tile: as many as share a run evenly.
+    fn depth(self) -> usize {
+        self.run().div_ceil(self.tiles())
     }
 
-    /// The row that is the tile's own `i`th; `None` for one of the tile before or behind the run.
+    /// The first row of a tile of a run: the last tile ends with the run.
+    fn row(self, tile: usize) -> usize {
+        (tile * self.depth()).min(self.run() - self.depth())
+    }
+
+    /// The row that is the tile's own `i`th; `None` for one of the tile before.
     fn own(self, tile: usize, i: usize) -> Option<usize> {
         let row = self.row(tile) + i;
-        (row >= tile * ROWS && row < self.run()).then_some(row)
+        (row >= tile * self.depth()).then_some(row)
     }
 }
 
@@ -127,19 +131,13 @@ impl PlaneTiles {
     /// Returns `true` if the layer can be computed so: rows of tiles lie alike in both maps.
     pub(in crate::engine) fn suits(layer: Layer) -> bool {
         let Layer {
-            shape,
-            format,
-            input,
-            output,
-            ..
+            shape, input, output, ..
         } = layer;
-        let window = Window::of(shape, format);
         input.rows == Rows::Planes
             && output.rows == Rows::Aligned
             && [input, output].into_iter().all(Planes::suit)
             && input.p == shape.stride * output.p
             && (input.tile_rows(), input.tile_columns()) == (output.tile_rows(), output.tile_columns())
-            && (format.whole() || window.run() >= ROWS)
     }
 
     /// The layer, whose inputs are counted in elements of the format.
@@ -172,6 +170,7 @@ impl PlaneTiles {
         };
         let pair = |first: usize| std::array::from_fn(|i| row(first + i));
         let (shape, groups) = divided(outputs, format.channels(), most_blocks(shape));
+        let shape = shape.with_depth(window.depth());
         Self {
             unit: target.isa.tiles().expect("`Layer::check` refuses units without"),
             operand: format.tiles().expect("`Layer::check` refuses other formats"),
@@ -266,7 +265,7 @@ impl PlaneTiles {
                         + (run * tiles + tile) * self.rows()
                         + in_group / block * block
                         + in_group % block;
-                    for i in 0..ROWS {
+                    for i in 0..self.window.depth() {
                         if let Some(row) = self.window.own(tile, i) {
                             let (tap, element) = (row / elements, row % elements);
                             out[line * ROWS + i] = weights[element * kernel * kernel + run * kernel + tap];

@@ -45,9 +45,10 @@ impl Amx {
         };
         config.columns[..8].fill(64);
         config.rows[..8].fill(shape.rows as u8);
-        // The registers of inputs, see `group!`.
-        let inputs = if shape.blocks == 3 { 7 } else { 6 };
-        config.rows[inputs..8].fill(ROWS as u8);
+        // The registers of weights and those of inputs, see `functions!`.
+        let (weights, inputs) = if shape.blocks == 3 { (6, 7) } else { (4, 6) };
+        config.columns[weights..inputs].fill(4 * shape.depth as u16);
+        config.rows[inputs..8].fill(shape.depth as u8);
         // SAFETY: an `Amx` is the proof that the instruction exists and is permitted; the configuration is one of palette 1.
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, preserves_flags, readonly));
@@ -343,7 +344,7 @@ impl Configured {
     /// Sums a group.
     ///
     /// # Safety
-    /// The unit was configured for this shape. There are weights for every tile, one tile at least, and [`ROWS`] rows of inputs
+    /// The unit was configured for this shape. There are weights for every tile, one tile at least, and `depth` rows of inputs
     /// `pitch` lines apart from each tile's line on, with [`VECTORS`] lines each.
     pub(in crate::engine) unsafe fn sum(
         &self,

@@ -199,28 +199,17 @@ impl MatrixUnit {
     }
 }
 
-impl Shape {
-    /// Blocks of a group.
-    pub(in crate::engine) fn blocks(self) -> usize {
-        self.blocks
-    }
-
-    /// Outputs of a block.
-    pub(in crate::engine) fn rows(self) -> usize {
-        self.rows
-    }
-}
-
 /// The blocks of a group, all of as many outputs: few rows of weights cost almost as much as sixteen, so 18 outputs are two
 /// blocks of 9 and not 16 and 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     blocks: usize,
     rows: usize,
+    depth: usize,
 }
 
 impl Shape {
-    /// `blocks` blocks of `rows` outputs each.
+    /// `blocks` blocks of `rows` outputs each, with inputs of [`ROWS`] rows in a tile.
     ///
     /// # Panics
     /// If there are none or more than [`BLOCKS`], or [`ROWS`] outputs in one.
@@ -230,7 +219,28 @@ impl Shape {
             "{blocks} blocks, of 1 to {BLOCKS}"
         );
         assert!((1..=ROWS).contains(&rows), "{rows} rows, of 1 to {ROWS}");
-        Self { blocks, rows }
+        let depth = ROWS;
+        Self { blocks, rows, depth }
+    }
+
+    /// The same with inputs of `depth` rows in a tile. Behind them nothing is read, of inputs as of weights.
+    ///
+    /// # Panics
+    /// If there are none, or more than [`ROWS`].
+    #[must_use]
+    pub fn with_depth(self, depth: usize) -> Self {
+        assert!((1..=ROWS).contains(&depth), "{depth} rows, of 1 to {ROWS}");
+        Self { depth, ..self }
+    }
+
+    /// Blocks of a group.
+    pub(in crate::engine) fn blocks(self) -> usize {
+        self.blocks
+    }
+
+    /// Outputs of a block.
+    pub(in crate::engine) fn rows(self) -> usize {
+        self.rows
     }
 }
 
@@ -362,7 +372,7 @@ impl Tiles<'_> {
     /// # Panics
     /// If weights, inputs or sums are shorter than the shape and the group say, or there is no tile.
     pub fn sum(&mut self, group: &Group<'_>, sums: &Sums, beside: &mut Beside<'_>) {
-        let Shape { blocks, rows } = self.shape;
+        let Shape { blocks, rows, depth } = self.shape;
         let SomeStarts { lines, last } = group.starts;
         let tiles = lines.len();
         assert_eq!(
@@ -372,7 +382,7 @@ impl Tiles<'_> {
         );
         // Products of zero tiles are no loop that the unit could run.
         assert!(tiles > 0, "a group of no tiles");
-        let reach = (ROWS - 1)
+        let reach = (depth - 1)
             .checked_mul(group.pitch)
             .and_then(|reach| reach.checked_add(VECTORS));
         let end = reach.and_then(|reach| last.checked_add(reach));

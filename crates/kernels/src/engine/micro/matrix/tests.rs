@@ -50,9 +50,10 @@ struct Case {
 
 impl Case {
     fn any(numbers: &mut Numbers, operand: Operand) -> Self {
-        let shape = Shape::new(1 + numbers.below(BLOCKS), 1 + numbers.below(ROWS));
+        let depth = [ROWS, 1 + numbers.below(ROWS)][numbers.below(2)];
+        let shape = Shape::new(1 + numbers.below(BLOCKS), 1 + numbers.below(ROWS)).with_depth(depth);
         let pitch = 2 + numbers.below(30);
-        let reach = (ROWS - 1) * pitch + VECTORS;
+        let reach = (depth - 1) * pitch + VECTORS;
         let room = 1 + numbers.below(50);
         let starts: Vec<usize> = (0..1 + numbers.below(12)).map(|_| numbers.below(room)).collect();
         // The last tile ends with the inputs, so that nothing beyond them can be read unseen.
@@ -118,10 +119,10 @@ impl Case {
 
     /// A sum by its definition in f64, and the sum of its products' magnitudes.
     fn defined(&self, block: usize, vector: usize, row: usize, pixel: usize) -> (f64, f64) {
-        let Shape { blocks, rows } = self.shape;
+        let Shape { blocks, rows, depth } = self.shape;
         let (mut sum, mut size) = (0.0, 0.0);
         for (tile, start) in self.starts.lines.iter().enumerate() {
-            for k in 0..ROWS {
+            for k in 0..depth {
                 let tile = tile * blocks + block;
                 let weights = self.number(&self.weights[tile * rows + row], k, true);
                 let inputs = self.number(&self.inputs[start + k * self.pitch + vector], pixel, false);

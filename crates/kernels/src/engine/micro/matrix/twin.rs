@@ -13,7 +13,7 @@ pub(in crate::engine) fn sum(shape: Shape, group: &Group<'_>, stored: &Sums, bes
             for vector in 0..VECTORS {
                 let b = |i: usize| &group.inputs[start + i * group.pitch + vector];
                 for (a, c) in a.iter().zip(&mut sums[lines(block, vector)..]) {
-                    product(group.operand, a, b, c);
+                    product(group.operand, shape.depth, a, b, c);
                 }
             }
             pairs += 1;
@@ -33,13 +33,13 @@ pub(in crate::engine) fn sum(shape: Shape, group: &Group<'_>, stored: &Sums, bes
 }
 
 /// One row of a product: the sums of one output.
-fn product<'a>(operand: Operand, a: &Line, b: impl Fn(usize) -> &'a Line, c: &mut Line) {
+fn product<'a>(operand: Operand, depth: usize, a: &Line, b: impl Fn(usize) -> &'a Line, c: &mut Line) {
     match operand {
-        Operand::Bf16 => floats(a, b, c),
-        Operand::I8U8 => integers(a, b, c, signed, unsigned),
-        Operand::I8I8 => integers(a, b, c, signed, signed),
-        Operand::U8I8 => integers(a, b, c, unsigned, signed),
-        Operand::U8U8 => integers(a, b, c, unsigned, unsigned),
+        Operand::Bf16 => floats(depth, a, b, c),
+        Operand::I8U8 => integers(depth, a, b, c, signed, unsigned),
+        Operand::I8I8 => integers(depth, a, b, c, signed, signed),
+        Operand::U8I8 => integers(depth, a, b, c, unsigned, signed),
+        Operand::U8U8 => integers(depth, a, b, c, unsigned, unsigned),
     }
 }
 
@@ -52,6 +52,7 @@ fn unsigned(byte: u8) -> i32 {
 }
 
 fn integers<'a>(
+    depth: usize,
     a: &Line,
     b: impl Fn(usize) -> &'a Line,
     c: &mut Line,
@@ -59,7 +60,7 @@ fn integers<'a>(
     input: impl Fn(u8) -> i32,
 ) {
     let mut sums = c.i32s();
-    for i in 0..ROWS {
+    for i in 0..depth {
         let b = b(i);
         for (pixel, sum) in sums.iter_mut().enumerate() {
             for channel in 0..4 {
@@ -76,10 +77,10 @@ fn integers<'a>(
 
 /// Even and odd channels have sums of their own over a tile, which are then added to each other and to what was there. A product
 /// of two bf16 is exact in f32, so a multiplication and an addition round once, as a fused one does.
-fn floats<'a>(a: &Line, b: impl Fn(usize) -> &'a Line, c: &mut Line) {
+fn floats<'a>(depth: usize, a: &Line, b: impl Fn(usize) -> &'a Line, c: &mut Line) {
     let mut sums = c.f32s();
     let mut parts = [[0.0_f32; 2]; 16];
-    for i in 0..ROWS {
+    for i in 0..depth {
         let b = b(i);
         for (pixel, parts) in parts.iter_mut().enumerate() {
             for (channel, part) in parts.iter_mut().enumerate() {
