@@ -281,6 +281,7 @@ fn convolution(
         conv,
         from,
         sum: None,
+        adds: None,
         relu: true,
         to: Some(to),
         packs: None,

@@ -96,6 +96,7 @@ fn check(layer: Layer, algorithm: Algorithm) {
         conv: params(layer, algorithm, (&weights, &bias)),
         from,
         sum,
+        adds: None,
         relu,
         to: Some(to),
         packs: None,

@@ -5,7 +5,8 @@ mod common;
 
 use common::{numbers, params, program, run};
 use kernels::engine::{
-    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, Packs, Placed, Rows, Target,
+    Algorithm, ConvParams, ConvShape, Format, Grid, Isa, Layer, Map, Op, Packs, Placed, ProgramError,
+    Refusal, Rows, Target,
 };
 
 /// `n`, `h` and `w` of outputs, and the side of their tiles: odd rows, rows cut below, full vectors, several images.
@@ -83,14 +84,8 @@ fn images(layer: Layer) -> Vec<f32> {
 
 #[test]
 fn planes_give_what_a_panel_gives() {
-    let mut computed = 0;
     for layer in layers() {
-        if layer.algorithms().is_empty() {
-            // Runs of floats are a tile long at least.
-            assert_eq!(layer.format, Format::Bf16, "{layer}");
-            continue;
-        }
-        computed += 1;
+        assert!(!layer.algorithms().is_empty(), "{layer}");
         let shape = layer.shape;
         let weights = numbers(shape.weights(), 2);
         let bias = numbers(shape.outputs, 3);
@@ -118,14 +113,154 @@ fn planes_give_what_a_panel_gives() {
             }
         }
     }
-    assert!(computed > 0);
+}
+
+/// Inputs are small whole numbers, which bf16 holds, so that operands have the bits of the map that they were packed from.
+#[test]
+fn operands_that_are_added_give_what_their_map_gives() {
+    let same = |layer: &Layer| layer.format == Format::Bf16 && layer.shape.stride == 1;
+    for layer in layers().filter(same) {
+        let channels = layer.shape.inputs;
+        let shape = ConvShape {
+            outputs: channels,
+            ..layer.shape
+        };
+        let layer = Layer { shape, ..layer };
+        let weights = numbers(shape.weights(), 2);
+        let bias = numbers(channels, 3);
+        let packing = layer.packing(Algorithm::Tiles, &vec![1.0; channels], false);
+        let images: Vec<f32> = images(layer).iter().map(|x| (100.0 * x).round()).collect();
+        let mut end = 0;
+        let mut map = |channels, grid| {
+            let offset = end;
+            let map = Map {
+                offset,
+                channels,
+                grid,
+            };
+            end += map.elements();
+            map
+        };
+        let image = map(channels, layer.output);
+        let operands = map(Format::Bf16.elements(channels), layer.input);
+        let to = map(channels, layer.output);
+        let result = |isa: Isa, sum, adds| {
+            let ops = [
+                Op::Load { to: image },
+                Op::<Placed>::Pack {
+                    packing: packing.clone(),
+                    pack: (),
+                    from: image,
+                    to: operands,
+                },
+                Op::Conv {
+                    conv: params(layer, Algorithm::Tiles, (&weights, &bias)),
+                    from: operands,
+                    sum,
+                    adds,
+                    relu: true,
+                    to: Some(to),
+                    packs: None,
+                },
+                Op::StoreMap { from: to, at: 0 },
+            ];
+            let mut program = program(ops, Target { isa, ..layer.target }).expect("a program");
+            let mut result = vec![f32::NAN; to.pixels()];
+            program.run(&images, &mut result);
+            result
+        };
+        for isa in units(layer.format) {
+            let expected = result(isa, Some(image), None);
+            assert!(expected != result(isa, None, None), "{layer}");
+            assert_eq!(
+                result(isa, None, Some(operands)),
+                expected,
+                "{layer} on {}",
+                isa.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn operands_that_cannot_be_added_are_refused() {
+    let isa = Isa::named("portable").expect("always there").twin();
+    let target = Target { isa, threads: 1 };
+    let output = Grid {
+        n: 1,
+        h: 14,
+        w: 14,
+        p: 1,
+        rows: Rows::Aligned,
+    };
+    let planes = Grid {
+        rows: Rows::Planes,
+        ..output
+    };
+    let shape = ConvShape {
+        inputs: 18,
+        outputs: 18,
+        kernel: 3,
+        stride: 1,
+    };
+    let map = |offset, channels, grid| Map {
+        offset,
+        channels,
+        grid,
+    };
+    let operands = map(0, 9, planes);
+    let to = map(operands.elements(), 18, output);
+    let added = map(to.offset + to.elements(), 9, planes);
+    let refused = |format: Format, sum, adds| {
+        let layer = Layer {
+            shape,
+            format,
+            input: planes,
+            output,
+            target,
+        };
+        let conv = Op::Conv {
+            conv: params(
+                layer,
+                Algorithm::Tiles,
+                (&numbers(shape.weights(), 1), &[0.0; 18]),
+            ),
+            from: Map {
+                channels: format.elements(18),
+                ..operands
+            },
+            sum,
+            adds: Some(adds),
+            relu: false,
+            to: Some(to),
+            packs: None,
+        };
+        match program([conv], target) {
+            Ok(_) => None,
+            Err(ProgramError::Step { refusal, .. }) => Some(refusal),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(refused(Format::Bf16, None, added), None);
+    let unlike = Some(Refusal::Unlike);
+    let sum = map(added.offset + added.elements(), 18, output);
+    assert_eq!(refused(Format::Bf16, Some(sum), added), unlike, "a map as well");
+    assert_eq!(refused(Format::Bf16, None, sum), unlike, "a map");
+    assert_eq!(refused(Format::Int8, None, added), unlike, "other operands");
+    let few = Map { channels: 8, ..added };
+    assert_eq!(refused(Format::Bf16, None, few), unlike, "other channels");
+    let over = Map {
+        offset: to.offset,
+        ..added
+    };
+    assert_eq!(refused(Format::Bf16, None, over), Some(Refusal::Overwrites));
 }
 
 /// Two convolutions of one another: the second one's operands are packed by an operation of their own, or written by the first,
 /// with a map beside them or without.
 #[test]
 fn operands_that_a_convolution_writes_are_those_that_are_packed() {
-    for layer in layers().filter(|layer| !layer.algorithms().is_empty()) {
+    for layer in layers() {
         let shape = layer.shape;
         let weights = numbers(shape.weights(), 2);
         let bias = numbers(shape.outputs, 3);
@@ -193,6 +328,7 @@ fn operands_that_a_convolution_writes_are_those_that_are_packed() {
                 conv: first_params(),
                 from: operands,
                 sum,
+                adds: None,
                 relu: true,
                 to,
                 packs: packs.map(|to| Packs {
@@ -214,6 +350,7 @@ fn operands_that_a_convolution_writes_are_those_that_are_packed() {
                 },
                 from: packed,
                 sum: None,
+                adds: None,
                 relu: false,
                 to: Some(last),
                 packs: None,

@@ -118,6 +118,7 @@ pub fn conv(conv: ConvParams, from: Map, to: Map, sum: Option<Map>) -> Op<Placed
         conv,
         from,
         sum,
+        adds: None,
         relu: false,
         to: Some(to),
         packs: None,

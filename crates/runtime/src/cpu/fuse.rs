@@ -206,6 +206,7 @@ impl Fuser<'_> {
             conv: FusedConv { conv, batch_norm },
             from: self.value(self.graph.node(conv).inputs[0]),
             sum: None,
+            adds: None,
             relu: false,
             to: Some(self.plan.add_value(id)),
             packs: None,

@@ -7,6 +7,9 @@ use super::fuse::{Fused, Plan, ValueId, value};
 /// Offsets are multiples of this, so that channels begin at a cache line.
 const ALIGNMENT: usize = 16;
 
+/// The ways to read a value.
+const READS: &[Access] = &[Access::Read, Access::Added, Access::InPlace];
+
 /// The offset of each value, of which `elements` are needed, and the elements that all of them need.
 pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {
     let last = last_reads(plan);
@@ -30,7 +33,7 @@ pub(super) fn offsets(plan: &Plan, elements: &[usize]) -> (Vec<usize>, usize) {
         for output in uses(op, &[Access::WriteApart]) {
             offsets[output.0] = memory.take(elements[output.0]);
         }
-        let dead = uses(op, &[Access::Read, Access::InPlace]);
+        let dead = uses(op, READS);
         for dead in dead
             .into_iter()
             .filter(|value| dies(value) && Some(*value) != heir)
@@ -57,7 +60,7 @@ fn uses(op: &Op<Fused>, ways: &[Access]) -> Vec<ValueId> {
 fn last_reads(plan: &Plan) -> Vec<usize> {
     let mut last = vec![usize::MAX; plan.values.len()];
     for (index, op) in plan.ops.iter().enumerate() {
-        for value in uses(op, &[Access::Read, Access::InPlace]) {
+        for value in uses(op, READS) {
             last[value.0] = index;
         }
     }

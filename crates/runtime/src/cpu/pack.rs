@@ -93,19 +93,83 @@ fn held(format: Format, whole: f32, largest: &[f32]) -> Vec<f32> {
 /// Has convolutions of packed formats read operands: inserts the operations that pack their inputs, each value once for all
 /// convolutions that read it alike, and has convolutions on planes write the operands themselves.
 pub(super) fn packed(plan: Plan, chosen: &ChosenOf) -> Plan {
-    written_at_once(packed_apart(plan, chosen), chosen)
+    without_maps(written_at_once(packed_apart(plan, chosen), chosen), chosen)
 }
 
-/// Has convolutions on planes write the operands that are packed of their outputs, and nothing else where nothing else is read.
-fn written_at_once(plan: Plan, chosen: &ChosenOf) -> Plan {
-    let mut reads: BTreeMap<ValueId, usize> = BTreeMap::new();
-    let mut packs: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
-    for (index, op) in plan.ops.iter().enumerate() {
+/// Has convolutions in bf16 add the operands of a value where there are some, rather than its map, and write no map that nothing else
+/// reads. The sums of a network then have the bits of its operands: 8 of a fraction, as in other engines' bf16.
+fn without_maps(mut plan: Plan, chosen: &ChosenOf) -> Plan {
+    let mut operands: BTreeMap<ValueId, ValueId> = BTreeMap::new();
+    for op in &mut plan.ops {
+        if let Op::Conv { conv, sum, adds, .. } = op
+            && in_bf16_planes(chosen[&conv.conv].layer)
+            && let Some(value) = sum.and_then(|sum| operands.get(&sum))
+        {
+            (*sum, *adds) = (None, Some(*value));
+        }
+        match op {
+            Op::Pack {
+                packing,
+                pack,
+                from,
+                to,
+            } if packing.format == Format::Bf16 && pack.rows == Rows::Planes => {
+                operands.insert(*from, *to);
+            }
+            Op::Conv {
+                to: Some(map),
+                packs: Some(Packs { packing, to }),
+                ..
+            } if packing.format == Format::Bf16 => {
+                operands.insert(*map, *to);
+            }
+            Op::Load { .. }
+            | Op::Conv { .. }
+            | Op::Pack { .. }
+            | Op::Upsample { .. }
+            | Op::Add { .. }
+            | Op::Concat { .. }
+            | Op::Pool { .. }
+            | Op::Linear { .. }
+            | Op::Gate { .. }
+            | Op::StoreMap { .. }
+            | Op::StoreRow { .. } => {}
+        }
+    }
+    let reads = reads(&plan);
+    for op in &mut plan.ops {
+        if let Op::Conv {
+            to, packs: Some(_), ..
+        } = op
+        {
+            *to = to.filter(|map| reads.contains_key(map));
+        }
+    }
+    plan
+}
+
+fn in_bf16_planes(layer: Layer) -> bool {
+    layer.format == Format::Bf16 && layer.input.rows == Rows::Planes
+}
+
+/// How often each value is read.
+fn reads(plan: &Plan) -> BTreeMap<ValueId, usize> {
+    let mut reads = BTreeMap::new();
+    for op in &plan.ops {
         for (access, operand) in op.operands() {
             if !access.writes() {
                 *reads.entry(value(operand)).or_default() += 1;
             }
         }
+    }
+    reads
+}
+
+/// Has convolutions on planes write the operands that are packed of their outputs, and nothing else where nothing else is read.
+fn written_at_once(plan: Plan, chosen: &ChosenOf) -> Plan {
+    let reads = reads(&plan);
+    let mut packs: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
+    for (index, op) in plan.ops.iter().enumerate() {
         if let Op::Pack { pack, from, .. } = op
             && pack.rows == Rows::Planes
         {

@@ -103,6 +103,7 @@ fn measured(
             conv: conv.clone(),
             from,
             sum: None,
+            adds: None,
             relu: true,
             to: Some(to),
             packs: None,

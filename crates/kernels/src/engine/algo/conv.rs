@@ -39,12 +39,14 @@ pub struct ConvParams {
     pub means: Vec<f32>,
 }
 
-/// The memory of a convolution; `residual` is null where nothing is added, `output` where only operands are wanted.
+/// The memory of a convolution; `residual` is null where no map is added, `output` where only operands are wanted.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct Io {
     pub(in crate::engine) input: *const f32,
     pub(in crate::engine) output: *mut f32,
     pub(in crate::engine) residual: *const f32,
+    /// Operands that are added; null for algorithms that add none.
+    pub(in crate::engine) added: *const f32,
     pub(in crate::engine) weights: Stored,
     /// The output as operands; null for algorithms that write none.
     pub(in crate::engine) operands: *mut f32,

@@ -35,7 +35,7 @@ pub(in crate::engine) struct Planes {
 /// Where vectors of a phase lie: the first line of the phase, and those of the phases that hold it once more, moved by a lane.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Phase {
-    own: usize,
+    pub(in crate::engine) own: usize,
     /// Phase -1, for the last phase of x.
     before: Option<usize>,
     /// Phase `p`, for the first.

@@ -118,7 +118,7 @@ impl Op<Placed> {
         for (access, operand) in self.operands() {
             let range = range(operand)?;
             match access {
-                Access::Read => reads.push(range),
+                Access::Read | Access::Added => reads.push(range),
                 Access::InPlace => in_place.push(range),
                 Access::Write | Access::WriteApart => writes.push((access, range)),
             }
@@ -157,6 +157,7 @@ impl Op<Placed> {
                 conv,
                 from,
                 sum,
+                adds,
                 to,
                 packs,
                 ..
@@ -164,6 +165,16 @@ impl Op<Placed> {
                 let operands = packs.as_ref().map(|packs| &packs.to);
                 let output = to.as_ref().or(operands).ok_or(Refusal::NoOutput)?;
                 conv.fits(from, output.grid.of_map(), target)?;
+                if let Some(adds) = adds {
+                    let grid = output.grid.of_map();
+                    let on_planes = [from, adds].iter().all(|map| map.grid.rows == Rows::Planes);
+                    let alike = adds.grid.of_map() == grid
+                        && adds.channels == Format::Bf16.elements(conv.shape.outputs);
+                    let adds = conv.format == Format::Bf16 && sum.is_none();
+                    (on_planes && alike && adds)
+                        .then_some(())
+                        .ok_or(Refusal::Unlike)?;
+                }
                 if let Some(to) = to {
                     goes(to.grid.rows != Rows::Planes, from, to)?;
                     count("outputs", to.channels, conv.shape.outputs)?;

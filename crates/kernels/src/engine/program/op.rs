@@ -54,6 +54,8 @@ pub enum Op<F: Form> {
         from: F::Map,
         /// A map that is added.
         sum: Option<F::Map>,
+        /// Operands in bf16 and planes that are added in place of a map: half the memory to read, and none to write beside them.
+        adds: Option<F::Map>,
         /// A ReLU comes last.
         relu: bool,
         /// Its output; `None` where only operands are wanted.
@@ -224,6 +226,7 @@ impl<F: Form> Op<F> {
                 conv,
                 from,
                 sum,
+                adds,
                 relu,
                 to,
                 packs,
@@ -232,6 +235,7 @@ impl<F: Form> Op<F> {
                     .layer(OpLayer::Conv(conv))
                     .reads(from)
                     .adds(sum)
+                    .adds_operands(adds)
                     .relu(*relu);
                 let parts = to.iter().fold(parts, Parts::writes);
                 let operands = packs.iter().map(|packs| &packs.to);
@@ -342,7 +346,7 @@ impl<F: Form> Op<F> {
     /// # Errors
     /// The pass's.
     pub fn pass<B: Form, P: Pass<F, B>>(self, pass: &mut P) -> Result<Op<B>, P::Error> {
-        use Access::{InPlace, Read, Write};
+        use Access::{Added, InPlace, Read, Write};
         Ok(match self {
             Self::Load { to } => Op::Load {
                 to: pass.map(Write, to)?,
@@ -351,12 +355,14 @@ impl<F: Form> Op<F> {
                 conv,
                 from,
                 sum,
+                adds,
                 relu,
                 to,
                 packs,
             } => {
                 let from = pass.map(Read, from)?;
                 let sum = sum.map(|sum| pass.map(InPlace, sum)).transpose()?;
+                let adds = adds.map(|adds| pass.map(Added, adds)).transpose()?;
                 let to = to.map(|to| pass.map(Write, to)).transpose()?;
                 let packs = packs.map(|packs| packs.pass(pass)).transpose()?;
                 let conv = pass.conv(conv, &from, to.as_ref(), packs.as_ref())?;
@@ -364,6 +370,7 @@ impl<F: Form> Op<F> {
                     conv,
                     from,
                     sum,
+                    adds,
                     relu,
                     to,
                     packs,

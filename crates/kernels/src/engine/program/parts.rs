@@ -10,6 +10,8 @@ use crate::engine::algo::linear::Activation;
 pub enum Access {
     /// It reads the value; its output must lie elsewhere.
     Read,
+    /// It reads the value to add it to its output, which must lie elsewhere.
+    Added,
     /// It reads each element before it writes the same element of its output, which may lie in the same memory.
     InPlace,
     /// It writes the value.
@@ -86,6 +88,13 @@ impl<'a, F: Form> Parts<'a, F> {
     pub(super) fn adds(self, sum: &'a Option<F::Map>) -> Self {
         match sum {
             Some(sum) => self.reads_in_place(sum),
+            None => self,
+        }
+    }
+
+    pub(super) fn adds_operands(self, operands: &'a Option<F::Map>) -> Self {
+        match operands {
+            Some(operands) => self.with(Access::Added, Operand::Map(operands)),
             None => self,
         }
     }

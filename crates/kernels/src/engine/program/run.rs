@@ -81,6 +81,7 @@ impl<S: Simd> Work<S> for Share<'_> {
                     conv,
                     from,
                     sum,
+                    adds,
                     relu,
                     to,
                     packs,
@@ -90,6 +91,7 @@ impl<S: Simd> Work<S> for Share<'_> {
                         input: at(from),
                         output: written(to.as_ref()),
                         residual: or_null(sum),
+                        added: or_null(adds),
                         weights: conv.weights(),
                         operands: written(packs.as_ref().map(|packs| &packs.to)),
                     };

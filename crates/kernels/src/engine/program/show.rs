@@ -127,9 +127,9 @@ fn list<F: Listed>(op: &Op<F>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (index, (access, operand)) in parts.operands.iter().enumerate() {
         let joint = match (access, index) {
             (Access::Write | Access::WriteApart, _) => continue,
-            (Access::Read | Access::InPlace, 0) => " ",
+            (Access::Read | Access::Added | Access::InPlace, 0) => " ",
             (Access::Read, _) => ", ",
-            (Access::InPlace, _) => " + ",
+            (Access::Added | Access::InPlace, _) => " + ",
         };
         write!(f, "{joint}{}", value(*operand))?;
     }
@@ -171,7 +171,7 @@ impl Step {
             .operands
             .iter()
             .skip(1)
-            .any(|(access, _)| *access == Access::InPlace)
+            .any(|(access, _)| matches!(access, Access::Added | Access::InPlace))
         {
             text.push_str(" + sum");
         }

@@ -135,6 +135,13 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
     fn pairs_bf16(self, a: Self::V, b: Self::V) -> Self::V {
         each(self, [a, b], lanes::pair_bf16)
     }
+    /// The numbers that are the lower and the upper halves of lanes as bf16.
+    fn from_bf16(self, v: Self::V) -> [Self::V; 2] {
+        [
+            each(self, [v], |[v]| v << 16),
+            each(self, [v], |[v]| v & 0xffff_0000),
+        ]
+    }
     /// `sum`, an i32, and the products of two i16.
     fn dot_i16(self, _: I16<Self>, w: Self::V, x: Self::V, sum: Self::V) -> Self::V {
         each(self, [w, x, sum], lanes::dot_i16)

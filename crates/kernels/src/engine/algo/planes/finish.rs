@@ -63,6 +63,9 @@ pub(super) struct Finish<'a, S> {
     vectors: [Option<Vector>; VECTORS],
     /// See [`PlaneTiles::sums`].
     sums: [*const Line; 3],
+    /// The line of the first element and vector of operands that are added, and lines from one element to the next.
+    added: usize,
+    added_pitch: usize,
     to: Option<To>,
     /// Weights that are fetched beside, too.
     pub(super) ahead: Ahead,
@@ -124,6 +127,8 @@ impl<'a, S: Simd> Finish<'a, S> {
             line: 0,
             vectors: [None; VECTORS],
             sums: [std::ptr::null(); 3],
+            added: 0,
+            added_pitch: conv.own.map_or(0, |own| own.pitch()),
             to: conv.outgoing.as_ref().map(to),
             ahead: Ahead::NONE,
             every,
@@ -150,37 +155,48 @@ impl<'a, S: Simd> Finish<'a, S> {
         self.element = 0;
         self.elements = conv.units().min((conv.outputs - channel).div_ceil(of_element));
         self.channel = channel;
+        let (element, vector) = (channel / of_element, 1 + pair * VECTORS);
+        let added = |own: Planes| own.phase(y, x).own + own.line_of(element, vector);
+        self.added = conv.own.map_or(0, added);
         if let (Some(to), Some(Outgoing { planes, .. })) = (&mut self.to, &conv.outgoing) {
             to.phase = planes.phase(y, x);
-            self.line = planes.line_of(channel / of_element, 1 + pair * VECTORS);
+            self.line = planes.line_of(element, vector);
         }
     }
 
     /// The steps that finish the piece.
     pub(super) fn beside(&mut self) -> Beside<'_> {
         // What is the same for all vectors is decided once, not for each.
-        let (sum, map) = (!self.io.residual.is_null(), !self.io.output.is_null());
+        let map = !self.io.output.is_null();
+        let sum = match (self.io.residual.is_null(), self.io.added.is_null()) {
+            (true, true) => NOTHING,
+            (false, _) => MAP,
+            (true, false) => OPERANDS,
+        };
         macro_rules! ends {
-            ($q:literal, $d:literal) => {
-                match (sum, map) {
-                    (false, true) => self.as_ends::<$q, $d, false, true>(),
-                    (true, true) => self.as_ends::<$q, $d, true, true>(),
-                    (false, false) => self.as_ends::<$q, $d, false, false>(),
-                    (true, false) => self.as_ends::<$q, $d, true, false>(),
+            ($q:literal, $d:literal, $sum:expr) => {
+                if map {
+                    self.as_ends::<$q, $d, { $sum }, true>()
+                } else {
+                    self.as_ends::<$q, $d, { $sum }, false>()
                 }
             };
         }
-        match (self.conv.operand, self.conv.digits) {
-            (Operand::Bf16, _) => ends!(2, 1),
-            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, 1) => ends!(4, 1),
-            (Operand::I8U8 | Operand::I8I8 | Operand::U8I8 | Operand::U8U8, _) => ends!(4, 2),
+        match (self.conv.operand, self.conv.digits, sum) {
+            (Operand::Bf16, _, NOTHING) => ends!(2, 1, NOTHING),
+            (Operand::Bf16, _, MAP) => ends!(2, 1, MAP),
+            (Operand::Bf16, _, _) => ends!(2, 1, OPERANDS),
+            (_, 1, NOTHING) => ends!(4, 1, NOTHING),
+            (_, 1, _) => ends!(4, 1, MAP),
+            (_, _, NOTHING) => ends!(4, 2, NOTHING),
+            (_, _, _) => ends!(4, 2, MAP),
         }
     }
 
-    fn as_ends<const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(&mut self) -> Beside<'_> {
+    fn as_ends<const Q: usize, const D: usize, const SUM: u8, const TO: bool>(&mut self) -> Beside<'_> {
         let (s, every) = (self.s, self.every);
         // SAFETY: the one is the other, transparently.
-        let ends = unsafe { &mut *std::ptr::from_mut(self).cast::<Ends<'_, S, Q, D, SUM, MAP>>() };
+        let ends = unsafe { &mut *std::ptr::from_mut(self).cast::<Ends<'_, S, Q, D, SUM, TO>>() };
         Beside::new(s, every, ends)
     }
 
@@ -192,12 +208,17 @@ impl<'a, S: Simd> Finish<'a, S> {
     }
 }
 
-/// The same for elements of `Q` channels of numbers of `D` digits: whether there is a map to add (`SUM`) and one to store (`MAP`).
-#[repr(transparent)]
-struct Ends<'a, S, const Q: usize, const D: usize, const SUM: bool, const MAP: bool>(Finish<'a, S>);
+/// What a sum is added to, as parameters of [`Ends`].
+const NOTHING: u8 = 0;
+const MAP: u8 = 1;
+const OPERANDS: u8 = 2;
 
-impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> Step
-    for Ends<'_, S, Q, D, SUM, MAP>
+/// The same for elements of `Q` channels of numbers of `D` digits, what is added (`SUM`) and whether a map is stored (`TO`).
+#[repr(transparent)]
+struct Ends<'a, S, const Q: usize, const D: usize, const SUM: u8, const TO: bool>(Finish<'a, S>);
+
+impl<S: Simd, const Q: usize, const D: usize, const SUM: u8, const TO: bool> Step
+    for Ends<'_, S, Q, D, SUM, TO>
 {
     #[inline(always)]
     fn step(&mut self) {
@@ -219,7 +240,7 @@ impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> 
     }
 }
 
-impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> Ends<'_, S, Q, D, SUM, MAP> {
+impl<S: Simd, const Q: usize, const D: usize, const SUM: u8, const TO: bool> Ends<'_, S, Q, D, SUM, TO> {
     /// Finishes an element of `N` vectors, of which the first is the piece's vector `from`.
     #[inline(always)]
     fn element<const N: usize>(&self, element: usize, vectors: [Vector; N], from: usize) {
@@ -244,6 +265,14 @@ impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> 
         for part in 0..PIXELS / S::LANES {
             let lane = part * S::LANES;
             let mut values = [[s.splat(0.0); 4]; N];
+            let mut added = [[s.splat(0.0); 2]; N];
+            if SUM == OPERANDS {
+                for (v, added) in added.iter_mut().enumerate() {
+                    let line = self.0.added + element * self.0.added_pitch + from + v;
+                    // SAFETY: operands that are added are not null, and have a line for each element and row of tiles, as `Op::check` found.
+                    *added = s.from_bf16(unsafe { s.load(io.added.add(line * PIXELS + lane)) });
+                }
+            }
             for c in 0..Q {
                 if c >= left {
                     break;
@@ -265,11 +294,13 @@ impl<S: Simd, const Q: usize, const D: usize, const SUM: bool, const MAP: bool> 
                             (_, 1) => epilogue.scaled_and_biased(s, s.to_f32(sum(0)), channel),
                             _ => epilogue.scaled_and_biased(s, joined(s, [0, 1, 2].map(sum)), channel),
                         };
-                        if SUM {
-                            y = s.add(y, s.load(io.residual.add(at)));
+                        match SUM {
+                            MAP => y = s.add(y, s.load(io.residual.add(at))),
+                            OPERANDS => y = s.add(y, added[v][c % 2]),
+                            _ => {}
                         }
                         y = s.keep(inside >> lane, epilogue.rectified(s, y));
-                        if MAP {
+                        if TO {
                             s.store(io.output.add(at), y);
                         }
                         values[v][c] = match to {

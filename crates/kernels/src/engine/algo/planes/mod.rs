@@ -65,6 +65,8 @@ pub(in crate::engine) struct PlaneTiles {
     /// The rows of tiles of pairs of vectors.
     pairs: Vec<[Option<RowOf>; VECTORS]>,
     window: Window,
+    /// Operands of the output in the layer's own format, which may be added.
+    own: Option<Planes>,
     outgoing: Option<Outgoing>,
 }
 
@@ -186,6 +188,14 @@ impl PlaneTiles {
             digits,
             pairs: (1..=planes.vectors()).step_by(VECTORS).map(pair).collect(),
             window,
+            own: Planes::checked(
+                Grid {
+                    rows: Rows::Planes,
+                    ..output
+                },
+                format.elements(outputs),
+                digits,
+            ),
             outgoing: None,
         }
     }
