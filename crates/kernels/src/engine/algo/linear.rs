@@ -7,7 +7,10 @@ use crate::engine::layout::map::Row;
 use crate::engine::layout::tiling::Part;
 use crate::engine::program::packed::{Packed, halves};
 use crate::engine::quant::format::{Format, Room, weight_step};
-use crate::engine::simd::{Simd, total};
+use crate::engine::simd::{MAX_LANES, Simd, total};
+
+/// Rows of weights that are asked for before they are read: of 2,048 inputs in f16 8 KiB, which take about as long to come.
+const ROWS_AHEAD: usize = 2;
 
 /// The function that a linear layer's sums go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +122,15 @@ impl Linear {
         part: Part,
     ) {
         let (count, start) = (from.channels, self.weights.start());
+        let row = match self.format {
+            Format::F16 => count / 2,
+            Format::F32 | Format::Bf16 | Format::I16 | Format::I8x2 | Format::Int8 => count,
+        };
         for output in part.range(to.channels) {
+            // Each weight is read once, from memory. The CPU's own prefetch ends with a page of 4 KiB, as many rows do.
+            for at in (0..row).step_by(MAX_LANES) {
+                s.prefetch_second(start.wrapping_add((output + ROWS_AHEAD) * row + at));
+            }
             for image in 0..to.n {
                 // SAFETY: a row of weights has `count` numbers, and one in f16 a vector more behind the last; an image has `count` inputs
                 // and `to.channels` outputs, of which this one is of the part's, by the contract above.
