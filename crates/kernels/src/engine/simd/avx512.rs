@@ -118,7 +118,7 @@ impl Simd for Avx512 {
             let low = _mm512_srli_epi32::<16>(self.rounded_to_bf16(a));
             _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xaaaa_aaaa, low, self.rounded_to_bf16(b)))
         }
-        fn from_bf16(self, v: V) -> [V; 2] {
+        fn widen_bf16(self, v: V) -> [V; 2] {
             let bits = _mm512_castps_si512(v);
             let upper = _mm512_and_si512(bits, _mm512_set1_epi32(-0x1_0000));
             [_mm512_slli_epi32::<16>(bits), upper].map(|bits| _mm512_castsi512_ps(bits))

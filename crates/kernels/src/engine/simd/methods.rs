@@ -84,9 +84,8 @@ macro_rules! entered_with {
         }
         fn entry<W: Step>(self) -> Entry<W> {
             #[target_feature(enable = $features)]
-            unsafe extern "C" fn go<W: Step>(work: *mut W) {
-                // SAFETY: whoever calls an entry has the work, and nobody else uses it meanwhile.
-                unsafe { (*work).step() }
+            extern "C" fn go<W: Step>(work: &mut W) {
+                work.step();
             }
             go::<W>
         }
@@ -97,9 +96,8 @@ macro_rules! entered_with {
 macro_rules! entered_anyhow {
     () => {
         fn entry<W: Step>(self) -> Entry<W> {
-            unsafe extern "C" fn go<W: Step>(work: *mut W) {
-                // SAFETY: whoever calls an entry has the work, and nobody else uses it meanwhile.
-                unsafe { (*work).step() }
+            extern "C" fn go<W: Step>(work: &mut W) {
+                work.step();
             }
             go::<W>
         }

@@ -136,7 +136,7 @@ pub(in crate::engine) trait Simd: Copy + Send + Sync + 'static {
         each(self, [a, b], lanes::pair_bf16)
     }
     /// The numbers that are the lower and the upper halves of lanes as bf16.
-    fn from_bf16(self, v: Self::V) -> [Self::V; 2] {
+    fn widen_bf16(self, v: Self::V) -> [Self::V; 2] {
         [
             each(self, [v], |[v]| v << 16),
             each(self, [v], |[v]| v & 0xffff_0000),
@@ -223,5 +223,5 @@ pub(in crate::engine) trait Step {
     fn step(&mut self);
 }
 
-/// A function that runs a step of the work that it is given. A panic ends the process.
-pub(in crate::engine) type Entry<W> = unsafe extern "C" fn(*mut W);
+/// A function that runs a step of the work that it is given, whose unit this CPU must have. A panic ends the process.
+pub(in crate::engine) type Entry<W> = unsafe extern "C" fn(&mut W);

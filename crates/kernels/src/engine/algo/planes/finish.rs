@@ -270,7 +270,7 @@ impl<S: Simd, const Q: usize, const D: usize, const SUM: u8, const TO: bool> End
                 for (v, added) in added.iter_mut().enumerate() {
                     let line = self.0.added + element * self.0.added_pitch + from + v;
                     // SAFETY: operands that are added are not null, and have a line for each element and row of tiles, as `Op::check` found.
-                    *added = s.from_bf16(unsafe { s.load(io.added.add(line * PIXELS + lane)) });
+                    *added = s.widen_bf16(unsafe { s.load(io.added.add(line * PIXELS + lane)) });
                 }
             }
             for c in 0..Q {

@@ -13,14 +13,15 @@
 //! Numbers of two digits, `256 h + l`, have three sums, each exact: `h h'`, `h l' + l h'` and `l l'`. Weights lie low digits first, so
 //! that the sum of two products goes through inputs and weights from end to end, and the others through a half of each.
 //!
-//! The sums of a group are finished while those of the next one are computed, some of them after each product of tiles: the unit works
-//! beside the vector unit, as far as the CPU looks ahead, and what it stored is long in the cache when it is loaded.
+//! The sums of a group are finished while those of the next one are computed, a few after every few products of tiles, see [`Beside`].
 
 mod finish;
+mod window;
 
 use std::ops::Range;
 
 use finish::{Finish, Outgoing};
+use window::Window;
 
 use crate::engine::algo::conv::{Epilogue, Io};
 use crate::engine::algo::layer::{ConvShape, Layer};
@@ -32,7 +33,7 @@ use crate::engine::micro::matrix::{
     Ahead, BLOCKS, Beside, Group, Line, MatrixUnit, Operand, ROWS, SUMS, Shape, Starts, Sums, Tiles, VECTORS,
     steps,
 };
-use crate::engine::quant::format::{Format, Packing};
+use crate::engine::quant::format::Packing;
 use crate::engine::simd::Simd;
 
 /// Vector instructions that take as long as a product of tiles with its loads.
@@ -70,13 +71,6 @@ pub(in crate::engine) struct PlaneTiles {
     outgoing: Option<Outgoing>,
 }
 
-/// The kernel, in rows of tiles of one digit.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    kernel: usize,
-    elements: usize,
-}
-
 /// A row of tiles of the output.
 #[derive(Clone, Copy, Debug)]
 struct RowOf {
@@ -92,41 +86,6 @@ struct Piece {
     group: usize,
     phase: usize,
     pair: usize,
-}
-
-impl Window {
-    fn of(shape: ConvShape, format: Format) -> Self {
-        Self {
-            kernel: shape.kernel,
-            elements: format.elements(shape.inputs) / format.digits(),
-        }
-    }
-
-    /// Rows of a run: the elements of a row of the kernel.
-    fn run(self) -> usize {
-        self.kernel * self.elements
-    }
-
-    /// Tiles of a run.
-    fn tiles(self) -> usize {
-        self.run().div_ceil(ROWS)
-    }
-
-    /// Rows of a tile: as many as share a run evenly.
-    fn depth(self) -> usize {
-        self.run().div_ceil(self.tiles())
-    }
-
-    /// The first row of a tile of a run: the last tile ends with the run.
-    fn row(self, tile: usize) -> usize {
-        (tile * self.depth()).min(self.run() - self.depth())
-    }
-
-    /// The row that is the tile's own `i`th; `None` for one of the tile before.
-    fn own(self, tile: usize, i: usize) -> Option<usize> {
-        let row = self.row(tile) + i;
-        (row >= tile * self.depth()).then_some(row)
-    }
 }
 
 impl PlaneTiles {
@@ -159,7 +118,7 @@ impl PlaneTiles {
         let planes = Planes::new(input, format.elements(shape.inputs), digits);
         let starts = |phase: usize| {
             let phase = (phase / output.p, phase % output.p);
-            let high = starts(&planes, input.p, phase, shape, window);
+            let high = window.starts(&planes, input.p, phase, shape);
             let of_digit = |digit: usize| high.iter().map(move |line| line + digit * planes.digit());
             Starts::new((0..digits).flat_map(of_digit).collect())
         };
@@ -428,21 +387,6 @@ impl PlaneTiles {
         };
         unit.sum_all(&group, sums, beside);
     }
-}
-
-/// The begins of the inputs of the tiles of a phase.
-fn starts(planes: &Planes, p: usize, (y, x): (usize, usize), shape: ConvShape, window: Window) -> Vec<usize> {
-    let ConvShape { kernel, stride, .. } = shape;
-    let pad = kernel / 2;
-    let tile = |run: usize, tile: usize| {
-        let y = (stride * y + run).cast_signed() - pad.cast_signed();
-        // Of a vector and its neighbours above and below, of which the first is the one above.
-        let vector = (1 + y.div_euclid(p.cast_signed())).cast_unsigned();
-        let y = y.rem_euclid(p.cast_signed()).cast_unsigned();
-        planes.line(y, stride * x + 1 - pad) + vector + window.row(tile) * planes.pitch()
-    };
-    let tiles = |run: usize| (0..window.tiles()).map(move |index| tile(run, index));
-    (0..kernel).flat_map(tiles).collect()
 }
 
 /// The most blocks of a group. A 1x1 convolution that widens takes the time of its maps, not of its products, and memory is faster

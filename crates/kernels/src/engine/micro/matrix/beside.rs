@@ -38,7 +38,7 @@ impl<'a> Beside<'a> {
 
     /// No work.
     pub fn nothing() -> Self {
-        unsafe extern "C" fn nothing(_: *mut c_void) {}
+        extern "C" fn nothing(_: *mut c_void) {}
         Self {
             every: usize::MAX,
             step: nothing,
@@ -80,12 +80,12 @@ impl Ahead {
         at_once: 0,
     };
 
-    /// These lines, which need not exist, in so many steps.
+    /// These lines, which need not exist, in so many steps; none in none, of a thread that has no part.
     pub(in crate::engine) fn new(lines: *const Line, count: usize, steps: usize) -> Self {
         Self {
             next: lines,
             left: count,
-            at_once: count.div_ceil(steps),
+            at_once: if steps == 0 { 0 } else { count.div_ceil(steps) },
         }
     }
 
