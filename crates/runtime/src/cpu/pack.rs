@@ -332,6 +332,69 @@ mod tests {
     }
 
     #[test]
+    fn blocks_in_bf16_on_tiles_add_operands_and_write_no_map_that_nobody_reads() {
+        let graph = HrnetSpec::imagenet([2, 4, 8, 16])
+            .graph(Shape::square(1, 224))
+            .expect("a network");
+        let isa = Isa::named("portable").expect("always there").twin();
+        let plan = Plan::new(&graph).expect("a plan");
+        let grids = Grids::new(&graph, isa, hrnet::Precision::Bf16);
+        let layers = grids::layers(&plan, &graph, Target { isa, threads: 1 }, &grids);
+        // As if tiles were always the fastest.
+        let choose = |(node, layer): (NodeId, Layer)| {
+            let candidates = Choice::new(hrnet::Precision::Bf16, false).candidates(layer, false);
+            let on_planes = |(layer, _): &&(Layer, Algorithm)| layer.input.rows == Rows::Planes;
+            let candidate = candidates.iter().find(on_planes).or(candidates.first());
+            let (layer, algorithm) = *candidate.expect("an algorithm");
+            let packing = layer.packing(algorithm, &vec![0.0; layer.shape.inputs], true);
+            let means = Vec::new();
+            let chosen = Chosen {
+                layer,
+                algorithm,
+                packing,
+                means,
+            };
+            (node, chosen)
+        };
+        let plan = packed(plan, &layers.into_iter().map(choose).collect());
+        let mut written = Vec::new();
+        let (mut adding, mut without_map) = (0, 0);
+        for op in &plan.ops {
+            for (access, operand) in op.operands() {
+                match access.writes() {
+                    true => written.push(value(operand)),
+                    false => assert!(
+                        written.contains(&value(operand)),
+                        "{op:?} reads what is not there"
+                    ),
+                }
+            }
+            if let Op::Conv {
+                sum,
+                adds: Some(_),
+                to,
+                ..
+            } = op
+            {
+                assert_eq!(*sum, None);
+                adding += 1;
+                without_map += usize::from(to.is_none());
+            }
+        }
+        let reads = reads(&plan);
+        let stored = plan.ops.iter().filter_map(|op| match op {
+            Op::Conv { to: Some(to), .. } => Some(to),
+            _ => None,
+        });
+        assert!(stored.into_iter().all(|map| reads.contains_key(map)));
+        // Most of 23 branches of four blocks at 56, 28 and 14 pixels, of stage 1 and of the exchanges.
+        assert!(
+            adding > 100 && without_map > 80,
+            "{adding}, {without_map} without a map"
+        );
+    }
+
+    #[test]
     fn a_value_is_packed_once_for_all_convolutions_that_read_it_alike() {
         let graph = HrnetSpec::imagenet([2, 4, 8, 16])
             .graph(Shape::square(1, 64))
