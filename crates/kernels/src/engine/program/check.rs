@@ -170,8 +170,8 @@ impl Op<Placed> {
                     let on_planes = [from, adds].iter().all(|map| map.grid.rows == Rows::Planes);
                     let alike = adds.grid.of_map() == grid
                         && adds.channels == Format::Bf16.elements(conv.shape.outputs);
-                    let adds = conv.format == Format::Bf16 && sum.is_none();
-                    (on_planes && alike && adds)
+                    let alone = conv.format == Format::Bf16 && sum.is_none();
+                    (on_planes && alike && alone)
                         .then_some(())
                         .ok_or(Refusal::Unlike)?;
                 }

@@ -138,6 +138,7 @@ impl<'a, S: Simd> Finish<'a, S> {
 
     /// Goes on to a piece, whose sums these are.
     pub(super) fn begin(&mut self, Piece { group, phase, pair }: Piece, sums: &[Sums]) {
+        debug_assert_eq!(self.element, self.elements, "the piece before has elements left");
         let conv = self.conv;
         let (channel, (y, x)) = (group * conv.rows(), conv.phases[phase]);
         let columns = first(conv.output.tile_columns());

@@ -166,6 +166,8 @@ macro_rules! group {
             inout("r15") tiles => _,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            // Not of every system's C ABI.
+            out("rsi") _, out("rdi") _,
             // A call changes these, and the stack is as calls need it.
             clobber_abi("C")
         )
