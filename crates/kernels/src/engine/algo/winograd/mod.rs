@@ -123,13 +123,13 @@ impl Winograd {
         }
     }
 
-    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][element][input][row]` with absent rows at 0,
-    /// and their scales `[block of rows][element][row]`; f16 is yet to be narrowed. What weights of 16 bits drift by is next to nothing.
+    /// Weights `[outputs, inputs, 3, 3]`, transformed, as `[block of rows][matrix][input][row]` with absent rows at 0,
+    /// and their scales `[block of rows][matrix][row]`; f16 is yet to be narrowed. What weights of 16 bits drift by is next to nothing.
     pub(in crate::engine) fn packed(&self, weights: &[f32]) -> Weights<'static> {
-        let (rows, elements) = (self.tiling.rows, self.elements());
+        let (rows, matrices) = (self.tiling.rows, self.matrices());
         let kernels = weights.as_chunks().0;
         let inputs = kernels.len() / self.outputs;
-        let mut out = vec![0.0; self.tiling.blocks * elements * inputs * rows];
+        let mut out = vec![0.0; self.tiling.blocks * matrices * inputs * rows];
         let packing = Packing {
             kernels,
             inputs,
@@ -151,10 +151,10 @@ impl Winograd {
         }
     }
 
-    /// Transformed kernels `[block of rows][element][input][row]` as elements of the format.
+    /// Transformed kernels `[block of rows][matrix][input][row]` as elements of the format.
     fn quantised(&self, kernels: &[f32]) -> Weights<'static> {
         let rows = self.tiling.rows;
-        let matrix = kernels.len() / (self.tiling.blocks * self.elements());
+        let matrix = kernels.len() / (self.tiling.blocks * self.matrices());
         let channels = self.format.channels();
         let mut out = Vec::with_capacity(kernels.len() / channels + rows);
         let mut scales = Vec::with_capacity(kernels.len() / matrix * rows);
@@ -169,7 +169,7 @@ impl Winograd {
                     let steps = [a, b, 0.0, 0.0].map(|weight| self.format.steps(weight, step));
                     elements[input * rows + row] = self.format.element(steps, 0);
                 }
-                scales.push(step * self.scale(index % self.elements()));
+                scales.push(step * self.scale(index % self.matrices()));
             }
             out.extend(elements);
         }
@@ -180,10 +180,10 @@ impl Winograd {
         }
     }
 
-    /// The scale of an element of a transformed input.
-    fn scale(&self, element: usize) -> f32 {
+    /// The scale of the elements of a transformed input that are multiplied with a matrix of kernels.
+    fn scale(&self, matrix: usize) -> f32 {
         match &self.tiles {
-            Tiles::Four(_) if self.format.whole() => whole::scale(element),
+            Tiles::Four(_) if self.format.whole() => whole::scale(matrix),
             Tiles::Two(_) | Tiles::Four(_) | Tiles::Stride2(_) => 1.0,
         }
     }
@@ -203,6 +203,15 @@ impl Winograd {
             Tiles::Two(_) => Stride1::<2>::ELEMENTS,
             Tiles::Four(_) => Stride1::<4>::ELEMENTS,
             Tiles::Stride2(_) => Stride2::ELEMENTS,
+        }
+    }
+
+    /// Matrices of transformed kernels, each of an element of all kernels.
+    fn matrices(&self) -> usize {
+        match &self.tiles {
+            Tiles::Two(_) => Stride1::<2>::MATRICES,
+            Tiles::Four(_) => Stride1::<4>::MATRICES,
+            Tiles::Stride2(_) => Stride2::MATRICES,
         }
     }
 
@@ -296,7 +305,7 @@ impl Share<'_> {
                 s.call(Forward::new(conv, tiles, io.input, start..start + nv, scratch));
                 for block in blocks.clone() {
                     for element in 0..T::ELEMENTS {
-                        let matrix = block * T::ELEMENTS + element;
+                        let matrix = block * T::MATRICES + T::matrix(element);
                         let element = Element {
                             conv,
                             kernels: io.weights,
@@ -341,7 +350,7 @@ struct Element<'a> {
     conv: &'a Winograd,
     /// Those of the layer.
     kernels: Stored,
-    /// The place of the element's kernels among all: a matrix of [`Winograd::inputs`] steps.
+    /// The place of the element's kernels among those of all blocks: a matrix of [`Winograd::inputs`] steps.
     matrix: usize,
     /// The scales of the rows' sums, where the format has any.
     scales: *const f32,

@@ -12,6 +12,15 @@ pub(in crate::engine) trait Transform {
     /// Elements of a transformed tile.
     const ELEMENTS: usize;
 
+    /// Matrices of transformed kernels.
+    const MATRICES: usize = Self::ELEMENTS;
+
+    /// The matrix that an element is multiplied with.
+    #[inline(always)]
+    fn matrix(element: usize) -> usize {
+        element
+    }
+
     /// Transforms the tiles of a vector of one channel, or of a pair. `S` is the unit that the tiles were made for.
     fn forward<S: Simd>(&self, s: S, tiles: Inputs);
 

@@ -8,14 +8,9 @@ use crate::engine::layout::slots::{Outside, Piece, pieces};
 use crate::engine::quant::format::Format;
 use crate::engine::simd::Simd;
 
-/// The transform of a kernel's elements: for the odd pixels, then twice the middle one for the even pixels.
-pub(in crate::engine) const KERNEL: [[f64; 3]; 5] = [
-    [1.0, 0.0, 0.0],
-    [1.0, 0.0, 1.0],
-    [0.0, 0.0, 1.0],
-    [0.0, 1.0, 0.0],
-    [0.0, 1.0, 0.0],
-];
+/// The transform of a kernel's elements: for the odd pixels, then the middle one for both even pixels.
+pub(in crate::engine) const KERNEL: [[f64; 3]; 4] =
+    [[1.0, 0.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
 
 /// Tiles of 4x4 pixels, each with the last row and column of its neighbours before it, to 2x2 outputs.
 #[derive(Debug)]
@@ -105,6 +100,13 @@ fn column_back<S: Simd, const X: usize>(s: S, tiles: Outputs) -> [S::V; 2] {
 
 impl Transform for Stride2 {
     const ELEMENTS: usize = 25;
+    const MATRICES: usize = 16;
+
+    #[inline(always)]
+    fn matrix(element: usize) -> usize {
+        let [y, x] = [element / 5, element % 5].map(|i| i.min(3));
+        y * 4 + x
+    }
 
     #[inline(always)]
     fn forward<S: Simd>(&self, s: S, tiles: Inputs) {
@@ -169,7 +171,7 @@ const fn place(i: usize) -> (usize, isize) {
     if i == 0 { (3, -1) } else { (i - 1, 0) }
 }
 
-/// Five pixels to what the five of [`KERNEL`] are multiplied with.
+/// Five pixels to what the four of [`KERNEL`] are multiplied with, the last of them twice.
 #[inline(always)]
 fn forward<S: Simd>(s: S, format: Format, [a, even, b, next_even, c]: [S::V; 5]) -> [S::V; 5] {
     let (before, after) = if format.whole() {
