@@ -4,7 +4,9 @@
 mod common;
 
 use common::{Batch, agrees, cases, numbers, params};
-use kernels::engine::{Algorithm, ConvShape, Format, Grid, Isa, Layer, Map, Op, Placed, Row, Rows, Target};
+use kernels::engine::{
+    Algorithm, ConvShape, Format, Grid, Isa, Layer, Map, Op, Placed, ProgramBuilder, Row, Rows, Target,
+};
 
 #[test]
 fn convolutions_are_their_definition() {
@@ -172,4 +174,51 @@ fn units_are_named_and_unknown_ones_refused() {
     }
     let error = Isa::named("mmx").expect_err("no such unit").to_string();
     assert!(error.contains("mmx") && error.contains("portable"), "{error}");
+}
+
+#[test]
+fn kernels_that_several_products_of_a_stride_of_two_share_are_stored_once() {
+    for isa in Isa::available() {
+        // As many outputs as blocks of any number of rows divide.
+        let shape = ConvShape {
+            inputs: 5,
+            outputs: 48,
+            kernel: 3,
+            stride: 2,
+        };
+        let grid = |side: usize, p: usize| Grid {
+            n: 1,
+            h: side,
+            w: side,
+            p,
+            rows: Rows::Dense,
+        };
+        let layer = Layer {
+            shape,
+            format: Format::F32,
+            input: grid(16, 4),
+            output: grid(8, 2),
+            target: Target { isa, threads: 1 },
+        };
+        let map = |offset: usize, channels: usize, grid: Grid| Map {
+            offset,
+            channels,
+            grid,
+        };
+        let from = map(0, shape.inputs, layer.input);
+        let (weights, bias) = (numbers(shape.weights(), 1), numbers(shape.outputs, 2));
+        let op = Op::Conv {
+            conv: params(layer, Algorithm::Winograd, (&weights, &bias)),
+            from,
+            sum: None,
+            adds: None,
+            relu: false,
+            to: Some(map(from.elements(), shape.outputs, layer.output)),
+            packs: None,
+        };
+        let mut builder = ProgramBuilder::new(layer.target);
+        builder.push(op).expect("a step");
+        let numbers = 16 * shape.inputs * shape.outputs + shape.outputs;
+        assert_eq!(builder.steps()[0].weight_bytes(), 4 * numbers, "{}", isa.name());
+    }
 }
