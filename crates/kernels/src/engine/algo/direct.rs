@@ -149,12 +149,12 @@ impl Direct {
             share.group(s, start..start + nv, blocks.clone());
             start += nv;
         }
-        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+        if vectors.contains(&0) {
             let rows = self.tiling.rows;
             let channels = blocks.start * rows..(blocks.end * rows).min(self.outputs);
             // SAFETY: the output is the layer's map, by the contract above, and of the parts with a block only one has the first
             // vectors, with which go the places outside the map.
-            unsafe { outside.clear(s, io.output, channels) };
+            unsafe { self.places.outside.clear(s, io.output, channels) };
         }
     }
 }

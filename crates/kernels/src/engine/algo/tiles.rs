@@ -234,12 +234,12 @@ impl Tiles {
                 }
             }
         });
-        if let (0, Some(outside)) = (vectors.start, &self.places.outside) {
+        if vectors.contains(&0) {
             let rows = self.tiling.rows;
             let channels = groups.start * rows..(groups.end * rows).min(self.outputs);
             // SAFETY: the output map is the layer's, and of the parts with a group only one has the first vectors, with which go
             // the places outside the map.
-            unsafe { outside.clear(s, io.output, channels) };
+            unsafe { self.places.outside.clear(s, io.output, channels) };
         }
     }
 }

@@ -13,8 +13,8 @@ pub(in crate::engine) struct Places {
     pub(in crate::engine) flat: Vec<Flat>,
     /// The others, whose pixels are gathered.
     pub(in crate::engine) slots: Slots,
-    /// The places outside the map, where no vector has them.
-    pub(in crate::engine) outside: Option<Outside>,
+    /// The places outside the map that no vector has.
+    pub(in crate::engine) outside: Outside,
 }
 
 /// A whole vector of a channel's places.
@@ -47,7 +47,7 @@ impl Places {
             lanes,
             flat: Vec::new(),
             slots: Slots::new((input, output), window, lanes, |_| true),
-            outside: Some(Outside::of(output, lanes)),
+            outside: Outside::of(output, lanes),
         }
     }
 
@@ -61,13 +61,16 @@ impl Places {
             lanes,
             flat: whole,
             slots: Slots::new((grid, grid), (1, 1), lanes, rest),
-            outside: Some(Outside::of(grid, lanes)),
+            outside: Outside::of(grid, lanes),
         };
+        // Vectors without a pixel are not computed, but read: the mean of an image takes all of its places.
+        let computed = |place: usize| all.binary_search_by_key(&place, |flat| flat.place).is_ok();
+        let outside = Outside::of(grid, lanes).without(computed);
         let all = Self {
             lanes,
+            outside,
             flat: all,
             slots: Slots::new((grid, grid), (1, 1), lanes, |_| false),
-            outside: None,
         };
         let effort = |places: &Self| places.effort(inputs, inputs, outputs);
         if effort(&mixed) < effort(&all) { mixed } else { all }
@@ -138,4 +141,47 @@ fn flat(grid: Grid, lanes: usize) -> Vec<Flat> {
             inside,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::layout::grid::Rows;
+
+    /// Memory is used again, so a place that nobody writes holds what another map left, and means of images take it.
+    #[test]
+    fn places_outside_the_map_are_computed_or_cleared() {
+        for (n, h, w, p) in [
+            (1, 1, 1, 4),
+            (2, 1, 1, 4),
+            (8, 1, 1, 2),
+            (17, 2, 1, 4),
+            (3, 5, 3, 4),
+            (1, 7, 7, 2),
+        ] {
+            for (rows, lanes) in [
+                (Rows::Dense, 4),
+                (Rows::Dense, 8),
+                (Rows::Dense, 16),
+                (Rows::Aligned, 16),
+            ] {
+                let grid = Grid { n, h, w, p, rows };
+                // With few channels moving pixels costs the most, with many it costs nothing.
+                for channels in [(1, 1), (64, 64), (512, 2048)] {
+                    let places = Places::of_1x1(grid, channels, lanes);
+                    let mut written = vec![false; grid.positions()];
+                    for flat in &places.flat {
+                        written[flat.place..flat.place + lanes].fill(true);
+                    }
+                    places.outside.each(|place| written[place] = true);
+                    for (place, written) in written.into_iter().enumerate() {
+                        let is_tile = place % grid.phase() < grid.tiles();
+                        if is_tile && grid.pixel(place).is_none() {
+                            assert!(written, "{grid:?}, {lanes} lanes, {channels:?}: place {place}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

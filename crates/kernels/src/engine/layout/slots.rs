@@ -281,6 +281,22 @@ impl Outside {
         }
     }
 
+    /// Calls `f` with each place.
+    #[cfg(test)]
+    pub(in crate::engine) fn each(&self, mut f: impl FnMut(usize)) {
+        for (place, lanes) in &self.list {
+            (0..32)
+                .filter(|lane| lanes >> lane & 1 == 1)
+                .for_each(|lane| f(place + lane));
+        }
+    }
+
+    /// Those of the vectors whose first place is not among these.
+    pub(in crate::engine) fn without(mut self, these: impl Fn(usize) -> bool) -> Self {
+        self.list.retain(|(place, _)| !these(*place));
+        self
+    }
+
     /// Zeros for these channels.
     ///
     /// # Safety
