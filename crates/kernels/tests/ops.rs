@@ -4,7 +4,7 @@ mod common;
 
 use common::{Batch, agrees, numbers};
 use kernels::engine::{
-    Activation, Format, Grid, Interpolation, Isa, LinearParams, Map, Op, Row, Rows, Target,
+    Activation, Format, Grid, Interpolation, Isa, LinearParams, Map, Op, ProgramBuilder, Row, Rows, Target,
 };
 
 #[test]
@@ -412,4 +412,55 @@ fn weights_of_more_than_a_chunk_and_an_odd_number_are_followed_by_others() {
         threads: 2,
     };
     agrees("a large layer", ops, target, &input, (&expected, 1e-3));
+}
+
+/// A program's memory is used again, within a run and from one to the next.
+#[test]
+fn images_are_loaded_over_what_the_run_before_left() {
+    let grid = Grid {
+        n: 1,
+        h: 3,
+        w: 3,
+        p: 2,
+        rows: Rows::Dense,
+    };
+    let map = Map {
+        offset: 0,
+        channels: 1,
+        grid,
+    };
+    let row = |offset: usize, channels: usize| Row {
+        offset,
+        n: 1,
+        channels,
+    };
+    let mean = row(map.elements(), 1);
+    let ones = LinearParams {
+        weights: vec![0.0; map.elements()],
+        bias: vec![1.0; map.elements()],
+        format: Format::F32,
+    };
+    for isa in Isa::available() {
+        let mut builder = ProgramBuilder::new(Target { isa, threads: 1 });
+        let ops = [
+            Op::Load { to: map },
+            Op::Pool { from: map, to: mean },
+            Op::Linear {
+                linear: ones.clone(),
+                activation: Activation::None,
+                from: mean,
+                to: row(map.offset, map.elements()),
+            },
+            Op::StoreRow { from: mean, at: 0 },
+        ];
+        for op in ops {
+            builder.push(op).expect("a step");
+        }
+        let mut program = builder.finish().expect("a program");
+        for run in 0..2 {
+            let mut result = [0.0];
+            program.run(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &mut result);
+            assert_eq!(result, [5.0], "{}, run {run}", isa.name());
+        }
+    }
 }

@@ -59,7 +59,12 @@ impl<S: Simd> Work<S> for Share<'_> {
             let row = |row: &Row| memory.add(row.offset);
             match &self.step.0 {
                 Op::Load { to } => {
+                    let positions = to.grid.positions();
+                    let has_outside = positions > to.grid.n * to.grid.h * to.grid.w;
                     for channel in part.range(to.channels) {
+                        if has_outside {
+                            at(to).add(channel * to.grid.stride()).write_bytes(0, positions);
+                        }
                         to.exchange(channel, |at, image| {
                             *memory.add(at) = *images.add(image);
                         });
